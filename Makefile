@@ -1,0 +1,50 @@
+# Every target sets itself up: a fresh machine needs Python 3.13 (or later) and make.
+
+RULES := rules
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+# The first interpreter that is new enough and can make a virtual environment; PYTHON=... overrides the search.
+CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shell pyenv prefix 3.13 2>/dev/null)/bin/python
+FIND_PYTHON := for p in $(CANDIDATES); do \
+	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
+
+.PHONY: setup run test lint bench soak lock clean
+
+setup: $(STAMP)  ## prepare .venv/bin/alert-router
+
+$(STAMP): requirements-dev.txt pyproject.toml
+	@python="$$($(FIND_PYTHON))"; \
+	if [ -z "$$python" ]; then echo "python: no Python 3.13 or later found; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; fi; \
+	"$$python" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+
+run: setup  ## the main job on bundled samples and a SOC on loopback
+	@$(BIN)/alert-router demo
+
+test: setup  ## all tests
+	@$(BIN)/python -m pytest -q -n auto
+
+lint: setup  ## what CI checks besides the tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: setup  ## the measurements of docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+soak: setup  ## the long proofs, run by hand
+	@$(BIN)/python -m pytest -q tests/soak --soak
+
+# Two locks with hashes: what runs in Azure, and what a developer needs beside it. Neither names an index.
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 \
+	--generate-hashes --no-emit-index-url --no-header
+lock:  ## remake the locks after a change to pyproject.toml
+	@$(COMPILE) --output-file requirements.txt
+	@$(COMPILE) --extra demo --group dev --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,60 @@
+"""What a destination may ask of the shell. Destinations do no I/O: they yield one of these and are sent the answer.
+
+| yielded | sent back | raised into the destination instead |
+|---|---|---|
+| HttpRequest | HttpAnswer, whatever its status | Unavailable when no answer came |
+| LogRows | None | Unavailable, Unauthorized or Rejected |
+| AppendLines | None | Unavailable |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from router.domain.errors import DeliveryError
+from router.domain.notices import Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """An HTTP request; headers may hold a secret, so they are left out of the repr."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpAnswer:
+    """An HTTP answer; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRows:
+    """Rows for one stream of a data collection rule, small enough for one call of the Logs Ingestion API."""
+
+    endpoint: str
+    rule: str
+    stream: str
+    rows: Sequence[Mapping[str, object]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendLines:
+    """Lines to append to a file, each with its line end."""
+
+    path: str
+    lines: bytes = field(repr=False)
+
+
+type Ask = HttpRequest | LogRows | AppendLines
+type Result = Receipt | DeliveryError
+type Conversation = Generator[Ask, Any, Sequence[Result]]
+"""What a destination returns from a send: one result for each attempt it was given, in their order."""

@@ -1,0 +1,79 @@
+"""The error tree. A message starts with the thing at fault and says what to do.
+
+RouterError
+├── UserError           somebody can mend it before trying again; the command line prints it as one line and exits with 2
+│   ├── BadUsage        the command was called wrongly
+│   ├── BadFile         a file cannot be read, or is not what it should be
+│   ├── BadPolicy       a policy has problems; carries them all
+│   ├── MissingSecret   a name in the rules has no app setting
+│   └── StateInUse      another process holds the state
+├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
+└── DeliveryError       a destination did not take a delivery
+    ├── Unavailable     it may later: network errors, 408, 425, 429, 5xx
+    ├── Unauthorized    it refuses our credentials: 401, 403
+    └── Rejected        it never will: any other 4xx, or an answer that says so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class RouterError(Exception):
+    """Anything this program raises on purpose."""
+
+
+class UserError(RouterError):
+    """Something a person can mend; its text is one line that starts with the thing at fault."""
+
+
+class BadUsage(UserError):
+    """The command line cannot be followed."""
+
+
+class BadFile(UserError):
+    """A file cannot be read or written, or does not hold what it should."""
+
+
+class BadPolicy(UserError):
+    """A policy cannot be used; `problems` are all of them, one line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class MissingSecret(UserError):
+    """A secret that the rules name has no value among the app settings."""
+
+
+class StateInUse(UserError):
+    """Another process works on the same state."""
+
+
+class StoreError(RouterError):
+    """Durable storage could not be read or written."""
+
+
+class DeliveryError(RouterError):
+    """A destination did not take what it was sent. The text never holds a secret or a URL query."""
+
+
+class Unavailable(DeliveryError):
+    """The destination may take it later; `retry_after` is its own wish in seconds, where it has one."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unauthorized(DeliveryError):
+    """The destination refuses our credentials, so nothing else will get through either."""
+
+
+class Rejected(DeliveryError):
+    """The destination will never take this delivery; `status` is the HTTP status where there was one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,25 @@
+"""The identities under which signals and deliveries are known, here and at their destinations."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+
+def _digest(*parts: str) -> str:
+    # The separator cannot occur inside a part that JSON or YAML would call printable text, so parts cannot run together.
+    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def signal_key(stream: str, kind: str, id: str) -> str:
+    """The key of a signal, 32 hexadecimal digits, stable for ever (PagerDuty dedup_key, ServiceNow correlation_id)."""
+    return _digest(stream, kind, id)
+
+
+def delivery_key(signal: str, turn: int, destination: str) -> str:
+    """The key of one delivery, the same over all its attempts (the webhook-id)."""
+    return _digest(signal, str(turn), destination)
+
+
+def event_uid(signal: str, turn: int) -> str:
+    """The EventUid of a signal's row at one turn, by which a table's duplicates are told."""
+    return _digest(signal, str(turn))

@@ -1,0 +1,163 @@
+"""What destinations are told, and what they bring back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from router.domain.decisions import Change
+from router.domain.keys import delivery_key
+from router.domain.rulebook import Lane, Owner
+
+
+class Tactic(NamedTuple):
+    """An ATT&CK tactic as people know it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a responder looks for first, read out of a signal's entities; each list without repeats, in order."""
+
+    hosts: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    hashes: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One signal at one turn, as destinations are told of it; whether it opened, updated or resolved is the delivery's.
+
+    `key` is the signal key. Times are ISO 8601 in UTC, as destinations write them.
+    """
+
+    key: str
+    turn: int
+    stream: str
+    kind: str
+    id: str
+    type: str
+    title: str
+    description: str
+    severity: str | None
+    severity_written: str | None
+    status: str | None
+    plan: str | None
+    sample: bool
+    resource: str | None
+    resource_type: str | None
+    resource_group: str | None
+    subscription: str | None
+    compromised_entity: str | None
+    tactics: tuple[Tactic, ...]
+    techniques: tuple[str, ...]
+    attack_version: str
+    routes: tuple[str, ...]
+    reason: str
+    rulebook: str
+    link: str | None
+    remediation: tuple[str, ...]
+    evidence: Evidence
+    owner: Owner | None
+    product: str | None
+    started: str | None
+    ended: str | None
+    changed: str | None
+    categories: tuple[str, ...] = ()
+    measure: str | None = None
+    cause: str | None = None
+    cloud: str | None = None
+    snapshot: bool = False
+    extended: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEntry:
+    """One decision as it is put on record: the line that `--decisions` writes, and when it was made.
+
+    `key` is the identity of the message it is about: (hub epoch, partition, sequence) or (file body, place).
+    """
+
+    key: str
+    at: str
+    id: str | None
+    stream: str | None
+    kind: str
+    type: str | None
+    title: str | None
+    severity: str | None
+    status: str | None
+    plan: str | None
+    resource: str | None
+    sample: bool
+    outcome: str
+    reason: str
+    notice: str | None
+    suppressed_by: str | None
+    suppressed_until: str | None
+    tactics: tuple[str, ...]
+    techniques: tuple[str, ...]
+    routes: tuple[str, ...]
+    destinations: tuple[str, ...]
+    rulebook: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One notice, or one entry of the record, owed to one destination.
+
+    `opened` is the turn whose delivery opened the signal at this destination: its own turn where `change` is opened.
+    """
+
+    stream: str
+    destination: str
+    lane: Lane
+    key: str
+    turn: int
+    change: Change
+    opened: int
+    content: Notice | RecordEntry
+
+    @property
+    def id(self) -> str:
+        """The delivery key."""
+        return delivery_key(self.key, self.turn, self.destination)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a delivery brought back: the vendor's reference (a ticket's number), where to look at it, and its handles."""
+
+    reference: str | None = None
+    link: str | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one delivery: all that a destination may know.
+
+    `number` counts from 1. `opening` is the receipt of the delivery that opened the signal here, where there is one.
+    """
+
+    delivery: Delivery
+    number: int
+    now: datetime
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    opening: Receipt | None = None

@@ -1,0 +1,254 @@
+"""The protocols that the shell is written against: what storage does, and what a kind of destination is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+from router.domain.asks import Conversation
+from router.domain.ledger import Row
+from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
+from router.domain.rulebook import Lane
+from router.domain.signals import Quarantined
+
+
+class Deduplication(StrEnum):
+    """How a destination tells that it has a delivery already."""
+
+    SERVER = "server"
+    LOOKUP = "lookup"
+    NONE = "none"
+
+
+class DestinationKind(Protocol):
+    """A kind of destination: one file in `destinations/`, pure.
+
+    `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one send may carry.
+    `addresses` names the hosts it talks to, so that two streams cannot share one by accident.
+    """
+
+    name: ClassVar[str]
+    lane: ClassVar[Lane]
+    deduplicates: ClassVar[Deduplication]
+    batch: ClassVar[int]
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, config: Any) -> None: ...
+
+    def address(self) -> str:
+        """What this destination writes to, without a secret: equal addresses are the same place."""
+        ...
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Says what to ask of the shell, and returns one result for each attempt, in their order."""
+        ...
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    OWED = "owed"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery that this worker alone may send until `lease` ends. `number` is the attempt it makes, from 1."""
+
+    delivery: Delivery
+    number: int
+    born: datetime
+    opening: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
+
+    `spent` is False where the claim was put back untried.
+    """
+
+    delivery: Delivery
+    state: DeliveryState
+    at: datetime
+    due: datetime | None = None
+    receipt: Receipt | None = None
+    error: str | None = None
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that was given up on, kept until somebody redrives or discards it."""
+
+    delivery: Delivery
+    attempts: int
+    born: datetime
+    died: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A destination that refuses our credentials: since when, why, and when it is next probed."""
+
+    destination: str
+    since: datetime
+    probe: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A quarantined body: where it came from, why it is here, and the whole of it."""
+
+    id: str
+    source: str
+    stream: str | None
+    at: datetime
+    quarantined: Quarantined
+
+
+class Ledger(Protocol):
+    """The latest state of each signal."""
+
+    async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
+        """The rows of those signals that are known."""
+        ...
+
+    async def write(self, rows: Sequence[Row]) -> Collection[str]:
+        """Writes rows, each only if its stored version is still `version`; returns the keys that lost such a race."""
+        ...
+
+    async def held(self, stream: str) -> Sequence[Row]:
+        """The rows of a stream whose signal stands and is held by a rule."""
+        ...
+
+    async def unfinished(self, stream: str) -> Sequence[Row]:
+        """The rows of a stream that still carry an intent."""
+        ...
+
+
+class Outbox(Protocol):
+    """The deliveries: owed, claimed, sent, skipped, dead."""
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Owes deliveries, create-if-absent by their id."""
+        ...
+
+    async def claim(self, destination: str, now: datetime, lease: timedelta, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order.
+
+        An opening that was never attempted and its resolution are skipped together where the destination's lane is
+        page or ticket.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Writes down what became of claims, all or none of them."""
+        ...
+
+    async def due(self, stream: str, now: datetime) -> Mapping[str, int]:
+        """How many deliveries each destination is due now, claimed ones left out."""
+        ...
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        """How many deliveries there are by destination and state."""
+        ...
+
+    async def release_claims(self) -> int:
+        """Gives back claims that no living process can hold; for the one holder of the state only."""
+        ...
+
+    async def pause(self, pause: Pause) -> None:
+        """Remembers that a destination refuses our credentials."""
+        ...
+
+    async def resume(self, destination: str) -> None:
+        """Forgets a pause."""
+        ...
+
+    async def pauses(self) -> Mapping[str, Pause]:
+        """The pauses by destination."""
+        ...
+
+    async def dead(self) -> Sequence[DeadLetter]:
+        """The dead letters, oldest first."""
+        ...
+
+    async def redrive(self, id: str, now: datetime) -> bool:
+        """Owes a dead letter again, and with a dead opening the resolution that came after it; False if there is none."""
+        ...
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        """Forgets a dead letter's payload for good; False if there is none."""
+        ...
+
+
+class Record(Protocol):
+    """Every decision, kept."""
+
+    async def add(self, entries: Sequence[RecordEntry]) -> None:
+        """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+        ...
+
+
+class Quarantine(Protocol):
+    """What was not understood, kept whole until discarded."""
+
+    async def add(self, kept: Sequence[Kept]) -> None:
+        """Keeps bodies, create-if-absent by their id."""
+        ...
+
+    async def all(self) -> Sequence[Kept]:
+        """What is kept, oldest first."""
+        ...
+
+    async def find(self, id: str) -> Kept | None:
+        """One kept body."""
+        ...
+
+    async def remove(self, id: str) -> bool:
+        """Discards one; False if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long things are kept, counted from when nothing more is owed about them."""
+
+    resolved: timedelta = timedelta(days=90)
+    held: timedelta = timedelta(days=30)
+    payloads: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purged:
+    """What retention took away."""
+
+    rows: int = 0
+    bodies: int = 0
+    payloads: int = 0
+
+
+class Store(Protocol):
+    """Everything that is kept, in one place."""
+
+    ledger: Ledger
+    outbox: Outbox
+    record: Record
+    quarantine: Quarantine
+
+    async def purge(self, now: datetime, retention: Retention) -> Purged:
+        """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of the storage."""
+        ...

@@ -1,0 +1,48 @@
+"""What an Azure resource id says: subscription, resource group, type."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ResourceId(NamedTuple):
+    """The parts of an ARM id; None where the id does not have them. Texts keep their case."""
+
+    subscription: str | None = None
+    resource_group: str | None = None
+    type: str | None = None
+    name: str | None = None
+
+
+def parse_resource_id(id: str | None) -> ResourceId:
+    """The parts of an ARM id; of any other text, or of none, a ResourceId without parts.
+
+    The form is Azure Resource Manager's: https://learn.microsoft.com/azure/azure-resource-manager/management/
+    """
+    if not id or id[0] != "/":
+        return ResourceId()
+    parts = id.strip("/").split("/")
+    lowered = [part.lower() for part in parts]
+    return ResourceId(
+        subscription=_after("subscriptions", lowered, parts),
+        resource_group=_after("resourcegroups", lowered, parts),
+        type=_type_in(lowered, parts),
+        name=parts[-1] if len(parts) > 2 else None,
+    )
+
+
+def _after(word: str, lowered: list[str], parts: list[str]) -> str | None:
+    try:
+        return parts[lowered.index(word) + 1]
+    except (ValueError, IndexError):
+        return None
+
+
+def _type_in(lowered: list[str], parts: list[str]) -> str | None:
+    """The type named by the last provider in the id, such as Microsoft.Sql/servers/databases."""
+    if "providers" not in lowered:
+        return None
+    start = len(lowered) - lowered[::-1].index("providers")
+    if start >= len(parts):
+        return None
+    return "/".join([parts[start], *parts[start + 1 :: 2]])

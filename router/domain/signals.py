@@ -1,0 +1,136 @@
+"""What a message becomes once it is understood: an Alert, a Finding, or Quarantined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+from router.domain.entities import Entities
+from router.domain.reasons import Reason
+
+
+class Stream(StrEnum):
+    """Which of Defender's two exports a signal belongs to; they never mix."""
+
+    CWPP = "cwpp"
+    CSPM = "cspm"
+
+
+class Kind(StrEnum):
+    """What sort of thing Defender says."""
+
+    ALERT = "alert"
+    INCIDENT = "incident"
+    RECOMMENDATION = "recommendation"
+    VULNERABILITY = "vulnerability"
+    ATTACK_PATH = "attack_path"
+    SECURE_SCORE = "secure_score"
+    SECURE_SCORE_CONTROL = "secure_score_control"
+    COMPLIANCE = "compliance"
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that carries this kind."""
+        return Stream.CWPP if self in _CWPP_KINDS else Stream.CSPM
+
+
+_CWPP_KINDS = frozenset({Kind.ALERT, Kind.INCIDENT})
+
+
+class Severity(IntEnum):
+    """Defender's severities, comparable; a missing or unknown one is None, which is above every floor."""
+
+    INFORMATIONAL = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @property
+    def label(self) -> str:
+        """The severity as Defender writes it."""
+        return _LABELS[self]
+
+
+_LABELS = {severity: severity.name.capitalize() for severity in Severity}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What an alert and a finding have in common.
+
+    Texts are as they arrived. `changed` is the message's own time of this state, where it gives one
+    (`ProcessingEndTime`, `statusChangeDate`, ...), always with a zone. `severity_written` is what the message said,
+    also where `severity` could make nothing of it.
+    """
+
+    stream: ClassVar[Stream]
+
+    kind: Kind
+    id: str
+    type: str
+    title: str
+    severity: Severity | None
+    severity_written: str | None = None
+    status: str | None = None
+    resolved: bool = False
+    changed: datetime | None = None
+    resource: str | None = None
+    description: str = ""
+    remediation: tuple[str, ...] = ()
+    link: str | None = None
+    entities: Entities = field(default_factory=lambda: Entities(()))
+    intents: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert(Signal):
+    """A runtime detection: something is happening now.
+
+    `plan` is the Defender plan as `az security pricing` calls it, or None where nothing tells.
+    """
+
+    stream: ClassVar[Stream] = Stream.CWPP
+
+    plan: str | None = None
+    sample: bool = False
+    compromised_entity: str | None = None
+    product: str | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    extended: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Signal):
+    """A posture statement: a latent risk, a score, or a compliance state.
+
+    `measure` holds the numbers of a score or a compliance state, which change while its status does not.
+    `deleted` says that the message's action was Delete. `cloud` is the source of the resource (Azure, AWS, ...).
+    """
+
+    stream: ClassVar[Stream] = Stream.CSPM
+
+    categories: tuple[str, ...] = ()
+    measure: str | None = None
+    deleted: bool = False
+    snapshot: bool = False
+    cloud: str | None = None
+    cause: str | None = None
+    extended: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A body that is not understood, or stands on the wrong stream: kept whole, with why and where.
+
+    `at_fault` names the field (or the place in the text) that stopped the reader, where one did.
+    """
+
+    reason: Reason
+    body: bytes
+    at_fault: str | None = None
