@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from router.domain.decisions import Change
 from router.domain.keys import delivery_key
 from router.domain.rulebook import Lane, Owner
 
 
-class Tactic(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tactic:
     """An ATT&CK tactic as people know it."""
 
     id: str

@@ -64,7 +64,8 @@ class Signal:
 
     Texts are as they arrived. `changed` is the message's own time of this state, where it gives one
     (`ProcessingEndTime`, `statusChangeDate`, ...), always with a zone. `severity_written` is what the message said,
-    also where `severity` could make nothing of it.
+    also where `severity` could make nothing of it. `extended` is what only this type of signal says (extended properties,
+    additional data).
     """
 
     stream: ClassVar[Stream]
@@ -85,6 +86,7 @@ class Signal:
     entities: Entities = field(default_factory=lambda: Entities(()))
     intents: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
+    extended: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,6 @@ class Alert(Signal):
     product: str | None = None
     started: datetime | None = None
     ended: datetime | None = None
-    extended: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,6 @@ class Finding(Signal):
     snapshot: bool = False
     cloud: str | None = None
     cause: str | None = None
-    extended: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,8 @@
+"""Room 2, pure: a signal, a rulebook and an instant in; a decision that carries its reason out."""
+
+from router.decide.decision import decide, quarantined
+from router.decide.explanation import Explanation, explain
+from router.decide.notice import notice_for
+from router.decide.record import entry_for
+
+__all__ = ["Explanation", "decide", "entry_for", "explain", "notice_for", "quarantined"]

@@ -1,0 +1,31 @@
+"""A signal's place in MITRE ATT&CK."""
+
+from __future__ import annotations
+
+from router.domain.attack import Attack, AttackTable
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Signal
+
+_NOTHING = Attack()
+
+
+def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
+    """The tactics and techniques of a signal.
+
+    Tactics come from what the message says; where that says nothing usable, from the catalogue of alert types. Revoked
+    techniques are replaced by their successors, and a technique that names its own tactics adds them.
+    """
+    table = rulebook.attack
+    tactics = _tactics_for(signal.intents, table)
+    if not tactics and (known := rulebook.catalogue.find(signal.type)):
+        tactics = _tactics_for(known.tactics, table)
+    if not signal.techniques:
+        return Attack(tuple(sorted(tactics))) if tactics else _NOTHING
+    techniques = {table.technique_for(id) for id in signal.techniques}
+    for id in techniques:
+        tactics.update(table.techniques.get(id) or table.techniques.get(id.partition(".")[0], ()))
+    return Attack(tuple(sorted(tactics)), tuple(sorted(techniques)))
+
+
+def _tactics_for(words: tuple[str, ...], table: AttackTable) -> set[str]:
+    return {tactic for word in words for tactic in table.tactics_for(word)}

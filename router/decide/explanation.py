@@ -1,0 +1,112 @@
+"""Why a signal is decided as it is: each step in words, each rule asked without the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from router.decide.attack import attack_of
+from router.decide.decision import decide, find_floor_above, is_noted, matching_routes
+from router.decide.suppression import covers, find_last, is_met, values_of
+from router.domain.decisions import Decision
+from router.domain.rulebook import Route, Rulebook
+from router.domain.signals import Alert, Signal
+from router.domain.suppression import Element, SuppressionRule
+
+
+class Step(NamedTuple):
+    """One question that was asked, and the answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A decision, and every step that led to it.
+
+    `holder` is the suppression rule that holds the signal, found by asking every rule of its type in turn: the index
+    that `decide` uses has no part in it.
+    """
+
+    decision: Decision
+    holder: SuppressionRule | None
+    steps: tuple[Step, ...]
+
+
+def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
+    """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it."""
+    rules = [rule for rule in rulebook.suppressions.by_name.values() if rule.alert_type == signal.type.casefold()]
+    holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal))
+    return Explanation(
+        decision=decide(signal, rulebook, now),
+        holder=holder,
+        steps=(
+            Step("resolved?", f"{'yes' if signal.resolved else 'no'}, its status is {signal.status}"),
+            Step("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
+            Step("below the floor?", _floor_words(signal, rulebook)),
+            *(Step(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
+            *([] if rules else [Step("held by a rule?", f"no, there is no rule for {signal.type}")]),
+            Step("ATT&CK?", _attack_words(signal, rulebook)),
+            *_route_steps(signal, rulebook),
+        ),
+    )
+
+
+def _by_name(rules: list[SuppressionRule]) -> list[SuppressionRule]:
+    return sorted(rules, key=lambda rule: rule.name)
+
+
+def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
+    if reason := find_floor_above(signal, rulebook):
+        return f"yes, {reason.words}"
+    floor = rulebook.floor.severity_for(signal.plan if isinstance(signal, Alert) else None)
+    if signal.severity is None:
+        return f"no, severity {signal.severity_written!r} is not known, which is above every floor"
+    return f"no, {signal.severity.label} is at least {floor.label}"
+
+
+def _rule_words(rule: SuppressionRule, signal: Signal, now: datetime) -> str:
+    until = f"{rule.expires:%Y-%m-%dT%H:%M:%SZ}"
+    if not rule.enabled:
+        return "no, the rule is not enabled"
+    if not rule.is_active(now):
+        return f"no, the rule ended at {until}"
+    for group in rule.groups:
+        if not is_met(group, signal):
+            return f"no, {_group_words(group, signal)}"
+    return f"yes, until {until}"
+
+
+def _group_words(group: tuple[Element, ...], signal: Signal) -> str:
+    wanted = " and ".join(f"{element.field} {element.operator} {sorted(element.values)}" for element in group)
+    found = sorted({text for element in group for text in values_of(signal, element.field)})
+    return f"{wanted} is not met: the signal has {', '.join(found[:5]) if found else 'nothing there'}"
+
+
+def _attack_words(signal: Signal, rulebook: Rulebook) -> str:
+    attack = attack_of(signal, rulebook)
+    if not attack.tactics and not attack.techniques:
+        return "no tactic is known for it"
+    named = [f"{id} {name}" for id, name in zip(attack.tactics, rulebook.attack.names_of(attack.tactics), strict=True)]
+    return ", ".join([*named, *attack.techniques])
+
+
+def _route_steps(signal: Signal, rulebook: Rulebook) -> Iterator[Step]:
+    attack = attack_of(signal, rulebook)
+    for route in rulebook.routes:
+        yield Step(
+            f"route {route.name}?", _route_words(route, [c.key for c in route.when if not c.holds(signal, attack)])
+        )
+    if not matching_routes(signal, attack, rulebook):
+        yield Step("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
+    yield Step("always", ", ".join(rulebook.always) or "nothing")
+
+
+def _route_words(route: Route, failed: list[str]) -> str:
+    if not failed:
+        return f"yes, to {', '.join(route.to) or 'nobody'}"
+    written = {clause.key: clause.written for clause in route.when}
+    return "no, " + " and ".join(f"{key} is not {written[key]}" for key in failed)

@@ -1,0 +1,65 @@
+"""What destinations are told about a routed signal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from router.domain.decisions import Decision
+from router.domain.keys import signal_key
+from router.domain.notices import Evidence, Notice, Tactic
+from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert, Finding, Signal
+
+
+def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook: Rulebook, turn: int) -> Notice:
+    """The notice of a signal at one turn, with its evidence, its owner and the reason why it was sent."""
+    place = parse_resource_id(signal.resource)
+    alert = signal if isinstance(signal, Alert) else None
+    finding = signal if isinstance(signal, Finding) else None
+    names = rulebook.attack.names_of(decision.tactics)
+    return Notice(
+        key=signal_key(signal.stream, signal.kind, signal.id),
+        turn=turn,
+        stream=signal.stream.value,
+        kind=signal.kind.value,
+        id=signal.id,
+        type=signal.type,
+        title=signal.title,
+        description=signal.description,
+        severity=signal.severity.label if signal.severity is not None else None,
+        severity_written=signal.severity_written,
+        status=signal.status,
+        plan=alert.plan if alert else None,
+        sample=alert.sample if alert else False,
+        resource=signal.resource,
+        resource_type=place.type,
+        resource_group=place.resource_group,
+        subscription=place.subscription,
+        compromised_entity=alert.compromised_entity if alert else None,
+        tactics=tuple(Tactic(id=id, name=name) for id, name in zip(decision.tactics, names, strict=True)),
+        techniques=decision.techniques,
+        attack_version=rulebook.attack.version,
+        routes=decision.routes,
+        reason=str(decision.reason),
+        rulebook=decision.rulebook,
+        link=signal.link,
+        remediation=signal.remediation,
+        evidence=evidence,
+        owner=rulebook.find_owner(place.subscription, place.resource_group),
+        product=alert.product if alert else None,
+        started=iso(alert.started) if alert else None,
+        ended=iso(alert.ended) if alert else None,
+        changed=iso(signal.changed),
+        categories=finding.categories if finding else (),
+        measure=finding.measure if finding else None,
+        cause=finding.cause if finding else None,
+        cloud=finding.cloud if finding else None,
+        snapshot=finding.snapshot if finding else False,
+        extended={name: str(value) for name, value in signal.extended.items()},
+    )
+
+
+def iso(time: datetime | None) -> str | None:
+    """A time as destinations write it: ISO 8601, UTC, `Z`."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time is not None else None

@@ -1,0 +1,87 @@
+"""Whether a suppression rule holds a signal back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Alert, Signal
+from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
+
+
+def find_suppressor(signal: Signal, suppressions: Suppressions, now: datetime) -> SuppressionRule | None:
+    """The active rule that covers a signal; of several the one that expires last, then the first by name."""
+    index = suppressions.by_type.get(signal.type.casefold())
+    if index is None:
+        return None
+    asked = list(index.others)
+    for field, rules in index.by_value.items():
+        for form in _forms(field, values_of(signal, field)):
+            asked.extend(rules.get(form, ()))
+    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal))
+
+
+def find_last(rules: Iterable[SuppressionRule]) -> SuppressionRule | None:
+    """Of rules that hold, the one that a decision names."""
+    return min(rules, key=lambda rule: (-rule.expires.timestamp(), rule.name), default=None)
+
+
+def covers(rule: SuppressionRule, signal: Signal) -> bool:
+    """Whether a signal of the rule's alert type meets every group of the rule's elements.
+
+    A group on an entity type is met by one entity that meets all of it; a signal without such an entity is not held.
+    """
+    return bool(rule.groups) and all(is_met(group, signal) for group in rule.groups)
+
+
+def is_met(group: tuple[Element, ...], signal: Signal) -> bool:
+    """Whether one and the same entity, or the signal itself, meets every element of a group."""
+    type = group[0].field.entity
+    if type is None:
+        return all(_holds(element, values_of(signal, element.field)) for element in group)
+    return any(
+        all(_holds(element, _texts(entity.get(element.field.name))) for element in group)
+        for entity in signal.entities.of_type(type)
+    )
+
+
+def values_of(signal: Signal, field: Field) -> Iterator[str]:
+    """Every text that a signal offers for a field, of all its entities."""
+    if field.entity is None:
+        yield from _own_values(signal, field.name)
+        return
+    for entity in signal.entities.of_type(field.entity):
+        yield from _texts(entity.get(field.name))
+
+
+def _own_values(signal: Signal, name: str) -> Iterator[str]:
+    """What the signal itself offers: resourceid, subscriptionid, compromisedentity, extendedproperties.<key>."""
+    if name == "resourceid":
+        yield from _texts(signal.resource)
+    elif name == "subscriptionid":
+        yield from _texts(parse_resource_id(signal.resource).subscription)
+    elif name == "compromisedentity":
+        yield from _texts(signal.compromised_entity if isinstance(signal, Alert) else None)
+    else:
+        key = name.removeprefix("extendedproperties.")
+        yield from (text for name, value in signal.extended.items() if name.lower() == key for text in _texts(value))
+
+
+def _holds(element: Element, texts: Iterable[str]) -> bool:
+    if element.operator is Operator.IN:
+        return any(form in element.values for form in _forms(element.field, texts))
+    return any(value in form for form in _forms(element.field, texts) for value in element.values)
+
+
+def _forms(field: Field, texts: Iterable[str]) -> Iterator[str]:
+    return (form for text in texts for form in field.forms_of(text))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """A property's texts: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
+    for item in value if isinstance(value, list) else (value,):
+        if isinstance(item, str) and item:
+            yield item
+        elif isinstance(item, int | float):
+            yield str(item)
