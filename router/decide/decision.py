@@ -41,6 +41,7 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
         notice=Change.OPENED if people else None,
         routes=tuple(sorted(route.name for route in routes)),
         destinations=tuple(sorted(people.union(rulebook.always))),
+        people=tuple(sorted(people)),
     )
 
 

@@ -11,16 +11,22 @@ from router.domain.signals import Alert, Quarantined, Signal
 
 
 def entry_for(
-    reading: Signal | Quarantined, decision: Decision, *, key: str, source: str, now: datetime
+    reading: Signal | Quarantined,
+    decision: Decision,
+    *,
+    key: str,
+    source: str,
+    now: datetime,
+    stream: str | None = None,
 ) -> RecordEntry:
-    """The entry of one message: what it was, what became of it, and why."""
+    """The entry of one message: what it was, what became of it, and why; `stream` is where an unread one came in."""
     signal = reading if isinstance(reading, Signal) else None
     alert = reading if isinstance(reading, Alert) else None
     return RecordEntry(
         key=key,
         at=iso(now) or "",
         id=signal.id if signal else None,
-        stream=signal.stream.value if signal else None,
+        stream=signal.stream.value if signal else stream,
         kind=signal.kind.value if signal else "unknown",
         type=signal.type if signal else None,
         title=signal.title if signal else None,

@@ -34,7 +34,8 @@ class Decision:
     """A signal's fate: what becomes of it, why, and who is told.
 
     `notice` is None where people are told nothing: `always` destinations alone are not people. `tactics` are ATT&CK
-    tactic ids and `techniques` current ATT&CK technique ids. All tuples are sorted.
+    tactic ids and `techniques` current ATT&CK technique ids. `people` are those of the destinations that routes, or
+    `otherwise`, name. All tuples are sorted.
     """
 
     outcome: Outcome
@@ -47,3 +48,4 @@ class Decision:
     techniques: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()

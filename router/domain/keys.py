@@ -23,3 +23,8 @@ def delivery_key(signal: str, turn: int, destination: str) -> str:
 def event_uid(signal: str, turn: int) -> str:
     """The EventUid of a signal's row at one turn, by which a table's duplicates are told."""
     return _digest(signal, str(turn))
+
+
+def kept_id(arrival: str) -> str:
+    """The short id under which a quarantined message is kept and called for."""
+    return _digest("quarantine", arrival)[:12]

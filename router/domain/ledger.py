@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.decisions import Change, Decision, Outcome
+from router.domain.decisions import Change, Outcome
 from router.domain.notices import Delivery, Notice, RecordEntry
 from router.domain.rulebook import Lane
 
@@ -16,22 +16,28 @@ from router.domain.rulebook import Lane
 class Arrival:
     """Where, and for Event Hubs when, a message came in; it orders states that their own times cannot.
 
-    `origin` is a hub's epoch and partition, or the digest of a file's body; `place` counts inside it.
+    `origin` is a hub's epoch and partition, or the digest of a file's body; `place` counts inside it. `part` counts the
+    signals of one message that holds several, from 1. `again` is the turn that was held, where a held message is decided
+    again because its rule ended.
     """
 
     origin: str
     place: int
     enqueued: datetime | None = None
+    part: int = 0
+    again: int = 0
 
     @property
     def key(self) -> str:
         """The identity of a message, under which its outcome is on record."""
-        return f"{self.origin}:{self.place}"
+        part = f".{self.part}" if self.part else ""
+        again = f"@{self.again}" if self.again else ""
+        return f"{self.origin}:{self.place}{part}{again}"
 
     def is_before(self, other: Arrival) -> bool:
         """Whether this message certainly came in before the other; a different file is taken to be a later one."""
         if self.origin == other.origin:
-            return self.place < other.place
+            return (self.place, self.part) < (other.place, other.part)
         if self.enqueued is not None and other.enqueued is not None:
             return self.enqueued < other.enqueued
         return False
@@ -41,8 +47,8 @@ class State(NamedTuple):
     """What a signal was last seen to be; New and Active are one status."""
 
     resolved: bool
-    status: str | None
-    severity: str | None
+    status: str
+    severity: int | None
     measure: str | None = None
 
 
@@ -65,7 +71,8 @@ class Seen(NamedTuple):
         return self.arrival.is_before(other.arrival)
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """One destination that a turn tells, what it is told, and the turn that opened the signal there."""
 
     destination: str
@@ -81,24 +88,24 @@ class Held:
     rule: str
     until: datetime
     rulebook: str
+    source: str
     body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step of one signal: the decision, what is on record of it, and who is told what.
+    """One step of one signal: what is on record of it, and who is told what.
 
     While a ledger row carries it, it is the row's *intent*: whoever meets it completes it as it stands.
     """
 
     number: int
-    decision: Decision
     entry: RecordEntry
     notice: Notice | None = None
     targets: tuple[Target, ...] = ()
 
     def deliveries(self) -> tuple[Delivery, ...]:
-        """The deliveries that this turn owes."""
+        """The notices that this turn owes to destinations."""
         if self.notice is None:
             return ()
         return tuple(
@@ -120,8 +127,9 @@ class Turn:
 class Row:
     """The ledger's row of one signal.
 
-    `open` maps each destination where the signal is open to the turn that opened it there. `version` is 0 for a row that
-    is not stored yet, and changes at each write. `closed_at` is when it was last seen to be resolved, for retention.
+    `open` maps each destination where the signal is open to the turn that opened it there. `forwarded` says whether any
+    destination was ever told of it. `version` is 0 for a row that is not stored yet, and grows by one at each write.
+    `closed_at` is when it was last seen to be resolved, for retention.
     """
 
     key: str
@@ -131,7 +139,26 @@ class Row:
     turn: int
     outcome: Outcome
     open: Mapping[str, int] = field(default_factory=dict)
+    forwarded: bool = False
     held: Held | None = None
     intent: Turn | None = None
     closed_at: datetime | None = None
     version: int = 0
+
+
+RECORD = "record"
+"""The destination that is the record's optional second home; no destination of a policy may bear this name."""
+
+
+def record_delivery(entry: RecordEntry, stream: str) -> Delivery:
+    """What the record's second home is owed for one decision."""
+    return Delivery(
+        stream=stream,
+        destination=RECORD,
+        lane=Lane.ROWS,
+        key=f"{entry.key}/{stream}",
+        turn=1,
+        change=Change.OPENED,
+        opened=1,
+        content=entry,
+    )

@@ -98,6 +98,7 @@ class DeadLetter:
 class Pause:
     """A destination that refuses our credentials: since when, why, and when it is next probed."""
 
+    stream: str
     destination: str
     since: datetime
     probe: datetime
@@ -126,8 +127,8 @@ class Ledger(Protocol):
         """Writes rows, each only if its stored version is still `version`; returns the keys that lost such a race."""
         ...
 
-    async def held(self, stream: str) -> Sequence[Row]:
-        """The rows of a stream whose signal stands and is held by a rule."""
+    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> Sequence[Row]:
+        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
         ...
 
     async def unfinished(self, stream: str) -> Sequence[Row]:
@@ -142,7 +143,9 @@ class Outbox(Protocol):
         """Owes deliveries, create-if-absent by their id."""
         ...
 
-    async def claim(self, destination: str, now: datetime, lease: timedelta, limit: int) -> Sequence[Claim]:
+    async def claim(
+        self, stream: str, destination: str, now: datetime, lease: timedelta, limit: int
+    ) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order.
 
         An opening that was never attempted and its resolution are skipped together where the destination's lane is
@@ -154,8 +157,12 @@ class Outbox(Protocol):
         """Writes down what became of claims, all or none of them."""
         ...
 
-    async def due(self, stream: str, now: datetime) -> Mapping[str, int]:
-        """How many deliveries each destination is due now, claimed ones left out."""
+    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries of a lane that are older than that; returns how many."""
+        ...
+
+    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
+        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
         ...
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
@@ -170,12 +177,12 @@ class Outbox(Protocol):
         """Remembers that a destination refuses our credentials."""
         ...
 
-    async def resume(self, destination: str) -> None:
+    async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""
         ...
 
-    async def pauses(self) -> Mapping[str, Pause]:
-        """The pauses by destination."""
+    async def pauses(self, stream: str) -> Mapping[str, Pause]:
+        """The pauses of a stream by destination."""
         ...
 
     async def dead(self) -> Sequence[DeadLetter]:

@@ -1,0 +1,7 @@
+"""Room 3, the shell: sending, retry, dead letters. The only network I/O to destinations happens here."""
+
+from router.deliver.answers import Answers
+from router.deliver.deliverer import Deliverer
+from router.deliver.lanes import deliver_due
+
+__all__ = ["Answers", "Deliverer", "deliver_due"]

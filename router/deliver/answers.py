@@ -1,0 +1,50 @@
+"""The shell's side of the conversation with a destination: it asks, we do it and tell it what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.deliver.files import append
+from router.deliver.http import Http
+from router.deliver.logs import Logs
+from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.errors import DeliveryError
+from router.domain.notices import Attempt
+from router.domain.ports import DestinationKind
+
+
+class Answers:
+    """Does what destinations ask for."""
+
+    def __init__(self, http: Http, logs: Logs) -> None:
+        self._http = http
+        self._logs = logs
+
+    async def answer(self, ask: Ask) -> HttpAnswer | None:
+        """What came of an ask; raises the DeliveryError that is to be raised into the destination."""
+        match ask:
+            case HttpRequest():
+                return await self._http.send(ask)
+            case LogRows():
+                await self._logs.upload(ask)
+            case AppendLines():
+                append(ask)
+        return None
+
+    async def converse(self, kind: DestinationKind, attempts: Sequence[Attempt]) -> Sequence[Result]:
+        """Holds one whole conversation; a DeliveryError that the destination lets through is every attempt's result."""
+        conversation = kind.send(attempts)
+        try:
+            ask = next(conversation)
+            while True:
+                try:
+                    answer = await self.answer(ask)
+                except DeliveryError as trouble:
+                    ask = conversation.throw(trouble)
+                else:
+                    ask = conversation.send(answer)
+        except StopIteration as end:
+            results: Sequence[Result] = end.value
+            return results
+        except DeliveryError as trouble:
+            return [trouble] * len(attempts)

@@ -1,0 +1,80 @@
+"""HTTP to destinations: httpx's requests and errors over aiohttp's connections.
+
+httpx's own pool slows down as concurrency grows (https://github.com/encode/httpx/issues/3215), so its transport is
+aiohttp, and its client, which adds cookies, redirects and hooks that nothing here wants, is left out. Only this module
+knows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from types import TracebackType
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.errors import Unavailable
+
+TIMEOUT = 30.0
+"""Seconds for one request from its first byte to the answer's last; Standard Webhooks advises 15 to 30."""
+
+LARGEST_ANSWER = 64 * 1024
+"""Bytes of an answer that are read; nothing that a destination needs to know is longer."""
+
+# The libraries' own logs print whole URLs, and a webhook's URL may be a secret.
+for _name in ("httpx", "httpcore", "aiohttp.client"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Http:
+    """Sends requests, one connection pool for all destinations; follows no redirect and keeps no cookie."""
+
+    def __init__(self, tls: ssl.SSLContext, connections: int = 128) -> None:
+        self._tls = tls
+        self._connections = connections
+
+    async def __aenter__(self) -> Http:
+        connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ssl=self._tls)
+        session = aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=True
+        )
+        self._transport = AiohttpTransport(verify=self._tls, client=session)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._transport.aclose()
+
+    async def send(self, request: HttpRequest) -> HttpAnswer:
+        """The answer, whatever its status; raises Unavailable, naming no URL, when none came in time."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await self._exchange(request)
+        except TimeoutError as fault:
+            raise Unavailable(f"no answer within {TIMEOUT:.0f} s") from fault
+        except (httpx.TransportError, httpx.InvalidURL, aiohttp.ClientError, OSError) as fault:
+            raise Unavailable(f"no answer: {type(fault).__name__}") from fault
+
+    async def _exchange(self, request: HttpRequest) -> HttpAnswer:
+        asked = httpx.Request(request.method, request.url, headers=dict(request.headers), content=request.body)
+        response = await self._transport.handle_async_request(asked)
+        try:
+            body = await _read(response)
+        finally:
+            await response.aclose()
+        return HttpAnswer(status=response.status_code, headers=dict(response.headers), body=body)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.aiter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size >= LARGEST_ANSWER:
+            break
+    return b"".join(chunks)[:LARGEST_ANSWER]

@@ -1,0 +1,31 @@
+"""Delivers what is due in every lane, each on its own: no destination's trouble delays another's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from router.deliver.deliverer import Deliverer
+from router.deliver.retry import LONGEST
+from router.domain.ports import Outbox
+
+
+async def deliver_due(
+    deliverers: Sequence[Deliverer],
+    outbox: Outbox,
+    clock: Callable[[], datetime],
+    named: Collection[tuple[str, Collection[str]]],
+) -> None:
+    """Delivers until nothing is due now, having given up on what is too old or has nowhere left to go.
+
+    `named` gives for each stream the destinations that its policy names. Raises StoreError.
+    """
+    now = clock()
+    for lane, longest in LONGEST.items():
+        await outbox.expire(lane, now - longest, now)
+    for stream, destinations in named:
+        await outbox.abandon(stream, destinations, now)
+    async with asyncio.TaskGroup() as group:
+        for deliverer in deliverers:
+            group.create_task(deliverer.drain())

@@ -1,0 +1,200 @@
+"""What a message makes of its signal's row: a repeat, or the signal's next turn. Pure.
+
+A message that is older than what the ledger knows, or says the same again, is a repeat. Anything else is decided afresh,
+told where the signal is open and where the rules say, and becomes the row's intent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from router.accept import evidence_of
+from router.decide import decide, entry_for, notice_for
+from router.domain.decisions import Change, Decision, Outcome
+from router.domain.keys import signal_key
+from router.domain.ledger import Arrival, Held, Row, Seen, State, Target, Turn
+from router.domain.notices import RecordEntry
+from router.domain.reasons import Code, Reason
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Finding, Signal
+
+SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
+"""Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A signal, where its message came in, and the body it came in."""
+
+    signal: Signal
+    arrival: Arrival
+    source: str
+    body: bytes
+
+    @property
+    def key(self) -> str:
+        """The signal key."""
+        return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
+
+    @property
+    def seen(self) -> Seen:
+        """When the state that the message tells of held."""
+        deleted = isinstance(self.signal, Finding) and self.signal.deleted
+        return Seen(self.signal.changed, self.arrival, deleted)
+
+    @property
+    def state(self) -> State:
+        """What the message says the signal is; New and Active are one status."""
+        signal = self.signal
+        status = (signal.status or "").casefold()
+        return State(
+            resolved=signal.resolved,
+            status="active" if status == "new" else status,
+            severity=signal.severity,
+            measure=signal.measure if isinstance(signal, Finding) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """What becomes of a sighting: the entry for the record, and the row as it is to be written, if it changes at all."""
+
+    entry: RecordEntry
+    row: Row | None
+
+
+def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime) -> Fold:
+    """Folds one sighting into its signal's row, which carries no unfinished intent."""
+    if row is not None and sighting.seen.is_older_than(row.seen):
+        return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
+    if row is not None and sighting.state == row.state and row.outcome in SETTLED:
+        return Fold(
+            entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(sighting.seen, row.seen))
+        )
+    number = row.turn + 1 if row is not None else 1
+    decision, targets = _tell(decide(sighting.signal, rulebook, now), row, rulebook, number)
+    entry = entry_for(sighting.signal, decision, key=sighting.arrival.key, source=sighting.source, now=now)
+    notice = None
+    if targets:
+        notice = notice_for(sighting.signal, evidence_of(sighting.signal), decision, rulebook, number)
+    turn = Turn(number=number, entry=entry, notice=notice, targets=targets)
+    return Fold(entry=entry, row=_next_row(sighting, row, decision, turn, now))
+
+
+def in_time_order(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Sightings of one signal in the order in which their states held.
+
+    They are put in order of arrival first; those from files come in that order. Between Deletes, whose own times tell
+    nothing, those with a time of their own are put in its order.
+    """
+    arrived = sorted(sightings, key=_arrival_order)
+    return [one for stretch in _stretches(arrived) for one in _by_own_time(stretch)]
+
+
+def _arrival_order(sighting: Sighting) -> tuple[float, int]:
+    arrival = sighting.arrival
+    return (arrival.enqueued.timestamp(), arrival.place) if arrival.enqueued is not None else (0.0, 0)
+
+
+def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+    stretch: list[Sighting] = []
+    for sighting in arrived:
+        if sighting.seen.deleted:
+            yield stretch
+            yield [sighting]
+            stretch = []
+        else:
+            stretch.append(sighting)
+    yield stretch
+
+
+def _by_own_time(stretch: list[Sighting]) -> list[Sighting]:
+    own_times = sorted(
+        (one.signal.changed, place) for place, one in enumerate(stretch) if one.signal.changed is not None
+    )
+    timed = iter(stretch[place] for _, place in own_times)
+    return [next(timed) if one.signal.changed is not None else one for one in stretch]
+
+
+def _tell(decision: Decision, row: Row | None, rulebook: Rulebook, number: int) -> tuple[Decision, tuple[Target, ...]]:
+    """The decision with what the ledger adds to it, and whom it tells what."""
+    known = row.open if row is not None else {}
+    if decision.outcome is Outcome.RESOLVED:
+        return _tell_resolved(decision, row, known, rulebook, number)
+    if decision.outcome not in SETTLED:
+        return decision, ()
+    names = sorted(known.keys() | set(decision.destinations))
+    targets = tuple(
+        Target(name, _lane(name, rulebook), Change.UPDATED if name in known else Change.OPENED, known.get(name, number))
+        for name in names
+    )
+    return replace(decision, notice=_notice(decision, targets, known, rulebook), destinations=tuple(names)), targets
+
+
+def _tell_resolved(
+    decision: Decision, row: Row | None, known: Mapping[str, int], rulebook: Rulebook, number: int
+) -> tuple[Decision, tuple[Target, ...]]:
+    if row is not None and not row.forwarded:
+        never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
+        return replace(decision, reason=never, notice=None, destinations=()), ()
+    names = sorted(known.keys() | set(decision.destinations))
+    targets = tuple(Target(name, _lane(name, rulebook), Change.RESOLVED, known.get(name, number)) for name in names)
+    return replace(decision, destinations=tuple(names)), targets
+
+
+def _notice(
+    decision: Decision, targets: Sequence[Target], known: Mapping[str, int], rulebook: Rulebook
+) -> Change | None:
+    """What people are told, if they are told anything: a destination that only `always` names is not people."""
+    people = set(decision.people) | (known.keys() - set(rulebook.always))
+    changes = {target.change for target in targets if target.destination in people}
+    return next((change for change in (Change.OPENED, Change.UPDATED) if change in changes), None)
+
+
+def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Turn, now: datetime) -> Row:
+    opened = {target.destination: target.opened for target in turn.targets if target.change is not Change.RESOLVED}
+    held = None
+    if decision.suppressed_by and decision.suppressed_until:
+        held = Held(
+            rule=decision.suppressed_by,
+            until=decision.suppressed_until,
+            rulebook=decision.rulebook,
+            source=sighting.source,
+            body=sighting.body,
+        )
+    resolved = decision.outcome is Outcome.RESOLVED
+    before = row.open if row is not None else {}
+    return Row(
+        key=sighting.key,
+        stream=sighting.signal.stream.value,
+        state=sighting.state,
+        seen=_later(sighting.seen, row.seen) if row is not None else sighting.seen,
+        turn=turn.number,
+        outcome=decision.outcome,
+        open={} if resolved else {**before, **opened},
+        forwarded=bool(turn.targets) or (row is not None and row.forwarded),
+        held=held,
+        intent=turn,
+        closed_at=now if resolved else None,
+        version=row.version if row is not None else 0,
+    )
+
+
+def _later(one: Seen, other: Seen) -> Seen:
+    """The times to keep after a state that is not older: each as late as either, so that no replay looks new."""
+    changed = max(filter(None, (one.changed, other.changed)), default=None)
+    arrival = other.arrival if one.arrival.is_before(other.arrival) else one.arrival
+    return Seen(one.changed if one.deleted or other.deleted else changed, arrival, one.deleted)
+
+
+def _lane(name: str, rulebook: Rulebook) -> Lane:
+    # A destination that the policy no longer names gets its delivery all the same: it becomes a dead letter that says so.
+    spec = rulebook.destinations.get(name)
+    return spec.lane if spec is not None else Lane.TICKET
+
+
+def _repeat(sighting: Sighting, code: Code, rulebook: Rulebook, now: datetime) -> RecordEntry:
+    repeat = Decision(outcome=Outcome.REPEAT, reason=Reason(code), rulebook=rulebook.hash)
+    return entry_for(sighting.signal, repeat, key=sighting.arrival.key, source=sighting.source, now=now)

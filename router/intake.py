@@ -1,0 +1,187 @@
+"""The shell of rooms 1 and 2: takes messages in, so that each has its outcome on record and is owed where it must go.
+
+Every step is safe to repeat, and whoever meets an unfinished intent completes it as it stands. No destination is called
+here, and nothing is raised but StoreError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from router.accept import read, split
+from router.decide import entry_for, quarantined
+from router.domain.catalogue import Catalogue
+from router.domain.errors import StoreError
+from router.domain.keys import kept_id
+from router.domain.ledger import Arrival, Row, record_delivery
+from router.domain.notices import RecordEntry
+from router.domain.ports import Kept, Store
+from router.domain.reasons import Code, Reason
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Quarantined, Signal, Stream
+from router.folding import Fold, Sighting, fold, in_time_order
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One continuous-export body as it arrived, where it came in, and how people call that place."""
+
+    body: bytes = field(repr=False)
+    source: str
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """What could not be understood in a message."""
+
+    quarantined: Quarantined
+    arrival: Arrival
+    source: str
+
+
+type _Reading = Sighting | _Unread
+
+
+class Intake:
+    """Takes messages in. With `only`, a signal of the other stream is on the wrong one and is quarantined."""
+
+    def __init__(
+        self, store: Store, rulebooks: Mapping[Stream, Rulebook], catalogue: Catalogue, only: Stream | None = None
+    ) -> None:
+        self._store = store
+        self._rulebooks = rulebooks
+        self._catalogue = catalogue
+        self._only = only
+
+    async def take(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
+        """Takes a batch in and returns what each signal in it came to, in their order; raises StoreError."""
+        try:
+            return await self._take(messages, now)
+        except StoreError:
+            raise
+        except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not cost a message.
+            return await self._take_singly(messages, fault, now)
+
+    async def _take(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
+        readings = [reading for message in messages for reading in self._read(message)]
+        entries = await self._keep([reading for reading in readings if isinstance(reading, _Unread)], now)
+        for wave in _waves([reading for reading in readings if isinstance(reading, Sighting)]):
+            entries |= await self._advance(wave, now)
+        return [entries[reading.arrival.key] for reading in readings]
+
+    async def _take_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
+        """Takes messages one at a time, so that the one at fault is parked and costs its neighbours nothing."""
+        if len(messages) > 1:
+            return [entry for message in messages for entry in await self.take([message], now)]
+        reason = Reason(Code.INTERNAL, type(fault).__name__)
+        at_fault = [_Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
+        return list((await self._keep(at_fault, now)).values())
+
+    async def complete(self, rows: Sequence[Row], now: datetime) -> list[Row]:
+        """Completes the intents of rows as they stand, and returns the rows as they then are."""
+        turns = [row.intent for row in rows if row.intent is not None]
+        await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
+        await self._put_on_record([turn.entry for turn in turns], now)
+        done = [replace(row, intent=None) for row in rows]
+        await self._store.ledger.write(done)
+        return [replace(row, version=row.version + 1) for row in done]
+
+    def _read(self, message: Message) -> list[_Reading]:
+        understood = read(message.body, self._catalogue)
+        if len(understood) == 1:
+            return [self._reading(understood[0], message)]
+        parts = (
+            Message(body, f"{message.source}[{place}]", replace(message.arrival, part=place))
+            for place, body in enumerate(split(message.body) or (), 1)
+        )
+        return [self._reading(signal, part) for signal, part in zip(understood, parts, strict=True)]
+
+    def _reading(self, signal: Signal | Quarantined, message: Message) -> _Reading:
+        if isinstance(signal, Quarantined):
+            return _Unread(signal, message.arrival, message.source)
+        if signal.stream not in self._rulebooks or (self._only is not None and signal.stream is not self._only):
+            where = f"the {self._only} stream" if self._only is not None else "a router without rules for it"
+            reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
+            return _Unread(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
+        return Sighting(signal=signal, arrival=message.arrival, source=message.source, body=message.body)
+
+    async def _keep(self, unread: Sequence[_Unread], now: datetime) -> dict[str, RecordEntry]:
+        """Keeps what was not understood, whole, before anything says so."""
+        rulebook = self._rulebooks.get(self._only) if self._only is not None else None
+        stream = self._only.value if self._only is not None else None
+        await self._store.quarantine.add(
+            [
+                Kept(
+                    id=kept_id(one.arrival.key),
+                    source=one.source,
+                    stream=stream,
+                    at=now,
+                    quarantined=one.quarantined,
+                )
+                for one in unread
+            ]
+        )
+        entries = [
+            entry_for(
+                one.quarantined,
+                quarantined(one.quarantined, rulebook),
+                key=one.arrival.key,
+                source=one.source,
+                now=now,
+                stream=stream,
+            )
+            for one in unread
+        ]
+        await self._put_on_record(entries, now)
+        return {entry.key: entry for entry in entries}
+
+    async def _advance(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, RecordEntry]:
+        """Folds one sighting of each signal, again and again for those whose row somebody else wrote meanwhile."""
+        entries: dict[str, RecordEntry] = {}
+        while wave:
+            folds = await self._fold(wave, now)
+            intents = [one.row for one in folds.values() if one.row is not None]
+            lost = set(await self._store.ledger.write(intents))
+            won = {key: one for key, one in folds.items() if key not in lost}
+            written = [one.row for one in won.values() if one.row is not None and one.row.intent is not None]
+            repeats = [one.entry for one in won.values() if one.row is None or one.row.intent is None]
+            await self._put_on_record(repeats, now)
+            await self.complete([replace(row, version=row.version + 1) for row in written], now)
+            entries |= {one.entry.key: one.entry for one in won.values()}
+            wave = {key: sighting for key, sighting in wave.items() if key in lost}
+        return entries
+
+    async def _fold(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, Fold]:
+        rows = dict(await self._store.ledger.find(wave.keys()))
+        unfinished = [row for row in rows.values() if row.intent is not None]
+        if unfinished:
+            rows |= {row.key: row for row in await self.complete(unfinished, now)}
+        return {
+            key: fold(sighting, rows.get(key), self._rulebooks[sighting.signal.stream], now)
+            for key, sighting in wave.items()
+        }
+
+    async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
+        await self._store.record.add(entries)
+        await self._store.outbox.add(
+            [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)], now
+        )
+
+    def _recorders(self, entry: RecordEntry) -> list[str]:
+        """The stream whose record has a second home for this entry; one that belongs to no stream goes to each."""
+        stream = self._only or (Stream(entry.stream) if entry.stream is not None else None)
+        streams = [stream] if stream is not None else list(self._rulebooks)
+        return [s.value for s in streams if (book := self._rulebooks.get(s)) is not None and book.record is not None]
+
+
+def _waves(sightings: Sequence[Sighting]) -> Iterator[dict[str, Sighting]]:
+    """Sightings in waves of at most one for each signal, those of one signal in the order of time."""
+    by_signal: dict[str, list[Sighting]] = {}
+    for sighting in sightings:
+        by_signal.setdefault(sighting.key, []).append(sighting)
+    queues = {key: iter(in_time_order(group)) for key, group in by_signal.items()}
+    while wave := {key: first for key, queue in queues.items() if (first := next(queue, None)) is not None}:
+        yield wave

@@ -1,0 +1,1 @@
+"""Where ledger, outbox, record and quarantine are kept."""

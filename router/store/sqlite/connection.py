@@ -1,0 +1,57 @@
+"""One connection to the file, and its faults as StoreError."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from router.domain.errors import BadFile, StoreError
+from router.store.sqlite.schema import SCHEMA, VERSION
+
+
+class Connection:
+    """A connection whose writes are transactions, taken at once so that two processes wait instead of failing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._prepare()
+        except (sqlite3.Error, OSError) as fault:
+            raise BadFile(f"{path}: cannot hold the state: {fault}; name another place with --state") from fault
+
+    def _prepare(self) -> None:
+        found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if found not in (0, VERSION):
+            raise BadFile(f"{self._path}: holds state of version {found}, this program reads version {VERSION}")
+        self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version={VERSION}")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection for look-ups; raises StoreError for its faults."""
+        try:
+            yield self._db
+        except sqlite3.Error as fault:
+            raise StoreError(f"{self._path}: {fault}") from fault
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection inside a transaction: all of it is kept, or none; raises StoreError for its faults."""
+        with self.reading() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._db.close()

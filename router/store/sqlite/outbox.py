@@ -1,0 +1,239 @@
+"""The outbox in SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from router.domain.decisions import Change
+from router.domain.notices import Delivery
+from router.domain.ports import Claim, DeadLetter, DeliveryState, Pause, Settlement
+from router.domain.rulebook import Lane
+from router.store.codec import decode, encode
+from router.store.sqlite.connection import Connection
+from router.store.sqlite.schema import instant, micros
+
+_DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, p.body"
+_WITH_PAYLOAD = "deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type"
+
+# A lease that ended makes a claimed delivery due again, so claimed rows keep the end of their lease as `due`.
+_CLAIMABLE = f"""
+SELECT {_DELIVERY}, d.attempts, d.born,
+       (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened)
+FROM {_WITH_PAYLOAD}
+WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=?
+  AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.key=d.key AND e.destination=d.destination
+                  AND e.turn<d.turn AND e.state IN ('owed', 'claimed'))
+ORDER BY d.due LIMIT ?
+"""  # noqa: S608
+
+# Nobody was told that it opened, so nobody needs to hear that it is over.
+_UNSAID = """
+SELECT r.key, r.opened, r.turn FROM deliveries r
+JOIN deliveries o ON o.key=r.key AND o.destination=r.destination AND o.turn=r.opened
+WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' AND r.lane IN ('page', 'ticket')
+  AND o.turn<r.turn AND o.attempts=0 AND o.redriven=0 AND o.state IN ('owed', 'dead')
+"""
+
+
+class SqliteOutbox:
+    """The deliveries, in the tables `deliveries` and `payloads`; a turn's payload is kept once for all destinations."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Owes deliveries, create-if-absent by their id."""
+        if not deliveries:
+            return
+        payloads = {(one.key, one.turn, type(one.content).__name__): one.content for one in deliveries}
+        with self._connection.writing() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO payloads (key, turn, type, body) VALUES (?,?,?,?)",
+                [(*place, encode(content)) for place, content in payloads.items()],
+            )
+            db.executemany(
+                "INSERT OR IGNORE INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, "
+                "state, attempts, redriven, born, due) VALUES (?,?,?,?,?,?,?,?,?,'owed',0,0,?,?)",
+                [(*_values(one), micros(now), micros(now)) for one in deliveries],
+            )
+
+    async def claim(
+        self, stream: str, destination: str, now: datetime, lease: timedelta, limit: int
+    ) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order."""
+        with self._connection.writing() as db:
+            self._skip_unsaid(db, stream, destination, now)
+            found = db.execute(_CLAIMABLE, (stream, destination, micros(now), limit)).fetchall()
+            db.executemany(
+                "UPDATE deliveries SET state='claimed', attempts=attempts+1, due=? WHERE id=?",
+                [(micros(now + lease), row[0]) for row in found],
+            )
+        return [
+            Claim(
+                delivery=_delivery(row[:10]),
+                number=row[10] + 1,
+                born=instant(row[11]),
+                opening=decode("Receipt", row[12]) if row[12] is not None else None,
+            )
+            for row in found
+        ]
+
+    def _skip_unsaid(self, db: sqlite3.Connection, stream: str, destination: str, now: datetime) -> None:
+        for key, opened, resolved in db.execute(_UNSAID, (stream, destination)).fetchall():
+            db.execute(
+                "UPDATE deliveries SET state='skipped', settled=? "
+                "WHERE destination=? AND key=? AND opened=? AND turn<=? AND state='owed'",
+                (micros(now), destination, key, opened, resolved),
+            )
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Writes down what became of claims, all or none of them."""
+        with self._connection.writing() as db:
+            db.executemany(
+                "UPDATE deliveries SET state=?, due=coalesce(?, due), settled=?, receipt=coalesce(?, receipt), error=?, "
+                # An acknowledgement on record stays, whatever a slower twin has to say.
+                "attempts=attempts-? WHERE id=? AND state<>'sent'",
+                [
+                    (
+                        one.state.value,
+                        micros(one.due),
+                        micros(one.at),
+                        encode(one.receipt) if one.receipt is not None else None,
+                        one.error,
+                        0 if one.spent else 1,
+                        one.delivery.id,
+                    )
+                    for one in settlements
+                ],
+            )
+
+    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries of a lane that are older than that; returns how many."""
+        return self._give_up("lane=? AND born<=?", (lane.value, micros(born_before)), "too old to be sent", now)
+
+    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
+        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+        where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
+        error = "no_destination: the policy no longer names it"
+        return self._give_up(where, (stream, json.dumps(list(named))), error, now)
+
+    def _give_up(self, where: str, values: tuple[object, ...], error: str, now: datetime) -> int:
+        sql = f"UPDATE deliveries SET state='dead', settled=?, error=? WHERE state='owed' AND {where}"  # noqa: S608
+        with self._connection.writing() as db:
+            return db.execute(sql, (micros(now), error, *values)).rowcount
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        """How many deliveries there are by destination and state."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                "SELECT destination, state, count(*) FROM deliveries WHERE stream=? GROUP BY destination, state",
+                (stream,),
+            )
+            return {(destination, DeliveryState(state)): count for destination, state, count in found}
+
+    async def release_claims(self) -> int:
+        """Gives back claims that no living process can hold; for the one holder of the state only."""
+        with self._connection.writing() as db:
+            return db.execute("UPDATE deliveries SET state='owed', due=0 WHERE state='claimed'").rowcount
+
+    async def pause(self, pause: Pause) -> None:
+        """Remembers that a destination refuses our credentials."""
+        with self._connection.writing() as db:
+            db.execute(
+                "INSERT INTO pauses (stream, destination, since, probe, error) VALUES (?,?,?,?,?) "
+                "ON CONFLICT (stream, destination) DO UPDATE SET probe=excluded.probe, error=excluded.error",
+                (pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error),
+            )
+
+    async def resume(self, stream: str, destination: str) -> None:
+        """Forgets a pause."""
+        with self._connection.writing() as db:
+            db.execute("DELETE FROM pauses WHERE stream=? AND destination=?", (stream, destination))
+
+    async def pauses(self, stream: str) -> Mapping[str, Pause]:
+        """The pauses of a stream by destination."""
+        with self._connection.reading() as db:
+            found = db.execute("SELECT destination, since, probe, error FROM pauses WHERE stream=?", (stream,))
+            return {
+                name: Pause(stream=stream, destination=name, since=instant(since), probe=instant(probe), error=error)
+                for name, since, probe, error in found
+            }
+
+    async def dead(self) -> Sequence[DeadLetter]:
+        """The dead letters, oldest first."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                f"SELECT {_DELIVERY}, d.attempts, d.born, d.settled, d.error FROM {_WITH_PAYLOAD} "  # noqa: S608
+                "WHERE d.state='dead' ORDER BY d.settled, d.id"
+            ).fetchall()
+        return [
+            DeadLetter(
+                delivery=_delivery(row[:10]),
+                attempts=row[10],
+                born=instant(row[11]),
+                died=instant(row[12]),
+                error=row[13] or "",
+            )
+            for row in found
+        ]
+
+    async def redrive(self, id: str, now: datetime) -> bool:
+        """Owes a dead letter again, and with a dead opening the resolution that came after it; False if there is none."""
+        again = "UPDATE deliveries SET state='owed', redriven=1, born=?, due=?, settled=NULL"
+        at = (micros(now), micros(now))
+        with self._connection.writing() as db:
+            dead = db.execute(
+                "SELECT key, destination, turn, change FROM deliveries WHERE id=? AND state='dead'", (id,)
+            ).fetchone()
+            if dead is None:
+                return False
+            db.execute(f"{again} WHERE id=?", (*at, id))
+            key, destination, turn, change = dead
+            if change == Change.OPENED:
+                db.execute(
+                    f"{again} WHERE key=? AND destination=? AND opened=? AND change='resolved' "
+                    "AND state IN ('sent', 'skipped', 'dead')",
+                    (*at, key, destination, turn),
+                )
+        return True
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        """Forgets a dead letter for good; False if there is none."""
+        with self._connection.writing() as db:
+            gone = db.execute(
+                "UPDATE deliveries SET state='skipped', settled=?, error='discarded' WHERE id=? AND state='dead'",
+                (micros(now), id),
+            )
+            return bool(gone.rowcount)
+
+
+def _values(delivery: Delivery) -> tuple[object, ...]:
+    return (
+        delivery.id,
+        delivery.stream,
+        delivery.destination,
+        delivery.lane.value,
+        delivery.key,
+        delivery.turn,
+        delivery.change.value,
+        delivery.opened,
+        type(delivery.content).__name__,
+    )
+
+
+def _delivery(found: Iterable[Any]) -> Delivery:
+    _, stream, destination, lane, key, turn, change, opened, type, body = found
+    return Delivery(
+        stream=stream,
+        destination=destination,
+        lane=Lane(lane),
+        key=key,
+        turn=turn,
+        change=Change(change),
+        opened=opened,
+        content=decode(type, body),
+    )

@@ -1,0 +1,137 @@
+"""The store in one SQLite file: the record, the quarantine, retention, and the file that says who holds the state."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from router.domain.errors import StateInUse
+from router.domain.notices import RecordEntry
+from router.domain.ports import Kept, Purged, Retention
+from router.domain.reasons import Code, Reason
+from router.domain.signals import Quarantined
+from router.store.codec import encode
+from router.store.sqlite.connection import Connection
+from router.store.sqlite.ledger import SqliteLedger
+from router.store.sqlite.outbox import SqliteOutbox
+from router.store.sqlite.schema import instant, micros
+
+
+class SqliteStore:
+    """Everything kept in `router.db` in a directory; raises BadFile if it cannot be opened."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._connection = Connection(directory / "router.db")
+        self.ledger = SqliteLedger(self._connection)
+        self.outbox = SqliteOutbox(self._connection)
+        self.record = SqliteRecord(self._connection)
+        self.quarantine = SqliteQuarantine(self._connection)
+
+    def hold(self) -> None:
+        """Makes this process the one that works on the state, as long as it lives; raises StateInUse if another does."""
+        self._holder = (self._directory / "router.lock").open("w")
+        try:
+            fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise StateInUse(f"{self._directory}: another run is at work on this state; wait for it to end") from fault
+
+    async def purge(self, now: datetime, retention: Retention) -> Purged:
+        """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
+        with self._connection.writing() as db:
+            bodies = db.execute("DELETE FROM held WHERE until<=?", (micros(now - retention.held),)).rowcount
+            db.execute(
+                "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
+                "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0)",
+                (micros(now - retention.payloads),),
+            )
+            payloads = db.execute(
+                "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
+                "AND d.turn=payloads.turn AND d.type=payloads.type "
+                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?))",
+                (micros(now - retention.payloads),),
+            ).rowcount
+            rows = db.execute("DELETE FROM ledger WHERE closed_at<=?", (micros(now - retention.resolved),)).rowcount
+        return Purged(rows=rows, bodies=bodies, payloads=payloads)
+
+    async def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+
+class SqliteRecord:
+    """Every decision, in the table `record`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, entries: Sequence[RecordEntry]) -> None:
+        """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+        if not entries:
+            return
+        with self._connection.writing() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO record (key, at, outcome, body) VALUES (?,?,?,?)",
+                [(entry.key, entry.at, entry.outcome, encode(entry)) for entry in entries],
+            )
+
+
+_KEPT = "id, source, stream, at, code, words, at_fault, body"
+
+
+class SqliteQuarantine:
+    """What was not understood, in the table `quarantine`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, kept: Sequence[Kept]) -> None:
+        """Keeps bodies, create-if-absent by their id."""
+        if not kept:
+            return
+        with self._connection.writing() as db:
+            db.executemany(
+                f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                [
+                    (
+                        one.id,
+                        one.source,
+                        one.stream,
+                        micros(one.at),
+                        one.quarantined.reason.code.value,
+                        one.quarantined.reason.words,
+                        one.quarantined.at_fault,
+                        one.quarantined.body,
+                    )
+                    for one in kept
+                ],
+            )
+
+    async def all(self) -> Sequence[Kept]:
+        """What is kept, oldest first."""
+        return self._select("1=1")
+
+    async def find(self, id: str) -> Kept | None:
+        """One kept body."""
+        return next(iter(self._select("id=?", id)), None)
+
+    async def remove(self, id: str) -> bool:
+        """Discards one; False if there is none."""
+        with self._connection.writing() as db:
+            return bool(db.execute("DELETE FROM quarantine WHERE id=?", (id,)).rowcount)
+
+    def _select(self, where: str, *values: object) -> list[Kept]:
+        with self._connection.reading() as db:
+            found = db.execute(f"SELECT {_KEPT} FROM quarantine WHERE {where} ORDER BY at, id", values).fetchall()  # noqa: S608
+        return [
+            Kept(
+                id=id,
+                source=source,
+                stream=stream,
+                at=instant(at),
+                quarantined=Quarantined(reason=Reason(Code(code), words), at_fault=at_fault, body=body),
+            )
+            for id, source, stream, at, code, words, at_fault, body in found
+        ]

@@ -1,0 +1,31 @@
+"""What a suppression rule held comes out when the rule ends: an expiry never buries what it covered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from router.domain.notices import RecordEntry
+from router.domain.ports import Ledger
+from router.domain.rulebook import Rulebook
+from router.intake import Intake, Message
+
+
+async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime) -> list[RecordEntry]:
+    """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed.
+
+    Returns what became of those that are no longer held; raises StoreError.
+    """
+    active = [name for name, rule in rulebook.suppressions.by_name.items() if rule.is_active(now)]
+    rows = await ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active)
+    messages = [
+        Message(
+            body=row.held.body,
+            source=row.held.source,
+            # Its own place on record: the message's first outcome, that it was held, stays what it was.
+            arrival=replace(row.seen.arrival, again=row.turn),
+        )
+        for row in rows
+        if row.held is not None
+    ]
+    return [entry for entry in await intake.take(messages, now) if entry.suppressed_by is None]
