@@ -1,0 +1,44 @@
+"""Who may call the loopback SOC: one account per stream, with dummy secrets made when it starts."""
+
+import base64
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+STREAMS = ("cwpp", "cspm")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one stream of the router needs to be let in by every endpoint."""
+
+    name: str
+    servicenow_user: str
+    servicenow_password: str = field(repr=False)
+    servicenow_token: str = field(repr=False)
+    routing_key: str = field(repr=False)
+    logs_token: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+
+
+def new_account(name: str) -> Account:
+    """Gives an account whose secrets have the vendors' own shapes and never existed before."""
+    return Account(
+        name=name,
+        servicenow_user=f"{name}-router",
+        servicenow_password=secrets.token_hex(16),
+        servicenow_token=secrets.token_hex(32),
+        routing_key=secrets.token_hex(16),
+        logs_token=secrets.token_hex(32),
+        webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    )
+
+
+def basic_credentials(accounts: Iterable[Account]) -> dict[str, Account]:
+    """Gives, for each `Authorization` header that ServiceNow accepts, the account behind it."""
+    known: dict[str, Account] = {}
+    for account in accounts:
+        pair = f"{account.servicenow_user}:{account.servicenow_password}".encode()
+        known[f"Basic {base64.b64encode(pair).decode()}"] = account
+        known[f"Bearer {account.servicenow_token}"] = account
+    return known
