@@ -247,10 +247,14 @@ class Purged:
 class Store(Protocol):
     """Everything that is kept, in one place."""
 
-    ledger: Ledger
-    outbox: Outbox
-    record: Record
-    quarantine: Quarantine
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def record(self) -> Record: ...
+    @property
+    def quarantine(self) -> Quarantine: ...
 
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded."""

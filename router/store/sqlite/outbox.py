@@ -27,7 +27,7 @@ FROM {_WITH_PAYLOAD}
 WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=?
   AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.key=d.key AND e.destination=d.destination
                   AND e.turn<d.turn AND e.state IN ('owed', 'claimed'))
-ORDER BY d.due LIMIT ?
+ORDER BY d.due, d.rowid LIMIT ?
 """  # noqa: S608
 
 # Nobody was told that it opened, so nobody needs to hear that it is over.

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
     key TEXT NOT NULL, turn INTEGER NOT NULL, change TEXT NOT NULL, opened INTEGER NOT NULL, type TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL, redriven INTEGER NOT NULL,
     born INTEGER NOT NULL, due INTEGER NOT NULL, settled INTEGER, receipt BLOB, error TEXT
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'resolved';

@@ -1,0 +1,182 @@
+"""Builders of messages, signals, rules and rulebooks: a test names only what it is about."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from router.accept import read
+from router.domain.attack import AttackTable
+from router.domain.catalogue import Catalogue
+from router.domain.ledger import Arrival
+from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
+from router.domain.signals import Alert, Finding, Severity, Stream
+from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
+from router.intake import Message
+from router.rulebook import load_attack
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+RULES = Path(__file__).parents[1] / "rules"
+SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
+RESOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/vm-1"
+
+
+def alert_body(id: str = "alert-1", **fields: object) -> bytes:
+    """A flat alert as Event Hubs carries it; fields are named as Defender names them."""
+    return orjson.dumps(
+        {
+            "VendorName": "Microsoft",
+            "AlertType": "VM_Test",
+            "Severity": "High",
+            "Status": "New",
+            "SystemAlertId": id,
+            "Intent": "Execution",
+            "AzureResourceId": RESOURCE,
+            "AlertDisplayName": "Something happened",
+            "ProductComponentName": "VirtualMachines",
+            "Entities": [],
+            "ExtendedProperties": {},
+        }
+        | fields
+    )
+
+
+def finding_body(
+    id: str = "assessment-1", status: str = "Unhealthy", changed: datetime | None = None, **enrichment: object
+) -> bytes:
+    """A recommendation as Event Hubs carries it."""
+    when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
+    return orjson.dumps(
+        {
+            "id": f"{RESOURCE}/providers/Microsoft.Security/assessments/{id}",
+            "name": id,
+            "type": "Microsoft.Security/assessments",
+            "properties": {
+                "displayName": "Machines should be patched",
+                "resourceDetails": {"source": "Azure", "id": RESOURCE},
+                "status": {"code": status, **when},
+                "metadata": {"severity": "High", "displayName": "Machines should be patched"},
+            },
+            "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": False} | enrichment,
+        }
+    )
+
+
+def an_alert(id: str = "alert-1", **fields: object) -> Alert:
+    """The alert that `alert_body` reads as."""
+    (alert,) = read(alert_body(id, **fields), Catalogue())
+    assert isinstance(alert, Alert), alert
+    return alert
+
+
+def a_finding(id: str = "assessment-1", status: str = "Unhealthy", *, action: str = "Write") -> Finding:
+    """The finding that `finding_body` reads as."""
+    (finding,) = read(finding_body(id, status, action=action), Catalogue())
+    assert isinstance(finding, Finding), finding
+    return finding
+
+
+def an_ip(address: str) -> dict[str, object]:
+    """An ip entity."""
+    return {"$id": f"ip-{address}", "Type": "ip", "Address": address}
+
+
+_PLACES = itertools.count(1)
+
+
+def a_message(body: bytes, *, at: datetime | None = None, origin: str = "hub/0", place: int | None = None) -> Message:
+    """A message from a hub, each later than the one before unless its place or time says otherwise."""
+    place = next(_PLACES) if place is None else place
+    enqueued = at if at is not None else NOW + timedelta(seconds=place)
+    return Message(body, f"test:{place}", Arrival(origin, place, enqueued))
+
+
+def a_rule(
+    name: str = "scanner",
+    *,
+    alert_type: str = "VM_Test",
+    expires: datetime = NOW + timedelta(days=30),
+    enabled: bool = True,
+    ip: Sequence[str] = ("10.20.0.5",),
+    groups: Sequence[Sequence[Element]] | None = None,
+) -> SuppressionRule:
+    """A rule that holds alerts of one type that name one of some IP addresses."""
+    if groups is None:
+        groups = [[an_element("entities.ip.address", *ip)]]
+    return SuppressionRule(
+        name=name,
+        alert_type=alert_type.casefold(),
+        expires=expires,
+        enabled=enabled,
+        groups=tuple(tuple(group) for group in groups),
+    )
+
+
+def an_element(field: str, *values: str, operator: Operator = Operator.IN) -> Element:
+    """An element as a rule's author writes it."""
+    where = Field(None, field.lower())
+    if field.startswith("entities."):
+        _, entity, name = field.lower().split(".")
+        where = Field(entity, name)
+    return Element(where, operator, frozenset(form for value in values for form in where.forms_of(value)))
+
+
+def a_destination(name: str, lane: Lane = Lane.TICKET) -> DestinationSpec:
+    """A destination of no kind that the program ships."""
+    return DestinationSpec(name=name, kind="scripted", lane=lane, config=None)
+
+
+def a_route(name: str, *to: str, when: Sequence[Any] = (), kinds: Sequence[str] = ()) -> Route:
+    """A route that takes everything, unless clauses say otherwise."""
+    return Route(name, tuple(when), to, frozenset(kinds))
+
+
+@cache
+def the_attack_table() -> AttackTable:
+    """ATT&CK as the shipped rules have it."""
+    return load_attack(RULES / "attack.yaml")
+
+
+def a_rulebook(
+    *rules: SuppressionRule,
+    stream: Stream = Stream.CWPP,
+    floor: Severity = Severity.MEDIUM,
+    routes: Sequence[Route] | None = None,
+    always: Sequence[str] = ("sentinel",),
+    otherwise: Sequence[str] = ("tickets",),
+    destinations: Sequence[DestinationSpec] | None = None,
+    record: DestinationSpec | None = None,
+    hash: str = "0123456789ab",
+) -> Rulebook:
+    """A rulebook that sends everything from Medium up to `tickets`, and to `sentinel` always."""
+    if destinations is None:
+        destinations = [
+            a_destination("tickets"),
+            a_destination("oncall", Lane.PAGE),
+            a_destination("sentinel", Lane.ROWS),
+        ]
+    return Rulebook(
+        stream=stream,
+        hash=hash,
+        floor=Floor(floor),
+        suppressions=Suppressions.of(rules),
+        routes=tuple([a_route("tickets", "tickets")] if routes is None else routes),
+        always=tuple(always),
+        otherwise=tuple(otherwise),
+        attack=the_attack_table(),
+        catalogue=Catalogue(),
+        destinations={spec.name: spec for spec in destinations},
+        record=record,
+    )
+
+
+def without_rules(book: Rulebook) -> Rulebook:
+    """The same rulebook with every suppression rule taken away."""
+    return replace(book, suppressions=Suppressions.of(()), hash="another")

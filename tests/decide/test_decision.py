@@ -1,0 +1,98 @@
+"""What becomes of a signal, and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from router.decide import decide
+from router.domain.attack import Attack
+from router.domain.decisions import Change, Outcome
+from router.domain.reasons import Code
+from router.domain.rulebook import Clause
+from router.domain.signals import Severity, Signal, Stream
+from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip
+
+
+def at_least_high(signal: Signal, _: Attack) -> bool:
+    return signal.severity is None or signal.severity >= Severity.HIGH
+
+
+HIGH = Clause("at_least", "High", at_least_high)
+
+
+@pytest.mark.parametrize("status", ["Resolved", "Dismissed", "resolved"])
+def test_an_alert_that_no_longer_stands_is_resolved_even_where_a_rule_would_hold_it(status: str) -> None:
+    """A resolution is told whatever floors and rules say, and goes to `always`."""
+    alert = an_alert(Status=status, Severity="Low", Entities=[an_ip("10.20.0.5")])
+    decision = decide(alert, a_rulebook(a_rule()), NOW)
+    assert (decision.outcome, decision.notice) == (Outcome.RESOLVED, Change.RESOLVED)
+    assert decision.reason == (Code.STATUS, status)
+    assert decision.destinations == ("sentinel",)
+
+
+@pytest.mark.parametrize("severity", ["Medium", "High", "Critical", None, "", "Catastrophic", 7])
+def test_a_severity_at_the_floor_above_it_or_unknown_is_forwarded(severity: object) -> None:
+    """The floor drops only what is known to lie below it: in doubt the router is loud."""
+    decision = decide(an_alert(Severity=severity), a_rulebook(floor=Severity.MEDIUM), NOW)
+    assert decision.outcome is Outcome.ROUTED
+
+
+@pytest.mark.parametrize("severity", ["Low", "Informational", "low"])
+def test_a_severity_below_the_floor_is_not_forwarded(severity: str) -> None:
+    """A known severity under the floor goes to the record only."""
+    decision = decide(an_alert(Severity=severity), a_rulebook(floor=Severity.MEDIUM), NOW)
+    assert (decision.outcome, decision.reason.code) == (Outcome.BELOW_FLOOR, Code.FLOOR)
+    assert decision.destinations == ()
+    assert decision.notice is None
+
+
+def test_a_rule_holds_until_but_not_including_its_last_instant() -> None:
+    """The expiry is checked against `now` at every decision."""
+    rule = a_rule(expires=NOW)
+    alert = an_alert(Entities=[an_ip("10.20.0.5")])
+    before = decide(alert, a_rulebook(rule), NOW - timedelta(microseconds=1))
+    at = decide(alert, a_rulebook(rule), NOW)
+    assert (before.outcome, before.suppressed_by, before.suppressed_until) == (Outcome.SUPPRESSED, "scanner", NOW)
+    assert (at.outcome, at.suppressed_by) == (Outcome.ROUTED, None)
+
+
+def test_every_route_that_matches_adds_its_destinations() -> None:
+    """Routes add up; `always` comes on top."""
+    routes = [a_route("page", "oncall", when=[HIGH]), a_route("tickets", "tickets")]
+    decision = decide(an_alert(Severity="High"), a_rulebook(routes=routes), NOW)
+    assert decision.routes == ("page", "tickets")
+    assert decision.destinations == ("oncall", "sentinel", "tickets")
+    assert str(decision.reason) == "routes: page, tickets"
+
+
+def test_what_no_route_matches_goes_where_otherwise_says() -> None:
+    """Routing is total."""
+    decision = decide(an_alert(Severity="Medium"), a_rulebook(routes=[a_route("page", "oncall", when=[HIGH])]), NOW)
+    assert decision.reason == (Code.OTHERWISE, "")
+    assert decision.destinations == ("sentinel", "tickets")
+    assert decision.notice is Change.OPENED
+
+
+def test_a_quiet_route_tells_nobody_but_always() -> None:
+    """`to: []` is a match after which nobody is told; `always` still is."""
+    decision = decide(an_alert(), a_rulebook(routes=[a_route("quiet")]), NOW)
+    assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("quiet",))
+    assert decision.destinations == ("sentinel",)
+    assert decision.notice is None
+
+
+def test_a_deleted_finding_is_resolved_whatever_its_status_says() -> None:
+    """The action is looked at first: a Delete may still say Unhealthy."""
+    book = a_rulebook(stream=Stream.CSPM)
+    decision = decide(a_finding(status="Unhealthy", action="Delete"), book, NOW)
+    assert (decision.outcome, str(decision.reason)) == (Outcome.RESOLVED, "status: action Delete")
+
+
+def test_tactics_come_from_the_message_and_revoked_techniques_are_succeeded() -> None:
+    """An alert is mapped to ATT&CK whatever becomes of it."""
+    alert = an_alert(Intent="Persistence, CredentialAccess", Techniques=["T1562.001"], Severity="Low")
+    decision = decide(alert, a_rulebook(floor=Severity.HIGH), NOW)
+    assert set(decision.tactics) >= {"TA0003", "TA0006"}
+    assert decision.techniques == ("T1685",)

@@ -1,0 +1,166 @@
+"""When a suppression rule holds a signal back, and when it must not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import explain
+from router.decide.suppression import find_suppressor
+from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
+from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
+
+HOST = {"$id": "h", "Type": "host", "HostName": "build-7", "DnsDomain": "corp"}
+
+
+def holds(rule: SuppressionRule, **alert: object) -> bool:
+    return find_suppressor(an_alert("alert-1", **alert), Suppressions.of([rule]), NOW) is rule
+
+
+@pytest.mark.parametrize("address", ["10.20.0.5", "::ffff:0a14:0005"])
+def test_in_compares_whole_values(address: str) -> None:
+    """An element holds when an entity's property equals one of its values."""
+    assert holds(a_rule(ip=["10.20.0.5", "::FFFF:A14:5"]), Entities=[an_ip(address)])
+    assert not holds(a_rule(ip=["10.20.0.5"]), Entities=[an_ip("10.20.0.55")])
+
+
+def test_contains_looks_inside_and_ignores_case() -> None:
+    """`contains` holds on a part of a property."""
+    rule = a_rule(groups=[[an_element("entities.host.hostname", "BUILD-", operator=Operator.CONTAINS)]])
+    assert holds(rule, Entities=[HOST])
+    assert not holds(rule, Entities=[HOST | {"HostName": "web-1"}])
+
+
+def test_elements_on_one_entity_type_must_be_met_by_the_same_entity() -> None:
+    """Two hosts that each meet half of a rule do not meet it together."""
+    rule = a_rule(
+        groups=[[an_element("entities.host.hostname", "build-7"), an_element("entities.host.dnsdomain", "corp")]]
+    )
+    assert holds(rule, Entities=[HOST])
+    halves = [HOST | {"DnsDomain": "lab"}, {"$id": "i", "Type": "host", "HostName": "web-1", "DnsDomain": "corp"}]
+    assert not holds(rule, Entities=halves)
+
+
+def test_elements_on_different_types_may_be_met_by_different_entities() -> None:
+    """Every element must hold, each on an entity of its type."""
+    rule = a_rule(
+        groups=[[an_element("entities.host.hostname", "build-7")], [an_element("entities.ip.address", "10.20.0.5")]]
+    )
+    assert holds(rule, Entities=[HOST, an_ip("10.20.0.5")])
+    assert not holds(rule, Entities=[HOST])
+
+
+def test_an_alert_without_the_entity_is_not_held() -> None:
+    """Nothing to compare is no match."""
+    assert not holds(a_rule(), Entities=[])
+    assert not holds(a_rule(groups=[]), Entities=[an_ip("10.20.0.5")])
+
+
+def test_azureresource_names_the_type_with_a_dash_also_nested_in_others() -> None:
+    """Entities nested in others count, and so does what a bare reference points at."""
+    resource = {"$id": "r", "Type": "azure-resource", "ResourceId": "/subscriptions/S/resourceGroups/RG-BUILD/x"}
+    rule = a_rule(
+        groups=[
+            [an_element("entities.azureresource.resourceid", "/resourcegroups/rg-build/", operator=Operator.CONTAINS)]
+        ]
+    )
+    assert holds(rule, Entities=[{"$id": "c", "Type": "K8s-cluster", "CloudResource": resource}, {"$ref": "r"}])
+
+
+def test_the_alert_type_is_compared_whole() -> None:
+    """A rule never reaches a type that it does not name."""
+    rule = a_rule(alert_type="vm_test")
+    assert holds(rule, Entities=[an_ip("10.20.0.5")])
+    assert not holds(rule, AlertType="VM_Test2", Entities=[an_ip("10.20.0.5")])
+    assert not holds(rule, AlertType="SIMULATED_VM_Test", Entities=[an_ip("10.20.0.5")])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("resourceId", "/subscriptions/11111111-1111-1111-1111-111111111111/resourceGroups/rg-web/providers/"
+                       "Microsoft.Compute/virtualMachines/vm-1"),
+        ("subscriptionId", "11111111-1111-1111-1111-111111111111"),
+        ("compromisedEntity", "VM-1"),
+        ("extendedProperties.client name", "Nessus"),
+    ],
+)  # fmt: skip
+def test_what_the_signal_itself_says_can_be_asked_too(field: str, value: str) -> None:
+    """Beyond Defender's fields: the resource, the subscription, the compromised entity, an extended property."""
+    rule = a_rule(groups=[[an_element(field, value)]])
+    assert holds(rule, CompromisedEntity="vm-1", ExtendedProperties={"Client Name": "nessus"})
+    assert not holds(rule, CompromisedEntity="vm-2", ExtendedProperties={}, AzureResourceId="/subscriptions/x/y")
+
+
+def test_a_finding_offers_its_resource_as_an_azure_resource() -> None:
+    """For posture the same form is an exemption."""
+    element = an_element("entities.azureresource.resourceid", "/resourcegroups/rg-web/", operator=Operator.CONTAINS)
+    rule = a_rule(alert_type="assessment-1", groups=[[element]])
+    assert find_suppressor(a_finding(), Suppressions.of([rule]), NOW) is rule
+
+
+def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name() -> None:
+    """The decision names the rule that will hold the signal longest."""
+    alert = an_alert(Entities=[an_ip("10.20.0.5")])
+    early, late = a_rule("a-early"), a_rule("z-late", expires=NOW + timedelta(days=60))
+    twin = a_rule("b-late", expires=NOW + timedelta(days=60))
+    assert find_suppressor(alert, Suppressions.of([early, late]), NOW) is late
+    assert find_suppressor(alert, Suppressions.of([late, twin, early]), NOW) is twin
+
+
+HOSTS = st.sampled_from(["build-7", "web-1", "db-2", ""])
+ADDRESSES = st.sampled_from(["10.20.0.5", "10.20.0.55", "00.00.00.00", "::1", "0:0::1"])
+ELEMENTS = st.one_of(
+    st.builds(lambda values: an_element("entities.ip.address", *values), st.lists(ADDRESSES, min_size=1, max_size=3)),
+    st.builds(lambda values: an_element("entities.host.hostname", *values), st.lists(HOSTS, min_size=1, max_size=3)),
+    st.builds(
+        lambda value: an_element("entities.host.hostname", value, operator=Operator.CONTAINS),
+        st.sampled_from(["b", "web", "x"]),
+    ),
+    st.builds(lambda value: an_element("compromisedEntity", value), HOSTS.filter(bool)),
+)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> list[SuppressionRule]:
+    """Rules of two alert types, some over, some disabled, with elements grouped as the rulebook groups them."""
+    found = []
+    for number in range(draw(st.integers(0, 8))):
+        groups: dict[object, list[Element]] = {}
+        for element in draw(st.lists(ELEMENTS, min_size=1, max_size=3)):
+            groups.setdefault(element.field.entity or element, []).append(element)
+        found.append(
+            a_rule(
+                f"rule-{number}",
+                alert_type=draw(st.sampled_from(["VM_Test", "VM_Other"])),
+                expires=NOW + timedelta(days=draw(st.integers(-1, 2))),
+                enabled=draw(st.booleans()),
+                groups=list(groups.values()),
+            )
+        )
+    return found
+
+
+@given(rules(), st.lists(HOSTS, max_size=3), st.lists(ADDRESSES, max_size=3), HOSTS)
+def test_the_index_and_asking_every_rule_agree(
+    rules: list[SuppressionRule], hosts: list[str], addresses: list[str], compromised: str
+) -> None:
+    """`explain` asks each rule in turn, `decide` asks the index: they always name the same rule."""
+    entities = [HOST | {"HostName": host, "$id": f"h{n}"} for n, host in enumerate(hosts)] + [
+        an_ip(ip) for ip in addresses
+    ]
+    alert = an_alert(Entities=entities, CompromisedEntity=compromised)
+    explanation = explain(alert, a_rulebook(*rules), NOW)
+    named = explanation.holder.name if explanation.holder is not None else None
+    assert explanation.decision.suppressed_by == named
+
+
+@given(rules(), st.lists(ADDRESSES, max_size=3))
+def test_rules_that_are_over_or_disabled_change_no_decision(rules: list[SuppressionRule], addresses: list[str]) -> None:
+    """A rule that is not active is as good as absent, and the order of rules never matters."""
+    alert = an_alert(Entities=[an_ip(address) for address in addresses])
+    active = [rule for rule in reversed(rules) if rule.is_active(NOW)]
+    assert explain(alert, a_rulebook(*rules), NOW).decision == explain(alert, a_rulebook(*active), NOW).decision

@@ -1,0 +1,309 @@
+"""What a message makes of its signal: turns, repeats, resolutions, and what a rule held."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.keys import signal_key
+from router.domain.ledger import Arrival, Turn
+from router.domain.notices import RecordEntry
+from router.domain.ports import Claim, DeliveryState, Settlement
+from router.domain.rulebook import Clause, Lane, Rulebook
+from router.domain.signals import Stream
+from router.folding import Sighting, fold
+from router.intake import Intake, Message
+from router.store.sqlite import SqliteStore
+from router.watch import release
+from tests.builders import (
+    NOW,
+    a_destination,
+    a_message,
+    a_route,
+    a_rule,
+    a_rulebook,
+    alert_body,
+    an_alert,
+    an_ip,
+    finding_body,
+    without_rules,
+)
+
+HELD: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
+MINUTE = timedelta(minutes=1)
+
+
+class House:
+    """A store and an intake over it, driven step by step."""
+
+    def __init__(self, directory: Path, book: Rulebook, only: Stream | None = None) -> None:
+        self.store = SqliteStore(directory)
+        self.book = book
+        self.other: Rulebook | None = None
+        self.only = only
+
+    def key(self, id: str = "alert-1") -> str:
+        return signal_key("cwpp", "alert", id)
+
+    def take(self, *messages: Message, now: datetime = NOW) -> list[RecordEntry]:
+        return asyncio.run(self._intake.take(messages, now))
+
+    def release(self, now: datetime = NOW) -> list[RecordEntry]:
+        return asyncio.run(release(self._intake, self.store.ledger, self.book, now))
+
+    def owed(self, destination: str, now: datetime = NOW) -> list[Claim]:
+        """Every delivery that a destination gets, in order, each acknowledged."""
+        return asyncio.run(self._owed(destination, now))
+
+    async def _owed(self, destination: str, now: datetime) -> list[Claim]:
+        claimed: list[Claim] = []
+        while claims := await self.store.outbox.claim(self.book.stream.value, destination, now, MINUTE, 10):
+            done = [Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now) for claim in claims]
+            await self.store.outbox.settle(done)
+            claimed.extend(claims)
+        return claimed
+
+    @property
+    def _intake(self) -> Intake:
+        books = {book.stream: book for book in (self.book, self.other) if book is not None}
+        return Intake(self.store, books, Catalogue(), self.only)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    """A house with one CWPP policy."""
+    house = House(tmp_path, a_rulebook())
+    yield house
+    asyncio.run(house.store.close())
+
+
+def outcomes(entries: Sequence[RecordEntry]) -> list[tuple[str, str | None]]:
+    return [(entry.outcome, entry.notice) for entry in entries]
+
+
+def changes(claims: Sequence[Claim]) -> list[str]:
+    return [claim.delivery.change.value for claim in claims]
+
+
+def test_a_new_alert_is_opened_where_the_rules_say(house: House) -> None:
+    """The first message of a signal owes an opening to each of its destinations."""
+    (entry,) = house.take(a_message(alert_body()))
+    assert (entry.outcome, entry.notice, entry.destinations) == ("routed", "opened", ("sentinel", "tickets"))
+    assert changes(house.owed("tickets")) == changes(house.owed("sentinel")) == ["opened"]
+
+
+def test_the_same_state_again_is_a_repeat_and_owes_nothing(house: House) -> None:
+    """New and Active are one status; a repeat goes to the record only."""
+    house.take(a_message(alert_body(Status="New")))
+    (entry,) = house.take(a_message(alert_body(Status="Active")))
+    assert (entry.outcome, entry.reason, entry.destinations) == ("repeat", "same", ())
+    assert len(house.owed("tickets")) == 1
+
+
+def test_a_change_is_an_update_where_the_signal_is_open(house: House) -> None:
+    """A standing turn is updated where it is open."""
+    house.take(a_message(alert_body(Status="New")))
+    (entry,) = house.take(a_message(alert_body(Status="InProgress")))
+    assert (entry.outcome, entry.notice) == ("routed", "updated")
+    assert changes(house.owed("tickets")) == ["opened", "updated"]
+
+
+def test_a_destination_that_rules_name_later_is_opened_there_and_updated_elsewhere(house: House) -> None:
+    """The decision's notice is `opened` if any destination is told so."""
+    house.take(a_message(alert_body(Severity="Medium")))
+    house.book = a_rulebook(routes=[a_route("page", "oncall")])
+    (entry,) = house.take(a_message(alert_body(Severity="High")))
+    assert (entry.notice, entry.destinations) == ("opened", ("oncall", "sentinel", "tickets"))
+    assert changes(house.owed("oncall")) == ["opened"]
+    assert changes(house.owed("tickets")) == ["opened", "updated"]
+
+
+def test_a_resolution_finds_every_place_where_the_signal_is_open_whatever_the_rules_say_now(house: House) -> None:
+    """Routes changed and the rule that would hold it is new: the resolution still arrives, and points at the opening."""
+    house.take(a_message(alert_body("alert-1", **HELD)))
+    house.book = a_rulebook(a_rule(), routes=[a_route("page", "oncall")], always=[])
+    (entry,) = house.take(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
+    assert (entry.outcome, entry.notice, entry.destinations) == ("resolved", "resolved", ("sentinel", "tickets"))
+    opening, resolution = (claim.delivery for claim in house.owed("sentinel"))
+    assert (resolution.change, resolution.opened) == ("resolved", opening.turn)
+    assert house.owed("oncall") == []
+
+
+def test_a_resolution_of_what_was_never_forwarded_tells_nobody(house: House) -> None:
+    """The ledger shows that nobody was told that it opened."""
+    house.take(a_message(alert_body(Severity="Low")))
+    (entry,) = house.take(a_message(alert_body(Severity="Low", Status="Dismissed")))
+    assert (entry.outcome, entry.notice, entry.destinations) == ("resolved", None, ())
+    assert entry.reason.startswith("no_destination")
+    assert house.owed("sentinel") == []
+
+
+def test_a_resolution_of_what_the_ledger_never_saw_goes_to_always(house: House) -> None:
+    """What opened before the router was here may still be open in the SIEM."""
+    (entry,) = house.take(a_message(alert_body(Status="Resolved")))
+    assert (entry.outcome, entry.destinations) == ("resolved", ("sentinel",))
+
+
+def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(tmp_path: Path) -> None:
+    """Unhealthy, Healthy, Unhealthy: three turns; each replay is a repeat."""
+    house = House(tmp_path, a_rulebook(stream=Stream.CSPM))
+    bodies = [
+        finding_body(status=s, changed=NOW + day * MINUTE)
+        for day, s in enumerate(["Unhealthy", "Healthy", "Unhealthy"])
+    ]
+    told = outcomes([house.take(a_message(body))[0] for body in bodies])
+    assert told == [("routed", "opened"), ("resolved", "resolved"), ("routed", "opened")]
+    replayed = [house.take(a_message(body))[0] for body in bodies]
+    assert [(entry.outcome, entry.reason) for entry in replayed] == [
+        ("repeat", "older"), ("repeat", "older"), ("repeat", "same"),
+    ]  # fmt: skip
+    assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
+
+
+def test_an_older_state_never_reopens(house: House) -> None:
+    """Messages overtake one another between partitions: their own times say which state is older."""
+    late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
+    house.take(a_message(alert_body(Status="Resolved", ProcessingEndTime=late)))
+    (entry,) = house.take(a_message(alert_body(Status="New", ProcessingEndTime=early)))
+    assert (entry.outcome, entry.reason) == ("repeat", "older")
+
+
+def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: House) -> None:
+    """A batch may hold a resolution before its opening; outcomes come back in the order of the messages."""
+    late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
+    entries = house.take(
+        a_message(alert_body(Status="Resolved", ProcessingEndTime=late)),
+        a_message(alert_body(Status="New", ProcessingEndTime=early)),
+    )
+    assert outcomes(entries) == [("resolved", "resolved"), ("routed", "opened")]
+
+
+def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(tmp_path: Path) -> None:
+    """A Delete carries the date of the last status change, not of the deletion."""
+    house = House(tmp_path, a_rulebook(stream=Stream.CSPM))
+    house.take(a_message(finding_body(changed=NOW)))
+    (entry,) = house.take(a_message(finding_body(changed=NOW - MINUTE, action="Delete")))
+    assert entry.outcome == "resolved"
+    (entry,) = house.take(a_message(finding_body(changed=NOW - MINUTE)))
+    assert (entry.outcome, entry.notice) == ("routed", "opened")
+
+
+def test_what_was_held_or_too_low_is_decided_afresh_whenever_it_is_seen(house: House) -> None:
+    """A floor that falls, or a rule that went, shows at the next sight of the same state."""
+    house.book = a_rulebook(a_rule())
+    (held,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    house.book = a_rulebook()
+    (seen,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    assert (held.outcome, seen.outcome, seen.notice) == ("suppressed", "routed", "opened")
+
+
+def test_what_a_rule_held_comes_out_when_the_rule_ends_and_only_once(house: House) -> None:
+    """An expiry never buries what it covered."""
+    house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
+    (held,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    assert held.suppressed_by == "scanner"
+    assert house.release(NOW + MINUTE - timedelta(microseconds=1)) == []
+    (released,) = house.release(NOW + MINUTE)
+    assert (released.outcome, released.notice, released.source) == ("routed", "opened", held.source)
+    assert house.release(NOW + 2 * MINUTE) == []
+    assert changes(house.owed("tickets", NOW + 2 * MINUTE)) == ["opened"]
+
+
+def test_a_rule_that_is_removed_lets_go_of_what_it_held(house: House) -> None:
+    """Removed, disabled or changed, a rule that no longer covers a signal no longer holds it."""
+    house.book = a_rulebook(a_rule())
+    house.take(a_message(alert_body("alert-1", **HELD)))
+    house.book = without_rules(house.book)
+    assert outcomes(house.release()) == [("routed", "opened")]
+
+
+def test_what_was_resolved_while_it_was_held_does_not_come_out(house: House) -> None:
+    """Only what still stands is decided again."""
+    house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
+    house.take(a_message(alert_body("alert-1", **HELD)))
+    house.take(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
+    assert house.release(NOW + 2 * MINUTE) == []
+    assert house.owed("tickets") == []
+
+
+def test_a_signal_on_the_wrong_stream_is_quarantined_whole(tmp_path: Path) -> None:
+    """Posture never reaches the SOC's queue by standing on its hub."""
+    house = House(tmp_path, a_rulebook(), only=Stream.CWPP)
+    body = finding_body()
+    (entry,) = house.take(a_message(body))
+    assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
+    (kept,) = asyncio.run(house.store.quarantine.all())
+    assert kept.quarantined.body == body
+
+
+def test_a_poison_message_costs_its_neighbours_nothing(house: House) -> None:
+    """Each message has its own outcome."""
+    entries = house.take(*map(a_message, [alert_body("a"), b"\xff{", b"[]", b'{"hello": 1}', alert_body("b")]))
+    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "quarantined", "quarantined", "routed"]
+
+
+def test_a_fault_of_ours_parks_the_message_and_not_its_neighbours(house: House) -> None:
+    """A rule of ours that breaks on one alert must not cost the batch: the message is kept, with reason `internal`."""
+
+    def breaks(signal: object, attack: object) -> bool:
+        if getattr(signal, "id", None) == "bad":
+            raise ZeroDivisionError
+        return True
+
+    house.book = a_rulebook(routes=[a_route("odd", "tickets", when=[Clause("odd", "odd", breaks)])])
+    entries = house.take(*map(a_message, [alert_body("a"), alert_body("bad"), alert_body("c")]))
+    assert [(e.outcome, e.reason) for e in entries] == [
+        ("routed", "routes: odd"), ("quarantined", "internal: ZeroDivisionError"), ("routed", "routes: odd"),
+    ]  # fmt: skip
+    assert len(asyncio.run(house.store.quarantine.all())) == 1
+
+
+def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) -> None:
+    """An array in one message is as many signals, told apart by their place in it."""
+    body = b"[" + alert_body("a") + b",17," + alert_body("b", Severity="Low") + b"]"
+    message = a_message(body)
+    entries = house.take(message)
+    assert [entry.outcome for entry in entries] == ["routed", "quarantined", "below_floor"]
+    assert [entry.source for entry in entries] == [f"{message.source}[{n}]" for n in (1, 2, 3)]
+
+
+def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(house: House) -> None:
+    """A worker that died between the ledger and the outbox left an intent; the next message finds it and finishes it."""
+    house.take(a_message(alert_body()))
+    (row,) = asyncio.run(house.store.ledger.find([house.key()])).values()
+    house.take(a_message(alert_body(Status="InProgress")))
+    (done,) = asyncio.run(house.store.ledger.find([row.key])).values()
+    unfinished = replace(done, turn=3, intent=replace(intent_of(), number=3), version=done.version)
+    assert asyncio.run(house.store.ledger.write([unfinished])) == []
+    house.book = a_rulebook(routes=[a_route("page", "oncall")])
+    (entry,) = house.take(a_message(alert_body(Status="Resolved")))
+    assert entry.outcome == "resolved"
+    assert changes(house.owed("sentinel")) == ["opened", "updated", "opened", "resolved"]
+    assert house.owed("oncall") == []
+
+
+def intent_of() -> Turn:
+    """The turn that a fresh alert makes, as a dead worker would have left it."""
+    sighting = Sighting(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
+    row = fold(sighting, None, a_rulebook(), NOW).row
+    assert row is not None
+    assert row.intent is not None
+    return row.intent
+
+
+def test_every_decision_is_owed_to_the_records_second_home(tmp_path: Path) -> None:
+    """Where a policy names one, also what forwards nothing is told there, once a message."""
+    house = House(tmp_path, a_rulebook(record=a_destination("record", Lane.ROWS)), only=Stream.CWPP)
+    messages = [a_message(alert_body("a")), a_message(alert_body("b", Severity="Low")), a_message(b"?")]
+    for _ in range(2):
+        house.take(*messages)
+    entries = [claim.delivery.content for claim in house.owed("record")]
+    assert sorted(entry.outcome for entry in entries if isinstance(entry, RecordEntry)) == [
+        "below_floor", "quarantined", "routed",
+    ]  # fmt: skip
