@@ -19,7 +19,7 @@ LONGEST = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane
 PROBE = timedelta(minutes=5)
 """How long a destination that refuses our credentials is left alone before one delivery tries again."""
 
-WAITS: wait_base = wait_exponential_jitter(initial=2, max=600, jitter=2)
+WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
 """Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ... up to 10 minutes, and up to 2 more."""
 
 

@@ -1,0 +1,71 @@
+"""What the result of an attempt means."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from router.deliver.retry import LONGEST, PROBE, put_back, seconds_after, settlement_for
+from router.domain.asks import Result
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.notices import Receipt
+from router.domain.ports import Claim, DeliveryState
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+from tests.store.test_contract import a_delivery
+
+
+def a_claim(number: int = 1, *, age: timedelta = timedelta(), lane: Lane = Lane.TICKET) -> Claim:
+    return Claim(delivery=a_delivery(lane=lane), number=number, born=NOW - age)
+
+
+def test_a_receipt_means_sent() -> None:
+    """What the destination brought back is kept with it."""
+    receipt = Receipt(reference="INC0010001")
+    settled = settlement_for(a_claim(), receipt, NOW)
+    assert (settled.state, settled.receipt) == (DeliveryState.SENT, receipt)
+
+
+@pytest.mark.parametrize("wish", [0, 1, 90.5])
+def test_the_destinations_own_wish_is_honoured(wish: float) -> None:
+    """Retry-After says when."""
+    settled = settlement_for(a_claim(), Unavailable("429", retry_after=wish), NOW)
+    assert (settled.state, settled.due) == (DeliveryState.OWED, NOW + timedelta(seconds=wish))
+
+
+def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:
+    """Exponential with jitter."""
+    waits = [seconds_after(attempt) for attempt in range(1, 16)]
+    for attempt, wait in enumerate(waits, 1):
+        least = min(2 * 2 ** (attempt - 1), 600)
+        assert least <= wait <= min(least + 2, 600)
+    assert len({seconds_after(1) for _ in range(20)}) > 1
+
+
+def test_a_rejected_delivery_is_dead_at_once() -> None:
+    """Any other 4xx will not get better."""
+    settled = settlement_for(a_claim(), Rejected("400: no such field"), NOW)
+    assert (settled.state, settled.error) == (DeliveryState.DEAD, "400: no such field")
+
+
+def test_refused_credentials_wait_for_the_next_probe() -> None:
+    """401 and 403 are the destination's trouble, not the delivery's."""
+    settled = settlement_for(a_claim(), Unauthorized("401"), NOW)
+    assert (settled.state, settled.due) == (DeliveryState.OWED, NOW + PROBE)
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+@pytest.mark.parametrize("trouble", [Unavailable("503"), Unavailable("429", retry_after=5), Unauthorized("401")])
+def test_anything_is_dead_at_its_lanes_age(lane: Lane, trouble: Result) -> None:
+    """6 hours in the page lane, 72 in the others; just before that it is still owed, but never beyond it."""
+    at = settlement_for(a_claim(age=LONGEST[lane], lane=lane), trouble, NOW)
+    assert at.state is DeliveryState.DEAD
+    just_before = LONGEST[lane] - timedelta(seconds=1)
+    before = settlement_for(a_claim(age=just_before, lane=lane), trouble, NOW)
+    assert (before.state, before.due) == (DeliveryState.OWED, NOW + timedelta(seconds=1))
+
+
+def test_a_claim_put_back_spends_no_attempt() -> None:
+    """Waiting for others costs nothing."""
+    assert not put_back(a_claim(), NOW, NOW).spent
