@@ -1,0 +1,27 @@
+"""Kinds of destination, one file each, pure: what to ask of a vendor, and what its answers mean.
+
+Kinds are discovered, not registered. A new kind is one new file here, and golden files under `tests/destinations/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import cast
+
+from router.domain.ports import DestinationKind
+
+
+def discover() -> Mapping[str, type[DestinationKind]]:
+    """The kinds by name, sorted: every class of this package that has a `name` and stands in its own module."""
+    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    kinds = {kind.name: kind for module in modules for kind in _kinds_in(module)}
+    return dict(sorted(kinds.items()))
+
+
+def _kinds_in(module: ModuleType) -> Iterator[type[DestinationKind]]:
+    for value in vars(module).values():
+        if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(vars(value).get("name"), str):
+            yield cast(type[DestinationKind], value)

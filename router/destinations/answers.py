@@ -1,0 +1,102 @@
+"""What an HTTP answer means for a delivery."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import orjson
+
+from router.destinations.text import shorten
+from router.domain.asks import HttpAnswer
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt
+
+EXCERPT = 200
+"""Longest excerpt of a vendor's own words, in characters."""
+
+LONGEST_WAIT = 86_400.0
+"""Longest wait that a vendor is granted, in seconds."""
+
+_LATER = frozenset({408, 425, 429})
+_CREDENTIALS = frozenset({401, 403})
+_READABLE = 65_536
+_SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
+_QUERY = re.compile(r"\?[^\s=]*=\S*")
+_AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
+_DEPTH = 4
+
+
+def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError | None:
+    """The error that an answer stands for, its text starting with the kind's name; None for a 2xx.
+
+    A redirect is never followed, so it is Rejected like any other status that is not retried.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    text = f"{name}: answered {status}{_said(answer, attempt)}"
+    if status in _LATER or status >= 500:
+        return Unavailable(text, retry_after=retry_after_in(answer, attempt.now))
+    if status in _CREDENTIALS:
+        return Unauthorized(f"{text}; check its credentials and what they may do")
+    if 300 <= status < 400:
+        text += "; redirects are not followed, so name the final address"
+    return Rejected(text, status=status)
+
+
+def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
+    """The seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None where it asks for nothing.
+
+    Form: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    written = answer.headers.get("retry-after", "")
+    seconds = _SECONDS.fullmatch(written)
+    if seconds:
+        return min(float(seconds[1]), LONGEST_WAIT)
+    try:
+        date = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+    return min(max((date - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def excerpt_of(text: str, attempt: Attempt) -> str:
+    """A vendor's words on one bounded line, without any secret of the attempt and without URL queries."""
+    for value in sorted(attempt.secrets.values(), key=len, reverse=True):
+        if value:
+            text = text.replace(value, "***")
+    text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text))
+    return shorten(" ".join(text.split()), EXCERPT)
+
+
+def _said(answer: HttpAnswer, attempt: Attempt) -> str:
+    words = excerpt_of("; ".join(dict.fromkeys(words_in(answer))), attempt)
+    return f" ({words})" if words else ""
+
+
+def words_in(answer: HttpAnswer) -> Iterator[str]:
+    """The texts that a vendor explains itself with; a page for people (HTML) explains nothing."""
+    try:
+        body: object = orjson.loads(answer.body) if len(answer.body) <= _READABLE else None
+    except orjson.JSONDecodeError:
+        text = answer.body[:_READABLE].decode("utf-8", "replace").strip()
+        if not text.startswith("<"):
+            yield text
+        return
+    yield from _explanations_in(body, _DEPTH)
+
+
+def _explanations_in(value: object, depth: int) -> Iterator[str]:
+    match value:
+        case str() if value:
+            yield value
+        case list() if depth:
+            for item in value[:5]:
+                yield from _explanations_in(item, depth - 1)
+        case dict() if depth:
+            for key in ("message", "detail", "error", "errors", "title"):
+                yield from _explanations_in(value.get(key), depth - 1)

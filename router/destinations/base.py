@@ -1,0 +1,82 @@
+"""What most kinds of destination share: deliveries sent one by one, each as one HTTP request or a few."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
+from typing import ClassVar
+
+from router.destinations.answers import error_for
+from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.errors import DeliveryError, Rejected, Unauthorized
+from router.domain.notices import Attempt, Notice, Receipt
+
+JSON = {"content-type": "application/json"}
+
+type Exchange[T] = Generator[HttpRequest, HttpAnswer, T]
+"""One or more requests, each sent its answer, that end in a T; DeliveryError is raised out of it."""
+
+
+class OneByOne(ABC):
+    """A kind that sends deliveries one after the other; the failure of one is its own."""
+
+    name: ClassVar[str]
+    batch: ClassVar[int] = 1
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Says what to ask of the shell, and returns one result for each attempt, in their order."""
+        results: list[Result] = []
+        for attempt in attempts:
+            try:
+                results.append((yield from self.deliver(attempt)))
+            except DeliveryError as failed:
+                results.append(failed)
+        return results
+
+    @abstractmethod
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that delivers one notice."""
+
+    def notice_in(self, attempt: Attempt) -> Notice:
+        """The notice to deliver; raises Rejected for an entry of the record, which people are not told of."""
+        content = attempt.delivery.content
+        if isinstance(content, Notice):
+            return content
+        raise Rejected(f"{self.name}: takes notices, not the record; let `record` be log_analytics or file")
+
+
+class OneRequest(OneByOne):
+    """The common case: a notice is one request, and its answer is the receipt."""
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that delivers one notice."""
+        answer = yield self.request_for(attempt)
+        error = self.find_error(answer, attempt)
+        if error is not None:
+            raise error
+        return self.receipt_from(answer, attempt)
+
+    @abstractmethod
+    def request_for(self, attempt: Attempt) -> HttpRequest:
+        """The request that delivers a notice."""
+
+    def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
+        """What an answer that is no success means; None for a success."""
+        return error_for(answer, self.name, attempt)
+
+    def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
+        """What a successful answer brings back."""
+        return Receipt()
+
+
+def secret_named(name: str, attempt: Attempt, kind: str) -> str:
+    """The value of the secret of that name; raises Unauthorized where it has none."""
+    value = attempt.secrets.get(name)
+    if value:
+        return value
+    raise Unauthorized(f"{kind}: the secret {name} has no value; set the app setting of that name")
+
+
+def handle_of(receipt: Receipt | None, name: str) -> str | None:
+    """A handle that a receipt brought back, or None."""
+    return receipt.handles.get(name) if receipt is not None else None

@@ -1,0 +1,91 @@
+"""Pieces that the configs of destinations are made of. Secrets are named, never written."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Config(BaseModel):
+    """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SecretName(Config):
+    """A secret by the name of its app setting: `{secret: NAME}`."""
+
+    secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_written_out(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            raise PydanticCustomError(
+                "written_out", "a secret is never written here: name its app setting, {secret: NAME}"
+            )
+        return value
+
+
+class BearerAuth(Config):
+    """A token: `{bearer: {secret: NAME}}`."""
+
+    bearer: SecretName
+
+
+class BasicAuth(Config):
+    """A user and its password: `{user: NAME, password: {secret: NAME}}`; the user's name may be a secret too."""
+
+    user: Annotated[str, Field(min_length=1, pattern=r"^[^:]+$")] | SecretName
+    password: SecretName
+
+
+def _form_of(value: Any) -> str:
+    has_bearer = "bearer" in value if isinstance(value, dict) else isinstance(value, BearerAuth)
+    return "bearer" if has_bearer else "basic"
+
+
+type Auth = Annotated[
+    Annotated[BearerAuth, Tag("bearer")] | Annotated[BasicAuth, Tag("basic")], Discriminator(_form_of)
+]
+
+
+def _https(text: str) -> str:
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("a URL is written in printable ASCII, without spaces")
+    url = urlsplit(text)
+    host = url.hostname or ""
+    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
+        raise ValueError("must be an https URL; http is for loopback only")
+    if not host or "@" in url.netloc:
+        raise ValueError("must name a host, and no user or password")
+    if url.query or url.fragment:
+        raise ValueError("must have no query and no fragment: they often carry a secret")
+    return _tidied(url)
+
+
+def _tidied(url: SplitResult) -> str:
+    port = f":{url.port}" if url.port is not None and (url.scheme, url.port) != ("https", 443) else ""
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    return urlunsplit((url.scheme, f"{host}{port}", url.path, "", ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+HttpsUrl = Annotated[str, AfterValidator(_https), Field(json_schema_extra={"format": "uri"})]
+"""An https address with a lower-case host; http is allowed to loopback only. Without user, query and fragment."""
+
+
+def base_of(url: str) -> str:
+    """An address without the slash at its end, to which a path is added."""
+    return url.rstrip("/")

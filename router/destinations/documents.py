@@ -1,0 +1,35 @@
+"""A delivery as one JSON object of our own, as `webhook` sends and `file` writes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from router.destinations.wording import EVIDENCE
+from router.domain.notices import Delivery, Notice
+
+_FIELDS = (
+    "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
+    "resource", "resource_type", "resource_group", "subscription", "compromised_entity", "techniques",
+    "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
+    "categories", "measure", "cause", "cloud", "snapshot", "extended",
+)  # fmt: skip
+
+
+def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
+    """The object of one notice. Every key is always there; what is not known is null, [] or {}.
+
+    `change` (opened, updated, resolved), `key` (the signal key), `turn` and `destination` say which notice it is;
+    `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
+    the rest is as in `router.domain.notices.Notice`.
+    """
+    owner, evidence = notice.owner, notice.evidence
+    return {
+        "change": delivery.change,
+        "key": notice.key,
+        "turn": notice.turn,
+        "destination": delivery.destination,
+        **{name: getattr(notice, name) for name in _FIELDS},
+        "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
+        "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
+        "owner": {"group": owner.group, "service": owner.service} if owner else None,
+    }

@@ -1,0 +1,61 @@
+"""A file of NDJSON: one line for each notice, or for each entry of the record.
+
+Deduplicates nothing: a delivery that is tried again is written again. A notice's `key` and `turn` tell such lines.
+Retried: whatever kept the file from being written. Truncated: nothing.
+
+A notice's line has the keys that `document_of` gives: change, key, turn, destination, stream, kind, id, type, title,
+and so on. An entry of the record is written with the keys of `RecordEntry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from router.destinations.config import Config
+from router.destinations.documents import document_of
+from router.destinations.text import json_bytes
+from router.domain.asks import AppendLines, Conversation
+from router.domain.notices import Attempt, Notice, Receipt, RecordEntry
+from router.domain.ports import Deduplication
+from router.domain.rulebook import Lane
+
+
+class FileConfig(Config):
+    """`{kind: file, path: FILE}`; a path that is not absolute starts where the router was started."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "file", "path": "notices.ndjson"}]})
+
+    kind: Literal["file"]
+    path: Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
+
+
+class File:
+    """Appends to a file."""
+
+    name: ClassVar[str] = "file"
+    lane: ClassVar[Lane] = Lane.ROWS
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 500
+    Config: ClassVar[type[FileConfig]] = FileConfig
+
+    def __init__(self, config: FileConfig) -> None:
+        self._path = config.path
+
+    def address(self) -> str:
+        """The file's path."""
+        return self._path
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Says what to append, and returns a receipt for each attempt; raises Unavailable for all of them."""
+        yield AppendLines(path=self._path, lines=b"".join(map(_line_for, attempts)))
+        return [Receipt() for _ in attempts]
+
+
+def _line_for(attempt: Attempt) -> bytes:
+    content = attempt.delivery.content
+    if isinstance(content, Notice):
+        return json_bytes(document_of(attempt.delivery, content)) + b"\n"
+    return json_bytes({name: getattr(content, name) for name in RecordEntry.__dataclass_fields__}) + b"\n"

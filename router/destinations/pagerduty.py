@@ -1,0 +1,168 @@
+"""PagerDuty, Events API v2: one alert for each signal, triggered and resolved.
+
+Deduplicates on the server, by `dedup_key` (the signal key) within one routing key: a second trigger is folded into
+the open alert. After a resolve the same key opens a new alert, so a signal that comes back pages again. Whatever
+follows an opening goes to the routing key that opened it, because PagerDuty drops a resolve that comes by another.
+An owner with a pager key of its own is paged with that one.
+
+Retried: no answer, 408, 425, 429, 5xx. A 400 that names the destination's own routing key pauses it.
+Truncated: summary at 1,024 characters, the details until the event is below 512 KB.
+
+https://developer.pagerduty.com/docs/events-api-v2-overview (answers, limits)
+https://developer.pagerduty.com/docs/send-alert-event (fields, deduplication)
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from router.destinations.base import JSON, OneRequest, handle_of, secret_named
+from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.text import fitted, json_bytes, shorten
+from router.destinations.wording import evidence_of, headline, place_of, severity_of, tactics_of
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Rejected, Unauthorized
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Lane
+
+SUMMARY_LIMIT = 1_024  # characters
+EVENT_LIMIT = 500_000  # bytes; the vendor says 512 KB, and not which kind of KB
+SOURCE_LIMIT = 255  # characters; ours, since the vendor names none
+_DETAILS_LEAST = 50_000  # bytes that the details keep whatever else is long
+
+# High stays below Critical, yet both are urgent where a service's urgency follows severity. Unknown is loud.
+SEVERITIES = {"Critical": "critical", "High": "error", "Medium": "warning", "Low": "info", "Informational": "info"}
+
+_ROUTING_KEY = re.compile(r"routing[ _]key", re.IGNORECASE)
+
+
+class PagerDutyConfig(Config):
+    """`{kind: pagerduty, routing_key: {secret: NAME}}`; `url` is another one in the EU (events.eu.pagerduty.com)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "pagerduty", "routing_key": {"secret": "PAGERDUTY_ROUTING_KEY"}}]}
+    )
+
+    kind: Literal["pagerduty"]
+    routing_key: SecretName
+    url: HttpsUrl = "https://events.pagerduty.com"
+
+
+class PagerDuty(OneRequest):
+    """Pages whoever is on call."""
+
+    name: ClassVar[str] = "pagerduty"
+    lane: ClassVar[Lane] = Lane.PAGE
+    deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
+    Config: ClassVar[type[PagerDutyConfig]] = PagerDutyConfig
+
+    def __init__(self, config: PagerDutyConfig) -> None:
+        self._default = config.routing_key.secret
+        self._url = f"{base_of(config.url)}/v2/enqueue"
+
+    def address(self) -> str:
+        """The events address and the name of the routing key: each key is a place of its own."""
+        return f"{self._url} {self._default}"
+
+    def request_for(self, attempt: Attempt) -> HttpRequest:
+        """A trigger for what is opened or updated, a resolve for what is resolved."""
+        notice = self.notice_in(attempt)
+        event: dict[str, Any] = {
+            "routing_key": secret_named(self._key_for(notice, attempt), attempt, self.name),
+            "event_action": "resolve" if attempt.delivery.change is Change.RESOLVED else "trigger",
+            "dedup_key": notice.key,
+        }
+        if attempt.delivery.change is not Change.RESOLVED:
+            event |= _trigger(notice)
+        return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event))
+
+    def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
+        """The dedup key, and the name of the routing key that it holds under."""
+        notice = self.notice_in(attempt)
+        return Receipt(reference=notice.key, handles={"routing_key": self._key_for(notice, attempt)})
+
+    def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
+        """What an answer means; a routing key of an owner that is refused troubles nobody else's pages."""
+        error = super().find_error(answer, attempt)
+        if isinstance(error, Rejected) and error.status == 400 and _ROUTING_KEY.search(str(error)):
+            key = self._key_for(self.notice_in(attempt), attempt)
+            text = f"{error}; check the secret {key}"
+            return Unauthorized(text) if key == self._default else Rejected(text, status=400)
+        return error
+
+    def _key_for(self, notice: Notice, attempt: Attempt) -> str:
+        """The name of the secret to page with: that of the opening, else the owner's, else the destination's."""
+        opened_with = handle_of(attempt.opening, "routing_key")
+        if opened_with is not None:
+            return opened_with
+        pager = notice.owner.pager if notice.owner else None
+        return pager if pager is not None and attempt.secrets.get(pager) else self._default
+
+
+def _trigger(notice: Notice) -> dict[str, Any]:
+    parts = parse_resource_id(notice.resource)
+    owner = notice.owner
+    payload = {
+        "summary": headline(notice, SUMMARY_LIMIT),
+        "source": shorten(place_of(notice), SOURCE_LIMIT),
+        "severity": SEVERITIES.get(notice.severity or "", "critical"),
+        "timestamp": notice.changed or notice.started,
+        "component": parts.name,
+        "group": (owner.service if owner else None) or notice.resource_group,
+        "class": notice.type,
+        "custom_details": _details(notice),
+    }
+    event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
+    if notice.link:
+        event |= {"client": "Microsoft Defender for Cloud", "client_url": notice.link}
+        event["links"] = [{"href": notice.link, "text": "Open in the Azure portal"}]
+    return event
+
+
+def _details(notice: Notice) -> dict[str, Any]:
+    """What a responder reads first, first; what is not known is left out."""
+    owner = notice.owner
+    details = {
+        "severity": severity_of(notice),
+        "status": notice.status,
+        "resource": notice.resource,
+        "resource_type": notice.resource_type,
+        "subscription": notice.subscription,
+        "compromised_entity": notice.compromised_entity,
+        "description": notice.description,
+        **evidence_of(notice),
+        "tactics": tactics_of(notice),
+        "techniques": notice.techniques,
+        "remediation": notice.remediation,
+        "owner_group": owner.group if owner else None,
+        "owner_service": owner.service if owner else None,
+        "plan": notice.plan,
+        "kind": notice.kind,
+        "id": notice.id,
+        "started": notice.started,
+        "cause": notice.cause,
+        "measure": notice.measure,
+        "sample": notice.sample,
+        "routes": notice.routes,
+        "reason": notice.reason,
+        "rulebook": notice.rulebook,
+        "extended": notice.extended,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _fitted_event(event: dict[str, Any]) -> bytes:
+    body = json_bytes(event)
+    if len(body) <= EVENT_LIMIT:
+        return body
+    details = event["payload"].pop("custom_details")
+    event = dict(fitted(event, EVENT_LIMIT - _DETAILS_LEAST))
+    room = EVENT_LIMIT - len(json_bytes(event)) - len(',"custom_details":')
+    event["payload"] = {**event["payload"], "custom_details": fitted(details, room)}
+    return json_bytes(event)

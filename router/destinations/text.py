@@ -1,0 +1,99 @@
+"""Fitting what is sent into what a vendor takes: always cut with a visible mark, never dropped without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import orjson
+
+MARK = "… [cut]"
+"""What stands where a text was cut."""
+
+_MARK_BYTES = len(MARK.encode())
+_FEWEST_KEYS = 16
+
+# The longest text in bytes and the longest list, step by step. Lists go first: an id must survive longer than the
+# thousandth entity.
+_STEPS = ((131_072, 2_048), (32_768, 512), (8_192, 64), (2_048, 16), (1_024, 4), (512, 1), (128, 1), (16, 1))
+
+
+def shorten(text: str, limit: int) -> str:
+    """A text of at most `limit` characters, the mark included where something was cut."""
+    return text if len(text) <= limit else text[: max(limit - len(MARK), 0)] + MARK
+
+
+def shorten_bytes(text: str, limit: int) -> str:
+    """A text of at most `limit` bytes in UTF-8, the mark included where something was cut; no character is halved."""
+    # A character takes at most 4 bytes, so that most texts need not be encoded to be measured.
+    if len(text) * 4 <= limit:
+        return text
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= limit:
+        return text
+    return encoded[: max(limit - _MARK_BYTES, 0)].decode("utf-8", "ignore") + MARK
+
+
+def json_bytes(value: object) -> bytes:
+    """A value as JSON in UTF-8; lone surrogates, which JSON over UTF-8 cannot carry, become U+FFFD."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return orjson.dumps(_without_surrogates(value))
+
+
+def encodable[T: Mapping[str, Any]](value: T) -> T:
+    """A mapping that UTF-8 can carry: itself, or with every lone surrogate replaced by U+FFFD."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return cast(T, _without_surrogates(value))
+    return value
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_without_surrogates(item) for item in value]
+        case _:
+            return value
+
+
+def json_size(value: object) -> int:
+    """The bytes that a value takes as JSON in UTF-8."""
+    return len(json_bytes(value))
+
+
+def fitted(
+    value: Mapping[str, Any], limit: int, size: Callable[[Mapping[str, Any]], int] = json_size
+) -> Mapping[str, Any]:
+    """A mapping whose size is at most `limit`: itself, or with its texts cut and its lists shortened until it fits.
+
+    Its own keys all stay; of a mapping inside it the first ones stay.
+    """
+    cut = value
+    for texts, items in _STEPS:
+        if size(cut) <= limit:
+            break
+        cut = {key: _cut(item, texts, items) for key, item in value.items()}
+    return cut
+
+
+def _cut(value: Any, texts: int, items: int) -> Any:
+    match value:
+        case str():
+            return shorten_bytes(value, texts + _MARK_BYTES)
+        case list() | tuple():
+            kept = [_cut(item, texts, items) for item in value[:items]]
+            return kept if len(value) <= items else [*kept, f"… [{len(value) - items} more]"]
+        case dict():
+            most = max(items, _FEWEST_KEYS)
+            kept_keys = list(value)[:most]
+            cut = {_cut(key, texts, items): _cut(value[key], texts, items) for key in kept_keys}
+            return cut if len(value) <= most else {**cut, "…": f"[{len(value) - most} more]"}
+        case _:
+            return value

@@ -1,0 +1,90 @@
+"""A notice in words, for people who read tickets and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from router.destinations.text import shorten
+from router.domain.notices import Evidence, Notice
+from router.domain.resources import parse_resource_id
+
+EVIDENCE = tuple(Evidence.__dataclass_fields__)
+"""The names of the lists of evidence, in the order in which a responder asks for them."""
+
+_ITEMS = 20
+_FACTS, _EVIDENCE, _REMEDIATION = 0.4, 0.25, 0.15
+"""The most that each part of an account may take of it."""
+
+
+def severity_of(notice: Notice) -> str:
+    """The severity in words; one that is not known says so."""
+    if notice.severity is not None:
+        return notice.severity
+    return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
+
+
+def place_of(notice: Notice) -> str:
+    """Where it happens, as a person would say: a host, the resource's name, or what Defender calls it."""
+    hosts = notice.evidence.hosts
+    name = parse_resource_id(notice.resource).name
+    return (hosts[0] if hosts else None) or name or notice.compromised_entity or notice.resource or "unknown resource"
+
+
+def headline(notice: Notice, limit: int) -> str:
+    """One line of at most `limit` characters: severity, title, place."""
+    mark = "[Sample] " if notice.sample else ""
+    line = f"{mark}{severity_of(notice)}: {notice.title or notice.type} - {place_of(notice)}"
+    return shorten(" ".join(line.split()), limit)
+
+
+def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence that are not empty, by name."""
+    evidence = notice.evidence
+    return {name: values for name in EVIDENCE if (values := getattr(evidence, name))}
+
+
+def tactics_of(notice: Notice) -> list[str]:
+    """The tactics with their ids: `Credential Access (TA0006)`."""
+    return [f"{tactic.name} ({tactic.id})" for tactic in notice.tactics]
+
+
+def account_of(notice: Notice, limit: int) -> str:
+    """The whole notice as plain text of at most `limit` characters: facts, what to do, evidence, description."""
+    evidence = "\n".join(f"{name}: {_listed(values)}" for name, values in evidence_of(notice).items())
+    parts = [shorten("\n".join(_facts_in(notice)), int(limit * _FACTS))]
+    if notice.remediation:
+        parts.append("What to do:\n" + shorten("\n".join(notice.remediation), int(limit * _REMEDIATION)))
+    if evidence:
+        parts.append("Evidence:\n" + shorten(evidence, int(limit * _EVIDENCE)))
+    # Last, because it takes what the others leave: it alone is prose, of which the beginning says most.
+    parts.append(notice.description)
+    return shorten("\n\n".join(parts).rstrip(), limit)
+
+
+def _facts_in(notice: Notice) -> Iterator[str]:
+    owner = notice.owner
+    facts = {
+        "Severity": severity_of(notice),
+        "Status": notice.status,
+        "Resource": notice.resource or notice.compromised_entity,
+        "Subscription": notice.subscription,
+        "Plan": notice.plan,
+        "Type": notice.type,
+        "Id": notice.id,
+        "Tactics": ", ".join(tactics_of(notice)),
+        "Techniques": ", ".join(notice.techniques),
+        "Cause": notice.cause,
+        "Measure": notice.measure,
+        "Owner": " / ".join(filter(None, (owner.group, owner.service))) if owner else None,
+        "Started": notice.started,
+        "Portal": notice.link,
+        "Sent because": notice.reason,
+    }
+    for name, value in facts.items():
+        if value:
+            yield f"{name}: {shorten(value, 300)}"
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    shown = ", ".join(shorten(value, 200) for value in values[:_ITEMS])
+    return shown if len(values) <= _ITEMS else f"{shown}, … [{len(values) - _ITEMS} more]"

@@ -1,0 +1,165 @@
+"""Notices, deliveries and attempts in which a test shows only what matters to it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from router.destinations import discover
+from router.domain.decisions import Change
+from router.domain.keys import signal_key
+from router.domain.notices import Attempt, Delivery, Evidence, Notice, Receipt, RecordEntry, Tactic
+from router.domain.ports import DestinationKind
+from router.domain.rulebook import Lane, Owner
+
+NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
+ID = "2517402599999999999_0b2c8f0e-6a4e-4c5c-9c1d-1f0f5a1c0d11"
+RESOURCE = (
+    "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110/resourceGroups/rg-payments"
+    "/providers/Microsoft.Compute/virtualMachines/vm-pay-01"
+)
+
+
+def a_notice(**changes: Any) -> Notice:
+    """A High alert on a virtual machine, at its first turn."""
+    values: dict[str, Any] = {
+        "key": signal_key("cwpp", "alert", ID),
+        "turn": 1,
+        "stream": "cwpp",
+        "kind": "alert",
+        "id": ID,
+        "type": "VM_SuspiciousLogin",
+        "title": "Suspicious sign-in to a virtual machine",
+        "description": "Somebody signed in from an address that was never seen before.",
+        "severity": "High",
+        "severity_written": "High",
+        "status": "New",
+        "plan": "VirtualMachines",
+        "sample": False,
+        "resource": RESOURCE,
+        "resource_type": "Microsoft.Compute/virtualMachines",
+        "resource_group": "rg-payments",
+        "subscription": "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110",
+        "compromised_entity": "vm-pay-01",
+        "tactics": (Tactic("TA0006", "Credential Access"),),
+        "techniques": ("T1110",),
+        "attack_version": "19.0",
+        "routes": ("page-high",),
+        "reason": "routes: page-high",
+        "rulebook": "5f2d7c1e",
+        "link": "https://portal.azure.com/#view/alerts/1",
+        "remediation": ("Change the password.", "Look for other sign-ins."),
+        "evidence": Evidence(hosts=("vm-pay-01",), accounts=("root",), ips=("203.0.113.7",), processes=("php -r 1",)),
+        "owner": Owner(group="payments-platform", service="Payments"),
+        "product": "Microsoft Defender for Cloud",
+        "started": "2026-11-24T11:58:00Z",
+        "ended": "2026-11-24T11:59:00Z",
+        "changed": "2026-11-24T12:00:00Z",
+        "extended": {"attempts": "42"},
+    }
+    return Notice(**values | changes)
+
+
+def a_finding(**changes: Any) -> Notice:
+    """A Medium recommendation about a storage account."""
+    values: dict[str, Any] = {
+        "key": signal_key("cspm", "recommendation", "/subscriptions/1/assessments/a"),
+        "stream": "cspm",
+        "kind": "recommendation",
+        "id": "/subscriptions/1/assessments/a",
+        "type": "a",
+        "title": "Storage account should refuse public access",
+        "severity": "Medium",
+        "severity_written": "Medium",
+        "status": "Unhealthy",
+        "plan": None,
+        "categories": ("Data",),
+        "cause": "OffByPolicy",
+        "cloud": "Azure",
+        "evidence": Evidence(),
+    }
+    return a_notice(**values | changes)
+
+
+def a_huge_notice(**changes: Any) -> Notice:
+    """An alert that no vendor takes as it is: a description of 1 MB, and thousands of entities."""
+    names = tuple(f"host-{number}-" + "h" * 200 for number in range(4_000))
+    values: dict[str, Any] = {
+        "title": "Ö" * 5_000,
+        "description": "d" * 1_000_000,
+        "remediation": tuple("r" * 1_000 for _ in range(500)),
+        "evidence": Evidence(hosts=names, processes=names, ips=names, urls=names, hashes=names),
+        "extended": {f"key-{number}": "\x01" * 1_000 for number in range(1_000)},
+    }
+    return a_notice(**values | changes)
+
+
+def an_entry(**changes: Any) -> RecordEntry:
+    """A decision on record: routed."""
+    values: dict[str, Any] = {
+        "key": "epoch-1:0:17", "at": "2026-11-24T12:00:01Z", "id": ID, "stream": "cwpp", "kind": "alert",
+        "type": "VM_SuspiciousLogin", "title": "Suspicious sign-in", "severity": "High", "status": "New",
+        "plan": "VirtualMachines", "resource": RESOURCE, "sample": False, "outcome": "routed",
+        "reason": "routes: page-high", "notice": "opened", "suppressed_by": None, "suppressed_until": None,
+        "tactics": ("TA0006",), "techniques": ("T1110",), "routes": ("page-high",), "destinations": ("oncall",),
+        "rulebook": "5f2d7c1e", "source": "alerts.ndjson:1",
+    }  # fmt: skip
+    return RecordEntry(**values | changes)
+
+
+def a_delivery(content: Notice | RecordEntry | None = None, change: Change = Change.OPENED, **changes: Any) -> Delivery:
+    """A delivery of a notice (by default an alert that opened) to the destination `there`."""
+    content = content if content is not None else a_notice()
+    values: dict[str, Any] = {
+        "stream": content.stream or "cwpp",
+        "destination": "there",
+        "lane": Lane.TICKET,
+        "key": content.key,
+        "turn": content.turn if isinstance(content, Notice) else 0,
+        "change": change,
+        "opened": 1,
+        "content": content,
+    }
+    return Delivery(**values | changes)
+
+
+def an_attempt(
+    content: Notice | RecordEntry | None = None,
+    change: Change = Change.OPENED,
+    *,
+    secrets: Iterable[str] = ("SECRET",),
+    opening: Receipt | None = None,
+    **changes: Any,
+) -> Attempt:
+    """A first attempt at noon; `secrets` are the names of those that have a value."""
+    values = {name: a_secret(name) for name in secrets}
+    return Attempt(
+        delivery=a_delivery(content, change, **changes), number=1, now=NOW, secrets=values, opening=opening
+    )  # fmt: skip
+
+
+def a_secret(name: str) -> str:
+    """A dummy value that every vendor would take for one of its own, and that a test finds wherever it leaks."""
+    return "whsec_" + base64.b64encode(f"canary of {name}".ljust(32).encode()).decode()
+
+
+def secret_names_in(value: object) -> Iterator[str]:
+    """The names of the secrets that a config refers to."""
+    match value:
+        case {"secret": str(name)}:
+            yield name
+        case dict():
+            for item in value.values():
+                yield from secret_names_in(item)
+        case list() | tuple():
+            for item in value:
+                yield from secret_names_in(item)
+
+
+def a_destination(kind: str, **config: Any) -> DestinationKind:
+    """A destination of a kind; its config is the kind's own example, but for what is given."""
+    found = discover()[kind]
+    example = found.Config.model_json_schema()["examples"][0]
+    return found(found.Config.model_validate(example | config))

@@ -1,0 +1,122 @@
+"""Golden files: what each kind sends, one file for each case, beside what the vendor answers.
+
+A file is `{"exchange": [{"answer": ..., "ask": ...}, ...], "result": ...}`. The answers are written by hand; the rest is
+written by `GOLDENS=write pytest tests/destinations/test_goldens.py`, to be read before it is committed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.decisions import Change
+from router.domain.notices import Attempt, Receipt
+from tests.destinations.builders import a_notice, an_attempt
+from tests.destinations.conversations import Answer, Respond
+
+HERE = Path(__file__).with_name("golden")
+IS_WRITING = os.environ.get("GOLDENS") == "write"
+
+
+class Case(NamedTuple):
+    """A change, and whether the receipt of the opening is known."""
+
+    name: str
+    change: Change
+    has_opening: bool
+
+
+CASES = (
+    Case("opened", Change.OPENED, False),
+    Case("updated", Change.UPDATED, True),
+    Case("resolved", Change.RESOLVED, True),
+    Case("updated_without_opening", Change.UPDATED, False),
+    Case("resolved_without_opening", Change.RESOLVED, False),
+)
+
+
+def exchange_of(kind: str, case: str) -> list[dict[str, Any]]:
+    """The exchange on file."""
+    return list(orjson.loads((HERE / kind / f"{case}.json").read_bytes())["exchange"])
+
+
+def answers_of(kind: str, case: str) -> list[Answer]:
+    """What the vendor answers, in order; None for asks that are not HTTP."""
+    return [_answer_in(step["answer"]) for step in exchange_of(kind, case)]
+
+
+def replay(kind: str, case: str) -> Respond:
+    """A vendor that is content: it gives the answers on file, and starts again when they are used up."""
+    answers = answers_of(kind, case)
+    waiting: list[Answer] = []
+
+    def respond(ask: Ask) -> Answer:
+        if not waiting:
+            waiting.extend(answers)
+        return waiting.pop(0)
+
+    return respond
+
+
+def attempt_for(kind: str, case: Case, secrets: list[str], **notice: Any) -> Attempt:
+    """The attempt that a case is about."""
+    turn = 1 if case.change is Change.OPENED else 2
+    opening = opening_of(kind) if case.has_opening else None
+    return an_attempt(a_notice(turn=turn, **notice), case.change, secrets=secrets, opening=opening)
+
+
+def opening_of(kind: str) -> Receipt:
+    """The receipt on file of the opening."""
+    written = orjson.loads((HERE / kind / "opened.json").read_bytes())["result"]
+    return Receipt(**written) if written else Receipt()
+
+
+def write(kind: str, case: str, asks: list[Ask], results: list[Result]) -> None:
+    """Writes a golden file, its answers kept."""
+    steps = [
+        {"ask": written(ask), "answer": step["answer"]} for ask, step in zip(asks, exchange_of(kind, case), strict=True)
+    ]
+    text = orjson.dumps({"exchange": steps, "result": written_result(results[0])}, option=orjson.OPT_INDENT_2) + b"\n"
+    (HERE / kind / f"{case}.json").write_bytes(text)
+
+
+def written(ask: Ask) -> Any:
+    """An ask as it stands in a golden file: no secret in it."""
+    match ask:
+        case HttpRequest():
+            headers = {**ask.headers}
+            if "authorization" in headers:
+                headers["authorization"] = headers["authorization"].split()[0] + " ..."
+            body = _readable(ask.body) if ask.body else None
+            return {"method": ask.method, "url": ask.url, "headers": headers, "body": body}
+        case LogRows():
+            return {"endpoint": ask.endpoint, "rule": ask.rule, "stream": ask.stream, "rows": _plain(ask.rows)}
+        case AppendLines():
+            return {"path": ask.path, "lines": [orjson.loads(line) for line in ask.lines.splitlines()]}
+
+
+def written_result(result: Result) -> Any:
+    """A result as it stands in a golden file."""
+    assert isinstance(result, Receipt), result
+    return {"reference": result.reference, "link": result.link, "handles": dict(result.handles)}
+
+
+def _readable(body: bytes) -> Any:
+    value = orjson.loads(body)
+    if isinstance(value, dict) and value.get("routing_key"):
+        value["routing_key"] = "..."
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value))
+
+
+def _answer_in(step: dict[str, Any] | None) -> Answer:
+    if step is None:
+        return None
+    return HttpAnswer(status=step["status"], body=orjson.dumps(step["body"]) if step["body"] is not None else b"")

@@ -1,0 +1,89 @@
+"""What an answer means, and what is said of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.destinations.answers import EXCERPT, LONGEST_WAIT, error_for, retry_after_in
+from router.domain.asks import HttpAnswer
+from router.domain.errors import Unavailable
+from tests.destinations.builders import NOW, a_secret, an_attempt
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        ("1.5", 1.5),
+        ("Tue, 24 Nov 2026 12:01:30 GMT", 60.0),
+        ("Tue, 24 Nov 2026 11:00:00 GMT", 0.0),
+        ("Tue, 24 Nov 2026 05:01:30 -0700", 60.0),
+        ("999999999", LONGEST_WAIT),
+        ("9" * 400, None),
+        ("-5", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_seconds_from_now(written: str, seconds: float | None) -> None:
+    """Both forms of Retry-After are understood, bounded, and nonsense is no wish."""
+    assert retry_after_in(HttpAnswer(status=503, headers={"retry-after": written}), NOW) == seconds
+
+
+@given(st.text(max_size=60))
+def test_retry_after_is_total(written: str) -> None:
+    """No Retry-After whatever makes trouble."""
+    seconds = retry_after_in(HttpAnswer(status=503, headers={"retry-after": written}), NOW)
+    assert seconds is None or 0 <= seconds <= LONGEST_WAIT
+    assert seconds is None or NOW + timedelta(seconds=seconds) >= NOW
+
+
+@given(st.integers(100, 599), st.binary(max_size=400))
+def test_an_error_is_one_bounded_line(status: int, body: bytes) -> None:
+    """Whatever a vendor answers, the error is one line that starts with the kind."""
+    error = error_for(HttpAnswer(status=status, body=body), "webhook", an_attempt())
+    if 200 <= status < 300:
+        assert error is None
+    else:
+        assert str(error).startswith(f"webhook: answered {status}")
+        assert len(str(error).splitlines()) == 1
+        assert len(str(error)) < EXCERPT + 150
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"message": "Slow down"}', " (Slow down)"),
+        (b'{"error": {"code": "X", "message": "Too big"}}', " (Too big)"),
+        (b'{"errors": ["one", "two"]}', " (one; two)"),
+        (b"plain\n words", " (plain words)"),
+        (b"<html>people only</html>", ""),
+        (b'{"error": ' * 900 + b"1" + b"}" * 900, ""),
+        (b"{}", ""),
+        (b"", ""),
+        (b'"see /hook?token=abc&x=1 please"', " (see /hook please)"),
+        (b'"Authorization: Bearer abc.def refused"', " (Authorization: Bearer *** refused)"),
+    ],
+)
+def test_the_vendors_own_words_are_told(body: bytes, said: str) -> None:
+    """The message inside an error is told, without pages for people, URL queries and credentials."""
+    assert str(error_for(HttpAnswer(status=500, body=body), "webhook", an_attempt())) == f"webhook: answered 500{said}"
+
+
+def test_a_secret_is_not_told_in_pieces() -> None:
+    """A secret at the edge of the excerpt is gone before the excerpt is cut."""
+    body = ("x" * (EXCERPT - 20) + a_secret("SECRET")).encode()
+    text = str(error_for(HttpAnswer(status=500, body=body), "webhook", an_attempt()))
+    assert a_secret("SECRET")[:12] not in text
+
+
+def test_a_server_error_is_worth_another_try() -> None:
+    """5xx waits as long as the vendor wishes."""
+    error = error_for(HttpAnswer(status=503, headers={"retry-after": "7"}), "webhook", an_attempt())
+    assert isinstance(error, Unavailable)
+    assert error.retry_after == 7

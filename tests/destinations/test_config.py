@@ -1,0 +1,80 @@
+"""The pieces of configs: addresses and secrets."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from router.destinations.config import Auth, BasicAuth, BearerAuth, HttpsUrl, SecretName
+
+urls = TypeAdapter[str](HttpsUrl)
+auths = TypeAdapter[BearerAuth | BasicAuth](Auth)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("https://EXAMPLE.com/Path/", "https://example.com/Path/"),
+        ("https://example.com:443", "https://example.com"),
+        ("https://example.com:8443/x", "https://example.com:8443/x"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+    ],
+)
+def test_an_address_is_https_or_loopback(written: str, read: str) -> None:
+    """Https goes anywhere, http to this machine; equal places are written alike."""
+    assert urls.validate_python(written) == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "http://example.com",
+        "http://128.0.0.1",
+        "http://127.0.0.1.example.com",
+        "http://localhost.example.com",
+        "http://169.254.169.254/metadata",
+        "ftp://example.com",
+        "https://",
+        "https://user:password@example.com",
+        "https://@example.com",
+        "https://example.com?sig=abc",
+        "https://example.com#x",
+        "https://example.com:99999",
+        "https://example.com/a b",
+        "https://exam\nple.com",
+        "https://ex\u00e4mple.com",
+        "https://[::1",
+        "example.com",
+        "",
+    ],
+)
+def test_any_other_address_is_a_problem(written: str) -> None:
+    """No plain http to another machine, no user, no query, nothing that a parser might read differently."""
+    with pytest.raises(ValidationError):
+        urls.validate_python(written)
+
+
+@pytest.mark.parametrize("name", ["A", "PAGERDUTY_ROUTING_KEY", "KEY2"])
+def test_a_secret_is_a_name(name: str) -> None:
+    """A secret is named as app settings are."""
+    assert SecretName(secret=name).secret == name
+
+
+@pytest.mark.parametrize("name", ["", "key", "2KEY", "MY-KEY", "KEY\n", "_KEY"])
+def test_what_is_no_name_may_be_a_secret(name: str) -> None:
+    """What does not look like a name is refused."""
+    with pytest.raises(ValidationError):
+        SecretName(secret=name)
+
+
+def test_auth_is_a_token_or_a_user() -> None:
+    """The form is told by its keys, and a problem speaks of that form alone."""
+    assert isinstance(auths.validate_python({"bearer": {"secret": "TOKEN"}}), BearerAuth)
+    assert isinstance(auths.validate_python({"user": "u", "password": {"secret": "P"}}), BasicAuth)
+    assert isinstance(auths.validate_python({"user": {"secret": "U"}, "password": {"secret": "P"}}), BasicAuth)
+    with pytest.raises(ValidationError) as refused:
+        auths.validate_python({"bearer": "hunter2"})
+    assert refused.value.error_count() == 1

@@ -1,0 +1,196 @@
+"""Log Analytics: rows that their tables know, in calls that the service takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from router.destinations.log_analytics import CALL_LIMIT, FIELD_LIMIT, chunks_of
+from router.destinations.log_rows import row_for
+from router.destinations.log_tables import ALERTS, DECISIONS, FINDINGS, TABLES, LogTable
+from router.domain.asks import Ask, LogRows
+from router.domain.decisions import Change
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.keys import event_uid
+from router.domain.notices import Attempt, Evidence, Notice, Receipt, RecordEntry, Tactic
+from tests.destinations.builders import ID, a_destination, a_finding, a_huge_notice, a_notice, an_attempt, an_entry
+from tests.destinations.conversations import Answer, converse
+
+RESERVED = {"_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"}
+FULL = Evidence(
+    hosts=("h",), accounts=("a@b",), ips=("1.1.1.1",), processes=("p",), files=("/f",), urls=("u",),
+    hashes=("MD5:" + "a" * 32, "b" * 40, "c" * 64),
+)  # fmt: skip
+
+
+def upload(attempts: Sequence[Attempt], refuse: Any = lambda ask: None) -> tuple[list[LogRows], list[Any]]:
+    """The calls that a send makes, and its results."""
+    asks, results = converse(a_destination("log_analytics"), attempts, refuse)
+    return [ask for ask in asks if isinstance(ask, LogRows)], results
+
+
+def size_of(call: LogRows) -> int:
+    """The bytes of a call's body, as the SDK writes it."""
+    return len(json.dumps(list(call.rows)))
+
+
+@pytest.mark.parametrize(
+    ("content", "table"),
+    [
+        (a_notice(evidence=FULL), ALERTS),
+        (a_notice(severity=None, evidence=Evidence()), ALERTS),
+        (a_finding(categories=("Data",), measure="3/5", evidence=FULL), FINDINGS),
+        (an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z"), DECISIONS),
+    ],
+)
+def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, table: LogTable) -> None:
+    """Every column of a row stands in the table, with a value of its type."""
+    row = row_for(an_attempt(content), table.name)
+    for column, value in row.items():
+        match table.columns[column]:
+            case "string":
+                assert isinstance(value, str)
+            case "int":
+                assert type(value) is int
+            case "boolean":
+                assert isinstance(value, bool)
+            case "datetime":
+                assert datetime.fromisoformat(value).tzinfo is not None
+            case "dynamic":
+                assert isinstance(value, tuple | list | dict)
+
+
+def test_every_column_is_filled_by_something() -> None:
+    """No table has a column that no row ever fills."""
+    full = {"evidence": FULL, "measure": "3/5", "categories": ("Data",), "cause": "c", "cloud": "Azure"}
+    entry = an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z")
+    assert set(row_for(an_attempt(a_notice(**full)), ALERTS.name)) == set(ALERTS.columns)
+    assert set(row_for(an_attempt(a_finding(**full)), FINDINGS.name)) == set(FINDINGS.columns)
+    assert set(row_for(an_attempt(entry), DECISIONS.name)) == set(DECISIONS.columns)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_columns_have_names_that_azure_allows(table: LogTable) -> None:
+    """No reserved name, a letter first, at most 45 characters."""
+    for column in table.columns:
+        assert column not in RESERVED
+        assert column[0].isalpha() and column.isalnum()
+        assert len(column) <= 45
+
+
+def test_an_alert_row_has_what_asim_makes_mandatory() -> None:
+    """The mandatory fields of AlertEvent 0.1 are always there; Defender's id is EventOriginalUid."""
+    row = row_for(an_attempt(a_notice(started=None, ended=None, changed=None, evidence=Evidence())), ALERTS.name)
+    mandatory = {"EventCount", "EventStartTime", "EventEndTime", "EventType", "EventUid", "EventProduct", "EventVendor"}
+    assert mandatory | {"EventSchema", "EventSchemaVersion", "TimeGenerated"} <= set(row)
+    assert row["EventOriginalUid"] == ID
+    assert row["EventUid"] == event_uid(a_notice().key, 1)
+
+
+@pytest.mark.parametrize(
+    ("severity", "written", "expected"),
+    [("Low", "Low", "Low"), ("Critical", "Critical", "High"), (None, "Severe", "High"), (None, None, "High")],
+)
+def test_asim_severity_comes_from_its_four(severity: str | None, written: str | None, expected: str) -> None:
+    """EventSeverity is one of ASIM's; what the message said stands in EventOriginalSeverity."""
+    row = row_for(an_attempt(a_notice(severity=severity, severity_written=written)), ALERTS.name)
+    assert row["EventSeverity"] == expected
+    assert row.get("EventOriginalSeverity") == written
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [(Change.OPENED, "Active"), (Change.UPDATED, "Active"), (Change.RESOLVED, "Closed")]
+)
+def test_a_resolved_alert_is_closed(change: Change, expected: str) -> None:
+    """AlertStatus says Active until the alert is resolved."""
+    assert row_for(an_attempt(change=change), ALERTS.name)["AlertStatus"] == expected
+
+
+def test_tactics_are_names_in_asims_form() -> None:
+    """Several tactics are one text, as AttackTactics wants it."""
+    tactics = (Tactic("TA0003", "Persistence"), Tactic("TA0004", "Privilege Escalation"))
+    assert row_for(an_attempt(a_notice(tactics=tactics)), ALERTS.name)["AttackTactics"] == (
+        "Persistence, Privilege Escalation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "column"), [(a_notice(), "AlertName"), (a_finding(), "FindingTitle"), (an_entry(), "Outcome")]
+)
+def test_a_table_of_another_name_gets_what_is_sent(content: Notice | RecordEntry, column: str) -> None:
+    """Where there is no Sentinel, a table of one's own takes alerts, findings or decisions."""
+    assert column in row_for(an_attempt(content), "Mine_CL")
+
+
+def test_rows_go_in_calls_below_the_limit() -> None:
+    """Many rows go in as few calls as their bytes allow, separators counted, each row once and in order."""
+    attempts = [an_attempt(a_notice(turn=turn, description="x" * 5_000)) for turn in range(500)]
+    calls, results = upload(attempts)
+    assert all(size_of(call) <= CALL_LIMIT for call in calls)
+    assert len(calls) == 4
+    assert [row["AdditionalFields"]["Turn"] for call in calls for row in call.rows] == list(range(500))  # type: ignore[index]
+    assert results == [Receipt()] * 500
+
+
+def test_many_small_rows_count_their_separators() -> None:
+    """Rows of a few bytes, whose separators add up, stay below the limit too."""
+    chunks = list(chunks_of([{"a": 1}] * 200_000))
+    assert sum(map(len, chunks)) == 200_000
+    assert max(len(json.dumps(chunk)) for chunk in chunks) <= CALL_LIMIT
+    assert min(len(json.dumps(chunk)) for chunk in chunks[:-1]) > CALL_LIMIT - 20
+
+
+def test_a_huge_row_is_cut_and_no_field_is_above_64_kb() -> None:
+    """A row that no call could hold is cut, each field with a mark."""
+    calls, _ = upload([an_attempt(a_huge_notice())])
+    assert size_of(calls[0]) <= CALL_LIMIT
+    for value in calls[0].rows[0].values():
+        text = value if isinstance(value, str) else json.dumps(value)
+        assert len(text.encode()) <= FIELD_LIMIT
+    assert str(calls[0].rows[0]["EventMessage"]).endswith("[cut]")
+
+
+def test_a_chunk_that_is_too_large_is_halved() -> None:
+    """On 413 the rows are tried in halves; each is sent once."""
+    largest = 3
+    taken: list[object] = []
+
+    def refuse(ask: Ask) -> Answer:
+        assert isinstance(ask, LogRows)
+        if len(ask.rows) > largest:
+            return Rejected("log_analytics: answered 413", status=413)
+        taken.extend(row["EventUid"] for row in ask.rows)
+        return None
+
+    _, results = upload([an_attempt(a_notice(turn=turn)) for turn in range(10)], refuse)
+    assert taken == [event_uid(a_notice().key, turn) for turn in range(10)]
+    assert results == [Receipt()] * 10
+
+
+def test_a_row_that_is_too_large_alone_is_cut_hard_then_rejected() -> None:
+    """On 413 a single row is cut once more; what is refused then is dead."""
+    refused = Rejected("log_analytics: answered 413", status=413)
+    calls, results = upload([an_attempt(a_huge_notice())], lambda ask: refused)
+    assert len(calls) == 2
+    assert size_of(calls[1]) < 40_000 < size_of(calls[0])
+    assert results == [refused]
+
+
+@pytest.mark.parametrize("error", [Unavailable("u"), Unauthorized("u"), Rejected("r", status=400)])
+def test_one_chunks_failure_is_not_anothers(error: Exception) -> None:
+    """The rows of a chunk that fails fail alone, in their places."""
+    attempts = [an_attempt(a_notice(turn=turn, description="x" * 50_000)) for turn in range(40)]
+    seen: list[Ask] = []
+
+    def refuse(ask: Ask) -> Any:
+        seen.append(ask)
+        return error if len(seen) == 2 else None
+
+    calls, results = upload(attempts, refuse)
+    first, second = len(calls[0].rows), len(calls[1].rows)
+    assert len(calls) == 3
+    assert results == [Receipt()] * first + [error] * second + [Receipt()] * len(calls[2].rows)

@@ -1,0 +1,67 @@
+"""Cutting: within the limit, with a mark, and never without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.destinations.text import MARK, encodable, fitted, json_bytes, json_size, shorten, shorten_bytes
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=6), inner, max_size=20),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(20, False), (21, True)])
+def test_a_text_at_its_limit_is_whole(length: int, is_cut: bool) -> None:
+    """One character too many, and the end becomes a mark."""
+    assert shorten("x" * length, 20).endswith(MARK) == is_cut
+    assert len(shorten("x" * length, 20)) == 20
+
+
+@given(st.text(max_size=200), st.integers(20, 200))
+def test_bytes_are_counted_and_no_character_is_halved(text: str, limit: int) -> None:
+    """A text cut by bytes is valid, within its limit, and marked where it was cut."""
+    cut = shorten_bytes(text, limit)
+    assert len(cut.encode()) <= limit
+    assert cut == text or (cut.endswith(MARK) and text.startswith(cut.removesuffix(MARK)))
+
+
+@given(st.dictionaries(st.text(max_size=10), values, max_size=5))
+def test_what_fits_is_left_alone(value: dict[str, Any]) -> None:
+    """A mapping within its limit is the same mapping."""
+    assert fitted(value, json_size(value)) is value
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), values, max_size=8), st.integers(0, 6))
+def test_what_does_not_fit_shrinks_and_keeps_its_keys(value: dict[str, Any], part: int) -> None:
+    """A mapping that is cut keeps its own keys, and is no larger than it was but for its marks."""
+    cut = fitted(value, json_size(value) * part // 8)
+    assert list(cut) == list(value)
+    assert orjson.loads(json_bytes(cut)) is not None
+
+
+def test_lists_go_before_texts() -> None:
+    """Among thousands of entities an id of 300 characters stays whole."""
+    value = {"id": "i" * 300, "hosts": ["h" * 300] * 5_000}
+    cut = fitted(value, 10_000)
+    assert cut["id"] == value["id"]
+    assert cut["hosts"][-1] == "… [4984 more]"
+    assert json_size(cut) <= 10_000
+
+
+@given(st.dictionaries(st.text(st.characters(), max_size=5), st.text(st.characters(), max_size=20), max_size=4))
+def test_any_text_can_be_encoded(value: dict[str, str]) -> None:
+    """Lone surrogates become U+FFFD; everything else is as it was."""
+    assert orjson.loads(json_bytes(value)) == encodable(value)
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    """Half a pair cannot travel; a whole pair can."""
+    assert json_bytes(["\ud83d", "\ud83d\ude00", "ok"]) == '["�","😀","ok"]'.encode()
