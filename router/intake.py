@@ -7,42 +7,22 @@ here, and nothing is raised but StoreError.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
-from router.accept import read, split
-from router.decide import entry_for, quarantined
 from router.domain.catalogue import Catalogue
 from router.domain.errors import StoreError
 from router.domain.keys import kept_id
-from router.domain.ledger import Arrival, Row, record_delivery
+from router.domain.ledger import Row, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Kept, Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Quarantined, Signal, Stream
+from router.domain.signals import Quarantined, Stream
 from router.folding import Fold, Sighting, fold, in_time_order
+from router.readings import Message, Reader, Unread
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One continuous-export body as it arrived, where it came in, and how people call that place."""
-
-    body: bytes = field(repr=False)
-    source: str
-    arrival: Arrival
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """What could not be understood in a message."""
-
-    quarantined: Quarantined
-    arrival: Arrival
-    source: str
-
-
-type _Reading = Sighting | _Unread
+__all__ = ["Intake", "Message"]
 
 
 class Intake:
@@ -53,7 +33,7 @@ class Intake:
     ) -> None:
         self._store = store
         self._rulebooks = rulebooks
-        self._catalogue = catalogue
+        self._reader = Reader(rulebooks, catalogue, only)
         self._only = only
 
     async def take(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
@@ -66,10 +46,11 @@ class Intake:
             return await self._take_singly(messages, fault, now)
 
     async def _take(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
-        readings = [reading for message in messages for reading in self._read(message)]
-        entries = await self._keep([reading for reading in readings if isinstance(reading, _Unread)], now)
-        for wave in _waves([reading for reading in readings if isinstance(reading, Sighting)]):
-            entries |= await self._advance(wave, now)
+        readings = [reading for message in messages for reading in self._reader.read(message)]
+        with self._store.atomically():
+            entries = await self._keep([reading for reading in readings if isinstance(reading, Unread)], now)
+            for wave in _waves([reading for reading in readings if isinstance(reading, Sighting)]):
+                entries |= await self._advance(wave, now)
         return [entries[reading.arrival.key] for reading in readings]
 
     async def _take_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
@@ -77,7 +58,7 @@ class Intake:
         if len(messages) > 1:
             return [entry for message in messages for entry in await self.take([message], now)]
         reason = Reason(Code.INTERNAL, type(fault).__name__)
-        at_fault = [_Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
+        at_fault = [Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
         return list((await self._keep(at_fault, now)).values())
 
     async def complete(self, rows: Sequence[Row], now: datetime) -> list[Row]:
@@ -89,28 +70,8 @@ class Intake:
         await self._store.ledger.write(done)
         return [replace(row, version=row.version + 1) for row in done]
 
-    def _read(self, message: Message) -> list[_Reading]:
-        understood = read(message.body, self._catalogue)
-        if len(understood) == 1:
-            return [self._reading(understood[0], message)]
-        parts = (
-            Message(body, f"{message.source}[{place}]", replace(message.arrival, part=place))
-            for place, body in enumerate(split(message.body) or (), 1)
-        )
-        return [self._reading(signal, part) for signal, part in zip(understood, parts, strict=True)]
-
-    def _reading(self, signal: Signal | Quarantined, message: Message) -> _Reading:
-        if isinstance(signal, Quarantined):
-            return _Unread(signal, message.arrival, message.source)
-        if signal.stream not in self._rulebooks or (self._only is not None and signal.stream is not self._only):
-            where = f"the {self._only} stream" if self._only is not None else "a router without rules for it"
-            reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
-            return _Unread(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
-        return Sighting(signal=signal, arrival=message.arrival, source=message.source, body=message.body)
-
-    async def _keep(self, unread: Sequence[_Unread], now: datetime) -> dict[str, RecordEntry]:
+    async def _keep(self, unread: Sequence[Unread], now: datetime) -> dict[str, RecordEntry]:
         """Keeps what was not understood, whole, before anything says so."""
-        rulebook = self._rulebooks.get(self._only) if self._only is not None else None
         stream = self._only.value if self._only is not None else None
         await self._store.quarantine.add(
             [
@@ -124,17 +85,7 @@ class Intake:
                 for one in unread
             ]
         )
-        entries = [
-            entry_for(
-                one.quarantined,
-                quarantined(one.quarantined, rulebook),
-                key=one.arrival.key,
-                source=one.source,
-                now=now,
-                stream=stream,
-            )
-            for one in unread
-        ]
+        entries = [self._reader.entry_for(one, now) for one in unread]
         await self._put_on_record(entries, now)
         return {entry.key: entry for entry in entries}
 

@@ -1,0 +1,110 @@
+"""What a responder looks for first, read out of a signal's entities.
+
+Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from router.domain.entities import Entities, Entity
+from router.domain.notices import Evidence
+from router.domain.signals import Signal
+
+MOST = 50
+"""The most elements of each list; where there are more, the last one says how many."""
+
+
+def evidence_of(signal: Signal) -> Evidence:
+    """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
+    entities = signal.entities
+    return Evidence(
+        hosts=_listed(entities, "host", _host),
+        nodes=_listed(entities, "k8snode", _name),
+        pods=_listed(entities, "k8spod", _name),
+        namespaces=_listed(entities, "k8snamespace", _name),
+        clusters=_listed(entities, "k8scluster", _cluster),
+        containers=_listed(entities, "container", _container),
+        images=_listed(entities, "containerimage", _image),
+        accounts=_listed(entities, "account", _account),
+        ips=_listed(entities, "ip", lambda ip: ip.text("Address")),
+        processes=_listed(entities, "process", _process),
+        files=_listed(entities, "file", _path),
+        hashes=_listed(entities, "filehash", _hash),
+        urls=_listed(entities, "url", lambda url: url.text("Url")),
+        resources=_listed(entities, "azureresource", lambda resource: resource.text("ResourceId")),
+    )
+
+
+def _listed(entities: Entities, type: str, words_of: Callable[[Entity], str | None]) -> tuple[str, ...]:
+    return _bounded(dict.fromkeys(words for entity in entities.of_type(type) if (words := words_of(entity))))
+
+
+def _bounded(words: Iterable[str]) -> tuple[str, ...]:
+    every = tuple(words)
+    if len(every) <= MOST:
+        return every
+    return (*every[: MOST - 1], f"... and {len(every) - MOST + 1} more")
+
+
+def _name(entity: Entity) -> str | None:
+    return entity.text("Name")
+
+
+def _host(host: Entity) -> str | None:
+    name = host.text("HostName") or host.text("NetBiosName")
+    if name is None:
+        return _last_part(host.text("AzureID"))
+    domain = host.text("DnsDomain")
+    return f"{name}.{domain}" if domain and not name.lower().endswith(f".{domain.lower()}") else name
+
+
+def _cluster(cluster: Entity) -> str | None:
+    resource = cluster.find("CloudResource")
+    return cluster.text("Name") or _last_part(resource.text("ResourceId") if resource else None)
+
+
+def _container(container: Entity) -> str | None:
+    return container.text("Name") or container.text("ContainerId")
+
+
+def _image(image: Entity) -> str | None:
+    return image.text("ImageId") or image.text("Name")
+
+
+def _account(account: Entity) -> str | None:
+    name = account.text("Name")
+    if name is None:
+        return account.text("AadUserId") or account.text("Sid")
+    if "@" in name or "\\" in name:
+        return name
+    if domain := account.text("NTDomain"):
+        return f"{domain}\\{name}"
+    suffix = account.text("UPNSuffix")
+    return f"{name}@{suffix}" if suffix else name
+
+
+def _process(process: Entity) -> str | None:
+    image = process.find("ImageFile")
+    command = process.text("CommandLine") or (_path(image) if image else None)
+    pid = process.text("ProcessId")
+    if command is None:
+        return None if pid is None else f"({pid})"
+    return command if pid is None else f"{command} ({pid})"
+
+
+def _path(file: Entity) -> str | None:
+    name, directory = file.text("Name"), file.text("Directory")
+    if name is None or directory is None:
+        return name or directory
+    slash = "/" if "/" in directory else "\\"
+    return f"{directory.removesuffix(slash)}{slash}{name}"
+
+
+def _hash(hash: Entity) -> str | None:
+    value, algorithm = hash.text("Value"), hash.text("Algorithm")
+    return f"{algorithm.upper()}:{value}" if value and algorithm else value
+
+
+def _last_part(resource: str | None) -> str | None:
+    return resource.rstrip("/").rpartition("/")[2] or None if resource else None

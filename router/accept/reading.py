@@ -1,0 +1,79 @@
+"""From a body to its signals."""
+
+from __future__ import annotations
+
+from router.accept.documents import document_in, serialised
+from router.accept.fields import fields_in
+from router.accept.refusals import Refused
+from router.accept.shapes import find_reader, reader_for
+from router.domain.catalogue import Catalogue
+from router.domain.reasons import Code
+from router.domain.signals import Alert, Finding, Quarantined
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""The longest body that is looked at, in bytes. Event Hubs carries 1 MB at most:
+https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
+"""
+
+
+def read(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantined, ...]:
+    """What a body says: one signal, or one for each element of an array or of `{"records": [...]}`; never none.
+
+    Never raises: what is not understood is Quarantined, with the element that it is about as its body.
+    """
+    if len(body) > LARGEST_BODY:
+        refused = Refused(Code.TOO_LARGE, f"{len(body)} bytes, which is more than {LARGEST_BODY}")
+        return (refused.quarantined(body),)
+    try:
+        document = document_in(body)
+        elements = _find_elements(document)
+        if elements is None:
+            return (_signal_in(document, catalogue),)
+        if not elements:
+            raise Refused(Code.NOT_AN_OBJECT, "an empty list")
+    except Refused as refused:
+        return (refused.quarantined(body),)
+    return tuple(_read_element(element, catalogue) for element in elements)
+
+
+def split(body: bytes) -> tuple[bytes, ...] | None:
+    """The bodies inside one JSON document, in their order; None for a body that is no JSON document.
+
+    A document without elements is a body by itself, also where it is an empty list, so that none gets lost.
+    """
+    try:
+        elements = _find_elements(document_in(body))
+    except Refused:
+        return None
+    return tuple(map(serialised, elements)) if elements else (body,)
+
+
+def _find_elements(document: object) -> list[object] | None:
+    """The elements of an array or of records; None for a document that is one message."""
+    if isinstance(document, list):
+        return document
+    if not isinstance(document, dict):
+        return None
+    records = document.get("records", document.get("Records"))
+    # A signal may have a field of that name.
+    return records if isinstance(records, list) and find_reader(fields_in(document)) is None else None
+
+
+def _read_element(element: object, catalogue: Catalogue) -> Alert | Finding | Quarantined:
+    try:
+        return _signal_in(element, catalogue)
+    except Refused as refused:
+        return refused.quarantined(serialised(element))
+
+
+def _signal_in(document: object, catalogue: Catalogue) -> Alert | Finding:
+    if not isinstance(document, dict):
+        raise Refused(Code.NOT_AN_OBJECT, f"{_WORDS.get(type(document), 'null')} where a message should be")
+    fields = fields_in(document)
+    if "timegenerated [utc]" in fields:
+        # The portal writes the zone of a table's times into the names of their columns.
+        fields = {name.removesuffix(" [utc]"): value for name, value in fields.items()}
+    return reader_for(fields)(fields, catalogue)
+
+
+_WORDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}

@@ -1,0 +1,79 @@
+"""What a message says to a router with rules for some streams: sightings of signals, and what it cannot take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from router.accept import read, split
+from router.decide import entry_for, quarantined
+from router.domain.catalogue import Catalogue
+from router.domain.ledger import Arrival
+from router.domain.notices import RecordEntry
+from router.domain.reasons import Code, Reason
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Quarantined, Signal, Stream
+from router.folding import Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One continuous-export body as it arrived, where it came in, and how people call that place."""
+
+    body: bytes = field(repr=False)
+    source: str
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """What could not be understood in a message, or is on the wrong stream."""
+
+    quarantined: Quarantined
+    arrival: Arrival
+    source: str
+
+
+type Reading = Sighting | Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads messages. With `only`, a signal of the other stream is on the wrong one."""
+
+    rulebooks: Mapping[Stream, Rulebook]
+    catalogue: Catalogue
+    only: Stream | None = None
+
+    def read(self, message: Message) -> list[Reading]:
+        """Every signal in a message, in their order, or why it is none."""
+        understood = read(message.body, self.catalogue)
+        if len(understood) == 1:
+            return [self._reading(understood[0], message)]
+        parts = (
+            Message(body, f"{message.source}[{place}]", replace(message.arrival, part=place))
+            for place, body in enumerate(split(message.body) or (), 1)
+        )
+        return [self._reading(signal, part) for signal, part in zip(understood, parts, strict=True)]
+
+    def entry_for(self, unread: Unread, now: datetime) -> RecordEntry:
+        """What is put on record of something unread."""
+        rulebook = self.rulebooks.get(self.only) if self.only is not None else None
+        return entry_for(
+            unread.quarantined,
+            quarantined(unread.quarantined, rulebook),
+            key=unread.arrival.key,
+            source=unread.source,
+            now=now,
+            stream=self.only.value if self.only is not None else None,
+        )
+
+    def _reading(self, signal: Signal | Quarantined, message: Message) -> Reading:
+        if isinstance(signal, Quarantined):
+            return Unread(signal, message.arrival, message.source)
+        if signal.stream not in self.rulebooks or (self.only is not None and signal.stream is not self.only):
+            where = f"the {self.only} stream" if self.only is not None else "a router without rules for it"
+            reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
+            return Unread(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
+        return Sighting(signal=signal, arrival=message.arrival, source=message.source, body=message.body)
