@@ -1,0 +1,36 @@
+"""Turns `rules/` into a Rulebook, and says everything that is wrong with it, with file and line.
+
+    problems        what is wrong, where
+    folder          the directory as it is read: files, their hash, their problems
+    documents       a file's text, what it says and on which line
+    complaints      what pydantic objects to, in the words of a rules file; patterns, which texts have
+    policy_form     the shape of policy.yaml         policy        its meaning
+    when_form       the shape of a route's `when`    clauses       its meaning
+    destinations    the entries of `destinations:`
+    suppressions    the directory of suppression rules
+    suppression, scope, fields, faults               one rule; suppression_form is its shape, for editors
+    owners, attack, catalogue, examples              the other tables
+    schemas         the published JSON Schemas
+    loading         all of it together
+
+Nothing here looks at the clock or at the environment.
+"""
+
+from router.rulebook.attack import load_attack
+from router.rulebook.catalogue import load_catalogue
+from router.rulebook.examples import Example, load_examples
+from router.rulebook.loading import Loaded, load, load_all
+from router.rulebook.problems import Problem
+from router.rulebook.schemas import schemas
+
+__all__ = [
+    "Example",
+    "Loaded",
+    "Problem",
+    "load",
+    "load_all",
+    "load_attack",
+    "load_catalogue",
+    "load_examples",
+    "schemas",
+]

@@ -1,0 +1,102 @@
+"""rules/attack.yaml: how Defender's words become ATT&CK ids."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from router.domain.attack import AttackTable, word_of
+from router.domain.errors import BadFile
+from router.rulebook.complaints import complaints_of, find_sound
+from router.rulebook.documents import Document
+from router.rulebook.folder import Folder
+from router.rulebook.problems import Place
+from router.rulebook.when_form import Form, TechniqueId, Word
+
+FILE = "attack.yaml"
+
+type Ids = Annotated[
+    list[Word],
+    BeforeValidator(lambda ids: ids if isinstance(ids, list) else [ids], json_schema_input_type=Word | list[Word]),
+]
+
+
+class AttackForm(Form):
+    """Defender's words and the ATT&CK ids that they stand for, at one version of ATT&CK."""
+
+    version: Word
+    """The version of ATT&CK that the ids are of."""
+    tactics: dict[Word, Word]
+    """The names of the tactics, by id."""
+    intents: dict[Word, Ids]
+    """The tactic ids of Defender's intents; none for an intent that says nothing."""
+    names: dict[Word, Ids] = Field(default_factory=dict)
+    """Older names of tactics that messages and rules still use."""
+    successors: dict[TechniqueId, TechniqueId] = Field(default_factory=dict)
+    """Revoked techniques and what took their place."""
+    techniques: dict[TechniqueId, Ids] = Field(default_factory=dict)
+    """The tactics of techniques that say more than the intent they arrive with."""
+
+
+def load_attack(path: Path) -> AttackTable:
+    """The table in a file; raises BadFile, with every problem, where it cannot be used."""
+    folder = Folder(path.parent)
+    table = _read(folder, path.name)
+    if not folder.is_sound:
+        raise BadFile("\n".join(map(str, folder.problems)))
+    return table
+
+
+def read_attack(folder: Folder) -> AttackTable:
+    """The table of a rules directory; an empty one, and a problem or a warning, where it cannot be used."""
+    if not folder.has(FILE):
+        folder.blame(FILE, "is missing, so alerts are mapped to no ATT&CK tactic; add it", level="warning")
+        return _table_of(None)
+    return _read(folder, FILE)
+
+
+def _read(folder: Folder, file: str) -> AttackTable:
+    document = folder.read(file)
+    if document is None:
+        return _table_of(None)
+    for place, message in complaints_of(AttackForm, document.value):
+        folder.note(document, place, message)
+    form = find_sound(AttackForm, document.value)
+    if form is not None:
+        _check_ids(folder, document, form)
+    return _table_of(form)
+
+
+def _check_ids(folder: Folder, document: Document, form: AttackForm) -> None:
+    for table in ("intents", "names", "techniques"):
+        for word, ids in getattr(form, table).items():
+            for id in ids:
+                if id not in form.tactics:
+                    place: Place = (table, word)
+                    folder.note(document, place, f"names no tactic {id!r}; add it to tactics, or mend it")
+
+
+def _table_of(form: AttackForm | None) -> AttackTable:
+    if form is None:
+        return AttackTable(tactics={}, words={}, successors={}, techniques={})
+    words: dict[str, tuple[str, ...]] = {word_of(id): (id,) for id in form.tactics}
+    words |= {word_of(name): (id,) for id, name in form.tactics.items()}
+    words |= {word_of(word): tuple(ids) for table in (form.names, form.intents) for word, ids in table.items()}
+    return AttackTable(
+        version=form.version,
+        tactics=form.tactics,
+        words=words,
+        successors={old: _current(old, form.successors) for old in form.successors},
+        techniques={technique: tuple(ids) for technique, ids in form.techniques.items()},
+    )
+
+
+def _current(id: str, successors: dict[str, str]) -> str:
+    """The end of a chain of successors; in a ring, wherever it closes."""
+    met = {id}
+    while (heir := successors.get(id)) and heir not in met:
+        met.add(heir)
+        id = heir
+    return id

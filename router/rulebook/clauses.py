@@ -1,0 +1,148 @@
+"""The meaning of a route's `when`: each key that is given becomes a clause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from router.domain.attack import Attack, AttackTable
+from router.domain.catalogue import Catalogue
+from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Clause
+from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.rulebook.complaints import hint
+from router.rulebook.globs import compile_globs
+from router.rulebook.problems import Level
+from router.rulebook.when_form import WhenForm
+
+type Holds = Callable[[Signal, Attack], bool]
+
+SEVERITIES = {severity.label: severity for severity in Severity}
+
+_ONLY_IN = {
+    "plan": Stream.CWPP,
+    "incident": Stream.CWPP,
+    "sample": Stream.CWPP,
+    "category": Stream.CSPM,
+}
+
+
+def clauses_for(when: WhenForm, attack: AttackTable) -> tuple[Clause, ...]:
+    """The clauses of a route, in the order in which they are written."""
+    # Validation sets the fields in their own order; the set of given ones does not keep the writer's.
+    given = [key for key in WhenForm.model_fields if key in when.model_fields_set]
+    return tuple(Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack)) for key in given)
+
+
+def doubts_about(
+    when: WhenForm, stream: Stream, attack: AttackTable, catalogue: Catalogue
+) -> Iterator[tuple[tuple[str | int, ...], str, Level]]:
+    """What a `when` names that does not exist, or that this stream's signals never have."""
+    for number, word in enumerate(when.tactics or ()):
+        if not attack.tactics_for(word):
+            known = [*attack.tactics, *attack.tactics.values()]
+            yield ("tactics", number), f"names no tactic {word!r}{hint(word, known)}", "problem"
+    plans = plans_of(catalogue)
+    for number, plan in enumerate(when.plan or ()):
+        if plan.lower() not in plans:
+            yield ("plan", number), unknown_plan(plan, catalogue), "warning"
+    for key, owner in _ONLY_IN.items():
+        if key in when.model_fields_set and stream is not owner:
+            yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning"
+    for number, kind in enumerate(when.kind or ()):
+        if kind.stream is not stream:
+            yield ("kind", number), f"{kind} belongs to {kind.stream}; no {stream} signal is one", "warning"
+
+
+def plans_of(catalogue: Catalogue) -> dict[str, str]:
+    """The plans that rules may name, by their names in lower case."""
+    return {plan.lower(): plan for plan in catalogue.plan_names.values()}
+
+
+def unknown_plan(plan: str, catalogue: Catalogue) -> str:
+    """What to say of a plan that is not called so."""
+    called = catalogue.plan_names.get(plan.lower())
+    remedy = f"; Defender calls it {called}" if called else hint(plan, set(catalogue.plan_names.values()))
+    return f"names no known plan {plan!r}{remedy}"
+
+
+def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
+    match key:
+        case "severity":
+            return _severity(frozenset(when.severity or ()))
+        case "at_least":
+            return _at_least(SEVERITIES[when.at_least or "Informational"])
+        case "tactics":
+            return _tactics(frozenset(id for word in when.tactics or () for id in attack.tactics_for(word)))
+        case "techniques":
+            return _techniques(frozenset(when.techniques or ()), attack)
+        case "incident":
+            return lambda signal, _: (signal.kind is Kind.INCIDENT) is when.incident
+        case "sample":
+            return lambda signal, _: (isinstance(signal, Alert) and signal.sample) is when.sample
+        case "kind":
+            return _kind(frozenset(when.kind or ()))
+        case "status":
+            return _status(frozenset(map(_status_word, when.status or ())))
+        case "category":
+            return _category(compile_globs(when.category or ()))
+        case _:
+            return _text(_TEXTS[key], compile_globs(getattr(when, key)))
+
+
+_TEXTS: dict[str, Callable[[Signal], str | None]] = {
+    "alert_type": lambda signal: signal.type,
+    "plan": lambda signal: signal.plan if isinstance(signal, Alert) else None,
+    "subscription": lambda signal: parse_resource_id(signal.resource).subscription,
+    "resource": lambda signal: signal.resource,
+    "resource_type": lambda signal: parse_resource_id(signal.resource).type,
+}
+
+
+def _text(of: Callable[[Signal], str | None], fits: Callable[[str | None], bool]) -> Holds:
+    return lambda signal, _: fits(of(signal))
+
+
+def _severity(labels: frozenset[str]) -> Holds:
+    wanted: frozenset[Severity | None] = frozenset(SEVERITIES.get(label) for label in labels)
+    return lambda signal, _: signal.severity in wanted
+
+
+def _at_least(floor: Severity) -> Holds:
+    # In doubt the router is loud: what has no known severity is at least anything.
+    return lambda signal, _: signal.severity is None or signal.severity >= floor
+
+
+def _tactics(wanted: frozenset[str]) -> Holds:
+    return lambda _, attack: not wanted.isdisjoint(attack.tactics)
+
+
+def _techniques(ids: frozenset[str], table: AttackTable) -> Holds:
+    # A signal's techniques are current ones, so what a rule names is brought up to date too, sub-techniques included.
+    below = tuple(f"{id}." for id in ids)
+    heirs = {heir for old, heir in table.successors.items() if old in ids or old.startswith(below)}
+    wanted = ids | heirs
+    parents = tuple(f"{id}." for id in wanted)
+    return lambda _, attack: any(id in wanted or id.startswith(parents) for id in attack.techniques)
+
+
+def _kind(wanted: frozenset[Kind]) -> Holds:
+    return lambda signal, _: signal.kind in wanted
+
+
+def _status(wanted: frozenset[str]) -> Holds:
+    return lambda signal, _: signal.status is not None and _status_word(signal.status) in wanted
+
+
+def _status_word(status: str) -> str:
+    folded = status.casefold()
+    return "new" if folded == "active" else folded
+
+
+def _category(fits: Callable[[str | None], bool]) -> Holds:
+    return lambda signal, _: isinstance(signal, Finding) and any(map(fits, signal.categories))
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,105 @@
+"""What pydantic objects to, in the words of a rules file, which never repeat what was written: it may be a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from router.rulebook.patterns import WORDS
+from router.rulebook.problems import Place
+
+_SAID = {
+    "missing": "is missing; add it",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "invalid_key": "must be text; put it in quotes",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "timezone_aware": "needs a zone, as in 2026-11-24T12:00:00Z",
+    "datetime_from_date_parsing": "must be a time, such as 2026-11-24T12:00:00Z",
+}
+
+
+def complaints_of(
+    model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str
+) -> Iterator[tuple[Place, str]]:
+    """Each place where a value is not what a model wants, and what to do there; nothing for a sound value.
+
+    Where a model finds words of its own, which may quote what they refuse, `scrubbed` has the last word.
+    """
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        known = property_names(model.model_json_schema())
+        for detail in error.errors(include_url=False, include_input=False):
+            if detail["type"] == "none_required":  # the other half of "or not given at all"
+                continue
+            place, context = _place_in(value, detail["loc"], detail["type"]), detail.get("ctx", {})
+            yield place, _find_words(detail["type"], place, context, known) or scrubbed(_own_words(detail["msg"]))
+
+
+def find_sound[Model: BaseModel](model: type[Model], value: object) -> Model | None:
+    """The value as the model, or None where it has complaints."""
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def property_names(schema: object) -> frozenset[str]:
+    """Every key that a JSON Schema knows, at any depth."""
+    names: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            names.update(part.get("properties", {}))
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return frozenset(names)
+
+
+def hint(word: str, known: Collection[str]) -> str:
+    """What a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _place_in(value: object, location: Place, type: str) -> Place:
+    """pydantic's location without its own steps, such as the member of a union that it tried."""
+    place: list[str | int] = []
+    for step in location:
+        children: Mapping[Any, object] = value if isinstance(value, dict) else {}
+        if isinstance(value, list):
+            children = dict(enumerate(value))
+        if step in children:
+            place.append(step)
+            value = children[step]
+    return (*place, location[-1]) if type == "missing" else tuple(place)
+
+
+def _find_words(type: str, place: Place, context: Mapping[str, Any], known: Collection[str]) -> str | None:
+    match type:
+        case "extra_forbidden":
+            return "is no key that belongs here" + (hint(str(place[-1]), known) or "; remove it")
+        case "literal_error" | "enum":
+            return f"must be {context['expected']}"
+        case "model_type" if str(context.get("class_name")).startswith("Secret"):
+            return "must be {secret: NAME}; a secret itself is never written in rules"
+        case "string_pattern_mismatch":
+            return WORDS.get(context["pattern"], f"must look like {context['pattern']}")
+        case _:
+            return _SAID.get(type)
+
+
+def _own_words(message: str) -> str:
+    words = message.removeprefix("Value error, ")
+    return words[:1].lower() + words[1:]

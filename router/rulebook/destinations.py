@@ -1,0 +1,131 @@
+"""The entries of `destinations:`, checked by the kinds they name. What stands in them is never repeated in a problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+from router.domain.ports import DestinationKind
+from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.signals import Stream
+from router.rulebook.complaints import complaints_of, find_sound, hint
+from router.rulebook.documents import Document
+from router.rulebook.folder import Folder
+from router.rulebook.patterns import NAME, SECRET, WORDS
+from router.rulebook.problems import Place
+
+RECORD = "record"
+"""The name of the destination that `record:` makes."""
+
+_SHORTEST_SECRET = 6
+"""A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
+_TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
+
+type KindsByName = Mapping[str, type[DestinationKind]]
+
+
+def read_destination(
+    folder: Folder, document: Document, place: Place, name: str, entry: object, stream: Stream, kinds: KindsByName
+) -> DestinationSpec | None:
+    """One destination; None, and problems, where its entry cannot be used."""
+    faults = list(_faults_in(name, entry, stream, kinds))
+    for inner, message in faults:
+        folder.note(document, (*place, *inner), message)
+    if faults or not isinstance(entry, dict):
+        return None
+    kind = kinds[str(entry["kind"])]
+    return DestinationSpec(
+        name=name,
+        kind=kind.name,
+        lane=kind.lane,
+        config=find_sound(kind.Config, _config_in(entry, kind)),
+        secrets=tuple(sorted({secret for _, secret in _secrets_in(entry, ())})),
+    )
+
+
+def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> Iterator[tuple[Place, str]]:
+    if not re.fullmatch(NAME, name):
+        yield (), WORDS[NAME]
+    if not isinstance(entry, dict):
+        yield (), "must be a mapping with a kind"
+        return
+    kind = kinds.get(str(entry.get("kind")))
+    if kind is None:
+        word = entry.get("kind")
+        yield ("kind",), f"must be {_either(kinds)}{hint(word, kinds) if isinstance(word, str) else ''}"
+        return
+    refused = list(_complaints(entry, kind))
+    yield from refused
+    yield from _literal_secrets(entry, {place for place, _ in refused})
+    if stream is Stream.CSPM and kind.lane is Lane.PAGE:
+        yield ("kind",), "pages people, and posture pages nobody; choose a kind for tickets or rows"
+    elif name == RECORD and kind.lane is not Lane.ROWS:
+        yield ("kind",), "writes no rows, and the record is nothing but rows; choose another kind"
+
+
+def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[tuple[Place, str]]:
+    written = sorted(
+        {text for _, text in _strings_in(entry, ()) if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True
+    )
+
+    def scrubbed(message: str) -> str:
+        for text in written:
+            message = message.replace(text, "...")
+        return message
+
+    return complaints_of(kind.Config, _config_in(entry, kind), scrubbed)
+
+
+def _literal_secrets(entry: Mapping[str, object], refused: set[Place]) -> Iterator[tuple[Place, str]]:
+    for place, secret in _secrets_in(entry, ()):
+        if not re.fullmatch(SECRET, secret) and not any(blamed[: len(place)] == place for blamed in refused):
+            yield (
+                place,
+                WORDS[SECRET],
+            )
+    for place, text in _strings_in(entry, ()):
+        if "://" in text and _holds_secret(text):
+            yield place, "holds a password or a token; secrets are never written in rules: name one with {secret: NAME}"
+
+
+def _holds_secret(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.password is not None or any(_TELLTALE.search(name) for name, _ in parse_qsl(parts.query))
+
+
+def _config_in(entry: Mapping[str, object], kind: type[DestinationKind]) -> Mapping[str, object]:
+    """What the kind's own model is given: the entry, without `kind` where the model does not know that key."""
+    if "kind" in kind.Config.model_fields:
+        return entry
+    return {key: value for key, value in entry.items() if key != "kind"}
+
+
+def _secrets_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+    """Every `{secret: NAME}` under a value."""
+    if isinstance(value, dict) and set(value) == {"secret"} and isinstance(value["secret"], str):
+        yield place, value["secret"]
+    else:
+        for step, inner in _children(value):
+            yield from _secrets_in(inner, (*place, step))
+
+
+def _strings_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, str):
+        yield place, value
+    for step, inner in _children(value):
+        yield from _strings_in(inner, (*place, step))
+
+
+def _children(value: object) -> Iterator[tuple[str | int, object]]:
+    if isinstance(value, dict):
+        yield from ((str(key), inner) for key, inner in value.items())
+    elif isinstance(value, list):
+        yield from enumerate(value)
+
+
+def _either(words: Mapping[str, object]) -> str:
+    return " or ".join(repr(word) for word in sorted(words)) or "a kind of destination, and there is none"

@@ -1,0 +1,154 @@
+"""A rules file's text: what it says, and on which line it says it.
+
+Files are parsed with the fast C parsers. Lines cost a second reading, which only a file with problems pays for.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import yaml
+
+from router.rulebook.problems import Level, Place, Problem, dotted
+
+TWICE = "\0twice"
+"""Stands in a folded mapping for a key that was given twice; it cannot collide with a key that anybody writes."""
+
+
+class Unreadable(Exception):
+    """A text that is no YAML or JSON, or gives a key twice; `line` is where, if the parser says."""
+
+    def __init__(self, message: str, line: int | None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML's safe types without timestamps (rules and messages hold times as text), and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            seen.add(key.value)
+        mapping: dict[object, object] = super().construct_mapping(node, deep)
+        return mapping
+
+    def construct_whole_mapping(self, node: yaml.MappingNode) -> dict[object, object]:
+        """A mapping made from the inside out, so that one which contains itself is refused."""
+        return self.construct_mapping(node, deep=True)
+
+    def construct_whole_sequence(self, node: yaml.SequenceNode) -> list[object]:
+        sequence: list[object] = self.construct_sequence(node, deep=True)
+        return sequence
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_whole_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.construct_whole_sequence)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(text: str, file: str) -> object:
+    """What a text says, its keys as they are written; raises Unreadable."""
+    return _parse_json(text, None) if file.lower().endswith(".json") else _parse_yaml(text)
+
+
+def parse_folded(text: str, file: str) -> object:
+    """What a text says, with lower-case keys and TWICE where two of them meet; raises Unreadable."""
+    return _parse_json(text, _fold) if file.lower().endswith(".json") else _folded(_parse_yaml(text))
+
+
+def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, object]] | None) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=hook)
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"is not JSON: {error.msg}", error.lineno) from error
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"cannot be read: {error}", None) from error
+
+
+def _parse_yaml(text: str) -> object:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else None
+        trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
+        raise Unreadable(f"{trouble}: {error.problem or error.context}", line) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
+
+
+def _fold(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
+    folded: dict[str, object] = {}
+    for key, value in pairs:
+        lowered = str(key).lower()
+        if lowered in folded:
+            folded[TWICE] = key
+        folded[lowered] = value
+    return folded
+
+
+def _folded(value: object) -> object:
+    if isinstance(value, dict):
+        return _fold((key, _folded(inner)) for key, inner in value.items())
+    return [_folded(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(slots=True)
+class Document:
+    """One rules file that could be read."""
+
+    root: str
+    file: str
+    text: str = field(repr=False)
+    value: object = field(repr=False)
+    _nodes: yaml.Node | None = None
+    _drawn: bool = False
+
+    def problem(self, place: Place, message: str, level: Level = "problem") -> Problem:
+        """A problem at a place of this file; its message starts with the place."""
+        words = f"{dotted(place)}: {message}" if place else message
+        return Problem(self.file, self.line_of(place), words, level, self.root)
+
+    def line_of(self, place: Place) -> int | None:
+        """The line of a place, or of as much of the way there as exists; None where no line can be told."""
+        if not self._drawn:
+            self._nodes, self._drawn = _draw(self.text), True
+        node, line = self._nodes, None if self._nodes is None else self._nodes.start_mark.line
+        for step in place:
+            if found := _find_child(node, step):
+                node, line = found
+        return None if line is None else line + 1
+
+    def forget_lines(self) -> None:
+        """Lets go of what telling lines needs, until they are asked for again; thousands of files would hold it long."""
+        self._nodes, self._drawn = None, False
+
+
+def _draw(text: str) -> yaml.Node | None:
+    # JSON is YAML but for a few escapes, and those move no line.
+    plain = re.sub(r"\\.", "__", text) if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else text
+    try:
+        node: yaml.Node | None = yaml.compose(plain, Loader=_Loader)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    return node
+
+
+def _find_child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, int] | None:
+    """The node under a key or a position, and the line it starts on; a key is found whatever its case."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value.lower() == str(step).lower():
+                return value, key.start_mark.line
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        item = node.value[step]
+        return item, item.start_mark.line
+    return None

@@ -1,0 +1,153 @@
+"""rules/<stream>/examples: messages, and the part of the decision that they are expected to get."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from pydantic import AwareDatetime, Field, RootModel, StrictBool, field_validator
+
+from router.domain.decisions import Change, Outcome
+from router.domain.signals import Kind, Stream
+from router.rulebook.complaints import complaints_of, find_sound
+from router.rulebook.folder import Folder
+from router.rulebook.problems import Problem
+from router.rulebook.when_form import Form, LevelName, Word
+
+type Message = dict[str, object] | str
+
+
+class ExpectForm(Form):
+    """What is expected of the decision; keys that are not given may be anything. Lists are compared as sets."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_value(cls, value: object) -> object:
+        # Here null says something: that the decision has nothing there either.
+        return value
+
+    outcome: Outcome = Field(default=Outcome.ROUTED)
+    """The outcome."""
+    reason: str | None = None
+    """The whole reason, or its code alone."""
+    notice: Change | None = None
+    """What people are told; null for nothing."""
+    suppressed_by: str | None = None
+    """The suppression rule that holds the message."""
+    suppressed_until: str | None = None
+    """When that rule ends, as the decisions file writes it."""
+    routes: list[str] = Field(default_factory=list)
+    """The routes that match."""
+    destinations: list[str] = Field(default_factory=list)
+    """The destinations that are told, those of `always` among them."""
+    tactics: list[str] = Field(default_factory=list)
+    """ATT&CK tactic ids."""
+    techniques: list[str] = Field(default_factory=list)
+    """ATT&CK technique ids."""
+    id: str | None = None
+    stream: Stream | None = None
+    kind: Kind | Literal["unknown"] = "unknown"
+    type: str | None = None
+    title: str | None = None
+    severity: LevelName | None = None
+    status: str | None = None
+    plan: str | None = None
+    resource: str | None = None
+    sample: StrictBool = False
+
+
+class ExampleForm(Form):
+    """A message, or several that are to fare alike, and what is expected of their decisions."""
+
+    name: Word
+    """What the example shows, in a few words."""
+    now: AwareDatetime
+    """The time at which it is decided."""
+    message: Message | None = Field(default=None)
+    """A message as Defender exports it; text stands for itself."""
+    messages: Annotated[list[Message], MinLen(1)] | None = Field(default=None)
+    """Several messages that are to fare alike."""
+    expect: ExpectForm
+
+
+class ExamplesForm(RootModel[list[ExampleForm]]):
+    """Examples of what the rules do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One example: where it stands, the bodies that it has routed at `now`, and what each decision must show."""
+
+    name: str
+    file: str
+    line: int | None
+    now: datetime
+    bodies: tuple[bytes, ...]
+    expect: Mapping[str, object]
+
+    def unmet_by(self, decision: Mapping[str, object]) -> tuple[str, ...]:
+        """What a line of the decisions file shows otherwise than expected: `routes: expected [...], got [...]`."""
+        return tuple(
+            f"{key}: expected {json.dumps(wanted)}, got {json.dumps(decision.get(key))}"
+            for key, wanted in self.expect.items()
+            if not _meets(key, wanted, decision.get(key))
+        )
+
+
+def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tuple[Problem, ...]]:
+    """The examples of a stream in file order, and what is wrong with their files."""
+    folder = Folder(rules)
+    examples = tuple(_examples_in(folder, stream))
+    return examples, folder.problems
+
+
+def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
+    for file in folder.files_in(f"{stream}/examples"):
+        if not file.lower().endswith((".yaml", ".yml", ".json")):
+            folder.blame(file, "is not read: examples stand in .yaml, .yml or .json files here", level="warning")
+            continue
+        document = folder.read(file)
+        if document is None:
+            continue
+        if not isinstance(document.value, list):
+            folder.note(document, (), "must be a list of examples")
+            continue
+        for place, message in complaints_of(ExamplesForm, document.value):
+            folder.note(document, place, message)
+        for number, value in enumerate(document.value):
+            if (form := find_sound(ExampleForm, value)) is None:
+                continue
+            if (form.message is None) == (form.messages is None):
+                folder.note(document, (number,), "must have either message or messages")
+            elif not form.expect.model_fields_set:
+                folder.note(document, (number, "expect"), "must expect something")
+            else:
+                yield _example(form, file, document.line_of((number,)))
+
+
+def _example(form: ExampleForm, file: str, line: int | None) -> Example:
+    messages = [form.message] if form.message is not None else form.messages or []
+    return Example(
+        name=form.name,
+        file=file,
+        line=line,
+        now=form.now.astimezone(UTC),
+        bodies=tuple(
+            (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)).encode()
+            for message in messages
+        ),
+        expect=form.expect.model_dump(mode="json", exclude_unset=True),
+    )
+
+
+def _meets(key: str, wanted: object, got: object) -> bool:
+    if isinstance(wanted, list) and isinstance(got, list):
+        return sorted(wanted) == sorted(got)
+    if key == "reason" and isinstance(wanted, str) and isinstance(got, str) and ": " not in wanted:
+        return got.partition(": ")[0] == wanted
+    return wanted == got

@@ -1,0 +1,37 @@
+"""What is wrong with one suppression rule, gathered while it is read."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from router.rulebook.problems import Level, Place
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong, and where in the rule."""
+
+    place: Place
+    message: str
+    level: Level
+
+
+class Faults:
+    """Everything that is wrong with a rule."""
+
+    __slots__ = ("all",)
+
+    def __init__(self) -> None:
+        self.all: list[Fault] = []
+
+    @property
+    def are_warnings(self) -> bool:
+        """Whether the rule can be used all the same."""
+        return all(fault.level == "warning" for fault in self.all)
+
+    def blame(self, place: Place, message: str) -> None:
+        """Notes what makes the rule unusable."""
+        self.all.append(Fault(place, message, "problem"))
+
+    def warn(self, place: Place, message: str) -> None:
+        """Notes what is worth a look."""
+        self.all.append(Fault(place, message, "warning"))

@@ -1,0 +1,50 @@
+"""The fields that an element of a suppression rule may look at."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from router.domain.entities import normalised_type
+from router.domain.suppression import Field
+
+# The complete list of Defender's fields, as its built-in policy gives it: Azure/azure-policy,
+# built-in-policies/policyDefinitions/Security Center/ASC_SuppressionRulesForAlerts_Deploy.json
+PORTABLE = frozenset(
+    f"entities.{name}"
+    for name in (
+        "account.name",
+        "account.aaduserid",
+        "account.upnsuffix",
+        "azureresource.resourceid",
+        "file.name",
+        "file.directory",
+        "filehash.value",
+        "host.hostname",
+        "host.azureid",
+        "host.dnsdomain",
+        "host.omsagentid",
+        "ip.address",
+        "malware.name",
+        "malware.category",
+        "process.commandline",
+    )
+)
+_OWN = frozenset({"resourceid", "subscriptionid", "compromisedentity"})
+_EXTENDED = "extendedproperties."
+
+
+@lru_cache(maxsize=4096)
+def find_field(written: str) -> Field | None:
+    """The field of that name, whatever its case; None where it names nothing. Equal fields are one object."""
+    lowered = written.lower()
+    if lowered in _OWN or (lowered.startswith(_EXTENDED) and len(lowered) > len(_EXTENDED)):
+        return Field(None, lowered)
+    parts = lowered.split(".")
+    if len(parts) != 3 or f"{parts[0]}.{normalised_type(parts[1])}.{parts[2]}" not in PORTABLE:
+        return None
+    return Field(normalised_type(parts[1]), parts[2])
+
+
+def is_portable(written: str) -> bool:
+    """Whether Defender knows the field by that name."""
+    return written.lower() in PORTABLE

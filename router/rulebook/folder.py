@@ -1,0 +1,82 @@
+"""The rules directory as it is read: each file once, with what is wrong with it and a hash of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import blake2b
+from os import scandir
+from pathlib import Path
+
+from router.rulebook.documents import Document, Unreadable, parse
+from router.rulebook.problems import Level, Place, Problem, in_order
+
+
+class Folder:
+    """A rules directory. Reading from it collects problems instead of raising."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._named = root.as_posix()
+        self._read: dict[str, bytes] = {}
+        self._problems: list[Problem] = []
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong so far, by file and line."""
+        return in_order(self._problems)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing worse than warnings has been met so far."""
+        return all(problem.level == "warning" for problem in self._problems)
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits that change when a file that was read changes, comes, goes or is renamed."""
+        digest = blake2b(digest_size=8)
+        for file, data in sorted(self._read.items()):
+            for part in (file.encode(), data):
+                digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()
+
+    def has(self, file: str) -> bool:
+        """Whether there is such a file."""
+        return (self._root / file).is_file()
+
+    def files_in(self, directory: str) -> tuple[str, ...]:
+        """The files of a directory by name; none where there is no directory. Hidden ones and Markdown do not count."""
+        try:
+            with scandir(self._root / directory) as entries:
+                names = sorted(entry.name for entry in entries)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            self.blame(directory, f"cannot be listed: {error.strerror}")
+            return ()
+        return tuple(f"{directory}/{name}" for name in names if name[0] != "." and not name.lower().endswith(".md"))
+
+    def read(self, file: str, parser: Callable[[str, str], object] = parse) -> Document | None:
+        """A file of the directory; None, and a problem, where it cannot be read."""
+        try:
+            data = (self._root / file).read_bytes()
+        except OSError as error:
+            missing = isinstance(error, FileNotFoundError)
+            self.blame(file, "is missing; add it" if missing else f"cannot be read: {error.strerror}")
+            return None
+        self._read[file] = data
+        try:
+            text = data.decode("utf-8-sig")
+            return Document(self._named, file, text, parser(text, file))
+        except UnicodeDecodeError:
+            self.blame(file, "is not UTF-8; save it as UTF-8")
+        except Unreadable as error:
+            self.blame(file, str(error), error.line)
+        return None
+
+    def blame(self, file: str, message: str, line: int | None = None, level: Level = "problem") -> None:
+        """Notes a problem of a file as a whole."""
+        self._problems.append(Problem(file, line, message, level, self._named))
+
+    def note(self, document: Document, place: Place, message: str, level: Level = "problem") -> None:
+        """Notes a problem at a place of a file."""
+        self._problems.append(document.problem(place, message, level))

@@ -1,0 +1,97 @@
+"""The rulebook of a stream, made of everything in the rules directory that bears on it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.rulebook.attack import read_attack
+from router.rulebook.catalogue import load_catalogue
+from router.rulebook.destinations import RECORD, KindsByName
+from router.rulebook.folder import Folder
+from router.rulebook.owners import read_owners
+from router.rulebook.policy import read_policy
+from router.rulebook.problems import Problem, in_order
+from router.rulebook.suppressions import read_suppressions
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of one stream's rules: the rulebook, unless a problem stops it, and all that is to be said."""
+
+    rulebook: Rulebook | None
+    problems: tuple[Problem, ...]
+    """Problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing."""
+
+
+def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
+    """The rules of a stream as they stand at `now`, an instant with a zone."""
+    folder = Folder(rules)
+    attack, owners, catalogue = read_attack(folder), read_owners(folder), load_catalogue()
+    policy = read_policy(folder, stream, kinds, attack, catalogue)
+    is_usable = folder.is_sound
+    suppressions = read_suppressions(folder, stream, policy, now)
+    if not is_usable:
+        return Loaded(None, folder.problems)
+    rulebook = Rulebook(
+        stream=stream,
+        hash=folder.hash,
+        floor=policy.floor,
+        suppressions=suppressions,
+        routes=policy.routes,
+        always=policy.always,
+        otherwise=policy.otherwise,
+        attack=attack,
+        catalogue=catalogue,
+        destinations=policy.destinations,
+        record=policy.record,
+        owners=owners,
+    )
+    return Loaded(rulebook, folder.problems)
+
+
+def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
+    """The rules of both streams; a destination that both write to with one credential stops both."""
+    loaded = {stream: load(rules, stream, kinds, now) for stream in Stream}
+    places = {stream: _places_of(one.rulebook, kinds) for stream, one in loaded.items()}
+    shared = places[Stream.CWPP].keys() & places[Stream.CSPM].keys()
+    if not shared:
+        return loaded
+    return {stream: _stopped(rules, stream, one, places, shared) for stream, one in loaded.items()}
+
+
+type _Address = tuple[str, str, tuple[str, ...]]
+"""A kind, what it writes to, and the secrets it does so with."""
+
+
+def _places_of(rulebook: Rulebook | None, kinds: KindsByName) -> dict[_Address, str]:
+    """The names of a stream's destinations, by address and credential."""
+    if rulebook is None:
+        return {}
+    specs = [*rulebook.destinations.values(), *([rulebook.record] if rulebook.record else [])]
+    return {(spec.kind, kinds[spec.kind](spec.config).address(), spec.secrets): spec.name for spec in specs}
+
+
+def _stopped(
+    rules: Path,
+    stream: Stream,
+    loaded: Loaded,
+    places: Mapping[Stream, Mapping[_Address, str]],
+    shared: Collection[_Address],
+) -> Loaded:
+    """The same without a rulebook, with a problem for each destination that the other stream has too."""
+    folder = Folder(rules)
+    other = Stream.CSPM if stream is Stream.CWPP else Stream.CWPP
+    for address in shared:
+        name, twin = places[stream][address], places[other][address]
+        place = (RECORD,) if name == RECORD else ("destinations", name)
+        message = (
+            f"writes to the same place with the same credential as {twin!r} of {other}; streams share no destination"
+        )
+        if document := folder.read(f"{stream}/policy.yaml"):
+            folder.note(document, place, message)
+    return Loaded(None, in_order([*loaded.problems, *folder.problems]))

@@ -1,0 +1,72 @@
+"""rules/owners.yaml: who answers for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+
+from router.domain.rulebook import Owner, Ownership
+from router.rulebook.complaints import complaints_of, find_sound
+from router.rulebook.folder import Folder
+from router.rulebook.globs import compile_globs
+from router.rulebook.patterns import SECRET
+from router.rulebook.when_form import Form, Word
+
+FILE = "owners.yaml"
+
+
+class SecretForm(Form):
+    """A secret by the name of its app setting."""
+
+    secret: Annotated[str, StringConstraints(pattern=SECRET)]
+
+
+class OwnerForm(Form):
+    """Whose the resources are that match all of the globs that are given."""
+
+    subscription: Word = "*"
+    """A glob of the subscription's id."""
+    resource_group: Word = "*"
+    """A glob of the resource group's name."""
+    group: Word | SkipJsonSchema[None] = Field(default=None)
+    """The assignment group in the ticket system."""
+    service: Word | SkipJsonSchema[None] = Field(default=None)
+    """The service."""
+    pager: SecretForm | SkipJsonSchema[None] = Field(default=None)
+    """The routing key of the owner's own pager."""
+
+
+class OwnersForm(Form):
+    """Owners of resources; of several entries that match, the first one counts."""
+
+    owners: list[OwnerForm]
+
+
+def read_owners(folder: Folder) -> tuple[Ownership, ...]:
+    """The owners of a rules directory, top to bottom; none where it names none."""
+    if not folder.has(FILE) or (document := folder.read(FILE)) is None:
+        return ()
+    for place, message in complaints_of(OwnersForm, document.value):
+        folder.note(document, place, message)
+    form = find_sound(OwnersForm, document.value)
+    return tuple(map(_ownership, form.owners)) if form is not None else ()
+
+
+def _ownership(form: OwnerForm) -> Ownership:
+    return Ownership(
+        owns=_owns(form.subscription, form.resource_group),
+        owner=Owner(form.group, form.service, form.pager.secret if form.pager else None),
+    )
+
+
+def _owns(subscription: str, resource_group: str) -> Callable[[str | None, str | None], bool]:
+    """Whether a resource belongs; a resource without the property belongs only where any value would do."""
+    in_subscription, in_group = _or_any(subscription), _or_any(resource_group)
+    return lambda subscription, group: in_subscription(subscription) and in_group(group)
+
+
+def _or_any(glob: str) -> Callable[[str | None], bool]:
+    return (lambda _: True) if glob == "*" else compile_globs((glob,))

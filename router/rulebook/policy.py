@@ -1,0 +1,192 @@
+"""The meaning of policy.yaml. Every problem is found in one reading, so a broken part does not hide the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from router.domain.attack import AttackTable
+from router.domain.catalogue import Catalogue
+from router.domain.rulebook import DestinationSpec, Floor, Route
+from router.domain.signals import Severity, Stream
+from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
+from router.rulebook.complaints import complaints_of, find_sound, hint
+from router.rulebook.destinations import RECORD, KindsByName, read_destination
+from router.rulebook.documents import Document
+from router.rulebook.folder import Folder
+from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionLifeForm, timedelta_for
+from router.rulebook.problems import Place
+
+_QUIET = frozenset({"Informational", "Low", "Medium"})
+"""The severities that a route may keep quiet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy.yaml as far as it is sound; what is not is among the folder's problems."""
+
+    floor: Floor
+    longest: timedelta
+    warn: timedelta
+    destinations: Mapping[str, DestinationSpec] = field(default_factory=dict)
+    record: DestinationSpec | None = None
+    routes: tuple[Route, ...] = ()
+    always: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+
+
+_LIFE = SuppressionLifeForm()
+_UNREAD = Policy(
+    floor=Floor(Severity.INFORMATIONAL), longest=timedelta_for(_LIFE.longest), warn=timedelta_for(_LIFE.warn)
+)
+
+
+def read_policy(folder: Folder, stream: Stream, kinds: KindsByName, attack: AttackTable, known: Catalogue) -> Policy:
+    """The policy of a stream."""
+    document = folder.read(f"{stream}/policy.yaml")
+    if document is None:
+        return _UNREAD
+    if not isinstance(document.value, dict):
+        folder.note(document, (), "must be a mapping: stream, destinations, routes, otherwise, ...")
+        return _UNREAD
+    return _PolicyReader(folder, document, document.value, stream, kinds, attack, known).read()
+
+
+@dataclass(frozen=True, slots=True)
+class _PolicyReader:
+    folder: Folder
+    document: Document
+    value: Mapping[str, object]
+    stream: Stream
+    kinds: KindsByName
+    attack: AttackTable
+    known: Catalogue
+
+    def read(self) -> Policy:
+        self._check_shape()
+        destinations = self._destinations()
+        routes = list(self._routes())
+        self._check_names([route.name for _, route in routes])
+        self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
+        life = find_sound(SuppressionLifeForm, self.value.get("suppression")) or _LIFE
+        return Policy(
+            floor=self._floor(),
+            longest=timedelta_for(life.longest),
+            warn=timedelta_for(life.warn),
+            record=destinations.pop(RECORD, None),
+            destinations=destinations,
+            routes=tuple(self._compiled(route) for _, route in routes),
+            always=tuple(dict.fromkeys(self._names("always"))),
+            otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
+        )
+
+    def _check_shape(self) -> None:
+        for place, message in complaints_of(PolicyForm, self.value):
+            # What is in a destination is for its kind to judge.
+            if len(place) < 2 or place[0] not in ("destinations", RECORD):
+                self.folder.note(self.document, place, message)
+        stream = self.value.get("stream")
+        if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
+            self.folder.note(self.document, ("stream",), f"is {stream}, but the file stands in {self.stream}/")
+
+    def _destinations(self) -> dict[str, DestinationSpec]:
+        entries: list[tuple[Place, str, object]] = [
+            (("destinations", name), name, entry)
+            for name, entry in self._entries("destinations").items()
+            if name != RECORD
+        ]
+        if RECORD in self._entries("destinations"):
+            self.folder.note(
+                self.document, ("destinations", RECORD), "is a reserved name; call the destination otherwise"
+            )
+        if isinstance(self.value.get(RECORD), dict):
+            entries.append(((RECORD,), RECORD, self.value[RECORD]))
+        read = (
+            read_destination(self.folder, self.document, place, name, entry, self.stream, self.kinds)
+            for place, name, entry in entries
+        )
+        return {spec.name: spec for spec in read if spec is not None}
+
+    def _routes(self) -> Iterator[tuple[int, RouteForm]]:
+        """The routes that are well formed, each with its place in the list."""
+        routes = self.value.get("routes")
+        for number, entry in enumerate(routes if isinstance(routes, list) else ()):
+            if (route := find_sound(RouteForm, entry)) is None:
+                continue
+            for place, message, level in doubts_about(route.when, self.stream, self.attack, self.known):
+                self.folder.note(self.document, ("routes", number, "when", *place), message, level)
+            if not route.to and not (route.when.severity and _QUIET.issuperset(route.when.severity)):
+                self.folder.note(
+                    self.document,
+                    ("routes", number, "to"),
+                    f"tells nobody, yet route {route.name!r} may match High, Critical or an unknown severity; "
+                    "name a destination, or give `severity` with none but Low, Medium and Informational",
+                )
+            yield number, route
+
+    def _check_names(self, names: list[str]) -> None:
+        for number, entry in enumerate(names):
+            if names.index(entry) < number:
+                self.folder.note(
+                    self.document,
+                    ("routes", number, "name"),
+                    f"is {entry!r}, the name of a route above; names are unique",
+                )
+
+    def _check_references(self, defined: Mapping[str, object], routes: list[tuple[int, list[str]]]) -> None:
+        named: list[tuple[Place, str]] = [
+            (("routes", number, "to", place), name) for number, to in routes for place, name in enumerate(to)
+        ]
+        for key in ("always", "otherwise"):
+            named.extend(((key, place), name) for place, name in enumerate(self._names(key)))
+        strays = [(place, name) for place, name in named if name not in defined]
+        for place, name in strays:
+            self.folder.note(self.document, place, f"names no destination {name!r}{_known(name, defined)}")
+        if strays or len(routes) < self._written_routes():
+            # A destination may only seem unused, where it is misspelled.
+            return
+        for name in defined.keys() - {name for _, name in named} - {RECORD}:
+            self.folder.note(
+                self.document, ("destinations", name), "is used by no route, nor by always or otherwise", "warning"
+            )
+
+    def _floor(self) -> Floor:
+        plans = plans_of(self.known)
+        default, by_plan = Severity.INFORMATIONAL, {}
+        for plan, label in self._entries("floor").items():
+            if (severity := SEVERITIES.get(str(label))) is None:
+                continue
+            if plan == "default":
+                default = severity
+                continue
+            if self.stream is Stream.CSPM:
+                self.folder.note(self.document, ("floor", plan), "never applies: no cspm signal has a plan", "warning")
+            elif plan.lower() not in plans:
+                self.folder.note(self.document, ("floor", plan), unknown_plan(plan, self.known), "warning")
+            by_plan[plans.get(plan.lower(), plan)] = severity
+        return Floor(default, by_plan)
+
+    def _compiled(self, route: RouteForm) -> Route:
+        return Route(
+            name=route.name,
+            when=clauses_for(route.when, self.attack),
+            to=tuple(dict.fromkeys(route.to)),
+            kinds=frozenset(route.when.kind or ()),
+        )
+
+    def _written_routes(self) -> int:
+        routes = self.value.get("routes")
+        return len(routes) if isinstance(routes, list) else 0
+
+    def _entries(self, key: str) -> Mapping[str, object]:
+        entries = self.value.get(key)
+        return {str(name): entry for name, entry in entries.items()} if isinstance(entries, dict) else {}
+
+    def _names(self, key: str) -> list[str]:
+        names = self.value.get(key)
+        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+
+def _known(name: str, defined: Mapping[str, object]) -> str:
+    return hint(name, defined) or f"; known: {', '.join(sorted(defined)) or 'none'}"

@@ -1,0 +1,63 @@
+"""The shape of policy.yaml."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from annotated_types import MinLen
+from pydantic import Field, StringConstraints
+
+from router.domain.signals import Stream
+from router.rulebook.patterns import DURATION, NAME
+from router.rulebook.when_form import Form, LevelName, WhenForm, Word
+
+type Name = Annotated[str, StringConstraints(pattern=NAME)]
+type Duration = Annotated[str, StringConstraints(pattern=DURATION)]
+
+
+def timedelta_for(duration: str) -> timedelta:
+    """The length of a duration such as 14d or 36h."""
+    amount = int(duration[:-1])
+    return timedelta(days=amount) if duration.endswith("d") else timedelta(hours=amount)
+
+
+class SuppressionLifeForm(Form):
+    """How long suppression rules may live."""
+
+    longest: Duration = "365d"
+    """The longest life counted from now, inclusive, in days (d) or hours (h); a rule that would live longer is left out."""
+    warn: Duration = "14d"
+    """How long before its end a rule is warned about."""
+
+
+class RouteForm(Form):
+    """A named set of destinations for the signals that meet `when`."""
+
+    name: Name
+    """What decisions call the route."""
+    when: WhenForm = WhenForm()
+    """What a signal must be like; without it the route takes everything."""
+    to: list[Name]
+    """The destinations it adds; none makes it a quiet route."""
+
+
+class PolicyForm(Form):
+    """Where the signals of one stream go."""
+
+    stream: Stream
+    """The stream, as its directory is called."""
+    floor: dict[Word, LevelName] = Field(default_factory=dict)
+    """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
+    Informational if not given."""
+    suppression: SuppressionLifeForm = SuppressionLifeForm()
+    destinations: dict[str, dict[str, object]] = Field(default_factory=dict)
+    """Destinations by name."""
+    routes: list[RouteForm] = Field(default_factory=list)
+    """Every route that matches adds its destinations; their order never matters."""
+    always: list[Name] = Field(default_factory=list)
+    """Where every survivor goes."""
+    otherwise: Annotated[list[Name], MinLen(1)]
+    """Where survivors go that no route matched."""
+    record: dict[str, object] = Field(default_factory=dict)
+    """An optional second home of the record: a destination for rows."""

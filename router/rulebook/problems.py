@@ -1,0 +1,40 @@
+"""What is wrong with a rules file, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+type Level = Literal["problem", "warning"]
+type Place = tuple[str | int, ...]
+"""The way from the top of a document to one value: keys and list positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend in one file. `file` is relative to the rules directory, which `root` names as it was given."""
+
+    file: str
+    line: int | None
+    message: str
+    level: Level = "problem"
+    root: str = "rules"
+
+    def __str__(self) -> str:
+        where = f"{self.root}/{self.file}" if self.root not in ("", ".") else self.file
+        return f"{where}:{self.line}: {self.message}" if self.line else f"{where}: {self.message}"
+
+
+def dotted(place: Place) -> str:
+    """A place as people write it: `routes[0].when.tactics`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems by file and line, each once."""
+    distinct = dict.fromkeys(problems)
+    return tuple(sorted(distinct, key=lambda problem: (problem.file, problem.line or 0, problem.message)))

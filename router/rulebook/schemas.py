@@ -1,0 +1,48 @@
+"""The published JSON Schemas of the rules files, so that editors complete them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from router.rulebook.attack import AttackForm
+from router.rulebook.destinations import KindsByName
+from router.rulebook.examples import ExamplesForm
+from router.rulebook.owners import OwnersForm
+from router.rulebook.policy_form import PolicyForm
+from router.rulebook.suppression_form import SuppressionForm
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_FORMS: Mapping[str, type[BaseModel]] = {
+    "policy": PolicyForm,
+    "suppression": SuppressionForm,
+    "owners": OwnersForm,
+    "attack": AttackForm,
+    "examples": ExamplesForm,
+}
+
+
+def schemas(kinds: KindsByName) -> Mapping[str, dict[str, Any]]:
+    """A JSON Schema (2020-12) for each sort of rules file; the policy's knows the kinds of destination."""
+    published = {name: {"$schema": _DIALECT, **form.model_json_schema()} for name, form in _FORMS.items()}
+    _add_kinds(published["policy"], kinds)
+    return published
+
+
+def _add_kinds(policy: dict[str, Any], kinds: KindsByName) -> None:
+    definitions = policy.setdefault("$defs", {})
+    for name, kind in sorted(kinds.items()):
+        entry = kind.Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        for inner, schema in entry.pop("$defs", {}).items():
+            definitions[f"{name}.{inner}"] = schema
+        entry["properties"] = {"kind": {"const": name}, **entry.get("properties", {})}
+        entry["properties"]["kind"] |= {"const": name}
+        entry["required"] = sorted({"kind", *entry.get("required", ())})
+        definitions[name] = entry
+    choice = {"oneOf": [{"$ref": f"#/$defs/{name}"} for name in sorted(kinds)]}
+    policy["properties"]["destinations"]["additionalProperties"] = choice
+    record = policy["properties"]["record"]
+    policy["properties"]["record"] = {"description": record["description"], **choice}

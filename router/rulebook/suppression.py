@@ -1,0 +1,158 @@
+"""One suppression rule: Defender's ARM body, its keys folded, as a value. In doubt a rule is left out, and said to be.
+
+https://learn.microsoft.com/rest/api/defenderforcloud/alerts-suppression-rules (2019-01-01-preview)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from sys import intern
+from typing import NamedTuple
+
+from router.domain.suppression import Element, SuppressionRule
+from router.rulebook.documents import TWICE
+from router.rulebook.faults import Fault, Faults
+from router.rulebook.problems import Place
+from router.rulebook.scope import read_scope
+
+_KEYS = frozenset(
+    "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905
+)
+_STATES = frozenset({"enabled", "disabled", "expired"})
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
+
+
+class Life(NamedTuple):
+    """How long rules may live, when they are warned about, and what time it is."""
+
+    longest: timedelta
+    warn: timedelta
+    now: datetime
+
+
+def read_rule(
+    name: str, body: object, source: str, life: Life, shared: dict[Element, Element]
+) -> tuple[SuppressionRule | None, list[Fault]]:
+    """A rule and what is said about it; no rule where any of that is a problem. `shared` keeps equal elements one."""
+    faults = Faults()
+    properties = body.get("properties") if isinstance(body, dict) and TWICE not in body else None
+    if not isinstance(properties, dict):
+        faults.blame(
+            (), "has not one `properties`; write Defender's form: {properties: {alertType, state, reason, ...}}"
+        )
+        return None, faults.all
+    _check_keys(properties, faults)
+    reading = _Reading(properties, life, faults)
+    rule = SuppressionRule(
+        name=name,
+        alert_type=intern(reading.alert_type().casefold()),
+        expires=reading.expires(),
+        enabled=reading.enabled(),
+        groups=read_scope(properties.get("suppressionalertsscope"), faults, shared),
+        reason=intern(reading.text("reason", "reason")),
+        comment=reading.comment(),
+        owner=reading.owner(),
+        source=source,
+    )
+    if not _NAME.fullmatch(name):
+        faults.warn((), f"{name!r} is no name for Defender, which wants 2 to 50 letters, digits, - and _")
+    return (rule if faults.are_warnings else None), faults.all
+
+
+def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
+    for key in properties.keys() - _KEYS:
+        if key == TWICE:
+            faults.blame(("properties", str(properties[TWICE])), "is given twice")
+        else:
+            faults.warn(("properties", key), "is no key of a suppression rule, and means nothing here")
+
+
+class _Reading:
+    """The properties of a rule being read: what is not as it should be is blamed, and read as empty."""
+
+    __slots__ = ("_faults", "_life", "_properties")
+
+    def __init__(self, properties: Mapping[str, object], life: Life, faults: Faults) -> None:
+        self._properties = properties
+        self._life = life
+        self._faults = faults
+
+    def text(self, key: str, spelling: str) -> str:
+        """A required text."""
+        value = self._properties.get(key)
+        place: Place = ("properties", spelling)
+        if isinstance(value, str) and value.strip():
+            return value
+        if value is None or value == "":
+            self._faults.blame(place, "is missing; Defender requires it")
+        else:
+            self._faults.blame(place, "must be text")
+        return ""
+
+    def alert_type(self) -> str:
+        type = self.text("alerttype", "alertType")
+        if "*" in type:
+            self._faults.blame(
+                ("properties", "alertType"),
+                "must be one whole alert type: a rule may not cover every type, and patterns are not known",
+            )
+        return type
+
+    def enabled(self) -> bool:
+        state = self.text("state", "state").lower()
+        if state and state not in _STATES:
+            self._faults.blame(("properties", "state"), "must be Enabled, Disabled or Expired")
+        elif state == "expired":
+            self._faults.warn(("properties", "state"), "is Expired; the rule holds nothing. Renew it, or remove it")
+        return state == "enabled"
+
+    def comment(self) -> str:
+        comment = self._properties.get("comment")
+        if comment is not None and not isinstance(comment, str):
+            self._faults.blame(("properties", "comment"), "must be text")
+        return comment if isinstance(comment, str) else ""
+
+    def owner(self) -> str | None:
+        comment = self._properties.get("comment")
+        if isinstance(comment, str) and "@" in comment and (found := _EMAIL.search(comment)):
+            return intern(found[0])
+        self._faults.warn(("properties", "comment"), "names no owner; add an e-mail address")
+        return None
+
+    def expires(self) -> datetime:
+        place: Place = ("properties", "expirationDateUtc")
+        value = self._properties.get("expirationdateutc")
+        expires = _find_instant(value) if isinstance(value, str) else None
+        if expires is None:
+            absent = value is None or value == ""
+            self._faults.blame(
+                place, "is missing: a rule must end" if absent else "must be a time such as 2026-12-31T00:00:00Z"
+            )
+            return self._life.now
+        left = expires - self._life.now
+        if left > self._life.longest:
+            self._faults.blame(place, f"is too far away: a rule lives at most {_days(self._life.longest)} from now")
+        elif left <= timedelta(0):
+            self._faults.warn(place, "has passed; the rule holds nothing. Renew it, or remove it")
+        elif left <= self._life.warn:
+            self._faults.warn(place, f"comes within {_days(self._life.warn)}; renew the rule, or let it end")
+        return expires
+
+
+@lru_cache(maxsize=4096)
+def _find_instant(text: str) -> datetime | None:
+    """A time in UTC; one without a zone is meant so, as the key's name says."""
+    try:
+        instant = datetime.fromisoformat(text)
+        return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _days(length: timedelta) -> str:
+    hours = round(length.total_seconds() / 3600)
+    return f"{hours // 24}d" if hours % 24 == 0 else f"{hours}h"

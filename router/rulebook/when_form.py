@@ -1,0 +1,86 @@
+"""The shape of a route's `when`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from annotated_types import MinLen
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from router.domain.signals import Kind
+from router.rulebook.patterns import TECHNIQUE
+
+type LevelName = Literal["Informational", "Low", "Medium", "High", "Critical"]
+type LevelOrUnknown = Literal["Informational", "Low", "Medium", "High", "Critical", "unknown"]
+type Word = Annotated[str, StringConstraints(min_length=1)]
+type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+# Where a list is wanted, one value may stand alone.
+type Words = Annotated[
+    list[Word], MinLen(1), BeforeValidator(_listed, json_schema_input_type=Word | Annotated[list[Word], MinLen(1)])
+]
+type Levels = Annotated[
+    list[LevelOrUnknown],
+    MinLen(1),
+    BeforeValidator(_listed, json_schema_input_type=LevelOrUnknown | Annotated[list[LevelOrUnknown], MinLen(1)]),
+]
+type Kinds = Annotated[
+    list[Kind], MinLen(1), BeforeValidator(_listed, json_schema_input_type=Kind | Annotated[list[Kind], MinLen(1)])
+]
+type Techniques = Annotated[
+    list[TechniqueId],
+    MinLen(1),
+    BeforeValidator(_listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
+]
+
+
+class Form(BaseModel):
+    """A part of a rules file: unknown keys are mistakes, and so are keys without a value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_value(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("has no value; give it one, or remove the key")
+        return value
+
+
+class WhenForm(Form):
+    """What a route asks of a signal. All keys that are given must hold; of a list, any value will do."""
+
+    severity: Levels | SkipJsonSchema[None] = Field(default=None)
+    """These severities; `unknown` stands for a missing or unknown one."""
+    at_least: LevelName | SkipJsonSchema[None] = Field(default=None)
+    """This severity or a higher one; a missing or unknown severity holds too."""
+    alert_type: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the alert type, or of a finding's type."""
+    plan: Words | SkipJsonSchema[None] = Field(default=None)
+    """Defender plans, called as `az security pricing` calls them."""
+    tactics: Words | SkipJsonSchema[None] = Field(default=None)
+    """Tactics: a Defender intent, an ATT&CK name or a TA id."""
+    techniques: Techniques | SkipJsonSchema[None] = Field(default=None)
+    """ATT&CK technique ids; a parent covers its sub-techniques."""
+    subscription: Words | SkipJsonSchema[None] = Field(default=None)
+    """Ids of subscriptions."""
+    resource: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the resource id."""
+    resource_type: Words | SkipJsonSchema[None] = Field(default=None)
+    """Resource types, such as Microsoft.Sql/servers/databases."""
+    incident: StrictBool | SkipJsonSchema[None] = Field(default=None)
+    """Whether it is an incident."""
+    sample: StrictBool | SkipJsonSchema[None] = Field(default=None)
+    """Whether it is one of Defender's sample alerts."""
+    kind: Kinds | SkipJsonSchema[None] = Field(default=None)
+    """Kinds of signal; the kinds that are only noted by nature are routed where a route names them."""
+    category: Words | SkipJsonSchema[None] = Field(default=None)
+    """Categories of a finding."""
+    status: Words | SkipJsonSchema[None] = Field(default=None)
+    """Statuses; New and Active are one."""

@@ -1,0 +1,101 @@
+"""Kinds of destination that no vendor has: one for each lane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from router.domain.asks import Conversation
+from router.domain.notices import Attempt
+from router.domain.ports import Deduplication, DestinationKind
+from router.domain.rulebook import Lane
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Secret(_Config):
+    """A secret by name."""
+
+    secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class _Kind:
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 1
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Nothing is sent here."""
+        raise NotImplementedError
+
+
+class PagerConfig(_Config):
+    """A pager's key."""
+
+    key: Secret
+
+
+class Pager(_Kind):
+    """Pages people."""
+
+    name: ClassVar[str] = "pager"
+    lane: ClassVar[Lane] = Lane.PAGE
+    Config: ClassVar[type[Any]] = PagerConfig
+
+    def address(self) -> str:
+        """The one pager there is."""
+        return "pager"
+
+
+def _https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError(f"{url} must be an https address")
+    return url
+
+
+class DeskConfig(_Config):
+    """A ticket desk's address and key; it knows its `kind`, as kinds may."""
+
+    kind: str = "desk"
+    url: Annotated[str, AfterValidator(_https)]
+    key: Secret
+    fields: dict[str, object] = Field(default_factory=dict)
+
+
+class Desk(_Kind):
+    """Makes tickets."""
+
+    name: ClassVar[str] = "desk"
+    lane: ClassVar[Lane] = Lane.TICKET
+    Config: ClassVar[type[Any]] = DeskConfig
+
+    def address(self) -> str:
+        """The desk's URL."""
+        return str(self.config.url)
+
+
+class RowsConfig(_Config):
+    """A place for rows."""
+
+    place: str
+
+
+class Rows(_Kind):
+    """Writes rows."""
+
+    name: ClassVar[str] = "rows"
+    lane: ClassVar[Lane] = Lane.ROWS
+    Config: ClassVar[type[Any]] = RowsConfig
+
+    def address(self) -> str:
+        """The place."""
+        return str(self.config.place)
+
+
+KINDS: Mapping[str, type[DestinationKind]] = {"pager": Pager, "desk": Desk, "rows": Rows}

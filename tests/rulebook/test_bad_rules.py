@@ -1,0 +1,94 @@
+"""Each mistake in a rules file is reported with its file, its line and a remedy.
+
+`bad/` holds one file for each mistake, named after it, and beside it what is said. To write those texts anew after a
+change of wording, run this module: `python -m tests.rulebook.test_bad_rules`. Then read them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from router.domain.signals import Stream
+from router.rulebook import Problem, load, load_examples
+from tests.rulebook.builders import NOW, rules_in
+from tests.rulebook.kinds import KINDS
+
+BAD = Path(__file__).parent / "bad"
+CASES = sorted(path for path in BAD.rglob("*") if path.is_file() and path.suffix != ".txt")
+
+
+def _target_of(case: Path) -> str:
+    """Where a bad file stands in a rules directory."""
+    folder = case.parent.relative_to(BAD).as_posix()
+    if folder.endswith("policy"):
+        return f"{folder}.yaml"
+    if folder.endswith("suppressions"):
+        return f"{folder}/{case.name}"
+    return "cwpp/examples/one.yaml" if folder == "examples" else f"{folder}.yaml"
+
+
+def _said_about(case: Path, directory: Path) -> str:
+    target = _target_of(case)
+    stream = Stream.CSPM if target.startswith("cspm") else Stream.CWPP
+    rules = rules_in(directory, stream=stream)
+    (rules / target).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(case, rules / target)
+    problems: Iterable[Problem] = load(rules, stream, KINDS, NOW).problems
+    if "examples" in target:
+        _, problems = load_examples(rules, stream)
+    return "".join(f"{problem.level} {replace(problem, root='rules')}\n" for problem in problems)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.relative_to(BAD).as_posix())
+def test_a_mistake_is_reported_with_its_place_and_its_remedy(case: Path, tmp_path: Path) -> None:
+    """What is said about a bad file is what stands beside it."""
+    assert _said_about(case, tmp_path) == case.with_name(f"{case.name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.relative_to(BAD).as_posix())
+def test_a_problem_never_repeats_a_secret(case: Path, tmp_path: Path) -> None:
+    """A literal secret in a rules file stays there: no message repeats it."""
+    assert "hunter2" not in _said_about(case, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.parent.name == "suppressions"], ids=lambda path: path.name
+)
+def test_a_broken_suppression_rule_is_left_out_and_stops_nothing(case: Path, tmp_path: Path) -> None:
+    """With a bad suppression rule the stream starts without it; one that is only warned about is in force."""
+    rules = rules_in(tmp_path)
+    (rules / "cwpp/suppressions").mkdir(parents=True)
+    shutil.copy(case, rules / "cwpp/suppressions" / case.name)
+    result = load(rules, Stream.CWPP, KINDS, NOW)
+    assert result.rulebook is not None
+    is_refused = any(problem.level == "problem" for problem in result.problems)
+    assert (case.stem in result.rulebook.suppressions.by_name) is not (is_refused or case.suffix == ".bak")
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.parent.name == "policy"], ids=lambda path: path.relative_to(BAD).as_posix()
+)
+def test_a_broken_policy_stops_its_stream_and_a_warning_does_not(case: Path, tmp_path: Path) -> None:
+    """A policy with a problem gives no rulebook; one with warnings gives one."""
+    target = _target_of(case)
+    stream = Stream(target.partition("/")[0])
+    rules = rules_in(tmp_path, stream=stream)
+    shutil.copy(case, rules / target)
+    result = load(rules, stream, KINDS, NOW)
+    assert (result.rulebook is None) is any(problem.level == "problem" for problem in result.problems)
+
+
+def _write_goldens() -> None:
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as directory:
+            case.with_name(f"{case.name}.txt").write_text(_said_about(case, Path(directory)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write_goldens()

@@ -1,0 +1,120 @@
+"""What policy.yaml comes to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.domain.rulebook import Lane
+from router.domain.signals import Severity, Stream
+from router.rulebook import load
+from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded, rules_in
+from tests.rulebook.kinds import KINDS
+
+ROWS = {"kind": "rows", "place": "lake"}
+
+
+def test_a_floor_is_by_plan_whatever_the_case(tmp_path: Path) -> None:
+    """Each plan has its own floor, however its name is capitalised, and every other plan has the default."""
+    policy = a_policy(floor={"default": "High", "virtualmachines": "Low"})
+    floor = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": policy}).floor
+    assert floor.severity_for("VirtualMachines") is Severity.LOW
+    assert floor.severity_for("KeyVaults") is Severity.HIGH
+    assert floor.severity_for(None) is Severity.HIGH
+
+
+def test_without_a_floor_everything_is_forwarded(tmp_path: Path) -> None:
+    """A policy that says nothing of a floor drops nothing."""
+    assert a_sound_rulebook(tmp_path).floor.severity_for(None) is Severity.INFORMATIONAL
+
+
+def test_a_destination_carries_its_kind_its_lane_and_the_names_of_its_secrets(tmp_path: Path) -> None:
+    """What a destination needs by name is known without any secret being read."""
+    desk = {
+        "kind": "desk",
+        "url": "https://desk.example.com",
+        "key": {"secret": "Z_KEY"},
+        "fields": {"deep": [{"secret": "A_KEY"}]},
+    }
+    policy = a_policy(destinations={"tickets": desk})
+    spec = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": policy}).destinations["tickets"]
+    assert (spec.name, spec.kind, spec.lane, spec.secrets) == ("tickets", "desk", Lane.TICKET, ("A_KEY", "Z_KEY"))
+
+
+def test_the_record_is_a_destination_of_its_own(tmp_path: Path) -> None:
+    """`record:` makes a destination named record, which no route can name."""
+    book = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": a_policy(record=ROWS)})
+    assert book.record is not None
+    assert (book.record.name, book.record.lane) == ("record", Lane.ROWS)
+    assert "record" not in book.destinations
+
+
+@pytest.mark.parametrize("severities", [["Low"], ["Informational", "Low", "Medium"], "Medium"])
+def test_a_route_may_keep_low_and_medium_signals_quiet(severities: object, tmp_path: Path) -> None:
+    """A quiet route is allowed for severities that nobody must be woken for; `bad/` has those that it is not allowed for."""
+    policy = a_policy(routes=[{"name": "quiet", "when": {"severity": severities}, "to": []}])
+    (route,) = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": policy}).routes
+    assert route.to == ()
+
+
+@pytest.mark.parametrize("lane", ["page", "ticket", "rows"])
+def test_posture_reaches_every_lane_but_the_pager(lane: str, tmp_path: Path) -> None:
+    """A destination of the CSPM stream may make tickets or rows; a pager stops the start."""
+    entries = {
+        "page": {"kind": "pager", "key": {"secret": "KEY"}},
+        "ticket": {"kind": "desk", "url": "https://a.example.com", "key": {"secret": "KEY"}},
+        "rows": ROWS,
+    }
+    policy = a_policy("cspm", destinations={"tickets": entries[lane]})
+    result = loaded(tmp_path, {"cspm/policy.yaml": policy}, Stream.CSPM)
+    assert (result.rulebook is None) is (lane == "page")
+
+
+def test_a_stream_without_a_policy_names_the_missing_file(tmp_path: Path) -> None:
+    """A stream whose directory has no policy.yaml does not start, and says which file it misses."""
+    result = load(rules_in(tmp_path), Stream.CSPM, KINDS, NOW)
+    assert result.rulebook is None
+    assert [str(problem) for problem in result.problems] == [
+        f"{tmp_path.as_posix()}/cspm/policy.yaml: is missing; add it"
+    ]
+
+
+def test_a_broken_policy_does_not_hide_what_is_wrong_elsewhere(tmp_path: Path) -> None:
+    """Every problem of every file is told in one run, in the order of files and lines."""
+    result = loaded(
+        tmp_path,
+        {
+            "cwpp/policy.yaml": "stream: cwpp\n",
+            "cwpp/suppressions/bb.json": a_body(expirationDateUtc=None),
+            "cwpp/suppressions/aa.json": a_body(state="On", reason=None),
+            "owners.yaml": "owners: 1\n",
+            "attack.yaml": "version: [\n",
+        },
+    )
+    assert result.rulebook is None
+    assert [problem.file for problem in result.problems] == [
+        "attack.yaml",
+        "cwpp/policy.yaml",
+        "cwpp/suppressions/aa.json",
+        "cwpp/suppressions/aa.json",
+        "cwpp/suppressions/bb.json",
+        "owners.yaml",
+    ]
+
+
+def test_a_file_that_is_not_text_is_a_problem_and_not_a_crash(tmp_path: Path) -> None:
+    """A file in another encoding is reported by name."""
+    rules = rules_in(tmp_path)
+    (rules / "cwpp/policy.yaml").write_bytes("stream: cwpp".encode("utf-16"))
+    (problem,) = load(rules, Stream.CWPP, KINDS, NOW).problems
+    assert problem.message == "is not UTF-8; save it as UTF-8"
+
+
+def test_an_attack_table_that_is_missing_is_a_warning(tmp_path: Path) -> None:
+    """Without attack.yaml the stream starts, and says that no alert will have a tactic."""
+    rules = rules_in(tmp_path)
+    (rules / "attack.yaml").unlink()
+    result = load(rules, Stream.CWPP, KINDS, NOW)
+    assert result.rulebook is not None
+    assert [problem.level for problem in result.problems] == ["warning"]

@@ -1,0 +1,87 @@
+"""The published JSON Schemas say what the program says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from router.destinations import discover
+from router.rulebook import schemas
+from tests.rulebook.builders import SHIPPED
+from tests.rulebook.kinds import KINDS
+
+BAD = Path(__file__).parent / "bad"
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML as an editor's schema check sees it: times are text."""
+
+
+_Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith("timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def content_of(path: Path) -> Any:
+    """What a rules file says."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(text) if path.suffix == ".json" else yaml.load(text, _Plain)  # noqa: S506 - a safe loader
+
+
+def schema_for(path: Path) -> str:
+    """The name of the schema of a rules file."""
+    if path.parent.name in ("suppressions", "examples"):
+        return path.parent.name.removesuffix("s") if path.parent.name == "suppressions" else "examples"
+    return path.stem
+
+
+SHIPPED_FILES = [path for path in sorted(SHIPPED.rglob("*")) if path.suffix in (".json", ".yaml")]
+
+
+@pytest.mark.parametrize("name", ["policy", "suppression", "owners", "attack", "examples"])
+def test_a_schema_is_a_schema(name: str) -> None:
+    """Each published schema is valid JSON Schema 2020-12, and says so."""
+    schema = schemas(discover())[name]
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.relative_to(SHIPPED).as_posix())
+def test_the_shipped_rules_meet_their_schemas(path: Path) -> None:
+    """An editor that knows the schemas has nothing to say about the shipped rules."""
+    Draft202012Validator(schemas(discover())[schema_for(path)]).validate(content_of(path))
+
+
+BEYOND_SCHEMA = {
+    "always-names-no-destination", "destination-bad-name", "destination-reserved-name", "literal-password-in-url",
+    "literal-secret-in-fields", "literal-secret-quoted-by-kind", "literal-token-in-url", "other-stream",
+    "otherwise-names-no-destination", "record-in-page-lane", "route-name-twice", "several-at-once", "to-names-no-destination",
+    "when-tactic-says-nothing", "when-tactic-unknown", "posture-pages", "intent-names-no-tactic",
+    "technique-names-no-tactic", "both-messages", "expects-nothing", "no-message", "now-without-zone", "blank-contains",
+    "expiry-beyond-longest", "expiry-no-time", "field-of-nothing", "field-of-unknown-entity", "field-without-property",
+    "list-name-twice", "empty-expiry",
+}  # fmt: skip
+"""Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
+
+WITH_PROBLEMS = [
+    path
+    for path in sorted(BAD.rglob("*.yaml")) + sorted(BAD.rglob("*.json"))
+    if "problem" in path.with_name(f"{path.name}.txt").read_text(encoding="utf-8")
+    and not any(word in path.stem for word in ("not-yaml", "not-json", "twice", "itself", "empty-file", "quiet"))
+    and path.stem not in BEYOND_SCHEMA
+]
+
+
+@pytest.mark.parametrize("path", WITH_PROBLEMS, ids=lambda path: path.relative_to(BAD).as_posix())
+def test_a_mistake_of_shape_is_seen_by_the_schema_too(path: Path) -> None:
+    """What the program refuses for its shape, an editor underlines."""
+    schema = schemas(KINDS)[
+        path.parent.name.removesuffix("s") if path.parent.name == "suppressions" else path.parent.name
+    ]
+    assert not Draft202012Validator(schema).is_valid(content_of(path))

@@ -1,0 +1,119 @@
+"""The rules that ship: what a SOC starts with is sound, loud enough, and still there in a year."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from router.accept import read
+from router.decide.decision import decide
+from router.decide.record import entry_for
+from router.destinations import discover
+from router.domain.attack import Attack
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Alert, Kind, Severity, Signal, Stream
+from router.rulebook import Example, load_all, load_catalogue, load_examples
+from tests.rulebook.builders import SHIPPED
+
+TODAY = datetime(2026, 11, 24, tzinfo=UTC)
+IN_A_YEAR = TODAY + timedelta(days=365)
+
+
+def the_rules(stream: Stream, now: datetime = TODAY) -> Rulebook:
+    """The shipped rulebook of a stream."""
+    book = load_all(SHIPPED, discover(), now)[stream].rulebook
+    assert book is not None
+    return book
+
+
+def the_examples(stream: Stream) -> tuple[Example, ...]:
+    """The shipped examples of a stream."""
+    examples, problems = load_examples(SHIPPED, stream)
+    assert problems == ()
+    return examples
+
+
+@pytest.mark.parametrize("now", [TODAY, IN_A_YEAR], ids=["today", "in a year"])
+@pytest.mark.parametrize("stream", Stream)
+def test_nothing_is_wrong_with_the_shipped_rules(stream: Stream, now: datetime) -> None:
+    """The shipped rules load without a problem or a warning, today and in a year."""
+    assert load_all(SHIPPED, discover(), now)[stream].problems == ()
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_every_shipped_suppression_rule_still_holds_in_a_year(stream: Stream) -> None:
+    """The examples of suppression do not end before anybody has tried them."""
+    rules = the_rules(stream).suppressions.by_name.values()
+    assert rules
+    assert all(rule.is_active(IN_A_YEAR) for rule in rules)
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_every_route_and_every_rule_has_an_example(stream: Stream) -> None:
+    """Each route is seen to be taken, and each rule is seen to hold."""
+    book, examples = the_rules(stream), the_examples(stream)
+    shown: list[Any] = [name for example in examples for name in (example.expect.get("routes") or ())]  # type: ignore[attr-defined]
+    assert set(shown) == {route.name for route in book.routes}
+    assert {example.expect.get("suppressed_by") for example in examples} - {None} == book.suppressions.by_name.keys()
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_every_rule_has_an_example_on_both_sides_of_its_end(stream: Stream) -> None:
+    """For each rule there is a message that is held in its last second and routed at the instant of its end."""
+    examples = the_examples(stream)
+    for rule in the_rules(stream).suppressions.by_name.values():
+        last = [one for one in examples if one.expect.get("suppressed_by") == rule.name]
+        assert any(one.now == rule.expires - timedelta(seconds=1) for one in last)
+        after = [one for one in examples if one.now == rule.expires and one.expect["outcome"] == "routed"]
+        assert {_unnumbered(body) for one in after for body in one.bodies} & {
+            _unnumbered(body) for one in last for body in one.bodies
+        }
+
+
+def _unnumbered(body: bytes) -> bytes:
+    """A message without the number at the end of its id."""
+    return body.partition(b'"SystemAlertId"')[0]
+
+
+@pytest.mark.parametrize(
+    ("stream", "example"),
+    [(stream, example) for stream in Stream for example in the_examples(stream)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_the_shipped_examples_come_true(stream: Stream, example: Example) -> None:
+    """Each example's messages get the decision that it expects."""
+    book = the_rules(stream)
+    for body in example.bodies:
+        for signal in read(body, book.catalogue):
+            assert isinstance(signal, Signal), signal
+            entry = entry_for(signal, decide(signal, book, example.now), key="", source="", now=example.now)
+            line = {key: getattr(entry, key) for key in example.expect}
+            assert example.unmet_by({k: list(v) if isinstance(v, tuple) else v for k, v in line.items()}) == ()
+
+
+def test_every_alert_type_that_is_high_in_microsofts_reference_pages() -> None:
+    """No alert type of the catalogue that is High, or worse, waits for the morning."""
+    book = the_rules(Stream.CWPP)
+    pagers = {name for name, spec in book.destinations.items() if spec.lane is Lane.PAGE}
+    assert max(book.floor.default, *book.floor.by_plan.values()) < Severity.HIGH
+    high = {type: known for type, known in load_catalogue().types.items() if known.severity == "High"}
+    assert len(high) > 100
+    silent = [type for type, known in high.items() if not _told(book, _an_alert(type, known.plan)) & pagers]
+    assert silent == []
+
+
+def _an_alert(type: str, plan: str | None) -> Alert:
+    return Alert(kind=Kind.ALERT, id="1", type=type, title=type, severity=Severity.HIGH, plan=plan)
+
+
+def _told(book: Rulebook, alert: Alert) -> set[str]:
+    return {name for route in book.routes if route.matches(alert, Attack()) for name in route.to}
+
+
+def test_each_stream_keeps_a_record_of_its_own() -> None:
+    """Both streams have a record in Log Analytics, through a rule of its own."""
+    records = {stream: the_rules(stream).record for stream in Stream}
+    assert all(record is not None and record.kind == "log_analytics" for record in records.values())
+    assert records[Stream.CWPP] != records[Stream.CSPM]

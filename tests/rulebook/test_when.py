@@ -1,0 +1,168 @@
+"""What each key of a route's `when` asks of a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from router.domain.attack import Attack
+from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.rulebook.when_form import WhenForm
+from tests.rulebook.builders import a_route
+
+DATABASE = "/subscriptions/AAAA-1/resourceGroups/rg-data/providers/Microsoft.Sql/servers/s1/databases/ledger"
+
+
+def an_alert(**fields: object) -> Alert:
+    """A high alert on a SQL database."""
+    alert = Alert(
+        kind=Kind.ALERT,
+        id="1",
+        type="SQL.DB_BruteForce",
+        title="Brute force",
+        severity=Severity.HIGH,
+        status="New",
+        resource=DATABASE,
+        plan="SqlServers",
+    )
+    return replace(alert, **fields)  # type: ignore[arg-type]
+
+
+def a_finding(**fields: object) -> Finding:
+    """A medium recommendation on data."""
+    finding = Finding(
+        kind=Kind.RECOMMENDATION,
+        id="2",
+        type="51fd8bb1",
+        title="Public access",
+        severity=Severity.MEDIUM,
+        status="Unhealthy",
+        resource=DATABASE,
+        categories=("Data", "Networking"),
+    )
+    return replace(finding, **fields)  # type: ignore[arg-type]
+
+
+BRUTE_FORCE = Attack(("TA0006",), ("T1110.003",))
+
+HOLDS: list[tuple[Mapping[str, object], Signal]] = [
+    ({}, an_alert()),
+    ({"severity": ["High", "Low"]}, an_alert()),
+    ({"severity": "High"}, an_alert()),
+    ({"severity": ["Low", "unknown"]}, an_alert(severity=None)),
+    ({"at_least": "High"}, an_alert()),
+    ({"at_least": "High"}, an_alert(severity=Severity.CRITICAL)),
+    ({"at_least": "Critical"}, an_alert(severity=None)),
+    ({"alert_type": "SQL.DB_BruteForce"}, an_alert()),
+    ({"alert_type": "sql.*"}, an_alert()),
+    ({"alert_type": ["VM_*", "SQL.DB_?ruteForce"]}, an_alert()),
+    ({"plan": "SqlServers"}, an_alert()),
+    ({"plan": ["KeyVaults", "sqlservers"]}, an_alert()),
+    ({"tactics": "CredentialAccess"}, an_alert()),
+    ({"tactics": ["Impact", "Credential Access"]}, an_alert()),
+    ({"tactics": "TA0006"}, an_alert()),
+    ({"techniques": "T1110"}, an_alert()),
+    ({"techniques": "T1110.003"}, an_alert()),
+    ({"subscription": "aaaa-1"}, an_alert()),
+    ({"resource": "*/databases/LEDGER"}, an_alert()),
+    ({"resource": "/subscriptions/*/rg-data/*"}, an_alert()),
+    ({"resource_type": "microsoft.sql/servers/databases"}, an_alert()),
+    ({"incident": True}, an_alert(kind=Kind.INCIDENT)),
+    ({"incident": False}, an_alert()),
+    ({"sample": True}, an_alert(sample=True)),
+    ({"sample": False}, an_alert()),
+    ({"kind": ["alert", "incident"]}, an_alert()),
+    ({"status": "New"}, an_alert()),
+    ({"status": "New"}, an_alert(status="Active")),
+    ({"status": "active"}, an_alert()),
+    ({"category": "Data"}, a_finding()),
+    ({"category": ["networking"]}, a_finding()),
+    ({"kind": "recommendation"}, a_finding()),
+    ({"at_least": "Medium", "plan": "SqlServers", "tactics": "TA0006"}, an_alert()),
+]
+
+FAILS: list[tuple[Mapping[str, object], Signal]] = [
+    ({"severity": ["Medium", "Low"]}, an_alert()),
+    ({"severity": ["High", "Low"]}, an_alert(severity=None)),
+    ({"severity": "unknown"}, an_alert()),
+    ({"at_least": "Critical"}, an_alert()),
+    ({"at_least": "High"}, an_alert(severity=Severity.MEDIUM)),
+    ({"alert_type": "SQL.DB"}, an_alert()),
+    ({"alert_type": "DB_*"}, an_alert()),
+    ({"alert_type": "[Ss]QL.*"}, an_alert()),
+    ({"plan": "KeyVaults"}, an_alert()),
+    ({"plan": "SqlServers"}, an_alert(plan=None)),
+    ({"tactics": "Impact"}, an_alert()),
+    ({"techniques": "T1111"}, an_alert()),
+    ({"techniques": "T1110.001"}, an_alert()),
+    ({"subscription": "aaaa"}, an_alert()),
+    ({"subscription": "aaaa-1"}, an_alert(resource=None)),
+    ({"resource": "ledger"}, an_alert()),
+    ({"resource": "*"}, an_alert(resource=None)),
+    ({"resource_type": "Microsoft.Sql/servers"}, an_alert()),
+    ({"incident": True}, an_alert()),
+    ({"incident": False}, an_alert(kind=Kind.INCIDENT)),
+    ({"sample": True}, an_alert()),
+    ({"sample": False}, an_alert(sample=True)),
+    ({"kind": "incident"}, an_alert()),
+    ({"status": "New"}, an_alert(status="InProgress")),
+    ({"status": "New"}, an_alert(status=None)),
+    ({"category": "Compute"}, a_finding()),
+    ({"at_least": "Medium", "plan": "KeyVaults"}, an_alert()),
+]
+
+
+@pytest.mark.parametrize(("when", "signal"), HOLDS, ids=lambda value: str(value)[:60])
+def test_a_route_takes_what_meets_all_of_when(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
+    """A signal that meets every key that is given takes the route."""
+    assert a_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
+
+
+@pytest.mark.parametrize(("when", "signal"), FAILS, ids=lambda value: str(value)[:60])
+def test_a_route_leaves_what_misses_one_key(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
+    """A signal that misses one key of `when` does not take the route."""
+    assert not a_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
+
+
+def test_every_key_of_when_is_shown_to_hold_and_to_fail() -> None:
+    """The two tables above leave no key of `when` out."""
+    for table in (HOLDS, FAILS):
+        assert {key for when, _ in table for key in when} == set(WhenForm.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("written", "current"), [("T1562.001", "T1685"), ("T1562", "T1685"), ("T1562", "T1686"), ("T1562", "T1686.002")]
+)
+def test_a_revoked_technique_in_a_route_stands_for_its_successors(written: str, current: str, tmp_path: Path) -> None:
+    """A route written before ATT&CK v19 still takes the alerts whose techniques were renumbered by it."""
+    assert a_route(tmp_path, {"techniques": written}).matches(an_alert(), Attack((), (current,)))
+
+
+def test_a_technique_does_not_cover_another_with_a_longer_number(tmp_path: Path) -> None:
+    """T1110 covers T1110.003, and nothing that merely starts with the same digits."""
+    assert not a_route(tmp_path, {"techniques": "T1110"}).matches(an_alert(), Attack((), ("T11103",)))
+
+
+def test_a_clause_says_how_it_was_written(tmp_path: Path) -> None:
+    """An explanation can repeat each key of `when` as its author wrote it."""
+    route = a_route(tmp_path, {"severity": ["High", "Low"], "plan": "SqlServers", "sample": False})
+    assert {clause.key: clause.written for clause in route.when} == {
+        "severity": "High, Low",
+        "plan": "SqlServers",
+        "sample": "false",
+    }
+
+
+def test_a_route_tells_which_kinds_it_names(tmp_path: Path) -> None:
+    """A kind that is only noted by nature is routed where a route names it."""
+    assert a_route(tmp_path, {"kind": "secure_score"}, Stream.CSPM).kinds == {"secure_score"}
+    assert a_route(tmp_path, {"at_least": "Low"}).kinds == frozenset()
+
+
+def test_a_glob_with_many_stars_answers_at_once(tmp_path: Path) -> None:
+    """No glob makes the router slow: this one would run for years if it were tried in every way."""
+    route = a_route(tmp_path, {"resource": "*a" * 30 + "b"})
+    assert not route.matches(an_alert(resource="a" * 5_000), BRUTE_FORCE)
