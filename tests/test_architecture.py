@@ -21,17 +21,18 @@ FLOORS: dict[str, set[str]] = {
     "deliver": {"domain"},
     "settings": {"domain"},
     "folding": {"domain", "accept", "decide"},
-    "intake": {"domain", "accept", "decide", "folding"},
-    "watch": {"domain", "intake"},
+    "readings": {"domain", "accept", "decide", "folding"},
+    "intake": {"domain", "folding", "readings"},
+    "watch": {"domain", "intake", "readings"},
 }
 """What each part of the house may import of the others. Those above (assembly, cli, function_app) may import anything below."""
 
 ABOVE = {"assembly", "cli", "__main__", "__init__"}
 
 IMPURE = {
-    "asyncio", "contextvars", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "socket",
-    "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "httpx", "aiohttp", "azure",
-    "requests", "tenacity",
+    "asyncio", "contextvars", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil",
+    "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "httpx", "aiohttp",
+    "azure", "requests", "tenacity",
 }  # fmt: skip
 """Modules through which a clock, chance, the environment, a log, a network or a file would come in."""
 

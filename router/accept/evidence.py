@@ -5,9 +5,9 @@ Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from router.domain.entities import Entities, Entity
+from router.domain.entities import Entity
 from router.domain.notices import Evidence
 from router.domain.signals import Signal
 
@@ -17,27 +17,11 @@ MOST = 50
 
 def evidence_of(signal: Signal) -> Evidence:
     """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
-    entities = signal.entities
-    return Evidence(
-        hosts=_listed(entities, "host", _host),
-        nodes=_listed(entities, "k8snode", _name),
-        pods=_listed(entities, "k8spod", _name),
-        namespaces=_listed(entities, "k8snamespace", _name),
-        clusters=_listed(entities, "k8scluster", _cluster),
-        containers=_listed(entities, "container", _container),
-        images=_listed(entities, "containerimage", _image),
-        accounts=_listed(entities, "account", _account),
-        ips=_listed(entities, "ip", lambda ip: ip.text("Address")),
-        processes=_listed(entities, "process", _process),
-        files=_listed(entities, "file", _path),
-        hashes=_listed(entities, "filehash", _hash),
-        urls=_listed(entities, "url", lambda url: url.text("Url")),
-        resources=_listed(entities, "azureresource", lambda resource: resource.text("ResourceId")),
-    )
-
-
-def _listed(entities: Entities, type: str, words_of: Callable[[Entity], str | None]) -> tuple[str, ...]:
-    return _bounded(dict.fromkeys(words for entity in entities.of_type(type) if (words := words_of(entity))))
+    lists: dict[str, dict[str, None]] = {}
+    for entity in signal.entities:
+        if (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
+            lists.setdefault(kept[0], {})[words] = None
+    return Evidence(**{name: _bounded(words) for name, words in lists.items()})
 
 
 def _bounded(words: Iterable[str]) -> tuple[str, ...]:
@@ -108,3 +92,22 @@ def _hash(hash: Entity) -> str | None:
 
 def _last_part(resource: str | None) -> str | None:
     return resource.rstrip("/").rpartition("/")[2] or None if resource else None
+
+
+_KEPT: Mapping[str, tuple[str, Callable[[Entity], str | None]]] = {
+    "host": ("hosts", _host),
+    "k8snode": ("nodes", _name),
+    "k8spod": ("pods", _name),
+    "k8snamespace": ("namespaces", _name),
+    "k8scluster": ("clusters", _cluster),
+    "container": ("containers", _container),
+    "containerimage": ("images", _image),
+    "account": ("accounts", _account),
+    "ip": ("ips", lambda ip: ip.text("Address")),
+    "process": ("processes", _process),
+    "file": ("files", _path),
+    "filehash": ("hashes", _hash),
+    "url": ("urls", lambda url: url.text("Url")),
+    "azureresource": ("resources", lambda resource: resource.text("ResourceId")),
+}
+"""For each type of entity, the list of the evidence that it goes into, and its words there."""

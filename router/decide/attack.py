@@ -28,4 +28,4 @@ def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
 
 
 def _tactics_for(words: tuple[str, ...], table: AttackTable) -> set[str]:
-    return {tactic for word in words for tactic in table.tactics_for(word)}
+    return set().union(*map(table.tactics_for, words))

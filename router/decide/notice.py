@@ -62,4 +62,7 @@ def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook:
 
 def iso(time: datetime | None) -> str | None:
     """A time as destinations write it: ISO 8601, UTC, `Z`."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z") if time is not None else None
+    if time is None:
+        return None
+    utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return f"{utc.replace(tzinfo=None).isoformat()}Z"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from router.deliver.files import append
-from router.deliver.http import Http
-from router.deliver.logs import Logs
 from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.errors import DeliveryError
 from router.domain.notices import Attempt
 from router.domain.ports import DestinationKind
+
+if TYPE_CHECKING:
+    from router.deliver.http import Http
+    from router.deliver.logs import Logs
 
 
 class Answers:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from router.deliver.deliverer import Deliverer
 from router.deliver.retry import LONGEST
+from router.domain.errors import StoreError
 from router.domain.ports import Outbox
 
 
@@ -26,6 +27,12 @@ async def deliver_due(
         await outbox.expire(lane, now - longest, now)
     for stream, destinations in named:
         await outbox.abandon(stream, destinations, now)
-    async with asyncio.TaskGroup() as group:
-        for deliverer in deliverers:
-            group.create_task(deliverer.drain())
+    failed: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            for deliverer in deliverers:
+                group.create_task(deliverer.drain())
+    except* StoreError as faults:
+        failed = faults.exceptions[0]
+    if failed is not None:
+        raise failed

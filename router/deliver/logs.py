@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 TIMEOUT = 60.0
 """Seconds for one call."""
 
-logging.getLogger("azure").setLevel(logging.WARNING)
+# What fails is on record in the outbox; the client would say it once more, on stderr where nobody set up logging.
+logging.getLogger("azure").setLevel(logging.CRITICAL)
 
 
 class Logs:

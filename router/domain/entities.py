@@ -7,9 +7,11 @@ dangle and may form cycles; both are legal and neither is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 
+@lru_cache(maxsize=256)
 def normalised_type(name: str) -> str:
     """An entity type as rules and messages agree to write it: `azure-resource` and `azureresource` are one."""
     return name.replace("-", "").replace("_", "").lower()
@@ -18,34 +20,42 @@ def normalised_type(name: str) -> str:
 class Entity:
     """One entity: its type and its properties, whose names are read whatever their case."""
 
-    __slots__ = ("_graph", "_properties", "type")
+    __slots__ = ("_graph", "_lowered", "_raw", "type")
 
-    def __init__(self, properties: Mapping[str, object], graph: Entities) -> None:
-        self._properties = {key.lower(): value for key, value in properties.items()}
+    def __init__(self, type: str, properties: Mapping[str, object], graph: Entities) -> None:
+        self.type = type
+        self._raw = properties
+        self._lowered: dict[str, object] | None = None
         self._graph = graph
-        type = self._properties.get("type")
-        self.type = normalised_type(type) if isinstance(type, str) else ""
 
     def get(self, name: str) -> object:
         """The property of that name as it arrived, or None."""
-        return self._properties.get(name.lower())
+        if self._lowered is None:
+            self._lowered = {key.lower(): value for key, value in self._raw.items()}
+        return self._lowered.get(name.lower())
 
     def text(self, name: str) -> str | None:
         """The property as text, or None where it is missing, empty or no scalar."""
-        value = self._properties.get(name.lower())
+        value = self.get(name)
         if isinstance(value, str):
             return value or None
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def find(self, name: str) -> Entity | None:
         """The entity that a property holds or refers to, or None."""
-        return self._graph.entity_in(self._properties.get(name.lower()))
+        return self._graph.entity_in(self.get(name))
 
     def find_all(self, name: str) -> list[Entity]:
         """The entities that a list property holds or refers to; those that dangle are left out."""
-        value = self._properties.get(name.lower())
+        value = self.get(name)
         values = value if isinstance(value, list) else [value]
         return [entity for entity in map(self._graph.entity_in, values) if entity is not None]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entity) and self._raw is other._raw
+
+    def __hash__(self) -> int:
+        return id(self._raw)
 
     def __repr__(self) -> str:
         return f"Entity({self.type!r})"
@@ -54,59 +64,65 @@ class Entity:
 class Entities:
     """All entities of one signal, listed and nested, each once, in the order in which they are met.
 
-    Most signals are decided without anybody looking at their entities, so the graph is drawn on first use. Where a
-    `$id` is used twice, the first object that bears it is meant.
+    Most signals are decided without anybody looking at their entities, so the graph is drawn on first use, and an Entity
+    is made when it is asked for. Where a `$id` is used twice, the first object that bears it is meant.
     """
 
-    __slots__ = ("_by_type", "_entities", "_objects", "_raw")
+    __slots__ = ("_met", "_objects", "_raw")
 
-    def __init__(self, raw: Sequence[object]) -> None:
-        self._raw = raw
-        self._objects: dict[str, Mapping[str, object]] | None = None
-        self._entities: dict[int, Entity] = {}
-        self._by_type: dict[str, list[Entity]] = {}
+    def __init__(self, raw: Iterable[object]) -> None:
+        self._raw = list(raw)
+        self._met: list[tuple[str, _Object]] | None = None
+        self._objects: dict[str, _Object] = {}
 
     def __iter__(self) -> Iterator[Entity]:
-        self._draw()
-        return iter(self._entities.values())
+        return (Entity(type, value, self) for type, value in self._drawn())
 
     def __bool__(self) -> bool:
-        return any(True for _ in self)
+        return bool(self._drawn())
 
-    def of_type(self, type: str) -> Sequence[Entity]:
-        """The entities of a normalised type; none is an empty sequence."""
-        self._draw()
-        return self._by_type.get(type, ())
+    def of_type(self, type: str) -> list[Entity]:
+        """The entities of a normalised type."""
+        return [Entity(type, value, self) for met, value in self._drawn() if met == type]
 
     def entity_in(self, value: object) -> Entity | None:
         """The entity that a property's value is, or refers to; None for anything else."""
-        self._draw()
         if not isinstance(value, dict):
             return None
+        self._drawn()
         referred = value.get("$ref")
-        if isinstance(referred, str) and self._objects is not None:
+        if isinstance(referred, str):
             value = self._objects.get(referred, value)
-        return self._entities.get(id(value))
+        type = _type_of(value)
+        return Entity(type, value, self) if type else None
 
-    def _draw(self) -> None:
-        if self._objects is not None:
-            return
-        self._objects = {}
-        # A stack instead of recursion: hostile nesting is as deep as the parser allows.
-        waiting: list[object] = list(reversed(self._raw))
+    def _drawn(self) -> list[tuple[str, _Object]]:
+        if self._met is None:
+            self._met = list(self._walk())
+        return self._met
+
+    def _walk(self) -> Iterator[tuple[str, _Object]]:
+        # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
+        waiting: list[object] = self._raw[::-1]
         while waiting:
             value = waiting.pop()
-            if isinstance(value, dict):
-                self._meet(value, self._objects)
-                waiting.extend(reversed(value.values()))
-            elif isinstance(value, list):
-                waiting.extend(reversed(value))
+            if type(value) is dict:
+                if type(identity := value.get("$id")) is str:
+                    self._objects.setdefault(identity, value)
+                if kind := _type_of(value):
+                    yield kind, value
+                waiting += [inner for inner in reversed(value.values()) if type(inner) in _NESTING]
+            elif type(value) is list:
+                waiting += reversed(value)
 
-    def _meet(self, value: dict[str, object], objects: dict[str, Mapping[str, object]]) -> None:
-        identity = value.get("$id")
-        if isinstance(identity, str):
-            objects.setdefault(identity, value)
-        entity = Entity(value, self)
-        if entity.type:
-            self._entities[id(value)] = entity
-            self._by_type.setdefault(entity.type, []).append(entity)
+
+type _Object = dict[str, object]
+
+_NESTING = frozenset({dict, list})
+
+
+def _type_of(value: _Object) -> str:
+    type = value.get("Type") or value.get("type")
+    if type is None and "$ref" not in value:
+        type = next((type for name, type in value.items() if name.lower() == "type"), None)
+    return normalised_type(type) if isinstance(type, str) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -169,6 +170,10 @@ class Outbox(Protocol):
         """How many deliveries there are by destination and state."""
         ...
 
+    async def next_due(self, stream: str) -> Mapping[str, datetime]:
+        """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
+        ...
+
     async def release_claims(self) -> int:
         """Gives back claims that no living process can hold; for the one holder of the state only."""
         ...
@@ -246,6 +251,13 @@ class Purged:
 
 class Store(Protocol):
     """Everything that is kept, in one place."""
+
+    def atomically(self) -> AbstractContextManager[object]:
+        """A context whose writes are kept together or not at all where the storage can do that, and else one by one.
+
+        Nobody may rely on it: each write is safe to repeat, and an intent says what is left to do. It saves commits.
+        """
+        ...
 
     @property
     def ledger(self) -> Ledger: ...

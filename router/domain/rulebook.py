@@ -41,7 +41,10 @@ class Route:
 
     def matches(self, signal: Signal, attack: Attack) -> bool:
         """Whether every clause holds; a route without clauses takes everything."""
-        return all(clause.holds(signal, attack) for clause in self.when)
+        for clause in self.when:  # noqa: SIM110  A generator costs more than the question.
+            if not clause.holds(signal, attack):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import ip_address
+from ipaddress import IPv6Address
 from types import MappingProxyType
 
 
@@ -30,13 +30,14 @@ class Field:
     def forms_of(self, text: str) -> tuple[str, ...]:
         """The folded spellings under which a value of this field compares: without case, and as an address if it is one."""
         folded = text.casefold()
-        if self.name != "address":
+        # An IPv4 address has one spelling only, leading zeros are not allowed; an IPv6 address has many.
+        if self.name != "address" or ":" not in folded:
             return (folded,)
         try:
-            address = str(ip_address(folded))
+            address = IPv6Address(folded)
         except ValueError:
             return (folded,)
-        return (folded,) if address == folded else (folded, address)
+        return (folded, str(address.ipv4_mapped or address))
 
 
 @dataclass(frozen=True, slots=True)

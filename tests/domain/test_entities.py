@@ -35,7 +35,7 @@ def test_a_bare_reference_in_the_list_adds_nothing() -> None:
     )
     assert [entity.type for entity in entities] == ["k8scluster", "azureresource"]
     bare = entities.entity_in({"$ref": "5"})
-    assert bare is entities.of_type("azureresource")[0]
+    assert bare == entities.of_type("azureresource")[0]
 
 
 def test_a_reference_is_followed_wherever_it_stands() -> None:
@@ -63,8 +63,8 @@ def test_references_in_a_circle_are_followed_step_by_step() -> None:
         ]
     )
     first, second = entities
-    assert first.find("Parent") is second
-    assert second.find("Parent") is first
+    assert first.find("Parent") == second
+    assert second.find("Parent") == first
 
 
 def test_a_reference_that_dangles_gives_nothing() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
@@ -19,9 +19,12 @@ class Connection:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._prepare()
+            with ExitStack() as unprepared:
+                unprepared.callback(self._db.close)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._prepare()
+                unprepared.pop_all()
         except (sqlite3.Error, OSError) as fault:
             raise BadFile(f"{path}: cannot hold the state: {fault}; name another place with --state") from fault
 
@@ -42,8 +45,14 @@ class Connection:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection inside a transaction: all of it is kept, or none; raises StoreError for its faults."""
+        """The connection inside a transaction: all of it is kept, or none; raises StoreError for its faults.
+
+        Inside another one it is part of that, which is safe because no method of the store lets go of the event loop.
+        """
         with self.reading() as db:
+            if db.in_transaction:
+                yield db
+                return
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -55,16 +56,8 @@ class SqliteLedger:
 
     async def write(self, rows: Sequence[Row]) -> Collection[str]:
         """Writes rows, each only if its stored version is still `version`; returns the keys that lost such a race."""
-        lost = []
         with self._connection.writing() as db:
-            for row in rows:
-                values = _values(row)
-                if row.version:
-                    written = db.execute(_UPDATE, (*values[2:], row.key, row.version)).rowcount
-                else:
-                    written = db.execute(_INSERT, values).rowcount
-                if not written:
-                    lost.append(row.key)
+            lost = _write(db, rows)
             won = [row for row in rows if row.key not in lost]
             db.executemany(
                 "DELETE FROM held WHERE key=?", [(row.key,) for row in won if row.held is None and row.version]
@@ -82,6 +75,28 @@ class SqliteLedger:
     def _rows(self, where: str, *values: object) -> list[Row]:
         with self._connection.reading() as db:
             return [_row(found) for found in db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values)]  # noqa: S608
+
+
+def _write(db: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
+    """The keys of the rows whose stored version was another one; all the others are written."""
+    new = [_values(row) for row in rows if not row.version]
+    known = [(*_values(row)[2:], row.key, row.version) for row in rows if row.version]
+    db.execute("SAVEPOINT rows")
+    written = db.executemany(_INSERT, new).rowcount + db.executemany(_UPDATE, known).rowcount
+    lost: set[str] = set()
+    if written != len(rows):
+        # Somebody wrote in between, which is rare: find out where, one by one.
+        db.execute("ROLLBACK TO rows")
+        lost = {row.key for row in rows if not _is_written(db, row)}
+    db.execute("RELEASE rows")
+    return lost
+
+
+def _is_written(db: sqlite3.Connection, row: Row) -> bool:
+    values = _values(row)
+    if not row.version:
+        return bool(db.execute(_INSERT, values).rowcount)
+    return bool(db.execute(_UPDATE, (*values[2:], row.key, row.version)).rowcount)
 
 
 def _values(row: Row) -> tuple[object, ...]:

@@ -19,14 +19,18 @@ from router.store.sqlite.schema import instant, micros
 _DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, p.body"
 _WITH_PAYLOAD = "deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type"
 
+# Deliveries of one signal to one destination go in the order of their turns.
+_FIRST = (
+    "NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.key=d.key AND e.destination=d.destination "
+    "AND e.turn<d.turn AND e.state IN ('owed', 'claimed'))"
+)
+
 # A lease that ended makes a claimed delivery due again, so claimed rows keep the end of their lease as `due`.
 _CLAIMABLE = f"""
 SELECT {_DELIVERY}, d.attempts, d.born,
        (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened)
 FROM {_WITH_PAYLOAD}
-WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=?
-  AND NOT EXISTS (SELECT 1 FROM deliveries e WHERE e.key=d.key AND e.destination=d.destination
-                  AND e.turn<d.turn AND e.state IN ('owed', 'claimed'))
+WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=? AND {_FIRST}
 ORDER BY d.due, d.rowid LIMIT ?
 """  # noqa: S608
 
@@ -134,6 +138,16 @@ class SqliteOutbox:
                 (stream,),
             )
             return {(destination, DeliveryState(state)): count for destination, state, count in found}
+
+    async def next_due(self, stream: str) -> Mapping[str, datetime]:
+        """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                "SELECT d.destination, min(d.due) FROM deliveries d "  # noqa: S608
+                f"WHERE d.stream=? AND d.state IN ('owed', 'claimed') AND {_FIRST} GROUP BY d.destination",
+                (stream,),
+            )
+            return {destination: instant(due) for destination, due in found}
 
     async def release_claims(self) -> int:
         """Gives back claims that no living process can hold; for the one holder of the state only."""

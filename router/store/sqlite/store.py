@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +25,7 @@ class SqliteStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._held = ExitStack()
         self._connection = Connection(directory / "router.db")
         self.ledger = SqliteLedger(self._connection)
         self.outbox = SqliteOutbox(self._connection)
@@ -31,12 +33,16 @@ class SqliteStore:
         self.quarantine = SqliteQuarantine(self._connection)
 
     def hold(self) -> None:
-        """Makes this process the one that works on the state, as long as it lives; raises StateInUse if another does."""
-        self._holder = (self._directory / "router.lock").open("w")
+        """Makes this process the one that works on the state, until `close`; raises StateInUse if another does."""
+        lock = self._held.enter_context((self._directory / "router.lock").open("w"))
         try:
-            fcntl.flock(self._holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as fault:
             raise StateInUse(f"{self._directory}: another run is at work on this state; wait for it to end") from fault
+
+    def atomically(self) -> AbstractContextManager[object]:
+        """A transaction."""
+        return self._connection.writing()
 
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
@@ -57,8 +63,9 @@ class SqliteStore:
         return Purged(rows=rows, bodies=bodies, payloads=payloads)
 
     async def close(self) -> None:
-        """Lets go of the file."""
+        """Lets go of the file, and of the state."""
         self._connection.close()
+        self._held.close()
 
 
 class SqliteRecord:
