@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from router import rulebook as rules_room
 from router.deliver import Answers, Deliverer, deliver_due
 from router.destinations import discover
-from router.domain.errors import BadPolicy
+from router.domain.errors import BadFile, BadPolicy
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.intake import Intake
+from router.readings import Reader
 from router.rulebook import Problem
 from router.settings import Settings
 
@@ -45,7 +46,8 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
     """The rulebooks of some streams; raises BadPolicy with every problem where one of their policies cannot be used."""
     loaded = rules_room.load_all(directory, discover(), now)
     books = {stream: book for stream in streams if (book := loaded[stream].rulebook) is not None}
-    problems = tuple(problem for stream in streams for problem in loaded[stream].problems)
+    # What is wrong with a file that both streams share is said once.
+    problems = tuple(dict.fromkeys(problem for stream in streams for problem in loaded[stream].problems))
     if len(books) < len(streams):
         raise BadPolicy([str(problem) for problem in problems if problem.level == "problem"])
     return Rules(books, problems)
@@ -54,6 +56,11 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
 def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:
     """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one."""
     return Intake(store, rules.books, rules_room.load_catalogue(), only)
+
+
+def reader_over(rules: Rules, only: Stream | None) -> Reader:
+    """What reads messages without taking them in; `only` as for the intake."""
+    return Reader(rules.books, rules_room.load_catalogue(), only)
 
 
 class Delivery:
@@ -114,7 +121,10 @@ def secrets_of(book: Rulebook, settings: Settings) -> dict[str, str]:
 def _trust(settings: Settings) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if settings.ca_file is not None:
-        context.load_verify_locations(settings.ca_file)
+        try:
+            context.load_verify_locations(settings.ca_file)
+        except OSError as fault:  # ssl's own errors are such, too
+            raise BadFile(f"{settings.ca_file}: ALERT_ROUTER_CA_FILE names no readable file of certificates") from fault
     return context
 
 
@@ -129,4 +139,14 @@ def _credential_for(endpoint: str) -> AsyncTokenCredential:
     return DefaultAzureCredential()
 
 
-__all__ = ["BadPolicy", "Delivery", "Rules", "delivery_over", "intake_over", "load_rules", "secrets_of", "specs_of"]
+__all__ = [
+    "BadPolicy",
+    "Delivery",
+    "Rules",
+    "delivery_over",
+    "intake_over",
+    "load_rules",
+    "reader_over",
+    "secrets_of",
+    "specs_of",
+]

@@ -14,12 +14,15 @@ from datetime import datetime, timedelta
 from router.deliver.answers import Answers
 from router.deliver.retry import PROBE, put_back, settlement_for
 from router.domain.asks import Result
-from router.domain.errors import Rejected, Unauthorized
+from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Claim, DestinationKind, Outbox, Pause, Settlement
 
 LEASE = timedelta(minutes=5)
-"""How long a claim is this worker's alone; longer than any conversation, which is bounded by its requests' timeouts."""
+"""How long a claim is this worker's alone."""
+
+CONVERSATION = 240.0
+"""Seconds that one conversation may take, however many requests it needs; less than the lease."""
 
 GATHER = 0.01
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""
@@ -122,7 +125,10 @@ class Deliverer:
             for claim in claims
         ]
         try:
-            return await self._answers.converse(self._kind, attempts)
+            async with asyncio.timeout(CONVERSATION):
+                return await self._answers.converse(self._kind, attempts)
+        except TimeoutError:
+            return [Unavailable(f"no end within {CONVERSATION:.0f} s")] * len(claims)
         except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not stop the lane.
             return [Rejected(f"internal: {type(fault).__name__}")] * len(claims)
 
