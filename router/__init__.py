@@ -9,7 +9,9 @@ Three rooms, in the order in which a message walks through them, and the ground 
     destinations/  one file per kind of destination                           pure
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     store/         where ledger, outbox, record and quarantine are kept
-    intake.py      takes a batch through accept and decide, asks the ledger, fills the outbox
+    readings.py    what a message says: the signals in it, and what cannot be taken
+    folding.py     what a signal makes of its ledger row: a repeat, or its next turn        pure
+    intake.py      takes a batch through all of it, asks the ledger, fills the outbox
     watch/         what runs on a clock: what a rule held comes out when the rule ends
     assembly.py    the only wiring; settings.py is the only reader of the environment
     cli/           alert-router ...

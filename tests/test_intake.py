@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -75,12 +75,27 @@ class House:
         return Intake(self.store, books, Catalogue(), self.only)
 
 
+type Build = Callable[..., House]
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Builds a house over a rulebook; it is closed when the test ends."""
+    houses: list[House] = []
+
+    def build(book: Rulebook, only: Stream | None = None) -> House:
+        houses.append(House(tmp_path, book, only))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        asyncio.run(house.store.close())
+
+
+@pytest.fixture
+def house(build: Build) -> House:
     """A house with one CWPP policy."""
-    house = House(tmp_path, a_rulebook())
-    yield house
-    asyncio.run(house.store.close())
+    return build(a_rulebook())
 
 
 def outcomes(entries: Sequence[RecordEntry]) -> list[tuple[str, str | None]]:
@@ -150,9 +165,9 @@ def test_a_resolution_of_what_the_ledger_never_saw_goes_to_always(house: House) 
     assert (entry.outcome, entry.destinations) == ("resolved", ("sentinel",))
 
 
-def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(tmp_path: Path) -> None:
+def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(build: Build) -> None:
     """Unhealthy, Healthy, Unhealthy: three turns; each replay is a repeat."""
-    house = House(tmp_path, a_rulebook(stream=Stream.CSPM))
+    house = build(a_rulebook(stream=Stream.CSPM))
     bodies = [
         finding_body(status=s, changed=NOW + day * MINUTE)
         for day, s in enumerate(["Unhealthy", "Healthy", "Unhealthy"])
@@ -184,9 +199,9 @@ def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: Hou
     assert outcomes(entries) == [("resolved", "resolved"), ("routed", "opened")]
 
 
-def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(tmp_path: Path) -> None:
+def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(build: Build) -> None:
     """A Delete carries the date of the last status change, not of the deletion."""
-    house = House(tmp_path, a_rulebook(stream=Stream.CSPM))
+    house = build(a_rulebook(stream=Stream.CSPM))
     house.take(a_message(finding_body(changed=NOW)))
     (entry,) = house.take(a_message(finding_body(changed=NOW - MINUTE, action="Delete")))
     assert entry.outcome == "resolved"
@@ -232,9 +247,9 @@ def test_what_was_resolved_while_it_was_held_does_not_come_out(house: House) -> 
     assert house.owed("tickets") == []
 
 
-def test_a_signal_on_the_wrong_stream_is_quarantined_whole(tmp_path: Path) -> None:
+def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None:
     """Posture never reaches the SOC's queue by standing on its hub."""
-    house = House(tmp_path, a_rulebook(), only=Stream.CWPP)
+    house = build(a_rulebook(), only=Stream.CWPP)
     body = finding_body()
     (entry,) = house.take(a_message(body))
     assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
@@ -280,7 +295,7 @@ def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(hou
     house.take(a_message(alert_body(Status="InProgress")))
     (done,) = asyncio.run(house.store.ledger.find([row.key])).values()
     unfinished = replace(done, turn=3, intent=replace(intent_of(), number=3), version=done.version)
-    assert asyncio.run(house.store.ledger.write([unfinished])) == []
+    assert not asyncio.run(house.store.ledger.write([unfinished]))
     house.book = a_rulebook(routes=[a_route("page", "oncall")])
     (entry,) = house.take(a_message(alert_body(Status="Resolved")))
     assert entry.outcome == "resolved"
@@ -297,9 +312,9 @@ def intent_of() -> Turn:
     return row.intent
 
 
-def test_every_decision_is_owed_to_the_records_second_home(tmp_path: Path) -> None:
+def test_every_decision_is_owed_to_the_records_second_home(build: Build) -> None:
     """Where a policy names one, also what forwards nothing is told there, once a message."""
-    house = House(tmp_path, a_rulebook(record=a_destination("record", Lane.ROWS)), only=Stream.CWPP)
+    house = build(a_rulebook(record=a_destination("record", Lane.ROWS)), only=Stream.CWPP)
     messages = [a_message(alert_body("a")), a_message(alert_body("b", Severity="Low")), a_message(b"?")]
     for _ in range(2):
         house.take(*messages)

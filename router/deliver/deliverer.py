@@ -24,7 +24,7 @@ LEASE = timedelta(minutes=5)
 CONVERSATION = 240.0
 """Seconds that one conversation may take, however many requests it needs; less than the lease."""
 
-GATHER = 0.01
+GATHER = 0.03
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""
 
 
@@ -51,7 +51,7 @@ class Deliverer:
         self._secrets = secrets
         self._clock = clock
         self._slots = slots
-        self._appetite = slots * 2 * kind.batch
+        self._appetite = slots * 8 * kind.batch
 
     async def drain(self) -> None:
         """Delivers until nothing is due here, or the destination refuses our credentials; raises StoreError."""

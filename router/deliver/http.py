@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from functools import lru_cache
 from types import TracebackType
 
 import aiohttp
@@ -39,9 +40,7 @@ class Http:
 
     async def __aenter__(self) -> Http:
         connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ssl=self._tls)
-        session = aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=True
-        )
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
         self._transport = AiohttpTransport(verify=self._tls, client=session)
         return self
 
@@ -61,13 +60,17 @@ class Http:
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
-        asked = httpx.Request(request.method, request.url, headers=dict(request.headers), content=request.body)
+        asked = httpx.Request(request.method, _parsed(request.url), headers=request.headers, content=request.body)
         response = await self._transport.handle_async_request(asked)
         try:
             body = await _read(response)
         finally:
             await response.aclose()
         return HttpAnswer(status=response.status_code, headers=dict(response.headers), body=body)
+
+
+# Parsing a URL costs as much as the rest of a request, and a destination has few of them.
+_parsed = lru_cache(maxsize=256)(httpx.URL)
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -19,8 +19,11 @@ LONGEST = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane
 PROBE = timedelta(minutes=5)
 """How long a destination that refuses our credentials is left alone before one delivery tries again."""
 
+LEAST = 1.0
+"""Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""
+
 WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
-"""Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ... up to 10 minutes, and up to 2 more."""
+"""Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ... with up to 2 more by chance, and never above 10 minutes."""
 
 
 def settlement_for(claim: Claim, result: Result, now: datetime) -> Settlement:
@@ -33,7 +36,7 @@ def settlement_for(claim: Claim, result: Result, now: datetime) -> Settlement:
         case Unauthorized():
             return _again(claim, str(result), PROBE, now)
         case Unavailable(retry_after=float() | int() as wish):
-            return _again(claim, str(result), timedelta(seconds=max(wish, 0)), now)
+            return _again(claim, str(result), timedelta(seconds=max(wish, LEAST)), now)
         case _:
             return _again(claim, str(result), timedelta(seconds=seconds_after(claim.number)), now)
 

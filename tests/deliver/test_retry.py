@@ -27,11 +27,17 @@ def test_a_receipt_means_sent() -> None:
     assert (settled.state, settled.receipt) == (DeliveryState.SENT, receipt)
 
 
-@pytest.mark.parametrize("wish", [0, 1, 90.5])
+@pytest.mark.parametrize("wish", [1, 90.5])
 def test_the_destinations_own_wish_is_honoured(wish: float) -> None:
     """Retry-After says when."""
     settled = settlement_for(a_claim(), Unavailable("429", retry_after=wish), NOW)
     assert (settled.state, settled.due) == (DeliveryState.OWED, NOW + timedelta(seconds=wish))
+
+
+@pytest.mark.parametrize("wish", [0, -5, 0.5])
+def test_a_wish_for_less_than_a_second_waits_a_second(wish: float) -> None:
+    """A destination that says `Retry-After: 0` is not asked in a tight loop."""
+    assert settlement_for(a_claim(), Unavailable("429", retry_after=wish), NOW).due == NOW + timedelta(seconds=1)
 
 
 def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:

@@ -14,6 +14,7 @@ from router.cli.demo.soc.accounts import Account
 from router.cli.demo.soc.endpoint import Endpoint
 
 BODY_LIMIT = 1024 * 1024  # bytes of an uncompressed body
+LOOPBACK_TOKEN = "loopback"  # what the router shows to an endpoint on its own machine, which is no secret
 API_VERSIONS = ("2023-01-01", "2021-11-01-preview")
 
 
@@ -25,6 +26,7 @@ class LogsIngestion(Endpoint):
     def __init__(self, accounts: Iterable[Account], *, keep: int = 10_000) -> None:
         super().__init__()
         self._accounts = {f"Bearer {account.logs_token}": account.name for account in accounts}
+        self._accounts[f"Bearer {LOOPBACK_TOKEN}"] = LOOPBACK_TOKEN
         self.rows: dict[str, deque[Any]] = defaultdict(lambda: deque(maxlen=keep))
         self.counts: Counter[str] = Counter()
         self.counts_by_account: Counter[str] = Counter()

@@ -1,0 +1,109 @@
+"""`alert-router dead-letters list|show|redrive|discard`: what was given up on."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from router.cli.given import clock_for
+from router.cli.kept import ids_for, store_in
+from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.domain.errors import BadUsage
+from router.domain.notices import Notice
+from router.domain.ports import DeadLetter
+
+_SHORT = 12
+"""Digits of an id that the list shows; any beginning of one that is unique will do."""
+
+
+def list_them(options: Namespace) -> int:
+    """Prints every dead letter, oldest first."""
+    letters = asyncio.run(_letters(options))
+    if options.format == "json":
+        print_json([_document(letter) for letter in letters])
+    elif letters:
+        heads = ("id", "died", "destination", "change", "attempts", "error", "signal")
+        print_table(screen(), table_of(heads, [_row(letter) for letter in letters], numbers=(4,)), indent=0)
+    else:
+        screen().print("no dead letters")
+    return 0
+
+
+def show(options: Namespace) -> int:
+    """Prints one dead letter whole."""
+    letters = {letter.delivery.id: letter for letter in asyncio.run(_letters(options))}
+    (id,) = ids_for([options.id], list(letters))
+    document = _document(letters[id]) | {"content": asdict(letters[id].delivery.content)}
+    if options.format == "json":
+        print_json(document)
+        return 0
+    content = document.pop("content")
+    print_table(screen(), table_of(("", ""), document.items()), indent=0)
+    screen().print()
+    print_json(content)
+    return 0
+
+
+def redrive(options: Namespace) -> int:
+    """Owes dead letters again, so that the next run sends them."""
+    if options.all == bool(options.ids):
+        raise BadUsage("redrive: name ids, or --all for all of them")
+    screen().print(f"redriven: {asyncio.run(_redrive(options))}; the next run sends them")
+    return 0
+
+
+def discard(options: Namespace) -> int:
+    """Forgets dead letters."""
+    screen().print(f"discarded: {asyncio.run(_discard(options))}")
+    return 0
+
+
+async def _letters(options: Namespace) -> Sequence[DeadLetter]:
+    async with store_in(options.state) as store:
+        return await store.outbox.dead()
+
+
+async def _redrive(options: Namespace) -> int:
+    async with store_in(options.state) as store:
+        known = [letter.delivery.id for letter in await store.outbox.dead()]
+        ids, now = known if options.all else ids_for(options.ids, known), clock_for(options.now)()
+        return sum([await store.outbox.redrive(id, now) for id in ids])
+
+
+async def _discard(options: Namespace) -> int:
+    async with store_in(options.state) as store:
+        known = [letter.delivery.id for letter in await store.outbox.dead()]
+        ids, now = ids_for(options.ids, known), clock_for(options.now)()
+        return sum([await store.outbox.discard(id, now) for id in ids])
+
+
+def _row(letter: DeadLetter) -> tuple[object, ...]:
+    delivery = letter.delivery
+    died = f"{letter.died:%Y-%m-%dT%H:%M:%SZ}"
+    where = f"{delivery.stream} {delivery.destination}"
+    return delivery.id[:_SHORT], died, where, delivery.change, letter.attempts, letter.error, _title(letter)
+
+
+def _title(letter: DeadLetter) -> str:
+    content = letter.delivery.content
+    return plain(content.title if isinstance(content, Notice) else content.title or content.source)
+
+
+def _document(letter: DeadLetter) -> dict[str, object]:
+    delivery = letter.delivery
+    return {
+        "id": delivery.id,
+        "stream": delivery.stream,
+        "destination": delivery.destination,
+        "lane": delivery.lane.value,
+        "change": delivery.change.value,
+        "turn": delivery.turn,
+        "signal": delivery.content.id,
+        "title": delivery.content.title,
+        "attempts": letter.attempts,
+        "born": letter.born.isoformat().replace("+00:00", "Z"),
+        "died": letter.died.isoformat().replace("+00:00", "Z"),
+        "error": letter.error,
+    }

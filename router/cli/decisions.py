@@ -1,0 +1,63 @@
+"""The decisions file: one JSON object a line, as other programs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from router.domain.errors import BadFile
+from router.domain.notices import RecordEntry
+
+KEYS = tuple(name for name in RecordEntry.__dataclass_fields__ if name not in ("key", "at"))
+"""The keys of a line, always all of them, in this order."""
+
+
+def decision_of(entry: RecordEntry) -> dict[str, object]:
+    """What a line says: null or [] where there is nothing to say, and lists sorted."""
+    return {key: _plain(getattr(entry, key)) for key in KEYS}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return sorted(value)
+    return None if value == "" else value
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionsFile:
+    """Where decisions are written, in the order in which they come."""
+
+    path: Path
+    file: BinaryIO
+
+    def write(self, entries: Iterable[RecordEntry]) -> None:
+        """Writes a line for each; raises BadFile."""
+        try:
+            self.file.writelines(orjson.dumps(decision_of(entry)) + b"\n" for entry in entries)
+        except OSError as fault:
+            raise _unwritable(self.path, fault) from fault
+
+
+@contextmanager
+def decisions_at(path: Path) -> Iterator[DecisionsFile]:
+    """A new decisions file, whole when the context ends; raises BadFile."""
+    try:
+        file = path.open("wb")
+    except OSError as fault:
+        raise _unwritable(path, fault) from fault
+    try:
+        yield DecisionsFile(path, file)
+    finally:
+        try:
+            file.close()
+        except OSError as fault:
+            raise _unwritable(path, fault) from fault
+
+
+def _unwritable(path: Path, fault: OSError) -> BadFile:
+    return BadFile(f"{path}: decisions cannot be written there: {fault.strerror}")

@@ -1,0 +1,42 @@
+"""Decides and does nothing else: no state, no secrets, nothing sent, and so no repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from router.assembly import Clock
+from router.cli.decisions import decisions_at
+from router.cli.files import File
+from router.cli.job import batches_of, messages_in
+from router.cli.progress import progress_over
+from router.cli.tally import Tally
+from router.decide import decide, entry_for
+from router.domain.notices import RecordEntry
+from router.readings import Reader, Reading, Unread
+
+
+def entry_of(reading: Reading, reader: Reader, now: datetime) -> RecordEntry:
+    """What would be on record of a reading that nothing came before."""
+    if isinstance(reading, Unread):
+        return reader.entry_for(reading, now)
+    decision = decide(reading.signal, reader.rulebooks[reading.signal.stream], now)
+    return entry_for(reading.signal, decision, key=reading.arrival.key, source=reading.source, now=now)
+
+
+def decide_only(files: Sequence[File], reader: Reader, clock: Clock, decisions: Path | None) -> Tally:
+    """What the signals in some files come to by themselves, written to the decisions file too; raises BadFile."""
+    tally = Tally()
+    with ExitStack() as stack:
+        written = stack.enter_context(decisions_at(decisions)) if decisions is not None else None
+        advance = stack.enter_context(progress_over(sum(file.size for file in files)))
+        for batch in batches_of(messages_in(files)):
+            now = clock()
+            entries = [entry_of(reading, reader, now) for message in batch for reading in reader.read(message)]
+            tally.add(entries)
+            if written is not None:
+                written.write(entries)
+            advance(sum(len(message.body) for message in batch))
+    return tally

@@ -1,0 +1,63 @@
+"""`alert-router explain`: every step of the decision on each signal in a file, in words."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from datetime import datetime
+
+from rich.console import Console
+
+from router.assembly import reader_over
+from router.cli.decisions import decision_of
+from router.cli.dry_run import entry_of
+from router.cli.files import open_files
+from router.cli.given import clock_for, rules_given, stream_for
+from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.decide import explain
+from router.readings import Reader, Reading, Unread
+
+type Steps = list[tuple[str, str]]
+"""Questions and answers."""
+
+
+def run(options: Namespace) -> int:
+    """Explains each signal, as it is decided by itself: what came before it is not asked."""
+    now, only = clock_for(options.now)(), stream_for(options.stream)
+    reader = reader_over(rules_given(options.rules, only, now), only)
+    with open_files([options.file]) as files:
+        readings = (reading for file in files for message in file.messages() for reading in reader.read(message))
+        if options.format == "json":
+            print_json([_document(reading, reader, now) for reading in readings])
+        else:
+            to = screen()
+            for reading in readings:
+                _print(to, reading, reader, now)
+    return 0
+
+
+def _document(reading: Reading, reader: Reader, now: datetime) -> dict[str, object]:
+    steps = [{"question": question, "answer": answer} for question, answer in _steps(reading, reader, now)]
+    return {"decision": decision_of(entry_of(reading, reader, now)), "steps": steps}
+
+
+def _steps(reading: Reading, reader: Reader, now: datetime) -> Steps:
+    if isinstance(reading, Unread):
+        at_fault = reading.quarantined.at_fault
+        return [("understood?", f"no, {reading.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
+    explained = explain(reading.signal, reader.rulebooks[reading.signal.stream], now)
+    return [(step.question, step.answer) for step in explained.steps]
+
+
+def _print(to: Console, reading: Reading, reader: Reader, now: datetime) -> None:
+    decision = entry_of(reading, reader, now)
+    to.print(plain(f"{decision.source}: {decision.outcome}, {decision.reason}"), style="bold")
+    facts = [
+        ("what", f"{decision.severity or 'unknown'} {decision.kind} {decision.type}: {decision.title}"),
+        ("id", decision.id),
+        ("resource", decision.resource),
+        ("plan", decision.plan),
+        ("goes to", ", ".join(decision.destinations) or "nobody"),
+    ]
+    told = [(name, fact) for name, fact in facts if fact] if decision.id is not None else []
+    print_table(to, table_of(("", ""), [*told, *_steps(reading, reader, now)]))
+    to.print()

@@ -1,0 +1,115 @@
+"""The funnel: what came in, what became of it, and where it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+
+from router.cli.screen import plain, print_table, table_of
+from router.cli.tally import UNKNOWN, Standing, Tally
+from router.domain.attack import AttackTable
+from router.domain.decisions import Outcome
+from router.domain.signals import Severity
+
+_STAGES = {
+    Outcome.QUARANTINED: "quarantined",
+    Outcome.BELOW_FLOOR: "below the floor",
+    Outcome.SUPPRESSED: "suppressed",
+    Outcome.NOTED: "noted",
+    Outcome.REPEAT: "repeats",
+    Outcome.RESOLVED: "resolved",
+    Outcome.ROUTED: "routed",
+}
+"""Outcomes in the order of the funnel, widest first to what people are told."""
+
+_SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)), UNKNOWN)
+
+
+def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> None:
+    """Prints how many signals came in and what became of them, by severity and by ATT&CK tactic too."""
+    _print(screen, ("", "", ""), _stages(tally), numbers=(1,))
+    severities = [(name, *_across(tally.severities, name)) for name in _SEVERITIES]
+    _print_by_outcome(screen, "by severity", severities)
+    if attack is not None:
+        tactics = [(name, *_across(tally.tactics, id)) for id, name in attack.tactics.items()]
+        _print_by_outcome(screen, f"by ATT&CK tactic (v{attack.version})", tactics)
+
+
+def print_released(screen: Console, released: Tally) -> None:
+    """Prints what a rule had held and came out, if anything did."""
+    if released.received:
+        became = ", ".join(f"{_STAGES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
+        screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
+
+
+def print_standings(screen: Console, standings: Sequence[Standing], now: datetime) -> None:
+    """Prints what each destination was sent and is owed, and what keeps it from getting that."""
+    rows = [(one.stream, one.destination, one.sent, one.owed, one.dead) for one in standings]
+    if told := [row for row in rows if any(row[2:])]:
+        _print(screen, ("delivered", "to", "sent", "owed", "dead"), told, numbers=(2, 3, 4))
+    else:
+        screen.print("\n  nothing sent, nothing owed")
+    for one in standings:
+        if one.paused is not None:
+            screen.print(f"  {one.stream} {one.destination}: paused, {plain(one.paused)}")
+        if one.due is not None:
+            screen.print(f"  {one.stream} {one.destination}: {one.owed} owed, next due {_when(one.due, now)}")
+        if one.died:
+            screen.print(
+                f"  {one.stream} {one.destination}: {one.died} given up on; see alert-router dead-letters list"
+            )
+
+
+def print_named(screen: Console, tally: Tally) -> None:
+    """Prints how many decisions name each destination, where nothing is sent."""
+    _print(screen, ("would go to", "signals"), sorted(tally.named.items()), numbers=(1,))
+
+
+def _stages(tally: Tally) -> Iterator[tuple[str, object, str]]:
+    yield "received", tally.received, ""
+    for outcome, words in _STAGES.items():
+        details = list(_details(tally, outcome))
+        yield words, tally.outcomes[outcome], details[0] if details else ""
+        yield from (("", "", detail) for detail in details[1:])
+
+
+def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
+    match outcome:
+        case Outcome.SUPPRESSED:
+            return [f"{count} by {rule} until {until}" for (rule, until), count in sorted(tally.held.items())]
+        case Outcome.ROUTED:
+            opened = [f"{change} {count}" for change, count in sorted(tally.notices.items()) if change != "resolved"]
+            return [", ".join(opened)] if opened else []
+        case Outcome.QUARANTINED | Outcome.REPEAT:
+            codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
+            return [", ".join(codes)] if codes else []
+    return []
+
+
+def _across(counts: dict[tuple[str, str], int], name: str) -> list[int]:
+    return [counts.get((name, outcome), 0) for outcome in _STAGES]
+
+
+def _print_by_outcome(screen: Console, head: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Prints a table of names by outcome, without the names and outcomes that did not occur."""
+    told = [row for row in rows if any(row[1:])]
+    columns = [0] + [place for place in range(1, len(_STAGES) + 1) if any(row[place] for row in told)]
+    if told:
+        heads = [head, *_STAGES.values()]
+        cells = [[row[place] or "." for place in columns] for row in told]
+        _print(screen, [heads[place] for place in columns], cells, numbers=range(1, len(columns)))
+
+
+def _print(
+    screen: Console, heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()
+) -> None:
+    screen.print()
+    print_table(screen, table_of(heads, rows, numbers))
+
+
+def _when(due: datetime, now: datetime) -> str:
+    seconds = max((due - now).total_seconds(), 0)
+    wait = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{due:%Y-%m-%dT%H:%M:%SZ} (in {wait})"

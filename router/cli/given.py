@@ -1,0 +1,53 @@
+"""What options mean: which streams, which rules, which clock."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from router.assembly import Clock, Rules, load_rules
+from router.domain.errors import BadFile
+from router.domain.signals import Stream
+from router.rulebook import Problem
+
+
+def clock_for(now: datetime | None) -> Clock:
+    """The clock, standing still where a time is given."""
+    return (lambda: datetime.now(UTC)) if now is None else (lambda: now)
+
+
+def stream_for(name: str | None) -> Stream | None:
+    """The stream of that name, or None for none."""
+    return Stream(name) if name is not None else None
+
+
+def streams_in(directory: Path, only: Stream | None = None) -> list[Stream]:
+    """The streams that a rules directory has rules for, or the one asked for; raises BadFile where there is none."""
+    if not directory.is_dir():
+        raise BadFile(f"{directory}: is no directory of rules; name one with --rules")
+    if only is not None:
+        return [only]
+    streams = [stream for stream in Stream if (directory / stream).is_dir()]
+    if not streams:
+        raise BadFile(f"{directory}: has neither cwpp/ nor cspm/; name a directory of rules with --rules")
+    return streams
+
+
+def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
+    """The rules to work with, all that is to be said of them said on stderr; raises BadFile and BadPolicy."""
+    rules = load_rules(directory, streams_in(directory, only), now)
+    for line in lines_for(rules.problems):
+        sys.stderr.write(f"{line}\n")
+    return rules
+
+
+def lines_for(problems: Iterable[Problem]) -> list[str]:
+    """A line for each problem, each once, where warnings say that they are."""
+    return list(dict.fromkeys(str(_marked(problem)) for problem in problems))
+
+
+def _marked(problem: Problem) -> Problem:
+    return problem if problem.level == "problem" else replace(problem, message=f"warning: {problem.message}")

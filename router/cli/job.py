@@ -1,0 +1,167 @@
+"""The work of `run` and of `demo`: messages in, decisions written, deliveries made, until nothing is due now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from router.assembly import Clock, Delivery, Rules, delivery_over, intake_over, secrets_of
+from router.cli.decisions import DecisionsFile, decisions_at
+from router.cli.files import File
+from router.cli.progress import progress_over
+from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
+from router.domain.ports import Retention
+from router.domain.signals import Stream
+from router.intake import Message
+from router.settings import Settings
+from router.store.sqlite import SqliteStore
+from router.watch import release
+
+BATCH = 200
+"""Messages that are taken in at a time; each batch is on disk before the next is read."""
+
+BATCH_BYTES = 16 * 1024 * 1024
+"""Bytes after which a batch takes no further message."""
+
+type Before = Mapping[Stream, Counts]
+"""How many deliveries there were in which state before the job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to route by and on.
+
+    `patience` is how long to wait for deliveries that are due again soon; none ends them when nothing is due now.
+    """
+
+    rules: Rules
+    only: Stream | None
+    state: Path
+    decisions: Path | None
+    settings: Settings
+    clock: Clock
+    patience: timedelta = timedelta()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a job came to."""
+
+    tally: Tally
+    released: Tally
+    standings: Sequence[Standing]
+
+    @property
+    def died(self) -> bool:
+        """Whether a delivery was given up on."""
+        return any(one.died for one in self.standings)
+
+
+class Work:
+    """A job at work: takes messages in, delivers, and reports."""
+
+    def __init__(
+        self, job: Job, store: SqliteStore, delivery: Delivery, decisions: DecisionsFile | None, before: Before
+    ) -> None:
+        self._job = job
+        self._store = store
+        self._delivery = delivery
+        self._decisions = decisions
+        self._before = before
+        self._intake = intake_over(store, job.rules, job.only)
+        self._tally, self._released = Tally(), Tally()
+
+    async def finish_earlier(self) -> None:
+        """Finishes what a job that did not end left half done."""
+        await self._store.outbox.release_claims()
+        for stream in self._job.rules.books:
+            await self._intake.complete(await self._store.ledger.unfinished(stream), self._job.clock())
+
+    async def take_in(self, messages: Iterable[Message], size: int) -> None:
+        """Takes messages in, `size` bytes in all; raises BadFile and StoreError."""
+        with progress_over(size) as advance:
+            for batch in batches_of(messages):
+                entries = await self._intake.take(batch, self._job.clock())
+                self._tally.add(entries)
+                if self._decisions is not None:
+                    self._decisions.write(entries)
+                advance(sum(len(message.body) for message in batch))
+
+    async def release(self) -> None:
+        """Decides again what a rule held that ended or changed."""
+        for book in self._job.rules.books.values():
+            self._released.add(await release(self._intake, self._store.ledger, book, self._job.clock()))
+
+    async def deliver(self) -> None:
+        """Delivers until nothing is due now, nor soon if the job has patience."""
+        await self._delivery.deliver_due()
+        end = self._job.clock() + self._job.patience
+        while (now := self._job.clock()) < end:
+            dues = [due for due in await self._dues() if due <= end]
+            if not dues:
+                return
+            await asyncio.sleep(max((min(dues) - now).total_seconds(), 0.05))
+            await self._delivery.deliver_due()
+
+    async def report(self) -> Report:
+        """What it all came to; what need not be kept any longer goes."""
+        outbox = self._store.outbox
+        standings = [one for stream in Stream for one in await standings_in(outbox, stream, self._before[stream])]
+        await self._store.purge(self._job.clock(), Retention())
+        return Report(tally=self._tally, released=self._released, standings=standings)
+
+    async def _dues(self) -> list[datetime]:
+        outbox = self._store.outbox
+        return [due for stream in self._job.rules.books for due in (await dues_in(outbox, stream)).values()]
+
+
+@asynccontextmanager
+async def at_work(job: Job) -> AsyncIterator[Work]:
+    """A job at work, with the state to itself.
+
+    Raises MissingSecret before anything is touched, StateInUse, BadFile and StoreError.
+    """
+    for book in job.rules.books.values():
+        secrets_of(book, job.settings)
+    async with AsyncExitStack() as stack:
+        store = SqliteStore(job.state)
+        stack.push_async_callback(store.close)
+        store.hold()
+        delivery = await stack.enter_async_context(delivery_over(store, job.rules, job.settings, job.clock))
+        decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
+        before = {stream: await store.outbox.counts(stream) for stream in Stream}
+        work = Work(job, store, delivery, decisions, before)
+        await work.finish_earlier()
+        yield work
+
+
+async def do(job: Job, files: Sequence[File]) -> Report:
+    """Routes files until nothing is due; raises as `at_work` does."""
+    async with at_work(job) as work:
+        await work.take_in(messages_in(files), sum(file.size for file in files))
+        await work.release()
+        await work.deliver()
+        return await work.report()
+
+
+def messages_in(files: Iterable[File]) -> Iterator[Message]:
+    """The messages of files in their order."""
+    return (message for file in files for message in file.messages())
+
+
+def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
+    """Messages in batches in which none is twice: a file may be given twice."""
+    batch: dict[str, Message] = {}
+    size = 0
+    for message in messages:
+        if len(batch) >= BATCH or size >= BATCH_BYTES or message.arrival.key in batch:
+            yield list(batch.values())
+            batch, size = {}, 0
+        batch[message.arrival.key] = message
+        size += len(message.body)
+    if batch:
+        yield list(batch.values())

@@ -1,0 +1,165 @@
+"""What can be written on the command line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from router.domain.errors import BadUsage
+
+STREAMS = ("cwpp", "cspm")
+
+
+class Parser(ArgumentParser):
+    """A parser whose complaint is an error of ours: one line."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type, misc]
+
+    def error(self, message: str) -> NoReturn:
+        """Raises BadUsage, naming the argument first."""
+        raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+type Commands = _SubParsersAction[Parser]
+
+
+def new_parser() -> Parser:
+    """The parser; what it parses has in `command` the module and the function that obey it."""
+    parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
+    commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+    _add_demo(commands)
+    _add_explain(commands)
+    _add_rules(commands)
+    _add_dead_letters(commands)
+    _add_quarantine(commands)
+    return parser
+
+
+def instant_in(text: str) -> datetime:
+    """The instant that an ISO 8601 text names; UTC where it names no zone."""
+    try:
+        written = datetime.fromisoformat(text.strip())
+        instant = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ArgumentTypeError(f"{text!r} is no time; write one such as 2026-11-24T12:00:00Z") from None
+    if not 1970 <= instant.year < 9000:
+        raise ArgumentTypeError(f"{text!r} is no time to route at; write one after 1970")
+    return instant
+
+
+def _add_run(commands: Commands) -> None:
+    run = _command(commands, "run", "run:run", "route messages from files")
+    _add_stream(run, "the stream that the messages come from; without it each goes to its own")
+    _add_rules_dir(run)
+    _add_state(run)
+    _add_now(run)
+    run.add_argument(
+        "--decisions", metavar="FILE", type=Path, help="write every decision there, one JSON object a line"
+    )
+    run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
+    run.add_argument("files", metavar="FILE", nargs="+", help="NDJSON, JSON or CSV; - is standard input")
+
+
+def _add_demo(commands: Commands) -> None:
+    demo = _command(commands, "demo", "demo:run", "route bundled samples to a SOC on loopback")
+    _add_state(demo, ".state/demo")
+    demo.add_argument("--decisions", metavar="FILE", type=Path, help="where to write decisions (default: in the state)")
+
+
+def _add_explain(commands: Commands) -> None:
+    explain = _command(commands, "explain", "explain:run", "say every step of the decision on each signal in a file")
+    _add_stream(explain, "the stream that the messages come from; without it each goes to its own")
+    _add_rules_dir(explain)
+    _add_now(explain)
+    _add_format(explain)
+    explain.add_argument("file", metavar="FILE", help="NDJSON, JSON or CSV; - is standard input")
+
+
+def _add_rules(commands: Commands) -> None:
+    rules = _group(commands, "rules", "check, test and describe the rules")
+    check = _command(rules, "check", "rules:check", "report problems and warnings")
+    test = _command(rules, "test", "rules:test", "run the examples")
+    for command in (check, test):
+        command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=_RULES)
+        _add_now(command)
+        _add_format(command)
+    schema = _command(rules, "schema", "rules:schema", "print the JSON Schemas of the rules files")
+    schema.add_argument("name", metavar="NAME", nargs="?", help="policy, suppression, owners, ...; without it all")
+    schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
+
+
+def _add_dead_letters(commands: Commands) -> None:
+    letters = _group(commands, "dead-letters", "see to what was given up on")
+    listing = _command(letters, "list", "dead_letters:list_them", "list them")
+    show = _command(letters, "show", "dead_letters:show", "show one whole")
+    show.add_argument("id", metavar="ID", help=_ID)
+    redrive = _command(letters, "redrive", "dead_letters:redrive", "owe them again; the next run sends them")
+    redrive.add_argument("--all", action="store_true", help="all of them")
+    redrive.add_argument("ids", metavar="ID", nargs="*", help=_ID)
+    discard = _command(letters, "discard", "dead_letters:discard", "forget them")
+    discard.add_argument("ids", metavar="ID", nargs="+", help=_ID)
+    for command in (listing, show):
+        _add_format(command)
+    for command in (redrive, discard):
+        _add_now(command)
+    for command in (listing, show, redrive, discard):
+        _add_state(command)
+
+
+def _add_quarantine(commands: Commands) -> None:
+    quarantine = _group(commands, "quarantine", "see to what was not understood")
+    listing = _command(quarantine, "list", "quarantine:list_it", "list it")
+    show = _command(quarantine, "show", "quarantine:show", "show one message whole")
+    show.add_argument("id", metavar="ID", help=_ID)
+    retake = _command(quarantine, "retake", "quarantine:retake", "read messages again, with today's code")
+    _add_stream(retake, "the stream that they come from; without it each goes to its own")
+    _add_rules_dir(retake)
+    _add_now(retake)
+    discard = _command(quarantine, "discard", "quarantine:discard", "forget messages")
+    for command in (listing, show):
+        _add_format(command)
+    for command in (retake, discard):
+        command.add_argument("ids", metavar="ID", nargs="+", help=_ID)
+    for command in (listing, show, retake, discard):
+        _add_state(command)
+
+
+_ID = "an id from the list, or the beginning of one"
+_RULES = "the rules directory (default: rules)"
+
+
+def _command(commands: Commands, name: str, command: str, help: str) -> Parser:
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _group(commands: Commands, name: str, help: str) -> Commands:
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    group: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    return group
+
+
+def _add_stream(parser: Parser, help: str) -> None:
+    parser.add_argument("--stream", choices=STREAMS, help=help)
+
+
+def _add_rules_dir(parser: Parser) -> None:
+    parser.add_argument("--rules", metavar="DIR", type=Path, default=Path("rules"), help=_RULES)
+
+
+def _add_state(parser: Parser, default: str = ".state") -> None:
+    help = f"where the state is kept (default: {default})"
+    parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
+
+
+def _add_now(parser: Parser) -> None:
+    parser.add_argument("--now", metavar="ISO", type=instant_in, help="the time to decide at (default: the clock's)")
+
+
+def _add_format(parser: Parser) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print (default: text)")

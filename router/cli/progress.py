@@ -1,0 +1,25 @@
+"""How far a run is, shown where somebody watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+type Advance = Callable[[int], None]
+"""Called with the number of bytes that have been taken in since the last time."""
+
+
+@contextmanager
+def progress_over(size: int) -> Iterator[Advance]:
+    """A progress bar on stderr over that many bytes, gone when the context ends; nothing where it is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("taking in", total=size)
+        yield lambda step: bar.advance(task, step)

@@ -1,0 +1,107 @@
+"""`alert-router quarantine list|show|retake|discard`: what was not understood."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime
+
+from router.assembly import intake_over, reader_over
+from router.cli.given import clock_for, rules_given, stream_for
+from router.cli.kept import ids_for, store_in
+from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.domain.ledger import Arrival
+from router.domain.ports import Kept
+from router.intake import Intake, Message
+from router.readings import Reader, Unread
+from router.store.sqlite import SqliteStore
+
+
+def list_it(options: Namespace) -> int:
+    """Prints what is kept, oldest first."""
+    kept = asyncio.run(_kept(options))
+    if options.format == "json":
+        print_json([_document(one) for one in kept])
+    elif kept:
+        rows = [
+            (one.id, f"{one.at:%Y-%m-%dT%H:%M:%SZ}", one.source, len(one.quarantined.body), one.quarantined.reason)
+            for one in kept
+        ]
+        print_table(screen(), table_of(("id", "since", "source", "bytes", "reason"), rows, numbers=(3,)), indent=0)
+    else:
+        screen().print("nothing is in quarantine")
+    return 0
+
+
+def show(options: Namespace) -> int:
+    """Prints one kept message whole, with why it is here."""
+    kept = {one.id: one for one in asyncio.run(_kept(options))}
+    (id,) = ids_for([options.id], list(kept))
+    document = _document(kept[id])
+    body = kept[id].quarantined.body.decode("utf-8", "backslashreplace")
+    if options.format == "json":
+        print_json(document | {"body": body})
+        return 0
+    print_table(screen(), table_of(("", ""), document.items()), indent=0)
+    screen().print()
+    screen().print("\n".join(plain(line) for line in body.split("\n")), soft_wrap=True)
+    return 0
+
+
+def retake(options: Namespace) -> int:
+    """Reads kept messages again and takes in what is understood now; the rest stays."""
+    for line in asyncio.run(_retake(options)):
+        screen().print(plain(line), soft_wrap=True)
+    return 0
+
+
+def discard(options: Namespace) -> int:
+    """Forgets kept messages."""
+    screen().print(f"discarded: {asyncio.run(_discard(options))}")
+    return 0
+
+
+async def _kept(options: Namespace) -> Sequence[Kept]:
+    async with store_in(options.state) as store:
+        return await store.quarantine.all()
+
+
+async def _discard(options: Namespace) -> int:
+    async with store_in(options.state) as store:
+        known = [one.id for one in await store.quarantine.all()]
+        return sum([await store.quarantine.remove(id) for id in ids_for(options.ids, known)])
+
+
+async def _retake(options: Namespace) -> list[str]:
+    async with store_in(options.state) as store:
+        kept = {one.id: one for one in await store.quarantine.all()}
+        ids = ids_for(options.ids, list(kept))
+        clock, only = clock_for(options.now), stream_for(options.stream)
+        rules = rules_given(options.rules, only, clock())
+        store.hold()
+        reader, intake = reader_over(rules, only), intake_over(store, rules, only)
+        return [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
+
+
+async def _retake_one(kept: Kept, store: SqliteStore, reader: Reader, intake: Intake, now: datetime) -> str:
+    message = Message(kept.quarantined.body, kept.source, Arrival(f"retake:{kept.id}", 1))
+    readings = reader.read(message)
+    if all(isinstance(reading, Unread) for reading in readings):
+        why = ", ".join(str(one.quarantined.reason) for one in readings if isinstance(one, Unread))
+        return f"{kept.id}: stays, it is still not understood: {why}"
+    entries = await intake.take([message], now)
+    await store.quarantine.remove(kept.id)
+    return f"{kept.id}: {'; '.join(f'{entry.outcome}, {entry.reason}' for entry in entries)}"
+
+
+def _document(kept: Kept) -> dict[str, object]:
+    return {
+        "id": kept.id,
+        "since": kept.at.isoformat().replace("+00:00", "Z"),
+        "source": kept.source,
+        "stream": kept.stream,
+        "reason": str(kept.quarantined.reason),
+        "at_fault": kept.quarantined.at_fault,
+        "bytes": len(kept.quarantined.body),
+    }

@@ -1,0 +1,70 @@
+"""`alert-router run`: routes messages from files."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from router.assembly import Rules, reader_over
+from router.cli.dry_run import decide_only
+from router.cli.files import open_files
+from router.cli.funnel import print_named, print_released, print_standings, print_tally
+from router.cli.given import clock_for, rules_given, stream_for
+from router.cli.job import Job, Report, do
+from router.cli.screen import screen
+from router.domain.attack import AttackTable
+from router.domain.errors import BadUsage
+from router.settings import Settings
+
+DIED = 1
+"""The exit code where a delivery was given up on."""
+
+
+def run(options: Namespace) -> int:
+    """Routes files until nothing is due now; 1 where a delivery died, else 0."""
+    clock, only = clock_for(options.now), stream_for(options.stream)
+    _refuse_to_overwrite(options.files, options.decisions)
+    with open_files(options.files) as files:
+        rules = rules_given(options.rules, only, clock())
+        if options.dry_run:
+            tally = decide_only(files, reader_over(rules, only), clock, options.decisions)
+            print_tally(screen(), tally, _attack_in(rules))
+            print_named(screen(), tally)
+            return 0
+        job = Job(
+            rules=rules,
+            only=only,
+            state=options.state,
+            decisions=options.decisions,
+            settings=Settings(),
+            clock=clock,
+        )
+        report = asyncio.run(do(job, files))
+    print_report(job, report)
+    return DIED if report.died else 0
+
+
+def print_report(job: Job, report: Report) -> None:
+    """Prints the funnel of a job, and where its decisions and its state are."""
+    print_tally(screen(), report.tally, _attack_in(job.rules))
+    print_released(screen(), report.released)
+    print_standings(screen(), report.standings, job.clock())
+    if job.decisions is not None:
+        screen().print(f"\n  decisions  {job.decisions}")
+    screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")
+
+
+def _attack_in(rules: Rules) -> AttackTable:
+    return next(iter(rules.books.values())).attack
+
+
+def _refuse_to_overwrite(files: Sequence[str], decisions: Path | None) -> None:
+    if decisions is not None and decisions.exists() and any(_is_same(decisions, name) for name in files):
+        raise BadUsage(f"{decisions}: is one of the files to route; name another one with --decisions")
+
+
+def _is_same(decisions: Path, name: str) -> bool:
+    path = Path(name)
+    return path.exists() and decisions.samefile(path)

@@ -1,0 +1,53 @@
+"""Where text is printed for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH = 10_000
+"""Columns where there is no terminal: programs that read lines want whole ones."""
+
+
+def screen() -> Console:
+    """Standard output: in colour and as wide as the terminal, or plain where it is none."""
+    width = None if sys.stdout.isatty() else _WIDTH
+    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+
+
+def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Table:
+    """A table without lines, two spaces in; the columns in `numbers` stand to the right."""
+    right = set(numbers)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=any(heads), header_style="bold")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place in right else "left", no_wrap=place in right, overflow="fold")
+    for row in rows:
+        table.add_row(*(plain(str(cell)) for cell in row))
+    return table
+
+
+def print_table(screen: Console, table: Table, indent: int = 2) -> None:
+    """Prints a table, indented, without the blanks that fill its last column."""
+    with screen.capture() as captured:
+        screen.print(table, width=screen.width - indent, soft_wrap=False)
+    for line in captured.get().splitlines():
+        screen.file.write(f"{' ' * indent}{line}".rstrip() + "\n")
+
+
+def print_json(value: object) -> None:
+    """Prints a value as JSON, indented."""
+    sys.stdout.write(json_of(value).decode())
+
+
+def json_of(value: object) -> bytes:
+    """A value as JSON, indented, with a line end."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def plain(text: str) -> str:
+    """Text from a message, without what would move the cursor or paint the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -1,0 +1,102 @@
+"""What a run came to, counted from the entries that it put on record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from router.domain.decisions import Outcome
+from router.domain.notices import RecordEntry
+from router.domain.ports import DeliveryState, Outbox
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of entries: by outcome, and what each outcome was for."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By outcome and the code of its reason."""
+    held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By suppression rule, and the instant until which it holds."""
+    notices: Counter[str] = field(default_factory=Counter)
+    severities: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By severity and outcome."""
+    tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By ATT&CK tactic id and outcome."""
+    named: Counter[str] = field(default_factory=Counter)
+    """By destination that a decision names."""
+
+    @property
+    def received(self) -> int:
+        """How many signals there were, those that could not be understood among them."""
+        return self.outcomes.total()
+
+    def add(self, entries: Iterable[RecordEntry]) -> None:
+        """Counts some more."""
+        for entry in entries:
+            self.outcomes[entry.outcome] += 1
+            self.reasons[entry.outcome, entry.reason.partition(": ")[0]] += 1
+            if entry.suppressed_by is not None:
+                self.held[entry.suppressed_by, entry.suppressed_until or ""] += 1
+            if entry.notice is not None:
+                self.notices[entry.notice] += 1
+            if entry.outcome != Outcome.QUARANTINED:
+                self.severities[entry.severity or UNKNOWN, entry.outcome] += 1
+            self.tactics.update((tactic, entry.outcome) for tactic in entry.tactics)
+            self.named.update(entry.destinations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How it stands with one destination: what was sent and given up on in this run, and what is left altogether."""
+
+    stream: str
+    destination: str
+    sent: int
+    died: int
+    owed: int
+    dead: int
+    due: datetime | None = None
+    """When the next of what is owed is due."""
+    paused: str | None = None
+    """Why it is paused, where it is: it refuses our credentials."""
+
+
+type Counts = Mapping[tuple[str, DeliveryState], int]
+
+
+async def standings_in(outbox: Outbox, stream: str, before: Counts) -> list[Standing]:
+    """How it stands with every destination of a stream, given the counts from before the run."""
+    counts = await outbox.counts(stream)
+    dues, pauses = await dues_in(outbox, stream), await outbox.pauses(stream)
+
+    def new(destination: str, state: DeliveryState) -> int:
+        return counts.get((destination, state), 0) - before.get((destination, state), 0)
+
+    return [
+        Standing(
+            stream=stream,
+            destination=destination,
+            sent=new(destination, DeliveryState.SENT),
+            died=max(new(destination, DeliveryState.DEAD), 0),
+            owed=sum(counts.get((destination, state), 0) for state in (DeliveryState.OWED, DeliveryState.CLAIMED)),
+            dead=counts.get((destination, DeliveryState.DEAD), 0),
+            due=dues.get(destination),
+            paused=pauses[destination].error if destination in pauses else None,
+        )
+        for destination in sorted({destination for destination, _ in counts})
+    ]
+
+
+async def dues_in(outbox: Outbox, stream: str) -> Mapping[str, datetime]:
+    """When each destination that is owed something is next tried; a paused one is tried when it is probed."""
+    pauses = await outbox.pauses(stream)
+    return {
+        destination: max(due, pauses[destination].probe) if destination in pauses else due
+        for destination, due in (await outbox.next_due(stream)).items()
+    }

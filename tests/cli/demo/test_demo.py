@@ -1,0 +1,103 @@
+"""`demo`: the main job, on real HTTP, twice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.house import House, Said, a_process, column, lines_in
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The demo, run twice in one directory, and what the decisions were each time."""
+
+    directory: Path
+    first: Said
+    decisions: list[dict[str, Any]]
+    second: Said
+    repeats: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The demo as people run it."""
+    directory = tmp_path_factory.mktemp("demo")
+    decisions = directory / ".state" / "demo" / "decisions.ndjson"
+    first = a_process("demo", within=directory)
+    once = lines_in(decisions)
+    return Told(directory, first, once, a_process("demo", within=directory), lines_in(decisions))
+
+
+def test_everything_arrives(told: Told) -> None:
+    """Samples of every kind are routed by the shipped rules to a SOC that turns requests away at first; exit 0."""
+    first, decisions = told.first, told.decisions
+    assert (first.code, first.err) == (0, "")
+    assert len(decisions) >= 60
+    assert {"routed", "suppressed", "below_floor", "noted", "resolved", "repeat", "quarantined"} == set(
+        column(decisions, "outcome")
+    )
+    assert {"cwpp", "cspm"} <= set(column(decisions, "stream"))
+    for words in (
+        f"received          {len(decisions)}",
+        "4 by scanner-sql-bruteforce until 2028-",
+        "not_json 1",
+        "by severity",
+        "by ATT&CK tactic (v",
+        "decisions  .state/demo/decisions.ndjson",
+        "state      .state/demo",
+        "429 x 3",
+        "503 x 1",
+        "dropped x 1",
+    ):
+        assert words in first.out
+    for destination in ("oncall", "soc-tickets", "sentinel", "backlog", "posture", "demo-webhook", "record"):
+        assert destination in first.out
+    assert "owed, next due" not in first.out
+
+
+def test_the_soc_saw_what_was_sent(told: Told) -> None:
+    """What the funnel says was sent is what the SOC took: no page and no row more, and one ticket for each opening."""
+    first = told.first
+    lines = [line.split() for line in first.out.splitlines()]
+    sent = Counter[str]()
+    for line in lines:
+        if len(line) == 5 and line[0] in ("cwpp", "cspm"):
+            sent[line[1]] += int(line[2])
+    assert f"202 x {sent['oncall']}" in first.out
+    assert f"webhook      {sent['demo-webhook']} hooks" in first.out
+    assert f"logs         {sent['sentinel'] + sent['posture'] + sent['record']} rows" in first.out
+    tickets = next(int(line[1]) for line in lines if line[:1] == ["servicenow"])
+    assert f"201 x {tickets}," in first.out
+    assert 0 < tickets < sent["soc-tickets"] + sent["backlog"]
+
+
+def test_signals_change_and_end(told: Told) -> None:
+    """Its story opens, updates, resolves and opens again."""
+    notices = column(told.decisions, "notice")
+    assert {"opened", "updated", "resolved"} <= set(notices)
+
+
+def test_the_second_time_nothing_is_sent(told: Told) -> None:
+    """Run twice, everything is a repeat or was never sent, and the SOC hears nothing."""
+    assert (told.second.code, told.second.err) == (0, "")
+    assert set(column(told.repeats, "outcome")) == {"repeat", "below_floor", "suppressed", "quarantined"}
+    assert "nothing sent, nothing owed" in told.second.out
+    assert "servicenow   0 tickets   nothing" in told.second.out
+
+
+def test_it_writes_only_where_it_says(told: Told) -> None:
+    """Everything is in the state, which is not where `run` keeps its own."""
+    written = {path.relative_to(told.directory).as_posix() for path in told.directory.rglob("*") if path.is_file()}
+    assert {Path(name).parent.as_posix() for name in written} == {".state/demo"}
+
+
+def test_a_state_that_cannot_be_kept_is_named(house: House) -> None:
+    """An error of the demo is one line too."""
+    house.writes("file", "")
+    assert house.says("demo", "--state", "file").complaint.startswith("file/router.db: ")
+    assert house.says("demo", "--to", "mars").complaint.startswith("unrecognized arguments: --to")

@@ -1,0 +1,138 @@
+"""A small house to run the command line in: rules that write to files, messages, and what a command said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from router.cli import main
+from tests.builders import RULES
+
+POLICIES = {
+    "cwpp": """
+stream: cwpp
+floor: {default: Medium}
+destinations:
+  people: {kind: file, path: PATH/people.ndjson}
+  everything: {kind: file, path: PATH/everything.ndjson}
+routes: [{name: high, when: {at_least: High}, to: [people]}]
+always: [everything]
+otherwise: [people]
+""",
+    "cspm": """
+stream: cspm
+floor: {default: Medium}
+destinations:
+  backlog: {kind: file, path: PATH/backlog.ndjson}
+routes: []
+always: []
+otherwise: [backlog]
+""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def complaint(self) -> str:
+        """The one line that it failed with; fails itself where there is not exactly one."""
+        assert self.code == 2, self
+        assert self.out == "", self.out
+        (line,) = self.err.splitlines()
+        assert "Traceback" not in line
+        return line
+
+
+class House:
+    """A directory with rules, in which commands are run."""
+
+    def __init__(self, directory: Path, capture: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self._capture = capture
+
+    def says(self, *arguments: str | Path) -> Said:
+        """What a command comes to, run in this process."""
+        self._capture.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = self._capture.readouterr()
+        return Said(code, out, err)
+
+    def routes(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        """The decisions of a run that must end well."""
+        said = self.says("run", "--decisions", self.directory / "decisions.ndjson", *arguments)
+        assert said.code == 0, said
+        return self.lines("decisions.ndjson")
+
+    def writes(self, name: str, content: bytes | str) -> str:
+        """A file here, by its name."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return name
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """The objects in a file of NDJSON here."""
+        return lines_in(self.directory / name)
+
+
+def a_process(*arguments: str, within: Path) -> Said:
+    """What the program comes to, run as a program in some directory."""
+    command = [sys.executable, "-m", "router", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=within)
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def furnish(directory: Path) -> None:
+    """Puts rules for both streams into a directory, whose destinations are files beside them."""
+    for stream, policy in POLICIES.items():
+        (directory / "rules" / stream / "suppressions").mkdir(parents=True)
+        (directory / "rules" / stream / "policy.yaml").write_text(policy.replace("PATH", str(directory)))
+    (directory / "rules" / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
+
+
+def lines_in(path: Path) -> list[dict[str, Any]]:
+    """The objects in a file of NDJSON; none where there is no such file."""
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def ndjson(*messages: object) -> bytes:
+    """Messages, one a line; bytes stand for themselves."""
+    lines = (message if isinstance(message, bytes) else orjson.dumps(message) for message in messages)
+    return b"".join(line + b"\n" for line in lines)
+
+
+def column(decisions: Sequence[dict[str, Any]], key: str) -> list[Any]:
+    """One key of every decision."""
+    return [decision[key] for decision in decisions]
+
+
+def a_suppression(alert_type: str, until: str, host: str = "web-01") -> bytes:
+    """A suppression rule, as Defender writes it, on one host."""
+    return orjson.dumps(
+        {
+            "properties": {
+                "alertType": alert_type,
+                "state": "Enabled",
+                "reason": "Noise",
+                "comment": "known, owner secops@example.com",
+                "expirationDateUtc": until,
+                "suppressionAlertsScope": {"allOf": [{"field": "entities.host.hostName", "in": [host]}]},
+            }
+        }
+    )

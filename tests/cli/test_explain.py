@@ -1,0 +1,70 @@
+"""`explain`: every step of the decision, in words."""
+
+from __future__ import annotations
+
+import json
+
+from tests.accept.messages import a_flat_alert, an_assessment
+from tests.cli.house import House, a_suppression, ndjson
+
+NOW = "2026-11-24T12:00:00Z"
+
+
+def test_every_step_is_said(house: House) -> None:
+    """Which floor, each rule for the type and why it does not hold, which routes, and where it goes."""
+    house.writes("rules/cwpp/suppressions/db.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z", host="db-01"))
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-01T00:00:00Z"))
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    said = house.says("explain", "--now", NOW, "a.ndjson")
+    assert said.code == 0
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert lines[0] == "a.ndjson:1: routed, routes: high"
+    for line in (
+        "what High alert VM_Example: Something happens",
+        "goes to everything, people",
+        "resolved? no, its status is New",
+        "below the floor? no, High is at least Medium",
+        "held by db? no, entities.host.hostname in ['db-01'] is not met: the signal has web-01",
+        "held by old? no, the rule ended at 2026-11-01T00:00:00Z",
+        "ATT&CK? TA0003 Persistence, TA0006 Credential Access",
+        "route high? yes, to people",
+        "always everything",
+    ):
+        assert line in lines
+
+
+def test_a_rule_that_holds_is_said_with_its_end(house: House) -> None:
+    """Asked one by one, the rule that decides says yes."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    said = house.says("explain", "--now", NOW, house.writes("a.ndjson", ndjson(a_flat_alert())))
+    assert "a.ndjson:1: suppressed, rule: known until 2026-12-31T00:00:00Z" in said.out
+    assert "yes, until 2026-12-31T00:00:00Z" in said.out
+
+
+def test_what_is_not_understood_is_explained_too(house: House) -> None:
+    """The reason and the field at fault, also on the wrong stream."""
+    house.writes("a.ndjson", ndjson({"some": "thing"}, b"?", an_assessment()))
+    out = house.says("explain", "--stream", "cwpp", "a.ndjson").out
+    for words in (
+        "a.ndjson:1: quarantined, unknown_shape: ",
+        "at fault",
+        "not_json: ",
+        "wrong_stream: cspm recommendation",
+    ):
+        assert words in out
+
+
+def test_as_json_it_holds_the_decision(house: House) -> None:
+    """--format json gives each decision as the decisions file does, and its steps."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(), b"?"))
+    decision = house.routes("--dry-run", "--now", NOW, "a.ndjson")[0]
+    explained, unread = json.loads(house.says("explain", "--now", NOW, "--format", "json", "a.ndjson").out)
+    assert explained["decision"] == decision
+    assert {"question": "only noted?", "answer": "no"} in explained["steps"]
+    assert unread["decision"]["outcome"] == "quarantined"
+
+
+def test_it_leaves_nothing_behind(house: House) -> None:
+    """Explaining keeps no state."""
+    house.says("explain", house.writes("a.ndjson", ndjson(a_flat_alert())))
+    assert not (house.directory / ".state").exists()

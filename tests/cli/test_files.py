@@ -1,0 +1,211 @@
+"""Files become messages: by line, by row, by place, or whole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.cli.files import lines_in, open_files
+from router.domain.errors import BadFile
+from tests.accept.messages import a_flat_alert, a_table_row
+from tests.cli.house import House, column, ndjson
+
+ROWS = [a_table_row(SystemAlertId=f"row-{number}", VendorOriginalId=f"row-{number}") for number in (1, 2)]
+
+
+def sources(*names: str) -> list[str]:
+    """How the messages of some files are called."""
+    with open_files(names) as files:
+        return [message.source for file in files for message in file.messages()]
+
+
+def bodies(*names: str) -> list[bytes]:
+    """The messages of some files."""
+    with open_files(names) as files:
+        return [message.body for file in files for message in file.messages()]
+
+
+def as_csv(rows: Sequence[dict[str, object]], first: Sequence[str] = ()) -> str:
+    """Rows as Log Analytics exports them, with the columns of the first one, and others before them."""
+    text = io.StringIO()
+    names = [*first, *rows[0]]
+    writer = csv.DictWriter(text, names)
+    writer.writeheader()
+    writer.writerows(
+        {name: value if isinstance(value, str) else orjson.dumps(value).decode() for name, value in row.items()}
+        for row in rows
+    )
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["alerts.ndjson", "alerts.jsonl", "ALERTS.NDJSON", "alerts.json", "alerts", "alerts.txt"]
+)
+def test_lines_are_messages(house: House, name: str) -> None:
+    """NDJSON is one message a line, whatever else the file is called; blank lines count and say nothing."""
+    house.writes(name, b'{"a":1}\n\n  \r\n{"a":2}\r\n{"a":3}')
+    assert sources(name) == [f"{name}:1", f"{name}:4", f"{name}:5"]
+    assert bodies(name) == [b'{"a":1}', b'{"a":2}', b'{"a":3}']
+
+
+def test_only_a_line_feed_ends_a_line(house: House) -> None:
+    """What Unicode calls a line end is text like any other."""
+    text = '{"a":"one\u2028two\x85three\x0bfour"}'
+    house.writes("alerts.ndjson", f"{text}\n")
+    assert bodies("alerts.ndjson") == [text.encode()]
+
+
+@given(lines=st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8))
+def test_no_line_is_lost(lines: list[bytes]) -> None:
+    """Every line that holds anything is a message, under its own number."""
+    kept = [
+        number
+        for number, line in enumerate(lines, 1)
+        if line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip()
+    ]
+    assert [number for number, _ in lines_in(io.BytesIO(b"\n".join(lines)))] == kept
+
+
+def test_a_byte_order_mark_is_no_part_of_a_message(house: House) -> None:
+    """A BOM in front of NDJSON or CSV is left out."""
+    house.writes("alerts.ndjson", b"\xef\xbb\xbf" + ndjson(a_flat_alert()))
+    house.writes("alerts.csv", b"\xef\xbb\xbf" + as_csv(ROWS).encode())
+    assert column(house.routes("--dry-run", "alerts.ndjson", "alerts.csv"), "outcome") == ["routed"] * 3
+
+
+@pytest.mark.parametrize("wrapped", [lambda items: items, lambda items: {"records": items}])
+def test_the_elements_of_a_document_are_messages(house: House, wrapped: object) -> None:
+    """An array, or `records`, is one message for each element, called by its place from 1."""
+    house.writes("alerts.json", orjson.dumps(wrapped([{"a": 1}, 2])))  # type: ignore[operator]
+    assert sources("alerts.json") == ["alerts.json:1", "alerts.json:2"]
+    assert bodies("alerts.json") == [b'{"a":1}', b"2"]
+
+
+def test_one_object_is_one_message(house: House) -> None:
+    """A document that is one object, over however many lines, is called as its file is."""
+    house.writes("alert.json", orjson.dumps(a_flat_alert(), option=orjson.OPT_INDENT_2))
+    assert sources("alert.json") == ["alert.json"]
+
+
+def test_one_element_is_not_one_object(house: House) -> None:
+    """A list of one keeps its place."""
+    house.writes("alerts.json", b'[{"a":1}]')
+    assert sources("alerts.json") == ["alerts.json:1"]
+
+
+@pytest.mark.parametrize("name", ["alerts.ndjson", "alerts.json", "alerts.csv"])
+def test_an_empty_file_holds_no_message(house: House, name: str) -> None:
+    """Nothing in, nothing out."""
+    house.writes(name, b"")
+    assert sources(name) == []
+
+
+def test_a_row_is_a_message(house: House) -> None:
+    """A row becomes an object of its columns, as texts; a column without a name, such as an index, is left out."""
+    house.writes("alerts.csv", as_csv(ROWS, first=[""]))
+    document = orjson.loads(bodies("alerts.csv")[0])
+    assert list(document) == list(ROWS[0])
+    assert set(map(type, document.values())) == {str}
+
+
+def test_a_row_is_called_by_the_line_it_starts_on(house: House) -> None:
+    """Cells with line ends in them do not confuse the count, nor do blank lines."""
+    house.writes("alerts.csv", 'SystemAlertId,Description\none,"a\nb"\n\ntwo,"c\r\nd"\nthree,e\n')
+    assert sources("alerts.csv") == ["alerts.csv:2", "alerts.csv:5", "alerts.csv:7"]
+    assert orjson.loads(bodies("alerts.csv")[1]) == {"SystemAlertId": "two", "Description": "c\r\nd"}
+
+
+def test_a_row_may_be_long_short_or_strange(house: House) -> None:
+    """A cell of a megabyte is read, and cells without a column are kept under their place."""
+    house.writes(
+        "alerts.csv", f"SystemAlertId,Entities\none,{'x' * 1_000_000}\ntwo\nthree,,more\n".encode() + b"four,\xff\n"
+    )
+    documents = [orjson.loads(body) for body in bodies("alerts.csv")]
+    assert len(documents[0]["Entities"]) == 1_000_000
+    assert documents[1:3] == [{"SystemAlertId": "two"}, {"SystemAlertId": "three", "Entities": "", "column 3": "more"}]
+    assert documents[3] == {"SystemAlertId": "four", "Entities": "\ufffd"}
+
+
+def test_the_columns_of_a_row_beat_its_type(house: House) -> None:
+    """A row of SecurityAlert is an alert, although its Type says SecurityAlert and not Microsoft.Security."""
+    house.writes("alerts.csv", as_csv([row | {"Type": "SecurityAlert"} for row in ROWS]))
+    assert column(house.routes("--dry-run", "alerts.csv"), "kind") == ["alert", "alert"]
+
+
+def test_a_table_without_its_header_is_refused(house: House) -> None:
+    """A first row that names no column of the table would be a message lost."""
+    house.writes("alerts.csv", "High,New,web-01\n")
+    assert house.says("run", "alerts.csv").complaint.startswith("alerts.csv:1: names no column of SecurityAlert")
+
+
+def test_the_same_bytes_are_the_same_messages(house: House) -> None:
+    """A message is known by its file's content and its place in it, whatever the file is called."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(), a_flat_alert()))
+    house.writes("b.ndjson", ndjson(a_flat_alert(), a_flat_alert()))
+    house.writes("c.ndjson", ndjson(a_flat_alert(), a_flat_alert(Severity="Low")))
+    with open_files(["a.ndjson", "b.ndjson", "c.ndjson"]) as files:
+        a, b, c = ([message.arrival.key for message in file.messages()] for file in files)
+    assert a == b
+    assert not {*a} & {*c}
+    assert len({*a}) == 2
+
+
+def test_standard_input_is_a_file(house: House) -> None:
+    """`-` reads what is piped in, told by its content."""
+    for text, expected in ((ndjson(a_flat_alert(), b"?"), ["-:1", "-:2"]), (orjson.dumps([a_flat_alert()]), ["-:1"])):
+        command = [sys.executable, "-m", "router", "run", "--dry-run", "--decisions", "decisions.ndjson", "-"]
+        done = subprocess.run(command, input=text, capture_output=True, timeout=60, env=_environment())
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert column(house.lines("decisions.ndjson"), "source") == expected
+
+
+def test_what_can_be_read_only_once_is_read(house: House) -> None:
+    """A named pipe works as well as a file, under its suffix."""
+    os.mkfifo("alerts.csv")
+    with subprocess.Popen([sys.executable, "-c", f"open('alerts.csv', 'w').write({as_csv(ROWS)!r})"]):
+        assert column(house.routes("--dry-run", "alerts.csv"), "id") == ["row-1", "row-2"]
+
+
+def test_a_name_that_is_no_text_can_be_put_on_record(house: House) -> None:
+    """File systems allow names that no text can hold; what is written of them is near enough."""
+    name = os.fsdecode(b"caf\xe9.ndjson")
+    Path(name).write_bytes(ndjson(a_flat_alert()))
+    assert column(house.routes(name), "source") == ["caf\ufffd.ndjson:1"]
+
+
+@pytest.mark.parametrize("name", ["missing.ndjson", "rules", "nul\0.json", "rules/attack.yaml/alerts.json"])
+def test_a_file_that_cannot_be_read_stops_everything(house: House, name: str) -> None:
+    """Nothing of any file is taken in where one of them cannot be read."""
+    house.writes("alerts.ndjson", ndjson(a_flat_alert()))
+    assert house.says("run", "alerts.ndjson", name).complaint.startswith(f"{name.split(chr(0))[0]}")
+    assert not (house.directory / ".state").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named(house: House) -> None:
+    """Permission denied is a person's to mend."""
+    house.writes("alerts.ndjson", b"")
+    (house.directory / "alerts.ndjson").chmod(0)
+    assert house.says("run", "alerts.ndjson").complaint == "alerts.ndjson: cannot be read: Permission denied"
+
+
+def test_a_file_that_goes_meanwhile_is_named(house: House) -> None:
+    """A file that was there when it was opened and is gone when it is read is a bad file too."""
+    name = house.writes("alerts.ndjson", ndjson(a_flat_alert()))
+    with open_files([name]) as (file,), pytest.raises(BadFile, match=r"alerts\.ndjson: cannot be read"):
+        (house.directory / name).unlink()
+        list(file.messages())
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -1,0 +1,172 @@
+"""`dead-letters` and `quarantine`: nothing is lost, and somebody can see to it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.accept.messages import a_flat_alert, an_assessment
+from tests.cli.house import House, column, ndjson
+
+BEFORE, NOW, LATER = "2026-11-20T12:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:01:00Z"
+
+
+@pytest.fixture
+def dead(house: House) -> list[dict[str, Any]]:
+    """Two dead letters, of a destination that could not be written to for four days."""
+    (house.directory / "people.ndjson").mkdir()
+    house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=id) for id in ("one", "two"))))
+    assert house.says("run", "--now", BEFORE, "a.ndjson").code == 0
+    assert house.says("run", "--now", NOW, "a.ndjson").code == 1
+    (house.directory / "people.ndjson").rmdir()
+    return _letters(house)
+
+
+@pytest.fixture
+def kept(house: House) -> list[dict[str, Any]]:
+    """Two messages in quarantine: one that is none, and a finding that came in on the alerts' stream."""
+    house.routes("--stream", "cwpp", house.writes("q.ndjson", ndjson(b"?\x1b", an_assessment())))
+    return _kept(house)
+
+
+def test_dead_letters_are_listed(house: House, dead: list[dict[str, Any]]) -> None:
+    """Each with its destination, its signal and what it died of; oldest first."""
+    assert sorted(column(dead, "signal")) == ["one", "two"]
+    assert column(dead, "destination") == ["people", "people"]
+    assert all(
+        "people.ndjson: cannot be written" in error or error == "too old to be sent" for error in column(dead, "error")
+    )
+    out = house.says("dead-letters", "list").out
+    assert len(out.splitlines()) == 3
+    assert all(letter["id"][:12] in out for letter in dead)
+
+
+def test_a_dead_letter_is_shown_whole(house: House, dead: list[dict[str, Any]]) -> None:
+    """With the notice that nobody took; the beginning of its id will do."""
+    id = dead[0]["id"]
+    out = house.says("dead-letters", "show", id[:8].upper()).out
+    assert id in out
+    assert '"title": "Something happens"' in out
+    shown = json.loads(house.says("dead-letters", "show", "--format", "json", id).out)
+    assert shown["content"]["id"] == dead[0]["signal"]
+    assert {key: shown[key] for key in dead[0]} == dead[0]
+
+
+def test_a_redriven_letter_is_sent_by_the_next_run(house: House, dead: list[dict[str, Any]]) -> None:
+    """One of them, then all of them."""
+    assert (
+        house.says("dead-letters", "redrive", "--now", NOW, dead[0]["id"]).out
+        == "redriven: 1; the next run sends them\n"
+    )
+    assert column(_letters(house), "id") == [dead[1]["id"]]
+    house.says("run", "--now", LATER, "a.ndjson")
+    assert column(house.lines("people.ndjson"), "id") == [dead[0]["signal"]]
+    assert house.says("dead-letters", "redrive", "--now", NOW, "--all").out.startswith("redriven: 1;")
+    house.says("run", "--now", LATER, "a.ndjson")
+    assert sorted(column(house.lines("people.ndjson"), "id")) == ["one", "two"]
+    assert house.says("dead-letters", "list").out == "no dead letters\n"
+    assert house.says("dead-letters", "redrive", "--all").out.startswith("redriven: 0;")
+
+
+def test_a_discarded_letter_is_forgotten(house: House, dead: list[dict[str, Any]]) -> None:
+    """And is never sent."""
+    ids = column(dead, "id")
+    assert house.says("dead-letters", "discard", *ids, ids[0]).out == "discarded: 2\n"
+    assert house.says("dead-letters", "list").out == "no dead letters\n"
+    house.says("run", "--now", LATER, "a.ndjson")
+    assert house.lines("people.ndjson") == []
+
+
+@pytest.mark.parametrize("command", ["show", "redrive", "discard"])
+def test_an_unknown_letter_is_named(house: House, dead: list[dict[str, Any]], command: str) -> None:
+    """Nothing is done where one of the ids is unknown, or begins several."""
+    assert house.says("dead-letters", command, "xyz").complaint.startswith("xyz: is no id in the list")
+    assert house.says("dead-letters", command, "").complaint.startswith("(nothing): is no id")
+    assert house.says("dead-letters", command, *(() if command == "show" else (dead[0]["id"],)), "xyz").code == 2
+    assert _letters(house) == dead
+
+
+def test_an_ambiguous_id_is_refused(house: House) -> None:
+    """A beginning that several ids share says too little."""
+    house.routes(house.writes("q.ndjson", b"?\n" * 40))
+    begins = {entry["id"][0] for entry in _kept(house)}
+    letter = next(letter for letter in begins if sum(one["id"][0] == letter for one in _kept(house)) > 1)
+    assert "ids; write more of it" in house.says("quarantine", "show", letter).complaint
+
+
+def test_the_quarantine_is_listed_and_shown(house: House, kept: list[dict[str, Any]]) -> None:
+    """Each with its source and reason; and the body, whole."""
+    assert column(kept, "source") == ["q.ndjson:1", "q.ndjson:2"] or column(kept, "source") == [
+        "q.ndjson:2",
+        "q.ndjson:1",
+    ]
+    assert {one["reason"].split(":")[0] for one in kept} == {"not_json", "wrong_stream"}
+    assert len(house.says("quarantine", "list").out.splitlines()) == 3
+    for one in kept:
+        out = house.says("quarantine", "show", one["id"][:8]).out
+        assert one["reason"] in out
+        assert "\x1b" not in out
+    wrong = next(one for one in kept if "wrong_stream" in one["reason"])
+    shown = json.loads(house.says("quarantine", "show", "--format", "json", wrong["id"]).out)
+    assert json.loads(shown["body"]) == an_assessment()
+
+
+def test_what_is_understood_now_is_taken_in(house: House, kept: list[dict[str, Any]]) -> None:
+    """A retaken message goes where it belongs and leaves the quarantine; what is still not understood stays."""
+    said = house.says("quarantine", "retake", *column(kept, "id"))
+    assert said.code == 0
+    assert (
+        sorted(line.split(": ")[1] for line in said.out.splitlines())
+        == ["routed, otherwise", "stays, it is still not understood"]
+        or "routed" in said.out
+    )
+    assert column(_kept(house), "source") == ["q.ndjson:1"]
+    house.says("run", house.writes("none.ndjson", b""))
+    assert column(house.lines("backlog.ndjson"), "id") == [an_assessment()["id"].lower()]
+
+
+def test_on_its_own_stream_the_wrong_one_stays(house: House, kept: list[dict[str, Any]]) -> None:
+    """With --stream, as in a run, the other stream's messages stay where they are."""
+    said = house.says("quarantine", "retake", "--stream", "cwpp", *column(kept, "id"))
+    assert "stays, it is still not understood: wrong_stream" in said.out
+    assert len(_kept(house)) == 2
+
+
+def test_a_retaken_message_that_is_known_is_a_repeat(house: House, kept: list[dict[str, Any]]) -> None:
+    """Retaking cannot tell anybody twice."""
+    house.routes(house.writes("f.ndjson", ndjson(an_assessment())))
+    wrong = next(one["id"] for one in kept if "wrong_stream" in one["reason"])
+    assert house.says("quarantine", "retake", wrong).out == f"{wrong}: repeat, same\n"
+
+
+def test_discarded_messages_are_forgotten(house: House, kept: list[dict[str, Any]]) -> None:
+    """And nothing else is."""
+    assert house.says("quarantine", "discard", kept[0]["id"]).out == "discarded: 1\n"
+    assert _kept(house) == kept[1:]
+    assert house.says("quarantine", "discard", kept[1]["id"]).code == 0
+    assert house.says("quarantine", "list").out == "nothing is in quarantine\n"
+
+
+@pytest.mark.parametrize("command", ["show", "retake", "discard"])
+def test_an_unknown_message_is_named(house: House, kept: list[dict[str, Any]], command: str) -> None:
+    """One line, and nothing happened."""
+    assert house.says("quarantine", command, "xyz").complaint.startswith("xyz: is no id in the list")
+    assert _kept(house) == kept
+
+
+def test_a_state_that_is_no_state_is_named(house: House) -> None:
+    """A file that no run left is told from a state."""
+    house.writes("odd/router.db", b"this is no database, not even nearly, however long one looks at it" * 20)
+    assert house.says("quarantine", "list", "--state", "odd").complaint.startswith("odd/router.db: ")
+
+
+def _letters(house: House) -> list[dict[str, Any]]:
+    letters: list[dict[str, Any]] = json.loads(house.says("dead-letters", "list", "--format", "json").out)
+    return letters
+
+
+def _kept(house: House) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
+    return kept

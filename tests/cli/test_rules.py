@@ -1,0 +1,114 @@
+"""`rules check`, `rules test` and `rules schema`."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import yaml
+
+from tests.accept.messages import a_flat_alert, an_assessment
+from tests.builders import RULES
+from tests.cli.house import House, a_suppression
+
+NOW = "2026-11-24T12:00:00Z"
+
+
+def an_example(**expect: object) -> str:
+    """A file of one example."""
+    example = {"name": "an alert", "now": NOW, "message": a_flat_alert(), "expect": expect}
+    return yaml.safe_dump([example])
+
+
+def test_sound_rules_are_sound(house: House) -> None:
+    """Nothing to say is exit 0, with a line that counts what was read."""
+    said = house.says("rules", "check")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("rules: 0 problems; 0 warnings; cwpp 1 routes, 0 suppression rules, hash ")
+
+
+def test_a_problem_is_exit_1_and_a_warning_is_not(house: House) -> None:
+    """Each is a line with file and line number, relative to where one stands."""
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
+    said = house.says("rules", "check", "--now", NOW)
+    assert said.code == 0
+    assert said.out.startswith("rules/cwpp/suppressions/old.json:1: warning: ")
+    house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
+    said = house.says("rules", "check", "--now", NOW)
+    assert said.code == 1
+    assert said.out.startswith("rules/cwpp/suppressions/broad.json:1: ")
+    assert "rules: 1 problems; 1 warnings; " in said.out
+
+
+def test_check_looks_at_examples_too(house: House) -> None:
+    """An example that cannot be read is a problem like any other."""
+    house.writes("rules/cwpp/examples/odd.yaml", "- {name: odd}\n")
+    said = house.says("rules", "check")
+    assert said.code == 1
+    assert said.out.startswith("rules/cwpp/examples/odd.yaml:1: ")
+
+
+def test_problems_as_json(house: House) -> None:
+    """--format json gives file, line, level and message."""
+    house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
+    said = house.says("rules", "check", "--format", "json", "--now", NOW)
+    (problem,) = json.loads(said.out)["problems"]
+    assert said.code == 1
+    assert (problem["file"], problem["line"], problem["level"]) == ("cwpp/suppressions/broad.json", 1, "problem")
+    assert "alertType" in problem["message"]
+
+
+def test_an_example_that_holds(house: House) -> None:
+    """Only the part that is expected is compared, at the example's own time."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="suppressed", suppressed_by="known", reason="rule"))
+    assert house.says("rules", "test", "--now", "2027-06-01") == house.says("rules", "test")
+    assert house.says("rules", "test").out == "rules: 1 examples, 0 failed\n"
+
+
+def test_an_example_that_fails_says_what_it_got(house: House) -> None:
+    """File, line, example, key, what was expected and what came: exit 1."""
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="below_floor", routes=["high"], notice="updated"))
+    said = house.says("rules", "test")
+    assert said.code == 1
+    assert said.out.splitlines() == [
+        'rules/cwpp/examples/one.yaml:1: an alert: outcome: expected "below_floor", got "routed"',
+        'rules/cwpp/examples/one.yaml:1: an alert: notice: expected "updated", got "opened"',
+        "rules: 1 examples, 1 failed",
+    ]
+    failures = json.loads(house.says("rules", "test", "--format", "json").out)
+    assert failures["examples"] == 1
+    assert [failure["example"] for failure in failures["failures"]] == ["an alert", "an alert"]
+
+
+def test_an_example_of_the_wrong_stream_is_quarantined(house: House) -> None:
+    """Examples of a stream come in on that stream."""
+    example = {"name": "finding", "now": NOW, "message": an_assessment(), "expect": {"reason": "wrong_stream"}}
+    house.writes("rules/cwpp/examples/one.yaml", yaml.safe_dump([example]))
+    assert house.says("rules", "test").code == 0
+
+
+def test_examples_under_a_bad_policy_are_a_problem(house: House) -> None:
+    """Where the rules cannot be used their problems are told, and exit 1."""
+    house.writes("rules/cwpp/policy.yaml", "stream: cwpp\n")
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="routed"))
+    said = house.says("rules", "test")
+    assert said.code == 1
+    assert said.out.startswith("rules/cwpp/policy.yaml:")
+
+
+def test_the_shipped_rules_pass(house: House) -> None:
+    """What this project ships is sound, and does what its examples say."""
+    assert house.says("rules", "check", RULES).code == 0
+    assert house.says("rules", "test", RULES).code == 0
+
+
+def test_schemas_are_printed_and_written(house: House) -> None:
+    """One by name, all together, or a file each; and they are JSON Schemas."""
+    every = json.loads(house.says("rules", "schema").out)
+    assert json.loads(house.says("rules", "schema", "policy").out) == every["policy"]
+    assert house.says("rules", "schema", "--out", "schemas").out == ""
+    for name, schema in every.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert json.loads((house.directory / "schemas" / f"{name}.schema.json").read_text()) == schema
+    jsonschema.validate(yaml.safe_load((RULES / "cwpp" / "policy.yaml").read_text()), every["policy"])

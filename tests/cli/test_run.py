@@ -1,0 +1,407 @@
+"""`run`: what is decided is written, what is owed is delivered, and what is done is not done again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from router.cli.decisions import KEYS
+from router.store.sqlite import SqliteStore
+from tests.accept.messages import a_flat_alert, an_assessment
+from tests.cli.house import House, a_process, a_suppression, column, ndjson
+
+NOW = "2026-11-24T12:00:00Z"
+
+
+def an_alert(id: str, **changes: object) -> dict[str, object]:
+    """A High alert under a short id."""
+    return a_flat_alert(SystemAlertId=id, **changes)
+
+
+@pytest.fixture
+def alerts(house: House) -> str:
+    """A file with an alert for people, one for the log only, and one that says nothing."""
+    return house.writes("alerts.ndjson", ndjson(an_alert("one"), an_alert("two", Severity="Low"), b"?"))
+
+
+def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
+    """One JSON object a line, in input order, with every key of the design, in its order, and null or [] where empty."""
+    routed, low, unread = house.routes("--now", NOW, alerts)
+    assert tuple(routed) == tuple(low) == tuple(unread) == KEYS
+    assert KEYS == (
+        "id", "stream", "kind", "type", "title", "severity", "status", "plan", "resource", "sample", "outcome", "reason",
+        "notice", "suppressed_by", "suppressed_until", "tactics", "techniques", "routes", "destinations", "rulebook",
+        "source",
+    )  # fmt: skip
+    assert routed == {
+        "id": "one",
+        "stream": "cwpp",
+        "kind": "alert",
+        "type": "VM_Example",
+        "title": "Something happens",
+        "severity": "High",
+        "status": "New",
+        "plan": "VirtualMachines",
+        "resource": a_flat_alert()["AzureResourceId"],
+        "sample": False,
+        "outcome": "routed",
+        "reason": "routes: high",
+        "notice": "opened",
+        "suppressed_by": None,
+        "suppressed_until": None,
+        "tactics": ["TA0003", "TA0006"],
+        "techniques": [],
+        "routes": ["high"],
+        "destinations": ["everything", "people"],
+        "rulebook": routed["rulebook"],
+        "source": "alerts.ndjson:1",
+    }
+    assert low["reason"] == "floor: Low is below Medium (default)"
+    assert unread == dict.fromkeys(KEYS) | {
+        "kind": "unknown",
+        "sample": False,
+        "outcome": "quarantined",
+        "reason": unread["reason"],
+        "tactics": [],
+        "techniques": [],
+        "routes": [],
+        "destinations": [],
+        "source": "alerts.ndjson:3",
+    }
+    assert unread["reason"].startswith("not_json: ")
+
+
+def test_a_suppressed_signal_says_by_what_and_until_when(house: House) -> None:
+    """The decision and the funnel name the rule and its end."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    (held,) = house.routes("--now", NOW, house.writes("a.ndjson", ndjson(an_alert("one"))))
+    assert held["suppressed_by"] == "known"
+    assert held["suppressed_until"] == "2026-12-31T00:00:00Z"
+    assert "1 by known until 2026-12-31T00:00:00Z" in house.says("run", "--now", NOW, "a.ndjson").out
+
+
+@pytest.mark.parametrize("extra", [(), ("--dry-run",)])
+def test_lists_are_sorted(house: House, extra: tuple[str, ...]) -> None:
+    """However a policy orders its names, for whatever outcome."""
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("always: [everything]", "always: [people, everything]"))
+    house.writes("a.ndjson", ndjson(an_alert("one"), an_alert("two", Status="Resolved")))
+    assert column(house.routes(*extra, "a.ndjson"), "destinations") == [["everything", "people"]] * 2
+
+
+def test_what_is_routed_is_delivered(house: House, alerts: str) -> None:
+    """Each destination gets its notices, and the funnel tells how many."""
+    said = house.says("run", alerts)
+    assert column(house.lines("people.ndjson"), "id") == ["one"]
+    assert column(house.lines("everything.ndjson"), "id") == ["one"]
+    assert said.err == ""
+    for line in ("received          3", "quarantined       1   not_json 1", "routed            1   opened 1"):
+        assert line in said.out
+    assert "state      .state" in said.out
+
+
+def test_a_second_run_repeats_and_sends_nothing(house: House, alerts: str) -> None:
+    """What was routed is a repeat; what was too low or not understood is what it was; nobody hears of it again."""
+    house.routes(alerts)
+    again = house.routes(alerts)
+    assert column(again, "outcome") == ["repeat", "below_floor", "quarantined"]
+    assert again[0]["reason"] == "same"
+    assert len(house.lines("people.ndjson")) == 1
+    assert "nothing sent, nothing owed" in house.says("run", alerts).out
+
+
+def test_a_signal_opens_changes_and_ends(house: House) -> None:
+    """Opened, updated, resolved and opened again: four notices, in the order of the states' own times."""
+    states = [("New", "01"), ("InProgress", "02"), ("Resolved", "03"), ("New", "04")]
+    house.writes(
+        "a.ndjson", ndjson(*(an_alert("one", Status=s, ProcessingEndTime=f"2026-11-{d}T00:00:00Z") for s, d in states))
+    )
+    assert column(house.routes("a.ndjson"), "notice") == ["opened", "updated", "resolved", "opened"]
+    assert column(house.lines("people.ndjson"), "change") == ["opened", "updated", "resolved", "opened"]
+
+
+def test_the_same_file_twice_is_routed_once(house: House, alerts: str) -> None:
+    """A file that is named twice gives repeats the second time."""
+    outcomes = column(house.routes(alerts, alerts), "outcome")
+    assert outcomes == ["routed", "below_floor", "quarantined", "repeat", "below_floor", "quarantined"]
+
+
+def test_each_message_goes_to_its_own_stream(house: House) -> None:
+    """Without --stream alerts and findings part ways by what they are."""
+    house.writes("mixed.ndjson", ndjson(an_alert("one"), an_assessment()))
+    assert column(house.routes("mixed.ndjson"), "stream") == ["cwpp", "cspm"]
+    assert column(house.lines("backlog.ndjson"), "stream") == ["cspm"]
+
+
+@pytest.mark.parametrize("extra", [(), ("--dry-run",)])
+def test_the_other_stream_is_the_wrong_one(house: House, extra: tuple[str, ...]) -> None:
+    """With --stream a message of the other one is quarantined, in a dry run too."""
+    house.writes("mixed.ndjson", ndjson(an_alert("one"), an_assessment()))
+    routed, wrong = house.routes("--stream", "cwpp", *extra, "mixed.ndjson")
+    assert routed["outcome"] == "routed"
+    assert (wrong["outcome"], wrong["stream"]) == ("quarantined", "cwpp")
+    assert wrong["reason"] == "wrong_stream: cspm recommendation on the cwpp stream"
+    assert wrong["rulebook"] == routed["rulebook"]
+
+
+def test_a_stream_without_rules_is_the_wrong_one(house: House) -> None:
+    """Rules for one stream alone make a router of that stream."""
+    for path in sorted((house.directory / "rules" / "cspm").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (house.directory / "rules" / "cspm").rmdir()
+    (wrong,) = house.routes(house.writes("a.ndjson", ndjson(an_assessment())))
+    assert wrong["reason"] == "wrong_stream: cspm recommendation on a router without rules for it"
+
+
+def test_a_dry_run_does_nothing(house: House, alerts: str) -> None:
+    """It decides like a run, but knows of no earlier message, and leaves no state and no notice."""
+    house.routes(alerts)
+    before = sorted(path for path in house.directory.rglob("*"))
+    decisions = house.routes("--dry-run", "--state", "elsewhere", alerts, alerts)
+    assert column(decisions, "outcome") == ["routed", "below_floor", "quarantined"] * 2
+    assert sorted(path for path in house.directory.rglob("*")) == before
+    said = house.says("run", "--dry-run", alerts)
+    assert "everything          1" in said.out
+    assert "nothing sent" not in said.out
+
+
+def test_a_dry_run_needs_no_secret(house: House, alerts: str) -> None:
+    """Rules with secrets that nobody has can be tried out."""
+    _page(house)
+    assert house.says("run", "--dry-run", alerts).code == 0
+
+
+def test_what_a_rule_held_comes_out_when_it_ends(house: House) -> None:
+    """The run after a rule's end delivers what it held, once."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-11-25T00:00:00Z"))
+    house.writes("a.ndjson", ndjson(an_alert("one")))
+    house.writes("none.ndjson", b"")
+    assert column(house.routes("--now", NOW, "a.ndjson"), "outcome") == ["suppressed"]
+    assert house.lines("people.ndjson") == []
+    said = house.says("run", "--now", "2026-11-25T00:00:00Z", "none.ndjson")
+    assert "1 held until now came out, their rule ended or changed: routed 1" in said.out
+    assert column(house.lines("people.ndjson"), "id") == ["one"]
+    assert "came out" not in house.says("run", "--now", "2026-11-26", "none.ndjson").out
+    assert len(house.lines("people.ndjson")) == 1
+
+
+def test_what_is_owed_is_said_with_when(house: House, alerts: str) -> None:
+    """A destination that cannot take its deliveries now keeps nobody; the next run continues."""
+    (house.directory / "people.ndjson").mkdir()
+    said = house.says("run", "--now", NOW, alerts)
+    assert said.code == 0
+    assert "cwpp people: 1 owed, next due 2026-11-24T12:00:0" in said.out
+    (house.directory / "people.ndjson").rmdir()
+    assert house.says("run", "--now", "2026-11-24T12:01:00Z", alerts).code == 0
+    assert column(house.lines("people.ndjson"), "id") == ["one"]
+
+
+def test_a_delivery_that_dies_is_told_by_the_exit_code(house: House, alerts: str) -> None:
+    """A delivery that nobody took for 72 hours is given up on: exit 1, once."""
+    (house.directory / "people.ndjson").mkdir()
+    house.says("run", "--now", NOW, alerts)
+    said = house.says("run", "--now", "2026-11-27T12:00:00Z", alerts)
+    assert said.code == 1
+    assert "1 given up on; see alert-router dead-letters list" in said.out
+    assert house.says("run", "--now", "2026-11-27T12:00:01Z", alerts).code == 0
+
+
+def test_a_destination_that_the_policy_drops_is_dead_at_once(house: House, alerts: str) -> None:
+    """What is owed to a destination that no longer exists dies as no_destination, and exit 1 says so."""
+    (house.directory / "people.ndjson").mkdir()
+    house.says("run", alerts)
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("people", "persons"))
+    assert house.says("run", alerts).code == 1
+    assert "no_destination" in house.says("dead-letters", "list").out
+
+
+def test_refused_rules_are_said_and_stop_nothing(house: House, alerts: str) -> None:
+    """A suppression rule that cannot be kept is left out, loudly; so are warnings; the run goes on."""
+    house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
+    said = house.says("run", "--now", NOW, alerts)
+    assert said.code == 0
+    broad, old = said.err.splitlines()
+    assert broad.startswith("rules/cwpp/suppressions/broad.json:1: ")
+    assert old.startswith("rules/cwpp/suppressions/old.json:1: warning: ")
+
+
+def test_a_time_without_a_zone_is_utc(house: House) -> None:
+    """--now is read as people write it."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-11-25T00:00:00Z"))
+    house.writes("a.ndjson", ndjson(an_alert("one")))
+    times = {
+        "2026-11-24T23:59:59.999999": "suppressed",
+        "2026-11-25T00:00:00": "routed",
+        "2026-11-25": "routed",
+        "2026-11-25T01:00:00+02:00": "suppressed",
+        "2026-11-25 00:00Z": "routed",
+    }
+    for written, outcome in times.items():
+        assert column(house.routes("--dry-run", "--now", written, "a.ndjson"), "outcome") == [outcome], written
+
+
+def test_a_second_run_on_the_same_state_waits_its_turn(house: House, alerts: str) -> None:
+    """While one run works on a state, another is refused."""
+    store = SqliteStore(house.directory / ".state")
+    store.hold()
+    try:
+        assert house.says("run", alerts).complaint.startswith(".state: another run is at work")
+    finally:
+        _close(store)
+    assert house.says("run", alerts).code == 0
+
+
+def test_a_missing_secret_stops_before_anything_is_taken_in(house: House, alerts: str) -> None:
+    """The secret is named, and there is no state yet."""
+    _page(house)
+    assert house.says("run", alerts).complaint.startswith("PAGER_KEY: ")
+    assert not (house.directory / ".state").exists()
+
+
+def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
+    """Every problem of every policy is a line, with file and line."""
+    for stream in ("cwpp", "cspm"):
+        policy = house.directory / "rules" / stream / "policy.yaml"
+        policy.write_text(
+            policy.read_text().replace("Medium", "Middling").replace("otherwise: [", "otherwise: [nowhere, ")
+        )
+    said = house.says("run", alerts)
+    assert (said.code, said.out) == (2, "")
+    lines = said.err.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("rules/c") and "/policy.yaml:" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at_fault"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("fly",), "COMMAND: invalid choice: 'fly'"),
+        (("run",), "the following arguments are required: FILE"),
+        (("run", "--stream", "both", "a.ndjson"), "--stream: invalid choice: 'both'"),
+        (("run", "--now", "yesterday", "a.ndjson"), "--now: 'yesterday' is no time"),
+        (("run", "--now", "0001-01-01", "a.ndjson"), "--now: '0001-01-01' is no time to route at"),
+        (("run", "--now", "9999-12-31T23:59:59-10:00", "a.ndjson"), "--now: "),
+        (("run", "--dry", "a.ndjson"), "unrecognized arguments: --dry"),
+        (("run", "--rules", "nowhere", "a.ndjson"), "nowhere: is no directory of rules"),
+        (("run", "--rules", ".", "a.ndjson"), ".: has neither cwpp/ nor cspm/"),
+        (("run", "--state", "a.ndjson", "a.ndjson"), "a.ndjson"),
+        (("run", "--decisions", "nowhere/d.ndjson", "a.ndjson"), "nowhere/d.ndjson: decisions cannot be written"),
+        (("run", "--decisions", "a.ndjson", "a.ndjson"), "a.ndjson: is one of the files to route"),
+        (("run", "missing.ndjson"), "missing.ndjson: cannot be read"),
+        (("send", "a.ndjson"), "COMMAND: invalid choice: 'send'"),
+        (("serve",), "COMMAND: invalid choice: 'serve'"),
+        (("explain",), "the following arguments are required: FILE"),
+        (("explain", "missing.json"), "missing.json: cannot be read"),
+        (("explain", "--format", "xml", "a.ndjson"), "--format: invalid choice: 'xml'"),
+        (("rules",), "the following arguments are required: COMMAND"),
+        (("rules", "check", "nowhere"), "nowhere: is no directory of rules"),
+        (("rules", "test", "nowhere"), "nowhere: is no directory of rules"),
+        (("rules", "schema", "poetry"), "poetry: is no sort of rules file"),
+        (("rules", "schema", "--out", "a.ndjson/schemas"), "a.ndjson/schemas: cannot be written"),
+        (("dead-letters", "list"), ".state: holds no state"),
+        (("dead-letters", "show", "abc"), ".state: holds no state"),
+        (("dead-letters", "redrive", "--all"), ".state: holds no state"),
+        (("dead-letters", "redrive"), "redrive: name ids, or --all"),
+        (("dead-letters", "redrive", "--all", "abc"), "redrive: name ids, or --all"),
+        (("dead-letters", "discard"), "the following arguments are required: ID"),
+        (("dead-letters", "discard", "abc"), ".state: holds no state"),
+        (("quarantine", "list"), ".state: holds no state"),
+        (("quarantine", "show", "abc"), ".state: holds no state"),
+        (("quarantine", "retake", "abc"), ".state: holds no state"),
+        (("quarantine", "discard", "abc"), ".state: holds no state"),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_line_that_names_the_thing_at_fault(
+    house: House, arguments: tuple[str, ...], at_fault: str
+) -> None:
+    """Never a traceback for somebody's mistake: one line on stderr, exit 2, and nothing is left behind."""
+    house.writes("a.ndjson", ndjson(an_alert("one")))
+    before = (house.directory / "a.ndjson").read_bytes()
+    assert house.says(*arguments).complaint.startswith(at_fault)
+    assert (house.directory / "a.ndjson").read_bytes() == before
+    if "nowhere/d.ndjson" not in arguments:
+        assert not (house.directory / ".state").exists()
+
+
+def test_a_certificate_file_that_is_missing_is_named(
+    house: House, alerts: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that names a file which is not there is a person's to mend."""
+    monkeypatch.setenv("ALERT_ROUTER_CA_FILE", "nowhere.pem")
+    assert house.says("run", alerts).complaint.startswith("nowhere.pem: ALERT_ROUTER_CA_FILE")
+
+
+def test_the_program_is_a_program(house: House, alerts: str) -> None:
+    """`python -m router` does what `alert-router` does: streams, exit codes, no traceback, no colour in a pipe."""
+    done = a_process("run", alerts, within=house.directory)
+    assert (done.code, done.err) == (0, "")
+    assert "received          3" in done.out
+    assert "\x1b" not in done.out
+    failed = a_process("run", "missing.ndjson", within=house.directory)
+    assert failed.complaint == "missing.ndjson: cannot be read: No such file or directory"
+
+
+def test_help_needs_nothing_that_is_slow(house: House) -> None:
+    """`--help` answers without loading what only commands need."""
+    code = "import sys; from router.cli import main\ntry: main(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=_environment())
+    assert "run" in done.stdout
+    assert not {"pydantic", "rich", "httpx", "sqlite3", "azure"} & set(done.stdout.split())
+
+
+def test_a_reader_that_goes_away_is_no_error(house: House) -> None:
+    """`alert-router ... | head` ends quietly."""
+    command = f"{sys.executable} -m router rules schema | head -c 10 >/dev/null; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, env=_environment())
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")
+
+
+def test_whoever_interrupts_is_not_lectured(house: House) -> None:
+    """Ctrl-C ends a run quietly, with 130."""
+    command = [
+        sys.executable,
+        "-c",
+        "import router.cli, sys; print(flush=True); sys.exit(router.cli.main(['run', '-']))",
+    ]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment()
+    ) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        time.sleep(1)  # It now waits for its input, deep inside main.
+        run.send_signal(signal.SIGINT)
+        _, err = run.communicate(timeout=60)
+    assert (run.returncode, err) == (130, b"")
+
+
+def test_a_title_cannot_paint_the_terminal(house: House) -> None:
+    """Control characters of a message are not passed on to whoever reads."""
+    house.writes("a.ndjson", ndjson(an_alert("one", AlertDisplayName="\x1b[31mred\x07\x9b", Severity="\x1b[1m")))
+    for command in (["explain", "a.ndjson"], ["run", "a.ndjson"]):
+        assert not {letter for letter in house.says(*command).out if not letter.isprintable()} - {"\n"}
+
+
+def _page(house: House) -> None:
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    pager = "{kind: pagerduty, url: 'http://127.0.0.1:9', routing_key: {secret: PAGER_KEY}}"
+    text = policy.read_text().replace("routes:", f"  pager: {pager}\nroutes:")
+    policy.write_text(text.replace("to: [people]", "to: [pager]"))
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def _close(store: SqliteStore) -> None:
+    asyncio.run(store.close())

@@ -1,0 +1,48 @@
+"""The rules that stand in the papers, as a directory that the program can load."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.docs.pages import ROOT, Fence, page
+
+NOW = "2026-11-24T12:00:00Z"
+"""The day on which the papers were written; the ends of their rules are counted from it."""
+
+_FRAGMENT = "fragment of "
+
+
+def whole_files() -> dict[str, str]:
+    """The rules files that docs/rules.md gives whole, by path."""
+    return {fence.label: fence.text for fence in page("docs/rules.md").fences if fence.label.startswith("rules/")}
+
+
+def fragments(name: str) -> list[Fence]:
+    """The snippets of a page that are part of a policy: keys that take the place of the whole policy's."""
+    return [fence for fence in page(name).fences if fence.label.startswith(_FRAGMENT)]
+
+
+def write_rules(directory: Path) -> Path:
+    """The rules of docs/rules.md, with the shipped attack.yaml."""
+    for label, text in whole_files().items():
+        file = directory / label
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "rules/attack.yaml", directory / "rules/attack.yaml")
+    return directory / "rules"
+
+
+def replace_in_policy(rules: Path, stream: str, **keys: Any) -> None:
+    """Puts other values under some keys of a policy."""
+    policy = rules / stream / "policy.yaml"
+    policy.write_text(yaml.safe_dump(yaml.safe_load(policy.read_text()) | keys), encoding="utf-8")
+
+
+def apply_fragment(rules: Path, fragment: Fence) -> None:
+    """Puts a fragment in its place."""
+    stream = fragment.label.removeprefix(_FRAGMENT).split("/")[1]
+    replace_in_policy(rules, stream, **yaml.safe_load(fragment.text))

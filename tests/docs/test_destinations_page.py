@@ -1,0 +1,152 @@
+"""docs/destinations.md says what each kind does, and its snippets run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from router.destinations import discover, file, log_analytics, pagerduty, servicenow, webhook
+from router.destinations.log_tables import TABLES
+from router.destinations.placeholders import PLACEHOLDERS
+from router.destinations.text import MARK
+from router.domain.asks import HttpRequest
+from router.domain.decisions import Change
+from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt
+from tests.destinations.conversations import converse, replied
+from tests.docs.pages import column, page, pairs, spans
+
+PAGE = page("docs/destinations.md")
+KINDS = discover()
+
+SECTIONS = {
+    "PagerDuty": "pagerduty",
+    "ServiceNow": "servicenow",
+    "Log Analytics and Sentinel": "log_analytics",
+    "Webhook": "webhook",
+    "File": "file",
+}
+
+
+def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
+    """Lane, deduplication and batch of each kind are those that it declares, and every kind has a section."""
+    table, changes = PAGE.tables("The kinds")[:2]
+    told = {
+        spans(row["kind"])[0]: (spans(row["lane"])[0], spans(row["deduplicates"])[0], int(row["batch"]))
+        for row in table
+    }
+    assert told == {name: (kind.lane, kind.deduplicates, kind.batch) for name, kind in KINDS.items()}
+    assert column(changes, "kind") == list(KINDS)
+    assert set(SECTIONS.values()) == set(KINDS)
+
+
+def test_what_an_update_and_a_resolution_do_is_told_for_every_change() -> None:
+    """The table has a column for each change."""
+    changes = PAGE.tables("The kinds")[1]
+    assert {change.value for change in Change} <= set(changes[0])
+
+
+def test_the_limits_are_those_that_are_kept() -> None:
+    """What is cut is cut where the page says, with the mark that the page shows."""
+    told = {(spans(row["kind"])[0], row["what"]): row["at most"] for row in PAGE.tables("The kinds")[2]}
+    assert told == {
+        ("pagerduty", "summary"): f"{pagerduty.SUMMARY_LIMIT:,} characters",
+        ("pagerduty", "source"): f"{pagerduty.SOURCE_LIMIT:,} characters",
+        ("pagerduty", "event"): f"{pagerduty.EVENT_LIMIT:,} bytes",
+        ("servicenow", "short_description"): f"{servicenow.SHORT_LIMIT:,} characters",
+        ("servicenow", "description, work_notes, each of `fields`"): f"{servicenow.TEXT_LIMIT:,} characters",
+        ("log_analytics", "field"): f"{log_analytics.FIELD_LIMIT:,} bytes",
+        ("log_analytics", "call"): f"{log_analytics.CALL_LIMIT:,} bytes",
+        ("webhook", "body"): f"{webhook.BODY_LIMIT:,} bytes",
+        ("file", "nothing"): "",
+    }
+    assert f"`{MARK}`" in PAGE.prose
+    assert "Truncated: nothing" in (file.__doc__ or "")
+
+
+@pytest.mark.parametrize(("heading", "kind"), SECTIONS.items(), ids=SECTIONS.values())
+def test_the_keys_of_a_config_are_listed(heading: str, kind: str) -> None:
+    """Each kind's keys are on the page, and those that it cannot do without are marked."""
+    model = KINDS[kind].Config
+    fields = {name: field for name, field in model.model_fields.items() if name != "kind"}
+    table = PAGE.table(heading, "key")
+    assert column(table, "key") == list(fields)
+    for name, absent in pairs(table, "key", "if absent").items():
+        assert (absent == "a problem") is fields[name].is_required()
+        if isinstance(fields[name].default, str):
+            assert absent == f"`{fields[name].default}`"
+
+
+def test_the_severities_are_those_that_are_sent() -> None:
+    """PagerDuty's severities, and ServiceNow's impact and urgency; what is not known is as loud as Critical."""
+    told = {level: spans(row["PagerDuty"])[0] for row in PAGE.table("PagerDuty", "Defender") for level in _levels(row)}
+    assert told == pagerduty.SEVERITIES | {"unknown": "critical"}
+    weights = {
+        level: (row["impact"], row["urgency"]) for row in PAGE.table("ServiceNow", "Defender") for level in _levels(row)
+    }
+    assert weights == servicenow.WEIGHTS | {"Critical": ("1", "1"), "unknown": ("1", "1")}
+    for kind, sent in (("pagerduty", '"severity":"critical"'), ("servicenow", '"impact":"1","urgency":"1"')):
+        assert sent in _opened_with_unknown_severity(kind)
+
+
+def _levels(row: dict[str, str]) -> list[str]:
+    return row["Defender"].split(", ")
+
+
+def _opened_with_unknown_severity(kind: str) -> str:
+    from tests.destinations.builders import a_notice, secret_names_in
+
+    example = KINDS[kind].Config.model_json_schema()["examples"][0]
+    attempt = an_attempt(a_notice(severity=None), secrets=secret_names_in(example))
+    asks, _ = converse(a_destination(kind), [attempt], lambda ask: replied(200, {"result": []}))
+    last = asks[-1]
+    assert isinstance(last, HttpRequest)
+    return last.body.decode()
+
+
+def test_the_placeholders_are_listed() -> None:
+    """The placeholders are those that `fields` takes, in the same order."""
+    assert column(PAGE.table("Placeholders", "placeholder"), "placeholder") == [f"{{{name}}}" for name in PLACEHOLDERS]
+
+
+@pytest.mark.parametrize("name", ["correlation_id", "sys_id", "number", "active"])
+def test_columns_of_the_routers_own_are_not_for_fields(name: str) -> None:
+    """The four columns that the page calls the router's own are refused in `fields`."""
+    assert "`correlation_id`, `sys_id`, `number` and `active` are its own" in PAGE.prose
+    example = KINDS["servicenow"].Config.model_json_schema()["examples"][0]
+    with pytest.raises(ValidationError, match="needs this column for itself"):
+        KINDS["servicenow"].Config.model_validate(example | {"fields": {name: "1"}})
+
+
+def test_the_stream_declarations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The snippet prints a declaration of each table's stream, with all of its columns."""
+    _run(PAGE.fence("streams.py"))
+    declared = json.loads(capsys.readouterr().out)
+    assert declared.keys() == {f"Custom-{name}" for name in TABLES}
+    for name, table in TABLES.items():
+        columns = {one["name"]: one["type"] for one in declared[f"Custom-{name}"]["columns"]}
+        assert columns == table.columns
+        assert name in PAGE.prose
+
+
+def test_the_page_verifies_what_the_webhook_signs() -> None:
+    """The receiver's function takes a message by either secret, and none that is old, altered or signed by another."""
+    is_genuine = _run(PAGE.fence("verify.py"))["is_genuine"]
+    both = ["WEBHOOK_SECRET_NEXT", "WEBHOOK_SECRET"]
+    destination = a_destination("webhook", secret=[{"secret": name} for name in both])
+    (ask,), _ = converse(destination, [an_attempt(secrets=both)], lambda ask: replied(200))
+    assert isinstance(ask, HttpRequest)
+    now = NOW.timestamp()
+    for name in both:
+        assert is_genuine(ask.headers, ask.body, a_secret(name), now + 299)
+    assert not is_genuine(ask.headers, ask.body, a_secret("ANOTHER"), now)
+    assert not is_genuine(ask.headers, ask.body + b" ", a_secret(both[0]), now)
+    assert not is_genuine(ask.headers, ask.body, a_secret(both[0]), now + 301)
+
+
+def _run(code: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/destinations.md", "exec"), names)  # noqa: S102  Our own snippet, from our own page.
+    return names

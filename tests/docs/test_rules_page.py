@@ -1,0 +1,163 @@
+"""docs/rules.md says what the loader does, and its snippets are rules that load."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from router.cli import main
+from router.destinations import discover
+from router.domain.signals import Stream
+from router.rulebook import Problem, load, load_catalogue, schemas
+from router.rulebook.attack import AttackForm
+from router.rulebook.fields import PORTABLE, find_field, is_portable
+from router.rulebook.policy_form import PolicyForm, SuppressionLifeForm
+from router.rulebook.suppression_form import PropertiesForm
+from router.rulebook.when_form import WhenForm
+from tests.docs.pages import ROOT, Fence, column, page, pairs, spans
+from tests.docs.rules_on_paper import NOW, apply_fragment, fragments, replace_in_policy, whole_files, write_rules
+
+PAGE = page("docs/rules.md")
+BAD = ROOT / "tests/rulebook/bad/cwpp/suppressions"
+WHEN = PAGE.table("The keys of `when`", "key")
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """The rules of the page, in a directory."""
+    return write_rules(tmp_path)
+
+
+def problems_of(rules: Path, stream: str) -> list[Problem]:
+    """What is said about a stream's rules on the day of the papers."""
+    return list(load(rules, Stream(stream), discover(), datetime.fromisoformat(NOW)).problems)
+
+
+def test_every_snippet_of_rules_is_loaded_by_a_test() -> None:
+    """A snippet in YAML or JSON says which file it is, or is part of, so that none escapes."""
+    known = re.compile(r"rules/\S+|fragment of rules/(cwpp|cspm)/policy\.yaml|\.vscode/settings\.json|tests/\S+\.json")
+    for name in ("docs/rules.md", "docs/destinations.md"):
+        for fence in page(name).fences:
+            if fence.language in ("yaml", "json"):
+                assert known.fullmatch(fence.label), (name, fence)
+
+
+def test_the_rules_of_the_page_have_no_problem(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rules check` finds neither a problem nor a warning in them."""
+    assert main(["rules", "check", str(rules), "--now", NOW]) == 0
+    assert ": 0 problems; 0 warnings; " in capsys.readouterr().out
+
+
+def test_the_examples_of_the_page_come_true(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`rules test` passes with the first rule, and fails without it, as the page says."""
+    assert main(["rules", "test", str(rules), "--now", NOW]) == 0
+    assert ": 2 examples, 0 failed" in capsys.readouterr().out
+    (rules / "cwpp/suppressions/nightly-scanner.json").unlink()
+    assert main(["rules", "test", str(rules), "--now", NOW]) == 1
+    assert ": 2 examples, 1 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "fragment", [*fragments("docs/rules.md"), *fragments("docs/destinations.md")], ids=lambda fence: fence.text[:40]
+)
+def test_a_part_of_a_policy_fits_into_the_whole_one(fragment: Fence, rules: Path) -> None:
+    """Every other snippet of a policy loads without a problem or a warning in the place of its keys."""
+    apply_fragment(rules, fragment)
+    assert [str(problem) for stream in Stream for problem in problems_of(rules, stream)] == []
+
+
+def test_the_keys_of_when_are_listed() -> None:
+    """The keys are those that a route knows, in the same order."""
+    assert column(WHEN, "key") == list(WhenForm.model_fields)
+
+
+@pytest.mark.parametrize("row", WHEN, ids=lambda row: row["key"])
+def test_an_example_of_a_key_loads_where_signals_have_it(row: dict[str, str], rules: Path) -> None:
+    """Each example is sound, and the stream whose signals lack the key is warned, as the page says."""
+    when = yaml.safe_load(spans(row["example"])[0])
+    assert list(when) == spans(row["key"])
+    for stream in ("cwpp", "cspm"):
+        replace_in_policy(rules, stream, routes=[{"name": "it", "when": when, "to": _to(stream)}])
+        problems = problems_of(rules, stream)
+        assert [str(problem) for problem in problems if problem.level == "problem"] == []
+        assert not any("names no" in problem.message for problem in problems)
+        is_warned = any("signals only" in problem.message for problem in problems)
+        assert is_warned is (row["signals"] not in ("both", stream))
+
+
+def _to(stream: str) -> list[str]:
+    return ["oncall"] if stream == "cwpp" else ["backlog"]
+
+
+def test_the_keys_of_a_policy_are_listed() -> None:
+    """The keys are those of the policy, and the defaults of suppression are told."""
+    table = PAGE.table("The policy", "key")
+    assert column(table, "key") == list(PolicyForm.model_fields)
+    life = SuppressionLifeForm()
+    assert spans(pairs(table, "key", "if absent")["suppression"]) == [life.longest, life.warn]
+    required = {name for name, field in PolicyForm.model_fields.items() if field.is_required()}
+    assert {spans(row["key"])[0] for row in table if row["if absent"] == "a problem"} == required
+
+
+def test_the_plans_are_listed() -> None:
+    """A floor may name these plans, and no others without a warning."""
+    listed = re.search(r"Plans are called as .*?: (.*?)\. Other", PAGE.section("Floors"), re.DOTALL)
+    assert listed
+    assert set(spans(listed[1])) == set(load_catalogue().plan_names.values())
+
+
+def test_the_keys_of_a_suppression_rule_are_listed() -> None:
+    """The keys are those of Defender's body."""
+    assert set(column(PAGE.table("Suppression rules", "key"), "key")) == set(PropertiesForm.model_fields)
+
+
+def test_the_fields_of_suppression_are_listed() -> None:
+    """The fields that work in Defender too, and those that work here only."""
+    portable, own = (column(table, "field") for table in PAGE.tables("What an element asks"))
+    assert set(portable) == PORTABLE
+    assert len(portable) == len(PORTABLE)
+    assert all(find_field(field) and not is_portable(field) for field in own)
+    said = [line for file in BAD.glob("warn-not-portable-*.txt") for line in file.read_text().splitlines()]
+    here_only = {field for line in said for field in re.findall(r"'([^']+)' works here, but", line)}
+    kinds = {_kind_of(field) for field in here_only if not field.startswith("entities.")}
+    assert {_kind_of(field) for field in own} == kinds
+
+
+def _kind_of(field: str) -> str:
+    return field.split(".")[0]
+
+
+@pytest.mark.parametrize(("place", "level"), [(0, "problem"), (1, "warning")], ids=["refused", "warned about"])
+def test_what_is_refused_and_warned_about_is_said_so(place: int, level: str) -> None:
+    """Each saying on the page is what the loader says of a bad rule, and each thing that it says is on the page."""
+    listed = [
+        said for row in PAGE.tables("What is refused, what is warned about")[place] for said in spans(row["said"])
+    ]
+    lines = [line for file in BAD.glob("*.txt") for line in file.read_text().splitlines() if line.startswith(level)]
+    assert [said for said in listed if not any(said in line for line in lines)] == []
+    assert [line for line in lines if not any(said in line for said in listed)] == []
+
+
+def test_the_tables_of_attack_yaml_are_listed() -> None:
+    """The tables are those of the form; the version is told before them."""
+    assert ["version", *column(PAGE.table("ATT&CK", "table"), "table")] == list(AttackForm.model_fields)
+
+
+def test_an_editor_finds_a_schema_for_every_sort_of_file() -> None:
+    """The settings name each schema that `rules schema` writes, for files that there are."""
+    settings = json.loads(PAGE.fence(".vscode/settings.json"))
+    by_schema = {Path(schema).name: glob for schema, glob in settings["yaml.schemas"].items()}
+    by_schema |= {Path(one["url"]).name: one["fileMatch"][0] for one in settings["json.schemas"]}
+    assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover())}
+    assert all(list(ROOT.glob(glob)) for glob in by_schema.values())
+
+
+def test_the_page_gives_a_file_of_every_sort() -> None:
+    """Policies, suppression rules, owners and examples are shown whole."""
+    sorts = {re.sub(r"(cwpp|cspm)/|/[^/]+$", "", path.removeprefix("rules/")) for path in whole_files()}
+    assert {"policy.yaml", "suppressions", "owners.yaml", "examples"} <= sorts
