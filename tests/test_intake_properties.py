@@ -38,8 +38,10 @@ def a_house(stream: Stream = Stream.CWPP) -> Iterator[House]:
     """A house of its own for one example."""
     with tempfile.TemporaryDirectory() as directory:
         house = House(Path(directory), a_rulebook(stream=stream))
-        yield house
-        asyncio.run(house.store.close())
+        try:
+            yield house
+        finally:
+            asyncio.run(house.store.close())
 
 
 def batches(messages: Sequence[Message], cuts: Sequence[int]) -> Iterator[Sequence[Message]]:

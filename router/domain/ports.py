@@ -28,7 +28,7 @@ class DestinationKind(Protocol):
     """A kind of destination: one file in `destinations/`, pure.
 
     `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one send may carry.
-    `addresses` names the hosts it talks to, so that two streams cannot share one by accident.
+    `address` names what it writes to, so that two streams cannot share one by accident.
     """
 
     name: ClassVar[str]
@@ -199,7 +199,7 @@ class Outbox(Protocol):
         ...
 
     async def discard(self, id: str, now: datetime) -> bool:
-        """Forgets a dead letter's payload for good; False if there is none."""
+        """Takes a dead letter off the list for good; False if there is none."""
         ...
 
 

@@ -134,3 +134,5 @@ async def served(application: web.Application, tls: ssl.SSLContext | None = None
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
+        # A TLS connection says goodbye after it was closed, and needs a loop to say it in.
+        await asyncio.sleep(0.05 if tls else 0)
