@@ -130,6 +130,8 @@ def _tell(decision: Decision, row: Row | None, rulebook: Rulebook, number: int) 
         Target(name, _lane(name, rulebook), Change.UPDATED if name in known else Change.OPENED, known.get(name, number))
         for name in names
     )
+    if not known:
+        return decision, targets
     return replace(decision, notice=_notice(decision, targets, known, rulebook), destinations=tuple(names)), targets
 
 
@@ -178,7 +180,7 @@ def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Tur
         held=held,
         intent=turn,
         closed_at=now if resolved else None,
-        version=row.version if row is not None else 0,
+        version=row.version if row is not None else None,
     )
 
 

@@ -7,13 +7,12 @@ here, and nothing is raised but StoreError.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from router.domain.catalogue import Catalogue
 from router.domain.errors import StoreError
 from router.domain.keys import kept_id
-from router.domain.ledger import Row, record_delivery
+from router.domain.ledger import Row, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Kept, Store
 from router.domain.reasons import Code, Reason
@@ -61,14 +60,15 @@ class Intake:
         at_fault = [Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
         return list((await self._keep(at_fault, now)).values())
 
-    async def complete(self, rows: Sequence[Row], now: datetime) -> list[Row]:
-        """Completes the intents of rows as they stand, and returns the rows as they then are."""
-        turns = [row.intent for row in rows if row.intent is not None]
+    async def complete(self, rows: Sequence[Row], now: datetime) -> None:
+        """Completes the intents that rows carry, as they stand."""
+        await self._fulfil([row.intent for row in rows if row.intent is not None], now)
+        await self._store.ledger.finish({row.key: row.version for row in rows if row.version is not None})
+
+    async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
+        """Owes what turns owe, and puts them on record."""
         await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
         await self._put_on_record([turn.entry for turn in turns], now)
-        done = [replace(row, intent=None) for row in rows]
-        await self._store.ledger.write(done)
-        return [replace(row, version=row.version + 1) for row in done]
 
     async def _keep(self, unread: Sequence[Unread], now: datetime) -> dict[str, RecordEntry]:
         """Keeps what was not understood, whole, before anything says so."""
@@ -94,22 +94,24 @@ class Intake:
         entries: dict[str, RecordEntry] = {}
         while wave:
             folds = await self._fold(wave, now)
-            intents = [one.row for one in folds.values() if one.row is not None]
-            lost = set(await self._store.ledger.write(intents))
-            won = {key: one for key, one in folds.items() if key not in lost}
-            written = [one.row for one in won.values() if one.row is not None and one.row.intent is not None]
-            repeats = [one.entry for one in won.values() if one.row is None or one.row.intent is None]
-            await self._put_on_record(repeats, now)
-            await self.complete([replace(row, version=row.version + 1) for row in written], now)
+            versions = await self._store.ledger.write([one.row for one in folds.values() if one.row is not None])
+            won = {key: one for key, one in folds.items() if one.row is None or key in versions}
+            turns = {
+                key: one.row.intent for key, one in won.items() if one.row is not None and one.row.intent is not None
+            }
+            await self._put_on_record([one.entry for key, one in won.items() if key not in turns], now)
+            await self._fulfil(list(turns.values()), now)
+            await self._store.ledger.finish({key: versions[key] for key in turns})
             entries |= {one.entry.key: one.entry for one in won.values()}
-            wave = {key: sighting for key, sighting in wave.items() if key in lost}
+            wave = {key: sighting for key, sighting in wave.items() if key not in won}
         return entries
 
     async def _fold(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, Fold]:
         rows = dict(await self._store.ledger.find(wave.keys()))
         unfinished = [row for row in rows.values() if row.intent is not None]
         if unfinished:
-            rows |= {row.key: row for row in await self.complete(unfinished, now)}
+            await self.complete(unfinished, now)
+            rows |= await self._store.ledger.find([row.key for row in unfinished])
         return {
             key: fold(sighting, rows.get(key), self._rulebooks[sighting.signal.stream], now)
             for key, sighting in wave.items()

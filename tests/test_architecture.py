@@ -31,8 +31,8 @@ ABOVE = {"assembly", "cli", "__main__", "__init__"}
 
 IMPURE = {
     "asyncio", "contextvars", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil",
-    "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "httpx", "aiohttp",
-    "azure", "requests", "tenacity",
+    "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request", "uuid", "httpx",
+    "aiohttp", "azure", "requests", "tenacity",
 }  # fmt: skip
 """Modules through which a clock, chance, the environment, a log, a network or a file would come in."""
 

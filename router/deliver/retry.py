@@ -23,7 +23,7 @@ LEAST = 1.0
 """Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""
 
 WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
-"""Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ... with up to 2 more by chance, and never above 10 minutes."""
+"""Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ..., up to 2 more, never above 600."""
 
 
 def settlement_for(claim: Claim, result: Result, now: datetime) -> Settlement:

@@ -123,12 +123,15 @@ class Turn:
         )
 
 
+type Version = int | str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """The ledger's row of one signal.
 
     `open` maps each destination where the signal is open to the turn that opened it there. `forwarded` says whether any
-    destination was ever told of it. `version` is 0 for a row that is not stored yet, and grows by one at each write.
+    destination was ever told of it. `version` is what the store calls this state of the row, None if it is not stored yet.
     `closed_at` is when it was last seen to be resolved, for retention.
     """
 
@@ -143,7 +146,7 @@ class Row:
     held: Held | None = None
     intent: Turn | None = None
     closed_at: datetime | None = None
-    version: int = 0
+    version: Version | None = None
 
 
 RECORD = "record"

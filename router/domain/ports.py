@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from router.domain.asks import Conversation
-from router.domain.ledger import Row
+from router.domain.ledger import Row, Version
 from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
@@ -124,8 +124,15 @@ class Ledger(Protocol):
         """The rows of those signals that are known."""
         ...
 
-    async def write(self, rows: Sequence[Row]) -> Collection[str]:
-        """Writes rows, each only if its stored version is still `version`; returns the keys that lost such a race."""
+    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+        """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
+
+        A key that is missing in the answer lost such a race: somebody else wrote its row meanwhile.
+        """
+        ...
+
+    async def finish(self, versions: Mapping[str, Version]) -> None:
+        """Clears the intents of rows that are still at those versions: what they intended is done."""
         ...
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> Sequence[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -14,6 +15,7 @@ class ResourceId(NamedTuple):
     name: str | None = None
 
 
+@lru_cache(maxsize=1024)
 def parse_resource_id(id: str | None) -> ResourceId:
     """The parts of an ARM id; of any other text, or of none, a ResourceId without parts.
 

@@ -13,7 +13,7 @@ import pytest
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Outcome
 from router.domain.errors import BadFile, StateInUse
-from router.domain.ledger import Arrival, Held, Row, Seen, State
+from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
 from router.domain.notices import Delivery, Receipt, RecordEntry
 from router.domain.ports import Claim, DeliveryState, Kept, Pause, Retention, Settlement, Store
 from router.domain.reasons import Code, Reason
@@ -93,25 +93,39 @@ def states(store: Store) -> dict[DeliveryState, int]:
 
 
 def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
-    """The ledger keeps every part of a row; its version grows by one."""
+    """The ledger keeps every part of a row, and gives it a version."""
     row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
-    assert not asyncio.run(store.ledger.write([row]))
-    assert asyncio.run(store.ledger.find(["k", "unknown"])) == {"k": replace(row, version=1)}
+    versions = asyncio.run(store.ledger.write([row]))
+    assert asyncio.run(store.ledger.find(["k", "unknown"])) == {"k": replace(row, version=versions["k"])}
 
 
 def test_of_two_writers_of_one_row_one_loses(store: Store) -> None:
     """Compare-and-swap: a row is written only over the version that its writer read."""
-    asyncio.run(store.ledger.write([a_row()]))
-    assert list(asyncio.run(store.ledger.write([a_row(turn=9)]))) == ["k"]
-    assert not asyncio.run(store.ledger.write([a_row(turn=2, version=1)]))
-    assert list(asyncio.run(store.ledger.write([a_row(turn=3, version=1), a_row("other")]))) == ["k"]
-    assert asyncio.run(store.ledger.find(["k"]))["k"].turn == 2
+    first = asyncio.run(store.ledger.write([a_row()]))["k"]
+    assert asyncio.run(store.ledger.write([a_row(turn=9)])) == {}
+    second = asyncio.run(store.ledger.write([a_row(turn=2, version=first)]))["k"]
+    assert list(asyncio.run(store.ledger.write([a_row(turn=3, version=first), a_row("other")]))) == ["other"]
+    found = asyncio.run(store.ledger.find(["k"]))["k"]
+    assert (found.turn, found.version) == (2, second)
+
+
+def test_an_intent_is_there_until_it_is_finished_and_a_newer_one_is_left_alone(store: Store) -> None:
+    """Who finishes an intent names the version that carried it, so that nobody clears another's."""
+    intent = Turn(number=1, entry=an_entry())
+    first = asyncio.run(store.ledger.write([a_row(intent=intent)]))["k"]
+    (unfinished,) = asyncio.run(store.ledger.unfinished("cwpp"))
+    assert unfinished.intent == intent
+    second = asyncio.run(store.ledger.write([a_row(version=first, intent=replace(intent, number=2))]))["k"]
+    asyncio.run(store.ledger.finish({"k": first}))
+    assert [row.turn for row in asyncio.run(store.ledger.unfinished("cwpp"))] == [1]
+    asyncio.run(store.ledger.finish({"k": second}))
+    assert list(asyncio.run(store.ledger.unfinished("cwpp"))) == []
 
 
 def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(store: Store) -> None:
     """What is held by an active rule of the same rulebook is left in peace; what was let go is forgotten."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    asyncio.run(store.ledger.write([a_row(held=held, outcome=Outcome.SUPPRESSED)]))
+    version = asyncio.run(store.ledger.write([a_row(held=held, outcome=Outcome.SUPPRESSED)]))["k"]
 
     def doubted(book: str, active: Sequence[str]) -> list[Held | None]:
         return [row.held for row in asyncio.run(store.ledger.held_in_doubt("cwpp", book, active))]
@@ -120,7 +134,7 @@ def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(sto
     assert doubted("h", []) == [held]
     assert doubted("other", ["r"]) == [held]
     assert asyncio.run(store.ledger.held_in_doubt("cspm", "h", [])) == []
-    asyncio.run(store.ledger.write([a_row(version=1)]))
+    asyncio.run(store.ledger.write([a_row(version=version)]))
     assert doubted("h", []) == []
 
 

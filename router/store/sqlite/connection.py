@@ -61,6 +61,11 @@ class Connection:
                 raise
             db.execute("COMMIT")
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._db.in_transaction
+
     def close(self) -> None:
         """Closes the file."""
         self._db.close()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from router.domain.decisions import Outcome
-from router.domain.ledger import Arrival, Held, Row, Seen, State
+from router.domain.ledger import Arrival, Held, Row, Seen, State, Version
 from router.store.codec import decode, encode
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.schema import instant, micros
@@ -54,10 +54,12 @@ class SqliteLedger:
         rows = await self.find(held.keys())
         return [replace(row, held=held[row.key]) for row in rows.values()]
 
-    async def write(self, rows: Sequence[Row]) -> Collection[str]:
-        """Writes rows, each only if its stored version is still `version`; returns the keys that lost such a race."""
+    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+        """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
+        # Nobody ever sees an intent that is finished in the transaction that wrote it, so it need not be written.
+        is_seen = not self._connection.is_writing
         with self._connection.writing() as db:
-            lost = _write(db, rows)
+            lost = _write(db, [_values(row, is_seen) for row in rows])
             won = [row for row in rows if row.key not in lost]
             db.executemany(
                 "DELETE FROM held WHERE key=?", [(row.key,) for row in won if row.held is None and row.version]
@@ -70,36 +72,50 @@ class SqliteLedger:
                     if (one := row.held) is not None
                 ],
             )
-        return lost
+        return {row.key: _next_version(row) for row in won}
+
+    async def finish(self, versions: Mapping[str, Version]) -> None:
+        """Clears the intents of rows that are still at those versions; their version stays, since nothing else changed."""
+        with self._connection.writing() as db:
+            db.executemany(
+                "UPDATE ledger SET intent=NULL WHERE key=? AND version=? AND intent IS NOT NULL", list(versions.items())
+            )
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         with self._connection.reading() as db:
             return [_row(found) for found in db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values)]  # noqa: S608
 
 
-def _write(db: sqlite3.Connection, rows: Sequence[Row]) -> set[str]:
+def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
     """The keys of the rows whose stored version was another one; all the others are written."""
-    new = [_values(row) for row in rows if not row.version]
-    known = [(*_values(row)[2:], row.key, row.version) for row in rows if row.version]
     db.execute("SAVEPOINT rows")
-    written = db.executemany(_INSERT, new).rowcount + db.executemany(_UPDATE, known).rowcount
+    written = db.executemany(_INSERT, [row for row in rows if row[-1] == 1]).rowcount
+    written += db.executemany(_UPDATE, [_update(row) for row in rows if row[-1] != 1]).rowcount
     lost: set[str] = set()
     if written != len(rows):
         # Somebody wrote in between, which is rare: find out where, one by one.
         db.execute("ROLLBACK TO rows")
-        lost = {row.key for row in rows if not _is_written(db, row)}
+        lost = {row[0] for row in rows if not _is_written(db, row)}
     db.execute("RELEASE rows")
     return lost
 
 
-def _is_written(db: sqlite3.Connection, row: Row) -> bool:
-    values = _values(row)
-    if not row.version:
-        return bool(db.execute(_INSERT, values).rowcount)
-    return bool(db.execute(_UPDATE, (*values[2:], row.key, row.version)).rowcount)
+def _is_written(db: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
+    if row[-1] == 1:
+        return bool(db.execute(_INSERT, row).rowcount)
+    return bool(db.execute(_UPDATE, _update(row)).rowcount)
 
 
-def _values(row: Row) -> tuple[object, ...]:
+def _update(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the update of a row takes: its columns, and the key and version that it is written over."""
+    return (*row[2:], row[0], row[-1] - 1)
+
+
+def _next_version(row: Row) -> int:
+    return 1 if row.version is None else int(row.version) + 1
+
+
+def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
     state, seen = row.state, row.seen
     return (
         row.key,
@@ -118,9 +134,9 @@ def _values(row: Row) -> tuple[object, ...]:
         row.outcome.value,
         json.dumps(dict(row.open)),
         row.forwarded,
-        encode(row.intent) if row.intent is not None else None,
+        encode(row.intent) if row.intent is not None and with_intent else None,
         micros(row.closed_at),
-        row.version + 1,
+        _next_version(row),
     )
 
 
