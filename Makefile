@@ -9,7 +9,7 @@ CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shel
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup run test lint bench soak lock clean
+.PHONY: setup run test lint bench lock clean
 
 setup: $(STAMP)  ## prepare .venv/bin/alert-router
 
@@ -35,9 +35,6 @@ lint: setup  ## what CI checks besides the tests
 
 bench: setup  ## the measurements of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
-
-soak: setup  ## the long proofs, run by hand
-	@$(BIN)/python -m pytest -q tests/soak --soak
 
 # Two locks with hashes: what runs in Azure, and what a developer needs beside it. Neither names an index.
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 \

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.decide import decide
 from router.domain.attack import Attack
 from router.domain.decisions import Change, Outcome
 from router.domain.reasons import Code
-from router.domain.rulebook import Clause
+from router.domain.rulebook import Clause, Route
 from router.domain.signals import Severity, Signal, Stream
 from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip
 
@@ -81,6 +83,25 @@ def test_a_quiet_route_tells_nobody_but_always() -> None:
     assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("quiet",))
     assert decision.destinations == ("sentinel",)
     assert decision.notice is None
+
+
+LOW_ONLY = Clause("severity", "Low", lambda signal, _: signal.severity is Severity.LOW)
+ROUTES = [
+    a_route("page", "oncall", when=[HIGH]),
+    a_route("tickets", "tickets"),
+    a_route("quiet", when=[LOW_ONLY]),
+    a_route("both", "oncall", "tickets", when=[HIGH]),
+]
+
+
+@given(st.permutations(ROUTES), st.integers(0, 4), st.sampled_from(["Low", "Medium", "High", None, "odd"]))
+def test_the_order_of_routes_never_matters(routes: list[Route], count: int, severity: str | None) -> None:
+    """Any order of the same routes makes the same decision."""
+    alert = an_alert(Severity=severity)
+    some = routes[:count]
+    as_drawn = decide(alert, a_rulebook(floor=Severity.LOW, routes=some), NOW)
+    sorted_by_name = decide(alert, a_rulebook(floor=Severity.LOW, routes=sorted(some, key=lambda r: r.name)), NOW)
+    assert as_drawn == sorted_by_name
 
 
 def test_a_deleted_finding_is_resolved_whatever_its_status_says() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from router.domain.decisions import Outcome
 from router.domain.ledger import Arrival, Held, Row, Seen, State, Version
 from router.store.codec import decode, encode
@@ -132,7 +134,7 @@ def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
         seen.deleted,
         row.turn,
         row.outcome.value,
-        json.dumps(dict(row.open)),
+        orjson.dumps(row.open).decode(),
         row.forwarded,
         encode(row.intent) if row.intent is not None and with_intent else None,
         micros(row.closed_at),
@@ -150,7 +152,7 @@ def _row(found: Iterable[Any]) -> Row:
         seen=Seen(_instant(changed), Arrival(origin, place, _instant(enqueued), part), bool(deleted)),
         turn=turn,
         outcome=Outcome(outcome),
-        open=json.loads(open),
+        open=orjson.loads(open),
         forwarded=bool(forwarded),
         intent=decode("Turn", intent) if intent is not None else None,
         closed_at=_instant(closed_at),
