@@ -32,14 +32,12 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
         held = Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}")
         return fate(outcome=Outcome.SUPPRESSED, reason=held, suppressed_by=rule.name, suppressed_until=rule.expires)
     routes = matching_routes(signal, attack, rulebook)
-    people = people_for(routes, rulebook)
+    names, people = sorted([route.name for route in routes]), people_for(routes, rulebook)
     return fate(
         outcome=Outcome.ROUTED,
-        reason=Reason(Code.ROUTES, ", ".join(sorted(route.name for route in routes)))
-        if routes
-        else Reason(Code.OTHERWISE),
+        reason=Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
         notice=Change.OPENED if people else None,
-        routes=tuple(sorted(route.name for route in routes)),
+        routes=tuple(names),
         destinations=tuple(sorted(people.union(rulebook.always))),
         people=tuple(sorted(people)),
     )
@@ -69,14 +67,14 @@ def find_floor_above(signal: Signal, rulebook: Rulebook) -> Reason | None:
 
 def matching_routes(signal: Signal, attack: Attack, rulebook: Rulebook) -> tuple[Route, ...]:
     """Every route whose clauses all hold."""
-    return tuple(route for route in rulebook.routes if route.matches(signal, attack))
+    return tuple([route for route in rulebook.routes if route.matches(signal, attack)])
 
 
 def people_for(routes: tuple[Route, ...], rulebook: Rulebook) -> frozenset[str]:
     """The destinations that routes name, or `otherwise` where no route matched."""
     if not routes:
         return frozenset(rulebook.otherwise)
-    return frozenset(destination for route in routes for destination in route.to)
+    return frozenset([destination for route in routes for destination in route.to])
 
 
 def _status(signal: Signal) -> Reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from router.domain.resources import parse_resource_id
@@ -17,9 +17,10 @@ def find_suppressor(signal: Signal, suppressions: Suppressions, now: datetime) -
         return None
     asked = list(index.others)
     for field, rules in index.by_value.items():
-        for form in _forms(field, values_of(signal, field)):
-            asked.extend(rules.get(form, ()))
-    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal))
+        for text in values_of(signal, field):
+            for form in field.forms_of(text):
+                asked += rules.get(form, ())
+    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal)) if asked else None
 
 
 def find_last(rules: Iterable[SuppressionRule]) -> SuppressionRule | None:
@@ -46,42 +47,44 @@ def is_met(group: tuple[Element, ...], signal: Signal) -> bool:
     )
 
 
-def values_of(signal: Signal, field: Field) -> Iterator[str]:
+def values_of(signal: Signal, field: Field) -> Sequence[str]:
     """Every text that a signal offers for a field, of all its entities."""
     if field.entity is None:
-        yield from _own_values(signal, field.name)
-        return
+        return _own_values(signal, field.name)
+    values: list[str] = []
     for entity in signal.entities.of_type(field.entity):
-        yield from _texts(entity.get(field.name))
+        values += _texts(entity.get(field.name))
+    return values
 
 
-def _own_values(signal: Signal, name: str) -> Iterator[str]:
+def _own_values(signal: Signal, name: str) -> Sequence[str]:
     """What the signal itself offers: resourceid, subscriptionid, compromisedentity, extendedproperties.<key>."""
     if name == "resourceid":
-        yield from _texts(signal.resource)
-    elif name == "subscriptionid":
-        yield from _texts(parse_resource_id(signal.resource).subscription)
-    elif name == "compromisedentity":
-        yield from _texts(signal.compromised_entity if isinstance(signal, Alert) else None)
-    else:
-        key = name.removeprefix("extendedproperties.")
-        yield from (text for name, value in signal.extended.items() if name.lower() == key for text in _texts(value))
+        return _texts(signal.resource)
+    if name == "subscriptionid":
+        return _texts(parse_resource_id(signal.resource).subscription)
+    if name == "compromisedentity":
+        return _texts(signal.compromised_entity if isinstance(signal, Alert) else None)
+    key = name.removeprefix("extendedproperties.")
+    return [text for name, value in signal.extended.items() if name.lower() == key for text in _texts(value)]
 
 
 def _holds(element: Element, texts: Iterable[str]) -> bool:
+    forms = [form for text in texts for form in element.field.forms_of(text)]
     if element.operator is Operator.IN:
-        return any(form in element.values for form in _forms(element.field, texts))
-    return any(value in form for form in _forms(element.field, texts) for value in element.values)
+        return not element.values.isdisjoint(forms)
+    return any(value in form for form in forms for value in element.values)
 
 
-def _forms(field: Field, texts: Iterable[str]) -> Iterator[str]:
-    return (form for text in texts for form in field.forms_of(text))
-
-
-def _texts(value: object) -> Iterator[str]:
+def _texts(value: object) -> Sequence[str]:
     """A property's texts: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
-    for item in value if isinstance(value, list) else (value,):
-        if isinstance(item, str) and item:
-            yield item
-        elif isinstance(item, int | float):
-            yield str(item)
+    if isinstance(value, list):
+        return [text for item in value if (text := _text(item))]
+    text = _text(value)
+    return (text,) if text else ()
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import NamedTuple
+
+from router.domain.remembered import remembered
 
 
 class Attack(NamedTuple):
@@ -43,7 +44,7 @@ class AttackTable:
         return tuple(self.tactics.get(id, id) for id in tactics)
 
 
-@lru_cache(maxsize=1024)
+@remembered
 def word_of(text: str) -> str:
     """A tactic's name without case, spaces and dashes: `Pre-attack`, `PreAttack` and `Pre Attack` are one word."""
     return "".join(letter for letter in text.lower() if letter.isalnum())

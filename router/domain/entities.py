@@ -8,10 +8,11 @@ dangle and may form cycles; both are legal and neither is an error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+
+from router.domain.remembered import remembered
 
 
-@lru_cache(maxsize=256)
+@remembered
 def normalised_type(name: str) -> str:
     """An entity type as rules and messages agree to write it: `azure-resource` and `azureresource` are one."""
     return name.replace("-", "").replace("_", "").lower()
@@ -68,12 +69,13 @@ class Entities:
     is made when it is asked for. Where a `$id` is used twice, the first object that bears it is meant.
     """
 
-    __slots__ = ("_met", "_objects", "_raw")
+    __slots__ = ("_bearers", "_met", "_objects", "_raw")
 
     def __init__(self, raw: Iterable[object]) -> None:
         self._raw = list(raw)
+        self._objects: list[_Object] | None = None
         self._met: list[tuple[str, _Object]] | None = None
-        self._objects: dict[str, _Object] = {}
+        self._bearers: dict[str, _Object] | None = None
 
     def __iter__(self) -> Iterator[Entity]:
         return (Entity(type, value, self) for type, value in self._drawn())
@@ -89,36 +91,52 @@ class Entities:
         """The entity that a property's value is, or refers to; None for anything else."""
         if not isinstance(value, dict):
             return None
-        self._drawn()
         referred = value.get("$ref")
         if isinstance(referred, str):
-            value = self._objects.get(referred, value)
+            value = self._borne().get(referred, value)
         type = _type_of(value)
         return Entity(type, value, self) if type else None
 
     def _drawn(self) -> list[tuple[str, _Object]]:
         if self._met is None:
-            self._met = list(self._walk())
+            self._met = [(type, value) for value in self._walked() if (type := _type_of(value))]
         return self._met
 
-    def _walk(self) -> Iterator[tuple[str, _Object]]:
-        # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
-        waiting: list[object] = self._raw[::-1]
-        while waiting:
-            value = waiting.pop()
-            if type(value) is dict:
-                if type(identity := value.get("$id")) is str:
-                    self._objects.setdefault(identity, value)
-                if kind := _type_of(value):
-                    yield kind, value
-                waiting += [inner for inner in reversed(value.values()) if type(inner) in _NESTING]
-            elif type(value) is list:
-                waiting += reversed(value)
+    def _borne(self) -> dict[str, _Object]:
+        if self._bearers is None:
+            # The last one to be set stays, and the first one that bears an id is meant.
+            marked = [(value.get("$id"), value) for value in reversed(self._walked())]
+            self._bearers = {identity: value for identity, value in marked if isinstance(identity, str)}
+        return self._bearers
+
+    def _walked(self) -> list[_Object]:
+        if self._objects is None:
+            self._objects = _objects_in(self._raw)
+        return self._objects
 
 
 type _Object = dict[str, object]
 
 _NESTING = frozenset({dict, list})
+
+
+def _objects_in(raw: list[object]) -> list[_Object]:
+    """Every object that is more than a reference, listed and nested, in the order of reading."""
+    # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
+    met: list[_Object] = []
+    waiting = raw[::-1]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            if len(value) == 1 and type(value.get("$ref")) is str:
+                continue
+            met.append(value)
+            for inner in reversed(value.values()):
+                if type(inner) in _NESTING:
+                    waiting.append(inner)
+        elif type(value) is list:
+            waiting += reversed(value)
+    return met
 
 
 def _type_of(value: _Object) -> str:

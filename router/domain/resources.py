@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
+
+from router.domain.remembered import remembered
 
 
 class ResourceId(NamedTuple):
@@ -15,14 +16,19 @@ class ResourceId(NamedTuple):
     name: str | None = None
 
 
-@lru_cache(maxsize=1024)
 def parse_resource_id(id: str | None) -> ResourceId:
     """The parts of an ARM id; of any other text, or of none, a ResourceId without parts.
 
     The form is Azure Resource Manager's: https://learn.microsoft.com/azure/azure-resource-manager/management/
     """
-    if not id or id[0] != "/":
-        return ResourceId()
+    return _parts_of(id) if id and id[0] == "/" else _NOTHING
+
+
+_NOTHING = ResourceId()
+
+
+@remembered
+def _parts_of(id: str) -> ResourceId:
     parts = id.strip("/").split("/")
     lowered = [part.lower() for part in parts]
     return ResourceId(

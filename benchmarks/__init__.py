@@ -1,0 +1,15 @@
+"""What `make bench` runs: the speeds that the design promises, each as a ratio in one run.
+
+__main__.py         runs the measurements asked for and prints one table
+table.py            what a row of it says
+workload.py         alerts and suppression rules, the same in every run
+decision.py         bytes to decision, against pydantic validating the same bytes
+reference_model.py  the model that pydantic validates them into
+rules.py            what 100,000 rules cost, and what loading 10,000 does
+loading.py          loads one rules directory in a process of its own, and says what it took
+path.py             files to HTTP, the whole path, against Alertmanager
+router_run.py       the router's side of that race
+alertmanager.py     Alertmanager's side of it
+race.py             what one contender did
+sink.py             who receives, in a process of its own
+"""

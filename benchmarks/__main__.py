@@ -1,0 +1,56 @@
+"""`python -m benchmarks [decision] [rules] [path] [--write]`: measures, and prints one table.
+
+With --write the table also replaces the one in docs/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import decision, path, rules
+from benchmarks.table import Row, markdown
+
+MEASUREMENTS = {"decision": decision.measure, "rules": rules.measure, "path": path.measure}
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Measures what is asked for, and prints the table whatever it says: a number is for people to judge."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measures the speeds that the design promises."
+    )
+    parser.add_argument("names", nargs="*", type=_known, help=f"{', '.join(MEASUREMENTS)} (default: all of them)")
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    options = parser.parse_args()
+    if options.write and options.names:
+        parser.error("--write replaces the whole table, so it measures everything: name nothing beside it")
+    rows: list[Row] = []
+    for name in options.names or MEASUREMENTS:
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        rows.extend(MEASUREMENTS[name]())
+    table = markdown(rows)
+    print(table)
+    if options.write:
+        _write(table)
+    return 0
+
+
+def _known(name: str) -> str:
+    if name not in MEASUREMENTS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(MEASUREMENTS)}")
+    return name
+
+
+def _write(table: str) -> None:
+    results = f"Measured on {datetime.now(UTC):%Y-%m-%d}.\n\n{table}\n"
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(RESULTS.sub(lambda found: f"{found[1]}{results}{found[2]}", page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

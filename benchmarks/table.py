@@ -1,0 +1,45 @@
+"""The rows that measurements come to, and the table they make."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One promise and what was measured. `limit` is a least value where `at_least`, else a most; `seen` says of what."""
+
+    what: str
+    measured: float
+    limit: float
+    unit: str = "x"
+    at_least: bool = False
+    seen: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the promise is kept in this run."""
+        if math.isnan(self.measured):
+            return "not measured"
+        is_kept = self.measured >= self.limit if self.at_least else self.measured <= self.limit
+        return "reached" if is_kept else "MISSED"
+
+    def cells(self) -> tuple[str, ...]:
+        """The row as texts."""
+        measured = "-" if math.isnan(self.measured) else f"{self.measured:.3g} {self.unit}"
+        bound = "at least" if self.at_least else "at most"
+        return self.what, measured, f"{bound} {self.limit:.3g} {self.unit}", self.verdict, self.seen
+
+
+HEADINGS = ("what", "measured", "must reach", "verdict", "seen in this run")
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The table, in Markdown whose columns also line up as plain text."""
+    lines = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
+    drawn = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines]
+    drawn.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
+    return "\n".join(drawn)
