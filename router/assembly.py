@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,7 +84,8 @@ async def delivery_over(store: Store, rules: Rules, settings: Settings, clock: C
     from router.deliver.http import Http
     from router.deliver.logs import Logs
 
-    secrets = {book.stream: secrets_of(book, settings) for book in rules.books.values()}
+    secrets_of(rules.books.values(), settings)
+    secrets = {book.stream: secrets_of([book], settings) for book in rules.books.values()}
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(_trust(settings)))
         logs = Logs(_credential_for, settings.ca_file)
@@ -112,10 +113,14 @@ def specs_of(book: Rulebook) -> list[DestinationSpec]:
     return [*book.destinations.values(), *([book.record] if book.record is not None else [])]
 
 
-def secrets_of(book: Rulebook, settings: Settings) -> dict[str, str]:
-    """Every secret that a stream's rules name; raises MissingSecret."""
-    pagers = [entry.owner.pager for entry in book.owners if entry.owner.pager is not None]
-    return settings.secrets([name for spec in specs_of(book) for name in spec.secrets] + pagers)
+def secrets_of(books: Iterable[Rulebook], settings: Settings) -> dict[str, str]:
+    """Every secret that the rules of some streams name; raises MissingSecret naming all that are missing."""
+    return settings.secrets({name for book in books for name in _secret_names(book)})
+
+
+def _secret_names(book: Rulebook) -> set[str]:
+    pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
+    return pagers.union(*(spec.secrets for spec in specs_of(book)))
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

@@ -25,8 +25,10 @@ class Settings:
         wanted = sorted(set(names))
         missing = [name for name in wanted if not self.values.get(name)]
         if missing:
-            settings = "an app setting" if len(missing) == 1 else "app settings"
-            raise MissingSecret(
-                f"{', '.join(missing)}: the rules name this secret; give it as {settings} (environment variable)"
+            what = (
+                "this secret; give it as an app setting"
+                if len(missing) == 1
+                else "these secrets; give them as app settings"
             )
+            raise MissingSecret(f"{', '.join(missing)}: the rules name {what} (environment variable)")
         return {name: self.values[name] for name in wanted}

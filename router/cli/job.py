@@ -125,8 +125,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
 
     Raises MissingSecret before anything is touched, StateInUse, BadFile and StoreError.
     """
-    for book in job.rules.books.values():
-        secrets_of(book, job.settings)
+    secrets_of(job.rules.books.values(), job.settings)
     async with AsyncExitStack() as stack:
         store = SqliteStore(job.state)
         stack.push_async_callback(store.close)

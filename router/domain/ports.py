@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from router.domain.asks import Conversation
 from router.domain.ledger import Row, Version
@@ -117,6 +117,13 @@ class Kept:
     quarantined: Quarantined
 
 
+class NextDue(NamedTuple):
+    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
+
+    due: datetime
+    error: str | None
+
+
 class Ledger(Protocol):
     """The latest state of each signal."""
 
@@ -177,7 +184,7 @@ class Outbox(Protocol):
         """How many deliveries there are by destination and state."""
         ...
 
-    async def next_due(self, stream: str) -> Mapping[str, datetime]:
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
         """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
         ...
 

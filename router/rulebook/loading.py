@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from router.domain.rulebook import Rulebook
@@ -17,6 +17,8 @@ from router.rulebook.owners import read_owners
 from router.rulebook.policy import read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppressions import read_suppressions
+
+_FOR_EVER = timedelta(days=365_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
     attack, owners, catalogue = read_attack(folder), read_owners(folder), load_catalogue()
     policy = read_policy(folder, stream, kinds, attack, catalogue)
     is_usable = folder.is_sound
-    suppressions = read_suppressions(folder, stream, policy, now)
+    # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
+    suppressions = read_suppressions(folder, stream, policy if is_usable else replace(policy, longest=_FOR_EVER), now)
     if not is_usable:
         return Loaded(None, folder.problems)
     rulebook = Rulebook(

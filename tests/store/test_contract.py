@@ -15,7 +15,7 @@ from router.domain.decisions import Change, Outcome
 from router.domain.errors import BadFile, StateInUse
 from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
 from router.domain.notices import Delivery, Receipt, RecordEntry
-from router.domain.ports import Claim, DeliveryState, Kept, Pause, Retention, Settlement, Store
+from router.domain.ports import Claim, DeliveryState, Kept, NextDue, Pause, Retention, Settlement, Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
@@ -232,6 +232,19 @@ def test_what_is_too_old_or_has_nowhere_left_to_go_becomes_a_dead_letter(store: 
     assert {letter.error.partition(":")[0] for letter in asyncio.run(store.outbox.dead())} == {
         "too old to be sent", "no_destination",
     }  # fmt: skip
+
+
+def test_what_is_given_up_on_keeps_its_last_trouble(store: Store) -> None:
+    """Who looks at a dead letter wants to know what was wrong, also when it died of age."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    assert asyncio.run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + DAY, "503")}
+    asyncio.run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    assert [letter.error for letter in asyncio.run(store.outbox.dead())] == [
+        "too old to be sent; its last trouble: 503"
+    ]
+    assert asyncio.run(store.outbox.next_due("cwpp")) == {}
 
 
 def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store: Store) -> None:

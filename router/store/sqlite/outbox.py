@@ -10,7 +10,7 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.notices import Delivery
-from router.domain.ports import Claim, DeadLetter, DeliveryState, Pause, Settlement
+from router.domain.ports import Claim, DeadLetter, DeliveryState, NextDue, Pause, Settlement
 from router.domain.rulebook import Lane
 from router.store.codec import decode, encode
 from router.store.sqlite.connection import Connection
@@ -126,7 +126,8 @@ class SqliteOutbox:
         return self._give_up(where, (stream, json.dumps(list(named))), error, now)
 
     def _give_up(self, where: str, values: tuple[object, ...], error: str, now: datetime) -> int:
-        sql = f"UPDATE deliveries SET state='dead', settled=?, error=? WHERE state='owed' AND {where}"  # noqa: S608
+        last = "coalesce('; its last trouble: ' || error, '')"
+        sql = f"UPDATE deliveries SET state='dead', settled=?, error=? || {last} WHERE state='owed' AND {where}"  # noqa: S608
         with self._connection.writing() as db:
             return db.execute(sql, (micros(now), error, *values)).rowcount
 
@@ -139,15 +140,16 @@ class SqliteOutbox:
             )
             return {(destination, DeliveryState(state)): count for destination, state, count in found}
 
-    async def next_due(self, stream: str) -> Mapping[str, datetime]:
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
         """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
         with self._connection.reading() as db:
             found = db.execute(
-                "SELECT d.destination, min(d.due) FROM deliveries d "  # noqa: S608
+                "SELECT d.destination, min(d.due), d.error FROM deliveries d "  # noqa: S608
                 f"WHERE d.stream=? AND d.state IN ('owed', 'claimed') AND {_FIRST} GROUP BY d.destination",
                 (stream,),
             )
-            return {destination: instant(due) for destination, due in found}
+            # Beside min() SQLite gives the columns of the row that has it: https://www.sqlite.org/lang_select.html#bareagg
+            return {destination: NextDue(instant(due), error) for destination, due, error in found}
 
     async def release_claims(self) -> int:
         """Gives back claims that no living process can hold; for the one holder of the state only."""
