@@ -48,7 +48,7 @@ class Sighting:
     def state(self) -> State:
         """What the message says the signal is; New and Active are one status."""
         signal = self.signal
-        status = (signal.status or "").casefold()
+        status = (signal.status or "").strip().casefold()
         return State(
             resolved=signal.resolved,
             status="active" if status == "new" else status,
@@ -65,9 +65,13 @@ class Fold:
     row: Row | None
 
 
-def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime) -> Fold:
-    """Folds one sighting into its signal's row, which carries no unfinished intent."""
-    if row is not None and sighting.seen.is_older_than(row.seen):
+def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime, *, is_replay: bool = False) -> Fold:
+    """Folds one sighting into its signal's row, which carries no unfinished intent.
+
+    `is_replay` says that the message is on record already. Unless its state still holds, it is an older one, whatever
+    its times say.
+    """
+    if row is not None and (sighting.seen.is_older_than(row.seen) or (is_replay and sighting.state != row.state)):
         return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
     if row is not None and sighting.state == row.state and row.outcome in SETTLED:
         return Fold(
@@ -75,7 +79,10 @@ def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime)
         )
     number = row.turn + 1 if row is not None else 1
     decision, targets = _tell(decide(sighting.signal, rulebook, now), row, rulebook, number)
-    entry = entry_for(sighting.signal, decision, key=sighting.arrival.key, source=sighting.source, now=now)
+    # A message that is decided otherwise than before has a second place on record; its first outcome stays.
+    is_new = is_replay and row is not None and decision.outcome is not row.outcome
+    arrival = replace(sighting.arrival, again=number) if is_new else sighting.arrival
+    entry = entry_for(sighting.signal, decision, key=arrival.key, source=sighting.source, now=now)
     notice = None
     if targets:
         notice = notice_for(sighting.signal, evidence_of(sighting.signal), decision, rulebook, number)
@@ -86,8 +93,8 @@ def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime)
 def in_time_order(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Sightings of one signal in the order in which their states held.
 
-    They are put in order of arrival first; those from files come in that order. Between Deletes, whose own times tell
-    nothing, those with a time of their own are put in its order.
+    They are put in order of arrival first; those from files come in that order. Between those whose own times tell
+    nothing, Deletes and messages without one, the others are put in the order of their own times.
     """
     arrived = sorted(sightings, key=_arrival_order)
     return [one for stretch in _stretches(arrived) for one in _by_own_time(stretch)]
@@ -101,7 +108,7 @@ def _arrival_order(sighting: Sighting) -> tuple[float, int]:
 def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
     stretch: list[Sighting] = []
     for sighting in arrived:
-        if sighting.seen.deleted:
+        if sighting.seen.deleted or sighting.signal.changed is None:
             yield stretch
             yield [sighting]
             stretch = []
@@ -111,11 +118,7 @@ def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
 
 
 def _by_own_time(stretch: list[Sighting]) -> list[Sighting]:
-    own_times = sorted(
-        (one.signal.changed, place) for place, one in enumerate(stretch) if one.signal.changed is not None
-    )
-    timed = iter(stretch[place] for _, place in own_times)
-    return [next(timed) if one.signal.changed is not None else one for one in stretch]
+    return sorted(stretch, key=lambda one: one.signal.changed.timestamp() if one.signal.changed is not None else 0.0)
 
 
 def _tell(decision: Decision, row: Row | None, rulebook: Rulebook, number: int) -> tuple[Decision, tuple[Target, ...]]:

@@ -102,18 +102,25 @@ class Intake:
             await self._put_on_record([one.entry for key, one in won.items() if key not in turns], now)
             await self._fulfil(list(turns.values()), now)
             await self._store.ledger.finish({key: versions[key] for key in turns})
-            entries |= {one.entry.key: one.entry for one in won.values()}
+            entries |= {wave[key].arrival.key: one.entry for key, one in won.items()}
             wave = {key: sighting for key, sighting in wave.items() if key not in won}
         return entries
 
     async def _fold(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, Fold]:
         rows = dict(await self._store.ledger.find(wave.keys()))
+        replays = await self._store.record.known([sighting.arrival.key for sighting in wave.values()])
         unfinished = [row for row in rows.values() if row.intent is not None]
         if unfinished:
             await self.complete(unfinished, now)
             rows |= await self._store.ledger.find([row.key for row in unfinished])
         return {
-            key: fold(sighting, rows.get(key), self._rulebooks[sighting.signal.stream], now)
+            key: fold(
+                sighting,
+                rows.get(key),
+                self._rulebooks[sighting.signal.stream],
+                now,
+                is_replay=sighting.arrival.key in replays,
+            )
             for key, sighting in wave.items()
         }
 
@@ -136,5 +143,8 @@ def _waves(sightings: Sequence[Sighting]) -> Iterator[dict[str, Sighting]]:
     for sighting in sightings:
         by_signal.setdefault(sighting.key, []).append(sighting)
     queues = {key: iter(in_time_order(group)) for key, group in by_signal.items()}
-    while wave := {key: first for key, queue in queues.items() if (first := next(queue, None)) is not None}:
-        yield wave
+    while queues:
+        wave = {key: first for key, queue in queues.items() if (first := next(queue, None)) is not None}
+        queues = {key: queues[key] for key in wave}
+        if wave:
+            yield wave

@@ -23,7 +23,9 @@ class Settings:
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
         """The secrets of those names; raises MissingSecret naming every one that has no value."""
         wanted = sorted(set(names))
-        missing = [name for name in wanted if not self.values.get(name)]
+        # Who stores a secret with `echo` stores a line end with it, which no header may hold.
+        found = {name: self.values.get(name, "").strip() for name in wanted}
+        missing = [name for name, value in found.items() if not value]
         if missing:
             what = (
                 "this secret; give it as an app setting"
@@ -31,4 +33,4 @@ class Settings:
                 else "these secrets; give them as app settings"
             )
             raise MissingSecret(f"{', '.join(missing)}: the rules name {what} (environment variable)")
-        return {name: self.values[name] for name in wanted}
+        return found

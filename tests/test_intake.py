@@ -63,7 +63,7 @@ class House:
 
     async def _owed(self, destination: str, now: datetime) -> list[Claim]:
         claimed: list[Claim] = []
-        while claims := await self.store.outbox.claim(self.book.stream.value, destination, now, MINUTE, 10):
+        while claims := await self.store.outbox.claim(self.book.stream.value, destination, now, now + MINUTE, 10):
             done = [Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now) for claim in claims]
             await self.store.outbox.settle(done)
             claimed.extend(claims)
@@ -197,6 +197,44 @@ def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: Hou
         a_message(alert_body(Status="New", ProcessingEndTime=early)),
     )
     assert outcomes(entries) == [("resolved", "resolved"), ("routed", "opened")]
+
+
+def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(house: House) -> None:
+    """Routed twice, the same messages tell nothing new, also where no time of their own orders them."""
+    opened, resolved = a_message(alert_body()), a_message(alert_body(Status="Resolved"), origin="another/0")
+    house.take(opened)
+    house.take(resolved)
+    again = house.take(replace(opened)) + house.take(replace(resolved))
+    assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older"), ("repeat", "same")]
+
+
+def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_record(house: House) -> None:
+    """Its first outcome stays on record, and so does what became of it now."""
+    message = a_message(alert_body("alert-1", **HELD))
+    house.book = a_rulebook(a_rule())
+    (held,) = house.take(message)
+    house.book = a_rulebook()
+    (routed,) = house.take(message)
+    assert (held.outcome, routed.outcome) == ("suppressed", "routed")
+    known = asyncio.run(house.store.record.known([held.key, routed.key]))
+    assert set(known) == {held.key, routed.key}
+    assert held.key != routed.key
+
+
+def test_an_untimed_message_is_folded_by_its_arrival_in_one_batch_as_in_many(build: Build) -> None:
+    """A message without a time of its own stands where it came in, and no later one with an older time passes it."""
+    late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
+    bodies = [alert_body(ProcessingEndTime=late), alert_body(Status="Resolved"), alert_body(ProcessingEndTime=early)]
+    house = build(a_rulebook())
+    entries = house.take(*map(a_message, bodies))
+    assert [entry.outcome for entry in entries] == ["routed", "resolved", "repeat"]
+
+
+def test_blanks_around_a_status_make_no_new_state(house: House) -> None:
+    """`New ` is New."""
+    house.take(a_message(alert_body(Status="New")))
+    (entry,) = house.take(a_message(alert_body(Status="New ")))
+    assert entry.outcome == "repeat"
 
 
 def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(build: Build) -> None:

@@ -58,7 +58,7 @@ class Deliverer:
         pause = (await self._outbox.pauses(self._stream)).get(self._name)
         if pause is not None and self._clock() < pause.probe:
             return
-        desk = _Desk(pause)
+        desk = _Desk(pause, self._clock())
         workers = [asyncio.create_task(self._work(desk)) for _ in range(self._slots)]
         try:
             await self._keep(desk)
@@ -73,14 +73,16 @@ class Deliverer:
             if not desk.refused and desk.in_hand <= self._appetite // 2:
                 # One delivery probes a paused destination; the rest follows once it got through.
                 limit = 1 if desk.pause is not None else self._appetite
-                desk.give(
-                    await self._outbox.claim(self._stream, self._name, self._clock(), LEASE, limit - desk.in_hand)
-                )
+                desk.give(await self._claim(desk, limit - desk.in_hand))
             if desk.in_hand == 0:
                 return
             await desk.progress.wait()
             await asyncio.sleep(GATHER)
             desk.progress.clear()
+
+    async def _claim(self, desk: _Desk, limit: int) -> Sequence[Claim]:
+        # What falls due meanwhile is for the next drain: a destination that hangs must not keep this one from its end.
+        return await self._outbox.claim(self._stream, self._name, desk.began, self._clock() + LEASE, limit)
 
     async def _settle(self, desk: _Desk) -> None:
         finished, desk.finished = desk.finished, []
@@ -89,13 +91,21 @@ class Deliverer:
         now = self._clock()
         await self._outbox.settle([self._settlement(claim, result, now) for claim, result in finished])
         desk.in_hand -= len(finished)
-        refusals = [result for _, result in finished if isinstance(result, Unauthorized)]
-        if refusals:
+        await self._heed([result for _, result in finished if result is not None], desk, now)
+
+    async def _heed(self, results: Sequence[Result], desk: _Desk, now: datetime) -> None:
+        """Pauses a destination that refuses our credentials, and resumes a paused one that took its probe."""
+        refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
+        if refusal is not None:
             desk.refused = True
-            await self._outbox.pause(self._pause(str(refusals[-1]), now))
-        elif desk.pause is not None and any(isinstance(result, Receipt) for _, result in finished):
+            await self._outbox.pause(self._pause(str(refusal), now))
+        elif desk.pause is not None and any(isinstance(result, Receipt) for result in results):
             desk.pause = None
             await self._outbox.resume(self._stream, self._name)
+        elif desk.pause is not None and results:
+            # The probe got neither through nor refused, which tells nothing: the next one asks again.
+            desk.refused = True
+            await self._outbox.pause(self._pause(desk.pause.error, now))
 
     def _pause(self, error: str, now: datetime) -> Pause:
         return Pause(stream=self._stream, destination=self._name, since=now, probe=now + PROBE, error=error)
@@ -136,8 +146,9 @@ class Deliverer:
 class _Desk:
     """What lies between the keeper and the workers of one drain."""
 
-    def __init__(self, pause: Pause | None) -> None:
+    def __init__(self, pause: Pause | None, began: datetime) -> None:
         self.pause = pause
+        self.began = began
         self.refused = False
         self.in_hand = 0
         self.finished: list[tuple[Claim, Result | None]] = []

@@ -78,5 +78,5 @@ def error_for(fault: Exception) -> DeliveryError:
 
 
 def _seconds(headers: Any) -> float | None:
-    value = headers.get("Retry-After")
-    return float(value) if value and value.isdigit() else None
+    value = headers.get("Retry-After") or ""
+    return float(value) if value.isdecimal() and len(value) < 10 else None

@@ -22,6 +22,9 @@ PROBE = timedelta(minutes=5)
 LEAST = 1.0
 """Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""
 
+MOST = 24 * 3600.0
+"""Seconds that a retry waits at most, whatever the destination wishes."""
+
 WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
 """Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ..., up to 2 more, never above 600."""
 
@@ -36,7 +39,7 @@ def settlement_for(claim: Claim, result: Result, now: datetime) -> Settlement:
         case Unauthorized():
             return _again(claim, str(result), PROBE, now)
         case Unavailable(retry_after=float() | int() as wish):
-            return _again(claim, str(result), timedelta(seconds=max(wish, LEAST)), now)
+            return _again(claim, str(result), timedelta(seconds=min(max(wish, LEAST), MOST)), now)
         case _:
             return _again(claim, str(result), timedelta(seconds=seconds_after(claim.number)), now)
 

@@ -63,9 +63,18 @@ def _https(text: str) -> str:
         raise ValueError("must be an https URL; http is for loopback only")
     if not host or "@" in url.netloc:
         raise ValueError("must name a host, and no user or password")
+    if not _has_sound_port(url):
+        raise ValueError("must name a port by its number")
     if url.query or url.fragment:
         raise ValueError("must have no query and no fragment: they often carry a secret")
     return _tidied(url)
+
+
+def _has_sound_port(url: SplitResult) -> bool:
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:  # whose text would show what stands there, and a password may
+        return False
 
 
 def _tidied(url: SplitResult) -> str:

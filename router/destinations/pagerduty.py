@@ -25,7 +25,7 @@ from router.destinations.text import fitted, json_bytes, shorten
 from router.destinations.wording import evidence_of, headline, place_of, severity_of, tactics_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.errors import DeliveryError, Rejected, Unauthorized
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Deduplication
 from router.domain.resources import parse_resource_id
@@ -39,6 +39,7 @@ _DETAILS_LEAST = 50_000  # bytes that the details keep whatever else is long
 # High stays below Critical, yet both are urgent where a service's urgency follows severity. Unknown is loud.
 SEVERITIES = {"Critical": "critical", "High": "error", "Medium": "warning", "Low": "info", "Informational": "info"}
 
+_SUCCESS = re.compile(rb'"status"\s*:\s*"success"')
 _ROUTING_KEY = re.compile(r"routing[ _]key", re.IGNORECASE)
 
 
@@ -74,7 +75,7 @@ class PagerDuty(OneRequest):
         """A trigger for what is opened or updated, a resolve for what is resolved."""
         notice = self.notice_in(attempt)
         event: dict[str, Any] = {
-            "routing_key": secret_named(self._key_for(notice, attempt), attempt, self.name),
+            "routing_key": self._routing_key(self._key_for(notice, attempt), attempt),
             "event_action": "resolve" if attempt.delivery.change is Change.RESOLVED else "trigger",
             "dedup_key": notice.key,
         }
@@ -90,11 +91,25 @@ class PagerDuty(OneRequest):
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means; a routing key of an owner that is refused troubles nobody else's pages."""
         error = super().find_error(answer, attempt)
+        if error is None and answer.status != 202 and not _SUCCESS.search(answer.body):
+            # Whatever stands between us and the pager may answer 200 with a page for people.
+            return Unavailable(f"{self.name}: answered {answer.status} without accepting the event")
         if isinstance(error, Rejected) and error.status == 400 and _ROUTING_KEY.search(str(error)):
             key = self._key_for(self.notice_in(attempt), attempt)
             text = f"{error}; check the secret {key}"
             return Unauthorized(text) if key == self._default else Rejected(text, status=400)
         return error
+
+    def _routing_key(self, name: str, attempt: Attempt) -> str:
+        """The value of a routing key; raises Unauthorized where the destination's own has none, which troubles every page.
+
+        Raises Rejected for any other: it is the one that opened this page and is no longer named, so only this page cares.
+        """
+        if name == self._default or attempt.secrets.get(name):
+            return secret_named(name, attempt, self.name)
+        raise Rejected(
+            f"{self.name}: the page was opened with {name}, which the rules no longer name; resolve it by hand"
+        )
 
     def _key_for(self, notice: Notice, attempt: Attempt) -> str:
         """The name of the secret to page with: that of the opening, else the owner's, else the destination's."""

@@ -117,6 +117,14 @@ class Kept:
     quarantined: Quarantined
 
 
+class Redrive(StrEnum):
+    """What became of a dead letter that somebody wants sent again."""
+
+    OWED = "owed"
+    OVERTAKEN = "overtaken"
+    UNKNOWN = "unknown"
+
+
 class NextDue(NamedTuple):
     """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
 
@@ -158,11 +166,10 @@ class Outbox(Protocol):
         """Owes deliveries, create-if-absent by their id."""
         ...
 
-    async def claim(
-        self, stream: str, destination: str, now: datetime, lease: timedelta, limit: int
-    ) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order.
+    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due at an instant, each the first of its signal there in turn order.
 
+        They are this worker's alone until the other instant.
         An opening that was never attempted and its resolution are skipped together where the destination's lane is
         page or ticket.
         """
@@ -208,8 +215,8 @@ class Outbox(Protocol):
         """The dead letters, oldest first."""
         ...
 
-    async def redrive(self, id: str, now: datetime) -> bool:
-        """Owes a dead letter again, and with a dead opening the resolution that came after it; False if there is none."""
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        """Owes a dead letter again, and the resolution that came after it; one that a later opening overtook is let go."""
         ...
 
     async def discard(self, id: str, now: datetime) -> bool:
@@ -222,6 +229,10 @@ class Record(Protocol):
 
     async def add(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+        ...
+
+    async def known(self, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that are on record already."""
         ...
 
 

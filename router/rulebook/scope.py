@@ -10,6 +10,11 @@ from router.rulebook.fields import PORTABLE, find_field, is_portable
 from router.rulebook.problems import Place
 
 _PLACE: Place = ("properties", "suppressionAlertsScope")
+_EVERYWHERE = frozenset(
+    {"", "subscriptions", "resourcegroups", "providers", "microsoft", "subscription", "resourcegroup"}
+)
+"""What every resource id has in it, apart from punctuation."""
+
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
@@ -95,6 +100,12 @@ def _read_texts(place: Place, value: object, operator: Operator, faults: Faults)
         faults.blame(place, "has an empty value; an element needs something to look for")
     elif not all(isinstance(text, str) for text in texts):
         faults.blame(place, "must hold texts; put values in quotes")
+    elif operator is Operator.CONTAINS and (broad := next(filter(_is_everywhere, texts), None)):
+        faults.blame(place, f"{broad!r} is in every value: a rule may not cover a whole alert type")
     else:
         return texts
     return []
+
+
+def _is_everywhere(text: str) -> bool:
+    return text.strip(" ./\\-_:@").casefold() in _EVERYWHERE

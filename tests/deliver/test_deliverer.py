@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from router.deliver import Answers, Deliverer, deliver_due
+from router.deliver.files import append
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.retry import PROBE
@@ -153,6 +154,44 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_probed_by_one(
     drain(store, clock, tickets=Scripted(sent))
     assert states(store) == {DeliveryState.SENT: 30}
     assert asyncio.run(store.outbox.pauses("cwpp")) == {}
+
+
+def test_a_probe_that_neither_got_through_nor_was_refused_is_the_only_one(store: SqliteStore, clock: Clock) -> None:
+    """A paused destination that answers 503 to its probe stays paused: the rest waits for the next probe."""
+    owe(store, clock, 10)
+    drain(store, clock, tickets=Scripted(lambda _: Unauthorized("401")))
+    clock.now += PROBE
+    busy = Scripted(lambda _: Unavailable("503"))
+    drain(store, clock, tickets=busy)
+    assert len(busy.attempts) == 1
+    assert list(asyncio.run(store.outbox.pauses("cwpp"))) == ["tickets"]
+
+
+def test_what_falls_due_while_a_drain_runs_is_left_to_the_next(store: SqliteStore, clock: Clock) -> None:
+    """A destination that keeps failing must not keep a run from its end."""
+    owe(store, clock, 3)
+
+    def slow(attempt: Attempt) -> Result:
+        clock.now += timedelta(seconds=30)
+        return Unavailable("503", retry_after=1)
+
+    desk = Scripted(slow)
+    drain(store, clock, tickets=desk)
+    assert len(desk.attempts) == 3
+
+
+def test_a_line_that_was_cut_off_is_not_continued(tmp_path: Path) -> None:
+    """After a torn write the next lines begin on a line of their own."""
+    path = tmp_path / "out.ndjson"
+    path.write_bytes(b'{"half":')
+    append(AppendLines(path=str(path), lines=b"{}\n"))
+    append(AppendLines(path=str(path), lines=b"{}\n"))
+    assert path.read_bytes() == b'{"half":\n{}\n{}\n'
+
+
+def test_a_device_is_written_without_being_synced() -> None:
+    """`/dev/null` and its like cannot be synced, and need not be."""
+    append(AppendLines(path="/dev/null", lines=b"{}\n"))
 
 
 def test_a_fault_of_ours_makes_a_dead_letter_and_the_lane_goes_on(store: SqliteStore, clock: Clock) -> None:

@@ -40,6 +40,13 @@ def test_a_wish_for_less_than_a_second_waits_a_second(wish: float) -> None:
     assert settlement_for(a_claim(), Unavailable("429", retry_after=wish), NOW).due == NOW + timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("wish", [1e12, float("inf")])
+def test_a_wish_for_more_than_a_day_is_a_day(wish: float) -> None:
+    """No wish is so long that it cannot be written down."""
+    settled = settlement_for(a_claim(), Unavailable("429", retry_after=wish), NOW)
+    assert settled.due == NOW + timedelta(days=1)
+
+
 def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:
     """Exponential with jitter."""
     waits = [seconds_after(attempt) for attempt in range(1, 16)]

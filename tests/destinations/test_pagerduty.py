@@ -10,7 +10,7 @@ import pytest
 from router.destinations.pagerduty import EVENT_LIMIT, SUMMARY_LIMIT
 from router.domain.asks import Ask, HttpRequest
 from router.domain.decisions import Change
-from router.domain.errors import Rejected, Unauthorized
+from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Receipt
 from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
@@ -111,5 +111,25 @@ def test_a_refused_key_of_one_owner_is_its_own_trouble() -> None:
     """A 400 about an owner's key fails that page alone."""
     attempt = an_attempt(a_notice(owner=Owner(pager=TEAM)), secrets=[DEFAULT, TEAM])
     _, results = converse(a_destination("pagerduty"), [attempt], lambda ask: replied(400, "Invalid routing key"))
+    assert isinstance(results[0], Rejected)
+    assert TEAM in str(results[0])
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, "a page for people"), (200, {"status": "invalid event"}), (204, None)]
+)
+def test_only_an_accepted_event_is_a_page(status: int, body: object) -> None:
+    """Whatever stands in between may answer 200; nobody was paged, so it is tried again."""
+    attempt = an_attempt(secrets=[DEFAULT])
+    _, results = converse(a_destination("pagerduty"), [attempt], lambda ask: replied(status, body))
+    assert isinstance(results[0], Unavailable)
+
+
+def test_a_page_opened_with_a_key_that_is_gone_troubles_no_other_page() -> None:
+    """Its resolution is a dead letter that names the key; the destination is not paused for it."""
+    opening = Receipt(reference="k", handles={"routing_key": TEAM})
+    attempt = an_attempt(change=Change.RESOLVED, opening=opening, secrets=[DEFAULT])
+    asks, results = converse(a_destination("pagerduty"), [attempt], lambda ask: replied(202))
+    assert asks == []
     assert isinstance(results[0], Rejected)
     assert TEAM in str(results[0])

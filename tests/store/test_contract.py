@@ -15,7 +15,7 @@ from router.domain.decisions import Change, Outcome
 from router.domain.errors import BadFile, StateInUse
 from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
 from router.domain.notices import Delivery, Receipt, RecordEntry
-from router.domain.ports import Claim, DeliveryState, Kept, NextDue, Pause, Retention, Settlement, Store
+from router.domain.ports import Claim, DeliveryState, Kept, NextDue, Pause, Redrive, Retention, Settlement, Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
@@ -80,7 +80,7 @@ def owe(store: Store, *deliveries: Delivery) -> None:
 def claim(
     store: Store, *, after: timedelta = timedelta(), limit: int = 10, destination: str = "tickets"
 ) -> Sequence[Claim]:
-    return asyncio.run(store.outbox.claim("cwpp", destination, NOW + after, LEASE, limit))
+    return asyncio.run(store.outbox.claim("cwpp", destination, NOW + after, NOW + after + LEASE, limit))
 
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
@@ -188,6 +188,16 @@ def test_an_opening_that_was_attempted_is_resolved_even_if_it_died(store: Store)
     assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
 
 
+def test_a_resolution_is_sent_where_an_update_told_people_though_the_opening_died_untried(store: Store) -> None:
+    """Any attempt after the opening counts: it may have opened a page by itself."""
+    owe(store, OPENING)
+    asyncio.run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    owe(store, UPDATE)
+    settle(store, *claim(store), DeliveryState.SENT)
+    owe(store, RESOLUTION)
+    assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
+
+
 def test_in_the_rows_lane_nothing_is_skipped(store: Store) -> None:
     """Rows are history: each turn has its own."""
     owe(store, a_delivery(lane=Lane.ROWS), a_delivery(3, Change.RESOLVED, lane=Lane.ROWS))
@@ -257,19 +267,47 @@ def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store:
     settle(store, resolution, DeliveryState.SENT)
     (letter,) = asyncio.run(store.outbox.dead())
     assert (letter.error, letter.attempts, letter.delivery) == ("400", 1, OPENING)
-    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW))
+    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
     for expected in (Change.OPENED, Change.RESOLVED):
         (again,) = claim(store)
         assert again.delivery.change is expected
         settle(store, again, DeliveryState.SENT)
-    assert not asyncio.run(store.outbox.redrive(OPENING.id, NOW))
+    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.UNKNOWN
+
+
+def test_a_dead_update_of_a_resolved_signal_is_followed_by_the_resolution_too(store: Store) -> None:
+    """An update opens where nothing is open, so what it opened must be resolved again."""
+    owe(store, OPENING)
+    settle(store, *claim(store), DeliveryState.SENT)
+    owe(store, UPDATE)
+    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    settle(store, *claim(store), DeliveryState.SENT)
+    assert asyncio.run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OWED
+    for expected in (Change.UPDATED, Change.RESOLVED):
+        (again,) = claim(store)
+        assert again.delivery.change is expected
+        settle(store, again, DeliveryState.SENT)
+
+
+def test_a_dead_letter_that_a_later_opening_overtook_is_let_go(store: Store) -> None:
+    """Its resolution would close the page that is open now."""
+    owe(store, OPENING)
+    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    settle(store, *claim(store), DeliveryState.SENT)
+    owe(store, a_delivery(4, opened=4))
+    settle(store, *claim(store), DeliveryState.SENT)
+    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OVERTAKEN
+    assert claim(store) == []
+    assert list(asyncio.run(store.outbox.dead())) == []
 
 
 def test_a_redriven_opening_is_sent_even_if_it_was_never_attempted(store: Store) -> None:
     """Somebody asked for it."""
     owe(store, OPENING, RESOLUTION)
     asyncio.run(store.outbox.expire(Lane.TICKET, NOW, NOW))
-    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW))
+    assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
     (opening,) = claim(store)
     assert opening.delivery.change is Change.OPENED
 
@@ -324,6 +362,35 @@ def test_a_ledger_row_is_kept_until_resolved_plus_90_days(store: Store, age: tim
     asyncio.run(store.ledger.write([a_row("standing"), a_row("resolved", closed_at=NOW)]))
     assert asyncio.run(store.purge(NOW + age, Retention())).rows == gone
     assert len(asyncio.run(store.ledger.find(["standing", "resolved"]))) == 2 - gone
+
+
+def test_a_row_outlives_every_delivery_of_its_signal(store: Store) -> None:
+    """Turns would start anew, and a dead letter of the old turn 1 would swallow the new one."""
+    owe(store, OPENING)
+    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    asyncio.run(store.ledger.write([a_row(closed_at=NOW)]))
+    assert asyncio.run(store.purge(NOW + 400 * DAY, Retention())).rows == 0
+
+
+def test_a_resolution_is_kept_as_long_as_its_opening_may_be_redriven(store: Store) -> None:
+    """Redriven after a month, a dead opening still finds the resolution that belongs after it."""
+    owe(store, OPENING)
+    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    settle(store, *claim(store), DeliveryState.SENT)
+    asyncio.run(store.purge(NOW + 31 * DAY, Retention()))
+    asyncio.run(store.outbox.redrive(OPENING.id, NOW))
+    for expected in (Change.OPENED, Change.RESOLVED):
+        (again,) = claim(store)
+        assert again.delivery.change is expected
+        settle(store, again, DeliveryState.SENT)
+
+
+def test_a_body_that_still_waits_for_its_rule_to_end_is_kept(store: Store) -> None:
+    """However long nobody ran the stream, what a rule held is there to come out."""
+    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
+    asyncio.run(store.ledger.write([a_row(held=held, outcome=Outcome.SUPPRESSED)]))
+    assert asyncio.run(store.purge(NOW + 400 * DAY, Retention())).bodies == 0
 
 
 @pytest.mark.parametrize(("age", "gone"), [(timedelta(days=30), 1), (timedelta(days=30, microseconds=-1), 0)])

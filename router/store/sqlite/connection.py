@@ -10,6 +10,8 @@ from pathlib import Path
 from router.domain.errors import BadFile, StoreError
 from router.store.sqlite.schema import SCHEMA, VERSION
 
+_REMEDY = "name another directory with --state"
+
 
 class Connection:
     """A connection whose writes are transactions, taken at once so that two processes wait instead of failing."""
@@ -17,7 +19,7 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make(path.parent)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
             with ExitStack() as unprepared:
                 unprepared.callback(self._db.close)
@@ -25,8 +27,8 @@ class Connection:
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._prepare()
                 unprepared.pop_all()
-        except (sqlite3.Error, OSError) as fault:
-            raise BadFile(f"{path}: cannot hold the state: {fault}; name another place with --state") from fault
+        except sqlite3.Error as fault:
+            raise BadFile(f"{path}: cannot hold the state: {fault}; {_REMEDY}") from fault
 
     def _prepare(self) -> None:
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -57,7 +59,8 @@ class Connection:
             try:
                 yield db
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # a full disk ends it by itself, and that is the fault to tell of
+                    db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
 
@@ -69,3 +72,12 @@ class Connection:
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as fault:
+        raise BadFile(f"{directory}: is a file, so it cannot hold the state; {_REMEDY}") from fault
+    except OSError as fault:
+        raise BadFile(f"{directory}: cannot hold the state: {fault.strerror}; {_REMEDY}") from fault

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.notices import Delivery
-from router.domain.ports import Claim, DeadLetter, DeliveryState, NextDue, Pause, Settlement
+from router.domain.ports import Claim, DeadLetter, DeliveryState, NextDue, Pause, Redrive, Settlement
 from router.domain.rulebook import Lane
 from router.store.codec import decode, encode
 from router.store.sqlite.connection import Connection
@@ -39,8 +39,14 @@ _UNSAID = """
 SELECT r.key, r.opened, r.turn FROM deliveries r
 JOIN deliveries o ON o.key=r.key AND o.destination=r.destination AND o.turn=r.opened
 WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' AND r.lane IN ('page', 'ticket')
-  AND o.turn<r.turn AND o.attempts=0 AND o.redriven=0 AND o.state IN ('owed', 'dead')
+  AND o.turn<r.turn AND o.state IN ('owed', 'dead')
+  AND NOT EXISTS (SELECT 1 FROM deliveries a WHERE a.key=r.key AND a.destination=r.destination AND a.opened=r.opened
+                  AND a.turn<r.turn AND (a.attempts>0 OR a.redriven>0))
 """
+
+
+# What opened later is another life of the signal, and nothing of an earlier one may be said about it.
+_OVERTAKEN = "SELECT 1 FROM deliveries WHERE key=? AND destination=? AND turn>? AND change='opened'"
 
 
 class SqliteOutbox:
@@ -65,16 +71,14 @@ class SqliteOutbox:
                 [(*_values(one), micros(now), micros(now)) for one in deliveries],
             )
 
-    async def claim(
-        self, stream: str, destination: str, now: datetime, lease: timedelta, limit: int
-    ) -> Sequence[Claim]:
+    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order."""
         with self._connection.writing() as db:
-            self._skip_unsaid(db, stream, destination, now)
-            found = db.execute(_CLAIMABLE, (stream, destination, micros(now), limit)).fetchall()
+            self._skip_unsaid(db, stream, destination, due)
+            found = db.execute(_CLAIMABLE, (stream, destination, micros(due), limit)).fetchall()
             db.executemany(
                 "UPDATE deliveries SET state='claimed', attempts=attempts+1, due=? WHERE id=?",
-                [(micros(now + lease), row[0]) for row in found],
+                [(micros(until), row[0]) for row in found],
             )
         return [
             Claim(
@@ -197,25 +201,26 @@ class SqliteOutbox:
             for row in found
         ]
 
-    async def redrive(self, id: str, now: datetime) -> bool:
-        """Owes a dead letter again, and with a dead opening the resolution that came after it; False if there is none."""
-        again = "UPDATE deliveries SET state='owed', redriven=1, born=?, due=?, settled=NULL"
-        at = (micros(now), micros(now))
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        """Owes a dead letter again, and the resolution that came after it; one that a later opening overtook is let go."""
+        at = micros(now)
         with self._connection.writing() as db:
             dead = db.execute(
-                "SELECT key, destination, turn, change FROM deliveries WHERE id=? AND state='dead'", (id,)
-            ).fetchone()
-            if dead is None:
-                return False
-            db.execute(f"{again} WHERE id=?", (*at, id))
-            key, destination, turn, change = dead
-            if change == Change.OPENED:
-                db.execute(
-                    f"{again} WHERE key=? AND destination=? AND opened=? AND change='resolved' "
-                    "AND state IN ('sent', 'skipped', 'dead')",
-                    (*at, key, destination, turn),
-                )
-        return True
+                "SELECT key, destination, turn, opened FROM deliveries WHERE id=? AND state='dead'", (id,)
+            )
+            found = dead.fetchone()
+            if found is None:
+                return Redrive.UNKNOWN
+            key, destination, turn, opened = found
+            if db.execute(_OVERTAKEN, (key, destination, turn)).fetchone():
+                db.execute("UPDATE deliveries SET state='skipped', settled=? WHERE id=?", (at, id))
+                return Redrive.OVERTAKEN
+            db.execute(
+                "UPDATE deliveries SET state='owed', redriven=1, born=?, due=?, settled=NULL WHERE id=? OR "
+                "(key=? AND destination=? AND opened=? AND turn>? AND change='resolved' AND state<>'claimed')",
+                (at, at, id, key, destination, opened, turn),
+            )
+        return Redrive.OWED
 
     async def discard(self, id: str, now: datetime) -> bool:
         """Forgets a dead letter for good; False if there is none."""

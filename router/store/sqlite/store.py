@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -47,19 +48,31 @@ class SqliteStore:
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
         with self._connection.writing() as db:
-            bodies = db.execute("DELETE FROM held WHERE until<=?", (micros(now - retention.held),)).rowcount
+            bodies = db.execute(
+                # What still waits for its rule to end keeps its body, however long nobody looked.
+                "DELETE FROM held WHERE until<=? AND NOT EXISTS "
+                "(SELECT 1 FROM ledger l WHERE l.key=held.key AND l.outcome='suppressed')",
+                (micros(now - retention.held),),
+            ).rowcount
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
-                "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0)",
+                "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
+                # A dead letter may be redriven, and is then followed by what came after it.
+                "(SELECT 1 FROM deliveries x WHERE x.key=deliveries.key AND x.state='dead')",
                 (micros(now - retention.payloads),),
             )
             payloads = db.execute(
                 "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
                 "AND d.turn=payloads.turn AND d.type=payloads.type "
-                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?))",
+                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?)) AND NOT EXISTS "
+                "(SELECT 1 FROM deliveries x WHERE x.key=payloads.key AND x.state='dead')",
                 (micros(now - retention.payloads),),
             ).rowcount
-            rows = db.execute("DELETE FROM ledger WHERE closed_at<=?", (micros(now - retention.resolved),)).rowcount
+            rows = db.execute(
+                # Its turns would start anew, so a row outlives every delivery that bears one of them.
+                "DELETE FROM ledger WHERE closed_at<=? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
+                (micros(now - retention.resolved),),
+            ).rowcount
         return Purged(rows=rows, bodies=bodies, payloads=payloads)
 
     async def close(self) -> None:
@@ -83,6 +96,13 @@ class SqliteRecord:
                 "INSERT OR IGNORE INTO record (key, at, outcome, body) VALUES (?,?,?,?)",
                 [(entry.key, entry.at, entry.outcome, encode(entry)) for entry in entries],
             )
+
+    async def known(self, keys: Collection[str]) -> Collection[str]:
+        """Those of the keys that are on record already."""
+        with self._connection.reading() as db:
+            asked = (json.dumps(list(keys)),)
+            found = db.execute("SELECT key FROM record WHERE key IN (SELECT value FROM json_each(?))", asked)
+            return {key for (key,) in found}
 
 
 _KEPT = "id, source, stream, at, code, words, at_fault, body"
