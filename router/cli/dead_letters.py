@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from router.cli.given import clock_for
-from router.cli.kept import ids_for, store_in
+from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
 from router.cli.screen import plain, print_json, print_table, screen, table_of
-from router.domain.errors import BadUsage
 from router.domain.notices import Notice
-from router.domain.ports import DeadLetter
+from router.domain.ports import DeadLetter, Redrive
 
 _SHORT = 12
 """Digits of an id that the list shows; any beginning of one that is unique will do."""
@@ -47,15 +47,20 @@ def show(options: Namespace) -> int:
 
 
 def redrive(options: Namespace) -> int:
-    """Owes dead letters again, so that the next run sends them."""
-    if options.all == bool(options.ids):
-        raise BadUsage("redrive: name ids, or --all for all of them")
-    screen().print(f"redriven: {asyncio.run(_redrive(options))}; the next run sends them")
+    """Owes dead letters again, so that the next run sends them, and says how many were overtaken and let go."""
+    refuse_unnamed(options)
+    became = Counter(asyncio.run(_redrive(options)))
+    overtaken = became.pop(Redrive.OVERTAKEN, 0)
+    # What is not dead any more came along with its opening.
+    screen().print(f"redriven: {became.total()}; the next run sends them")
+    if overtaken:
+        screen().print(f"let go: {overtaken}; what they tell of was opened again since")
     return 0
 
 
 def discard(options: Namespace) -> int:
     """Forgets dead letters."""
+    refuse_unnamed(options)
     screen().print(f"discarded: {asyncio.run(_discard(options))}")
     return 0
 
@@ -65,17 +70,17 @@ async def _letters(options: Namespace) -> Sequence[DeadLetter]:
         return await store.outbox.dead()
 
 
-async def _redrive(options: Namespace) -> int:
+async def _redrive(options: Namespace) -> list[Redrive]:
     async with store_in(options.state) as store:
         known = [letter.delivery.id for letter in await store.outbox.dead()]
-        ids, now = known if options.all else ids_for(options.ids, known), clock_for(options.now)()
-        return sum([await store.outbox.redrive(id, now) for id in ids])
+        ids, now = ids_meant(options, known), clock_for(options.now)()
+        return [await store.outbox.redrive(id, now) for id in ids]
 
 
 async def _discard(options: Namespace) -> int:
     async with store_in(options.state) as store:
         known = [letter.delivery.id for letter in await store.outbox.dead()]
-        ids, now = ids_for(options.ids, known), clock_for(options.now)()
+        ids, now = ids_meant(options, known), clock_for(options.now)()
         return sum([await store.outbox.discard(id, now) for id in ids])
 
 

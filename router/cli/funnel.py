@@ -8,9 +8,9 @@ from datetime import datetime
 from rich.console import Console
 
 from router.cli.screen import plain, print_table, table_of
-from router.cli.tally import UNKNOWN, Standing, Tally
+from router.cli.tally import NOBODY, UNKNOWN, Standing, Tally
 from router.domain.attack import AttackTable
-from router.domain.decisions import Outcome
+from router.domain.decisions import Change, Outcome
 from router.domain.signals import Severity
 
 _STAGES = {
@@ -46,20 +46,20 @@ def print_released(screen: Console, released: Tally) -> None:
 
 def print_standings(screen: Console, standings: Sequence[Standing], now: datetime) -> None:
     """Prints what each destination was sent and is owed, and what keeps it from getting that."""
-    rows = [(one.stream, one.destination, one.sent, one.owed, one.dead) for one in standings]
-    if told := [row for row in rows if any(row[2:])]:
-        _print(screen, ("delivered", "to", "sent", "owed", "dead"), told, numbers=(2, 3, 4))
+    if told := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:
+        names = ["sent", *(["skipped"] if any(one.skipped for one in told) else []), "owed", "dead"]
+        rows = [(one.stream, one.destination, *(getattr(one, name) for name in names)) for one in told]
+        _print(screen, ("delivered", "to", *names), rows, numbers=range(2, 2 + len(names)))
     else:
         screen.print("\n  nothing sent, nothing owed")
     for one in standings:
+        where = f"  {one.stream} {one.destination}"
         if one.paused is not None:
-            screen.print(f"  {one.stream} {one.destination}: paused, {plain(one.paused)}")
+            screen.print(f"{where}: paused, {plain(one.paused)}")
         if one.due is not None:
-            screen.print(f"  {one.stream} {one.destination}: {one.owed} owed, next due {_when(one.due, now)}")
+            screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
         if one.died:
-            screen.print(
-                f"  {one.stream} {one.destination}: {one.died} given up on; see alert-router dead-letters list"
-            )
+            screen.print(f"{where}: {one.died} given up on; see alert-router dead-letters list")
 
 
 def print_named(screen: Console, tally: Tally) -> None:
@@ -80,8 +80,8 @@ def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
         case Outcome.SUPPRESSED:
             return [f"{count} by {rule} until {until}" for (rule, until), count in sorted(tally.held.items())]
         case Outcome.ROUTED:
-            opened = [f"{change} {count}" for change, count in sorted(tally.notices.items()) if change != "resolved"]
-            return [", ".join(opened)] if opened else []
+            told = [f"{what} {tally.told[what]}" for what in (*Change, NOBODY) if tally.told[what]]
+            return [", ".join(told)] if told else []
         case Outcome.QUARANTINED | Outcome.REPEAT:
             codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
             return [", ".join(codes)] if codes else []
@@ -107,6 +107,11 @@ def _print(
 ) -> None:
     screen.print()
     print_table(screen, table_of(heads, rows, numbers))
+
+
+def _why(one: Standing) -> str:
+    """The last trouble; that of a paused destination is said of the pause."""
+    return f": {plain(one.error)}" if one.error is not None and one.paused is None else ""
 
 
 def _when(due: datetime, now: datetime) -> str:

@@ -116,7 +116,7 @@ class Work:
 
     async def _dues(self) -> list[datetime]:
         outbox = self._store.outbox
-        return [due for stream in self._job.rules.books for due in (await dues_in(outbox, stream)).values()]
+        return [next.due for stream in self._job.rules.books for next in (await dues_in(outbox, stream)).values()]
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,17 @@ async def store_in(directory: Path) -> AsyncIterator[SqliteStore]:
         yield store
     finally:
         await store.close()
+
+
+def refuse_unnamed(options: Namespace) -> None:
+    """Raises BadUsage unless ids are named, or else all of them are meant."""
+    if options.all == bool(options.ids):
+        raise BadUsage(f"{options.command.partition(':')[2]}: name ids, or --all for all of them")
+
+
+def ids_meant(options: Namespace, known: Sequence[str]) -> list[str]:
+    """The whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
+    return list(known) if options.all else ids_for(options.ids, known)
 
 
 def ids_for(written: Iterable[str], known: Sequence[str]) -> list[str]:

@@ -51,23 +51,28 @@ def instant_in(text: str) -> datetime:
     return instant
 
 
+def file_in(text: str) -> Path:
+    """The file of that name, which is not `-`: standard output tells people what came of it."""
+    if text == "-":
+        raise ArgumentTypeError("'-' is no file; name one")
+    return Path(text)
+
+
 def _add_run(commands: Commands) -> None:
     run = _command(commands, "run", "run:run", "route messages from files")
     _add_stream(run, "the stream that the messages come from; without it each goes to its own")
     _add_rules_dir(run)
     _add_state(run)
-    _add_now(run)
-    run.add_argument(
-        "--decisions", metavar="FILE", type=Path, help="write every decision there, one JSON object a line"
-    )
+    _add_now(run, "the time to decide at and to deliver at, so what is due and what is too old")
+    _add_decisions(run, "write every decision there, one JSON object a line")
     run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
-    run.add_argument("files", metavar="FILE", nargs="+", help="NDJSON, JSON or CSV; - is standard input")
+    run.add_argument("files", metavar="FILE", nargs="+", help=_FILE)
 
 
 def _add_demo(commands: Commands) -> None:
     demo = _command(commands, "demo", "demo:run", "route bundled samples to a SOC on loopback")
     _add_state(demo, ".state/demo")
-    demo.add_argument("--decisions", metavar="FILE", type=Path, help="where to write decisions (default: in the state)")
+    _add_decisions(demo, "where to write decisions (default: in the state)")
 
 
 def _add_explain(commands: Commands) -> None:
@@ -76,7 +81,7 @@ def _add_explain(commands: Commands) -> None:
     _add_rules_dir(explain)
     _add_now(explain)
     _add_format(explain)
-    explain.add_argument("file", metavar="FILE", help="NDJSON, JSON or CSV; - is standard input")
+    explain.add_argument("file", metavar="FILE", help=_FILE)
 
 
 def _add_rules(commands: Commands) -> None:
@@ -98,14 +103,12 @@ def _add_dead_letters(commands: Commands) -> None:
     show = _command(letters, "show", "dead_letters:show", "show one whole")
     show.add_argument("id", metavar="ID", help=_ID)
     redrive = _command(letters, "redrive", "dead_letters:redrive", "owe them again; the next run sends them")
-    redrive.add_argument("--all", action="store_true", help="all of them")
-    redrive.add_argument("ids", metavar="ID", nargs="*", help=_ID)
     discard = _command(letters, "discard", "dead_letters:discard", "forget them")
-    discard.add_argument("ids", metavar="ID", nargs="+", help=_ID)
     for command in (listing, show):
         _add_format(command)
     for command in (redrive, discard):
-        _add_now(command)
+        _add_now(command, "the time to do it at")
+        _add_ids(command)
     for command in (listing, show, redrive, discard):
         _add_state(command)
 
@@ -115,7 +118,7 @@ def _add_quarantine(commands: Commands) -> None:
     listing = _command(quarantine, "list", "quarantine:list_it", "list it")
     show = _command(quarantine, "show", "quarantine:show", "show one message whole")
     show.add_argument("id", metavar="ID", help=_ID)
-    retake = _command(quarantine, "retake", "quarantine:retake", "read messages again, with today's code")
+    retake = _command(quarantine, "retake", "quarantine:retake", _RETAKE)
     _add_stream(retake, "the stream that they come from; without it each goes to its own")
     _add_rules_dir(retake)
     _add_now(retake)
@@ -123,12 +126,14 @@ def _add_quarantine(commands: Commands) -> None:
     for command in (listing, show):
         _add_format(command)
     for command in (retake, discard):
-        command.add_argument("ids", metavar="ID", nargs="+", help=_ID)
+        _add_ids(command)
     for command in (listing, show, retake, discard):
         _add_state(command)
 
 
 _ID = "an id from the list, or the beginning of one"
+_FILE = "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, which is read to its end first"
+_RETAKE = "read messages again, with today's code; the next run sends what is routed"
 _RULES = "the rules directory (default: rules)"
 
 
@@ -157,8 +162,17 @@ def _add_state(parser: Parser, default: str = ".state") -> None:
     parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
 
 
-def _add_now(parser: Parser) -> None:
-    parser.add_argument("--now", metavar="ISO", type=instant_in, help="the time to decide at (default: the clock's)")
+def _add_now(parser: Parser, help: str = "the time to decide at") -> None:
+    parser.add_argument("--now", metavar="ISO", type=instant_in, help=f"{help} (default: the clock's)")
+
+
+def _add_decisions(parser: Parser, help: str) -> None:
+    parser.add_argument("--decisions", metavar="FILE", type=file_in, help=help)
+
+
+def _add_ids(parser: Parser) -> None:
+    parser.add_argument("--all", action="store_true", help="all of them")
+    parser.add_argument("ids", metavar="ID", nargs="*", help=_ID)
 
 
 def _add_format(parser: Parser) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from router.assembly import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.kept import ids_for, store_in
+from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
 from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.domain.ledger import Arrival
 from router.domain.ports import Kept
@@ -50,7 +50,8 @@ def show(options: Namespace) -> int:
 
 
 def retake(options: Namespace) -> int:
-    """Reads kept messages again and takes in what is understood now; the rest stays."""
+    """Reads kept messages again and takes in what is understood now; the next run sends what was routed; the rest stays."""
+    refuse_unnamed(options)
     for line in asyncio.run(_retake(options)):
         screen().print(plain(line), soft_wrap=True)
     return 0
@@ -58,6 +59,7 @@ def retake(options: Namespace) -> int:
 
 def discard(options: Namespace) -> int:
     """Forgets kept messages."""
+    refuse_unnamed(options)
     screen().print(f"discarded: {asyncio.run(_discard(options))}")
     return 0
 
@@ -70,18 +72,20 @@ async def _kept(options: Namespace) -> Sequence[Kept]:
 async def _discard(options: Namespace) -> int:
     async with store_in(options.state) as store:
         known = [one.id for one in await store.quarantine.all()]
-        return sum([await store.quarantine.remove(id) for id in ids_for(options.ids, known)])
+        return sum([await store.quarantine.remove(id) for id in ids_meant(options, known)])
 
 
 async def _retake(options: Namespace) -> list[str]:
     async with store_in(options.state) as store:
         kept = {one.id: one for one in await store.quarantine.all()}
-        ids = ids_for(options.ids, list(kept))
+        ids = ids_meant(options, list(kept))
         clock, only = clock_for(options.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
         store.hold()
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
-        return [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
+        lines = [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
+        left = {one.id for one in await store.quarantine.all()}
+        return [*lines, f"retaken: {len(set(ids) - left)}; the next run sends what was routed"]
 
 
 async def _retake_one(kept: Kept, store: SqliteStore, reader: Reader, intake: Intake, now: datetime) -> str:

@@ -69,7 +69,8 @@ def test(options: Namespace) -> int:
     else:
         lines = [f"{one.where}: {one.example}: {one.unmet}" for one in failures]
         failed = len({(one.where, one.example) for one in failures})
-        _print_lines([*lines_for(problems), *lines, f"{options.directory}: {count} examples, {failed} failed"])
+        summary = f"{options.directory}: {_count(count, 'example')}, {failed} failed"
+        _print_lines([*lines_for(problems), *lines, summary])
     return FOUND if failures or problems else 0
 
 
@@ -112,11 +113,15 @@ def _failures(directory: Path, stream: Stream, checked: _Checked) -> Iterator[_F
 
 def _summary(directory: Path, checked: _Checked) -> str:
     problems = sum(problem.level == "problem" for problem in checked.problems)
-    parts = [f"{problems} problems", f"{len(checked.problems) - problems} warnings"]
+    parts = [_count(problems, "problem"), _count(len(checked.problems) - problems, "warning")]
     for stream, book in checked.books.items():
-        held = len(book.suppressions.by_name)
-        parts.append(f"{stream} {len(book.routes)} routes, {held} suppression rules, hash {book.hash}")
+        routes, held = _count(len(book.routes), "route"), _count(len(book.suppressions.by_name), "suppression rule")
+        parts.append(f"{stream} {routes}, {held}, hash {book.hash}")
     return f"{directory}: {'; '.join(parts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _document(problem: Problem) -> dict[str, object]:

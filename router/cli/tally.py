@@ -9,9 +9,10 @@ from datetime import datetime
 
 from router.domain.decisions import Outcome
 from router.domain.notices import RecordEntry
-from router.domain.ports import DeliveryState, Outbox
+from router.domain.ports import DeliveryState, NextDue, Outbox
 
 UNKNOWN = "unknown"
+NOBODY = "told nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Tally:
     """By outcome and the code of its reason."""
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By suppression rule, and the instant until which it holds."""
-    notices: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
+    """What people were told of those that were routed, or NOBODY."""
     severities: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By severity and outcome."""
     tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -43,8 +45,8 @@ class Tally:
             self.reasons[entry.outcome, entry.reason.partition(": ")[0]] += 1
             if entry.suppressed_by is not None:
                 self.held[entry.suppressed_by, entry.suppressed_until or ""] += 1
-            if entry.notice is not None:
-                self.notices[entry.notice] += 1
+            if entry.outcome == Outcome.ROUTED:
+                self.told[entry.notice or NOBODY] += 1
             if entry.outcome != Outcome.QUARANTINED:
                 self.severities[entry.severity or UNKNOWN, entry.outcome] += 1
             self.tactics.update((tactic, entry.outcome) for tactic in entry.tactics)
@@ -53,16 +55,20 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How it stands with one destination: what was sent and given up on in this run, and what is left altogether."""
+    """How it stands with one destination: what this run sent, skipped and gave up on, and what is left altogether."""
 
     stream: str
     destination: str
     sent: int
+    skipped: int
+    """Openings that were never sent, with their resolutions: nobody was told, so nobody needs to hear that it is over."""
     died: int
     owed: int
     dead: int
     due: datetime | None = None
     """When the next of what is owed is due."""
+    error: str | None = None
+    """Its last trouble, if it had any."""
     paused: str | None = None
     """Why it is paused, where it is: it refuses our credentials."""
 
@@ -83,20 +89,22 @@ async def standings_in(outbox: Outbox, stream: str, before: Counts) -> list[Stan
             stream=stream,
             destination=destination,
             sent=new(destination, DeliveryState.SENT),
+            skipped=max(new(destination, DeliveryState.SKIPPED), 0),
             died=max(new(destination, DeliveryState.DEAD), 0),
             owed=sum(counts.get((destination, state), 0) for state in (DeliveryState.OWED, DeliveryState.CLAIMED)),
             dead=counts.get((destination, DeliveryState.DEAD), 0),
-            due=dues.get(destination),
+            due=dues[destination].due if destination in dues else None,
+            error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
         )
         for destination in sorted({destination for destination, _ in counts})
     ]
 
 
-async def dues_in(outbox: Outbox, stream: str) -> Mapping[str, datetime]:
+async def dues_in(outbox: Outbox, stream: str) -> Mapping[str, NextDue]:
     """When each destination that is owed something is next tried; a paused one is tried when it is probed."""
     pauses = await outbox.pauses(stream)
     return {
-        destination: max(due, pauses[destination].probe) if destination in pauses else due
+        destination: due._replace(due=max(due.due, pauses[destination].probe)) if destination in pauses else due
         for destination, due in (await outbox.next_due(stream)).items()
     }

@@ -70,6 +70,20 @@ def test_a_redriven_letter_is_sent_by_the_next_run(house: House, dead: list[dict
     assert house.says("dead-letters", "redrive", "--all").out.startswith("redriven: 0;")
 
 
+def test_an_overtaken_letter_is_let_go(house: House) -> None:
+    """What was resolved and opened again since is told once: an old opening, and its end, would close what is open."""
+    (house.directory / "people.ndjson").mkdir()
+    states = [("New", "01"), ("Resolved", "02"), ("New", "03")]
+    messages = [a_flat_alert(Status=status, ProcessingEndTime=f"2026-11-{day}T00:00:00Z") for status, day in states]
+    house.writes("a.ndjson", ndjson(*messages))
+    assert house.says("run", "--now", BEFORE, "a.ndjson").code == 0
+    assert house.says("run", "--now", NOW, "a.ndjson").code == 1
+    assert house.says("dead-letters", "redrive", "--now", NOW, "--all").out.splitlines() == [
+        "redriven: 1; the next run sends them",
+        "let go: 2; what they tell of was opened again since",
+    ]
+
+
 def test_a_discarded_letter_is_forgotten(house: House, dead: list[dict[str, Any]]) -> None:
     """And is never sent."""
     ids = column(dead, "id")
@@ -77,6 +91,12 @@ def test_a_discarded_letter_is_forgotten(house: House, dead: list[dict[str, Any]
     assert house.says("dead-letters", "list").out == "no dead letters\n"
     house.says("run", "--now", LATER, "a.ndjson")
     assert house.lines("people.ndjson") == []
+
+
+def test_all_letters_are_discarded_at_once(house: House, dead: list[dict[str, Any]]) -> None:
+    """--all needs no ids."""
+    assert house.says("dead-letters", "discard", "--all").out == "discarded: 2\n"
+    assert house.says("dead-letters", "list").out == "no dead letters\n"
 
 
 @pytest.mark.parametrize("command", ["show", "redrive", "discard"])
@@ -117,11 +137,9 @@ def test_what_is_understood_now_is_taken_in(house: House, kept: list[dict[str, A
     """A retaken message goes where it belongs and leaves the quarantine; what is still not understood stays."""
     said = house.says("quarantine", "retake", *column(kept, "id"))
     assert said.code == 0
-    assert (
-        sorted(line.split(": ")[1] for line in said.out.splitlines())
-        == ["routed, otherwise", "stays, it is still not understood"]
-        or "routed" in said.out
-    )
+    *lines, summary = said.out.splitlines()
+    assert sorted(line.split(": ")[1].split(",")[0] for line in lines) == ["routed", "stays"]
+    assert summary == "retaken: 1; the next run sends what was routed"
     assert column(_kept(house), "source") == ["q.ndjson:1"]
     house.says("run", house.writes("none.ndjson", b""))
     assert column(house.lines("backlog.ndjson"), "id") == [an_assessment()["id"].lower()]
@@ -138,7 +156,15 @@ def test_a_retaken_message_that_is_known_is_a_repeat(house: House, kept: list[di
     """Retaking cannot tell anybody twice."""
     house.routes(house.writes("f.ndjson", ndjson(an_assessment())))
     wrong = next(one["id"] for one in kept if "wrong_stream" in one["reason"])
-    assert house.says("quarantine", "retake", wrong).out == f"{wrong}: repeat, same\n"
+    assert house.says("quarantine", "retake", wrong).out.startswith(f"{wrong}: repeat, same\n")
+
+
+def test_all_are_retaken_or_discarded_at_once(house: House, kept: list[dict[str, Any]]) -> None:
+    """--all means whatever is kept, also where that is nothing."""
+    assert house.says("quarantine", "retake", "--all").out.endswith("retaken: 1; the next run sends what was routed\n")
+    assert house.says("quarantine", "discard", "--all").out == "discarded: 1\n"
+    assert house.says("quarantine", "discard", "--all").out == "discarded: 0\n"
+    assert house.says("quarantine", "retake", "--all").out.startswith("retaken: 0;")
 
 
 def test_discarded_messages_are_forgotten(house: House, kept: list[dict[str, Any]]) -> None:

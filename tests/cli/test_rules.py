@@ -24,7 +24,7 @@ def test_sound_rules_are_sound(house: House) -> None:
     """Nothing to say is exit 0, with a line that counts what was read."""
     said = house.says("rules", "check")
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("rules: 0 problems; 0 warnings; cwpp 1 routes, 0 suppression rules, hash ")
+    assert said.out.startswith("rules: 0 problems; 0 warnings; cwpp 1 route, 0 suppression rules, hash ")
 
 
 def test_a_problem_is_exit_1_and_a_warning_is_not(house: House) -> None:
@@ -37,7 +37,7 @@ def test_a_problem_is_exit_1_and_a_warning_is_not(house: House) -> None:
     said = house.says("rules", "check", "--now", NOW)
     assert said.code == 1
     assert said.out.startswith("rules/cwpp/suppressions/broad.json:1: ")
-    assert "rules: 1 problems; 1 warnings; " in said.out
+    assert "rules: 1 problem; 1 warning; cwpp 1 route, 1 suppression rule, hash " in said.out
 
 
 def test_check_looks_at_examples_too(house: House) -> None:
@@ -63,7 +63,7 @@ def test_an_example_that_holds(house: House) -> None:
     house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
     house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="suppressed", suppressed_by="known", reason="rule"))
     assert house.says("rules", "test", "--now", "2027-06-01") == house.says("rules", "test")
-    assert house.says("rules", "test").out == "rules: 1 examples, 0 failed\n"
+    assert house.says("rules", "test").out == "rules: 1 example, 0 failed\n"
 
 
 def test_an_example_that_fails_says_what_it_got(house: House) -> None:
@@ -74,7 +74,7 @@ def test_an_example_that_fails_says_what_it_got(house: House) -> None:
     assert said.out.splitlines() == [
         'rules/cwpp/examples/one.yaml:1: an alert: outcome: expected "below_floor", got "routed"',
         'rules/cwpp/examples/one.yaml:1: an alert: notice: expected "updated", got "opened"',
-        "rules: 1 examples, 1 failed",
+        "rules: 1 example, 1 failed",
     ]
     failures = json.loads(house.says("rules", "test", "--format", "json").out)
     assert failures["examples"] == 1

@@ -105,6 +105,26 @@ def test_what_is_routed_is_delivered(house: House, alerts: str) -> None:
     for line in ("received          3", "quarantined       1   not_json 1", "routed            1   opened 1"):
         assert line in said.out
     assert "state      .state" in said.out
+    assert "sent   owed   dead" in said.out
+
+
+def test_what_is_routed_quietly_is_counted_too(house: House, alerts: str) -> None:
+    """The parts of what was routed add up: some told nobody, since only `always` destinations have them."""
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    quiet = "{name: quiet, when: {severity: [Low]}, to: []}"
+    policy.write_text(policy.read_text().replace("default: Medium", "default: Low").replace("}]", f"}}, {quiet}]", 1))
+    assert "routed            2   opened 1, told nobody 1" in house.says("run", alerts).out
+
+
+def test_what_is_skipped_is_counted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that is over before anybody was told of it is never sent, and the funnel says so."""
+    _page(house)
+    monkeypatch.setenv("PAGER_KEY", "a key")
+    states = [("New", "01"), ("Resolved", "02")]
+    messages = [an_alert("one", Status=s, ProcessingEndTime=f"2026-11-{d}T00:00:00Z") for s, d in states]
+    said = house.says("run", house.writes("a.ndjson", ndjson(*messages)))
+    assert "delivered   to           sent   skipped   owed   dead" in said.out
+    assert "cwpp        pager           0         2      0      0" in said.out
 
 
 def test_a_second_run_repeats_and_sends_nothing(house: House, alerts: str) -> None:
@@ -192,12 +212,14 @@ def test_what_a_rule_held_comes_out_when_it_ends(house: House) -> None:
     assert len(house.lines("people.ndjson")) == 1
 
 
-def test_what_is_owed_is_said_with_when(house: House, alerts: str) -> None:
+def test_what_is_owed_is_said_with_when_and_why(house: House, alerts: str) -> None:
     """A destination that cannot take its deliveries now keeps nobody; the next run continues."""
     (house.directory / "people.ndjson").mkdir()
     said = house.says("run", "--now", NOW, alerts)
     assert said.code == 0
-    assert "cwpp people: 1 owed, next due 2026-11-24T12:00:0" in said.out
+    (owed,) = [line for line in said.out.splitlines() if "owed, next due" in line]
+    assert owed.startswith("  cwpp people: 1 owed, next due 2026-11-24T12:00:0")
+    assert f"s): {house.directory}/people.ndjson: cannot be written" in owed
     (house.directory / "people.ndjson").rmdir()
     assert house.says("run", "--now", "2026-11-24T12:01:00Z", alerts).code == 0
     assert column(house.lines("people.ndjson"), "id") == ["one"]
@@ -294,7 +316,10 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
         (("run", "--dry", "a.ndjson"), "unrecognized arguments: --dry"),
         (("run", "--rules", "nowhere", "a.ndjson"), "nowhere: is no directory of rules"),
         (("run", "--rules", ".", "a.ndjson"), ".: has neither cwpp/ nor cspm/"),
-        (("run", "--state", "a.ndjson", "a.ndjson"), "a.ndjson"),
+        (("run", "--state", "a.ndjson", "a.ndjson"), "a.ndjson: is a file, so it cannot hold the state; name another"),
+        (("run", "--state", "a.ndjson/x", "a.ndjson"), "a.ndjson/x: cannot hold the state: Not a directory; name another"),
+        (("run", "--decisions", "-", "a.ndjson"), "--decisions: '-' is no file; name one"),
+        (("demo", "--decisions", "-"), "--decisions: '-' is no file; name one"),
         (("run", "--decisions", "nowhere/d.ndjson", "a.ndjson"), "nowhere/d.ndjson: decisions cannot be written"),
         (("run", "--decisions", "a.ndjson", "a.ndjson"), "a.ndjson: is one of the files to route"),
         (("run", "missing.ndjson"), "missing.ndjson: cannot be read"),
@@ -313,11 +338,16 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
         (("dead-letters", "redrive", "--all"), ".state: holds no state"),
         (("dead-letters", "redrive"), "redrive: name ids, or --all"),
         (("dead-letters", "redrive", "--all", "abc"), "redrive: name ids, or --all"),
-        (("dead-letters", "discard"), "the following arguments are required: ID"),
+        (("dead-letters", "discard"), "discard: name ids, or --all"),
+        (("dead-letters", "discard", "--all", "abc"), "discard: name ids, or --all"),
         (("dead-letters", "discard", "abc"), ".state: holds no state"),
         (("quarantine", "list"), ".state: holds no state"),
         (("quarantine", "show", "abc"), ".state: holds no state"),
+        (("quarantine", "retake"), "retake: name ids, or --all"),
+        (("quarantine", "retake", "--all", "abc"), "retake: name ids, or --all"),
         (("quarantine", "retake", "abc"), ".state: holds no state"),
+        (("quarantine", "discard"), "discard: name ids, or --all"),
+        (("quarantine", "discard", "--all", "abc"), "discard: name ids, or --all"),
         (("quarantine", "discard", "abc"), ".state: holds no state"),
     ],
 )  # fmt: skip
@@ -349,6 +379,22 @@ def test_the_program_is_a_program(house: House, alerts: str) -> None:
     assert "\x1b" not in done.out
     failed = a_process("run", "missing.ndjson", within=house.directory)
     assert failed.complaint == "missing.ndjson: cannot be read: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            "run",
+            "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, which is read to its end",
+        ),
+        ("explain", "- is standard input, NDJSON or JSON, which is read to its end first"),
+        ("run", "the time to decide at and to deliver at"),
+    ],
+)
+def test_help_says_what_would_surprise(house: House, command: str, words: str) -> None:
+    """CSV is told by its name, standard input is no stream, and deliveries go by --now."""
+    assert words in " ".join(a_process(command, "--help", within=house.directory).out.split())
 
 
 def test_help_needs_nothing_that_is_slow(house: House) -> None:

@@ -66,7 +66,7 @@ def test_the_soc_saw_what_was_sent(told: Told) -> None:
     lines = [line.split() for line in first.out.splitlines()]
     sent = Counter[str]()
     for line in lines:
-        if len(line) == 5 and line[0] in ("cwpp", "cspm"):
+        if len(line) == 6 and line[0] in ("cwpp", "cspm"):
             sent[line[1]] += int(line[2])
     assert f"202 x {sent['oncall']}" in first.out
     assert f"webhook      {sent['demo-webhook']} hooks" in first.out
@@ -99,5 +99,5 @@ def test_it_writes_only_where_it_says(told: Told) -> None:
 def test_a_state_that_cannot_be_kept_is_named(house: House) -> None:
     """An error of the demo is one line too."""
     house.writes("file", "")
-    assert house.says("demo", "--state", "file").complaint.startswith("file/router.db: ")
+    assert house.says("demo", "--state", "file").complaint.startswith("file: is a file, ")
     assert house.says("demo", "--to", "mars").complaint.startswith("unrecognized arguments: --to")
