@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.accept import evidence_of
 from router.decide import decide, entry_for, notice_for
@@ -22,6 +22,10 @@ from router.domain.signals import Finding, Signal
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
+
+
+AHEAD = timedelta(days=1)
+"""How far a message's own time may run ahead of the hub's clock; one further ahead would make all that follows look old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +44,12 @@ class Sighting:
 
     @property
     def seen(self) -> Seen:
-        """When the state that the message tells of held."""
+        """When the state that the message tells of held; a time well after the message itself came in tells nothing."""
         deleted = isinstance(self.signal, Finding) and self.signal.deleted
-        return Seen(self.signal.changed, self.arrival, deleted)
+        changed, enqueued = self.signal.changed, self.arrival.enqueued
+        if changed is not None and enqueued is not None and changed > enqueued + AHEAD:
+            changed = None
+        return Seen(changed, self.arrival, deleted)
 
     @property
     def state(self) -> State:
@@ -108,7 +115,7 @@ def _arrival_order(sighting: Sighting) -> tuple[float, int]:
 def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
     stretch: list[Sighting] = []
     for sighting in arrived:
-        if sighting.seen.deleted or sighting.signal.changed is None:
+        if sighting.seen.deleted or sighting.seen.changed is None:
             yield stretch
             yield [sighting]
             stretch = []

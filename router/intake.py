@@ -78,6 +78,7 @@ class Intake:
                 Kept(
                     id=kept_id(one.arrival.key),
                     source=one.source,
+                    arrival=one.arrival,
                     stream=stream,
                     at=now,
                     quarantined=one.quarantined,

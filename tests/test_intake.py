@@ -237,6 +237,13 @@ def test_blanks_around_a_status_make_no_new_state(house: House) -> None:
     assert entry.outcome == "repeat"
 
 
+def test_a_time_far_in_the_future_makes_nothing_after_it_look_old(house: House) -> None:
+    """A message dated 9999 is ordered by its arrival, so the resolution that follows is heard."""
+    house.take(a_message(alert_body(ProcessingEndTime="9999-01-01T00:00:00Z")))
+    (entry,) = house.take(a_message(alert_body(Status="Resolved", ProcessingEndTime=NOW.isoformat())))
+    assert entry.outcome == "resolved"
+
+
 def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(build: Build) -> None:
     """A Delete carries the date of the last status change, not of the deletion."""
     house = build(a_rulebook(stream=Stream.CSPM))

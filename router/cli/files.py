@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from shutil import copyfileobj
@@ -53,7 +53,8 @@ class File:
         if self.suffix in _LINES:
             return self._numbered(lines_in(file))
         if self.suffix == ".csv":
-            return self._numbered(rows_in(file))
+            # The same bytes read as another form are other messages.
+            return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
         return self._told_by_content(file.read())
 
     def _numbered(self, bodies: Iterator[Numbered]) -> Iterator[Message]:

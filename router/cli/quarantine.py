@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from router.assembly import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
 from router.cli.screen import plain, print_json, print_table, screen, table_of
-from router.domain.ledger import Arrival
 from router.domain.ports import Kept
 from router.intake import Intake, Message
 from router.readings import Reader, Unread
@@ -89,7 +89,8 @@ async def _retake(options: Namespace) -> list[str]:
 
 
 async def _retake_one(kept: Kept, store: SqliteStore, reader: Reader, intake: Intake, now: datetime) -> str:
-    message = Message(kept.quarantined.body, kept.source, Arrival(f"retake:{kept.id}", 1))
+    # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
+    message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
     readings = reader.read(message)
     if all(isinstance(reading, Unread) for reading in readings):
         why = ", ".join(str(one.quarantined.reason) for one in readings if isinstance(one, Unread))

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from router.domain.asks import Conversation
-from router.domain.ledger import Row, Version
+from router.domain.ledger import Arrival, Row, Version
 from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
@@ -112,6 +112,7 @@ class Kept:
 
     id: str
     source: str
+    arrival: Arrival
     stream: str | None
     at: datetime
     quarantined: Quarantined

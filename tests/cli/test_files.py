@@ -209,3 +209,27 @@ def test_a_file_that_goes_meanwhile_is_named(house: House) -> None:
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_what_lies_between_quotes_that_do_not_match_is_kept_as_one_message(house: House) -> None:
+    """A quote that is never closed swallows rows; they are quarantined as they stand, and the rows before are read."""
+    house.writes("alerts.csv", 'SystemAlertId,Description\none,fine\ntwo,"never closed\nthree,lost?\nfour,lost?\n')
+    assert sources("alerts.csv") == ["alerts.csv:2", "alerts.csv:3"]
+    assert bodies("alerts.csv")[1] == b'two,"never closed\nthree,lost?\nfour,lost?'
+    assert column(house.routes("--dry-run", "alerts.csv"), "outcome") == ["routed", "quarantined"]
+
+
+def test_rows_after_a_broken_one_are_read(house: House) -> None:
+    """A quote in the wrong place costs its own row only."""
+    house.writes("alerts.csv", 'SystemAlertId,Description\none,"broken"x\ntwo,fine\n')
+    assert sources("alerts.csv") == ["alerts.csv:2", "alerts.csv:3"]
+    assert orjson.loads(bodies("alerts.csv")[1])["SystemAlertId"] == "two"
+
+
+def test_the_same_bytes_read_as_another_form_are_other_messages(house: House) -> None:
+    """What was quarantined as lines of text is routed as rows of a table, and both are on record."""
+    text = as_csv(ROWS)
+    house.writes("alerts.txt", text)
+    house.writes("alerts.csv", text)
+    assert set(column(house.routes("alerts.txt"), "outcome")) == {"quarantined"}
+    assert column(house.routes("alerts.csv"), "outcome") == ["routed", "routed"]

@@ -193,7 +193,7 @@ def test_a_resolution_is_sent_where_an_update_told_people_though_the_opening_die
     owe(store, OPENING)
     asyncio.run(store.outbox.expire(Lane.TICKET, NOW, NOW))
     owe(store, UPDATE)
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, RESOLUTION)
     assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
 
@@ -278,11 +278,11 @@ def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store:
 def test_a_dead_update_of_a_resolved_signal_is_followed_by_the_resolution_too(store: Store) -> None:
     """An update opens where nothing is open, so what it opened must be resolved again."""
     owe(store, OPENING)
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, UPDATE)
-    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, RESOLUTION)
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     assert asyncio.run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OWED
     for expected in (Change.UPDATED, Change.RESOLVED):
         (again,) = claim(store)
@@ -293,11 +293,11 @@ def test_a_dead_update_of_a_resolved_signal_is_followed_by_the_resolution_too(st
 def test_a_dead_letter_that_a_later_opening_overtook_is_let_go(store: Store) -> None:
     """Its resolution would close the page that is open now."""
     owe(store, OPENING)
-    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, RESOLUTION)
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, a_delivery(4, opened=4))
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OVERTAKEN
     assert claim(store) == []
     assert list(asyncio.run(store.outbox.dead())) == []
@@ -345,7 +345,7 @@ def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store
     """Bytes in, the same bytes out."""
     body = bytes(range(256))
     kept = Kept(
-        id="q1", source="f:1", stream=None, at=NOW,
+        id="q1", source="f:1", stream=None, at=NOW, arrival=Arrival("hub/0", 7, NOW, 2),
         quarantined=Quarantined(reason=Reason(Code.INVALID, "no id"), body=body, at_fault="SystemAlertId"),
     )  # fmt: skip
     asyncio.run(store.quarantine.add([kept, kept]))
@@ -367,7 +367,7 @@ def test_a_ledger_row_is_kept_until_resolved_plus_90_days(store: Store, age: tim
 def test_a_row_outlives_every_delivery_of_its_signal(store: Store) -> None:
     """Turns would start anew, and a dead letter of the old turn 1 would swallow the new one."""
     owe(store, OPENING)
-    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     asyncio.run(store.ledger.write([a_row(closed_at=NOW)]))
     assert asyncio.run(store.purge(NOW + 400 * DAY, Retention())).rows == 0
 
@@ -375,9 +375,9 @@ def test_a_row_outlives_every_delivery_of_its_signal(store: Store) -> None:
 def test_a_resolution_is_kept_as_long_as_its_opening_may_be_redriven(store: Store) -> None:
     """Redriven after a month, a dead opening still finds the resolution that belongs after it."""
     owe(store, OPENING)
-    settle(store, *claim(store), DeliveryState.DEAD, error="400")
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, RESOLUTION)
-    settle(store, *claim(store), DeliveryState.SENT)
+    settle(store, claim(store)[0], DeliveryState.SENT)
     asyncio.run(store.purge(NOW + 31 * DAY, Retention()))
     asyncio.run(store.outbox.redrive(OPENING.id, NOW))
     for expected in (Change.OPENED, Change.RESOLVED):

@@ -13,11 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
-from router.assembly import load_rules
 from router.cli.demo.connection import connected
 from router.cli.demo.soc import Drop, Soc, Status
 from router.cli.files import open_files
-from router.cli.given import clock_for, streams_in
+from router.cli.given import clock_for, rules_given
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_table, screen, table_of
@@ -51,7 +50,7 @@ async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str
     directory = _rules_directory()
     async with Soc.running(lag=LAG) as soc:
         _make_busy(soc)
-        rules, settings = connected(load_rules(directory, streams_in(directory), clock()), soc)
+        rules, settings = connected(rules_given(directory, None, clock()), soc)
         job = Job(
             rules=rules,
             only=None,

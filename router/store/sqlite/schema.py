@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS record (
 
 CREATE TABLE IF NOT EXISTS quarantine (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, stream TEXT, at INTEGER NOT NULL,
+    origin TEXT NOT NULL, place INTEGER NOT NULL, part INTEGER NOT NULL, enqueued INTEGER,
     code TEXT NOT NULL, words TEXT NOT NULL, at_fault TEXT, body BLOB NOT NULL
 );
 

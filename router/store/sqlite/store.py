@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router.domain.errors import StateInUse
+from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
 from router.domain.ports import Kept, Purged, Retention
 from router.domain.reasons import Code, Reason
@@ -105,7 +106,7 @@ class SqliteRecord:
             return {key for (key,) in found}
 
 
-_KEPT = "id, source, stream, at, code, words, at_fault, body"
+_KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
 
 
 class SqliteQuarantine:
@@ -120,13 +121,17 @@ class SqliteQuarantine:
             return
         with self._connection.writing() as db:
             db.executemany(
-                f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
                 [
                     (
                         one.id,
                         one.source,
                         one.stream,
                         micros(one.at),
+                        one.arrival.origin,
+                        one.arrival.place,
+                        one.arrival.part,
+                        micros(one.arrival.enqueued),
                         one.quarantined.reason.code.value,
                         one.quarantined.reason.words,
                         one.quarantined.at_fault,
@@ -158,7 +163,8 @@ class SqliteQuarantine:
                 source=source,
                 stream=stream,
                 at=instant(at),
+                arrival=Arrival(origin, place, instant(enqueued) if enqueued is not None else None, part),
                 quarantined=Quarantined(reason=Reason(Code(code), words), at_fault=at_fault, body=body),
             )
-            for id, source, stream, at, code, words, at_fault, body in found
+            for id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body in found
         ]
