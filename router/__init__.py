@@ -10,6 +10,7 @@ Three rooms, in the order in which a message walks through them, and the ground 
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     store/         where ledger, outbox, record and quarantine are kept
     readings.py    what a message says: the signals in it, and what cannot be taken
+    sightings.py   signals as they were seen, and the order in which their states held      pure
     folding.py     what a signal makes of its ledger row: a repeat, or its next turn        pure
     intake.py      takes a batch through all of it, asks the ledger, fills the outbox
     watch/         what runs on a clock: what a rule held comes out when the rule ends

@@ -6,62 +6,21 @@ told where the signal is open and where the rules say, and becomes the row's int
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router.accept import evidence_of
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, Outcome
-from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, Held, Row, Seen, State, Target, Turn
+from router.domain.ledger import Held, Row, Seen, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Finding, Signal
+from router.sightings import Sighting
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
-
-
-AHEAD = timedelta(days=1)
-"""How far a message's own time may run ahead of the hub's clock; one further ahead would make all that follows look old."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """A signal, where its message came in, and the body it came in."""
-
-    signal: Signal
-    arrival: Arrival
-    source: str
-    body: bytes
-
-    @property
-    def key(self) -> str:
-        """The signal key."""
-        return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
-
-    @property
-    def seen(self) -> Seen:
-        """When the state that the message tells of held; a time well after the message itself came in tells nothing."""
-        deleted = isinstance(self.signal, Finding) and self.signal.deleted
-        changed, enqueued = self.signal.changed, self.arrival.enqueued
-        if changed is not None and enqueued is not None and changed > enqueued + AHEAD:
-            changed = None
-        return Seen(changed, self.arrival, deleted)
-
-    @property
-    def state(self) -> State:
-        """What the message says the signal is; New and Active are one status."""
-        signal = self.signal
-        status = (signal.status or "").strip().casefold()
-        return State(
-            resolved=signal.resolved,
-            status="active" if status == "new" else status,
-            severity=signal.severity,
-            measure=signal.measure if isinstance(signal, Finding) else None,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +44,7 @@ def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime,
             entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(sighting.seen, row.seen))
         )
     number = row.turn + 1 if row is not None else 1
-    decision, targets = _tell(decide(sighting.signal, rulebook, now), row, rulebook, number)
+    decision, targets = _with_targets(decide(sighting.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = is_replay and row is not None and decision.outcome is not row.outcome
     arrival = replace(sighting.arrival, again=number) if is_new else sighting.arrival
@@ -97,42 +56,13 @@ def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime,
     return Fold(entry=entry, row=_next_row(sighting, row, decision, turn, now))
 
 
-def in_time_order(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """Sightings of one signal in the order in which their states held.
-
-    They are put in order of arrival first; those from files come in that order. Between those whose own times tell
-    nothing, Deletes and messages without one, the others are put in the order of their own times.
-    """
-    arrived = sorted(sightings, key=_arrival_order)
-    return [one for stretch in _stretches(arrived) for one in _by_own_time(stretch)]
-
-
-def _arrival_order(sighting: Sighting) -> tuple[float, int]:
-    arrival = sighting.arrival
-    return (arrival.enqueued.timestamp(), arrival.place) if arrival.enqueued is not None else (0.0, 0)
-
-
-def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
-    stretch: list[Sighting] = []
-    for sighting in arrived:
-        if sighting.seen.deleted or sighting.seen.changed is None:
-            yield stretch
-            yield [sighting]
-            stretch = []
-        else:
-            stretch.append(sighting)
-    yield stretch
-
-
-def _by_own_time(stretch: list[Sighting]) -> list[Sighting]:
-    return sorted(stretch, key=lambda one: one.signal.changed.timestamp() if one.signal.changed is not None else 0.0)
-
-
-def _tell(decision: Decision, row: Row | None, rulebook: Rulebook, number: int) -> tuple[Decision, tuple[Target, ...]]:
+def _with_targets(
+    decision: Decision, row: Row | None, rulebook: Rulebook, number: int
+) -> tuple[Decision, tuple[Target, ...]]:
     """The decision with what the ledger adds to it, and whom it tells what."""
     known = row.open if row is not None else {}
     if decision.outcome is Outcome.RESOLVED:
-        return _tell_resolved(decision, row, known, rulebook, number)
+        return _targets_of_resolution(decision, row, known, rulebook, number)
     if decision.outcome not in SETTLED:
         return decision, ()
     names = sorted(known.keys() | set(decision.destinations))
@@ -145,7 +75,7 @@ def _tell(decision: Decision, row: Row | None, rulebook: Rulebook, number: int) 
     return replace(decision, notice=_notice(decision, targets, known, rulebook), destinations=tuple(names)), targets
 
 
-def _tell_resolved(
+def _targets_of_resolution(
     decision: Decision, row: Row | None, known: Mapping[str, int], rulebook: Rulebook, number: int
 ) -> tuple[Decision, tuple[Target, ...]]:
     if row is not None and not row.forwarded:

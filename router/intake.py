@@ -18,8 +18,9 @@ from router.domain.ports import Kept, Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
-from router.folding import Fold, Sighting, fold, in_time_order
+from router.folding import Fold, fold
 from router.readings import Message, Reader, Unread
+from router.sightings import Sighting, in_time_order
 
 __all__ = ["Intake", "Message"]
 

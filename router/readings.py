@@ -14,7 +14,7 @@ from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Signal, Stream
-from router.folding import Sighting
+from router.sightings import Sighting
 
 
 @dataclass(frozen=True, slots=True)

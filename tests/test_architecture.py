@@ -20,9 +20,10 @@ FLOORS: dict[str, set[str]] = {
     "store": {"domain"},
     "deliver": {"domain"},
     "settings": {"domain"},
-    "folding": {"domain", "accept", "decide"},
-    "readings": {"domain", "accept", "decide", "folding"},
-    "intake": {"domain", "folding", "readings"},
+    "sightings": {"domain"},
+    "folding": {"domain", "accept", "decide", "sightings"},
+    "readings": {"domain", "accept", "decide", "sightings"},
+    "intake": {"domain", "folding", "readings", "sightings"},
     "watch": {"domain", "intake", "readings"},
 }
 """What each part of the house may import of the others. Those above (assembly, cli, function_app) may import anything below."""

@@ -17,8 +17,9 @@ from router.domain.notices import RecordEntry
 from router.domain.ports import Claim, DeliveryState, Settlement
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
-from router.folding import Sighting, fold
+from router.folding import fold
 from router.intake import Intake, Message
+from router.sightings import Sighting
 from router.store.sqlite import SqliteStore
 from router.watch import release
 from tests.builders import (

@@ -31,6 +31,8 @@ class Entity:
 
     def get(self, name: str) -> object:
         """The property of that name as it arrived, or None."""
+        if (value := self._raw.get(name)) is not None:
+            return value
         if self._lowered is None:
             self._lowered = {key.lower(): value for key, value in self._raw.items()}
         return self._lowered.get(name.lower())

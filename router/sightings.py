@@ -1,0 +1,81 @@
+"""Signals as they were seen: which, in what state, when; and the order in which their states held. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from router.domain.keys import signal_key
+from router.domain.ledger import Arrival, Seen, State
+from router.domain.signals import Finding, Signal
+
+AHEAD = timedelta(days=1)
+"""How far a message's own time may run ahead of the hub's clock; one further ahead would make all that follows look old."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A signal, where its message came in, and the body it came in."""
+
+    signal: Signal
+    arrival: Arrival
+    source: str
+    body: bytes
+
+    @property
+    def key(self) -> str:
+        """The signal key."""
+        return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
+
+    @property
+    def seen(self) -> Seen:
+        """When the state that the message tells of held; a time well after the message itself came in tells nothing."""
+        deleted = isinstance(self.signal, Finding) and self.signal.deleted
+        changed, enqueued = self.signal.changed, self.arrival.enqueued
+        if changed is not None and enqueued is not None and changed > enqueued + AHEAD:
+            changed = None
+        return Seen(changed, self.arrival, deleted)
+
+    @property
+    def state(self) -> State:
+        """What the message says the signal is; New and Active are one status."""
+        signal = self.signal
+        status = (signal.status or "").strip().casefold()
+        return State(
+            resolved=signal.resolved,
+            status="active" if status == "new" else status,
+            severity=signal.severity,
+            measure=signal.measure if isinstance(signal, Finding) else None,
+        )
+
+
+def in_time_order(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Sightings of one signal in the order in which their states held.
+
+    They are put in order of arrival first; those from files come in that order. Between those whose own times tell
+    nothing, Deletes and messages without one, the others are put in the order of their own times.
+    """
+    arrived = sorted(sightings, key=_arrival_order)
+    return [one for stretch in _stretches(arrived) for one in _by_own_time(stretch)]
+
+
+def _arrival_order(sighting: Sighting) -> tuple[float, int]:
+    arrival = sighting.arrival
+    return (arrival.enqueued.timestamp(), arrival.place) if arrival.enqueued is not None else (0.0, 0)
+
+
+def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+    stretch: list[Sighting] = []
+    for sighting in arrived:
+        if sighting.seen.deleted or sighting.seen.changed is None:
+            yield stretch
+            yield [sighting]
+            stretch = []
+        else:
+            stretch.append(sighting)
+    yield stretch
+
+
+def _by_own_time(stretch: list[Sighting]) -> list[Sighting]:
+    return sorted(stretch, key=lambda one: one.signal.changed.timestamp() if one.signal.changed is not None else 0.0)
