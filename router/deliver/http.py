@@ -34,9 +34,10 @@ for _name in ("httpx", "httpcore", "aiohttp.client"):
 class Http:
     """Sends requests, one connection pool for all destinations; follows no redirect and keeps no cookie."""
 
-    def __init__(self, tls: ssl.SSLContext, connections: int = 128) -> None:
+    def __init__(self, tls: ssl.SSLContext, connections: int = 128, timeout: float = TIMEOUT) -> None:
         self._tls = tls
         self._connections = connections
+        self._timeout = timeout
 
     async def __aenter__(self) -> Http:
         connector = aiohttp.TCPConnector(limit=self._connections, limit_per_host=0, ssl=self._tls)
@@ -52,11 +53,11 @@ class Http:
     async def send(self, request: HttpRequest) -> HttpAnswer:
         """The answer, whatever its status; raises Unavailable, naming no URL, when none came in time."""
         try:
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 return await self._exchange(request)
         except TimeoutError as fault:
-            raise Unavailable(f"no answer within {TIMEOUT:.0f} s") from fault
-        except (httpx.TransportError, httpx.InvalidURL, aiohttp.ClientError, OSError) as fault:
+            raise Unavailable(f"no answer within {self._timeout:.0f} s") from fault
+        except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError) as fault:
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
@@ -66,7 +67,8 @@ class Http:
             body = await _read(response)
         finally:
             await response.aclose()
-        return HttpAnswer(status=response.status_code, headers=dict(response.headers), body=body)
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        return HttpAnswer(status=response.status_code, headers=headers, body=body)
 
 
 # Parsing a URL costs as much as the rest of a request, and a destination has few of them.
@@ -75,7 +77,7 @@ _parsed = lru_cache(maxsize=256)(httpx.URL)
 
 async def _read(response: httpx.Response) -> bytes:
     chunks, size = [], 0
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_bytes():
         chunks.append(chunk)
         size += len(chunk)
         if size >= LARGEST_ANSWER:

@@ -1,0 +1,142 @@
+"""HTTP to destinations over real sockets: whatever a server does, there is an answer or a reason to try again."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+from aiohttp import web
+
+from router.deliver.http import LARGEST_ANSWER, Http
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.errors import Unavailable
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def ask(handler: Handler, *, body: bytes = b"{}", timeout: float = 5) -> HttpAnswer:
+    """What a server that answers so gets out of one request."""
+    return asyncio.run(_ask(handler, body, timeout))
+
+
+async def _ask(handler: Handler, body: bytes, timeout: float) -> HttpAnswer:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port = runner.addresses[0][1]
+        async with Http(ssl.create_default_context(), timeout=timeout) as http:
+            return await http.send(
+                HttpRequest(
+                    method="POST",
+                    url=f"http://127.0.0.1:{port}/hook?sig=canary",
+                    headers={"content-type": "application/json", "x-test": "yes"},
+                    body=body,
+                )
+            )
+    finally:
+        await runner.cleanup()
+
+
+def test_a_request_arrives_as_it_was_asked_for() -> None:
+    """Method, headers and body; the answer's header names come in lower case."""
+
+    async def echo(request: web.Request) -> web.Response:
+        assert request.method == "POST"
+        assert request.headers["X-Test"] == "yes"
+        assert request.content_length == 4
+        return web.Response(status=201, body=await request.read(), headers={"X-Answer": "Yes"})
+
+    answer = ask(echo, body=b"1234")
+    assert (answer.status, answer.body, answer.headers["x-answer"]) == (201, b"1234", "Yes")
+
+
+def test_a_compressed_answer_is_read() -> None:
+    """Vendors compress what they answer."""
+
+    async def compressed(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(b'{"result": []}'), headers={"Content-Encoding": "gzip"})
+
+    assert ask(compressed).body == b'{"result": []}'
+
+
+def test_an_answer_that_is_wrongly_said_to_be_compressed_is_tried_again() -> None:
+    """What cannot be read is no answer."""
+
+    async def wrong(_: web.Request) -> web.Response:
+        return web.Response(body=b"plain", headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(Unavailable):
+        ask(wrong)
+
+
+def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
+    """Requests go only where the rules say."""
+
+    async def redirect(request: web.Request) -> web.Response:
+        assert request.path == "/hook"
+        return web.Response(status=302, headers={"Location": "/elsewhere"})
+
+    assert ask(redirect).status == 302
+
+
+def test_no_cookie_is_kept() -> None:
+    """Each request stands alone."""
+
+    async def cookies(request: web.Request) -> web.Response:
+        assert not request.cookies
+        response = web.Response()
+        response.set_cookie("session", "1")
+        return response
+
+    assert ask(cookies).status == 200
+
+
+def test_of_a_long_answer_only_the_beginning_is_read() -> None:
+    """An answer without end costs neither memory nor time."""
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for _ in range(100):
+                await response.write(b"x" * LARGEST_ANSWER)
+        return response
+
+    assert len(ask(endless).body) == LARGEST_ANSWER
+
+
+async def _hangs(_: web.Request) -> web.Response:
+    await asyncio.sleep(3)
+    return web.Response()
+
+
+async def _trickles(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    with suppress(ConnectionError):
+        for _ in range(30):
+            await response.write(b"x")
+            await asyncio.sleep(0.1)
+    return response
+
+
+async def _drops(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
+@pytest.mark.parametrize("handler", [_hangs, _trickles, _drops])
+def test_a_server_that_does_not_answer_is_unavailable_and_its_url_is_not_told(handler: Handler) -> None:
+    """One that hangs, one that answers for ever, one that closes the connection."""
+    with pytest.raises(Unavailable) as caught:
+        ask(handler, timeout=0.3)
+    assert "canary" not in str(caught.value)
+    assert "hook" not in str(caught.value)
