@@ -31,13 +31,18 @@ class Fold:
     row: Row | None
 
 
-def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime, *, is_replay: bool = False) -> Fold:
+def fold(
+    sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime, *, on_record: Outcome | None = None
+) -> Fold:
     """Folds one sighting into its signal's row, which carries no unfinished intent.
 
-    `is_replay` says that the message is on record already. Unless its state still holds, it is an older one, whatever
-    its times say.
+    `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
+    no longer holds, it is an older one, whatever its times say.
     """
-    if row is not None and (sighting.seen.is_older_than(row.seen) or (is_replay and sighting.state != row.state)):
+    is_replay = on_record not in (None, Outcome.QUARANTINED)
+    if (is_replay and (row is None or sighting.state != row.state)) or (
+        row is not None and sighting.seen.is_older_than(row.seen)
+    ):
         return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
     if row is not None and sighting.state == row.state and row.outcome in SETTLED:
         return Fold(
@@ -46,9 +51,11 @@ def fold(sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime,
     number = row.turn + 1 if row is not None else 1
     decision, targets = _with_targets(decide(sighting.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
-    is_new = is_replay and row is not None and decision.outcome is not row.outcome
+    is_new = on_record not in (None, decision.outcome)
     arrival = replace(sighting.arrival, again=number) if is_new else sighting.arrival
     entry = entry_for(sighting.signal, decision, key=arrival.key, source=sighting.source, now=now)
+    if is_replay and row is not None and decision.outcome is row.outcome:
+        return Fold(entry=entry, row=None)
     notice = None
     if targets:
         notice = notice_for(sighting.signal, evidence_of(sighting.signal), decision, rulebook, number)

@@ -7,6 +7,7 @@ here, and nothing is raised but StoreError.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from router.domain.catalogue import Catalogue
@@ -77,7 +78,7 @@ class Intake:
         await self._store.quarantine.add(
             [
                 Kept(
-                    id=kept_id(one.arrival.key),
+                    id=kept_id(replace(one.arrival, again=0).key),
                     source=one.source,
                     arrival=one.arrival,
                     stream=stream,
@@ -110,7 +111,7 @@ class Intake:
 
     async def _fold(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, Fold]:
         rows = dict(await self._store.ledger.find(wave.keys()))
-        replays = await self._store.record.known([sighting.arrival.key for sighting in wave.values()])
+        on_record = await self._store.record.find([sighting.arrival.key for sighting in wave.values()])
         unfinished = [row for row in rows.values() if row.intent is not None]
         if unfinished:
             await self.complete(unfinished, now)
@@ -121,7 +122,7 @@ class Intake:
                 rows.get(key),
                 self._rulebooks[sighting.signal.stream],
                 now,
-                is_replay=sighting.arrival.key in replays,
+                on_record=on_record.get(sighting.arrival.key),
             )
             for key, sighting in wave.items()
         }

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from router.domain.catalogue import Catalogue
+from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
-from router.domain.ports import Claim, DeliveryState, Settlement
+from router.domain.ports import Claim, DeliveryState, Retention, Settlement
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.folding import fold
@@ -217,9 +218,44 @@ def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_re
     house.book = a_rulebook()
     (routed,) = house.take(message)
     assert (held.outcome, routed.outcome) == ("suppressed", "routed")
-    known = asyncio.run(house.store.record.known([held.key, routed.key]))
-    assert set(known) == {held.key, routed.key}
-    assert held.key != routed.key
+    on_record = asyncio.run(house.store.record.find([held.key, routed.key]))
+    assert on_record == {held.key: Outcome.SUPPRESSED, routed.key: Outcome.ROUTED}
+
+
+def test_what_was_quarantined_and_is_understood_now_is_no_replay(build: Build) -> None:
+    """It was never told of, so it is taken in as what it is, beside a row that knows another state."""
+    house = build(a_rulebook())
+    house.take(a_message(alert_body(Severity="Medium")))
+    message = a_message(alert_body(Severity="Critical"))
+    house.only = Stream.CSPM
+    (quarantined,) = house.take(message)
+    house.only = None
+    (routed,) = house.take(message)
+    assert (quarantined.outcome, routed.outcome) == ("quarantined", "routed")
+    assert quarantined.key != routed.key
+
+
+def test_a_replay_long_after_its_signal_was_forgotten_tells_nothing(house: House) -> None:
+    """The row goes 90 days after the end; the record still knows the message."""
+    opened, resolved = a_message(alert_body()), a_message(alert_body(Status="Resolved"))
+    house.take(opened, resolved)
+    house.owed("tickets")
+    house.owed("sentinel")
+    asyncio.run(house.store.purge(NOW + timedelta(days=40), Retention()))
+    assert asyncio.run(house.store.purge(NOW + timedelta(days=91), Retention())).rows == 1
+    (again,) = house.take(opened, now=NOW + timedelta(days=92))
+    assert (again.outcome, again.reason) == ("repeat", "older")
+
+
+def test_a_replay_of_what_is_still_held_changes_nothing(house: House) -> None:
+    """The body that comes out when the rule ends is the latest one."""
+    house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
+    first = a_message(alert_body("alert-1", AlertDisplayName="first", **HELD))
+    house.take(first)
+    house.take(a_message(alert_body("alert-1", AlertDisplayName="second", **HELD)))
+    house.take(first)
+    (released,) = house.release(NOW + MINUTE)
+    assert released.title == "second"
 
 
 def test_an_untimed_message_is_folded_by_its_arrival_in_one_batch_as_in_many(build: Build) -> None:

@@ -54,7 +54,7 @@ def redrive(options: Namespace) -> int:
     # What is not dead any more came along with its opening.
     screen().print(f"redriven: {became.total()}; the next run sends them")
     if overtaken:
-        screen().print(f"let go: {overtaken}; what they tell of was opened again since")
+        screen().print(f"let go: {overtaken}; what was told since leaves nothing to say for them")
     return 0
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from router.domain.asks import Conversation
+from router.domain.decisions import Outcome
 from router.domain.ledger import Arrival, Row, Version
 from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
 from router.domain.rulebook import Lane
@@ -217,7 +218,7 @@ class Outbox(Protocol):
         ...
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
-        """Owes a dead letter again, and the resolution that came after it; one that a later opening overtook is let go."""
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go."""
         ...
 
     async def discard(self, id: str, now: datetime) -> bool:
@@ -232,8 +233,8 @@ class Record(Protocol):
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
         ...
 
-    async def known(self, keys: Collection[str]) -> Collection[str]:
-        """Those of the keys that are on record already."""
+    async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+        """The outcomes that those of the keys have that are on record."""
         ...
 
 

@@ -275,19 +275,28 @@ def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store:
     assert asyncio.run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.UNKNOWN
 
 
-def test_a_dead_update_of_a_resolved_signal_is_followed_by_the_resolution_too(store: Store) -> None:
-    """An update opens where nothing is open, so what it opened must be resolved again."""
+def test_a_dead_update_of_a_resolved_signal_is_let_go(store: Store) -> None:
+    """What it tells of is over, and it would open another page."""
     owe(store, OPENING)
     settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, UPDATE)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, RESOLUTION)
     settle(store, claim(store)[0], DeliveryState.SENT)
-    assert asyncio.run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OWED
-    for expected in (Change.UPDATED, Change.RESOLVED):
-        (again,) = claim(store)
-        assert again.delivery.change is expected
-        settle(store, again, DeliveryState.SENT)
+    assert asyncio.run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OVERTAKEN
+    assert claim(store) == []
+
+
+def test_a_dead_resolution_is_redriven_though_a_later_life_was_skipped_whole(store: Store) -> None:
+    """Nobody was told of the later one, so the page of the first is what is open, and it must be closed."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, RESOLUTION)
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
+    owe(store, a_delivery(4, opened=4), a_delivery(5, Change.RESOLVED, opened=4))
+    assert claim(store) == []
+    assert asyncio.run(store.outbox.redrive(RESOLUTION.id, NOW)) is Redrive.OWED
+    assert [one.delivery.turn for one in claim(store)] == [3]
 
 
 def test_a_dead_letter_that_a_later_opening_overtook_is_let_go(store: Store) -> None:
@@ -384,6 +393,16 @@ def test_a_resolution_is_kept_as_long_as_its_opening_may_be_redriven(store: Stor
         (again,) = claim(store)
         assert again.delivery.change is expected
         settle(store, again, DeliveryState.SENT)
+
+
+def test_an_opening_is_kept_as_long_as_its_resolution_is_owed(store: Store) -> None:
+    """The resolution needs its receipt: which ticket, which key."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt(reference="INC1"))
+    asyncio.run(store.outbox.add([RESOLUTION], NOW + 40 * DAY))
+    asyncio.run(store.purge(NOW + 41 * DAY, Retention()))
+    (resolution,) = claim(store, after=41 * DAY)
+    assert resolution.opening == Receipt(reference="INC1")
 
 
 def test_a_body_that_still_waits_for_its_rule_to_end_is_kept(store: Store) -> None:

@@ -45,8 +45,12 @@ WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' 
 """
 
 
-# What opened later is another life of the signal, and nothing of an earlier one may be said about it.
-_OVERTAKEN = "SELECT 1 FROM deliveries WHERE key=? AND destination=? AND turn>? AND change='opened'"
+# What a destination was told since leaves nothing to say for an older notice: an opening or an update would be stale, and
+# a resolution would close what was opened again.
+_OVERTAKEN = """
+SELECT 1 FROM deliveries WHERE key=? AND destination=? AND turn>? AND state='sent' AND CASE ?
+  WHEN 'opened' THEN change IN ('opened', 'updated') WHEN 'updated' THEN 1 ELSE change='opened' END
+"""
 
 
 class SqliteOutbox:
@@ -202,17 +206,16 @@ class SqliteOutbox:
         ]
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
-        """Owes a dead letter again, and the resolution that came after it; one that a later opening overtook is let go."""
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go."""
         at = micros(now)
         with self._connection.writing() as db:
-            dead = db.execute(
-                "SELECT key, destination, turn, opened FROM deliveries WHERE id=? AND state='dead'", (id,)
-            )
-            found = dead.fetchone()
+            found = db.execute(
+                "SELECT key, destination, turn, change, opened FROM deliveries WHERE id=? AND state='dead'", (id,)
+            ).fetchone()
             if found is None:
                 return Redrive.UNKNOWN
-            key, destination, turn, opened = found
-            if db.execute(_OVERTAKEN, (key, destination, turn)).fetchone():
+            key, destination, turn, change, opened = found
+            if db.execute(_OVERTAKEN, (key, destination, turn, change)).fetchone():
                 db.execute("UPDATE deliveries SET state='skipped', settled=? WHERE id=?", (at, id))
                 return Redrive.OVERTAKEN
             db.execute(

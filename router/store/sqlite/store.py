@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
 
+from router.domain.decisions import Outcome
 from router.domain.errors import StateInUse
 from router.domain.ledger import Arrival
 from router.domain.notices import RecordEntry
@@ -58,15 +59,15 @@ class SqliteStore:
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
                 "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
-                # A dead letter may be redriven, and is then followed by what came after it.
-                "(SELECT 1 FROM deliveries x WHERE x.key=deliveries.key AND x.state='dead')",
+                # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
+                "(SELECT 1 FROM deliveries x WHERE x.key=deliveries.key AND x.state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
             )
             payloads = db.execute(
                 "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
                 "AND d.turn=payloads.turn AND d.type=payloads.type "
                 "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?)) AND NOT EXISTS "
-                "(SELECT 1 FROM deliveries x WHERE x.key=payloads.key AND x.state='dead')",
+                "(SELECT 1 FROM deliveries x WHERE x.key=payloads.key AND x.state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
             ).rowcount
             rows = db.execute(
@@ -98,12 +99,12 @@ class SqliteRecord:
                 [(entry.key, entry.at, entry.outcome, encode(entry)) for entry in entries],
             )
 
-    async def known(self, keys: Collection[str]) -> Collection[str]:
-        """Those of the keys that are on record already."""
+    async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+        """The outcomes that those of the keys have that are on record."""
         with self._connection.reading() as db:
             asked = (json.dumps(list(keys)),)
-            found = db.execute("SELECT key FROM record WHERE key IN (SELECT value FROM json_each(?))", asked)
-            return {key for (key,) in found}
+            found = db.execute("SELECT key, outcome FROM record WHERE key IN (SELECT value FROM json_each(?))", asked)
+            return {key: Outcome(outcome) for key, outcome in found}
 
 
 _KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
