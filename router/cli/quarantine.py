@@ -12,6 +12,7 @@ from router.assembly import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
 from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.domain.decisions import Outcome
 from router.domain.ports import Kept
 from router.intake import Intake, Message
 from router.readings import Reader, Unread
@@ -96,6 +97,8 @@ async def _retake_one(kept: Kept, store: SqliteStore, reader: Reader, intake: In
         why = ", ".join(str(one.quarantined.reason) for one in readings if isinstance(one, Unread))
         return f"{kept.id}: stays, it is still not understood: {why}"
     entries = await intake.take([message], now)
+    if any(entry.outcome == Outcome.QUARANTINED for entry in entries):
+        return f"{kept.id}: stays, it still cannot be taken: {'; '.join(entry.reason for entry in entries)}"
     await store.quarantine.remove(kept.id)
     return f"{kept.id}: {'; '.join(f'{entry.outcome}, {entry.reason}' for entry in entries)}"
 
