@@ -65,7 +65,7 @@ BEYOND_SCHEMA = {
     "when-tactic-says-nothing", "when-tactic-unknown", "posture-pages", "intent-names-no-tactic",
     "technique-names-no-tactic", "both-messages", "expects-nothing", "no-message", "now-without-zone", "blank-contains",
     "expiry-beyond-longest", "expiry-no-time", "field-of-nothing", "field-of-unknown-entity", "field-without-property",
-    "list-name-twice", "empty-expiry",
+    "list-name-twice", "empty-expiry", "contains-what-is-everywhere",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
 
