@@ -43,6 +43,11 @@ class Arrival:
         return False
 
 
+def message_of(key: str) -> str:
+    """The key of the message that a key on record is about, also where it is that of a further decision on it."""
+    return key.partition("@")[0]
+
+
 class State(NamedTuple):
     """What a signal was last seen to be; New and Active are one status."""
 

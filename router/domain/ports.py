@@ -234,7 +234,7 @@ class Record(Protocol):
         ...
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
-        """The outcomes that those of the keys have that are on record."""
+        """The latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
         ...
 
 

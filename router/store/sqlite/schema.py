@@ -41,8 +41,9 @@ CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
 CREATE TABLE IF NOT EXISTS record (
-    key TEXT PRIMARY KEY, at TEXT NOT NULL, outcome TEXT NOT NULL, body BLOB NOT NULL
+    key TEXT PRIMARY KEY, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BLOB NOT NULL
 );
+CREATE INDEX IF NOT EXISTS messages ON record (message);
 
 CREATE TABLE IF NOT EXISTS quarantine (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, stream TEXT, at INTEGER NOT NULL,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from router.domain.decisions import Outcome
 from router.domain.errors import StateInUse
-from router.domain.ledger import Arrival
+from router.domain.ledger import Arrival, message_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Kept, Purged, Retention
 from router.domain.reasons import Code, Reason
@@ -95,16 +95,15 @@ class SqliteRecord:
             return
         with self._connection.writing() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO record (key, at, outcome, body) VALUES (?,?,?,?)",
-                [(entry.key, entry.at, entry.outcome, encode(entry)) for entry in entries],
+                "INSERT OR IGNORE INTO record (key, message, at, outcome, body) VALUES (?,?,?,?,?)",
+                [(entry.key, message_of(entry.key), entry.at, entry.outcome, encode(entry)) for entry in entries],
             )
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
-        """The outcomes that those of the keys have that are on record."""
+        """The latest outcomes of those messages that are on record."""
+        latest = "SELECT message, outcome FROM record WHERE message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
         with self._connection.reading() as db:
-            asked = (json.dumps(list(keys)),)
-            found = db.execute("SELECT key, outcome FROM record WHERE key IN (SELECT value FROM json_each(?))", asked)
-            return {key: Outcome(outcome) for key, outcome in found}
+            return {key: Outcome(outcome) for key, outcome in db.execute(latest, (json.dumps(list(keys)),))}
 
 
 _KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
