@@ -72,6 +72,8 @@ async def _letters(options: Namespace) -> Sequence[DeadLetter]:
 
 async def _redrive(options: Namespace) -> list[Redrive]:
     async with store_in(options.state) as store:
+        # A resolution that a run is sending right now could not be owed again after the opening.
+        store.hold()
         known = [letter.delivery.id for letter in await store.outbox.dead()]
         ids, now = ids_meant(options, known), clock_for(options.now)()
         return [await store.outbox.redrive(id, now) for id in ids]

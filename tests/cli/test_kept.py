@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from router.store.sqlite import SqliteStore
 from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, column, ndjson
 
@@ -199,3 +201,15 @@ def _letters(house: House) -> list[dict[str, Any]]:
 def _kept(house: House) -> list[dict[str, Any]]:
     kept: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
     return kept
+
+
+def test_nothing_is_redriven_while_a_run_is_at_work(house: House, dead: list[dict[str, Any]]) -> None:
+    """What the run sends just now belongs to the run."""
+    store = SqliteStore(house.directory / ".state")
+    store.hold()
+    try:
+        said = house.says("dead-letters", "redrive", "--all")
+    finally:
+        asyncio.run(store.close())
+    assert said.code == 2
+    assert "another run is at work" in said.complaint

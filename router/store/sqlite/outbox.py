@@ -39,7 +39,7 @@ _UNSAID = """
 SELECT r.key, r.opened, r.turn FROM deliveries r
 JOIN deliveries o ON o.key=r.key AND o.destination=r.destination AND o.turn=r.opened
 WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' AND r.lane IN ('page', 'ticket')
-  AND o.turn<r.turn AND o.state IN ('owed', 'dead')
+  AND o.turn<r.turn AND o.state IN ('owed', 'dead', 'skipped')
   AND NOT EXISTS (SELECT 1 FROM deliveries a WHERE a.key=r.key AND a.destination=r.destination AND a.opened=r.opened
                   AND a.turn<r.turn AND (a.attempts>0 OR a.redriven>0))
 """
