@@ -34,7 +34,7 @@ WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.du
 ORDER BY d.due, d.rowid LIMIT ?
 """  # noqa: S608
 
-# Nobody was told that it opened, so nobody needs to hear that it is over.
+# Nobody was told that it opened, so nobody needs to hear that it is over, unless an earlier end never got through.
 _UNSAID = """
 SELECT r.key, r.opened, r.turn FROM deliveries r
 JOIN deliveries o ON o.key=r.key AND o.destination=r.destination AND o.turn=r.opened
@@ -42,6 +42,8 @@ WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' 
   AND o.turn<r.turn AND o.state IN ('owed', 'dead', 'skipped')
   AND NOT EXISTS (SELECT 1 FROM deliveries a WHERE a.key=r.key AND a.destination=r.destination AND a.opened=r.opened
                   AND a.turn<r.turn AND (a.attempts>0 OR a.redriven>0))
+  AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.key=r.key AND p.destination=r.destination AND p.turn<r.opened
+                  AND p.change='resolved' AND p.state='dead')
 """
 
 
