@@ -59,7 +59,7 @@ def fold(
     notice = None
     if targets:
         notice = notice_for(sighting.signal, evidence_of(sighting.signal), decision, rulebook, number)
-    turn = Turn(number=number, entry=entry, notice=notice, targets=targets)
+    turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
     return Fold(entry=entry, row=_next_row(sighting, row, decision, turn, now))
 
 

@@ -58,9 +58,13 @@ class Intake:
         """Takes messages one at a time, so that the one at fault is parked and costs its neighbours nothing."""
         if len(messages) > 1:
             return [entry for message in messages for entry in await self.take([message], now)]
-        reason = Reason(Code.INTERNAL, type(fault).__name__)
-        at_fault = [Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
-        return list((await self._keep(at_fault, now)).values())
+        return await self.refuse(messages, type(fault).__name__, now)
+
+    async def refuse(self, messages: Sequence[Message], why: str, now: datetime) -> list[RecordEntry]:
+        """Keeps messages unread, because they cannot be taken in; raises StoreError."""
+        reason = Reason(Code.INTERNAL, why)
+        unread = [Unread(Quarantined(reason=reason, body=one.body), one.arrival, one.source) for one in messages]
+        return list((await self._keep(unread, now)).values())
 
     async def complete(self, rows: Sequence[Row], now: datetime) -> None:
         """Completes the intents that rows carry, as they stand."""

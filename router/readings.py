@@ -19,11 +19,15 @@ from router.sightings import Sighting
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One continuous-export body as it arrived, where it came in, and how people call that place."""
+    """One continuous-export body as it arrived, where it came in, and how people call that place.
+
+    `trace` is the W3C traceparent that came with it.
+    """
 
     body: bytes = field(repr=False)
     source: str
     arrival: Arrival
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Reader:
         if len(understood) == 1:
             return [self._reading(understood[0], message)]
         parts = (
-            Message(body, f"{message.source}[{place}]", replace(message.arrival, part=place))
+            replace(
+                message, body=body, source=f"{message.source}[{place}]", arrival=replace(message.arrival, part=place)
+            )
             for place, body in enumerate(split(message.body) or (), 1)
         )
         return [self._reading(signal, part) for signal, part in zip(understood, parts, strict=True)]
@@ -76,4 +82,10 @@ class Reader:
             where = f"the {self.only} stream" if self.only is not None else "a router without rules for it"
             reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
             return Unread(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
-        return Sighting(signal=signal, arrival=message.arrival, source=message.source, body=message.body)
+        return Sighting(
+            signal=signal,
+            arrival=message.arrival,
+            source=message.source,
+            body=message.body,
+            trace=message.trace,
+        )

@@ -22,6 +22,7 @@ class Sighting:
     arrival: Arrival
     source: str
     body: bytes
+    trace: str | None = None
 
     @property
     def key(self) -> str:

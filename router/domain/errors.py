@@ -6,8 +6,10 @@ RouterError
 │   ├── BadFile         a file cannot be read, or is not what it should be
 │   ├── BadPolicy       a policy has problems; carries them all
 │   ├── MissingSecret   a name in the rules has no app setting
+│   ├── BadSetting      an app setting is missing or cannot be used
 │   └── StateInUse      another process holds the state
 ├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
+├── HubError            an event hub cannot be read or written just now
 └── DeliveryError       a destination did not take a delivery
     ├── Unavailable     it may later: network errors, 408, 425, 429, 5xx
     ├── Unauthorized    it refuses our credentials: 401, 403
@@ -47,12 +49,20 @@ class MissingSecret(UserError):
     """A secret that the rules name has no value among the app settings."""
 
 
+class BadSetting(UserError):
+    """An app setting is missing, or does not hold what it should."""
+
+
 class StateInUse(UserError):
     """Another process works on the same state."""
 
 
 class StoreError(RouterError):
     """Durable storage could not be read or written."""
+
+
+class HubError(RouterError):
+    """An event hub could not be reached, read or written."""
 
 
 class DeliveryError(RouterError):

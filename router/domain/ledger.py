@@ -108,6 +108,7 @@ class Turn:
     entry: RecordEntry
     notice: Notice | None = None
     targets: tuple[Target, ...] = ()
+    trace: str | None = None
 
     def deliveries(self) -> tuple[Delivery, ...]:
         """The notices that this turn owes to destinations."""
@@ -123,6 +124,7 @@ class Turn:
                 change=target.change,
                 opened=target.opened,
                 content=self.notice,
+                trace=self.trace,
             )
             for target in self.targets
         )

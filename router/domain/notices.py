@@ -123,6 +123,7 @@ class Delivery:
     """One notice, or one entry of the record, owed to one destination.
 
     `opened` is the turn whose delivery opened the signal at this destination: its own turn where `change` is opened.
+    `trace` is the W3C traceparent of what took its message in: https://www.w3.org/TR/trace-context/#traceparent-header
     """
 
     stream: str
@@ -133,6 +134,7 @@ class Delivery:
     change: Change
     opened: int
     content: Notice | RecordEntry
+    trace: str | None = None
 
     @property
     def id(self) -> str:

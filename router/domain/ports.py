@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from router.domain.asks import Conversation
+from router.domain.asks import Conversation, Result
 from router.domain.decisions import Outcome
+from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.ledger import Arrival, Row, Version
 from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
 from router.domain.rulebook import Lane
@@ -61,12 +62,17 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A delivery that this worker alone may send until `lease` ends. `number` is the attempt it makes, from 1."""
+    """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
+
+    `lost` counts the claims before this one that nobody settled before their lease ended: their workers died of it, or
+    while it was in hand.
+    """
 
     delivery: Delivery
     number: int
     born: datetime
     opening: Receipt | None = None
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,31 @@ class Redrive(StrEnum):
     UNKNOWN = "unknown"
 
 
+SUSPECT = 3
+"""A delivery whose claim was lost so often is tried with nothing beside it; lost once more, it is dead: it kills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where in an outbox a delivery lies, or several for one destination; `place` is the outbox's own word."""
+
+    stream: str
+    lane: Lane
+    destination: str
+    place: str
+
+
+class Backlog(NamedTuple):
+    """What is open for one destination: since when the oldest was owed, and how many are dead.
+
+    `oldest` is None where nothing is open.
+    """
+
+    lane: Lane
+    oldest: datetime | None
+    dead: int
+
+
 class NextDue(NamedTuple):
     """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
 
@@ -152,8 +183,11 @@ class Ledger(Protocol):
         """Clears the intents of rows that are still at those versions: what they intended is done."""
         ...
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> Sequence[Row]:
-        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
+    def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
+        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
+
+        They may be written while they are read. Those that were let go and still carry an intent are among them.
+        """
         ...
 
     async def unfinished(self, stream: str) -> Sequence[Row]:
@@ -197,8 +231,8 @@ class Outbox(Protocol):
         """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
         ...
 
-    async def release_claims(self) -> int:
-        """Gives back claims that no living process can hold; for the one holder of the state only."""
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        """What is open and what is dead by destination, for every destination that was ever owed anything."""
         ...
 
     async def pause(self, pause: Pause) -> None:
@@ -223,6 +257,110 @@ class Outbox(Protocol):
 
     async def discard(self, id: str, now: datetime) -> bool:
         """Takes a dead letter off the list for good; False if there is none."""
+        ...
+
+
+class Pointed(Outbox, Protocol):
+    """An outbox whose deliveries are pointed at from queues, one queue for each stream and lane.
+
+    Every delivery that is owed is pointed at when it falls due. Pointers may come late, twice, or to what is done.
+    """
+
+    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
+        """The pointer that a message of a queue holds; None where it is no pointer."""
+        ...
+
+    def queue(self, stream: str, lane: Lane) -> Queue:
+        """The queue of a stream and lane."""
+        ...
+
+    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims what a pointer points at, as `claim` does; nothing where it is not due, waits for its turn or is done.
+
+        What lies there and was lost `SUSPECT` times comes alone; what was lost once more is dead.
+        """
+        ...
+
+    async def put_off(self, pointer: Pointer, until: datetime) -> None:
+        """Points there once more at that instant."""
+        ...
+
+    async def repoint(self, stream: str, now: datetime) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
+        ...
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
+        ...
+
+
+class Queue(Protocol):
+    """The pointers of one stream and lane, for who is not called by a trigger."""
+
+    async def receive(self, most: int, hidden: timedelta) -> Sequence[tuple[str, object]]:
+        """Some messages' texts and handles; each comes back after `hidden` unless it is deleted."""
+        ...
+
+    async def delete(self, handle: object) -> None:
+        """Deletes a message that was seen to."""
+        ...
+
+
+class Journal(Protocol):
+    """Which sequence numbers have been taken in, and which are being tried."""
+
+    async def find(self, partition: Partition) -> Progress:
+        """How far a partition has come; its first epoch where nothing is known."""
+        ...
+
+    async def advance(self, progress: Progress) -> Progress | None:
+        """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
+        ...
+
+    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+        """Marks numbers of one era as being tried; returns all marks in that era that overlap them, their own among them."""
+        ...
+
+    async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one era, and takes those marks of it away, at once."""
+        ...
+
+    async def taken(self, era: Era, after: int) -> Sequence[Taken]:
+        """What was taken in of an era and ends after a number, in order."""
+        ...
+
+    async def forget(self, era: Era, until: int) -> None:
+        """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
+        ...
+
+    async def lose(self, losses: Sequence[Loss]) -> None:
+        """Writes losses down, create-if-absent by era and first number."""
+        ...
+
+    async def losses(self, hub: str) -> Sequence[Loss]:
+        """The losses of a hub, oldest first."""
+        ...
+
+    async def swept(self, hub: str) -> datetime | None:
+        """When the last sweep of a hub ended."""
+        ...
+
+    async def sweep_ended(self, hub: str, at: datetime) -> None:
+        """Writes down that a sweep of a hub ended."""
+        ...
+
+
+class Hub(Protocol):
+    """A hub that events can be read from, beside whoever else reads it."""
+
+    name: str
+
+    async def extents(self) -> Mapping[Partition, Extent]:
+        """What the hub holds of each of its partitions; raises HubError."""
+        ...
+
+    async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+        """The first events that the hub still has of a span, at most so many; raises HubError."""
         ...
 
 
@@ -294,6 +432,8 @@ class Store(Protocol):
     def record(self) -> Record: ...
     @property
     def quarantine(self) -> Quarantine: ...
+    @property
+    def journal(self) -> Journal: ...
 
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
@@ -302,3 +442,22 @@ class Store(Protocol):
     async def close(self) -> None:
         """Lets go of the storage."""
         ...
+
+
+class Hearing(Protocol):
+    """Who follows one send, and hears what it brought."""
+
+    def brought(self, results: Sequence[Result]) -> None:
+        """Hears the results of the send."""
+        ...
+
+
+type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[Hearing]]
+"""Gives the context in which claims are sent in one conversation."""
+
+
+class QueuedStore(Store, Protocol):
+    """A store whose outbox is pointed at from queues."""
+
+    @property
+    def outbox(self) -> Pointed: ...

@@ -1,0 +1,38 @@
+"""What one sweep of a stream found and did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from router.domain.journal import Loss
+from router.domain.ports import Backlog, Pause
+from router.domain.rulebook import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What a sweep of a stream, ended at `at`, has to report.
+
+    `taken` counts the messages that it took in since nobody else had, and `lost` are the losses that it declared. `lag` says
+    for each partition how many numbers of its hub are not taken yet. `repointed` counts the deliveries that it pointed at
+    again, and `released` the signals that a rule no longer holds. `backlog` and `paused` are as the outbox has them, by
+    destination. `warnings` are lines for people, without a secret.
+    """
+
+    stream: str
+    at: datetime
+    taken: int = 0
+    lost: Sequence[Loss] = ()
+    lag: Mapping[str, int] = field(default_factory=dict)
+    repointed: int = 0
+    released: int = 0
+    backlog: Mapping[str, Backlog] = field(default_factory=dict)
+    paused: Mapping[str, Pause] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def longest_wait_in(self, lane: Lane) -> timedelta:
+        """How long the oldest open delivery of a lane has been owed; no time where none is open."""
+        owed = (one.oldest for one in self.backlog.values() if one.lane is lane and one.oldest is not None)
+        return max((self.at - oldest for oldest in owed), default=timedelta())
