@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import batched
 from typing import Any
 
 import orjson
@@ -25,6 +26,9 @@ _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
     "deleted=?, turn=?, outcome=?, open=?, forwarded=?, intent=?, closed_at=?, version=? WHERE key=? AND version=?"
 )
+_AT_A_TIME = 200
+"""Rows that are read together with what they hold."""
+
 _HELD = "key, stream, rule, until, rulebook, source, body"
 
 
@@ -42,19 +46,28 @@ class SqliteLedger:
         """The rows of a stream that still carry an intent."""
         return self._rows("stream=? AND intent IS NOT NULL", stream)
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> Sequence[Row]:
+    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
+        doubted = (
+            "SELECT key FROM held WHERE stream=? AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))"
+        )
+        with self._connection.reading() as db:
+            keys = [key for (key,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
+        for some in batched(keys, _AT_A_TIME, strict=False):
+            held = self._held(some)
+            for row in (await self.find(held.keys())).values():
+                yield replace(row, held=held[row.key])
+
+    def _held(self, keys: Collection[str]) -> dict[str, Held]:
         with self._connection.reading() as db:
             found = db.execute(
-                f"SELECT {_HELD} FROM held WHERE stream=? AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))",  # noqa: S608
-                (stream, rulebook, json.dumps(list(active))),
+                f"SELECT {_HELD} FROM held WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
+                (json.dumps(list(keys)),),
             ).fetchall()
-        held = {
+        return {
             key: Held(rule=rule, until=instant(until), rulebook=rulebook, source=source, body=body)
             for key, _, rule, until, rulebook, source, body in found
         }
-        rows = await self.find(held.keys())
-        return [replace(row, held=held[row.key]) for row in rows.values()]
 
     async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""

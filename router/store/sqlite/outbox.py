@@ -10,13 +10,25 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.notices import Delivery
-from router.domain.ports import Claim, DeadLetter, DeliveryState, NextDue, Pause, Redrive, Settlement
+from router.domain.ports import (
+    SUSPECT,
+    Backlog,
+    Claim,
+    DeadLetter,
+    DeliveryState,
+    NextDue,
+    Pause,
+    Redrive,
+    Settlement,
+)
 from router.domain.rulebook import Lane
 from router.store.codec import decode, encode
+from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE, TOO_OLD
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.schema import instant, micros
 
-_DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, p.body"
+_DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, d.trace, p.body"
+_WIDTH = 11
 _WITH_PAYLOAD = "deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type"
 
 # Deliveries of one signal to one destination go in the order of their turns.
@@ -25,12 +37,15 @@ _FIRST = (
     "AND e.turn<d.turn AND e.state IN ('owed', 'claimed'))"
 )
 
-# A lease that ended makes a claimed delivery due again, so claimed rows keep the end of their lease as `due`.
+# A lease that ended makes a claimed delivery due again, so claimed rows keep the end of their lease as `due`. One that is
+# claimed again has lost its worker once more.
 _CLAIMABLE = f"""
 SELECT {_DELIVERY}, d.attempts, d.born,
-       (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened)
+       (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened),
+       d.lost + (d.state='claimed')
 FROM {_WITH_PAYLOAD}
 WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=? AND {_FIRST}
+  AND d.lost + (d.state='claimed') BETWEEN ? AND ?
 ORDER BY d.due, d.rowid LIMIT ?
 """  # noqa: S608
 
@@ -46,6 +61,7 @@ WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' 
                   AND p.change='resolved' AND p.state='dead')
 """
 
+_ENDED = f"? || coalesce('{LAST_TROUBLE}' || error, '')"
 
 # What a destination was told since leaves nothing to say for an older notice: an opening or an update would be stale, and
 # a resolution would close what was opened again.
@@ -73,28 +89,32 @@ class SqliteOutbox:
             )
             db.executemany(
                 "INSERT OR IGNORE INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, "
-                "state, attempts, redriven, born, due) VALUES (?,?,?,?,?,?,?,?,?,'owed',0,0,?,?)",
+                "trace, state, attempts, redriven, born, due) VALUES (?,?,?,?,?,?,?,?,?,?,'owed',0,0,?,?)",
                 [(*_values(one), micros(now), micros(now)) for one in deliveries],
             )
 
     async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order."""
+        where = (stream, destination, micros(due))
         with self._connection.writing() as db:
             self._skip_unsaid(db, stream, destination, due)
-            found = db.execute(_CLAIMABLE, (stream, destination, micros(due), limit)).fetchall()
+            found = db.execute(_CLAIMABLE, (*where, 0, SUSPECT - 1, limit)).fetchall()
+            if not found and limit > 0:
+                # What may kill its worker is tried when nothing else is left, and alone.
+                found = db.execute(_CLAIMABLE, (*where, SUSPECT, SUSPECT, 1)).fetchall()
+                self._give_up_on_deadly(db, where)
             db.executemany(
-                "UPDATE deliveries SET state='claimed', attempts=attempts+1, due=? WHERE id=?",
-                [(micros(until), row[0]) for row in found],
+                "UPDATE deliveries SET state='claimed', attempts=attempts+1, lost=?, due=? WHERE id=?",
+                [(row[-1], micros(until), row[0]) for row in found],
             )
-        return [
-            Claim(
-                delivery=_delivery(row[:10]),
-                number=row[10] + 1,
-                born=instant(row[11]),
-                opening=decode("Receipt", row[12]) if row[12] is not None else None,
-            )
-            for row in found
-        ]
+        return [_claim(row) for row in found]
+
+    def _give_up_on_deadly(self, db: sqlite3.Connection, where: tuple[str, str, int]) -> None:
+        db.execute(
+            f"UPDATE deliveries AS d SET state='dead', settled=?, error={_ENDED} WHERE d.stream=? AND d.destination=? "  # noqa: S608
+            f"AND d.state='claimed' AND d.due<=? AND d.lost>=? AND {_FIRST}",
+            (where[-1], DEADLY, *where, SUSPECT),
+        )
 
     def _skip_unsaid(self, db: sqlite3.Connection, stream: str, destination: str, now: datetime) -> None:
         for key, opened, resolved in db.execute(_UNSAID, (stream, destination)).fetchall():
@@ -108,9 +128,9 @@ class SqliteOutbox:
         """Writes down what became of claims, all or none of them."""
         with self._connection.writing() as db:
             db.executemany(
-                "UPDATE deliveries SET state=?, due=coalesce(?, due), settled=?, receipt=coalesce(?, receipt), error=?, "
-                # An acknowledgement on record stays, whatever a slower twin has to say.
-                "attempts=attempts-? WHERE id=? AND state<>'sent'",
+                "UPDATE deliveries SET state=?1, due=coalesce(?, due), settled=?, receipt=coalesce(?, receipt), error=?, "
+                # What a faster twin put on record stays, except that an acknowledgement always counts.
+                "lost=0, attempts=attempts-? WHERE id=? AND state<>'sent' AND (state='claimed' OR ?1='sent')",
                 [
                     (
                         one.state.value,
@@ -127,17 +147,15 @@ class SqliteOutbox:
 
     async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
         """Gives up on deliveries of a lane that are older than that; returns how many."""
-        return self._give_up("lane=? AND born<=?", (lane.value, micros(born_before)), "too old to be sent", now)
+        return self._give_up("lane=? AND born<=?", (lane.value, micros(born_before)), TOO_OLD, now)
 
     async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
         """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
         where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
-        error = "no_destination: the policy no longer names it"
-        return self._give_up(where, (stream, json.dumps(list(named))), error, now)
+        return self._give_up(where, (stream, json.dumps(list(named))), NOWHERE, now)
 
     def _give_up(self, where: str, values: tuple[object, ...], error: str, now: datetime) -> int:
-        last = "coalesce('; its last trouble: ' || error, '')"
-        sql = f"UPDATE deliveries SET state='dead', settled=?, error=? || {last} WHERE state='owed' AND {where}"  # noqa: S608
+        sql = f"UPDATE deliveries SET state='dead', settled=?, error={_ENDED} WHERE state='owed' AND {where}"  # noqa: S608
         with self._connection.writing() as db:
             return db.execute(sql, (micros(now), error, *values)).rowcount
 
@@ -161,8 +179,21 @@ class SqliteOutbox:
             # Beside min() SQLite gives the columns of the row that has it: https://www.sqlite.org/lang_select.html#bareagg
             return {destination: NextDue(instant(due), error) for destination, due, error in found}
 
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        """What is open and what is dead by destination, for every destination of which deliveries are kept."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                "SELECT destination, lane, min(CASE WHEN state IN ('owed', 'claimed') THEN born END), sum(state='dead') "
+                "FROM deliveries WHERE stream=? GROUP BY destination",
+                (stream,),
+            )
+            return {
+                destination: Backlog(Lane(lane), instant(oldest) if oldest is not None else None, dead)
+                for destination, lane, oldest, dead in found
+            }
+
     async def release_claims(self) -> int:
-        """Gives back claims that no living process can hold; for the one holder of the state only."""
+        """Gives back claims that no living process can hold; for the one holder of the state only. None counts as lost."""
         with self._connection.writing() as db:
             return db.execute("UPDATE deliveries SET state='owed', due=0 WHERE state='claimed'").rowcount
 
@@ -198,13 +229,14 @@ class SqliteOutbox:
             ).fetchall()
         return [
             DeadLetter(
-                delivery=_delivery(row[:10]),
-                attempts=row[10],
-                born=instant(row[11]),
-                died=instant(row[12]),
-                error=row[13] or "",
+                delivery=_delivery(row[:_WIDTH]),
+                attempts=attempts,
+                born=instant(born),
+                died=instant(died),
+                error=error or "",
             )
             for row in found
+            for attempts, born, died, error in [row[_WIDTH:]]
         ]
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
@@ -231,8 +263,8 @@ class SqliteOutbox:
         """Forgets a dead letter for good; False if there is none."""
         with self._connection.writing() as db:
             gone = db.execute(
-                "UPDATE deliveries SET state='skipped', settled=?, error='discarded' WHERE id=? AND state='dead'",
-                (micros(now), id),
+                "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE id=? AND state='dead'",
+                (micros(now), DISCARDED, id),
             )
             return bool(gone.rowcount)
 
@@ -248,11 +280,12 @@ def _values(delivery: Delivery) -> tuple[object, ...]:
         delivery.change.value,
         delivery.opened,
         type(delivery.content).__name__,
+        delivery.trace,
     )
 
 
 def _delivery(found: Iterable[Any]) -> Delivery:
-    _, stream, destination, lane, key, turn, change, opened, type, body = found
+    _, stream, destination, lane, key, turn, change, opened, type, trace, body = found
     return Delivery(
         stream=stream,
         destination=destination,
@@ -262,4 +295,16 @@ def _delivery(found: Iterable[Any]) -> Delivery:
         change=Change(change),
         opened=opened,
         content=decode(type, body),
+        trace=trace,
+    )
+
+
+def _claim(found: Sequence[Any]) -> Claim:
+    attempts, born, receipt, lost = found[_WIDTH:]
+    return Claim(
+        delivery=_delivery(found[:_WIDTH]),
+        number=attempts + 1,
+        born=instant(born),
+        opening=decode("Receipt", receipt) if receipt is not None else None,
+        lost=lost,
     )

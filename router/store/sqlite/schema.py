@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
     id TEXT PRIMARY KEY, stream TEXT NOT NULL, destination TEXT NOT NULL, lane TEXT NOT NULL,
     key TEXT NOT NULL, turn INTEGER NOT NULL, change TEXT NOT NULL, opened INTEGER NOT NULL, type TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL, redriven INTEGER NOT NULL,
-    born INTEGER NOT NULL, due INTEGER NOT NULL, settled INTEGER, receipt BLOB, error TEXT
+    born INTEGER NOT NULL, due INTEGER NOT NULL, settled INTEGER, receipt BLOB, error TEXT,
+    lost INTEGER NOT NULL DEFAULT 0, trace TEXT
 );
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
@@ -55,6 +56,30 @@ CREATE TABLE IF NOT EXISTS pauses (
     stream TEXT NOT NULL, destination TEXT NOT NULL, since INTEGER NOT NULL, probe INTEGER NOT NULL, error TEXT NOT NULL,
     PRIMARY KEY (stream, destination)
 );
+
+CREATE TABLE IF NOT EXISTS progress (
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch INTEGER NOT NULL, settled INTEGER, top INTEGER, top_enqueued INTEGER,
+    created INTEGER, version INTEGER NOT NULL,
+    PRIMARY KEY (hub, partition)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS taken (
+    origin TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, enqueued INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (origin, last, first)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS marks (
+    origin TEXT NOT NULL, last INTEGER NOT NULL, first INTEGER NOT NULL, process TEXT NOT NULL, alone INTEGER NOT NULL,
+    PRIMARY KEY (origin, last, first, process)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS losses (
+    hub TEXT NOT NULL, partition TEXT NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    at INTEGER NOT NULL, why TEXT NOT NULL,
+    PRIMARY KEY (hub, partition, epoch, first)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS sweeps (hub TEXT PRIMARY KEY, at INTEGER NOT NULL);
 """
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

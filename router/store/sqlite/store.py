@@ -18,6 +18,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from router.store.codec import encode
 from router.store.sqlite.connection import Connection
+from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import instant, micros
@@ -34,6 +35,7 @@ class SqliteStore:
         self.outbox = SqliteOutbox(self._connection)
         self.record = SqliteRecord(self._connection)
         self.quarantine = SqliteQuarantine(self._connection)
+        self.journal = SqliteJournal(self._connection)
 
     def hold(self) -> None:
         """Makes this process the one that works on the state, until `close`; raises StateInUse if another does."""
@@ -72,7 +74,8 @@ class SqliteStore:
             ).rowcount
             rows = db.execute(
                 # Its turns would start anew, so a row outlives every delivery that bears one of them.
-                "DELETE FROM ledger WHERE closed_at<=? AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
+                "DELETE FROM ledger WHERE closed_at<=? AND intent IS NULL "
+                "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
                 (micros(now - retention.resolved),),
             ).rowcount
         return Purged(rows=rows, bodies=bodies, payloads=payloads)

@@ -1,0 +1,121 @@
+"""What the journal keeps, as rows.
+
+    era.<origin>      t.<last>.<first>              what was taken in
+                      m.<last>.<first>.<process>    what is being tried
+    progress.<hub>    <partition>                   how far it has come
+    losses.<hub>      <partition>.<epoch>.<first>   what is lost
+
+Numbers in row keys are digits that sort, so what ends after a number is a range.
+"""
+
+from __future__ import annotations
+
+from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
+from router.store.azure_storage.shards import find_instant, instant, named, ordered, sorting
+from router.store.azure_storage.tables import Entity, version_of
+
+TAKEN, MARK = "t.", "m."
+"""What a row key of an era begins with."""
+
+
+def era_partition(era: Era) -> str:
+    """Where an era's rows are."""
+    return f"era.{era.origin}"
+
+
+def taken_row(era: Era, taken: Taken) -> Entity:
+    """What was taken in, as it is written."""
+    place = {"PartitionKey": era_partition(era), "RowKey": TAKEN + _ends(taken.span)}
+    return {**place, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
+
+
+def taken_of(row: Entity) -> Taken:
+    """What was taken in, as it was written."""
+    return Taken(_span_of(row), instant(row["enqueued"]), instant(row["at"]))
+
+
+def mark_place(mark: Mark) -> Entity:
+    """Where a mark is: one process marks a span once."""
+    row = f"{MARK}{_ends(mark.span)}.{named(mark.process)}"
+    return {"PartitionKey": era_partition(mark.era), "RowKey": row}
+
+
+def mark_row(mark: Mark) -> Entity:
+    """A mark as it is written."""
+    return {**mark_place(mark), "process": mark.process, "alone": mark.alone}
+
+
+def mark_of(era: Era, row: Entity) -> Mark:
+    """A mark as it was written."""
+    return Mark(era, _span_of(row), row["process"], row["alone"])
+
+
+def progress_row(progress: Progress) -> Entity:
+    """How far a partition has come, as it is written."""
+    partition, epoch = progress.era.partition, progress.era.epoch
+    number, enqueued = progress.top if progress.top is not None else (None, None)
+    return {
+        "PartitionKey": progress_partition(partition.hub),
+        "RowKey": partition.id,
+        "epoch": epoch,
+        "settled": _digits(progress.settled),
+        "top": _digits(number),
+        "top_enqueued": sorting(enqueued),
+        "created": sorting(progress.created),
+    }
+
+
+def progress_of(partition: Partition, row: Entity) -> Progress:
+    """How far a partition has come, as it was written."""
+    return Progress(
+        era=Era(partition, row["epoch"]),
+        settled=int(row["settled"]) if row["settled"] else None,
+        top=(int(row["top"]), instant(row["top_enqueued"])) if row["top"] else None,
+        created=find_instant(row["created"]),
+        version=version_of(row),
+    )
+
+
+def progress_partition(hub: str) -> str:
+    """Where it is written how far the partitions of a hub have come."""
+    return f"progress.{hub}"
+
+
+def loss_row(loss: Loss) -> Entity:
+    """A loss as it is written."""
+    partition, epoch = loss.era.partition, loss.era.epoch
+    return {
+        "PartitionKey": losses_partition(partition.hub),
+        "RowKey": f"{partition.id}.{epoch}.{ordered(loss.span.first)}",
+        "partition": partition.id,
+        "epoch": epoch,
+        "first": str(loss.span.first),
+        "last": str(loss.span.last),
+        "at": sorting(loss.at),
+        "why": loss.why,
+    }
+
+
+def loss_of(hub: str, row: Entity) -> Loss:
+    """A loss as it was written."""
+    era = Era(Partition(hub, row["partition"]), row["epoch"])
+    return Loss(era, Span(int(row["first"]), int(row["last"])), instant(row["at"]), row["why"])
+
+
+def losses_partition(hub: str) -> str:
+    """Where the losses of a hub are."""
+    return f"losses.{hub}"
+
+
+def _digits(number: int | None) -> str:
+    # Sequence numbers have 64 bits, a number in a column 32.
+    return str(number) if number is not None else ""
+
+
+def _ends(span: Span) -> str:
+    return f"{ordered(span.last)}.{ordered(span.first)}"
+
+
+def _span_of(row: Entity) -> Span:
+    _, last, first, *_ = row["RowKey"].split(".")
+    return Span(int(first), int(last))

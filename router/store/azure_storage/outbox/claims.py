@@ -1,0 +1,153 @@
+"""Claiming: by a pointer to one delivery, or whatever is due in some shards.
+
+A claim is made over the version that was read, so that of two workers one wins. What was decided on beside it, the other
+turns of its signal, may change meanwhile; such a change then came after the claim, as everybody sees it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from router.domain.ports import SUSPECT, Claim
+from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
+from router.store.azure_storage.outbox.in_hand import InHand
+from router.store.azure_storage.outbox.places import Place, Shard
+from router.store.azure_storage.outbox.queues import Pointers
+from router.store.azure_storage.outbox.stages import Stage
+from router.store.azure_storage.outbox.turns import (
+    claimed,
+    first_open,
+    given_up,
+    is_deadly,
+    is_ripe,
+    losses_of,
+    skipped,
+    unsaid,
+)
+from router.store.endings import DEADLY
+
+TRIES = 5
+"""How often a worker looks again at what others change under its eyes; each of them got something done."""
+
+_SKIPPED_TOGETHER = 30
+"""Deliveries that are skipped in one transaction: three rows each, of the hundred that it takes."""
+
+_LEAST, _MOST = 8, 200
+"""Signals that are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ripe:
+    """A delivery that may be claimed, and the signal as it was read."""
+
+    stage: Stage
+    signal: Signal
+
+
+class Claims:
+    """Claims deliveries; raises StoreError."""
+
+    def __init__(self, deliveries: Deliveries, pointers: Pointers, in_hand: InHand) -> None:
+        self._deliveries = deliveries
+        self._pointers = pointers
+        self._in_hand = in_hand
+
+    async def at(self, place: Place, due: datetime, until: datetime) -> Sequence[Claim]:
+        """Claims one delivery where it is due and its turn has come."""
+        for _ in range(TRIES):
+            ripe = await self._find_ripe(place, due)
+            if ripe is None or ripe.stage.turn != place.turn:
+                return []
+            if is_deadly(ripe.stage):
+                await self._give_up([ripe], due)
+                return []
+            claims = await self._claim([ripe], due, until)
+            if claims:
+                return claims
+        return []
+
+    async def among(self, shards: Sequence[Shard], due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due, in order of due; a suspect only where there is nothing else."""
+        claims: list[Claim] = []
+        aside: list[Ripe] = []
+        async with aclosing(self._due(shards, due, min(max(limit, _LEAST), _MOST))) as handfuls:
+            async for places in handfuls:
+                looked_at = await asyncio.gather(*(self._find_ripe(place, due) for place in places))
+                ripe = [one for one in looked_at if one is not None]
+                aside += [one for one in ripe if losses_of(one.stage) >= SUSPECT]
+                safe = [one for one in ripe if losses_of(one.stage) < SUSPECT]
+                claims += await self._claim(safe[: limit - len(claims)], due, until)
+                if len(claims) >= limit:
+                    break
+        return claims or await self._claim_suspect(aside, due, until, limit)
+
+    async def _claim_suspect(
+        self, aside: Sequence[Ripe], due: datetime, until: datetime, limit: int
+    ) -> Sequence[Claim]:
+        await self._give_up([one for one in aside if is_deadly(one.stage)], due)
+        suspects = [one for one in aside if not is_deadly(one.stage)]
+        return await self._claim(suspects[: min(limit, 1)], due, until)
+
+    async def _due(self, shards: Sequence[Shard], due: datetime, most: int) -> AsyncGenerator[list[Place]]:
+        """One delivery of each signal that has some due, a handful at a time, in order of due within each shard."""
+        seen: set[tuple[Shard, str]] = set()
+        handful: list[Place] = []
+        async for place in self._deliveries.due(shards, due, due):
+            if (place.shard, place.signal) in seen:
+                continue
+            seen.add((place.shard, place.signal))
+            handful.append(place)
+            if len(handful) == most:
+                yield handful
+                handful = []
+        if handful:
+            yield handful
+
+    async def _find_ripe(self, place: Place, at: datetime) -> Ripe | None:
+        """The delivery of a signal whose turn it is, if it may be claimed; what need not be said is skipped before."""
+        has_skipped = False
+        for _ in range(TRIES):
+            signal = await self._deliveries.signal(place)
+            needless = unsaid(signal.stages)
+            if needless:
+                has_skipped = await self._skip(needless, at) or has_skipped
+                continue
+            first = first_open(signal.stages)
+            if has_skipped and first is not None:
+                # Its own pointer may have come while it waited for what is skipped now.
+                await self._pointers.point([first], at)
+            return Ripe(first, signal) if first is not None and is_ripe(first, at) else None
+        return None
+
+    async def _skip(self, needless: Sequence[Stage], at: datetime) -> bool:
+        """Skips deliveries in turn order, the end last, so that what is left half done is unsaid as well."""
+        for start in range(0, len(needless), _SKIPPED_TOGETHER):
+            some = needless[start : start + _SKIPPED_TOGETHER]
+            if not await self._deliveries.move_together([Move(one, skipped(one, at)) for one in some]):
+                return start > 0
+        return True
+
+    async def _give_up(self, deadly: Sequence[Ripe], at: datetime) -> None:
+        moves = [Move(one.stage, given_up(one.stage, at, DEADLY)) for one in deadly]
+        dead = [one for one in await self._deliveries.move(moves) if one is not None]
+        await self._pointers.point(await self._deliveries.after(dead), at)
+
+    async def _claim(self, ripe: Sequence[Ripe], due: datetime, until: datetime) -> list[Claim]:
+        """Claims for those that nobody else claimed meanwhile."""
+        stages = await self._deliveries.move([Move(one.stage, claimed(one.stage, until, uuid4().hex)) for one in ripe])
+        won = [(stage, one.signal) for one, stage in zip(ripe, stages, strict=True) if stage is not None]
+        for stage, _ in won:
+            self._in_hand.take(stage, due)
+        return list(await asyncio.gather(*(self._told(stage, signal) for stage, signal in won)))
+
+    async def _told(self, stage: Stage, signal: Signal) -> Claim:
+        row = signal.rows[stage.turn]
+        delivery, opening = await asyncio.gather(
+            self._deliveries.delivery(stage, row), self._deliveries.opening_receipt(stage, row)
+        )
+        return Claim(delivery=delivery, number=stage.attempts, born=stage.born, opening=opening, lost=stage.lost)

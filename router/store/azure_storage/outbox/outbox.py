@@ -1,0 +1,172 @@
+"""The outbox in a table, with pointers in queues: each promise of the outbox, and which part keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.domain.notices import Delivery
+from router.domain.ports import (
+    Backlog,
+    Claim,
+    DeadLetter,
+    DeliveryState,
+    NextDue,
+    Pause,
+    Pointer,
+    Redrive,
+    Settlement,
+)
+from router.domain.rulebook import Lane
+from router.store.azure_storage.bodies import Bodies
+from router.store.azure_storage.outbox.claims import Claims
+from router.store.azure_storage.outbox.dead_letters import DeadLetters
+from router.store.azure_storage.outbox.deliveries import Deliveries
+from router.store.azure_storage.outbox.figures import Figures
+from router.store.azure_storage.outbox.in_hand import InHand
+from router.store.azure_storage.outbox.pauses import Pauses
+from router.store.azure_storage.outbox.places import Place, Shard, find_pointer, place_at, shards_of
+from router.store.azure_storage.outbox.queues import AzureQueue, Pointers
+from router.store.azure_storage.outbox.registry import Registry
+from router.store.azure_storage.outbox.retention import Outdated, Standing
+from router.store.azure_storage.outbox.settling import Settling
+from router.store.azure_storage.outbox.stages import first_stage
+from router.store.azure_storage.outbox.sweeping import Sweeping
+from router.store.azure_storage.tables import Table
+
+if TYPE_CHECKING:
+    from azure.storage.queue.aio import QueueServiceClient
+
+
+_CLOCK = partial(datetime.now, UTC)
+
+
+class AzureOutbox:
+    """The deliveries, in the table `deliveries`; pointers to them in queues whose names begin with `prefix`."""
+
+    def __init__(
+        self,
+        table: Table,
+        bodies: Bodies,
+        queues: QueueServiceClient,
+        prefix: str = "",
+        clock: Callable[[], datetime] = _CLOCK,
+    ) -> None:
+        in_hand = InHand()
+        self._deliveries = Deliveries(table, bodies)
+        self._registry = Registry(table)
+        self._pauses = Pauses(table)
+        self._pointers = Pointers(queues, prefix, clock)
+        self._claims = Claims(self._deliveries, self._pointers, in_hand)
+        self._settling = Settling(self._deliveries, self._pointers, in_hand)
+        self._dead_letters = DeadLetters(self._deliveries, self._registry, self._pointers)
+        self._sweeping = Sweeping(self._deliveries, self._registry, self._pointers, self._pauses)
+        self._figures = Figures(self._deliveries, self._registry)
+        self._outdated = Outdated(table, bodies, self._registry)
+
+    async def prepare(self) -> None:
+        """Makes the queues that are not there yet."""
+        await self._pointers.prepare()
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Owes deliveries, create-if-absent by their id, and points at them, also at those that were there already."""
+        owed = {first_stage(one, now): one for one in deliveries}
+        await self._registry.note(owed.values(), now)
+        await self._deliveries.create(list(owed), list(owed.values()))
+        await self._pointers.point(owed, now)
+
+    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order.
+
+        Looks at every shard; who follows pointers calls `claim_at`.
+        """
+        return await self._claims.among(shards_of(stream, destination), due, until, limit)
+
+    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
+        """The pointer that a message of a queue holds; None where it is no pointer."""
+        return find_pointer(stream, lane, text)
+
+    def queue(self, stream: str, lane: Lane) -> AzureQueue:
+        """The queue of a stream and lane."""
+        return self._pointers.queue(stream, lane)
+
+    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims what a pointer points at, as `claim` does; nothing where it is not due, waits for its turn or is done."""
+        match place_at(pointer):
+            case Place() as place:
+                return await self._claims.at(place, due, until)
+            case Shard() as shard:
+                return await self._claims.among([shard], due, until, limit)
+
+    async def put_off(self, pointer: Pointer, until: datetime) -> None:
+        """Points there once more at that instant."""
+        await self._pointers.put_off(pointer, until)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Writes down what became of claims, each by itself, and points at what is owed again or comes next."""
+        await self._settling.settle(settlements)
+
+    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries of a lane that are older than that; returns how many."""
+        return await self._sweeping.expire(lane, born_before, now)
+
+    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
+        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+        return await self._sweeping.abandon(stream, named, now)
+
+    async def repoint(self, stream: str, now: datetime) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
+        return await self._sweeping.repoint(stream, now)
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        """How many deliveries there are by destination and state. Walks everything that is kept of the stream."""
+        return await self._figures.counts(stream)
+
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
+        """When each destination that is owed something is next due. Walks everything that is open in the stream."""
+        return await self._figures.next_due(stream)
+
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        """What is open and what is dead by destination, for every destination that was ever owed anything."""
+        return await self._figures.backlog(stream)
+
+    async def pause(self, pause: Pause) -> None:
+        """Remembers that a destination refuses our credentials."""
+        await self._pauses.pause(pause)
+
+    async def resume(self, stream: str, destination: str) -> None:
+        """Forgets a pause."""
+        await self._pauses.resume(stream, destination)
+
+    async def pauses(self, stream: str) -> Mapping[str, Pause]:
+        """The pauses of a stream by destination."""
+        return await self._pauses.all(stream)
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
+        return await self._pauses.probe(pause, next)
+
+    async def dead(self) -> Sequence[DeadLetter]:
+        """The dead letters, oldest first."""
+        return await self._dead_letters.all()
+
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go."""
+        return await self._dead_letters.redrive(id, now)
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        """Takes a dead letter off the list for good; False if there is none."""
+        return await self._dead_letters.discard(id, now)
+
+    async def purge(self, settled_before: datetime, standing: Standing) -> int:
+        """Takes away what was sent or skipped until an instant, and its blobs; returns how many deliveries.
+
+        Signals that stand, or of which anything is open or dead at any destination, keep all of theirs. Walks everything.
+        """
+        return await self._outdated.purge(settled_before, standing)
+
+    async def has_any(self, keys: Collection[str]) -> Collection[str]:
+        """Those of some signals of which deliveries are kept for any destination."""
+        return await self._outdated.has_any(keys)

@@ -1,0 +1,109 @@
+"""What runs on a clock: giving up on what is too old or has nowhere to go, and pointing at what nobody points at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+
+from router.domain.ports import DeliveryState
+from router.domain.rulebook import Lane
+from router.store.azure_storage.outbox.deliveries import Deliveries, Move
+from router.store.azure_storage.outbox.pauses import Pauses
+from router.store.azure_storage.outbox.places import Kind, Place, Shard, text_to, text_to_all
+from router.store.azure_storage.outbox.queues import LANES, Pointers
+from router.store.azure_storage.outbox.registry import Known, Registry
+from router.store.azure_storage.outbox.turns import given_up
+from router.store.endings import NOWHERE, TOO_OLD
+
+GRACE = timedelta(seconds=30)
+"""How long after a delivery fell due its own pointer is waited for."""
+
+FULL = 2_000
+"""Pointers of which a queue has enough: those are to be seen to first."""
+
+_MOST_LOOKED_AT = 1_000
+_MOST_POINTED_AT = 250
+"""Deliveries of one shard that are looked at, and pointed at, in one go."""
+
+_AT_A_TIME = 500
+"""Deliveries that are given up on together."""
+
+
+class Sweeping:
+    """Sweeps the deliveries of all destinations; raises StoreError. A queue with `full` pointers gets no further ones."""
+
+    def __init__(
+        self, deliveries: Deliveries, registry: Registry, pointers: Pointers, pauses: Pauses, full: int = FULL
+    ) -> None:
+        self._deliveries = deliveries
+        self._registry = registry
+        self._pointers = pointers
+        self._pauses = pauses
+        self._full = full
+
+    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries of a lane that are older than that; returns how many."""
+        known = [one for one in await self._registry.in_lanes() if one.lane is lane]
+        places = await self._places(known, Kind.BORN, born_before, f"lane eq '{lane}'")
+        return await self._give_up(places, TOO_OLD, now)
+
+    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
+        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+        known = [one for one in await self._registry.all(stream) if one.destination not in named]
+        return await self._give_up(await self._places(known, Kind.BORN), NOWHERE, now)
+
+    async def _places(
+        self, known: Iterable[Known], index: Kind, last: datetime | None = None, where: str | None = None
+    ) -> list[Place]:
+        shards = [shard for one in known for shard in one.shards]
+        found = await asyncio.gather(*(self._listed(shard, index, last, where) for shard in shards))
+        return [place for some in found for place in some]
+
+    async def _listed(self, shard: Shard, index: Kind, last: datetime | None, where: str | None) -> list[Place]:
+        return [place async for _, place in self._deliveries.index(shard, index, last, where)]
+
+    async def _give_up(self, places: Sequence[Place], ending: str, now: datetime) -> int:
+        """Gives up on those that are owed; what is claimed just now is left to its worker."""
+        count = 0
+        for start in range(0, len(places), _AT_A_TIME):
+            stages = await self._deliveries.find_all(places[start : start + _AT_A_TIME])
+            owed = [stage for stage in stages if stage.state is DeliveryState.OWED]
+            moved = await self._deliveries.move([Move(one, given_up(one, now, ending)) for one in owed])
+            dead = [stage for stage in moved if stage is not None]
+            await self._pointers.point(await self._deliveries.after(dead), now)
+            count += len(dead)
+        return count
+
+    async def repoint(self, stream: str, now: datetime) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
+        counts = await asyncio.gather(*(self._repoint(stream, lane, now) for lane in LANES[stream]))
+        return sum(counts)
+
+    async def _repoint(self, stream: str, lane: Lane, now: datetime) -> int:
+        rescued = await self._pointers.rescue(stream, lane)
+        queue = self._pointers.queue(stream, lane)
+        if await queue.length() >= self._full:
+            return rescued
+        # Either kind of pointer leads to whatever lies there, also to what is left of another lane.
+        known = [one for one in await self._registry.all(stream) if one.lane is lane]
+        paused = [pause.destination for pause in (await self._pauses.all(stream)).values() if now < pause.probe + GRACE]
+        # What a paused destination is owed has pointers that wait for its probe.
+        shards = [shard for one in known if one.destination not in paused for shard in one.shards]
+        texts = await asyncio.gather(*(self._neglected(shard, lane, now) for shard in shards))
+        return rescued + await self._pointers.send(stream, lane, [text for some in texts for text in some])
+
+    async def _neglected(self, shard: Shard, lane: Lane, now: datetime) -> list[str]:
+        """The pointers to what has been due in a shard for a while: to the first turn of each signal, or to the shard."""
+        firsts: dict[str, Place] = {}
+        looked_at = 0
+        async with aclosing(self._deliveries.due([shard], now - GRACE, now)) as due:
+            async for place in due:
+                if lane is Lane.ROWS:
+                    return [text_to_all(shard)]
+                firsts[place.signal] = min(place, firsts.get(place.signal, place), key=lambda one: one.turn)
+                looked_at += 1
+                if looked_at == _MOST_LOOKED_AT:
+                    break
+        return [text_to(place) for place in firsts.values()][:_MOST_POINTED_AT]

@@ -1,0 +1,68 @@
+"""The store in one Azure Storage account."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
+
+from router.domain.ports import Purged, Retention
+from router.store.azure_storage.account import Account
+from router.store.azure_storage.bodies import Bodies
+from router.store.azure_storage.held import HeldIndex
+from router.store.azure_storage.journal import AzureJournal
+from router.store.azure_storage.ledger import AzureLedger
+from router.store.azure_storage.ledger_retention import LedgerRetention
+from router.store.azure_storage.outbox import AzureOutbox
+from router.store.azure_storage.quarantine import AzureQuarantine
+from router.store.azure_storage.record import AzureRecord
+from router.store.azure_storage.tables import Table
+
+TABLES = ("ledger", "held", "deliveries", "record", "quarantine", "journal")
+"""The tables, by what they hold."""
+
+CONTAINER = "bodies"
+"""The container of what rows cannot hold."""
+
+GRACE = timedelta(days=1)
+"""How long a body may lie before the row is there for which it was written; after that its writer came to nothing."""
+
+
+class AzureStore:
+    """Everything kept in one account; `prefix` sets one store apart from others in it, as tests want."""
+
+    def __init__(self, account: Account, prefix: str = "") -> None:
+        self._account = account
+        self._tables = {name: Table(account.tables.get_table_client(f"{prefix}{name}")) for name in TABLES}
+        separated = f"{prefix}-" if prefix else ""
+        self._bodies = Bodies(account.blobs.get_container_client(f"{separated}{CONTAINER}"))
+        tables, held = self._tables, HeldIndex(self._tables["held"])
+        self.ledger = AzureLedger(tables["ledger"], held, self._bodies)
+        self._old = LedgerRetention(tables["ledger"], held, self._bodies)
+        self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, separated)
+        self.record = AzureRecord(tables["record"], self._bodies)
+        self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
+        self.journal = AzureJournal(tables["journal"])
+
+    async def prepare(self) -> None:
+        """Makes the tables, the container and the queues that are not there yet; raises StoreError."""
+        await asyncio.gather(
+            *(table.prepare() for table in self._tables.values()), self._bodies.prepare(), self.outbox.prepare()
+        )
+
+    def atomically(self) -> AbstractContextManager[object]:
+        """Nothing: each write is kept by itself."""
+        return nullcontext()
+
+    async def purge(self, now: datetime, retention: Retention) -> Purged:
+        """Takes away what retention allows; dead letters and the quarantine stay until discarded. Walks everything."""
+        bodies = await self._old.let_go(now - retention.held)
+        payloads = await self.outbox.purge(now - retention.payloads, self._old.standing)
+        rows = await self._old.forget(now - retention.resolved, self.outbox.has_any)
+        await self._old.tidy(now - GRACE)
+        await self.quarantine.tidy(now - GRACE)
+        return Purged(rows=rows, bodies=bodies, payloads=payloads)
+
+    async def close(self) -> None:
+        """Lets go of the account."""
+        await self._account.close()

@@ -1,0 +1,12 @@
+"""Azurite, Microsoft's own emulator of Azure Storage, on free ports of 127.0.0.1.
+
+`with azurite_running() as azurite:` keeps everything in memory; `azurite_running(directory)` keeps it on disk, so that
+`stop()` and `start()` lose nothing. `azurite.connection_string` is one account, `azurite.new_account()` another that is
+empty. `pause()` makes storage hang until `resume()`. Tests share one through the fixture `azurite`; a test that pauses
+or stops it runs its own.
+"""
+
+from tests.stack.azurite.installation import Installation, installed
+from tests.stack.azurite.process import Azurite, azurite_running
+
+__all__ = ["Azurite", "Installation", "azurite_running", "installed"]

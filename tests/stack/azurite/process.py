@@ -1,0 +1,160 @@
+"""Azurite as a process: where it answers, and how it fails."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.stack.azurite.installation import installed
+
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The public development account and key: https://learn.microsoft.com/azure/storage/common/storage-use-azurite"""
+
+_SERVICES = ("Blob", "Queue", "Table")
+_LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
+_ACCOUNTS = 500
+_LEASH = Path(__file__).parent / "leash.cjs"
+_PATIENCE = 60.0
+_GRACE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    process: subprocess.Popen[bytes]
+    ports: dict[str, int]
+
+
+class Azurite:
+    """A storage emulator that can be stopped, started again on the same ports, paused and resumed."""
+
+    def __init__(self, location: Path, persistence: tuple[str, ...]) -> None:
+        self._location = location
+        self._persistence = persistence
+        self._ports = dict.fromkeys(_SERVICES, 0)
+        self._running: _Running | None = None
+        self._fresh = iter(range(1, _ACCOUNTS))
+
+    @property
+    def pid(self) -> int:
+        """Gives its process; RuntimeError while it is stopped."""
+        return self._now_running().process.pid
+
+    @property
+    def connection_string(self) -> str:
+        """Gives the way to the development account."""
+        return self._connection_string(ACCOUNT)
+
+    def new_account(self) -> str:
+        """Gives the way to an account that nobody was given before, so that names in it collide with nobody's."""
+        return self._connection_string(_account(next(self._fresh)))
+
+    def start(self) -> None:
+        """Starts it and returns when it answers, on the ports it had before; raises RuntimeError if it does not."""
+        if self._running is not None:
+            raise RuntimeError("Azurite is running already; stop it first.")
+        self._running = _started(self._location, self._persistence, self._ports)
+        self._ports = self._running.ports
+
+    def stop(self) -> None:
+        """Ends it; what was kept on disk is there after the next start, what was in memory is not."""
+        process = self._now_running().process
+        self._running = None
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+
+    def pause(self) -> None:
+        """Lets requests hang, as slow storage does, until `resume`."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answers again, also the requests that came meanwhile."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return self._running is not None
+
+    def _now_running(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("Azurite is not running; start it first.")
+        return self._running
+
+    def _connection_string(self, account: str) -> str:
+        endpoints = [f"{one}Endpoint=http://127.0.0.1:{port}/{account}" for one, port in self._ports.items()]
+        return ";".join(
+            ["DefaultEndpointsProtocol=http", f"AccountName={account}", f"AccountKey={KEY}", *endpoints, ""]
+        )
+
+
+@contextmanager
+def azurite_running(location: Path | None = None) -> Iterator[Azurite]:
+    """Runs an Azurite of one's own, which keeps its data in memory, or in a directory where one is given."""
+    with TemporaryDirectory(prefix="azurite-") as scratch:
+        if location is None:
+            azurite = Azurite(Path(scratch), ("--inMemoryPersistence",))
+        else:
+            azurite = Azurite(location, ("--location", str(location)))
+        azurite.start()
+        try:
+            yield azurite
+        finally:
+            if azurite.is_running:
+                azurite.stop()
+
+
+def _account(number: int) -> str:
+    return f"test{number:03}"
+
+
+def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]) -> _Running:
+    installation = installed()
+    program = [str(installation.node), "--require", str(_LEASH), str(installation.script)]
+    listen = [[f"--{name.lower()}Port", str(port)] for name, port in ports.items()]
+    options = ["--skipApiVersionCheck", "--silent", "--disableTelemetry", *persistence, *itertools.chain(*listen)]
+    accounts = ";".join(f"{name}:{KEY}" for name in (ACCOUNT, *map(_account, range(1, _ACCOUNTS))))
+    log = location / "azurite.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*program, *options],
+            cwd=location,
+            env=os.environ | {"AZURITE_ACCOUNTS": accounts},
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return _Running(process, _ports_of(process, log))
+
+
+def _ports_of(process: subprocess.Popen[bytes], log: Path) -> dict[str, int]:
+    """The ports that it says it listens on, once it does on all three: it takes free ones where it is given 0."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        ports = {name: int(port) for name, port in _LISTENING.findall(log.read_text())}
+        if len(ports) == len(_SERVICES):
+            return ports
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert process.stdin is not None
+    process.stdin.close()
+    raise RuntimeError(f"Azurite does not answer; it said:\n{log.read_text()}")

@@ -1,0 +1,52 @@
+"""What tests do with a store, step by step; `run` runs one step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from router.domain.ledger import Row
+from router.domain.notices import Delivery
+from router.domain.ports import Claim, DeliveryState, Settlement, Store
+from tests.builders import NOW
+
+LEASE = timedelta(minutes=5)
+DAY = timedelta(days=1)
+
+RUNNER = asyncio.Runner()
+"""One event loop for all tests of stores: the clients of an account live in the loop that made them."""
+
+run = RUNNER.run
+
+
+def owe(store: Store, *deliveries: Delivery) -> None:
+    """Owes deliveries."""
+    run(store.outbox.add(deliveries, NOW))
+
+
+def claim(
+    store: Store, *, after: timedelta = timedelta(), limit: int = 10, destination: str = "tickets"
+) -> Sequence[Claim]:
+    """Claims what is due at a destination."""
+    return run(store.outbox.claim("cwpp", destination, NOW + after, NOW + after + LEASE, limit))
+
+
+def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
+    """Writes down what became of a claim."""
+    settlement = Settlement(delivery=claim.delivery, state=state, at=NOW, **more)  # type: ignore[arg-type]
+    run(store.outbox.settle([settlement]))
+
+
+def states(store: Store) -> dict[DeliveryState, int]:
+    """How many deliveries there are in each state."""
+    return {state: count for (_, state), count in run(store.outbox.counts("cwpp")).items()}
+
+
+def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str]) -> list[Row]:
+    """The rows that the ledger has in doubt."""
+
+    async def listed() -> list[Row]:
+        return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active)]
+
+    return run(listed())

@@ -1,0 +1,63 @@
+"""Rows, entries and deliveries as they are kept: a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from router.decide import entry_for, quarantined
+from router.domain.decisions import Change, Outcome
+from router.domain.ledger import Arrival, Row, Seen, State
+from router.domain.notices import Delivery, RecordEntry
+from router.domain.reasons import Code, Reason
+from router.domain.rulebook import Lane
+from router.domain.signals import Quarantined
+from tests.builders import NOW
+
+
+def a_row(key: str = "k", **changes: object) -> Row:
+    """A row of a signal that stands and was told to `tickets`."""
+    row = Row(
+        key=key,
+        stream="cwpp",
+        state=State(resolved=False, status="active", severity=4),
+        seen=Seen(NOW, Arrival("hub/0", 7, NOW)),
+        turn=1,
+        outcome=Outcome.ROUTED,
+        open={"tickets": 1},
+        forwarded=True,
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def an_entry(key: str = "hub/0:1", **changes: object) -> RecordEntry:
+    """What is on record of a message that was not understood."""
+    nonsense = Quarantined(reason=Reason(Code.NOT_JSON), body=b"?")
+    entry = entry_for(nonsense, quarantined(nonsense, None), key=key, source="test", now=NOW)
+    return replace(entry, **changes)  # type: ignore[arg-type]
+
+
+def noise(size: int) -> bytes:
+    """Bytes that do not compress, the same each time."""
+    return Random(size).randbytes(size)  # noqa: S311  Nothing here is secret.
+
+
+def a_delivery(
+    turn: int = 1, change: Change = Change.OPENED, *, key: str = "k", opened: int = 1, lane: Lane = Lane.TICKET
+) -> Delivery:
+    """A delivery to `tickets`."""
+    return Delivery(
+        stream="cwpp",
+        destination="tickets",
+        lane=lane,
+        key=key,
+        turn=turn,
+        change=change,
+        opened=opened,
+        content=an_entry(f"{key}:{turn}"),
+    )
+
+
+OPENING = a_delivery()
+UPDATE = a_delivery(2, Change.UPDATED)
+RESOLUTION = a_delivery(3, Change.RESOLVED)

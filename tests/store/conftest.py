@@ -1,0 +1,56 @@
+"""A store of each kind, empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from router.domain.ports import Store
+from router.store.azure_storage import Account, Address, AzureStore
+from router.store.sqlite import SqliteStore
+from tests.stack.azurite import Azurite
+from tests.store.acts import RUNNER, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _running() -> Iterator[None]:
+    """The event loop of `run`, until the tests end."""
+    with RUNNER:
+        yield
+
+
+@pytest.fixture
+def address(azurite: Azurite) -> Address:
+    """An account of its own, empty."""
+    return Address(connection_string=azurite.new_account())
+
+
+@pytest.fixture
+def azure(address: Address) -> Iterator[AzureStore]:
+    """An empty store in an account of its own."""
+
+    async def prepared() -> AzureStore:
+        store = AzureStore(Account(address))
+        await store.prepare()
+        return store
+
+    store = run(prepared())
+    yield store
+    run(store.close())
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[SqliteStore]:
+    """An empty store in a file."""
+    store = SqliteStore(tmp_path)
+    yield store
+    run(store.close())
+
+
+@pytest.fixture(params=["sqlite", "azure"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """An empty store of each kind."""
+    store: Store = request.getfixturevalue(request.param)
+    return store

@@ -1,0 +1,349 @@
+"""What every store promises of the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from router.domain.decisions import Change
+from router.domain.notices import Receipt
+from router.domain.ports import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Redrive, Store
+from router.domain.rulebook import Lane
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW
+from tests.store.acts import DAY, LEASE, claim, owe, run, settle, states
+from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
+
+
+def test_a_delivery_is_owed_once_however_often_it_is_added(store: Store) -> None:
+    """Create-if-absent: repeating a step owes nothing twice, also after it was sent."""
+    owe(store, OPENING, OPENING)
+    (first,) = claim(store)
+    settle(store, first, DeliveryState.SENT)
+    owe(store, OPENING)
+    assert claim(store) == []
+    assert states(store) == {DeliveryState.SENT: 1}
+
+
+def test_a_claim_is_one_workers_alone_until_its_lease_ends(store: Store) -> None:
+    """Two workers never send one delivery at a time; a dead worker's claim is free again after its lease."""
+    owe(store, OPENING)
+    assert [one.number for one in claim(store)] == [1]
+    assert claim(store, after=LEASE - timedelta(microseconds=1)) == []
+    assert [one.number for one in claim(store, after=LEASE)] == [2]
+
+
+def test_deliveries_of_a_signal_go_to_a_destination_strictly_in_turn_order(store: Store) -> None:
+    """A later turn waits until the earlier one is sent, skipped or dead, whatever its due time."""
+    owe(store, UPDATE, OPENING)
+    (opening,) = claim(store)
+    assert opening.delivery.change is Change.OPENED
+    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    assert claim(store) == []
+    (opening,) = claim(store, after=DAY)
+    settle(store, opening, DeliveryState.SENT, receipt=Receipt(reference="INC1", handles={"sys_id": "x"}))
+    (update,) = claim(store, after=DAY)
+    assert (update.delivery.change, update.opening) == (
+        Change.UPDATED,
+        Receipt(reference="INC1", handles={"sys_id": "x"}),
+    )
+
+
+def test_an_opening_that_was_never_attempted_is_skipped_together_with_its_resolution(store: Store) -> None:
+    """Nobody was told that it opened, so nobody needs to hear that it is over."""
+    owe(store, OPENING, UPDATE, RESOLUTION)
+    assert claim(store) == []
+    assert states(store) == {DeliveryState.SKIPPED: 3}
+
+
+def test_an_opening_that_was_attempted_is_resolved_even_if_it_died(store: Store) -> None:
+    """It may have arrived all the same; the destination resolves it by key or look-up."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    settle(store, opening, DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
+
+
+def test_a_resolution_is_sent_where_an_update_told_people_though_the_opening_died_untried(store: Store) -> None:
+    """Any attempt after the opening counts: it may have opened a page by itself."""
+    owe(store, OPENING)
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    owe(store, UPDATE)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, RESOLUTION)
+    assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
+
+
+def test_a_resolution_is_sent_where_an_earlier_one_never_got_through(store: Store) -> None:
+    """The later opening was told to nobody, but what the first one opened is still open there."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, RESOLUTION)
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
+    owe(store, a_delivery(4, opened=4))
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    owe(store, a_delivery(5, Change.RESOLVED, opened=4))
+    assert [one.delivery.turn for one in claim(store)] == [5]
+
+
+def test_in_the_rows_lane_nothing_is_skipped(store: Store) -> None:
+    """Rows are history: each turn has its own."""
+    owe(store, a_delivery(lane=Lane.ROWS), a_delivery(3, Change.RESOLVED, lane=Lane.ROWS))
+    assert len(claim(store)) == 1
+    assert DeliveryState.SKIPPED not in states(store)
+
+
+def test_a_resolution_of_a_later_opening_does_not_skip_an_earlier_one(store: Store) -> None:
+    """Each resolution belongs to one opening."""
+    owe(store, OPENING, a_delivery(4, opened=4), a_delivery(5, Change.RESOLVED, opened=4))
+    assert [one.delivery.turn for one in claim(store)] == [1]
+
+
+def test_a_claim_put_back_has_spent_no_attempt(store: Store) -> None:
+    """Waiting costs nothing."""
+    owe(store, OPENING)
+    (first,) = claim(store)
+    settle(store, first, DeliveryState.OWED, due=NOW, spent=False)
+    assert [one.number for one in claim(store)] == [1]
+
+
+def test_an_acknowledgement_on_record_is_never_overwritten(store: Store) -> None:
+    """A slower twin whose lease had ended has nothing more to say."""
+    owe(store, OPENING)
+    (slow,) = claim(store)
+    (fast,) = claim(store, after=LEASE)
+    settle(store, fast, DeliveryState.SENT)
+    settle(store, slow, DeliveryState.OWED, due=NOW, error="timeout")
+    assert states(store) == {DeliveryState.SENT: 1}
+
+
+def test_what_is_too_old_or_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
+    """Both sides of the age, by lane; a destination that the policy no longer names."""
+    owe(store, OPENING)
+    expire = store.outbox.expire
+    assert run(expire(Lane.TICKET, NOW - timedelta(microseconds=1), NOW)) == 0
+    assert run(expire(Lane.PAGE, NOW, NOW)) == 0
+    assert run(expire(Lane.TICKET, NOW, NOW)) == 1
+    owe(store, a_delivery(key="other"))
+    assert run(store.outbox.abandon("cwpp", ["tickets"], NOW)) == 0
+    assert run(store.outbox.abandon("cwpp", ["oncall"], NOW)) == 1
+    assert {letter.error.partition(":")[0] for letter in run(store.outbox.dead())} == {
+        "too old to be sent", "no_destination",
+    }  # fmt: skip
+
+
+def test_what_a_worker_has_in_hand_is_not_given_up_on(store: Store) -> None:
+    """It may be sent at this moment; its worker says what becomes of it."""
+    owe(store, OPENING)
+    claim(store)
+    assert run(store.outbox.expire(Lane.TICKET, NOW, NOW)) == 0
+    assert run(store.outbox.abandon("cwpp", [], NOW)) == 0
+    assert states(store) == {DeliveryState.CLAIMED: 1}
+
+
+def test_what_is_given_up_on_keeps_its_last_trouble(store: Store) -> None:
+    """Who looks at a dead letter wants to know what was wrong, also when it died of age."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + DAY, "503")}
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    assert [letter.error for letter in run(store.outbox.dead())] == ["too old to be sent; its last trouble: 503"]
+    assert run(store.outbox.next_due("cwpp")) == {}
+
+
+def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store: Store) -> None:
+    """Redriving a dead opening of a resolved signal sends the opening, then its resolution."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    settle(store, opening, DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    (resolution,) = claim(store)
+    settle(store, resolution, DeliveryState.SENT)
+    (letter,) = run(store.outbox.dead())
+    assert (letter.error, letter.attempts, letter.delivery) == ("400", 1, OPENING)
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    for expected in (Change.OPENED, Change.RESOLVED):
+        (again,) = claim(store)
+        assert again.delivery.change is expected
+        settle(store, again, DeliveryState.SENT)
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.UNKNOWN
+
+
+def test_a_dead_update_of_a_resolved_signal_is_let_go(store: Store) -> None:
+    """What it tells of is over, and it would open another page."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, UPDATE)
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    assert run(store.outbox.redrive(UPDATE.id, NOW)) is Redrive.OVERTAKEN
+    assert claim(store) == []
+
+
+def test_a_dead_resolution_is_redriven_though_a_later_opening_died_untold(store: Store) -> None:
+    """Nobody was told of the later one, so the page of the first is what is open, and it must be closed."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, RESOLUTION)
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
+    owe(store, a_delivery(4, opened=4))
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    assert run(store.outbox.redrive(RESOLUTION.id, NOW)) is Redrive.OWED
+    assert [one.delivery.turn for one in claim(store)] == [3]
+
+
+def test_a_dead_letter_that_a_later_opening_overtook_is_let_go(store: Store) -> None:
+    """Its resolution would close the page that is open now."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
+    owe(store, RESOLUTION)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, a_delivery(4, opened=4))
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OVERTAKEN
+    assert claim(store) == []
+    assert list(run(store.outbox.dead())) == []
+
+
+def test_a_redriven_opening_is_sent_even_if_it_was_never_attempted(store: Store) -> None:
+    """Somebody asked for it."""
+    owe(store, OPENING, RESOLUTION)
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    (opening,) = claim(store)
+    assert opening.delivery.change is Change.OPENED
+
+
+def test_a_discarded_dead_letter_is_gone(store: Store) -> None:
+    """A person decides that it is not worth sending."""
+    owe(store, OPENING)
+    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    assert run(store.outbox.discard(OPENING.id, NOW))
+    assert not run(store.outbox.discard(OPENING.id, NOW))
+    assert list(run(store.outbox.dead())) == []
+
+
+def test_a_pause_keeps_when_it_began(store: Store) -> None:
+    """Each refused probe moves the next one, not the beginning."""
+    first = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + LEASE, error="401")
+    later = replace(first, since=NOW + LEASE, probe=NOW + 2 * LEASE)
+    run(store.outbox.pause(first))
+    run(store.outbox.pause(later))
+    assert run(store.outbox.pauses("cwpp")) == {"tickets": replace(later, since=NOW)}
+    assert run(store.outbox.pauses("cspm")) == {}
+    run(store.outbox.resume("cwpp", "tickets"))
+    assert run(store.outbox.pauses("cwpp")) == {}
+
+
+def test_a_delivery_bears_the_trace_of_what_took_its_message_in(store: Store) -> None:
+    """What is sent hours later, by another process, belongs to the same trace."""
+    traced = replace(OPENING, trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    owe(store, traced, a_delivery(key="untraced"))
+    assert {one.delivery.trace for one in claim(store)} == {traced.trace, None}
+
+
+def test_no_more_is_claimed_than_asked_for_and_what_is_due_first_comes_first(store: Store) -> None:
+    """The rest stays owed."""
+    run(store.outbox.add([a_delivery(key="later")], NOW + LEASE))
+    run(store.outbox.add([a_delivery(key="first")], NOW))
+    assert [one.delivery.key for one in claim(store, after=LEASE, limit=1)] == ["first"]
+    assert [one.delivery.key for one in claim(store, after=LEASE)] == ["later"]
+
+
+def lose(store: Store, times: int, start: int = 0) -> None:
+    """Claims whatever is due so often, and settles none of it."""
+    for time in range(start, start + times):
+        claim(store, after=time * LEASE)
+
+
+def test_a_claim_counts_as_lost_if_its_lease_ended_before_anybody_settled_it(store: Store) -> None:
+    """Its worker died of it, or while it was in hand; what is settled in any way was in living hands."""
+    owe(store, OPENING)
+    lose(store, 2)
+    (third,) = claim(store, after=2 * LEASE)
+    assert (third.number, third.lost) == (3, 2)
+    settle(store, third, DeliveryState.OWED, due=NOW, spent=False)
+    assert [one.lost for one in claim(store, after=2 * LEASE)] == [0]
+
+
+def test_what_was_lost_three_times_is_tried_alone_after_everything_else(store: Store) -> None:
+    """It may have killed its workers, and whatever they had in hand beside it."""
+    owe(store, OPENING, a_delivery(key="twin"))
+    lose(store, SUSPECT - 1)
+    owe(store, a_delivery(key="innocent"))
+    assert len(claim(store, after=(SUSPECT - 1) * LEASE)) == 3
+    others, first, second = (claim(store, after=SUSPECT * LEASE) for _ in range(3))
+    assert [(one.delivery.key, one.lost) for one in others] == [("innocent", 1)]
+    assert {one.delivery.key for one in [*first, *second]} == {"k", "twin"}
+    assert [len(first), len(second), first[0].lost] == [1, 1, SUSPECT]
+
+
+def test_what_was_lost_once_more_is_dead_and_says_why(store: Store) -> None:
+    """It kills; nothing else may pay for that."""
+    owe(store, OPENING, UPDATE)
+    lose(store, SUSPECT + 1)
+    assert claim(store, after=(SUSPECT + 1) * LEASE) == []
+    (letter,) = run(store.outbox.dead())
+    assert letter.attempts == SUSPECT + 1
+    assert letter.error == "internal: its worker died each of the last 4 times it was tried"
+    assert [one.delivery.turn for one in claim(store, after=(SUSPECT + 1) * LEASE)] == [2]
+
+
+def test_what_kills_is_tried_alone_also_when_somebody_redrives_it(store: Store) -> None:
+    """Nobody knows yet that it is harmless now."""
+    owe(store, OPENING)
+    lose(store, SUSPECT + 2)
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    owe(store, a_delivery(key="innocent"))
+    assert [one.delivery.key for one in claim(store)] == ["innocent"]
+    (again,) = claim(store)
+    assert again.lost == SUSPECT
+    settle(store, again, DeliveryState.DEAD, error="400")
+    assert [letter.error for letter in run(store.outbox.dead())] == ["400"]
+
+
+def test_what_a_faster_twin_put_on_record_stays_unless_it_was_sent_after_all(store: Store) -> None:
+    """Of two workers that had one delivery in hand, the slower one's acknowledgement counts, and nothing else of its."""
+    owe(store, OPENING)
+    (slow,) = claim(store)
+    (fast,) = claim(store, after=LEASE)
+    settle(store, fast, DeliveryState.DEAD, error="400")
+    settle(store, slow, DeliveryState.OWED, due=NOW, error="timeout")
+    assert states(store) == {DeliveryState.DEAD: 1}
+    settle(store, slow, DeliveryState.SENT)
+    assert states(store) == {DeliveryState.SENT: 1}
+    assert list(run(store.outbox.dead())) == []
+
+
+def test_the_backlog_says_since_when_the_oldest_is_owed_and_how_many_are_dead(store: Store) -> None:
+    """Claimed ones are still owed; what is sent or skipped is over."""
+    assert run(store.outbox.backlog("cwpp")) == {}
+    owe(store, OPENING)
+    run(store.outbox.add([a_delivery(key="later")], NOW + LEASE))
+    (first,) = claim(store)
+    assert run(store.outbox.backlog("cwpp")) == {"tickets": Backlog(Lane.TICKET, NOW, 0)}
+    settle(store, first, DeliveryState.DEAD, error="400")
+    assert run(store.outbox.backlog("cwpp")) == {"tickets": Backlog(Lane.TICKET, NOW + LEASE, 1)}
+    settle(store, claim(store, after=LEASE)[0], DeliveryState.SENT)
+    assert run(store.outbox.backlog("cwpp")) == {"tickets": Backlog(Lane.TICKET, None, 1)}
+    assert run(store.outbox.backlog("cspm")) == {}
+
+
+def test_what_waits_for_an_earlier_turn_is_not_next_due(store: Store) -> None:
+    """A claimed delivery is due again when its lease ends."""
+    owe(store, OPENING, UPDATE)
+    (opening,) = claim(store)
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None)}
+    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + DAY, "503")}
+
+
+def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqliteStore) -> None:
+    """A process that was ended by somebody did not die of what it had in hand."""
+    owe(sqlite, OPENING)
+    claim(sqlite)
+    run(sqlite.outbox.release_claims())
+    assert [one.lost for one in claim(sqlite)] == [0]

@@ -1,0 +1,67 @@
+"""What an outbox in storage that does not answer looks like to whoever uses it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from router.domain.errors import StoreError
+from router.domain.ports import DeliveryState, Pause, Settlement
+from router.domain.rulebook import Lane
+from router.store.azure_storage import Account, AzureStore
+from router.store.azure_storage.outbox.places import place_of, text_to, text_to_all
+from router.store.azure_storage.outbox.queues import Handle
+from tests.builders import NOW
+from tests.store.acts import run
+from tests.store.builders import OPENING
+from tests.store.test_azure_faults import NOBODY
+
+
+async def ask() -> list[object]:
+    """What becomes of everything that can be asked of an outbox, all at once since each waits a while."""
+    store = AzureStore(Account(NOBODY))
+    outbox, queue = store.outbox, store.outbox.queue("cwpp", Lane.TICKET)
+    pause = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW, error="401")
+    one = outbox.pointer("cwpp", Lane.TICKET, text_to(place_of(OPENING)))
+    shard = outbox.pointer("cwpp", Lane.ROWS, text_to_all(place_of(OPENING).shard))
+    assert one is not None
+    assert shard is not None
+
+    async def stand(keys: object) -> list[str]:
+        return []
+
+    answers = await asyncio.gather(
+        outbox.prepare(),
+        outbox.add([OPENING], NOW),
+        outbox.claim("cwpp", "tickets", NOW, NOW, 1),
+        outbox.claim_at(one, NOW, NOW, 1),
+        outbox.claim_at(shard, NOW, NOW, 1),
+        outbox.put_off(one, NOW),
+        outbox.settle([Settlement(delivery=OPENING, state=DeliveryState.SENT, at=NOW)]),
+        outbox.expire(Lane.TICKET, NOW, NOW),
+        outbox.abandon("cwpp", [], NOW),
+        outbox.repoint("cwpp", NOW),
+        outbox.counts("cwpp"),
+        outbox.next_due("cwpp"),
+        outbox.backlog("cwpp"),
+        outbox.pause(pause),
+        outbox.resume("cwpp", "tickets"),
+        outbox.pauses("cwpp"),
+        outbox.probe(pause, NOW),
+        outbox.dead(),
+        outbox.redrive(OPENING.id, NOW),
+        outbox.discard(OPENING.id, NOW),
+        outbox.purge(NOW, stand),
+        outbox.has_any(["k"]),
+        queue.receive(1, timedelta(seconds=1)),
+        queue.delete(Handle("id", "receipt")),
+        queue.length(),
+        return_exceptions=True,
+    )
+    await store.close()
+    return list(answers)
+
+
+def test_whatever_is_asked_of_an_outbox_that_is_gone_is_a_storage_fault() -> None:
+    """Nothing was done, so the pointer must come again."""
+    assert {type(fault) for fault in run(ask())} == {StoreError}

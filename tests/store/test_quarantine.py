@@ -1,0 +1,54 @@
+"""What every store promises of the quarantine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from router.domain.ledger import Arrival
+from router.domain.ports import Kept, Store
+from router.domain.reasons import Code, Reason
+from router.domain.signals import Quarantined
+from tests.builders import NOW
+from tests.store.acts import run
+from tests.store.builders import noise
+
+
+def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> Kept:
+    """A body that was not understood."""
+    quarantined = Quarantined(reason=Reason(Code.INVALID, words), body=body, at_fault="SystemAlertId")
+    arrival = Arrival("hub/0", 2**40, NOW, 2)
+    return Kept(id=id, source="f:1", stream=None, at=NOW, arrival=arrival, quarantined=quarantined)
+
+
+def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store) -> None:
+    """Bytes in, the same bytes out."""
+    kept = a_kept()
+    run(store.quarantine.add([kept, kept]))
+    run(store.quarantine.add([kept]))
+    assert list(run(store.quarantine.all())) == [kept]
+    assert run(store.quarantine.find("q1")) == kept
+    assert run(store.quarantine.find("q2")) is None
+    assert run(store.quarantine.remove("q1"))
+    assert not run(store.quarantine.remove("q1"))
+    assert list(run(store.quarantine.all())) == []
+
+
+@pytest.mark.parametrize("size", [0, 61_000, 62_000, 4 * 1024 * 1024])
+def test_a_body_of_any_size_is_kept_whole(store: Store, size: int) -> None:
+    """On both sides of what a row of a table can hold; so are words about it."""
+    kept = a_kept(body=noise(size), words=noise(size // 40).hex())
+    run(store.quarantine.add([kept]))
+    assert run(store.quarantine.find("q1")) == kept
+    assert run(store.quarantine.remove("q1"))
+
+
+def test_the_oldest_comes_first(store: Store) -> None:
+    """Whoever works the list off begins with what waited longest."""
+    later = replace(a_kept("a"), at=NOW + timedelta(microseconds=1), stream="cwpp")
+    earlier = replace(a_kept("c"), arrival=Arrival("f", 1))
+    run(store.quarantine.add([later, earlier, replace(earlier, id="b")]))
+    assert [one.id for one in run(store.quarantine.all())] == ["b", "c", "a"]
+    assert run(store.quarantine.find("a")) == later

@@ -1,0 +1,152 @@
+"""The turn order that the account follows is the one that the file follows, whatever happens to a signal."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import HealthCheck, given, settings
+
+from router.domain.notices import Delivery, Receipt
+from router.domain.ports import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
+from router.domain.rulebook import Lane
+from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure_storage.outbox.stages import Stage, first_stage
+from router.store.azure_storage.outbox.turns import (
+    claimed,
+    discarded,
+    ends_after,
+    first_open,
+    given_up,
+    has_a_say,
+    is_deadly,
+    is_overtaken,
+    is_ripe,
+    losses_of,
+    owed_again,
+    settled,
+    skipped,
+    unsaid,
+)
+from router.store.endings import DEADLY, TOO_OLD
+from router.store.sqlite import SqliteStore
+from tests.store.acts import run
+from tests.store.histories import LANES, STEPS, History, Step
+
+
+class PureOutbox:
+    """One signal kept in memory, by nothing but the rules of turns that the account follows."""
+
+    def __init__(self) -> None:
+        self._stages: dict[str, Stage] = {}
+        self._told: dict[str, tuple[Delivery, Receipt | None]] = {}
+
+    def _move(self, *stages: Stage) -> None:
+        self._stages |= {stage.id: stage for stage in stages}
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        self._stages = {one.id: first_stage(one, now) for one in deliveries} | self._stages
+        self._told |= {one.id: (one, None) for one in deliveries}
+
+    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        self._move(*(skipped(one, due) for one in unsaid(self._stages.values())))
+        first = first_open(self._stages.values())
+        if first is None or not is_ripe(first, due):
+            return []
+        if is_deadly(first):
+            self._move(given_up(first, due, DEADLY))
+            return []
+        self._move(stage := claimed(first, until, str(due)))
+        delivery = self._told[stage.id][0]
+        opening = next(one for one in self._stages.values() if one.turn == stage.opened)
+        receipt = self._told[opening.id][1]
+        return [
+            Claim(delivery=delivery, number=stage.attempts, born=stage.born, opening=receipt, lost=losses_of(first))
+        ]
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        for one in settlements:
+            stage, (delivery, receipt) = self._stages[one.delivery.id], self._told[one.delivery.id]
+            if has_a_say(one, stage, None):
+                self._move(settled(stage, one))
+                self._told[stage.id] = (delivery, one.receipt or receipt)
+
+    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+        old = [one for one in self._stages.values() if one.state is DeliveryState.OWED and one.born <= born_before]
+        self._move(*(given_up(one, now, TOO_OLD) for one in old))
+        return len(old)
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        return Counter(("tickets", one.state) for one in self._stages.values())
+
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
+        first = first_open(self._stages.values())
+        return {"tickets": NextDue(first.lease or first.due, first.error)} if first is not None else {}
+
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        oldest = min((one.born for one in self._stages.values() if one.is_open), default=None)
+        lane = next((one.lane for one in self._stages.values()), None)
+        return {"tickets": Backlog(lane, oldest, len(await self.dead()))} if lane is not None else {}
+
+    async def dead(self) -> Sequence[DeadLetter]:
+        return [
+            DeadLetter(
+                delivery=self._told[one.id][0],
+                attempts=one.attempts,
+                born=one.born,
+                died=one.settled,
+                error=one.error or "",
+            )
+            for one in sorted(self._stages.values(), key=lambda one: (str(one.settled), one.id))
+            if one.state is DeliveryState.DEAD and one.settled is not None
+        ]
+
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        letter = self._stages[id]
+        if is_overtaken(letter, self._stages.values()):
+            self._move(skipped(letter, now))
+            return Redrive.OVERTAKEN
+        self._move(*(owed_again(one, now) for one in [letter, *ends_after(letter, self._stages.values())]))
+        return Redrive.OWED
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        self._move(discarded(self._stages[id], now))
+        return True
+
+
+def in_a_file(lane: Lane, steps: Sequence[Step]) -> list[object]:
+    """What a history looks like in a file."""
+    with TemporaryDirectory() as directory:
+        store = SqliteStore(Path(directory))
+        seen = run(History(store.outbox, lane).play(steps))
+        run(store.close())
+    return seen
+
+
+@settings(max_examples=100, deadline=None)
+@given(LANES, STEPS)
+def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step]) -> None:
+    """The account decides in one function what the file decides in one statement: both see the same of any history."""
+    assert run(History(PureOutbox(), lane).play(steps)) == in_a_file(lane, steps)
+
+
+_NAMES = itertools.count()
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lane=LANES, steps=STEPS)
+def test_an_account_tells_the_same_history_as_a_file(address: Address, lane: Lane, steps: list[Step]) -> None:
+    """Rows, indexes and versions in the account change nothing of what becomes of a delivery."""
+
+    async def played() -> list[object]:
+        store = AzureStore(Account(address), f"h{next(_NAMES)}")
+        await store.prepare()
+        seen = await History(store.outbox, lane).play(steps)
+        await store.close()
+        return seen
+
+    assert run(played()) == in_a_file(lane, steps)
