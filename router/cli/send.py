@@ -1,0 +1,47 @@
+"""`alert-router send`: publishes the messages of files to a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace as Options
+from collections.abc import Iterator, Sequence
+
+from router.assembly import namespace_for
+from router.cli.files import File, open_files
+from router.cli.job import messages_in
+from router.cli.progress import Advance, progress_over
+from router.cli.screen import screen
+from router.domain.errors import HubError
+from router.hub import Namespace, publish
+from router.settings import Settings
+
+REFUSED = 1
+"""The exit code where the hub did not take all."""
+
+
+def send(options: Options) -> int:
+    """Publishes every message of some files, whatever it is; 1 where the hub did not take all, else 0."""
+    namespace = namespace_for(Settings())
+    with open_files(options.files) as files:
+        try:
+            count = asyncio.run(_publish(namespace, options.to, files))
+        except HubError as fault:
+            sys.stderr.write(f"{fault}\n")
+            return REFUSED
+    screen().print(f"sent to {options.to}: {count}")
+    return 0
+
+
+async def _publish(namespace: Namespace, hub: str, files: Sequence[File]) -> int:
+    try:
+        with progress_over(sum(file.size for file in files)) as advance:
+            return await publish(namespace, hub, _bodies_in(files, advance))
+    finally:
+        await namespace.close()
+
+
+def _bodies_in(files: Sequence[File], advance: Advance) -> Iterator[bytes]:
+    for message in messages_in(files):
+        yield message.body
+        advance(len(message.body))

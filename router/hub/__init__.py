@@ -1,0 +1,19 @@
+"""Event Hubs, through Microsoft's own client: one hub for each stream, called as the stream is.
+
+    connection  the clients of a namespace, and their faults as HubError
+    events      what the hub holds of an event      trace     the trace that came with it
+    reader      spans read again, for the sweep     receiving the receiver that does it
+    consumer    the hub read as it fills, for `serve`
+    handing     its batches, each taken before its checkpoint
+    sender      messages published, for `send`
+
+The client is imported where it is first used: it takes longer to import than a small run takes.
+"""
+
+from router.hub.connection import Namespace
+from router.hub.consumer import Consumer
+from router.hub.reader import HubReader
+from router.hub.sender import publish
+from router.hub.trace import trace_of
+
+__all__ = ["Consumer", "HubReader", "Namespace", "publish", "trace_of"]

@@ -1,0 +1,110 @@
+"""One Event Hubs namespace: its clients, and their faults as HubError."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from router.domain.errors import BadFile, HubError
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
+
+PATIENCE: Mapping[str, Any] = {"retry_total": 2, "retry_backoff_factor": 0.25, "auth_timeout": 15}
+"""How long the clients try by themselves, in seconds; then the fault is a HubError, and the caller tries again later."""
+
+ANSWER = 25.0
+"""Seconds for one answer of the hub. Much of what the client waits for it would wait for without an end."""
+
+IDLE = 60.0
+"""Seconds without a frame after which a connection is given up: the client does not see that its peer has hung up."""
+
+# A fault becomes a HubError; the clients would say it once more, with whole URLs.
+logging.getLogger("azure").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """Where a namespace is: by its connection string (only for a local stack), or by its name and an identity.
+
+    `ca_file` holds certificate authorities to trust beside the system's. Raises ValueError for a malformed connection
+    string or where there is neither, and BadFile for a `ca_file` that holds none.
+    """
+
+    connection_string: str | None = field(default=None, repr=False)
+    fully_qualified_namespace: str | None = None
+    credential: AsyncTokenCredential | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    _trust: ssl.SSLContext | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.connection_string is not None:
+            from azure.eventhub import parse_connection_string
+
+            parse_connection_string(self.connection_string)
+        elif self.fully_qualified_namespace is None or self.credential is None:
+            raise ValueError("a namespace needs a connection string, or its name and a credential")
+        if self.ca_file is not None:
+            object.__setattr__(self, "_trust", _trust_in(self.ca_file))
+
+    def consumer(self, hub: str, group: str, **more: Any) -> EventHubConsumerClient:
+        """A client that reads a hub through a consumer group."""
+        from azure.eventhub.aio import EventHubConsumerClient
+
+        client: EventHubConsumerClient = self._client(
+            EventHubConsumerClient, eventhub_name=hub, consumer_group=group, idle_timeout=IDLE, **more
+        )
+        return client
+
+    def producer(self, hub: str) -> EventHubProducerClient:
+        """A client that writes to a hub."""
+        from azure.eventhub.aio import EventHubProducerClient
+
+        client: EventHubProducerClient = self._client(EventHubProducerClient, eventhub_name=hub)
+        return client
+
+    async def close(self) -> None:
+        """Closes the credential; each client is closed by who asked for it."""
+        if self.credential is not None:
+            await self.credential.close()
+
+    def _client(self, kind: Any, **options: Any) -> Any:
+        options |= PATIENCE
+        if self.connection_string is not None:
+            return kind.from_connection_string(self.connection_string, **options)
+        return kind(self.fully_qualified_namespace, credential=self.credential, ssl_context=self._trust, **options)
+
+
+def _trust_in(ca_file: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except OSError as fault:  # ssl's own errors are such, too
+        raise BadFile(f"{ca_file}: is no readable file of certificates") from fault
+    return context
+
+
+@contextmanager
+def reaching(hub: str, partition: str | None = None) -> Iterator[None]:
+    """A context in which a fault of a hub's client is a HubError that names hub and partition, without a URL."""
+    from azure.core.exceptions import AzureError
+    from azure.eventhub.exceptions import EventHubError
+
+    try:
+        yield
+    except (EventHubError, AzureError, OSError) as fault:  # TimeoutError is an OSError
+        raise hub_error(fault, hub, partition) from fault
+
+
+def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubError:
+    """What a fault of a hub's client is to us; the text holds a type and what the hub calls it, never a URL."""
+    where = f"hub {hub}" if partition is None else f"hub {hub}, partition {partition}"
+    if isinstance(fault, TimeoutError):
+        return HubError(f"{where}: no answer in time")
+    called = getattr(fault, "error", None)
+    return HubError(f"{where}: {type(fault).__name__}{f' ({called})' if isinstance(called, str) else ''}")

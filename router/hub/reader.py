@@ -1,0 +1,64 @@
+"""Spans of a hub, read again beside whoever else reads it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+
+from router.domain.journal import Event, Extent, Partition, Span
+from router.hub.connection import Namespace, reaching
+from router.hub.held import held_of
+from router.hub.receiving import Receiver
+
+GROUP = "sweep"
+"""The consumer group of the sweep; nobody else reads through it."""
+
+AT_A_TIME = 8
+"""Partitions that are asked about at a time; each takes a connection of its own."""
+
+SILENCE = 20.0
+"""Seconds without an answer, or an event where there should be one, after which it is a fault."""
+
+
+class HubReader:
+    """One hub, read through a consumer group of the sweep's own and without an epoch, so that no reader is sent away.
+
+    `patience` is how many seconds the hub may say nothing where it should.
+    """
+
+    def __init__(self, namespace: Namespace, hub: str, patience: float = SILENCE) -> None:
+        self.name = hub
+        self._namespace = namespace
+        self._patience = patience
+
+    async def extents(self) -> Mapping[Partition, Extent]:
+        """What the hub holds of each of its partitions; raises HubError."""
+        async with self._namespace.consumer(self.name, GROUP) as client:
+            with reaching(self.name):
+                async with asyncio.timeout(self._patience):
+                    about = await client.get_eventhub_properties()
+            partitions = [Partition(self.name, id) for id in about["partition_ids"]]
+            turns = asyncio.Semaphore(AT_A_TIME)
+
+            async def held(partition: Partition) -> Span:
+                async with turns:
+                    return await held_of(client, partition, self._patience)
+
+            # All of them have ended before the client is closed, also where one fails.
+            answers = await asyncio.gather(*map(held, partitions), return_exceptions=True)
+        extents: dict[Partition, Extent] = {}
+        for partition, answer in zip(partitions, answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            extents[partition] = Extent(answer.first, answer.last, about["created_at"].astimezone(UTC))
+        return extents
+
+    async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+        """The first events that the hub still has of a span, at most so many; raises HubError."""
+        async with self._namespace.consumer(self.name, GROUP) as client:
+            held = await held_of(client, partition, self._patience)
+            wanted = Span(max(span.first, held.first), min(span.last, held.last))
+            if wanted.last < wanted.first or most < 1:
+                return []
+            return await Receiver(partition, wanted, most).receive(client, self._patience)

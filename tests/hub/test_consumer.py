@@ -1,0 +1,297 @@
+"""A hub read as it fills: nothing is passed over, whatever happens while it is taken in."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from router.domain.errors import HubError, StoreError
+from router.domain.journal import Event, Partition
+from router.hub.consumer import MOST, Rhythm
+from tests.hub.consuming import Inbox, Place, a_place
+from tests.hub.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, fill, run
+from tests.stack.azurite import Azurite
+from tests.stack.event_hubs import EventHubs
+
+pytestmark = LEFT_BEHIND
+
+ROOT = Path(__file__).parents[2]
+WATCHFUL = Rhythm(renew=0.5, watch=0.3)
+
+
+def consuming(azurite: Azurite, work: Callable[[Place], Awaitable[None]], hubs: EventHubs | None = None) -> None:
+    """Does some work where consumers can."""
+
+    async def at_a_place() -> None:
+        async with a_place(azurite, hubs) as place:
+            await work(place)
+
+    run(at_a_place())
+
+
+def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(azurite: Azurite) -> None:
+    """In batches of at most a hundred; what was taken once does not come again, what came meanwhile does."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 250)
+        fill(place.hubs, SECOND, 30)
+        before, after = Inbox(), Inbox()
+        async with place.consuming(before):
+            await before.until(lambda: len(before.bodies) == 280)
+        assert before.taken == {FIRST: list(range(250)), SECOND: list(range(30))}
+        assert max(len(numbers) for _, numbers in before.tries) == MOST
+        assert await place.positions() == {FIRST: 249, SECOND: 29}
+        place.hubs.append(*SECOND, b"later")
+        async with place.consuming(after):
+            await after.until(lambda: bool(after.bodies))
+        assert (after.taken, after.bodies) == ({SECOND: [30]}, [b"later"])
+        assert before.troubles == after.troubles == []
+
+    consuming(azurite, work)
+
+
+def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(azurite: Azurite) -> None:
+    """No checkpoint while it is in hand, however long; the batch after it is not begun, though the client read on."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 150)
+        free = asyncio.Event()
+
+        async def wait(partition: Partition, events: Sequence[Event]) -> None:
+            await free.wait()
+
+        inbox = Inbox(wait)
+        async with place.consuming(inbox) as stop:
+            await inbox.until(lambda: bool(inbox.tries))
+            place.hubs.drop_connections()
+            await asyncio.sleep(2)
+            stop.set()
+            await asyncio.sleep(0.2)
+            assert (inbox.taken, await place.positions()) == ({}, {})
+            free.set()
+        assert inbox.taken == {FIRST: list(range(100))}
+        assert await place.positions() == {FIRST: 99}
+
+    consuming(azurite, work)
+
+
+def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azurite: Azurite) -> None:
+    """With the partition, which is anybody's when the dead do not renew it."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 250)
+        dying = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.hub.dying", place.hubs.connection_string, place.storage, "checkpoints"),
+            cwd=ROOT,
+        )
+        assert await dying.wait() == 9
+        assert await place.positions() == {FIRST: 99}
+        inbox = Inbox()
+        async with place.consuming(inbox):
+            await inbox.until(lambda: len(inbox.bodies) == 150)
+        assert inbox.taken == {FIRST: list(range(100, 250))}
+
+    consuming(azurite, work)
+
+
+def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite: Azurite) -> None:
+    """Whether storage or a hub was at fault: the same batch, in its place. The other partition goes on meanwhile."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 150)
+        fill(place.hubs, SECOND, 150)
+        faults = [HubError("gone"), StoreError("down")]
+
+        async def fail_twice(partition: Partition, events: Sequence[Event]) -> None:
+            if partition == FIRST and faults:
+                raise faults.pop()
+
+        inbox = Inbox(fail_twice)
+        async with place.consuming(inbox):
+            await inbox.until(lambda: len(inbox.taken.get(SECOND, [])) == 150)
+            assert FIRST not in inbox.taken
+            await inbox.until(lambda: len(inbox.bodies) == 300)
+        assert inbox.taken == {FIRST: list(range(150)), SECOND: list(range(150))}
+        tries = [numbers for partition, numbers in inbox.tries if partition == FIRST]
+        assert tries == [*[list(range(100))] * 3, list(range(100, 150))]
+        assert inbox.troubles == ["StoreError down", "HubError gone"]
+
+    consuming(azurite, work)
+
+
+def test_nothing_overtakes_a_batch_that_is_long_in_hand(azurite: Azurite) -> None:
+    """Not even after the connection was cut and the client reads on; that the rest waits is no trouble."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 250)
+
+        async def take_long(partition: Partition, events: Sequence[Event]) -> None:
+            if len(inbox.tries) == 1:
+                place.hubs.drop_connections()
+                await asyncio.sleep(3)
+                assert len(inbox.tries) == 1
+
+        inbox = Inbox(take_long)
+        async with place.consuming(inbox, WATCHFUL):
+            await inbox.until(lambda: len(set(inbox.taken.get(FIRST, []))) == 250)
+        # What the client held when it was cut off comes twice.
+        assert list(dict.fromkeys(inbox.taken[FIRST])) == list(range(250))
+        assert [trouble for trouble in inbox.troubles if "do not arrive" in trouble] == []
+
+    consuming(azurite, work)
+
+
+def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(azurite: Azurite) -> None:
+    """What it could not take comes again; nothing after it was taken in its place."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 150)
+
+        async def fail(partition: Partition, events: Sequence[Event]) -> None:
+            raise StoreError("down")
+
+        before, after = Inbox(fail), Inbox()
+        async with place.consuming(before):
+            await before.until(lambda: bool(before.troubles))
+        assert (before.taken, await place.positions()) == ({}, {})
+        async with place.consuming(after):
+            await after.until(lambda: len(after.bodies) == 150)
+        assert after.taken == {FIRST: list(range(150))}
+
+    consuming(azurite, work)
+
+
+def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_over(azurite: Azurite) -> None:
+    """A defect is not tried again and again; what was in hand comes to the next."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 3)
+
+        async def break_down(partition: Partition, events: Sequence[Event]) -> None:
+            raise ZeroDivisionError
+
+        before, after = Inbox(break_down), Inbox()
+        with pytest.raises(ZeroDivisionError):
+            await place.consumer(before).run(before.take, asyncio.Event())
+        assert (len(before.tries), await place.positions()) == (1, {})
+        async with place.consuming(after):
+            await after.until(lambda: len(after.bodies) == 3)
+
+    consuming(azurite, work)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(azurite: Azurite) -> None:
+    """The events are taken, and the next checkpoint covers them."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 3)
+
+        async def lose_the_container(partition: Partition, events: Sequence[Event]) -> None:
+            if events[0].sequence == 0:
+                await place.container.delete_container()
+
+        inbox = Inbox(lose_the_container)
+        async with place.consuming(inbox):
+            await inbox.until(lambda: bool(inbox.troubles))
+            place.hubs.append(*FIRST, b"more")
+            await inbox.until(lambda: len(inbox.bodies) == 4)
+        assert inbox.taken == {FIRST: [0, 1, 2, 3]}
+        assert "StoreError storage, checkpoints of hub cwpp: ResourceNotFoundError (404)" in inbox.troubles
+
+    consuming(azurite, work)
+
+
+def test_consumers_share_the_partitions_of_a_hub(azurite: Azurite) -> None:
+    """Each event comes to one of them at least, and each of them has something to do."""
+
+    async def work(place: Place) -> None:
+        one, other = Inbox(), Inbox()
+        async with place.consuming(one), place.consuming(other):
+            while not (one.bodies and other.bodies):
+                place.hubs.append(*FIRST, b"")
+                place.hubs.append(*SECOND, b"")
+                await asyncio.sleep(0.1)
+            count = {partition: place.hubs.last_sequence(*partition) + 1 for partition in (FIRST, SECOND)}
+
+            def all_taken() -> bool:
+                taken = {
+                    partition: {*one.taken.get(partition, []), *other.taken.get(partition, [])} for partition in count
+                }
+                return taken == {partition: set(range(number)) for partition, number in count.items()}
+
+            await one.until(all_taken)
+
+    consuming(azurite, work)
+
+
+def test_a_hub_that_was_created_anew_is_read_from_its_start(azurite: Azurite) -> None:
+    """Its checkpoints are another hub's; the trouble is told once for each partition."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 10)
+        inbox = Inbox()
+        async with place.consuming(inbox, WATCHFUL):
+            await inbox.until(lambda: len(inbox.bodies) == 10)
+            place.hubs.recreate(HUB, 2)
+            bodies = fill(place.hubs, FIRST, 3)
+            await inbox.until(lambda: len(inbox.bodies) == 13)
+        assert inbox.bodies[10:] == bodies
+        assert await place.positions() == {FIRST: 2}
+        assert "HubError hub cwpp, partition 0: was created anew; reading it from its start" in inbox.troubles
+
+    consuming(azurite, work)
+
+
+def test_partitions_that_were_added_are_read(azurite: Azurite) -> None:
+    """The client asks once which there are."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 1)
+        inbox = Inbox()
+        async with place.consuming(inbox, WATCHFUL):
+            await inbox.until(lambda: bool(inbox.bodies))
+            place.hubs.add_partitions(HUB, 1)
+            third = Partition(HUB, "2")
+            fill(place.hubs, third, 3)
+            await inbox.until(lambda: third in inbox.taken)
+        assert "HubError hub cwpp: has other partitions than before; reading those" in inbox.troubles
+
+    consuming(azurite, work)
+
+
+def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(azurite: Azurite) -> None:
+    """It says so, and goes on where it was."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 2)
+        inbox = Inbox()
+        async with place.consuming(inbox, WATCHFUL):
+            await inbox.until(lambda: len(inbox.bodies) == 2)
+            place.hubs.stop_accepting()
+            await inbox.until(lambda: any("ConnectError (socket-error)" in trouble for trouble in inbox.troubles))
+            place.hubs.resume_accepting()
+            fill(place.hubs, FIRST, 2)
+            await inbox.until(lambda: len(set(inbox.taken[FIRST])) == 4)
+        assert all(trouble.startswith("HubError hub cwpp") for trouble in inbox.troubles)
+
+    consuming(azurite, work)
+
+
+def test_events_that_do_not_arrive_are_told_of(azurite: Azurite) -> None:
+    """As without the consumer group, of which the client says nothing."""
+
+    async def work(place: Place) -> None:
+        fill(place.hubs, FIRST, 2)
+        inbox = Inbox()
+        async with place.consuming(inbox, WATCHFUL):
+            await inbox.until(lambda: bool(inbox.troubles))
+        assert (
+            inbox.troubles[0] == "HubError hub cwpp, partition 0: holds events that do not arrive; receiving them anew"
+        )
+        assert inbox.tries == []
+
+    consuming(azurite, work, EventHubs({HUB: 2}, groups=["sweep"]))

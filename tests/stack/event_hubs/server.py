@@ -1,0 +1,169 @@
+"""The event hubs as tests have them: to run, to look into, and to make trouble with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple, Self
+
+from tests.stack.event_hubs.amqp.refused import Refused
+from tests.stack.event_hubs.clock import instant
+from tests.stack.event_hubs.connections import Connection
+from tests.stack.event_hubs.events import Message
+from tests.stack.event_hubs.namespace import Namespace
+from tests.stack.event_hubs.readers import Seat, readers_of
+from tests.stack.event_hubs.refusals import RefusedLink, no_entity
+from tests.stack.event_hubs.threads import Home, at_home, in_thread
+
+HOST = "127.0.0.1"
+HUBS = {"cwpp": 2, "cspm": 2}
+GROUPS = ("$Default", "take", "sweep", "serve")
+KEY_NAME, KEY = "RootManageSharedAccessKey", "SAS_KEY_VALUE"
+"""What Microsoft's own emulator goes by, as is public.
+
+https://learn.microsoft.com/en-us/azure/event-hubs/test-locally-with-event-hub-emulator
+"""
+
+
+class Published(NamedTuple):
+    """An event that a partition retains."""
+
+    sequence: int
+    enqueued: datetime
+    body: bytes
+
+
+class EventHubs:
+    """A namespace of event hubs on loopback. Its events outlive its runs, and its methods may be called from any thread."""
+
+    def __init__(self, hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS, key: str = KEY) -> None:
+        self.home: Home | None = None
+        self.port = 0
+        self._key = key
+        self._namespace = Namespace(hubs, groups, {KEY_NAME: key})
+        self._connections: set[Connection] = set()
+
+    @asynccontextmanager
+    async def running(self, port: int = 0) -> AsyncIterator[Self]:
+        """Serves in this event loop, on a free port if none is given."""
+        connected = partial(Connection, self._namespace, self._connections)
+        server = await asyncio.get_running_loop().create_server(connected, HOST, port)
+        self.port = server.sockets[0].getsockname()[1]
+        self.home = Home.here()
+        try:
+            yield self
+        finally:
+            self.home = None
+            server.close()
+            self._abort()
+            server.abort_clients()  # who was about to come in
+            await server.wait_closed()
+
+    @property
+    def connection_string(self) -> str:
+        """What clients connect with; `eventhub_name` says to which hub."""
+        return (
+            f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key};"
+            "UseDevelopmentEmulator=true"
+        )
+
+    # To look into.
+
+    @at_home
+    def published(self, hub: str, partition: int | str) -> list[Published]:
+        """The events that a partition retains, in order."""
+        events = self._namespace.hub(hub).partition(partition).events
+        return [Published(event.sequence, instant(event.enqueued), event.body) for event in events]
+
+    @at_home
+    def last_sequence(self, hub: str, partition: int | str) -> int:
+        """The sequence number of a partition's latest event, retained or not; -1 before there was any."""
+        return self._namespace.hub(hub).partition(partition).last_sequence
+
+    @at_home
+    def readers(self, hub: str) -> list[Seat]:
+        """Who reads from a hub now, as partition, consumer group in lower case, and epoch."""
+        return [reader.seat for reader in readers_of(self._namespace.hub(hub))]
+
+    @at_home
+    def refused_links(self) -> list[RefusedLink]:
+        """The links that clients wanted and did not get; often it is only here that one can see it."""
+        return list(self._namespace.refused_links)
+
+    # To publish without a client.
+
+    @at_home
+    def append(self, hub: str, partition: int | str, body: bytes, enqueued: datetime | None = None) -> int:
+        """Publishes a body, now or as if it had been at another time; returns its sequence number."""
+        at = self._namespace.hub(hub)
+        when = self._namespace.clock.now() if enqueued is None else enqueued
+        (event,) = at.publish(at.partition(partition), [Message.holding(body)], when)
+        return event.sequence
+
+    @at_home
+    def skip_sequences(self, hub: str, partition: int | str, count: int) -> None:
+        """Leaves sequence numbers out before a partition's next event, which the service itself is never known to do."""
+        self._namespace.hub(hub).partition(partition).skip(count)
+
+    @at_home
+    def shift_clock(self, by: timedelta) -> None:
+        """Sets the hubs' clock ahead of the system's, or behind it."""
+        self._namespace.clock.ahead = by
+
+    # What happens to hubs.
+
+    @at_home
+    def trim(self, hub: str, partition: int | str, before_sequence: int) -> None:
+        """Forgets the events with lower sequence numbers, as retention does; readers go on with what is left."""
+        self._namespace.hub(hub).partition(partition).trim(before_sequence)
+
+    @at_home
+    def recreate(self, hub: str, partitions: int) -> None:
+        """Puts an empty hub in a hub's place: clients are cut off, and sequence numbers begin with 0 again."""
+        old = self._namespace.hub(hub)
+        self._namespace.create(old.name, partitions)
+        old.end(no_entity(old.name))
+
+    @at_home
+    def add_partitions(self, hub: str, count: int) -> None:
+        """Gives a hub more partitions, empty ones."""
+        self._namespace.hub(hub).grow(count)
+
+    # Trouble.
+
+    @at_home
+    def refuse_sends(self, condition: str, times: int = 1) -> None:
+        """Rejects the next messages that are sent to any hub, with a condition such as `com.microsoft:server-busy`."""
+        self._namespace.refusals_ordered.extend([Refused(condition, "This refusal was ordered by a test.")] * times)
+
+    @at_home
+    def drop_connections(self) -> None:
+        """Cuts every connection off without a word."""
+        self._abort()
+
+    @at_home
+    def stop_accepting(self) -> None:
+        """Makes the service unreachable: connections are cut off, and new ones as soon as they are made."""
+        self._namespace.is_reachable = False
+        self._abort()
+
+    @at_home
+    def resume_accepting(self) -> None:
+        """Makes the service reachable again."""
+        self._namespace.is_reachable = True
+
+    def _abort(self) -> None:
+        for connection in list(self._connections):
+            connection.abort()
+
+
+@contextmanager
+def event_hubs_in_thread(
+    hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS, key: str = KEY, port: int = 0
+) -> Iterator[EventHubs]:
+    """Serves event hubs from a thread of their own, for callers without an event loop."""
+    with in_thread(EventHubs(hubs, groups=groups, key=key).running(port), "event-hubs") as running:
+        yield running

@@ -1,0 +1,743 @@
+"""The loopback Event Hubs, as the unmodified azure-eventhub client finds them over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import azure.eventhub
+import pytest
+from azure.eventhub import EventData
+from azure.eventhub.aio import CheckpointStore, EventHubConsumerClient, EventHubProducerClient
+from azure.eventhub.exceptions import (
+    AuthenticationError,
+    ConnectError,
+    ConnectionLostError,
+    EventDataSendError,
+    EventHubError,
+)
+
+from tests.stack.event_hubs import KEY, EventHubs, event_hubs_in_thread
+from tests.stack.event_hubs.amqp.refused import Refused
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 20  # seconds that a client is given; generous, since no test is about speed
+BALANCING = 0.2  # seconds between two looks at who reads what
+BEGINNING = "-1"
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_wrong_unseen(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """What an event loop can only log, such as an exception that nobody awaits, fails the test."""
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.name == "asyncio"] == []
+
+
+class Checkpoints(CheckpointStore):
+    """Checkpoints and ownerships in memory, as azure-eventhub wants them kept."""
+
+    def __init__(self) -> None:
+        self.checkpoints: dict[str, dict[str, Any]] = {}
+        self._ownerships: dict[str, dict[str, Any]] = {}
+
+    async def list_ownership(self, *_: Any, **__: Any) -> Iterable[dict[str, Any]]:
+        return [dict(ownership) for ownership in self._ownerships.values()]
+
+    async def claim_ownership(self, ownership_list: Iterable[dict[str, Any]], **_: Any) -> Iterable[dict[str, Any]]:
+        claimed = []
+        for wanted in ownership_list:
+            known = self._ownerships.get(wanted["partition_id"], {})
+            if wanted.get("etag") == known.get("etag"):
+                owned = wanted | {"etag": known.get("etag", 0) + 1, "last_modified_time": time.time()}
+                self._ownerships[wanted["partition_id"]] = owned
+                claimed.append(dict(owned))
+        return claimed
+
+    async def update_checkpoint(self, checkpoint: dict[str, Any], **_: Any) -> None:
+        self.checkpoints[checkpoint["partition_id"]] = checkpoint
+
+    async def list_checkpoints(self, *_: Any, **__: Any) -> Iterable[dict[str, Any]]:
+        return list(self.checkpoints.values())
+
+
+class Inbox:
+    """A consumer at work, and what it was given: events, errors, and the partitions that it reads now."""
+
+    def __init__(self, client: EventHubConsumerClient, options: dict[str, Any]) -> None:
+        self.events: list[EventData] = []
+        self.errors: list[str] = []
+        self.latest: list[Any] = []
+        self.partitions: set[str] = set()
+        self._client = client
+        self._task = asyncio.create_task(
+            client.receive(
+                self._on_event,
+                on_error=self._on_error,
+                on_partition_initialize=self._on_partition_initialize,
+                on_partition_close=self._on_partition_close,
+                **options,
+            )
+        )
+
+    async def _on_event(self, context: Any, event: EventData | None) -> None:
+        assert event is not None
+        self.events.append(event)
+        self.latest.append(context.last_enqueued_event_properties)
+        await context.update_checkpoint(event)
+
+    async def _on_error(self, context: Any, error: Exception) -> None:
+        self.errors.append(str(error))
+
+    async def _on_partition_initialize(self, context: Any) -> None:
+        self.partitions.add(context.partition_id)
+
+    async def _on_partition_close(self, context: Any, reason: object) -> None:
+        self.partitions.discard(context.partition_id)
+
+    @property
+    def bodies(self) -> list[str]:
+        return [event.body_as_str() for event in self.events]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits for something to come true."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not condition():
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pytest.fail(f"it never came true, with {len(self.events)} events and the errors {self.errors[:3]}")
+
+    async def holds(self, *bodies: str) -> None:
+        """Waits for these events, and for no others."""
+        await self.until(lambda: len(self.events) >= len(bodies))
+        assert self.bodies == list(bodies)
+
+    async def fails(self, words: str) -> None:
+        """Waits for an error that says so."""
+        await self.until(lambda: any(words in error for error in self.errors))
+
+    async def close(self) -> None:
+        """Ends the consumer. The client would sleep a second while its partitions close; a second cancel ends that."""
+        self._task.cancel()
+        await self.until(lambda: not self.partitions)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        await self._client.close()
+
+
+class Stage:
+    """Event hubs, and the clients that a test brings to them."""
+
+    def __init__(self, hubs: EventHubs) -> None:
+        self.hubs = hubs
+        self._inboxes: list[Inbox] = []
+
+    def producer(self, hub: str = "cwpp", *, key: str = KEY, retries: int = 0) -> EventHubProducerClient:
+        """A client that publishes."""
+        connection = self.hubs.connection_string.replace(KEY, key)
+        return EventHubProducerClient.from_connection_string(
+            connection, eventhub_name=hub, retry_total=retries, retry_backoff_factor=0.1
+        )
+
+    def read(
+        self,
+        partition: str | None = "0",
+        position: Any = BEGINNING,
+        *,
+        hub: str = "cwpp",
+        group: str = "$Default",
+        store: CheckpointStore | None = None,
+        retries: int = 0,
+        **options: Any,
+    ) -> Inbox:
+        """A client that reads from one partition, or from all."""
+        client = EventHubConsumerClient.from_connection_string(
+            self.hubs.connection_string,
+            group,
+            eventhub_name=hub,
+            checkpoint_store=store,
+            retry_total=retries,
+            retry_backoff_factor=0.1,
+            load_balancing_interval=BALANCING,
+            partition_ownership_expiration_interval=30 * BALANCING,
+        )
+        inbox = Inbox(client, {"partition_id": partition, "starting_position": position} | options)
+        self._inboxes.append(inbox)
+        return inbox
+
+    async def refusal(self, node: str) -> tuple[str, str]:
+        """Waits until a link to a node is refused, and says why; the client keeps most of this to itself."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                for refused in self.hubs.refused_links():
+                    if refused.node == node:
+                        return refused.condition, refused.description
+                await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Ends all consumers."""
+        await asyncio.gather(*(inbox.close() for inbox in self._inboxes))
+
+
+def run(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+    """Runs a test beside event hubs that serve in the same loop."""
+
+    async def beside() -> None:
+        async with EventHubs().running() as hubs:
+            stage = Stage(hubs)
+            try:
+                await test(stage)
+            finally:
+                await stage.close()
+
+    asyncio.run(beside())
+
+
+# What is published arrives.
+
+
+def test_batches_of_every_size_arrive_whole_and_in_order() -> None:
+    """One event, two, hundreds, and as many as a batch holds: none is lost, doubled or moved."""
+
+    async def test(stage: Stage) -> None:
+        sent: list[str] = []
+        async with stage.producer() as producer:
+            for most in (1, 2, 500, sys.maxsize):
+                batch = await producer.create_batch(partition_id="0")
+                with suppress(ValueError):  # which says that it is full
+                    while len(batch) < most:
+                        body = f"{len(sent)} {'x' * 1500}"
+                        batch.add(EventData(body))
+                        sent.append(body)
+                await producer.send_batch(batch)
+        assert len(sent) > 1000
+        inbox = stage.read()
+        await inbox.holds(*sent)
+        assert [event.sequence_number for event in inbox.events] == list(range(len(sent)))
+
+    run(test)
+
+
+def test_an_event_of_many_frames_arrives_whole_and_one_above_the_limit_not_at_all() -> None:
+    """The limit of 1 MiB is announced, and the client heeds it."""
+
+    async def test(stage: Stage) -> None:
+        inbox = stage.read()
+        async with stage.producer() as producer:
+            await producer.send_event(EventData("z" * 1_000_000), partition_id="0")
+            with pytest.raises(EventDataSendError, match="exceeds"):
+                await producer.send_event(EventData("z" * 1_050_000), partition_id="0")
+        await inbox.holds("z" * 1_000_000)
+        assert stage.hubs.last_sequence("cwpp", 0) == 0
+
+    run(test)
+
+
+def test_what_a_publisher_says_about_an_event_reaches_its_reader() -> None:
+    """Properties, content type and annotations come through; where and when is the hub's to say."""
+
+    async def test(stage: Stage) -> None:
+        event = EventData("body")
+        event.properties = {"tenant": "one", "number": 7}
+        event.content_type, event.correlation_id = "application/json", "c-1"
+        event.raw_amqp_message.annotations = {b"x-mine": 1, b"x-opt-sequence-number": 99}
+        async with stage.producer() as producer:
+            await producer.send_event(event, partition_key="key")
+        inbox = stage.read(None)
+        await inbox.holds("body")
+        (received,) = inbox.events
+        assert received.properties == {b"tenant": b"one", b"number": 7}
+        assert (received.content_type, received.correlation_id) == ("application/json", "c-1")
+        assert received.system_properties[b"x-mine"] == 1
+        assert (received.sequence_number, received.offset, received.partition_key) == (0, "0", b"key")
+        (kept,) = stage.hubs.published("cwpp", 0) + stage.hubs.published("cwpp", 1)
+        assert kept == (0, received.enqueued_time, b"body")
+
+    run(test)
+
+
+def test_a_key_keeps_its_partition_and_events_without_one_take_turns() -> None:
+    """Who wants order gives a key; all else is spread."""
+
+    async def test(stage: Stage) -> None:
+        async with stage.producer() as producer:
+            for key in ["one", "two", "three", "four"] * 2:
+                await producer.send_batch([EventData(key)], partition_key=key)
+            keyed = [[event.body for event in stage.hubs.published("cwpp", id)] for id in (0, 1)]
+            for _ in range(4):
+                await producer.send_event(EventData("any"))
+        assert all(bodies and bodies[: len(bodies) // 2] * 2 == bodies for bodies in keyed)
+        assert [len(stage.hubs.published("cwpp", id)) - len(keyed[id]) for id in (0, 1)] == [2, 2]
+
+    run(test)
+
+
+def test_a_reader_may_be_told_with_each_event_how_far_its_partition_has_come() -> None:
+    """Only one that asks is told."""
+
+    async def test(stage: Stage) -> None:
+        stage.hubs.append("cwpp", 0, b"first")
+        stage.hubs.append("cwpp", 0, b"last")
+        curious, plain = stage.read(track_last_enqueued_event_properties=True), stage.read()
+        await curious.holds("first", "last")
+        await plain.holds("first", "last")
+        last = stage.hubs.published("cwpp", 0)[-1]
+        assert [(told["sequence_number"], told["enqueued_time"]) for told in curious.latest] == [(1, last.enqueued)] * 2
+        assert plain.latest == [None, None]
+
+    run(test)
+
+
+# Where a reader begins.
+
+
+def test_a_reader_begins_where_it_wants() -> None:
+    """By offset, sequence number or time, with the event at that place or without; from the beginning; with what is new."""
+
+    async def test(stage: Stage) -> None:
+        noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+        for number in range(4):
+            stage.hubs.append("cwpp", 0, str(number).encode(), noon + timedelta(seconds=number))
+        async with stage.producer() as producer:
+            offset = (await producer.get_partition_properties("0"))["last_enqueued_offset"]
+        inboxes = [
+            (stage.read(position=position, starting_position_inclusive=inclusive, group=group), expected)
+            for group, position, inclusive, expected in (
+                ("$Default", BEGINNING, False, "01234"),
+                ("$Default", offset, True, "34"),
+                ("$Default", offset, False, "4"),
+                ("$Default", "@latest", False, "4"),
+                ("take", 1, True, "1234"),
+                ("take", 1, False, "234"),
+                ("take", 3, False, "4"),
+                ("sweep", noon + timedelta(seconds=2), True, "234"),
+                ("sweep", noon + timedelta(seconds=2), False, "34"),
+                ("sweep", noon + timedelta(seconds=3), False, "4"),
+            )
+        ]
+        async with asyncio.timeout(PATIENCE):
+            while len(stage.hubs.readers("cwpp")) < len(inboxes):
+                await asyncio.sleep(0.01)
+        stage.hubs.append("cwpp", 0, b"4", noon + timedelta(seconds=4))
+        for inbox, expected in inboxes:
+            await inbox.holds(*expected)
+
+    run(test)
+
+
+def test_a_reader_that_begins_beyond_the_end_is_refused() -> None:
+    """As the service does, though the client does not pass it on: the last event is the last place to begin after."""
+
+    async def test(stage: Stage) -> None:
+        stage.hubs.append("cwpp", 0, b"only")
+        inboxes = stage.read(position=1), stage.read(position="1", group="take")
+        assert await stage.refusal("cwpp/consumergroups/$default/partitions/0") == (
+            "com.microsoft:argument-error",
+            "The supplied sequence number '1' is invalid. The last sequence number in the system is '0'",
+        )
+        assert await stage.refusal("cwpp/consumergroups/take/partitions/0") == (
+            "com.microsoft:argument-error",
+            "The supplied offset '1' is invalid. The last offset in the system is '0'",
+        )
+        assert [inbox.errors for inbox in inboxes] == [[], []]
+
+    run(test)
+
+
+def test_a_consumer_resumes_behind_its_checkpoint() -> None:
+    """What was checkpointed is not given again, what came meanwhile is."""
+
+    async def test(stage: Stage) -> None:
+        store = Checkpoints()
+        stage.hubs.append("cwpp", 0, b"before")
+        inbox = stage.read(None, store=store)
+        await inbox.until(lambda: bool(store.checkpoints))
+        await inbox.close()
+        stage.hubs.append("cwpp", 0, b"meanwhile")
+        stage.hubs.append("cwpp", 1, b"elsewhere")
+        resumed = stage.read(None, store=store)
+        await resumed.until(lambda: len(resumed.events) >= 2)
+        assert sorted(resumed.bodies) == ["elsewhere", "meanwhile"]
+
+    run(test)
+
+
+# Who may read.
+
+
+def test_consumers_share_the_partitions_between_them() -> None:
+    """A second consumer takes its half, and takes over all when the first one ends."""
+
+    async def test(stage: Stage) -> None:
+        store = Checkpoints()
+        first = stage.read(None, store=store)
+        await first.until(lambda: first.partitions == {"0", "1"})
+        second = stage.read(None, store=store)
+        await second.until(lambda: len(second.partitions) == 1 and first.partitions == {"0", "1"} - second.partitions)
+        for partition in (0, 1):
+            stage.hubs.append("cwpp", partition, str(partition).encode())
+        await first.until(lambda: set(first.bodies) == first.partitions)
+        await second.until(lambda: set(second.bodies) == second.partitions)
+        await first.close()
+        await second.until(lambda: second.partitions == {"0", "1"})
+
+    run(test)
+
+
+def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks() -> None:
+    """None, a lower one or the same gives way; none or a lower one may not come back as long as the higher one reads."""
+
+    async def test(stage: Stage) -> None:
+        plain, low, same = stage.read("0"), stage.read("1", owner_level=1), stage.read(hub="cspm", owner_level=0)
+        await plain.until(lambda: len(stage.hubs.readers("cwpp") + stage.hubs.readers("cspm")) == 3)
+        high = stage.read("0", owner_level=2), stage.read("1", owner_level=2)
+        stage.read(hub="cspm", owner_level=0)
+        took = "New receiver 'nil' with higher epoch of '{}' is created hence current receiver 'nil' with epoch '{}'"
+        await plain.fails(took.format(2, "nil"))
+        await low.fails(took.format(2, 1))
+        await same.fails(took.format(0, 0))
+        await plain.fails("At least one receiver for the endpoint is created with epoch of '2', and so non-epoch")
+        await low.fails("Receiver 'nil' with a higher epoch '2' already exists. Receiver 'nil' with epoch 1 cannot")
+        assert sorted(stage.hubs.readers("cwpp")) == [(0, "$default", 2), (1, "$default", 2)]
+        for partition, inbox in enumerate(high):
+            stage.hubs.append("cwpp", partition, str(partition).encode())
+            await inbox.holds(str(partition))
+        assert plain.events + low.events == []
+
+    run(test)
+
+
+def test_groups_and_partitions_do_not_stand_in_each_others_way() -> None:
+    """Epochs count within one group and one partition, and so do the five readers that may go without."""
+
+    async def test(stage: Stage) -> None:
+        five = [stage.read() for _ in range(5)]
+        others = [stage.read("1", owner_level=1), stage.read(group="take", owner_level=1), stage.read(hub="cspm")]
+        await five[0].until(lambda: len(stage.hubs.readers("cwpp")) == 7)
+        stage.read()
+        condition, description = await stage.refusal("cwpp/consumergroups/$default/partitions/0")
+        assert condition == "amqp:resource-limit-exceeded"
+        assert "allowed receivers per partition in a consumer group which is 5" in description
+        assert not [error for inbox in (*five, *others) for error in inbox.errors]
+
+    run(test)
+
+
+# What hubs tell.
+
+
+def test_a_hub_tells_about_itself_and_its_partitions() -> None:
+    """Before any event, with some, after retention took a part of them, and after it took all."""
+
+    async def test(stage: Stage) -> None:
+        async with stage.producer() as producer:
+
+            async def told(partition: str) -> list[Any]:
+                properties = await producer.get_partition_properties(partition)
+                assert (properties.pop("eventhub_name"), properties.pop("id")) == ("cwpp", partition)
+                return [properties[name] for name in sorted(properties)]
+
+            about = await producer.get_eventhub_properties()
+            assert (about["eventhub_name"], about["partition_ids"]) == ("cwpp", ["0", "1"])
+            assert abs(about["created_at"] - datetime.now(UTC)) < timedelta(minutes=1)
+            assert await told("1") == [0, True, "-1", -1, datetime.min.replace(tzinfo=UTC)]
+            for body in (b"one", b"two", b"three"):
+                stage.hubs.append("cwpp", 0, body)
+            last = stage.hubs.published("cwpp", 0)[-1].enqueued
+            begin, is_empty, offset, *latest = await told("0")
+            assert [begin, is_empty, *latest] == [0, False, 2, last]
+            assert int(offset) > 0
+            stage.hubs.trim("cwpp", 0, before_sequence=2)
+            assert await told("0") == [2, False, offset, 2, last]
+            stage.hubs.trim("cwpp", 0, before_sequence=3)
+            assert await told("0") == [3, True, offset, 2, last]
+
+    run(test)
+
+
+def test_what_is_not_there_is_not_found() -> None:
+    """A hub, a consumer group, a partition; each is said to be at fault, where the client lets it through."""
+
+    async def test(stage: Stage) -> None:
+        stage.read(group="nobody")
+        async with stage.producer("nowhere") as producer:
+            with pytest.raises(ConnectError, match="404"):
+                await producer.get_eventhub_properties()
+            with pytest.raises(ConnectionLostError, match="The messaging entity 'nowhere' could not be found"):
+                await producer.create_batch()
+        async with stage.producer() as producer:
+            with pytest.raises(ConnectError, match="400"):
+                await producer.get_partition_properties("2")
+        assert await stage.refusal("cwpp/consumergroups/nobody/partitions/0") == (
+            "amqp:not-found",
+            "The messaging entity 'cwpp/consumergroups/nobody' could not be found.",
+        )
+        for wrong in ("2", "-1", "x", 2):
+            with pytest.raises(Refused, match="It should be between 0 and 1"):
+                stage.hubs.append("cwpp", wrong, b"lost")
+
+    run(test)
+
+
+def test_a_wrong_key_lets_nobody_in() -> None:
+    """The signature of a token is checked."""
+
+    async def test(stage: Stage) -> None:
+        async with stage.producer(key="another") as producer:
+            with pytest.raises(AuthenticationError):
+                await producer.send_event(EventData("lost"))
+        assert stage.hubs.last_sequence("cwpp", 0) == stage.hubs.last_sequence("cwpp", 1) == -1
+
+    run(test)
+
+
+# What happens to hubs.
+
+
+def test_retention_takes_the_oldest_events_and_readers_go_on_with_what_is_left() -> None:
+    """Whoever was positioned before is given the oldest that is there, and sequence numbers go on."""
+
+    async def test(stage: Stage) -> None:
+        for number in range(4):
+            stage.hubs.append("cwpp", 0, str(number).encode())
+        stage.hubs.trim("cwpp", 0, before_sequence=2)
+        late, middle = stage.read(), stage.read(position=0)
+        await late.holds("2", "3")
+        await middle.holds("2", "3")
+        stage.hubs.trim("cwpp", 0, before_sequence=4)
+        assert stage.hubs.append("cwpp", 0, b"4") == 4
+        await late.holds("2", "3", "4")
+
+    run(test)
+
+
+def test_a_recreated_hub_begins_anew_and_does_not_know_old_checkpoints() -> None:
+    """It has another birthday, and refuses a consumer that would go on behind the old hub's events."""
+
+    async def test(stage: Stage) -> None:
+        store = Checkpoints()
+        for body in (b"old", b"older"):
+            stage.hubs.append("cwpp", 0, body)
+        reader = stage.read(store=store)
+        await reader.until(lambda: len(reader.events) == 2)
+        async with stage.producer(retries=3) as producer:
+            await producer.send_event(EventData("there"), partition_id="1")
+            born = (await producer.get_eventhub_properties())["created_at"]
+            stage.hubs.recreate("cwpp", partitions=3)
+            about = await producer.get_eventhub_properties()
+            assert about["created_at"] > born
+            assert about["partition_ids"] == ["0", "1", "2"]
+            await reader.fails("could not be found")
+            condition, description = await stage.refusal("cwpp/consumergroups/$default/partitions/0")
+            assert condition == "com.microsoft:argument-error"
+            assert "The last offset in the system is '-1'" in description
+            await producer.send_event(EventData("new"), partition_id="1")
+        assert [event[::2] for event in stage.hubs.published("cwpp", 1)] == [(0, b"new")]
+        assert stage.hubs.append("cwpp", 0, b"first") == 0
+
+    run(test)
+
+
+def test_a_hub_may_get_more_partitions() -> None:
+    """They are empty, and those that were there keep their events and their readers."""
+
+    async def test(stage: Stage) -> None:
+        stage.hubs.append("cwpp", 0, b"kept")
+        reader = stage.read()
+        await reader.holds("kept")
+        stage.hubs.add_partitions("cwpp", 2)
+        async with stage.producer() as producer:
+            assert await producer.get_partition_ids() == ["0", "1", "2", "3"]
+            await producer.send_event(EventData("new"), partition_id="3")
+        assert [len(stage.hubs.published("cwpp", id)) for id in range(4)] == [1, 0, 0, 1]
+        stage.hubs.append("cwpp", 0, b"more")
+        await reader.holds("kept", "more")
+
+    run(test)
+
+
+def test_sequence_numbers_may_be_left_out_and_time_may_be_off() -> None:
+    """A reader meets a gap that is no loss, and events from another time."""
+
+    async def test(stage: Stage) -> None:
+        stage.hubs.append("cwpp", 0, b"before")
+        stage.hubs.skip_sequences("cwpp", 0, 5)
+        stage.hubs.shift_clock(timedelta(days=-2))
+        stage.hubs.append("cwpp", 0, b"after")
+        reader = stage.read(position=0)
+        await reader.holds("after")
+        assert reader.events[0].sequence_number == 6
+        ages = [datetime.now(UTC) - event.enqueued for event in stage.hubs.published("cwpp", 0)]
+        assert [age.days for age in ages] == [0, 2]
+
+    run(test)
+
+
+def test_events_outlive_a_run() -> None:
+    """Event hubs that were stopped have all their events when they are started again, on a port of the caller's choice."""
+    hubs = EventHubs()
+    ports = []
+
+    async def test() -> None:
+        async with hubs.running(hubs.port):
+            ports.append(hubs.port)
+            async with Stage(hubs).producer() as producer:
+                properties = await producer.get_partition_properties("0")
+                assert properties["last_enqueued_sequence_number"] == hubs.last_sequence("cwpp", 0)
+
+    for body in (b"before", b"between"):
+        hubs.append("cwpp", 0, body)
+        asyncio.run(test())
+    assert ports[0] == ports[1] != 0
+    assert [event.body for event in hubs.published("cwpp", 0)] == [b"before", b"between"]
+
+
+# Trouble.
+
+
+def test_clients_come_back_after_their_connections_were_cut() -> None:
+    """A consumer reads on behind the last event it was given, a publisher publishes on."""
+
+    async def test(stage: Stage) -> None:
+        reader = stage.read(retries=3)
+        async with stage.producer(retries=3) as producer:
+            await producer.send_event(EventData("before"), partition_id="0")
+            await reader.holds("before")
+            stage.hubs.drop_connections()
+            for number in range(9):  # while nobody has noticed yet
+                stage.hubs.append("cwpp", 0, str(number).encode())
+            await producer.send_event(EventData("after"), partition_id="0")
+        await reader.holds("before", *"012345678", "after")
+
+    run(test)
+
+
+def test_a_service_that_cannot_be_reached_fails_its_clients_until_it_can() -> None:
+    """Who tries in vain is told so, and the next try works."""
+
+    async def test(stage: Stage) -> None:
+        async with stage.producer() as producer:
+            await producer.send_event(EventData("before"), partition_id="0")
+            stage.hubs.stop_accepting()
+            for _ in range(2):
+                with pytest.raises(EventHubError):
+                    await producer.send_event(EventData("lost"), partition_id="0")
+            stage.hubs.resume_accepting()
+            await producer.send_event(EventData("after"), partition_id="0")
+        assert [event.body for event in stage.hubs.published("cwpp", 0)] == [b"before", b"after"]
+
+    run(test)
+
+
+def test_a_send_may_be_refused_as_often_as_was_ordered() -> None:
+    """The publisher learns the condition, and nothing is published; but for its first send, the client itself tries twice."""
+
+    async def test(stage: Stage) -> None:
+        async with stage.producer() as producer:
+            for times in (1, 2):
+                stage.hubs.refuse_sends("com.microsoft:server-busy", times)
+                with pytest.raises(EventDataSendError, match="server-busy"):
+                    await producer.send_event(EventData("lost"), partition_id="0")
+            stage.hubs.refuse_sends("com.microsoft:server-busy")
+            await producer.send_event(EventData("there"), partition_id="0")
+        assert [event.body for event in stage.hubs.published("cwpp", 0)] == [b"there"]
+
+    run(test)
+
+
+def test_the_service_ends_though_clients_are_still_there() -> None:
+    """Nobody waits for anybody, and nobody is left behind."""
+
+    async def test() -> None:
+        async with EventHubs().running() as hubs:
+            stage = Stage(hubs)
+            reader = stage.read()
+            await reader.until(lambda: len(hubs.readers("cwpp")) == 1)
+        assert hubs.readers("cwpp") == []
+        await stage.close()
+
+    asyncio.run(test())
+
+
+# Elsewhere than in a test's own loop.
+
+
+def test_the_synchronous_client_works_with_event_hubs_in_a_thread() -> None:
+    """And a test without a loop publishes and looks as one with a loop does, also when it is all over."""
+    with event_hubs_in_thread() as hubs:
+        connection = hubs.connection_string
+        with azure.eventhub.EventHubProducerClient.from_connection_string(
+            connection, eventhub_name="cspm", retry_backoff_factor=0.1
+        ) as producer:
+            batch = producer.create_batch(partition_id="1")
+            batch.add(EventData("one"))
+            batch.add(EventData("two"))
+            producer.send_batch(batch)
+            producer.send_event(EventData("three"), partition_id="1")
+            assert producer.get_partition_properties("1")["last_enqueued_sequence_number"] == 2
+        assert hubs.append("cspm", 1, b"four") == 3
+        received: list[str] = []
+        consumer = azure.eventhub.EventHubConsumerClient.from_connection_string(
+            connection, "$Default", eventhub_name="cspm", load_balancing_interval=BALANCING
+        )
+
+        def take(_: object, events: list[EventData]) -> None:
+            received.extend(event.body_as_str() for event in events)
+            if len(received) >= 4:
+                consumer.close()
+
+        consumer.receive_batch(take, partition_id="1", starting_position=BEGINNING, max_wait_time=1)
+        assert received == ["one", "two", "three", "four"]
+    assert [event.body for event in hubs.published("cspm", 1)] == [b"one", b"two", b"three", b"four"]
+
+
+def test_event_hubs_in_a_thread_that_cannot_start_say_so() -> None:
+    """A port that is taken is an error of the caller's."""
+    with event_hubs_in_thread() as hubs, pytest.raises(OSError, match="in use"), event_hubs_in_thread(port=hubs.port):
+        pytest.fail("it runs")
+
+
+def test_event_hubs_run_as_a_process_of_their_own(tmp_path: Path) -> None:
+    """They say where they are in a file, serve what was asked for, and end when told."""
+    card = tmp_path / "card.json"
+    command = [
+        sys.executable,
+        "-m",
+        "tests.stack.event_hubs",
+        "--hub",
+        "alerts=3",
+        "--port-file",
+        str(card),
+        "--for",
+        "60",
+    ]
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not card.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            connection = json.loads(card.read_text())["connection_string"]
+            client = azure.eventhub.EventHubProducerClient.from_connection_string(connection, eventhub_name="alerts")
+            with client as producer:
+                assert producer.get_partition_ids() == ["0", "1", "2"]
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("wrong", ["alerts", "alerts=0", "=2", "alerts=x"])
+def test_a_hub_that_cannot_be_is_refused_on_the_command_line(wrong: str) -> None:
+    """A hub has a name and at least one partition."""
+    command = [sys.executable, "-m", "tests.stack.event_hubs", "--hub", wrong]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 2
+    assert f"{wrong!r} is not NAME=PARTITIONS" in ended.stderr
