@@ -1,5 +1,7 @@
 """What runs on a clock."""
 
 from router.watch.held import release
+from router.watch.holes import GRACE, Filled, HoleFiller
+from router.watch.sweeping import Sweeper
 
-__all__ = ["release"]
+__all__ = ["GRACE", "Filled", "HoleFiller", "Sweeper", "release"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from router.domain.ledger import Row
 from router.domain.notices import RecordEntry
 from router.domain.ports import Ledger
 from router.domain.rulebook import Rulebook
 from router.intake import Intake, Message
+
+AT_A_TIME = 100
+"""Signals that are decided again at a time."""
 
 
 async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime) -> list[RecordEntry]:
@@ -17,7 +22,19 @@ async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datet
     Returns what became of those that are no longer held; raises StoreError.
     """
     active = [name for name, rule in rulebook.suppressions.by_name.items() if rule.is_active(now)]
-    rows = await ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active)
+    released: list[RecordEntry] = []
+    some: list[Row] = []
+    async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):
+        some.append(row)
+        if len(some) == AT_A_TIME:
+            released += await _decide_again(intake, some, now)
+            some = []
+    return released + await _decide_again(intake, some, now)
+
+
+async def _decide_again(intake: Intake, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
+    # A release that broke off half-way left its intent behind.
+    await intake.complete([row for row in rows if row.held is None and row.intent is not None], now)
     messages = [
         Message(
             body=row.held.body,

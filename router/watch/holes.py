@@ -1,0 +1,150 @@
+"""Finds the events of a hub that were never taken in, and takes them in.
+
+The platform checkpoints a batch even when its worker died (https://github.com/Azure/azure-functions-host/pull/5926), so the
+checkpoint is not trusted: the journal is compared with what the hub holds, up to the last number that was enqueued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from router.domain.errors import HubError
+from router.domain.journal import Era, Extent, Loss, Partition, Progress, Span, Taken, holes_in
+from router.domain.notices import RecordEntry
+from router.domain.ports import Hub, Journal
+from router.taking import Taking, top_of
+
+GRACE = timedelta(minutes=2)
+"""How long a number may be missing before it is a hole: who reads the hub may still be at it."""
+
+AT_A_TIME = 100
+"""Events that are read again and taken in at a time."""
+
+MOST = 5_000
+"""Events that one sweep reads again of one partition; the next one goes on."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """What became of the holes of one hub: what was taken in, what is lost, how far each partition is behind."""
+
+    entries: list[RecordEntry] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    lag: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class HoleFiller:
+    """Fills the holes of one hub; raises StoreError. Safe to repeat, and to break off anywhere."""
+
+    def __init__(self, hub: Hub, journal: Journal, taking: Taking, grace: timedelta = GRACE) -> None:
+        self._hub = hub
+        self._journal = journal
+        self._taking = taking
+        self._grace = grace
+
+    async def fill(self, now: datetime) -> Filled:
+        """Takes in what is missing and older than the grace period; what cannot be reached is left for the next sweep."""
+        filled = Filled()
+        try:
+            extents = await self._hub.extents()
+        except HubError as fault:
+            filled.warnings.append(str(fault))
+            return filled
+        for partition, extent in extents.items():
+            try:
+                await self._fill(partition, extent, filled, now)
+            except HubError as fault:
+                filled.warnings.append(str(fault))
+        return filled
+
+    async def _fill(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> None:
+        progress = await self._progress(partition, extent, filled, now)
+        if progress is None:
+            return
+        settled = _settled(progress)
+        taken = await self._journal.taken(progress.era, settled)
+        lost: list[Span] = []
+        for hole in self._holes(settled, taken, extent, now):
+            lost += await self._take_again(partition, hole, filled, now)
+        await self._lose(
+            [Loss(progress.era, span, now, "the hub no longer holds these events") for span in lost], filled
+        )
+        taken = await self._journal.taken(progress.era, settled)
+        top = top_of(progress, taken)
+        filled.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
+        await self._settle(progress, taken, lost, now)
+
+    def _holes(self, settled: int, taken: Sequence[Taken], extent: Extent, now: datetime) -> list[Span]:
+        """The spans that are missing for longer than the grace period, the end of the hub among them.
+
+        A hole is as old as the first thing taken after it. One that nothing follows is as old as the last thing taken.
+        """
+        old = [one.span.last for one in taken if self._is_old(one, now)]
+        until = extent.last if len(old) == len(taken) else max(old, default=settled)
+        return holes_in([one.span for one in taken], Span(settled + 1, until))
+
+    async def _take_again(self, partition: Partition, hole: Span, filled: Filled, now: datetime) -> list[Span]:
+        """Takes in what the hub still has of a hole; returns what it has no longer."""
+        missing: list[Span] = []
+        first, budget = hole.first, MOST
+        while first <= hole.last and budget > 0:
+            events = await self._hub.read(partition, Span(first, hole.last), min(AT_A_TIME, budget))
+            ripe = [event for event in events if event.enqueued <= now - self._grace]
+            filled.entries += await self._taking.take(partition, ripe, now)
+            numbers = [event.sequence for event in events]
+            end = numbers[-1] if numbers else hole.last
+            missing += holes_in([Span(number, number) for number in numbers], Span(first, end))
+            if len(ripe) < len(events):
+                break
+            first, budget = end + 1, budget - len(events)
+        return missing
+
+    async def _progress(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> Progress | None:
+        """How far a partition has come, begun at what the hub held first if no sweep ever saw it; None in a lost race."""
+        progress = await self._journal.find(partition)
+        if progress.created is not None and progress.created != extent.created:
+            filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
+            gone = "the hub was created anew before these events were taken in"
+            await self._lose(
+                [Loss(progress.era, hole, now, gone) for hole in await self._known_holes(progress)], filled
+            )
+            era = Era(partition, progress.era.epoch + 1)
+            progress = Progress(era=era, version=progress.version)
+        if progress.settled is None:
+            return await self._journal.advance(replace(progress, settled=extent.first - 1, created=extent.created))
+        return progress
+
+    async def _known_holes(self, progress: Progress) -> list[Span]:
+        settled = _settled(progress)
+        taken = [one.span for one in await self._journal.taken(progress.era, settled)]
+        return holes_in(taken, Span(settled + 1, max((span.last for span in taken), default=settled)))
+
+    async def _lose(self, losses: Sequence[Loss], filled: Filled) -> None:
+        if losses:
+            await self._journal.lose(losses)
+            filled.losses += losses
+
+    async def _settle(self, progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], now: datetime) -> None:
+        """Moves progress over what was taken in or lost without a hole, and forgets the details of it."""
+        settled = _settled(progress)
+        # What was taken in just now says that somebody is at work, so it stays.
+        old = [one for one in taken if self._is_old(one, now)]
+        for span in sorted([*(one.span for one in old), *lost]):
+            if span.first <= settled + 1:
+                settled = max(settled, span.last)
+        if settled == progress.settled:
+            return
+        top = top_of(progress, [one for one in old if one.span.last <= settled])
+        if await self._journal.advance(replace(progress, settled=settled, top=top)) is not None:
+            await self._journal.forget(progress.era, settled)
+
+    def _is_old(self, taken: Taken, now: datetime) -> bool:
+        return taken.at <= now - self._grace
+
+
+def _settled(progress: Progress) -> int:
+    """The last number that need not be looked at again."""
+    return progress.settled if progress.settled is not None else -1
