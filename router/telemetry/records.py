@@ -1,0 +1,108 @@
+"""What values say in log records: few of them, one line each, their numbers and words also as attributes.
+
+An attribute is called as in metrics. What others may have written is on one bounded line, and a body's words are in none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from router.domain.decisions import Outcome
+from router.domain.journal import Loss
+from router.domain.notices import RecordEntry
+from router.domain.ports import Claim, DeliveryState, Pause, Settlement
+from router.domain.sweeps import Swept
+from router.telemetry.instruments import DELIVERY, DESTINATION, LANE, PARTITION, REASON, SIGNALS, STATE, STREAM
+from router.telemetry.measures import code_of, outcome_of
+
+LOGGER = "router.telemetry"
+
+NAMED = 20
+"""Quarantined messages of one batch that are named one by one; the batch's own line counts them all."""
+
+LONGEST = 500
+"""Characters of what others may have written."""
+
+SOURCE = "alert_router.source"
+ERROR = "alert_router.error"
+EPOCH = "alert_router.hub.epoch"
+FIRST = "alert_router.loss.first"
+LAST = "alert_router.loss.last"
+
+
+def record_taken(log: logging.Logger, entries: Sequence[RecordEntry], stream: str) -> None:
+    """A line for a batch, and a warning for each of the first messages in it that could not be read."""
+    if not entries:
+        return
+    quarantined = [entry for entry in entries if entry.outcome == Outcome.QUARANTINED]
+    for entry in quarantined[:NAMED]:
+        code, source = code_of(entry), one_line(entry.source)
+        extra = {STREAM: stream, REASON: code, SOURCE: source}
+        log.warning("%s: quarantined, %s", source, code, extra=extra)
+    counts = Counter(map(outcome_of, entries))
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    numbers = {f"{SIGNALS.name}.{outcome}": count for outcome, count in counts.items()}
+    log.info("%s: took %d signals in: %s", stream, len(entries), told, extra={STREAM: stream, **numbers})
+
+
+def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlement]]) -> None:
+    """A warning for each delivery that was given up on; the others are for who looks closely."""
+    is_close = log.isEnabledFor(logging.DEBUG)
+    for _, settlement in settled:
+        is_dead = settlement.state is DeliveryState.DEAD
+        if not is_dead and not is_close:
+            continue
+        it, state, error = settlement.delivery, settlement.state.value, one_line(settlement.error or "")
+        extra = {STREAM: it.stream, DESTINATION: it.destination, LANE: it.lane.value, STATE: state, DELIVERY: it.id}
+        log.log(
+            logging.WARNING if is_dead else logging.DEBUG,
+            "%s: delivery %s is %s: %s",
+            it.destination,
+            it.id,
+            state,
+            error or "no trouble",
+            extra={**extra, ERROR: error} if error else extra,
+        )
+
+
+def record_swept(log: logging.Logger, swept: Swept) -> None:
+    """An error for each loss, a warning for each pause and whatever else people should know, and a line for the sweep."""
+    for loss in swept.lost:
+        _record_loss(log, loss, swept.stream)
+    for pause in swept.paused.values():
+        _record_pause(log, pause)
+    for warning in swept.warnings:
+        log.warning("%s: %s", swept.stream, one_line(warning), extra={STREAM: swept.stream})
+    done = {"taken": swept.taken, "repointed": swept.repointed, "released": swept.released, "lost": len(swept.lost)}
+    told = ", ".join(f"{count} {what}" for what, count in done.items())
+    numbers = {f"alert_router.sweep.{what}": count for what, count in done.items()}
+    level = logging.INFO if any(done.values()) else logging.DEBUG
+    log.log(level, "%s: swept: %s", swept.stream, told, extra={STREAM: swept.stream, **numbers})
+
+
+def one_line(text: str) -> str:
+    """A text on one line of bounded length; what does not print is a blank."""
+    return "".join(character if character.isprintable() else " " for character in text[:LONGEST])
+
+
+def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:
+    (hub, partition), (first, last), why = loss.era.partition, loss.span, one_line(loss.why)
+    log.error(
+        "%s: partition %s, epoch %d: lost %d to %d: %s",
+        hub,
+        partition,
+        loss.era.epoch,
+        first,
+        last,
+        why,
+        extra={STREAM: stream, PARTITION: partition, EPOCH: loss.era.epoch, FIRST: first, LAST: last, ERROR: why},
+    )
+
+
+def _record_pause(log: logging.Logger, pause: Pause) -> None:
+    error = one_line(pause.error)
+    extra = {STREAM: pause.stream, DESTINATION: pause.destination, ERROR: error}
+    since = f"{pause.since:%Y-%m-%dT%H:%M:%SZ}"
+    log.warning("%s: paused since %s: %s", pause.destination, since, error, extra=extra)

@@ -1,0 +1,96 @@
+"""Metrics, traces and log records in one hand."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from router.domain.notices import RecordEntry
+from router.domain.ports import Claim, Settlement
+from router.domain.sweeps import Swept
+from router.telemetry import measures, records
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import Meter
+    from opentelemetry.trace import Tracer
+
+    from router.telemetry.spans import Traced
+
+SCOPE = "alert_router"
+"""The name under which metrics and spans are told: https://opentelemetry.io/docs/specs/otel/common/instrumentation-scope/"""
+
+
+class Telemetry:
+    """Tells of what rooms returned; a process needs one, since an instrument is made once.
+
+    Where no meter or tracer is given they are the process's own, also if an SDK is set up later. Nothing here raises for what
+    values hold.
+    """
+
+    def __init__(
+        self,
+        meter: Meter | None = None,
+        tracer: Tracer | None = None,
+        log: logging.Logger | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        # Whoever only reads rules or files imports this module too, and should not pay for OpenTelemetry.
+        from opentelemetry import metrics, trace
+
+        from router.telemetry.meters import Meters
+        from router.telemetry.spans import Spans
+
+        self._meters = Meters(metrics.get_meter(SCOPE) if meter is None else meter, clock)
+        self._spans = Spans(trace.get_tracer(SCOPE) if tracer is None else tracer)
+        self._log = logging.getLogger(records.LOGGER) if log is None else log
+
+    def took(self, entries: Sequence[RecordEntry], stream: str) -> None:
+        """Tells what the signals of a batch came to; `stream` is where it came in."""
+        self._meters.count(measures.measures_of_taken(entries, stream))
+        records.record_taken(self._log, entries, stream)
+
+    def delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
+        """Tells what became of claims."""
+        self._meters.count(measures.measures_of_delivered(settled))
+        self._meters.record(measures.ages_of_delivered(settled))
+        records.record_delivered(self._log, settled)
+
+    def swept(self, swept: Swept) -> None:
+        """Tells what a sweep found and did."""
+        self._meters.count(measures.measures_of_swept(swept))
+        self._meters.show(swept)
+        records.record_swept(self._log, swept)
+
+    def taking(
+        self,
+        stream: str,
+        traces: Sequence[str | None],
+        parent: str | None = None,
+        *,
+        partition: str | None = None,
+        group: str | None = None,
+    ) -> Traced:
+        """A context in which a batch is taken in. `traces` are the traceparents that its messages came with, one for each.
+
+        `parent` is that of the call itself, where the current context does not know it. `partition` is the hub's, `group` the
+        consumer group. A text that is no traceparent is none.
+        """
+        return self._spans.taking(stream, traces, parent, partition, group)
+
+    def delivering(self, claims: Sequence[Claim]) -> Traced:
+        """A context in which claims, one or more and all of one destination, are sent in one conversation."""
+        return self._spans.delivering(claims)
+
+    def traceparent(self) -> str | None:
+        """The traceparent of the current span, to keep with messages that came with none; None where there is no span."""
+        return self._spans.find_traceparent()
+
+    def headers(self) -> dict[str, str]:
+        """The headers that let a destination go on with the current span; none where there is none.
+
+        https://www.w3.org/TR/trace-context/#traceparent-header
+        """
+        traceparent = self.traceparent()
+        return {"traceparent": traceparent} if traceparent is not None else {}

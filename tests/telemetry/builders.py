@@ -1,0 +1,101 @@
+"""Values that rooms return: a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from router.domain.decisions import Change
+from router.domain.journal import Era, Loss, Partition, Span
+from router.domain.notices import Delivery, Receipt, RecordEntry
+from router.domain.ports import Claim, DeliveryState, Pause, Settlement
+from router.domain.rulebook import Lane
+from router.domain.sweeps import Swept
+from tests.builders import NOW
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
+ANOTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def an_entry(outcome: str = "routed", reason: str = "routes: tickets", **changes: object) -> RecordEntry:
+    """What is on record of one high alert."""
+    entry = RecordEntry(
+        key="cwpp:0:1:7",
+        at="2026-11-24T12:00:00Z",
+        id="alert-1",
+        stream="cwpp",
+        kind="alert",
+        type="VM_Test",
+        title="Something happened",
+        severity="High",
+        status="New",
+        plan="VirtualMachines",
+        resource=None,
+        sample=False,
+        outcome=outcome,
+        reason=reason,
+        notice=None,
+        suppressed_by=None,
+        suppressed_until=None,
+        tactics=(),
+        techniques=(),
+        routes=(),
+        destinations=(),
+        rulebook="0123456789ab",
+        source="cwpp/0:7",
+    )
+    return replace(entry, **changes)  # type: ignore[arg-type]
+
+
+def an_unread_entry(reason: str = "not_json", source: str = "cwpp/0:7") -> RecordEntry:
+    """What is on record of a message that was not understood."""
+    return an_entry(
+        "quarantined", reason, source=source, id=None, stream=None, kind="unknown", type=None, title=None, severity=None
+    )
+
+
+def a_claim(
+    trace: str | None = None, *, destination: str = "oncall", lane: Lane = Lane.PAGE, number: int = 1, key: str = "k"
+) -> Claim:
+    """A claim on a page that was owed at NOW."""
+    delivery = Delivery(
+        stream="cwpp",
+        destination=destination,
+        lane=lane,
+        key=key,
+        turn=1,
+        change=Change.OPENED,
+        opened=1,
+        content=an_entry(),
+        trace=trace,
+    )
+    return Claim(delivery=delivery, number=number, born=NOW)
+
+
+def settled(
+    claim: Claim,
+    state: DeliveryState = DeliveryState.SENT,
+    after: timedelta = timedelta(seconds=3),
+    **more: object,
+) -> tuple[Claim, Settlement]:
+    """A claim, and what became of it a while after it was owed."""
+    receipt = Receipt() if state is DeliveryState.SENT else None
+    settlement = Settlement(delivery=claim.delivery, state=state, at=NOW + after, receipt=receipt)
+    return claim, replace(settlement, **more)  # type: ignore[arg-type]
+
+
+def swept(stream: str = "cwpp", at: datetime = NOW, **found: object) -> Swept:
+    """A sweep that found nothing but what is said."""
+    return replace(Swept(stream=stream, at=at), **found)  # type: ignore[arg-type]
+
+
+def a_loss(first: int, last: int, why: str = "the hub no longer has it") -> Loss:
+    """Numbers of partition 3 that are lost."""
+    return Loss(Era(Partition("cwpp", "3"), 2), Span(first, last), NOW, why)
+
+
+def a_pause(destination: str = "oncall", error: str = "pagerduty: answered 401") -> Pause:
+    """A destination that refuses our credentials."""
+    return Pause(stream="cwpp", destination=destination, since=NOW, probe=NOW + timedelta(minutes=5), error=error)

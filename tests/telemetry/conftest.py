@@ -1,0 +1,13 @@
+"""A telemetry that is listened to, for each test a new one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.telemetry.listening import Listening
+
+
+@pytest.fixture
+def listening() -> Listening:
+    """Listens to a telemetry of its own."""
+    return Listening()

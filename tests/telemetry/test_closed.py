@@ -1,0 +1,154 @@
+"""Whatever messages and destinations say, what is told of them comes from closed sets."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.decisions import Change, Outcome
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import RecordEntry
+from router.domain.ports import Backlog, DeliveryState
+from router.domain.reasons import Code
+from router.domain.rulebook import Lane
+from router.domain.signals import Kind, Severity, Stream
+from router.telemetry import instruments as names
+from router.telemetry import records, spans
+from tests.builders import NOW
+from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, settled, swept
+from tests.telemetry.listening import Listening, attributes_of
+
+CANARY = "canary"
+DESTINATIONS = {"oncall"}
+
+WORDS: Mapping[str, set[str]] = {
+    names.STREAM: set(Stream) | {"unknown"},
+    names.OUTCOME: set(Outcome) | {"unknown"},
+    names.REASON: set(Code) | {"unknown"},
+    names.KIND: set(Kind) | {"unknown"},
+    names.SEVERITY: {severity.label for severity in Severity} | {"unknown"},
+    names.DESTINATION: DESTINATIONS,
+    names.LANE: set(Lane),
+    names.STATE: set(DeliveryState),
+    names.CHANGE: set(Change),
+    names.PARTITION: {"0", "3"},
+}
+
+HOSTILE = st.text(max_size=40) | st.sampled_from(
+    ["\n2026-11-24 ERROR forged", "\ud800", "\u202eabc", "routes", "High:", "a" * 5000, "https://x/?sig=secret"]
+)
+TEXTS = HOSTILE.map(lambda text: text + CANARY)
+MAYBE = st.none() | TEXTS
+KINDS: st.SearchStrategy[type[DeliveryError]] = st.sampled_from([Rejected, Unauthorized, Unavailable])
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> RecordEntry:
+    """An entry every text of which may be anything; it is no real one."""
+    return an_entry(
+        draw(st.sampled_from([*Outcome]) | TEXTS),
+        draw(st.sampled_from([*Code]).map(lambda code: f"{code}: {CANARY}") | TEXTS),
+        key=draw(TEXTS),
+        id=draw(MAYBE),
+        stream=draw(st.sampled_from([*Stream]) | MAYBE),
+        kind=draw(TEXTS),
+        type=draw(MAYBE),
+        title=draw(MAYBE),
+        severity=draw(MAYBE),
+        status=draw(MAYBE),
+        plan=draw(MAYBE),
+        resource=draw(MAYBE),
+        suppressed_by=draw(MAYBE),
+        routes=(draw(TEXTS),),
+        rulebook=draw(TEXTS),
+        destinations=(draw(TEXTS),),
+    )
+
+
+@given(batch=st.lists(entries(), max_size=5))
+def test_signals_are_told_in_our_own_words(batch: list[RecordEntry]) -> None:
+    """Attributes are of closed sets, and no record holds a word of a message."""
+    listening = Listening(logging.DEBUG)
+    listening.telemetry.took(batch, "cwpp")
+    _expect_closed_metrics(listening)
+    for record in listening.records:
+        assert CANARY not in record.getMessage()
+        assert CANARY not in str(attributes_of(record))
+
+
+@given(error=TEXTS, trace=MAYBE, state=st.sampled_from(DeliveryState), kind=KINDS)
+def test_deliveries_are_told_in_our_own_words(
+    error: str, trace: str | None, state: DeliveryState, kind: type[DeliveryError]
+) -> None:
+    """An error stands on one line of a record, and nowhere else."""
+    listening = Listening(logging.DEBUG)
+    claim = a_claim(trace)
+    with listening.telemetry.delivering([claim]) as span:
+        span.brought([kind(error)])
+    listening.telemetry.delivered([settled(claim, state, error=error)])
+    _expect_closed_metrics(listening)
+    _expect_closed_spans(listening)
+    for record in listening.records:
+        _expect_one_line(record)
+        assert CANARY not in str({**attributes_of(record), records.ERROR: None})
+
+
+@given(why=TEXTS, error=TEXTS, warning=TEXTS)
+def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) -> None:
+    """What a hub or a destination said stands on one line of a record."""
+    listening = Listening(logging.DEBUG)
+    found = swept(
+        lost=[a_loss(1, 2, why)],
+        lag={"0": 1},
+        backlog={"oncall": Backlog(Lane.PAGE, NOW, 1)},
+        paused={"oncall": a_pause(error=error)},
+        warnings=[warning],
+    )
+    listening.telemetry.swept(found)
+    _expect_closed_metrics(listening)
+    for record in listening.records:
+        _expect_one_line(record)
+        assert CANARY not in str({**attributes_of(record), records.ERROR: None})
+
+
+@given(traces=st.lists(MAYBE, max_size=5), parent=MAYBE)
+def test_spans_of_batches_are_told_in_our_own_words(traces: list[str | None], parent: str | None) -> None:
+    """What is no traceparent leaves no trace."""
+    listening = Listening()
+    with listening.telemetry.taking("cwpp", traces, parent, partition="0"):
+        pass
+    _expect_closed_spans(listening)
+    assert (listening.span().parent, list(listening.span().links)) == (None, [])
+
+
+def _expect_closed_metrics(listening: Listening) -> None:
+    for metric in listening.metrics().values():
+        for point in metric.data.data_points:
+            for name, value in (point.attributes or {}).items():
+                assert value in WORDS[name]
+
+
+def _expect_closed_spans(listening: Listening) -> None:
+    known: dict[str, set[str]] = {
+        **WORDS,
+        spans.SYSTEM: {"eventhubs"},
+        spans.OPERATION: {"process"},
+        spans.OPERATION_TYPE: {"process"},
+        spans.HUB: set(Stream),
+        spans.ERROR: {"Rejected", "Unauthorized", "Unavailable"},
+        names.DELIVERY: {a_claim().delivery.id},
+    }
+    for span in listening.spans():
+        assert span.name in {"process cwpp", "deliver oncall"}
+        assert not span.events
+        assert span.status.description is None
+        for name, value in (span.attributes or {}).items():
+            assert isinstance(value, int) or str(value) in known[name]
+
+
+def _expect_one_line(record: logging.LogRecord) -> None:
+    assert record.getMessage().isprintable()
+    assert len(record.getMessage()) < 2 * records.LONGEST
