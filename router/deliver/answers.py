@@ -23,6 +23,10 @@ class Answers:
         self._http = http
         self._logs = logs
 
+    async def close(self) -> None:
+        """Closes the clients of logs endpoints; the HTTP connections belong to who made them."""
+        await self._logs.close()
+
     async def answer(self, ask: Ask) -> HttpAnswer | None:
         """What came of an ask; raises the DeliveryError that is to be raised into the destination."""
         match ask:

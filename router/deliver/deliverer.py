@@ -8,21 +8,15 @@ down yet is sent again if the process dies just then, which is why a destination
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from router.deliver.answers import Answers
 from router.deliver.retry import PROBE, put_back, settlement_for
+from router.deliver.sending import Sending
 from router.domain.asks import Result
-from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Claim, DestinationKind, Outbox, Pause, Settlement
-
-LEASE = timedelta(minutes=5)
-"""How long a claim is this worker's alone."""
-
-CONVERSATION = 240.0
-"""Seconds that one conversation may take, however many requests it needs; less than the lease."""
+from router.domain.errors import Unauthorized
+from router.domain.notices import Receipt
+from router.domain.ports import Claim, Outbox, Pause, Settlement
 
 GATHER = 0.03
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""
@@ -35,23 +29,19 @@ class Deliverer:
         self,
         stream: str,
         name: str,
-        kind: DestinationKind,
+        sending: Sending,
         *,
         outbox: Outbox,
-        answers: Answers,
-        secrets: Mapping[str, str],
         clock: Callable[[], datetime],
         slots: int,
     ) -> None:
         self._stream = stream
         self._name = name
-        self._kind = kind
+        self._sending = sending
         self._outbox = outbox
-        self._answers = answers
-        self._secrets = secrets
         self._clock = clock
         self._slots = slots
-        self._appetite = slots * 8 * kind.batch
+        self._appetite = slots * 8 * sending.batch
 
     async def drain(self) -> None:
         """Delivers until nothing is due here, or the destination refuses our credentials; raises StoreError."""
@@ -82,7 +72,9 @@ class Deliverer:
 
     async def _claim(self, desk: _Desk, limit: int) -> Sequence[Claim]:
         # What falls due meanwhile is for the next drain: a destination that hangs must not keep this one from its end.
-        return await self._outbox.claim(self._stream, self._name, desk.began, self._clock() + LEASE, limit)
+        return await self._outbox.claim(
+            self._stream, self._name, desk.began, self._clock() + self._sending.lease, limit
+        )
 
     async def _settle(self, desk: _Desk) -> None:
         finished, desk.finished = desk.finished, []
@@ -115,32 +107,13 @@ class Deliverer:
 
     async def _work(self, desk: _Desk) -> None:
         while True:
-            claims = await desk.take(self._kind.batch)
+            claims = await desk.take(self._sending.batch)
             results: Sequence[Result | None] = [None] * len(claims)
             if not desk.refused:
-                results = await self._send(claims)
+                results = await self._sending.send(claims)
                 desk.refused = desk.refused or any(isinstance(result, Unauthorized) for result in results)
             desk.finished.extend(zip(claims, results, strict=True))
             desk.progress.set()
-
-    async def _send(self, claims: Sequence[Claim]) -> Sequence[Result]:
-        attempts = [
-            Attempt(
-                delivery=claim.delivery,
-                number=claim.number,
-                now=self._clock(),
-                secrets=self._secrets,
-                opening=claim.opening,
-            )
-            for claim in claims
-        ]
-        try:
-            async with asyncio.timeout(CONVERSATION):
-                return await self._answers.converse(self._kind, attempts)
-        except TimeoutError:
-            return [Unavailable(f"no end within {CONVERSATION:.0f} s")] * len(claims)
-        except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not stop the lane.
-            return [Rejected(f"internal: {type(fault).__name__}")] * len(claims)
 
 
 class _Desk:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
 
@@ -32,10 +33,20 @@ for _name in ("httpx", "httpcore", "aiohttp.client"):
 
 
 class Http:
-    """Sends requests, one connection pool for all destinations; follows no redirect and keeps no cookie."""
+    """Sends requests, one connection pool for all destinations; follows no redirect and keeps no cookie.
 
-    def __init__(self, tls: ssl.SSLContext, connections: int = 128, timeout: float = TIMEOUT) -> None:
+    `headers` gives what every request bears beside its own: the trace that it goes on with.
+    """
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        connections: int = 128,
+        timeout: float = TIMEOUT,
+        headers: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._tls = tls
+        self._headers = headers
         self._connections = connections
         self._timeout = timeout
 
@@ -61,14 +72,15 @@ class Http:
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
-        asked = httpx.Request(request.method, _parsed(request.url), headers=request.headers, content=request.body)
+        headers = {**self._headers(), **request.headers}
+        asked = httpx.Request(request.method, _parsed(request.url), headers=headers, content=request.body)
         response = await self._transport.handle_async_request(asked)
         try:
             body = await _read(response)
         finally:
             await response.aclose()
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
-        return HttpAnswer(status=response.status_code, headers=headers, body=body)
+        answered = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers.raw}
+        return HttpAnswer(status=response.status_code, headers=answered, body=body)
 
 
 # Parsing a URL costs as much as the rest of a request, and a destination has few of them.

@@ -16,6 +16,9 @@ from router.domain.rulebook import Lane
 LONGEST = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane.ROWS: timedelta(hours=72)}
 """How old a delivery may grow before it is given up on."""
 
+LEASE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=5), Lane.ROWS: timedelta(minutes=5)}
+"""How long a claim is one worker's alone. If the worker dies, the delivery waits so long; a request takes 30 s at most."""
+
 PROBE = timedelta(minutes=5)
 """How long a destination that refuses our credentials is left alone before one delivery tries again."""
 

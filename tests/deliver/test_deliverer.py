@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from router.deliver import Answers, Deliverer, deliver_due
+from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
 from router.deliver.files import append
 from router.deliver.http import Http
 from router.deliver.logs import Logs
@@ -23,8 +23,10 @@ from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Deduplication, DeliveryState
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
+from router.telemetry import Telemetry
 from tests.builders import NOW
-from tests.store.test_contract import a_delivery, states
+from tests.store.acts import states
+from tests.store.builders import a_delivery
 
 type Answer = Callable[[Attempt], Result]
 
@@ -90,7 +92,14 @@ async def _drain(store: SqliteStore, clock: Clock, kinds: Mapping[str, Scripted]
     async with Http(ssl.create_default_context()) as http:
         answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None))
         deliverers = [
-            Deliverer("cwpp", name, kind, outbox=store.outbox, answers=answers, secrets={}, clock=clock, slots=4)
+            Deliverer(
+                "cwpp",
+                name,
+                Sending(kind, answers, {}, clock, LEASE[Lane.TICKET], Telemetry().delivering),
+                outbox=store.outbox,
+                clock=clock,
+                slots=4,
+            )
             for name, kind in kinds.items()
         ]
         await deliver_due(deliverers, store.outbox, clock, [("cwpp", list(kinds))])

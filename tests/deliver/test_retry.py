@@ -13,7 +13,7 @@ from router.domain.notices import Receipt
 from router.domain.ports import Claim, DeliveryState
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.test_contract import a_delivery
+from tests.store.builders import a_delivery
 
 
 def a_claim(number: int = 1, *, age: timedelta = timedelta(), lane: Lane = Lane.TICKET) -> Claim:

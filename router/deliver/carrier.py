@@ -1,0 +1,160 @@
+"""Delivers what a pointer from a queue points at, at one destination.
+
+Many pointers are carried at a time, each on its own. What cannot be tried just now is pointed at again later, and that
+spends no attempt: the destination refuses our credentials, or has its share of this worker's slots already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from router.deliver.retry import PROBE, put_back, settlement_for
+from router.deliver.sending import Sending
+from router.domain.asks import Result
+from router.domain.errors import StoreError, Unauthorized
+from router.domain.ports import SUSPECT, Claim, Pause, Pointed, Pointer, Settlement
+from router.domain.rulebook import Lane
+
+BUSY = timedelta(seconds=5)
+"""How long a pointer waits where its destination has its share of the slots."""
+
+FRESH = timedelta(seconds=5)
+"""How long what was read about pauses is trusted."""
+
+ROUNDS = 20
+"""Sends, one after the other, that one pointer into the rows lane is good for; what is left is pointed at again."""
+
+type Carried = list[tuple[Claim, Settlement]]
+"""What was tried, and what became of it."""
+
+
+class Carrier:
+    """Carries pointers to one destination, `slots` at a time; `alone` is held by what may kill its worker."""
+
+    def __init__(
+        self,
+        stream: str,
+        name: str,
+        sending: Sending,
+        *,
+        outbox: Pointed,
+        clock: Callable[[], datetime],
+        slots: int,
+        alone: asyncio.Lock,
+    ) -> None:
+        self._stream = stream
+        self._name = name
+        self._sending = sending
+        self._outbox = outbox
+        self._clock = clock
+        self._slots = slots
+        self._alone = alone
+        self._in_hand = 0
+        self._unwritten: Carried = []
+        self._looked: tuple[datetime, Pause | None] | None = None
+
+    async def carry(self, pointer: Pointer) -> Carried:
+        """Delivers what lies there and is due; raises StoreError, after which the pointer must come again."""
+        now = self._clock()
+        if self._in_hand >= self._slots:
+            await self._outbox.put_off(pointer, now + BUSY)
+            return []
+        self._in_hand += 1
+        try:
+            written = await self._write_again()
+            pause = await self._find_pause(now)
+            if pause is None:
+                return [*written, *await self._carry(pointer, now)]
+            return [*written, *await self._probe(pointer, pause, now)]
+        finally:
+            self._in_hand -= 1
+
+    async def _carry(self, pointer: Pointer, began: datetime) -> Carried:
+        carried: Carried = []
+        for _ in range(ROUNDS):
+            # What falls due meanwhile has a pointer of its own.
+            claims = await self._claim(pointer, began, self._sending.batch)
+            carried += await self._send(claims)
+            is_more = pointer.lane is Lane.ROWS and (len(claims) == self._sending.batch or _is_suspect(claims))
+            if not is_more:
+                return carried
+            if any(settlement.error is not None for _, settlement in carried):
+                # What is left has the same trouble ahead of it: later.
+                break
+        await self._outbox.put_off(pointer, self._clock() + BUSY)
+        return carried
+
+    async def _probe(self, pointer: Pointer, pause: Pause, now: datetime) -> Carried:
+        """One delivery probes a paused destination when that is due; the rest waits until it got through."""
+        next = now + PROBE
+        if now < pause.probe or not await self._outbox.probe(pause, next):
+            await self._outbox.put_off(pointer, max(pause.probe, now + BUSY))
+            return []
+        self._looked = None
+        claims = await self._claim(pointer, now, 1)
+        if not claims:
+            # Nothing to probe with: the next pointer may.
+            await self._outbox.pause(replace(pause, probe=now))
+            return []
+        carried = await self._send(claims)
+        if any(settlement.receipt is not None for _, settlement in carried):
+            await self._outbox.resume(self._stream, self._name)
+        if pointer.lane is Lane.ROWS:
+            await self._outbox.put_off(pointer, self._clock() + BUSY)
+        return carried
+
+    async def _claim(self, pointer: Pointer, due: datetime, limit: int) -> Sequence[Claim]:
+        return await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
+
+    async def _send(self, claims: Sequence[Claim]) -> Carried:
+        if not claims:
+            return []
+        if not _is_suspect(claims):
+            results = await self._sending.send(claims)
+        elif self._alone.locked():
+            return await self._settle(claims, [None] * len(claims), BUSY)
+        else:
+            async with self._alone:
+                results = await self._sending.send(claims)
+        refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
+        carried = await self._settle(claims, results, PROBE)
+        if refusal is not None:
+            now = self._clock()
+            pause = Pause(stream=self._stream, destination=self._name, since=now, probe=now + PROBE, error=str(refusal))
+            await self._outbox.pause(pause)
+            self._looked = (now, pause)
+        return carried
+
+    async def _settle(self, claims: Sequence[Claim], results: Sequence[Result | None], wait: timedelta) -> Carried:
+        now = self._clock()
+        settlements = [
+            put_back(claim, now + wait, now) if result is None else settlement_for(claim, result, now)
+            for claim, result in zip(claims, results, strict=True)
+        ]
+        return await self._write(list(zip(claims, settlements, strict=True)))
+
+    async def _write_again(self) -> Carried:
+        """Writes down what storage did not take before, so that nobody is told again what they were told."""
+        unwritten, self._unwritten = self._unwritten, []
+        return await self._write(unwritten)
+
+    async def _write(self, carried: Carried) -> Carried:
+        try:
+            await self._outbox.settle([settlement for _, settlement in carried])
+        except StoreError:
+            self._unwritten += carried
+            raise
+        return carried
+
+    async def _find_pause(self, now: datetime) -> Pause | None:
+        if self._looked is None or now - self._looked[0] > FRESH:
+            self._looked = (now, (await self._outbox.pauses(self._stream)).get(self._name))
+        return self._looked[1]
+
+
+def _is_suspect(claims: Sequence[Claim]) -> bool:
+    """Whether workers died of this delivery, or while it was in hand; such a one comes alone."""
+    return any(claim.lost >= SUSPECT for claim in claims)

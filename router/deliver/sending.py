@@ -1,0 +1,65 @@
+"""One destination's sends: what each attempt is given, how long it may take, and what its result means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from router.deliver.answers import Answers
+from router.domain.asks import Result
+from router.domain.errors import Rejected, Unavailable
+from router.domain.notices import Attempt
+from router.domain.ports import Claim, DestinationKind, Tracing
+
+SHARE_OF_LEASE = 0.8
+"""One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""
+
+
+class Sending:
+    """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send."""
+
+    def __init__(
+        self,
+        kind: DestinationKind,
+        answers: Answers,
+        secrets: Mapping[str, str],
+        clock: Callable[[], datetime],
+        lease: timedelta,
+        tracing: Tracing,
+    ) -> None:
+        self._kind = kind
+        self._answers = answers
+        self._secrets = secrets
+        self._clock = clock
+        self._tracing = tracing
+        self.lease = lease
+
+    @property
+    def batch(self) -> int:
+        """How many deliveries one send may carry."""
+        return self._kind.batch
+
+    async def send(self, claims: Sequence[Claim]) -> Sequence[Result]:
+        """Sends claims in one conversation; returns one result for each, in their order, and raises nothing."""
+        attempts = [
+            Attempt(
+                delivery=claim.delivery,
+                number=claim.number,
+                now=self._clock(),
+                secrets=self._secrets,
+                opening=claim.opening,
+            )
+            for claim in claims
+        ]
+        longest = self.lease.total_seconds() * SHARE_OF_LEASE
+        try:
+            with self._tracing(claims) as hearing:
+                async with asyncio.timeout(longest):
+                    results = await self._answers.converse(self._kind, attempts)
+                hearing.brought(results)
+                return results
+        except TimeoutError:
+            return [Unavailable(f"no end within {longest:.0f} s")] * len(claims)
+        except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not stop the lane.
+            return [Rejected(f"internal: {type(fault).__name__}")] * len(claims)

@@ -1,0 +1,241 @@
+"""How deliveries leave behind queues: a pointer is a hint, and what cannot be tried just now costs no attempt."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+import pytest
+
+from router.deliver import LEASE, Answers, Carrier, Sending
+from router.deliver.carrier import BUSY, Carried
+from router.deliver.http import Http
+from router.deliver.logs import Logs
+from router.deliver.retry import PROBE
+from router.domain.asks import Result
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt, Receipt
+from router.domain.ports import SUSPECT, Claim, DeliveryState, Pointer
+from router.domain.rulebook import Lane
+from router.store.azure_storage import Account, Address, AzureStore
+from router.telemetry import Telemetry
+from tests.deliver.test_deliverer import Clock, InBatches, Scripted, sent
+from tests.stack.azurite import Azurite
+from tests.store.builders import a_delivery
+
+HOUR = timedelta(hours=1)
+
+
+class Post:
+    """A store in Azurite, a scripted destination called `tickets`, and the pointers to what is owed there."""
+
+    def __init__(self, run: Callable[..., object], store: AzureStore) -> None:
+        self.run: Callable[..., object] = run
+        self.store = store
+        self.clock = Clock()
+        self.alone = asyncio.Lock()
+
+    def carrier(self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET) -> Carrier:
+        answers = Answers(Http(ssl.create_default_context()), Logs(lambda endpoint: pytest.fail(endpoint), None))
+        sending = Sending(kind, answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
+        return Carrier(
+            "cwpp",
+            "tickets",
+            sending,
+            outbox=self.store.outbox,
+            clock=self.clock,
+            slots=slots,
+            alone=self.alone,
+        )
+
+    def owe(self, *keys: str, lane: Lane = Lane.TICKET) -> None:
+        self.run(self.store.outbox.add([a_delivery(key=key, lane=lane) for key in keys], self.clock()))
+
+    def pointers(self, lane: Lane = Lane.TICKET) -> list[Pointer]:
+        """Every pointer that shows in the queue now; each is taken out of it."""
+
+        async def taken() -> list[Pointer]:
+            queue, found = self.store.outbox.queue("cwpp", lane), []
+            while messages := await queue.receive(32, timedelta(minutes=10)):
+                for text, handle in messages:
+                    found.append(self.store.outbox.pointer("cwpp", lane, text))
+                    await queue.delete(handle)
+            return [pointer for pointer in found if pointer is not None]
+
+        return self.run(taken())  # type: ignore[return-value]
+
+    def carry(self, carrier: Carrier, *pointers: Pointer) -> Carried:
+        """Carries pointers, all at once."""
+
+        async def carried() -> Carried:
+            done = await asyncio.gather(*map(carrier.carry, pointers))
+            return [one for each in done for one in each]
+
+        return self.run(carried())  # type: ignore[return-value]
+
+    def claim(self, pointer: Pointer) -> Sequence[Claim]:
+        """Claims what a pointer points at, as a worker does that dies of it."""
+        end = self.clock() + LEASE[Lane.TICKET]
+        return self.run(self.store.outbox.claim_at(pointer, self.clock(), end, 1))  # type: ignore[return-value]
+
+    def states(self) -> dict[DeliveryState, int]:
+        async def counted() -> dict[DeliveryState, int]:
+            return {state: count for (_, state), count in (await self.store.outbox.counts("cwpp")).items()}
+
+        return self.run(counted())  # type: ignore[return-value]
+
+
+@pytest.fixture
+def post(azurite: Azurite) -> Iterator[Post]:
+    """A post with nothing owed."""
+
+    async def opened() -> AzureStore:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        return store
+
+    with asyncio.Runner() as runner:
+        store = runner.run(opened())
+        yield Post(runner.run, store)
+        runner.run(store.close())
+
+
+def told(carried: Carried) -> list[DeliveryState]:
+    return [settlement.state for _, settlement in carried]
+
+
+def test_what_a_pointer_points_at_is_sent_once(post: Post) -> None:
+    """A second pointer, a late one, and one to what is done do nothing."""
+    kind = Scripted(sent)
+    carrier = post.carrier(kind)
+    post.owe("k")
+    (pointer,) = post.pointers()
+    assert told(post.carry(carrier, pointer, pointer)) == [DeliveryState.SENT]
+    assert post.carry(carrier, pointer) == []
+    assert (len(kind.attempts), post.states()) == (1, {DeliveryState.SENT: 1})
+
+
+def test_a_delivery_that_is_owed_again_is_tried_when_it_is_due(post: Post) -> None:
+    """Before that a pointer does nothing, and spends no attempt."""
+    answers: list[Result] = [Unavailable("busy", retry_after=60.0), Receipt(reference="T1")]
+    kind = Scripted(lambda attempt: answers[attempt.number - 1])
+    carrier = post.carrier(kind)
+    post.owe("k")
+    (pointer,) = post.pointers()
+    assert told(post.carry(carrier, pointer)) == [DeliveryState.OWED]
+    assert post.carry(carrier, pointer) == []
+    post.clock.now += timedelta(minutes=1)
+    assert told(post.carry(carrier, pointer)) == [DeliveryState.SENT]
+    assert [attempt.number for attempt in kind.attempts] == [1, 2]
+
+
+def test_one_destination_has_its_share_of_the_slots_and_the_rest_waits_without_an_attempt(post: Post) -> None:
+    """What finds no slot is pointed at again a little later, still owed and untried."""
+    kind = Scripted(sent)
+    carrier = post.carrier(kind, slots=2)
+    post.owe(*(f"k{n}" for n in range(5)))
+    carried = post.carry(carrier, *post.pointers())
+    assert len(carried) == len(kind.attempts) == 2
+    assert post.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 3}
+
+
+def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(post: Post) -> None:
+    """While it is paused nobody is tried; when the probe is due exactly one is; once it gets through all are."""
+    answer: list[Result] = [Unauthorized("401")]
+    kind = Scripted(lambda attempt: answer[0])
+    carrier = post.carrier(kind)
+    post.owe("k0", "k1", "k2")
+    pointers = post.pointers()
+    post.carry(carrier, pointers[0])
+    assert post.carry(carrier, *pointers) == []
+    post.clock.now += PROBE
+    post.carry(carrier, *pointers)
+    assert len(kind.attempts) == 2
+    answer[0] = Receipt(reference="T")
+    post.clock.now += PROBE
+    post.carry(carrier, *pointers)
+    assert len(kind.attempts) == 3
+    post.clock.now += HOUR
+    post.carry(carrier, *pointers)
+    assert post.states() == {DeliveryState.SENT: 3}
+
+
+def test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next(post: Post) -> None:
+    """A stale pointer must not cost a paused destination its probe."""
+    answer: list[Result] = [Receipt(reference="T")]
+    kind = Scripted(lambda attempt: answer[0])
+    carrier = post.carrier(kind)
+    post.owe("k0")
+    (stale,) = post.pointers()
+    post.carry(carrier, stale)
+    answer[0] = Unauthorized("401")
+    post.owe("k1")
+    (other,) = post.pointers()
+    post.carry(carrier, other)
+    answer[0] = Receipt(reference="T")
+    post.clock.now += PROBE
+    assert post.carry(carrier, stale) == []
+    assert told(post.carry(carrier, other)) == [DeliveryState.SENT]
+
+
+def test_in_the_rows_lane_one_pointer_carries_all_that_is_due_there_in_batches(post: Post) -> None:
+    """Rows leave many in one send."""
+    batches: list[int] = []
+
+    class Counted(InBatches):
+        def send(self, attempts: Sequence[Attempt]):  # type: ignore[no-untyped-def]
+            batches.append(len(attempts))
+            return super().send(attempts)
+
+    carrier = post.carrier(Counted(sent), lane=Lane.ROWS)
+    keys = [f"k{n}" for n in range(200)]
+    post.owe(*keys, lane=Lane.ROWS)
+    pointers = post.pointers(Lane.ROWS)
+    assert len(pointers) <= 8
+    for pointer in pointers:
+        post.carry(carrier, pointer)
+    assert post.states() == {DeliveryState.SENT: 200}
+    assert max(batches) == InBatches.batch
+    assert len(batches) < 40
+
+
+def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(post: Post) -> None:
+    """One bad delivery costs no other."""
+    carrier = post.carrier(Scripted(lambda attempt: Rejected("400") if attempt.delivery.key == "k1" else Receipt()))
+    post.owe("k0", "k1", "k2")
+    post.carry(carrier, *post.pointers())
+    assert post.states() == {DeliveryState.SENT: 2, DeliveryState.DEAD: 1}
+
+
+def test_a_delivery_that_kills_its_worker_is_dead_after_as_many_claims(post: Post) -> None:
+    """A claim that nobody settles is lost with its lease; what lost too many is tried alone once more, then given up on."""
+    post.owe("k")
+    (pointer,) = post.pointers()
+    lost: list[int] = []
+    for _ in range(SUSPECT + 1):
+        lost += [claim.lost for claim in post.claim(pointer)]
+        post.clock.now += LEASE[Lane.TICKET]
+    assert lost == list(range(SUSPECT + 1))
+    kind = Scripted(sent)
+    assert post.carry(post.carrier(kind), pointer) == []
+    assert (kind.attempts, post.states()) == ([], {DeliveryState.DEAD: 1})
+
+
+def test_of_two_suspects_one_waits_and_is_still_suspected(post: Post) -> None:
+    """What may kill is tried with no other such delivery beside it; waiting for that spends no attempt and clears nobody."""
+    post.owe("k0", "k1")
+    pointers = post.pointers()
+    for _ in range(SUSPECT):
+        for pointer in pointers:
+            post.claim(pointer)
+        post.clock.now += LEASE[Lane.TICKET]
+    kind = Scripted(sent)
+    carrier = post.carrier(kind)
+    post.run(post.alone.acquire())
+    assert told(post.carry(carrier, pointers[0])) == [DeliveryState.OWED]
+    post.alone.release()
+    post.clock.now += BUSY
+    (again,) = post.claim(pointers[0])
+    assert (again.lost, kind.attempts) == (SUSPECT, [])
