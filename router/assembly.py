@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from router import rulebook as rules_room
-from router.deliver import Answers, Deliverer, deliver_due
+from router.deliver import LEASE, LONGEST, Answers, Carrier, Deliverer, Sending, deliver_due
 from router.destinations import discover
-from router.domain.errors import BadFile, BadPolicy
+from router.domain.errors import BadFile, BadPolicy, BadSetting, RouterError
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.intake import Intake
 from router.readings import Reader
 from router.rulebook import Problem
-from router.settings import Settings
+from router.settings import HUBS, STORAGE, Connection, Settings
+from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
+    from router.hub import Consumer, Namespace
+    from router.service import Service
+    from router.store.azure_storage import Account, AzureStore
+
 type Clock = Callable[[], datetime]
+
+_LOG = logging.getLogger(__name__)
 
 SLOTS = {Lane.PAGE: 64, Lane.TICKET: 64, Lane.ROWS: 8}
 """Sends at a time in each lane of one worker."""
+
+POINTERS = 24
+"""Pointers that a worker carries at a time in each lane: batchSize and newBatchThreshold of host.json together."""
+
+CHECKPOINTS = "checkpoints"
+"""The container in which `serve` keeps how far it has come."""
 
 SHARE = 4
 """One destination may take at most one in so many of a lane's slots, so that its trouble never delays another's."""
@@ -81,31 +97,162 @@ class Delivery:
 @asynccontextmanager
 async def delivery_over(store: Store, rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Delivery]:
     """Room 3 over a store, as long as the context lasts; raises MissingSecret before anything is sent."""
+    async with sendings_over(rules, settings, clock, Telemetry()) as sendings:
+        deliverers = [
+            Deliverer(
+                stream.value,
+                spec.name,
+                sending,
+                outbox=store.outbox,
+                clock=clock,
+                slots=max(1, SLOTS[spec.lane] // SHARE),
+            )
+            for stream, spec, sending in sendings
+        ]
+        yield Delivery(store, rules, deliverers, clock)
+
+
+@asynccontextmanager
+async def sendings_over(
+    rules: Rules, settings: Settings, clock: Clock, telemetry: Telemetry
+) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sending]]]:
+    """What sends to each destination of some rules, as long as the context lasts; raises MissingSecret."""
     from router.deliver.http import Http
     from router.deliver.logs import Logs
 
     secrets_of(rules.books.values(), settings)
-    secrets = {book.stream: secrets_of([book], settings) for book in rules.books.values()}
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(Http(_trust(settings)))
-        logs = Logs(_credential_for, settings.ca_file)
-        stack.push_async_callback(logs.close)
+        answers = Answers(
+            await stack.enter_async_context(Http(_trust(settings))), Logs(_credential_for, settings.ca_file)
+        )
+        stack.push_async_callback(answers.close)
         kinds = discover()
-        deliverers = [
-            Deliverer(
-                book.stream.value,
-                spec.name,
-                kinds[spec.kind](spec.config),
-                outbox=store.outbox,
-                answers=Answers(http, logs),
-                secrets=secrets[book.stream],
-                clock=clock,
-                slots=max(1, SLOTS[spec.lane] // SHARE),
+        yield [
+            (
+                book.stream,
+                spec,
+                Sending(
+                    kinds[spec.kind](spec.config),
+                    answers,
+                    secrets_of([book], settings),
+                    clock,
+                    settings.lease or LEASE[spec.lane],
+                    telemetry.delivering,
+                ),
             )
             for book in rules.books.values()
             for spec in specs_of(book)
         ]
-        yield Delivery(store, rules, deliverers, clock)
+
+
+def storage_for(settings: Settings) -> AzureStore:
+    """The store in the account that the settings name, made in the loop that uses it; raises BadSetting."""
+    from router.store.azure_storage import AzureStore
+
+    return AzureStore(_account_for(settings))
+
+
+def _account_for(settings: Settings) -> Account:
+    from router.store.azure_storage import Account, Address
+
+    found = settings.storage
+    credential = _identity(found) if found.connection_string is None else None
+    try:
+        return Account(Address(found.connection_string, found.endpoints), credential)
+    except ValueError as fault:
+        raise BadSetting(f"{STORAGE}: does not say where a storage account is") from fault
+
+
+def namespace_for(settings: Settings) -> Namespace:
+    """The Event Hubs namespace that the settings name; raises BadSetting."""
+    from router.hub import Namespace
+
+    found = settings.hubs
+    try:
+        if found.connection_string is not None:
+            return Namespace(connection_string=found.connection_string)
+        return Namespace(
+            fully_qualified_namespace=found.endpoints["namespace"],
+            credential=_identity(found),
+            ca_file=settings.ca_file,
+        )
+    except ValueError as fault:
+        raise BadSetting(f"{HUBS}: does not say where a namespace is") from fault
+
+
+@asynccontextmanager
+async def consumers_over(
+    streams: Iterable[Stream], settings: Settings, report: Callable[[RouterError], None]
+) -> AsyncIterator[list[Consumer]]:
+    """What reads the hubs outside Functions, its checkpoints in the storage account; raises BadSetting and StoreError.
+
+    `report` is told of each trouble; none is the end.
+    """
+    from router.hub import Consumer
+
+    async with AsyncExitStack() as stack:
+        account, namespace = _account_for(settings), namespace_for(settings)
+        stack.push_async_callback(account.close)
+        stack.push_async_callback(namespace.close)
+        container = await account.container(CHECKPOINTS)
+        yield [Consumer(namespace, stream.value, container, report) for stream in streams]
+
+
+@asynccontextmanager
+async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+    """The router at work behind hubs and queues, as long as the context lasts.
+
+    Raises MissingSecret, BadSetting and StoreError.
+    """
+    from router.hub import HubReader
+    from router.service import Service
+    from router.taking import Taking
+    from router.watch import GRACE, HoleFiller, Sweeper
+
+    async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
+        sendings = await stack.enter_async_context(sendings_over(rules, settings, clock, telemetry))
+        store = storage_for(settings)
+        stack.push_async_callback(store.close)
+        namespace = namespace_for(settings)
+        stack.push_async_callback(namespace.close)
+        await store.prepare()
+        hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
+        process, alone = uuid4().hex, asyncio.Lock()
+        intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
+        takings = {stream: Taking(intake, store.journal, process) for stream, intake in intakes.items()}
+        yield Service(
+            store=store,
+            books=rules.books,
+            takings=takings,
+            carriers={
+                (stream.value, spec.name): Carrier(
+                    stream.value,
+                    spec.name,
+                    sending,
+                    outbox=store.outbox,
+                    clock=clock,
+                    slots=POINTERS // SHARE,
+                    alone=alone,
+                )
+                for stream, spec, sending in sendings
+            },
+            sweepers={
+                stream: Sweeper(
+                    store,
+                    store.outbox,
+                    book,
+                    intakes[stream],
+                    HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
+                    longest=LONGEST,
+                    named=[spec.name for spec in specs_of(book)],
+                )
+                for stream, book in rules.books.items()
+            },
+            hubs=hubs,
+            telemetry=telemetry,
+            clock=clock,
+        )
 
 
 def specs_of(book: Rulebook) -> list[DestinationSpec]:
@@ -144,14 +291,46 @@ def _credential_for(endpoint: str) -> AsyncTokenCredential:
     return DefaultAzureCredential()
 
 
+@asynccontextmanager
+async def service_at(directory: Path) -> AsyncIterator[Service]:
+    """The service as the app settings say; raises what `load_rules` and `service_over` do.
+
+    The rules are those in a directory, unless a setting names another one. Their problems are said in the log.
+    """
+    settings = Settings()
+    rules = load_rules(settings.rules or directory, list(Stream), now())
+    for problem in rules.problems:
+        _LOG.warning("%s", problem)
+    async with service_over(rules, settings, now) as service:
+        yield service
+
+
+def now() -> datetime:
+    """The clock's time."""
+    return datetime.now(UTC)
+
+
+def _identity(connection: Connection) -> AsyncTokenCredential:
+    from azure.identity.aio import DefaultAzureCredential
+
+    if connection.client_id is None:
+        return DefaultAzureCredential()
+    return DefaultAzureCredential(managed_identity_client_id=connection.client_id)
+
+
 __all__ = [
     "BadPolicy",
     "Delivery",
     "Rules",
+    "consumers_over",
     "delivery_over",
     "intake_over",
     "load_rules",
+    "namespace_for",
     "reader_over",
     "secrets_of",
+    "service_at",
+    "service_over",
     "specs_of",
+    "storage_for",
 ]

@@ -5,20 +5,81 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
 
-from router.domain.errors import MissingSecret
+from router.domain.errors import BadSetting, MissingSecret
+
+STORAGE = "AzureWebJobsStorage"
+"""The setting of the storage account, which is the one that the Functions host has, too."""
+
+HUBS = "EVENT_HUBS"
+"""The setting of the Event Hubs namespace."""
+
+SERVICES = ("blob", "queue", "table")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How an Azure service is reached: by a connection string, for a local stack only, or by identity at endpoints.
+
+    `client_id` names a user-assigned identity; without it the system-assigned one, or the developer's own, is used.
+    """
+
+    connection_string: str | None = field(default=None, repr=False)
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    client_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """App settings by name; in Azure those that hold a secret are Key Vault references."""
+    """App settings by name; in Azure those that hold a secret are Key Vault references.
+
+    Connections are written as Functions does:
+    https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
+    """
 
     values: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
     def ca_file(self) -> str | None:
         """A file of certificate authorities to trust beside the system's: ALERT_ROUTER_CA_FILE."""
-        return self.values.get("ALERT_ROUTER_CA_FILE") or None
+        return self._find("ALERT_ROUTER_CA_FILE")
+
+    @property
+    def rules(self) -> Path | None:
+        """The directory of the rules: ALERT_ROUTER_RULES."""
+        found = self._find("ALERT_ROUTER_RULES")
+        return Path(found) if found is not None else None
+
+    @property
+    def lease(self) -> timedelta | None:
+        """How long a claim is one worker's alone, in every lane: ALERT_ROUTER_LEASE, in seconds."""
+        return self._seconds("ALERT_ROUTER_LEASE")
+
+    @property
+    def grace(self) -> timedelta | None:
+        """How long an event may be missing before it is read again: ALERT_ROUTER_GRACE, in seconds."""
+        return self._seconds("ALERT_ROUTER_GRACE")
+
+    @property
+    def storage(self) -> Connection:
+        """The storage account; raises BadSetting where nothing, or not enough, says where it is."""
+        written = {service: self._find(f"{STORAGE}__{service}ServiceUri") for service in SERVICES}
+        account = self._find(f"{STORAGE}__accountName")
+        endpoints = {
+            service: uri or f"https://{account}.{service}.core.windows.net"
+            for service, uri in written.items()
+            if uri or account
+        }
+        return self._connection(STORAGE, endpoints, {f"{STORAGE}__{service}ServiceUri" for service in SERVICES})
+
+    @property
+    def hubs(self) -> Connection:
+        """The Event Hubs namespace; raises BadSetting where nothing says where it is."""
+        name = f"{HUBS}__fullyQualifiedNamespace"
+        namespace = self._find(name)
+        return self._connection(HUBS, {"namespace": namespace} if namespace is not None else {}, {name})
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:
         """The secrets of those names; raises MissingSecret naming every one that has no value."""
@@ -34,3 +95,25 @@ class Settings:
             )
             raise MissingSecret(f"{', '.join(missing)}: the rules name {what} (environment variable)")
         return found
+
+    def _find(self, name: str) -> str | None:
+        return self.values.get(name, "").strip() or None
+
+    def _connection(self, name: str, endpoints: Mapping[str, str], wanted: set[str]) -> Connection:
+        if (connection_string := self._find(name)) is not None:
+            return Connection(connection_string)
+        if len(endpoints) < len(wanted):
+            raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
+        return Connection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
+
+    def _seconds(self, name: str) -> timedelta | None:
+        written = self._find(name)
+        if written is None:
+            return None
+        try:
+            seconds = float(written)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds <= 24 * 3600:
+            raise BadSetting(f"{name}: {written!r} is no number of seconds above 0 and up to a day")
+        return timedelta(seconds=seconds)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from router.cli.given import clock_for
-from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
+from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
-from router.domain.notices import Notice
+from router.domain.notices import Delivery, Notice
 from router.domain.ports import DeadLetter, Redrive
 
 _SHORT = 12
@@ -52,7 +52,8 @@ def redrive(options: Namespace) -> int:
     became = Counter(asyncio.run(_redrive(options)))
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
     # What is not dead any more came along with its opening.
-    screen().print(f"redriven: {became.total()}; the next run sends them")
+    when = "they are sent within a minute" if options.storage else "the next run sends them"
+    screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:
         screen().print(f"let go: {overtaken}; what was told since leaves nothing to say for them")
     return 0
@@ -66,24 +67,36 @@ def discard(options: Namespace) -> int:
 
 
 async def _letters(options: Namespace) -> Sequence[DeadLetter]:
-    async with store_in(options.state) as store:
+    async with store_in(options) as store:
         return await store.outbox.dead()
 
 
 async def _redrive(options: Namespace) -> list[Redrive]:
-    async with store_in(options.state) as store:
-        # A resolution that a run is sending right now could not be owed again after the opening.
-        store.hold()
-        known = [letter.delivery.id for letter in await store.outbox.dead()]
-        ids, now = ids_meant(options, known), clock_for(options.now)()
-        return [await store.outbox.redrive(id, now) for id in ids]
+    # A resolution that a run is sending right now could not be owed again after the opening.
+    async with store_to_change(options) as store:
+        letters = await store.outbox.dead()
+        ids, now = set(ids_meant(options, [letter.delivery.id for letter in letters])), clock_for(options.now)()
+
+        async def in_turn(deliveries: Sequence[Delivery]) -> list[Redrive]:
+            return [await store.outbox.redrive(delivery.id, now) for delivery in deliveries]
+
+        became = await each(in_turn, _by_signal([one.delivery for one in letters if one.delivery.id in ids]))
+        return [one for some in became for one in some]
 
 
 async def _discard(options: Namespace) -> int:
-    async with store_in(options.state) as store:
+    async with store_to_change(options) as store:
         known = [letter.delivery.id for letter in await store.outbox.dead()]
-        ids, now = ids_meant(options, known), clock_for(options.now)()
-        return sum([await store.outbox.discard(id, now) for id in ids])
+        now = clock_for(options.now)()
+        return sum(await each(lambda letter: store.outbox.discard(letter, now), ids_meant(options, known)))
+
+
+def _by_signal(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
+    """Deliveries of one signal to one destination together, in the order of its turns; their fates hang together."""
+    signals: defaultdict[tuple[str, str, str], list[Delivery]] = defaultdict(list)
+    for delivery in sorted(deliveries, key=lambda one: one.turn):
+        signals[delivery.stream, delivery.destination, delivery.key].append(delivery)
+    return list(signals.values())
 
 
 def _row(letter: DeadLetter) -> tuple[object, ...]:

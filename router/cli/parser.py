@@ -36,6 +36,8 @@ def new_parser() -> Parser:
     _add_rules(commands)
     _add_dead_letters(commands)
     _add_quarantine(commands)
+    _add_send(commands)
+    _add_serve(commands)
     return parser
 
 
@@ -110,7 +112,7 @@ def _add_dead_letters(commands: Commands) -> None:
         _add_now(command, "the time to do it at")
         _add_ids(command)
     for command in (listing, show, redrive, discard):
-        _add_state(command)
+        _add_kept(command)
 
 
 def _add_quarantine(commands: Commands) -> None:
@@ -128,7 +130,18 @@ def _add_quarantine(commands: Commands) -> None:
     for command in (retake, discard):
         _add_ids(command)
     for command in (listing, show, retake, discard):
-        _add_state(command)
+        _add_kept(command)
+
+
+def _add_send(commands: Commands) -> None:
+    send = _command(commands, "send", "send:send", "publish messages from files to an event hub")
+    send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
+    send.add_argument("files", metavar="FILE", nargs="+", help=_FILE)
+
+
+def _add_serve(commands: Commands) -> None:
+    serve = _command(commands, "serve", "serve:serve", "read the event hubs, deliver and sweep, until told to stop")
+    _add_rules_dir(serve)
 
 
 _ID = "an id from the list, or the beginning of one"
@@ -160,6 +173,12 @@ def _add_rules_dir(parser: Parser) -> None:
 def _add_state(parser: Parser, default: str = ".state") -> None:
     help = f"where the state is kept (default: {default})"
     parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
+
+
+def _add_kept(parser: Parser) -> None:
+    _add_state(parser)
+    help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
+    parser.add_argument("--storage", action="store_true", help=help)
 
 
 def _add_now(parser: Parser, help: str = "the time to decide at") -> None:

@@ -10,13 +10,12 @@ from datetime import datetime
 
 from router.assembly import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.kept import ids_for, ids_meant, refuse_unnamed, store_in
+from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.domain.decisions import Outcome
-from router.domain.ports import Kept
+from router.domain.ports import Kept, Store
 from router.intake import Intake, Message
 from router.readings import Reader, Unread
-from router.store.sqlite import SqliteStore
 
 
 def list_it(options: Namespace) -> int:
@@ -66,30 +65,30 @@ def discard(options: Namespace) -> int:
 
 
 async def _kept(options: Namespace) -> Sequence[Kept]:
-    async with store_in(options.state) as store:
+    async with store_in(options) as store:
         return await store.quarantine.all()
 
 
 async def _discard(options: Namespace) -> int:
-    async with store_in(options.state) as store:
+    async with store_in(options) as store:
         known = [one.id for one in await store.quarantine.all()]
-        return sum([await store.quarantine.remove(id) for id in ids_meant(options, known)])
+        return sum(await each(store.quarantine.remove, ids_meant(options, known)))
 
 
 async def _retake(options: Namespace) -> list[str]:
-    async with store_in(options.state) as store:
+    async with store_to_change(options) as store:
         kept = {one.id: one for one in await store.quarantine.all()}
         ids = ids_meant(options, list(kept))
         clock, only = clock_for(options.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
-        store.hold()
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
         lines = [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
         left = {one.id for one in await store.quarantine.all()}
-        return [*lines, f"retaken: {len(set(ids) - left)}; the next run sends what was routed"]
+        when = "what was routed is sent within a minute" if options.storage else "the next run sends what was routed"
+        return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
 
 
-async def _retake_one(kept: Kept, store: SqliteStore, reader: Reader, intake: Intake, now: datetime) -> str:
+async def _retake_one(kept: Kept, store: Store, reader: Reader, intake: Intake, now: datetime) -> str:
     # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
     message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
     readings = reader.read(message)

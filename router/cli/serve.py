@@ -1,0 +1,211 @@
+"""`alert-router serve`: the router outside Functions, until it is told to stop.
+
+Loops run side by side: a sweep every minute, a consumer for each hub, and a carrier for the queue of each stream and lane.
+None of them ends for a fault of storage or of a hub. What else one raises ends them all, and the process with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from math import floor
+from typing import Any
+
+from router.assembly import POINTERS, consumers_over, now, service_over
+from router.cli.given import rules_given
+from router.cli.kept import opening_storage
+from router.domain.errors import RouterError, StoreError
+from router.domain.ports import Queue
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.service import Service
+from router.settings import Settings
+
+SWEEP = 60.0
+"""Seconds from the start of one sweep to the start of the next."""
+
+POLL = 2.0
+"""Seconds between looks into an empty queue."""
+
+HIDDEN = timedelta(minutes=10)
+"""How long a pointer is hidden from others while it is carried."""
+
+STOP = 60.0
+"""Seconds that what is in hand is given to end when the router is told to stop; a claim that did not is due again later."""
+
+TROUBLE = 5.0
+"""Seconds after which a loop goes on that found storage down."""
+
+AGAIN = 60.0
+"""Seconds after which the same trouble is said again; while storage is down, every pointer meets it."""
+
+_LOG = logging.getLogger(__name__)
+
+type Report = Callable[[RouterError], None]
+"""Is told of a trouble."""
+
+
+def serve(options: Namespace) -> int:
+    """Reads the hubs, delivers and sweeps until SIGINT or SIGTERM; 0 after that. A second such signal ends it at once."""
+    _log_to_stderr()
+    asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Namespace) -> None:
+    settings = Settings()
+    rules = rules_given(options.rules, None, now())
+    stop, report = asyncio.Event(), Troubles().tell
+    async with AsyncExitStack() as stack:
+        with opening_storage():
+            service = await stack.enter_async_context(service_over(rules, settings, now))
+            consumers = await stack.enter_async_context(consumers_over(rules.books, settings, report))
+        _heed_signals(stop)
+        _LOG.info("serving %s", ", ".join(rules.books))
+        await run_until_stopped(
+            [
+                repeat(service.sweep, SWEEP, stop, report),
+                *(consumer.run(service.take, stop) for consumer in consumers),
+                *(carry(service, stream, lane, stop, report) for stream in rules.books for lane in lanes_of(stream)),
+            ],
+            stop,
+        )
+    _LOG.info("stopped")
+
+
+async def run_until_stopped(
+    loops: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, grace: float = STOP
+) -> None:
+    """Runs loops that end soon after the stop; those that did not in so many seconds are broken off.
+
+    What one of them raises breaks the others off, and is raised.
+    """
+    try:
+        async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(loop)
+            await stop.wait()
+            _LOG.info("stopping; what is in hand has %.0f seconds to end", grace)
+            bound.reschedule(asyncio.get_running_loop().time() + grace)
+    except TimeoutError:
+        _LOG.warning("not all ended in time; what was broken off is done again after the next start")
+
+
+def lanes_of(stream: Stream) -> list[Lane]:
+    """The lanes of a stream: posture pages nobody."""
+    return [lane for lane in Lane if stream is Stream.CWPP or lane is not Lane.PAGE]
+
+
+async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event, report: Report) -> None:
+    """Begins some work every so many seconds until the stop; where storage is down it is done again next time.
+
+    Work that takes longer leaves out the beginnings that it covers.
+    """
+    clock = asyncio.get_running_loop().time
+    begun = clock()
+    while not stop.is_set():
+        try:
+            await work()
+        except StoreError as fault:
+            report(fault)
+        begun += every * (1 + floor((clock() - begun) / every))
+        await _wait(stop, begun - clock())
+
+
+async def carry(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
+    """Carries the pointers of one queue, many at a time; at the stop receives no more, and ends with what is in hand."""
+    queue = service.store.outbox.queue(stream.value, lane)
+    in_hand: set[asyncio.Task[None]] = set()
+
+    async def carry_one(text: str, handle: object) -> None:
+        # It is hidden from others, so that it is tried here until storage is back.
+        while not await _is_carried(service, stream, lane, queue, text, handle, report):
+            if await _wait(stop, TROUBLE):
+                return
+
+    async with asyncio.TaskGroup() as group:
+        stopping = group.create_task(_wait(stop, None))
+        while not stop.is_set():
+            free = POINTERS - len(in_hand)
+            if not free:
+                await asyncio.wait({*in_hand, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            try:
+                messages = await queue.receive(free, HIDDEN)
+            except StoreError as fault:
+                report(fault)
+                await _wait(stop, TROUBLE)
+                continue
+            for message in messages:
+                carrying = group.create_task(carry_one(*message))
+                in_hand.add(carrying)
+                carrying.add_done_callback(in_hand.discard)
+            if not messages:
+                await _wait(stop, POLL)
+
+
+async def _is_carried(
+    service: Service, stream: Stream, lane: Lane, queue: Queue, text: str, handle: object, report: Report
+) -> bool:
+    try:
+        await service.deliver(stream, lane, text)
+        await queue.delete(handle)
+    except StoreError as fault:
+        report(fault)
+        return False
+    return True
+
+
+class Troubles:
+    """Says troubles in the log, on one line each, and the same one not again within a minute."""
+
+    def __init__(self, log: logging.Logger = _LOG, clock: Callable[[], float] = time.monotonic) -> None:
+        self._log = log
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def tell(self, trouble: RouterError) -> None:
+        """Says a trouble, unless it was said just now."""
+        text, at = " ".join(str(trouble).split()), self._clock()
+        if text not in self._said or at - self._said[text] >= AGAIN:
+            self._said[text] = at
+            self._log.error("%s", text)
+
+
+async def _wait(stop: asyncio.Event, seconds: float | None) -> bool:
+    """Waits for the stop, so many seconds at most; whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await stop.wait()
+    except TimeoutError:
+        return False
+
+
+def _heed_signals(stop: asyncio.Event) -> None:
+    """The first SIGINT or SIGTERM is the stop; then they end the process as they always do."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+
+    def heed() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, heed)
+
+
+def _log_to_stderr() -> None:
+    """Our own lines from INFO up, and those of libraries from WARNING up."""
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("router").setLevel(logging.INFO)

@@ -1,0 +1,57 @@
+"""The router at work behind a hub and queues: what function_app's triggers and `alert-router serve` call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.deliver import Carrier
+from router.domain.journal import Event, Partition
+from router.domain.ports import Hub, QueuedStore
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Stream
+from router.health import Health, health_of
+from router.taking import Taking
+from router.telemetry import Telemetry
+from router.watch import Sweeper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Everything wired for both streams. Each door raises StoreError where storage fails, and must then be tried again."""
+
+    store: QueuedStore
+    books: Mapping[Stream, Rulebook]
+    takings: Mapping[Stream, Taking]
+    carriers: Mapping[tuple[str, str], Carrier]
+    sweepers: Mapping[Stream, Sweeper]
+    hubs: Mapping[Stream, Hub]
+    telemetry: Telemetry
+    clock: Callable[[], datetime]
+
+    async def take(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
+        """Takes events of a stream's hub in; `trace` is the traceparent of the call itself."""
+        stream, traces = Stream(partition.hub), [event.trace for event in events]
+        with self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
+            entries = await self.takings[stream].take(partition, events, self.clock(), self.telemetry.traceparent())
+            self.telemetry.took(entries, stream.value)
+
+    async def deliver(self, stream: Stream, lane: Lane, text: str) -> None:
+        """Delivers what a message of a lane's queue points at."""
+        pointer = self.store.outbox.pointer(stream.value, lane, text)
+        carrier = self.carriers.get((stream.value, pointer.destination)) if pointer is not None else None
+        # What points nowhere is let go: the outbox knows what is owed, and `sweep` gives up on what has nowhere left to go.
+        if pointer is not None and carrier is not None:
+            self.telemetry.delivered(await carrier.carry(pointer))
+
+    async def sweep(self) -> None:
+        """Does once for each stream what runs on a clock."""
+        for stream, sweeper in self.sweepers.items():
+            swept, entries = await sweeper.sweep(self.clock())
+            self.telemetry.took(entries, stream.value)
+            self.telemetry.swept(swept)
+
+    async def health(self) -> Health:
+        """What works and what is late."""
+        return await health_of(self.store, self.hubs, self.books, self.clock())

@@ -1,0 +1,112 @@
+"""`alert-router serve` as a process beside a stack: what it says, what the SOC got of it, and how it ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.secrecy import found_in, secrets_in
+from tests.stack.stack import ROOT, Stack
+
+PATIENCE = 150.0
+"""Seconds after which a test has failed; no test is about speed."""
+
+COMMAND = (sys.executable, "-m", "router", "serve")
+
+_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR) \S.*")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A process that serves, or has ended."""
+
+    stack: Stack
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has said so far, without the times."""
+        return [line.partition(" ")[2] for line in self.log.read_text().splitlines()]
+
+    def says(self, words: str) -> bool:
+        """Whether a line has those words in it."""
+        return any(words in line for line in self.lines)
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Waits for something to come true while it serves; fails if it ends before, or in the end."""
+        until(is_so, lambda: self.process.poll() is None, lambda: f"{self.stack.soc.counts()}\n{self.log.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code after a signal that asks for a graceful end."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+    def kill(self) -> None:
+        """Ends it as the kernel does when memory runs out."""
+        self.process.kill()
+        self.process.wait()
+
+
+def until(is_so: Callable[[], bool], goes_on: Callable[[], bool], about: Callable[[], str]) -> None:
+    """Waits for something to come true, a while at most, and only as long as something else holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert goes_on(), about()
+        assert time.monotonic() < deadline, about()
+        time.sleep(0.1)
+
+
+@contextmanager
+def serving(stack: Stack, **more: str) -> Iterator[Serving]:
+    """A process that serves a stack under further settings; it has begun to, and is gone at the end of the context.
+
+    Whatever it says stands on lines of its log's form, in which is no secret and no URL.
+    """
+    log = stack.directory / f"serve-{time.monotonic_ns()}.log"
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [*COMMAND, "--rules", str(stack.rules)], env=stack.environment | more, cwd=ROOT, stderr=stderr
+        )
+    one = Serving(stack, process, log)
+    try:
+        one.until(lambda: one.says("serving"))
+        yield one
+        said = log.read_text()
+        assert [line for line in said.splitlines() if not _LINE.fullmatch(line)] == []
+        assert "://" not in said
+        assert found_in(said, secrets_in(stack.environment)) == []
+    finally:
+        one.kill()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the SOC of a stack was told, by signal: how many pages, tickets, and rows in each table."""
+
+    pages: Counter[str]
+    tickets: Counter[str]
+    rows: dict[str, Counter[str]]
+    decisions: Counter[str]
+
+    @classmethod
+    def at(cls, stack: Stack) -> Told:
+        """What it was told so far."""
+        state: dict[str, Any] = stack.soc.state()
+        rows = {name.removeprefix("Custom-"): rows for name, rows in state["rows"].items()}
+        decisions = rows.pop("AlertRouterDecisions_CL", [])
+        return cls(
+            pages=Counter(page.dedup_key for page in state["pages"]),
+            tickets=Counter(ticket["correlation_id"] for ticket in state["tickets"]),
+            rows={name: Counter(row["EventUid"] for row in found) for name, found in rows.items()},
+            decisions=Counter(row["MessageKey"] for row in decisions),
+        )

@@ -1,0 +1,319 @@
+"""`serve` as a process: what is in the hubs comes out at the SOC, whatever happens to storage, hubs and the process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.data.tables import TableClient
+
+from router.cli.demo.soc import Hang
+from router.domain.keys import event_uid, signal_key
+from router.domain.ports import DeliveryState
+from tests.accept.messages import (
+    a_compliance_assessment,
+    a_flat_alert,
+    a_legacy_attack_path,
+    a_score_control,
+    a_secure_score,
+    a_sub_assessment,
+    a_table_row,
+    an_arm_alert,
+    an_assessment,
+    an_attack_path,
+    an_old_arm_alert,
+    body_of,
+)
+from tests.builders import RESOURCE, alert_body, finding_body
+from tests.cli.serving import COMMAND, PATIENCE, Told, serving
+from tests.secrecy import found_in, secrets_in
+from tests.stack.azurite import Azurite, azurite_running
+from tests.stack.stack import ROOT, Stack, stack_running
+
+EVERY_KIND: dict[str, list[object]] = {
+    "cwpp": [
+        a_flat_alert(),
+        a_flat_alert(SystemAlertId="incident-1", IsIncident=True),
+        an_arm_alert(),
+        an_old_arm_alert(),
+        a_table_row(),
+        an_assessment(),
+        "no object",
+    ],
+    "cspm": [
+        an_assessment(),
+        a_sub_assessment(),
+        an_attack_path(),
+        a_legacy_attack_path() | {"id": "/subscriptions/s/providers/microsoft.security/attackpaths/older"},
+        a_secure_score(),
+        a_score_control(),
+        a_compliance_assessment(),
+    ],
+}
+
+
+FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lower()
+
+
+@pytest.fixture
+def stack(azurite: Azurite) -> Iterator[Stack]:
+    """A stack with an empty account."""
+    with stack_running(azurite) as stack:
+        yield stack
+
+
+def publish(stack: Stack, numbers: range) -> None:
+    """Puts alerts that page and findings of those numbers into the hubs, in turn into their partitions."""
+    for number in numbers:
+        stack.hubs.append("cwpp", number % 2, alert_body(f"alert-{number}"))
+        stack.hubs.append("cspm", number % 2, finding_body(f"finding-{number}"))
+
+
+def is_told(stack: Stack, numbers: range) -> bool:
+    """Whether the SOC was told everything about what was published, be it once or more often."""
+    told = Told.at(stack)
+    alerts = {signal_key("cwpp", "alert", f"alert-{number}") for number in numbers}
+    findings = {signal_key("cspm", "recommendation", FINDING.format(number)) for number in numbers}
+    return (
+        told.pages.keys() == alerts
+        and told.tickets.keys() == alerts | findings
+        and told.rows.keys() == {"ASimAlertEventLogs", "DefenderFindings_CL"}
+        and told.rows["ASimAlertEventLogs"].keys() == {event_uid(alert, 1) for alert in alerts}
+        and told.rows["DefenderFindings_CL"].keys() == {event_uid(finding, 1) for finding in findings}
+        and len(told.decisions) == 2 * len(numbers)
+    )
+
+
+def assert_nobody_was_told_twice(stack: Stack) -> None:
+    """Each page, ticket, row and decision is there once, and the SOC had nothing to fold together."""
+    told = Told.at(stack)
+    assert {*told.pages.values(), *told.tickets.values(), *told.decisions.values()} == {1}
+    assert {count for rows in told.rows.values() for count in rows.values()} == {1}
+    assert set(stack.soc.counts()["duplicates"].values()) == {0}
+
+
+def states(stack: Stack) -> Counter[DeliveryState]:
+    """How many deliveries are in which state."""
+
+    async def counted() -> Counter[DeliveryState]:
+        store = stack.store()
+        try:
+            counts = [await store.outbox.counts(stream) for stream in ("cwpp", "cspm")]
+        finally:
+            await store.close()
+        found: Counter[DeliveryState] = Counter()
+        for some in counts:
+            for (_, state), count in some.items():
+                found[state] += count
+        return found
+
+    return asyncio.run(counted())
+
+
+def slow_down(stack: Stack, seconds: float) -> None:
+    """Lets every answer of the SOC take a while from now on; no time at all for none."""
+    for endpoint in stack.soc.endpoints:
+        endpoint.faults.clear()
+        if seconds:
+            endpoint.faults.add(Hang(seconds), times=None)
+
+
+def test_every_kind_of_message_comes_out(stack: Stack) -> None:
+    """Alerts page, open tickets and are rows; posture opens tickets and is rows; what is not understood is on record."""
+    for stream, messages in EVERY_KIND.items():
+        for place, message in enumerate(messages):
+            stack.hubs.append(stream, place % 2, body_of(message))
+    with serving(stack) as one:
+        one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 14)
+        one.until(lambda: len(rows_in(stack, "ASimAlertEventLogs")) == 5)
+        one.until(lambda: len(rows_in(stack, "DefenderFindings_CL")) == 7)
+        one.until(lambda: len(stack.soc.pagerduty.pages) == 3)
+        one.until(lambda: len(stack.soc.servicenow.tickets) == 8)
+        stack.hubs.append("cwpp", 0, body_of(a_flat_alert(Status="Resolved", ProcessingEndTime="2026-11-17T00:00:00Z")))
+        one.until(lambda: [page.status for page in stack.soc.pagerduty.pages].count("resolved") == 1)
+        one.until(lambda: [ticket.is_active for ticket in stack.soc.servicenow.tickets].count(False) == 1)
+        assert one.stop() == 0
+    decided = Counter((row["Stream"], row["Kind"], row["Outcome"]) for row in rows_in(stack, "AlertRouterDecisions_CL"))
+    assert decided == {
+        ("cwpp", "alert", "routed"): 3,
+        ("cwpp", "incident", "routed"): 1,
+        ("cwpp", "alert", "resolved"): 2,
+        ("cwpp", "unknown", "quarantined"): 2,
+        ("cspm", "recommendation", "routed"): 1,
+        ("cspm", "vulnerability", "routed"): 1,
+        ("cspm", "attack_path", "routed"): 2,
+        ("cspm", "secure_score", "noted"): 1,
+        ("cspm", "secure_score_control", "noted"): 1,
+        ("cspm", "compliance", "noted"): 1,
+    }
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_graceful_stop_settles_what_is_in_hand(stack: Stack, number: signal.Signals) -> None:
+    """In the midst of work it sends on what it has begun to, takes up nothing more, and ends with 0; the next serve goes
+    on from the checkpoints, and nobody is told twice. The log has no line for each message."""
+    slow_down(stack, 1.5)
+    publish(stack, range(8))
+    with serving(stack) as one:
+        one.until(lambda: bool(stack.soc.pagerduty.pages))
+        assert one.stop(number) == 0
+        assert one.lines[-1] == "INFO stopped"
+    left = states(stack)
+    assert left[DeliveryState.SENT] > 0
+    assert left[DeliveryState.OWED] > 0
+    assert left[DeliveryState.CLAIMED] == 0
+    slow_down(stack, 0)
+    publish(stack, range(8, 10))
+    with serving(stack) as one:
+        one.until(lambda: is_told(stack, range(10)))
+        assert one.stop(number) == 0
+        assert not one.says("repeat")
+        assert len(one.lines) < 20
+    assert_nobody_was_told_twice(stack)
+
+
+def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
+    """Who does not want to wait for a slow destination need not; the claim is due again when its lease ends."""
+    slow_down(stack, 60)
+    publish(stack, range(1))
+    with serving(stack) as one:
+        one.until(lambda: states(stack)[DeliveryState.CLAIMED] > 0)
+        one.process.send_signal(signal.SIGTERM)
+        one.until(lambda: one.says("stopping"))
+        assert one.stop() == -signal.SIGTERM
+
+
+def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
+    """A claim when its lease has ended, an event although its partition is still another's; one page and one ticket each."""
+    quick = {"ALERT_ROUTER_LEASE": "4", "ALERT_ROUTER_GRACE": "2"}
+    slow_down(stack, 2)
+    publish(stack, range(6))
+    with serving(stack, **quick) as one:
+        one.until(lambda: states(stack)[DeliveryState.CLAIMED] > 0)
+        publish(stack, range(6, 9))
+        one.kill()
+    slow_down(stack, 0)
+    publish(stack, range(9, 10))
+    with serving(stack, **quick) as one:
+        one.until(lambda: is_told(stack, range(10)))
+        assert one.stop() == 0
+    assert set(Told.at(stack).pages.values()) == {1}
+    assert set(Told.at(stack).tickets.values()) == {1}
+
+
+def test_it_outlives_storage(tmp_path: Path) -> None:
+    """While storage is down it says so and waits; what came meanwhile comes out afterwards. It can also be stopped then."""
+    with azurite_running(tmp_path) as azurite, stack_running(azurite) as stack:
+        publish(stack, range(2))
+        with serving(stack) as one:
+            one.until(lambda: is_told(stack, range(2)))
+            azurite.stop()
+            publish(stack, range(2, 4))
+            one.until(lambda: one.says("ERROR storage, journal: "))
+            one.until(lambda: one.says("ERROR storage, cwpp-page: "))
+            azurite.start()
+            one.until(lambda: is_told(stack, range(4)))
+            azurite.stop()
+            publish(stack, range(4, 6))
+            assert one.stop() == 0
+        azurite.start()
+        with serving(stack) as one:
+            one.until(lambda: is_told(stack, range(6)))
+            assert one.stop() == 0
+        assert_nobody_was_told_twice(stack)
+
+
+def test_it_outlives_the_hubs(stack: Stack) -> None:
+    """What came while they could not be reached comes out when they can be again."""
+    publish(stack, range(2))
+    with serving(stack) as one:
+        one.until(lambda: is_told(stack, range(2)))
+        stack.hubs.stop_accepting()
+        publish(stack, range(2, 4))
+        one.until(lambda: stack.hubs.readers("cwpp") == stack.hubs.readers("cspm") == [])
+        time.sleep(3)
+        stack.hubs.resume_accepting()
+        one.until(lambda: is_told(stack, range(4)))
+        assert one.stop() == 0
+    assert_nobody_was_told_twice(stack)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"AzureWebJobsStorage": ""}, r"AzureWebJobsStorage: is not set; set .*"),
+        ({"AzureWebJobsStorage": "nonsense"}, r"AzureWebJobsStorage: does not say where a storage account is"),
+        (
+            {"AzureWebJobsStorage": "CLOSED"},
+            r"AzureWebJobsStorage: .* cannot be used: storage, [\w-]+: ServiceRequestError",
+        ),
+        ({"AzureWebJobsStorage": "KEYLESS"}, r"AzureWebJobsStorage: .* cannot be used: storage, [\w-]+: \w+ \(403\)"),
+        ({"EVENT_HUBS": ""}, r"EVENT_HUBS: is not set; set .*"),
+        ({"EVENT_HUBS": "nonsense"}, r"EVENT_HUBS: does not say where a namespace is"),
+        (
+            {"CWPP_PASSWORD": "", "CSPM_PASSWORD": " "},
+            r"CSPM_PASSWORD, CWPP_PASSWORD: the rules name these secrets; .*",
+        ),
+        ({"ALERT_ROUTER_LEASE": "soon"}, r"ALERT_ROUTER_LEASE: 'soon' is no number of seconds .*"),
+    ],
+)
+def test_what_keeps_it_from_starting_is_named(stack: Stack, settings: dict[str, str], complaint: str) -> None:
+    """One line that begins with the setting or the secret, and exit code 2."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        ways = {
+            "CLOSED": re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", stack.storage),
+            "KEYLESS": re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", stack.storage),
+        }
+        said = ended(stack, {name: ways.get(value, value) for name, value in settings.items()})
+    assert said.returncode == 2
+    assert re.fullmatch(complaint + r"\n", said.stderr), said.stderr
+    assert found_in(said.stderr, secrets_in(stack.environment)) == []
+
+
+def test_a_policy_with_problems_keeps_it_from_starting(stack: Stack) -> None:
+    """Each problem has a line, with file and place."""
+    stack.write_policy("cspm", "stream: cspm\nfloor: {{default: Middling}}\n")
+    said = ended(stack, {})
+    assert said.returncode == 2
+    assert said.stderr.splitlines()
+    assert all(line.startswith(f"{stack.rules}/cspm/policy.yaml:") for line in said.stderr.splitlines())
+
+
+def test_nothing_unforeseen_leaves_it_half_alive(stack: Stack) -> None:
+    """Where one loop fails for a reason that nobody thought of, all of it ends, and not with 0."""
+    with TableClient.from_connection_string(stack.storage, "deliveries") as table:
+        table.create_table()
+        table.create_entity({"PartitionKey": "destinations", "RowKey": "cwpp.no-lane", "at": "0"})
+    said = ended(stack, {})
+    assert said.returncode == 1
+    assert "ValueError" in said.stderr
+    assert found_in(said.stderr, secrets_in(stack.environment)) == []
+
+
+def test_it_is_explained() -> None:
+    """--help says what it does and takes."""
+    said = subprocess.run([*COMMAND, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--rules DIR" in said.stdout
+    assert "until told to stop" in said.stdout
+
+
+def rows_in(stack: Stack, table: str) -> list[dict[str, Any]]:
+    """The rows in one table of the SOC's."""
+    return list(stack.soc.logs.rows[f"Custom-{table}"])
+
+
+def ended(stack: Stack, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """What became of a serve that ends by itself."""
+    environment = stack.environment | settings
+    command = [*COMMAND, "--rules", str(stack.rules)]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
