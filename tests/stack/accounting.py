@@ -1,0 +1,218 @@
+"""The books of a run: what was sent into a hub, and where all of it is in the end, each thing counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from azure.data.tables.aio import TableServiceClient
+
+from router.assembly import load_rules, service_over
+from router.domain.journal import Era, Partition
+from router.domain.keys import event_uid, signal_key
+from router.domain.ports import DeliveryState
+from router.domain.signals import Stream
+from router.settings import Settings
+from router.store.azure_storage import AzureStore
+from tests.builders import alert_body
+from tests.stack.functions_host import FunctionsHost, Outcome
+from tests.stack.stack import Stack
+
+ROWS, DECISIONS = "Custom-ASimAlertEventLogs", "Custom-AlertRouterDecisions_CL"
+"""The SOC's tables."""
+
+QUICK = {
+    "ALERT_ROUTER_GRACE": "1",
+    "ALERT_ROUTER_LEASE": "3",
+    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:04",
+}
+"""Settings under which what a dead worker left is taken up within seconds: a pointer comes back when its lease is over."""
+
+_PATIENCE = 45.0
+_BETWEEN = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to the hub `cwpp`: what is to be on record of it, and who at the SOC is to be told."""
+
+    body: bytes = field(repr=False)
+    outcome: str
+    key: str = ""
+    turn: int = 1
+    tells: frozenset[str] = frozenset()
+
+
+def high(name: str) -> Letter:
+    """An alert that is a page, a ticket and a row."""
+    return _alert(name, "High", "pages", "tickets", "rows")
+
+
+def medium(name: str) -> Letter:
+    """An alert that is a ticket and a row."""
+    return _alert(name, "Medium", "tickets", "rows")
+
+
+def low(name: str) -> Letter:
+    """An alert below the floor."""
+    return Letter(alert_body(name, Severity="Low"), "below_floor")
+
+
+def junk(body: bytes = b"no JSON") -> Letter:
+    """A message that is not understood."""
+    return Letter(body, "quarantined")
+
+
+def resolved(name: str) -> Letter:
+    """The end of an alert that was sent before: one more row, and nothing new elsewhere."""
+    return Letter(alert_body(name, Status="Resolved"), "resolved", key_of(name), turn=2, tells=frozenset({"rows"}))
+
+
+def key_of(name: str) -> str:
+    """The key of an alert."""
+    return signal_key("cwpp", "alert", name)
+
+
+def _alert(name: str, severity: str, *tells: str) -> Letter:
+    return Letter(alert_body(name, Severity=severity), "routed", key_of(name), tells=frozenset(tells))
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What is on record, by message; what is at the SOC, by signal, each thing as often as it is there.
+
+    Rows and decisions are known by their ids, since a table may have a row twice. `quarantined` are whole bodies.
+    """
+
+    record: dict[str, list[str]] = field(default_factory=dict)
+    pages: Counter[str] = field(default_factory=Counter)
+    tickets: Counter[str] = field(default_factory=Counter)
+    rows: set[str] = field(default_factory=set)
+    decisions: set[str] = field(default_factory=set)
+    quarantined: dict[str, bytes] = field(default_factory=dict)
+
+
+class Post:
+    """Takes letters to the hub, and keeps the books as they are due when everything has arrived."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.due = Books()
+        self._stack = stack
+
+    async def send(self, *letters: Letter, partition: int = 0) -> list[str]:
+        """Publishes letters in one batch; returns the keys under which they will be on record."""
+        first = self._stack.hubs.last_sequence("cwpp", partition) + 1
+        numbers = range(first, first + len(letters))
+        for number, letter in zip(numbers, letters, strict=True):
+            self._enter(f"cwpp:{partition}:1:{number}", f"cwpp/{partition}:{number}", letter)
+        await self._publish([letter.body for letter in letters], partition)
+        return [f"cwpp:{partition}:1:{number}" for number in numbers]
+
+    async def _publish(self, bodies: Sequence[bytes], partition: int) -> None:
+        hubs = self._stack.hubs
+        assert hubs.home is not None, "The hubs are not running."
+
+        async def append() -> None:
+            # In the hubs' own loop nobody reads what is there before all of it is.
+            for body in bodies:
+                hubs.append("cwpp", partition, body)
+
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(append(), hubs.home.loop))
+
+    def _enter(self, message: str, source: str, letter: Letter) -> None:
+        self.due.record[message] = [letter.outcome]
+        self.due.decisions.add(message)
+        if letter.outcome == "quarantined":
+            self.due.quarantined[source] = letter.body
+        if "pages" in letter.tells:
+            self.due.pages[letter.key] += 1
+        if "tickets" in letter.tells:
+            self.due.tickets[letter.key] += 1
+        if "rows" in letter.tells:
+            self.due.rows.add(event_uid(letter.key, letter.turn))
+
+
+async def books_of(stack: Stack) -> Books:
+    """The books as they are."""
+    store = stack.store()
+    try:
+        kept = {one.source: one.quarantined.body for one in await store.quarantine.all()}
+    finally:
+        await store.close()
+    record: dict[str, list[str]] = {}
+    async with TableServiceClient.from_connection_string(stack.storage) as tables:
+        async for row in tables.get_table_client("record").list_entities(select=["message", "outcome"]):
+            record.setdefault(row["message"], []).append(row["outcome"])
+    at_soc = stack.soc.state()
+    return Books(
+        record=record,
+        pages=Counter(page.dedup_key for page in at_soc["pages"]),
+        tickets=Counter(ticket["correlation_id"] for ticket in at_soc["tickets"]),
+        rows={row["EventUid"] for row in at_soc["rows"].get(ROWS, [])},
+        decisions={row["MessageKey"] for row in at_soc["rows"].get(DECISIONS, [])},
+        quarantined=kept,
+    )
+
+
+async def left_over(stack: Stack) -> list[str]:
+    """In words, what is not done, or was given up on."""
+    store = stack.store()
+    try:
+        return [*await _deliveries(store), *await _journal(store, stack), *await _marks(stack)]
+    finally:
+        await store.close()
+
+
+async def _deliveries(store: AzureStore) -> list[str]:
+    counts = await store.outbox.counts("cwpp")
+    intents = await store.ledger.unfinished("cwpp")
+    return [
+        *(f"{where}: {count} {state}" for (where, state), count in counts.items() if state is not DeliveryState.SENT),
+        *(f"{row.key}: an intent" for row in intents),
+    ]
+
+
+async def _journal(store: AzureStore, stack: Stack) -> list[str]:
+    left = [f"{loss.span}: lost, {loss.why}" for loss in await store.journal.losses("cwpp")]
+    for id in map(str, range(2)):
+        progress = await store.journal.find(Partition("cwpp", id))
+        settled = progress.settled if progress.settled is not None else -1
+        last = stack.hubs.last_sequence("cwpp", id)
+        if settled != last or progress.era != Era(Partition("cwpp", id), 1):
+            left.append(f"cwpp/{id}: settled up to {settled} of {last} in epoch {progress.era.epoch}")
+    return left
+
+
+async def _marks(stack: Stack) -> list[str]:
+    async with TableServiceClient.from_connection_string(stack.storage) as tables:
+        rows = tables.get_table_client("journal").query_entities("RowKey ge 'm.' and RowKey lt 'm/'")
+        return [f"mark {row['RowKey']} of {row['process']}" async for row in rows]
+
+
+async def sweep(host: FunctionsHost) -> None:
+    """Fires a sweep, which must come to its end."""
+    swept = await host.fire("sweep")
+    assert swept.outcome is Outcome.OK, swept.error
+
+
+async def sweep_later(stack: Stack, later: timedelta = timedelta(minutes=1)) -> None:
+    """One sweep by an instance whose clock says that it is later by so much."""
+    rules = load_rules(stack.rules, list(Stream), datetime.now(UTC))
+    async with service_over(rules, Settings(stack.environment | QUICK), lambda: datetime.now(UTC) + later) as service:
+        await service.sweep()
+
+
+async def settle(stack: Stack, sweeping: Callable[[], Awaitable[None]]) -> None:
+    """Sweeps until nothing is left to do; raises TimeoutError that says what is."""
+    left = ["nothing was looked at in time"]
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while left:
+                await sweeping()
+                left = await left_over(stack)
+                await asyncio.sleep(_BETWEEN if left else 0)
+    except TimeoutError:
+        raise TimeoutError(f"After {_PATIENCE:.0f} seconds: {'; '.join(left)}") from None

@@ -1,0 +1,136 @@
+"""The whole of Azure that the router sees, on loopback: storage, hubs, and a SOC, and the rules and settings that lead there.
+
+`with stack_running() as stack:` starts it; `stack.environment` is what a router is given, `stack.host()` runs
+function_app.py as Azure does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from router.cli.demo.soc import Soc, soc_in_thread
+from router.store.azure_storage import Account, Address, AzureStore
+from tests.builders import RULES
+from tests.stack.azurite import Azurite, azurite_running
+from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.stack.functions_host import Conditions, FunctionsHost
+
+ROOT = Path(__file__).parents[2]
+
+POLICIES = {
+    "cwpp": """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall: {{kind: pagerduty, url: "{pagerduty}", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
+  tickets: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}}}
+  sentinel: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-1, table: ASimAlertEventLogs}}
+routes:
+  - {{name: page, when: {{at_least: High}}, to: [oncall]}}
+  - {{name: tickets, when: {{at_least: Medium}}, to: [tickets]}}
+always: [sentinel]
+otherwise: [tickets]
+record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-2, table: AlertRouterDecisions_CL}}
+""",
+    "cspm": """
+stream: cspm
+floor: {{default: Medium}}
+destinations:
+  backlog: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CSPM_PASSWORD}}}}}}
+  posture: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-3, table: DefenderFindings_CL}}
+routes:
+  - {{name: backlog, when: {{at_least: High}}, to: [backlog]}}
+always: [posture]
+otherwise: [backlog]
+record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRouterDecisions_CL}}
+""",
+}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that runs; `directory` holds the rules, which a test may change before a router reads them."""
+
+    azurite: Azurite
+    hubs: EventHubs
+    soc: Soc
+    directory: Path
+    storage: str = field(repr=False)
+
+    @property
+    def rules(self) -> Path:
+        """The rules directory."""
+        return self.directory / "rules"
+
+    @property
+    def storage_for_router(self) -> str:
+        """How the router reaches the storage that others reach by `storage`."""
+        return self.storage
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """What a router's process is given: how to reach all of it, and what the rules call secret."""
+        given = {
+            "AzureWebJobsStorage": self.storage_for_router,
+            "EVENT_HUBS": self.hubs.connection_string,
+            "ALERT_ROUTER_RULES": str(self.rules),
+            "ALERT_ROUTER_CA_FILE": str(self.soc.addresses.ca),
+        }
+        for stream, account in self.soc.accounts.items():
+            given[f"{stream.upper()}_ROUTING_KEY"] = account.routing_key
+            given[f"{stream.upper()}_PASSWORD"] = account.servicenow_password
+        return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | given
+
+    def host(self, *, conditions: Conditions | None = None, **more: str) -> FunctionsHost:
+        """A Functions host for function_app.py; `more` are further app settings."""
+        given: dict[str, Any] = {} if conditions is None else {"conditions": conditions}
+        return FunctionsHost(
+            ROOT,
+            env=self.environment | more,
+            event_hubs_connection=self.hubs.connection_string,
+            storage_connection=self.storage,
+            **given,
+        )
+
+    def store(self) -> AzureStore:
+        """The router's storage, to look into; made in the loop that uses it."""
+        return AzureStore(Account(Address(self.storage)))
+
+    def write_policy(self, stream: str, text: str) -> None:
+        """Puts a policy in place of a stream's own, the SOC's addresses put in."""
+        path = self.rules / stream / "policy.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.format_map(self.addresses(stream)))
+
+    def addresses(self, stream: str) -> Mapping[str, str]:
+        """What policies call the SOC's addresses, and its user for a stream."""
+        addresses = self.soc.addresses
+        return {
+            "pagerduty": addresses.pagerduty,
+            "servicenow": addresses.servicenow,
+            "logs": addresses.logs,
+            "webhook": addresses.webhook,
+            "user": self.soc.accounts[stream].servicenow_user,
+        }
+
+
+@contextmanager
+def stack_running(azurite: Azurite | None = None, *, lag: float = 0.0, partitions: int = 2) -> Iterator[Stack]:
+    """Runs a stack, in an Azurite of its own unless one is given that may be shared."""
+    with ExitStack() as held:
+        directory = Path(held.enter_context(TemporaryDirectory(prefix="stack-")))
+        azurite = held.enter_context(azurite_running()) if azurite is None else azurite
+        hubs = held.enter_context(event_hubs_in_thread({"cwpp": partitions, "cspm": partitions}))
+        soc = held.enter_context(soc_in_thread(lag=lag, keep=1_000_000))
+        stack = Stack(azurite, hubs, soc, directory, azurite.new_account())
+        for stream, policy in POLICIES.items():
+            stack.write_policy(stream, policy)
+        (stack.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
+        yield stack

@@ -1,0 +1,188 @@
+"""The worker may be killed at any step: nothing is lost, and nobody is told twice who can tell it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from router.cli.demo.soc.pagerduty import Page
+from tests.stack.accounting import (
+    QUICK,
+    Post,
+    books_of,
+    high,
+    junk,
+    key_of,
+    low,
+    medium,
+    resolved,
+    settle,
+    sweep,
+    sweep_later,
+)
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
+from tests.stack.gate import GatedStack, Matching, gated, moves, reads, sends, to, writes
+from tests.stack.stack import stack_running
+
+STEPS: dict[str, Matching] = {
+    "before its marks": writes("journal", '"RowKey": "m.'),
+    "marked, before a body is kept": writes("quarantine"),
+    "before what is kept is on record": writes("record", '"quarantined"'),
+    "before the ledger is asked": reads("ledger"),
+    "before the intents": writes("ledger", '"unfinished": true'),
+    "before the deliveries": writes("deliveries", '"cwpp.tickets.'),
+    "between two deliveries": writes("deliveries", '"cwpp.oncall.', '"s:'),
+    "before the pointers": sends("cwpp-ticket"),
+    "before the record": writes("record", '"routed"'),
+    "before the record is owed to its second home": writes("deliveries", '"cwpp.record.', '"s:'),
+    "before the intents are done": writes("ledger", '"unfinished": false'),
+    "before the journal": writes("journal", '"RowKey": "t.'),
+}
+"""The writing order, and the first request of each step."""
+
+AGAIN = ("before the intents", "between two deliveries", "before the record", "before the journal")
+"""Steps at which a batch dies that the platform brings again."""
+
+
+@pytest.fixture
+def stack(azurite: Azurite) -> Iterator[GatedStack]:
+    """A stack with an empty account, behind a gate."""
+    with stack_running(azurite) as stack, gated(stack) as stack:
+        yield stack
+
+
+def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
+    """A platform that is quick."""
+    return Conditions(speed=20, death=death, restart_delay=0.05)
+
+
+def takes(host: FunctionsHost, outcome: Outcome) -> int:
+    """How many calls that took a batch in ended so."""
+    return sum(1 for run in host.invocations if run.function == "take_cwpp" and run.outcome is outcome)
+
+
+def test_what_a_worker_died_of_at_any_step_is_taken_in_by_the_sweep(stack: GatedStack) -> None:
+    """The platform takes a dead worker's batch for done. Killed before each step of the writing order, every message still
+    has one outcome on record, and is at the SOC once where it belongs."""
+    post = Post(stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            # Nothing is delivered meanwhile: what a kill does to deliveries is another test's.
+            quiet = stack.gate.hold(reads("deliveries", "'pauses'"))
+            for number, step in enumerate(STEPS.values()):
+                order = stack.gate.hold(step)
+                await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
+                await order.met()
+                await host.kill_worker()
+                order.end()
+            quiet.end()
+            assert (takes(host, Outcome.DIED), takes(host, Outcome.OK)) == (len(STEPS), 0)
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_comes_again_after_its_worker_died_is_taken_in_once(stack: GatedStack) -> None:
+    """Where the platform brings a dead worker's batch again, no sweep is needed, and nothing is there twice either."""
+    post = Post(stack)
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(Death.RETRIED), **QUICK).running() as host:
+            for number, step in enumerate(AGAIN):
+                order = stack.gate.hold(STEPS[step])
+                await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
+                await order.met()
+                await host.kill_worker()
+                order.end()
+                await host.idle()
+            assert (takes(host, Outcome.DIED), takes(host, Outcome.OK)) == (len(AGAIN), len(AGAIN))
+            assert (await books_of(stack)).record == post.due.record
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
+
+
+def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(stack: GatedStack) -> None:
+    """A delivery whose worker died is made again when its claim ends. The pager folds what it had already, a ticket that is
+    there is found, a row keeps its EventUid; what is on record as sent is never sent again."""
+    post, gate = Post(stack), stack.gate
+    moments = {
+        "claimed": gate.withhold(moves("oncall", key_of("claimed"), "claimed")),
+        "on its way": gate.hold(to("pagerduty", key_of("on its way"))),
+        "paged": gate.withhold(to("pagerduty", key_of("paged"))),
+        "page settled": gate.withhold(moves("oncall", key_of("page settled"), "sent")),
+        "opened": gate.withhold(to("servicenow", f'"correlation_id":"{key_of("opened")}"')),
+        "ticket unsettled": gate.hold(moves("tickets", key_of("ticket unsettled"), "sent")),
+        "row unsettled": gate.hold(moves("sentinel", key_of("row unsettled"), "sent")),
+    }
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            await post.send(*map(high, moments))
+            await asyncio.gather(*(order.met() for order in moments.values()))
+            await host.kill_worker()
+            for order in moments.values():
+                order.end()
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
+    triggers = {page.dedup_key: page.triggers for page in stack.soc.pagerduty.pages}
+    assert triggers == dict.fromkeys(map(key_of, moments), 1) | {key_of("paged"): 2}
+    assert stack.soc.counts()["duplicates"]["rows"] >= 1, "no kill met a row under way, so nothing was proven"
+
+
+def test_what_nobody_points_at_any_more_is_pointed_at_by_the_sweep(stack: GatedStack) -> None:
+    """A worker may die after it wrote that a delivery is owed again, or that the next one's turn has come, and before it
+    pointed there."""
+    post, gate = Post(stack), stack.gate
+    settings = QUICK | {"AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:01"}
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **settings).running() as host:
+            opening = gate.hold(to("pagerduty", key_of("over")))
+            gate.fail(to("pagerduty", key_of("busy")), 503, "Busy", times=1, Retry_After="3")
+            later = gate.hold(lambda seen: sends("cwpp-page")(seen) and "visibilitytimeout=0" not in seen.path)
+            await post.send(high("over"), high("busy"))
+            await asyncio.gather(opening.met(), later.met())
+            await post.send(resolved("over"))
+            # The pointer to the resolution comes while it is not its turn yet.
+            await until(lambda: pages(host, Outcome.OK) >= 1)
+            next = gate.hold(sends("cwpp-page"))
+            opening.end()
+            await next.met()
+            await host.kill_worker()
+            later.end()
+            next.end()
+            # The pointers that the worker had in hand come again, and find nothing to do.
+            await until(lambda: pages(host, Outcome.OK) >= 3)
+            assert page_of(stack, "over").status == "triggered"
+            await settle(stack, lambda: sweep_later(stack))
+            assert await books_of(stack) == post.due
+
+    asyncio.run(run())
+    assert (page_of(stack, "over").status, page_of(stack, "busy").status) == ("resolved", "triggered")
+
+
+def page_of(stack: GatedStack, name: str) -> Page:
+    """The one page of an alert."""
+    (page,) = [page for page in stack.soc.pagerduty.pages if page.dedup_key == key_of(name)]
+    return page
+
+
+def pages(host: FunctionsHost, outcome: Outcome) -> int:
+    """How many calls that page ended so."""
+    return sum(1 for run in host.invocations if run.function == "deliver_cwpp_page" and run.outcome is outcome)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Returns once something is so; gives up after a while."""
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0.02)
