@@ -7,10 +7,10 @@ import re
 from datetime import timedelta
 
 from router.accept.reading import LARGEST_BODY
-from router.assembly import SHARE, SLOTS
+from router.assembly import POINTERS, SHARE, SLOTS
 from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
-from router.deliver.retry import LONGEST, PROBE, seconds_after
+from router.deliver.retry import LEASE, LONGEST, PROBE, seconds_after
 from router.domain import keys
 from router.domain.decisions import Outcome
 from router.domain.ports import DeliveryState, Retention
@@ -80,7 +80,9 @@ def test_the_lanes_are_as_told() -> None:
         assert row["sends at a time"] == str(SLOTS[lane])
         assert row["of one destination"] == str(SLOTS[lane] // SHARE)
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
+        assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
     assert len(PAGE.table("Delivering", "lane")) == len(SLOTS)
+    assert f"carries {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
 
 
 def test_the_waits_are_as_told() -> None:
