@@ -1,4 +1,4 @@
-"""`python -m benchmarks [decision] [rules] [path] [--write]`: measures, and prints one table.
+"""`python -m benchmarks [decision] [rules] [path] [start] [hub] [--write]`: measures, and prints one table.
 
 With --write the table also replaces the one in docs/benchmarks.md.
 """
@@ -11,10 +11,16 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import decision, path, rules
+from benchmarks import decision, hub, path, rules, start
 from benchmarks.table import Row, markdown
 
-MEASUREMENTS = {"decision": decision.measure, "rules": rules.measure, "path": path.measure}
+MEASUREMENTS = {
+    "decision": decision.measure,
+    "rules": rules.measure,
+    "path": path.measure,
+    "start": start.measure,
+    "hub": hub.measure,
+}
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One promise and what was measured. `limit` is a least value where `at_least`, else a most; `seen` says of what."""
+    """What was measured. `limit` is a least value where `at_least`, else a most; None where nothing is promised.
+
+    `seen` says of what it was measured.
+    """
 
     what: str
     measured: float
-    limit: float
+    limit: float | None = None
     unit: str = "x"
     at_least: bool = False
     seen: str = ""
@@ -23,6 +26,8 @@ class Row:
         """Whether the promise is kept in this run."""
         if math.isnan(self.measured):
             return "not measured"
+        if self.limit is None:
+            return "-"
         is_kept = self.measured >= self.limit if self.at_least else self.measured <= self.limit
         return "reached" if is_kept else "MISSED"
 
@@ -30,7 +35,8 @@ class Row:
         """The row as texts."""
         measured = "-" if math.isnan(self.measured) else f"{self.measured:.3g} {self.unit}"
         bound = "at least" if self.at_least else "at most"
-        return self.what, measured, f"{bound} {self.limit:.3g} {self.unit}", self.verdict, self.seen
+        must = f"{bound} {self.limit:.3g} {self.unit}" if self.limit is not None else "-"
+        return self.what, measured, must, self.verdict, self.seen
 
 
 HEADINGS = ("what", "measured", "must reach", "verdict", "seen in this run")

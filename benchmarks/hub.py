@@ -1,0 +1,155 @@
+"""From a hub to the outbox, from the outbox to the SOC, and from the hub to the pager, on the loopback stack."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import quantiles
+from tempfile import TemporaryDirectory
+
+from benchmarks.table import Row
+from benchmarks.workload import alerts
+from router.assembly import intake_over, load_rules, now, service_over
+from router.cli.serve import carry
+from router.domain.journal import Event, Partition, Span
+from router.domain.keys import signal_key
+from router.domain.ports import Store
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.hub import HubReader, Namespace
+from router.settings import Settings
+from router.store.sqlite import SqliteStore
+from router.taking import Taking
+from tests.builders import alert_body, finding_body
+from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.stack import Stack, stack_running
+
+EVENTS = 2_000
+PAGES = 30
+SNAPSHOT = 100_000
+AT_A_TIME = 100
+HUB = Partition("cwpp", "0")
+
+
+def measure() -> Iterator[Row]:
+    """The rows of the hub's way."""
+    with stack_running() as stack:
+        yield from asyncio.run(_intake(stack))
+    with stack_running() as stack:
+        yield asyncio.run(_deliveries(stack))
+    with stack_running() as stack:
+        yield from asyncio.run(_pages(stack))
+
+
+async def _intake(stack: Stack) -> list[Row]:
+    for body in alerts(EVENTS):
+        stack.hubs.append(HUB.hub, HUB.id, body)
+    with TemporaryDirectory() as directory:
+        sqlite = SqliteStore(Path(directory))
+        on_file = await _take_all(stack, sqlite)
+        await sqlite.close()
+    azure = stack.store()
+    await azure.prepare()
+    in_account = await _take_all(stack, azure)
+    await azure.close()
+    what = "hub to outbox, batches of 100 alerts of 4.9 KB"
+    return [
+        Row(what=f"{what}, SQLite", measured=on_file, unit="/s", seen=f"{EVENTS:,} events, one reader"),
+        Row(what=f"{what}, Azurite", measured=in_account, unit="/s", seen=f"{in_account / on_file:.2f}x SQLite's"),
+    ]
+
+
+async def _take_all(stack: Stack, store: Store) -> float:
+    """Events a second, read from the hub by the SDK and taken in for good."""
+    rules = load_rules(stack.rules, [Stream.CWPP], now())
+    taking = Taking(intake_over(store, rules, Stream.CWPP), store.journal, "bench")
+    reader = HubReader(Namespace(connection_string=stack.hubs.connection_string), HUB.hub)
+    began = time.perf_counter()
+    for first in range(0, EVENTS, AT_A_TIME):
+        span = Span(first, first + AT_A_TIME - 1)
+        await taking.take(HUB, await reader.read(HUB, span, AT_A_TIME), now())
+    return EVENTS / (time.perf_counter() - began)
+
+
+async def _deliveries(stack: Stack) -> Row:
+    """Deliveries a second, by one worker with the lanes of one stream, from pointers in queues to a page and a ticket each."""
+    rules = load_rules(stack.rules, list(Stream), now())
+    async with service_over(rules, Settings(stack.environment), now) as service:
+        bodies = [alert_body(f"d-{number}") for number in range(EVENTS // 2)]
+        for first in range(0, len(bodies), AT_A_TIME):
+            events = [Event(first + n, now(), body) for n, body in enumerate(bodies[first : first + AT_A_TIME])]
+            await service.take(HUB, events)
+        stop = asyncio.Event()
+        began = time.perf_counter()
+        loops = [asyncio.create_task(carry(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
+        while (done := _delivered(stack)) < 3 * len(bodies):
+            await asyncio.sleep(0.05)
+        seconds = time.perf_counter() - began
+        stop.set()
+        await asyncio.gather(*loops)
+    seen = f"{done:,} pages, tickets and rows in {seconds:.1f} s"
+    return Row(what="deliveries by one worker, Azurite", measured=done / seconds, unit="/s", seen=seen)
+
+
+def _delivered(stack: Stack) -> int:
+    received = stack.soc.counts()["received"]
+    return (
+        int(received["pages"])
+        + int(received["tickets"])
+        + len(stack.soc.logs.rows.get("Custom-ASimAlertEventLogs", []))
+    )
+
+
+async def _pages(stack: Stack) -> list[Row]:
+    async with stack.host(conditions=Conditions()).running() as host:
+        at_rest = await _times_to_page(stack, "rest")
+        await _publish_snapshot(stack)
+        while not host.invocations or host.invocations[-1].function != "take_cspm":
+            await asyncio.sleep(0.2)
+        busy = await _times_to_page(stack, "busy")
+        left = SNAPSHOT - _taken(host)
+    return [
+        _row("hub to pager, at rest", at_rest, "polling as host.json says"),
+        _row(
+            "hub to pager, a snapshot in flight", busy, f"{left:,} of {SNAPSHOT:,} findings were still to be taken in"
+        ),
+    ]
+
+
+def _taken(host: FunctionsHost) -> int:
+    return sum(run.events for run in host.invocations if run.function == "take_cspm")
+
+
+def _row(what: str, times: Sequence[float], seen: str) -> Row:
+    high = quantiles(times, n=100)[98]
+    return Row(what=f"{what}: p99", measured=high, limit=60, unit="s", seen=f"worst {max(times):.1f} s; {seen}")
+
+
+async def _publish_snapshot(stack: Stack) -> None:
+    hubs = stack.hubs
+    assert hubs.home is not None
+
+    async def append(numbers: range) -> None:
+        for number in numbers:
+            hubs.append("cspm", number % 2, finding_body(f"f-{number}"))
+
+    for first in range(0, SNAPSHOT, 1_000):
+        numbers = range(first, first + 1_000)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(append(numbers), hubs.home.loop))
+
+
+async def _times_to_page(stack: Stack, name: str) -> list[float]:
+    """Seconds from when an alert was enqueued until it was a page, for some alerts one after the other."""
+    times = []
+    for number in range(PAGES):
+        id = f"{name}-{number}"
+        key, began = signal_key("cwpp", "alert", id), time.monotonic()
+        stack.hubs.append("cwpp", number % 2, alert_body(id))
+        while not any(page.dedup_key == key for page in reversed(stack.soc.pagerduty.pages)):
+            if time.monotonic() - began > 180:
+                raise TimeoutError(f"{id}: no page within 3 minutes")
+            await asyncio.sleep(0.02)
+        times.append(time.monotonic() - began)
+    return times
