@@ -260,13 +260,23 @@ def lose(store: Store, times: int, start: int = 0) -> None:
 
 
 def test_a_claim_counts_as_lost_if_its_lease_ended_before_anybody_settled_it(store: Store) -> None:
-    """Its worker died of it, or while it was in hand; what is settled in any way was in living hands."""
+    """Its worker died of it, or while it was in hand; what was tried and settled was in living hands."""
     owe(store, OPENING)
     lose(store, 2)
     (third,) = claim(store, after=2 * LEASE)
     assert (third.number, third.lost) == (3, 2)
-    settle(store, third, DeliveryState.OWED, due=NOW, spent=False)
+    settle(store, third, DeliveryState.OWED, due=NOW)
     assert [one.lost for one in claim(store, after=2 * LEASE)] == [0]
+
+
+def test_a_claim_that_is_put_back_untried_is_as_suspect_as_before(store: Store) -> None:
+    """Waiting for others clears nobody; being tried does."""
+    owe(store, OPENING)
+    lose(store, 3)
+    (third,) = claim(store, after=3 * LEASE)
+    settle(store, third, DeliveryState.OWED, due=NOW, spent=False)
+    (again,) = claim(store, after=3 * LEASE)
+    assert (third.lost, again.lost, again.number) == (3, 3, third.number)
 
 
 def test_what_was_lost_three_times_is_tried_alone_after_everything_else(store: Store) -> None:

@@ -130,7 +130,7 @@ class SqliteOutbox:
             db.executemany(
                 "UPDATE deliveries SET state=?1, due=coalesce(?, due), settled=?, receipt=coalesce(?, receipt), error=?, "
                 # What a faster twin put on record stays, except that an acknowledgement always counts.
-                "lost=0, attempts=attempts-? WHERE id=? AND state<>'sent' AND (state='claimed' OR ?1='sent')",
+                "lost=lost*?, attempts=attempts-? WHERE id=? AND state<>'sent' AND (state='claimed' OR ?1='sent')",
                 [
                     (
                         one.state.value,
@@ -138,6 +138,7 @@ class SqliteOutbox:
                         micros(one.at),
                         encode(one.receipt) if one.receipt is not None else None,
                         one.error,
+                        0 if one.spent else 1,  # what was put back untried is as suspect as before
                         0 if one.spent else 1,
                         one.delivery.id,
                     )

@@ -133,13 +133,13 @@ def claimed(one: Stage, until: datetime, claim: str) -> Stage:
 
 
 def settled(one: Stage, settlement: Settlement) -> Stage:
-    """A delivery of whose claim something became; its worker lived."""
+    """A delivery of whose claim something became; its worker lived. What was put back untried is as suspect as before."""
     return replace(
         one,
         state=settlement.state,
         due=settlement.due or one.due,
         attempts=one.attempts - (0 if settlement.spent else 1),
-        lost=0,
+        lost=0 if settlement.spent else one.lost,
         lease=None,
         settled=settlement.at,
         error=settlement.error[:LONGEST_ERROR] if settlement.error else None,
