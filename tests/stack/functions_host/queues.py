@@ -87,7 +87,7 @@ class QueueListener:
                 _LOG.warning("%s: %r", self.queue, fault)
                 return False
             for message in messages:
-                await self._take(message); continue
+                work = asyncio.create_task(self._take(message))
                 self._work.add(work)
                 work.add_done_callback(self._work.discard)
         return bool(messages)
