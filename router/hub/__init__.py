@@ -1,10 +1,12 @@
 """Event Hubs, through Microsoft's own client: one hub for each stream, called as the stream is.
 
     connection  the clients of a namespace, and their faults as HubError
-    events      what the hub holds of an event      trace     the trace that came with it
-    reader      spans read again, for the sweep     receiving the receiver that does it
+    events      what the hub holds of an event      trace      the trace that came with it
+    held        what the hub holds of a partition
+    reader      spans read again, for the sweep     receiving  the receiver that does it
     consumer    the hub read as it fills, for `serve`
-    handing     its batches, each taken before its checkpoint
+    handing     its batches, each taken before it is checkpointed
+    checkpoints how far each partition was taken    watching   whether what the hub holds arrives
     sender      messages published, for `send`
 
 The client is imported where it is first used: it takes longer to import than a small run takes.

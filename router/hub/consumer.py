@@ -10,6 +10,7 @@ from router.hub.handing import Handing, Report, Take
 from router.hub.watching import Watch
 
 if TYPE_CHECKING:
+    from azure.eventhub.aio import EventHubConsumerClient
     from azure.storage.blob.aio import ContainerClient
 
     from router.hub.checkpoints import Checkpoints
@@ -66,35 +67,26 @@ class Consumer:
 
         checkpoints = Checkpoints(self._container)
         handing = Handing(self._hub, take, self._report)
-        while await self._is_to_go_on(checkpoints, handing, stop):
+        while await self._is_stuck(checkpoints, handing, stop):
             pass
 
-    async def _is_to_go_on(self, checkpoints: Checkpoints, handing: Handing, stop: asyncio.Event) -> bool:
-        """Receives until stopped, or until it is stuck and has to begin again."""
+    async def _is_stuck(self, checkpoints: Checkpoints, handing: Handing, stop: asyncio.Event) -> bool:
+        """Receives until stopped, or until it has to begin again."""
         watch = Watch(self._hub, checkpoints, handing, self._report)
         async with self._namespace.consumer(
             self._hub, GROUP, checkpoint_store=checkpoints, load_balancing_interval=self._rhythm.renew
         ) as client:
-            receiving = asyncio.create_task(
-                client.receive_batch(
-                    on_event_batch=handing.on_batch,
-                    max_batch_size=MOST,
-                    prefetch=MOST,
-                    starting_position=_START,
-                    on_error=handing.on_error,
-                    on_partition_initialize=watch.on_begin,
-                    on_partition_close=watch.on_close,
-                )
-            )
+            receiving = asyncio.create_task(_receive(client, handing, watch))
             watching = asyncio.create_task(watch.until_stuck(client, self._rhythm.watch))
             stopping = asyncio.create_task(stop.wait())
             ends: list[asyncio.Future[Any]] = [receiving, watching, stopping, handing.broken]
             is_stuck = False
             try:
                 ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-                is_stuck = ended == {watching}
+                is_stuck = ended == {watching} and watching.exception() is None
             finally:
                 if not is_stuck:
+                    # Before the receiving ends, so that the partitions are nobody else's yet.
                     await handing.finish(GRACE)
                 for task in (receiving, watching, stopping):
                     task.cancel()
@@ -103,3 +95,15 @@ class Consumer:
             if end.done() and not end.cancelled():
                 end.result()
         return is_stuck
+
+
+async def _receive(client: EventHubConsumerClient, handing: Handing, watch: Watch) -> None:
+    await client.receive_batch(
+        on_event_batch=handing.on_batch,
+        max_batch_size=MOST,
+        prefetch=MOST,
+        starting_position=_START,
+        on_error=handing.on_error,
+        on_partition_initialize=watch.on_begin,
+        on_partition_close=watch.on_close,
+    )
