@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import batched
 
 from router.domain.errors import HubError
 from router.domain.journal import Era, Extent, Loss, Partition, Progress, Span, Taken, holes_in
@@ -19,8 +20,11 @@ from router.taking import Taking, top_of
 GRACE = timedelta(minutes=2)
 """How long a number may be missing before it is a hole: who reads the hub may still be at it."""
 
+READ = 1_000
+"""Events that are read again at a time; each read begins with a connection of its own, which takes a second."""
+
 AT_A_TIME = 100
-"""Events that are read again and taken in at a time."""
+"""Events that are taken in at a time."""
 
 MOST = 5_000
 """Events that one sweep reads again of one partition; the next one goes on."""
@@ -91,9 +95,10 @@ class HoleFiller:
         missing: list[Span] = []
         first, budget = hole.first, MOST
         while first <= hole.last and budget > 0:
-            events = await self._hub.read(partition, Span(first, hole.last), min(AT_A_TIME, budget))
+            events = await self._hub.read(partition, Span(first, hole.last), min(READ, budget))
             ripe = [event for event in events if event.enqueued <= now - self._grace]
-            filled.entries += await self._taking.take(partition, ripe, now)
+            for some in batched(ripe, AT_A_TIME, strict=False):
+                filled.entries += await self._taking.take(partition, some, now)
             numbers = [event.sequence for event in events]
             end = numbers[-1] if numbers else hole.last
             missing += holes_in([Span(number, number) for number in numbers], Span(first, end))

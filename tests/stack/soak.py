@@ -71,7 +71,8 @@ async def _kill_again_and_again(host: FunctionsHost, every: float) -> int:
     chance, kills = random.Random(20261124), 0  # noqa: S311  A seed, so that a failure can be had again.
     try:
         while True:
-            await asyncio.sleep(chance.uniform(0.5, 1.5) * every)
+            # As deaths come: many right after another, and now and then a while without one.
+            await asyncio.sleep(chance.expovariate(1 / every))
             await host.kill_worker()
             kills += 1
     except asyncio.CancelledError:
@@ -142,7 +143,7 @@ def main() -> int:
     """Soaks, and says with its exit code whether the books agree."""
     parser = argparse.ArgumentParser(prog="python -m tests.stack.soak", description="Kills workers, and counts.")
     parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills, about")
+    parser.add_argument("--every", type=float, default=8.0, help="seconds between two kills on the average")
     options = parser.parse_args()
     with stack_running() as stack:
         return 0 if asyncio.run(soak(stack, options.messages, options.every)) else 1

@@ -18,6 +18,7 @@ from router.intake import Intake
 from router.store.sqlite import SqliteStore
 from router.taking import Taking
 from router.watch import GRACE, Filled, HoleFiller
+from router.watch.holes import READ
 from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
 
@@ -148,13 +149,13 @@ def test_what_retention_took_before_anybody_read_it_is_lost_and_said_once(watch:
 def test_a_hub_that_cannot_be_read_is_no_loss(watch: Watch) -> None:
     """Where the read fails nothing is declared lost, a warning says so, and the next sweep goes on."""
     shelf = Shelf()
-    shelf.publish(250)
+    shelf.publish(READ + 150)
     shelf.breaks_at = 2
     filled = watch.sweep(shelf)
-    assert (len(filled.entries), filled.losses, len(filled.warnings)) == (100, [], 1)
+    assert (len(filled.entries), filled.losses, len(filled.warnings)) == (READ, [], 1)
     shelf.breaks_at = None
     filled = watch.sweep(shelf, NOW + GRACE)
-    assert (len(filled.entries), filled.losses, watch.on_record(shelf)) == (150, [], 250)
+    assert (len(filled.entries), filled.losses, watch.on_record(shelf)) == (150, [], READ + 150)
 
 
 def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(watch: Watch) -> None:
