@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from router.domain.errors import HubError
-from router.domain.journal import Era, Extent, Loss, Partition, Progress, Span, Taken, holes_in
+from router.domain.journal import Era, Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Hub, Journal
 from router.taking import Taking, top_of
@@ -71,8 +71,8 @@ class HoleFiller:
         settled = _settled(progress)
         taken = await self._journal.taken(progress.era, settled)
         lost: list[Span] = []
-        for hole in self._holes(settled, taken, extent, now):
-            lost += await self._take_again(partition, hole, filled, now)
+        for holes in near(self._holes(settled, taken, extent, now)):
+            lost += await self._take_again(partition, holes, filled, now)
         await self._lose(
             [Loss(progress.era, span, now, "the hub no longer holds these events") for span in lost], filled
         )
@@ -90,19 +90,25 @@ class HoleFiller:
         until = extent.last if len(old) == len(taken) else max(old, default=settled)
         return holes_in([one.span for one in taken], Span(settled + 1, until))
 
-    async def _take_again(self, partition: Partition, hole: Span, filled: Filled, now: datetime) -> list[Span]:
-        """Takes in what the hub still has of a hole; returns what it has no longer."""
+    async def _take_again(
+        self, partition: Partition, holes: Sequence[Span], filled: Filled, now: datetime
+    ) -> list[Span]:
+        """Takes in what the hub still has of holes that are near each other; returns what it has no longer."""
         missing: list[Span] = []
-        first, budget = hole.first, MOST
-        while first <= hole.last and budget > 0:
-            events = await self._hub.read(partition, Span(first, hole.last), min(READ, budget))
-            ripe = [event for event in events if event.enqueued <= now - self._grace]
+        first, last, budget = holes[0].first, holes[-1].last, MOST
+        while first <= last and budget > 0:
+            events = await self._hub.read(partition, Span(first, last), min(READ, budget))
+            wanted = [event for event in events if any(hole.first <= event.sequence <= hole.last for hole in holes)]
+            ripe = [event for event in wanted if event.enqueued <= now - self._grace]
             for some in batched(ripe, AT_A_TIME, strict=False):
                 filled.entries += await self._taking.take(partition, some, now)
             numbers = [event.sequence for event in events]
-            end = numbers[-1] if numbers else hole.last
-            missing += holes_in([Span(number, number) for number in numbers], Span(first, end))
-            if len(ripe) < len(events):
+            end = numbers[-1] if numbers else last
+            read = spans_of(numbers)
+            for hole in holes:
+                if hole.overlaps(Span(first, end)):
+                    missing += holes_in(read, Span(max(first, hole.first), min(end, hole.last)))
+            if len(ripe) < len(wanted):
                 break
             first, budget = end + 1, budget - len(events)
         return missing
@@ -148,6 +154,17 @@ class HoleFiller:
 
     def _is_old(self, taken: Taken, now: datetime) -> bool:
         return taken.at <= now - self._grace
+
+
+def near(holes: Sequence[Span]) -> list[list[Span]]:
+    """Holes in groups that are read together: what lies between two of a group is less than one read brings."""
+    groups: list[list[Span]] = []
+    for hole in holes:
+        if groups and hole.first - groups[-1][-1].last <= READ:
+            groups[-1].append(hole)
+        else:
+            groups.append([hole])
+    return groups
 
 
 def _settled(progress: Progress) -> int:

@@ -77,6 +77,18 @@ def test_a_hole_in_the_middle_is_taken_in_again(watch: Watch) -> None:
     assert watch.on_record(shelf) == 6
 
 
+def test_holes_that_are_near_are_read_together_and_only_they_are_taken_in(watch: Watch) -> None:
+    """A read begins with a connection, so what lies between is read too; it is not taken in once more."""
+    shelf = Shelf()
+    events = shelf.publish(READ + 20)
+    for first, last in ((0, 3), (5, 8), (10, READ + 15)):
+        watch.take(events[first:last])
+    filled = watch.sweep(shelf)
+    assert taken(filled) == [f"cwpp:0:1:{n}" for n in (3, 4, 8, 9, *range(READ + 15, READ + 20))]
+    assert shelf.reads == [Span(3, 9), Span(READ + 15, READ + 19)]
+    assert filled.losses == []
+
+
 def test_the_last_batch_of_a_quiet_hub_is_taken_in_again(watch: Watch) -> None:
     """The usual loss leaves no hole inside: it is found against the last number that was enqueued."""
     shelf = Shelf()
