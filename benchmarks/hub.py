@@ -8,17 +8,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.table import Row
 from benchmarks.workload import alerts
 from router.assembly import intake_over, load_rules, now, service_over
 from router.cli.serve import carry
-from router.domain.journal import Event, Partition, Span
+from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
 from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.hub import HubReader, Namespace
+from router.hub import Namespace
+from router.hub.events import event_of
 from router.settings import Settings
 from router.store.sqlite import SqliteStore
 from router.taking import Taking
@@ -62,15 +64,28 @@ async def _intake(stack: Stack) -> list[Row]:
 
 
 async def _take_all(stack: Stack, store: Store) -> float:
-    """Events a second, read from the hub by the SDK and taken in for good."""
+    """Events a second, received from the hub through the SDK and taken in for good, one batch after the other."""
     rules = load_rules(stack.rules, [Stream.CWPP], now())
     taking = Taking(intake_over(store, rules, Stream.CWPP), store.journal, "bench")
-    reader = HubReader(Namespace(connection_string=stack.hubs.connection_string), HUB.hub)
-    began = time.perf_counter()
-    for first in range(0, EVENTS, AT_A_TIME):
-        span = Span(first, first + AT_A_TIME - 1)
-        await taking.take(HUB, await reader.read(HUB, span, AT_A_TIME), now())
-    return EVENTS / (time.perf_counter() - began)
+    namespace, done, all_taken = Namespace(connection_string=stack.hubs.connection_string), 0, asyncio.Event()
+
+    async def take(context: object, batch: Sequence[Any]) -> None:
+        nonlocal done
+        await taking.take(HUB, [event_of(one) for one in batch], now())
+        done += len(batch)
+        if done >= EVENTS:
+            all_taken.set()
+
+    async with namespace.consumer(HUB.hub, "take") as client:
+        began = time.perf_counter()
+        receiving = asyncio.create_task(
+            client.receive_batch(take, partition_id=HUB.id, max_batch_size=AT_A_TIME, starting_position="-1")
+        )
+        await all_taken.wait()
+        seconds = time.perf_counter() - began
+        receiving.cancel()
+        await asyncio.gather(receiving, return_exceptions=True)
+    return EVENTS / seconds
 
 
 async def _deliveries(stack: Stack) -> Row:

@@ -17,13 +17,16 @@ from collections.abc import Iterator
 from router.domain.journal import Partition, Span, holes_in
 from tests.stack.accounting import Books, Letter, Post, books_of, high, junk, left_over, low, medium
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
-from tests.stack.stack import Stack, stack_running
+from tests.stack.stack import POLICIES, Stack, stack_running
 
 SETTINGS = {
     "ALERT_ROUTER_GRACE": "5",
     "ALERT_ROUTER_LEASE": "30",
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:05",
 }
+POLICY = "\n".join(line for line in POLICIES["cwpp"].splitlines() if not line.startswith("record:"))
+"""The record has no second home: rows of every decision would be most of the work."""
+
 CONDITIONS = Conditions(speed=10, restart_delay=0.5, visibility=40)
 BATCH = 200
 SWEEP = 10.0  # seconds
@@ -118,8 +121,8 @@ def _compare(due: Books, found: Books, ended: Counter[tuple[str, Outcome]]) -> b
     outcomes = Counter(outcome for outcomes in found.record.values() for outcome in outcomes)
     print(f"\n  outcomes  {', '.join(f'{name} {number:,}' for name, number in sorted(outcomes.items()))}")
     doubled = sum(number - 1 for number in found.tickets.values())
-    print(f"  at the SOC  {len(found.pages):,} pages, {len(found.tickets):,} tickets ({doubled} doubled), "
-          f"{len(found.rows):,} rows, {len(found.decisions):,} decisions")  # fmt: skip
+    tickets = f"{len(found.tickets):,} tickets ({doubled} doubled)"
+    print(f"  at the SOC  {len(found.pages):,} pages, {tickets}, {len(found.rows):,} rows")
     unread = {message for message, ends in found.record.items() if ends != due.record.get(message)}
     agree = {
         "one outcome for each message, as is due": not unread and found.record.keys() == due.record.keys(),
@@ -128,7 +131,6 @@ def _compare(due: Books, found: Books, ended: Counter[tuple[str, Outcome]]) -> b
         "a ticket for each signal": found.tickets.keys() == due.tickets.keys(),
         "one ticket for each signal": found.tickets == due.tickets,
         "a row for each turn": found.rows == due.rows,
-        "every decision at its second home": found.decisions == due.decisions,
     }
     for what, does in agree.items():
         print(f"  {'yes' if does else 'NO '}  {what}")
@@ -146,6 +148,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=8.0, help="seconds between two kills on the average")
     options = parser.parse_args()
     with stack_running() as stack:
+        stack.write_policy("cwpp", POLICY)
         return 0 if asyncio.run(soak(stack, options.messages, options.every)) else 1
 
 
