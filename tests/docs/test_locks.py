@@ -1,0 +1,47 @@
+"""What is deployed is what the lock says: requirements.txt is made from pyproject.toml, pinned and hashed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+
+
+def pins(name: str) -> dict[str, str]:
+    """The packages of a lock and their versions."""
+    return {found[1]: found[3] for found in PIN.finditer((ROOT / name).read_text())}
+
+
+def wanted() -> set[str]:
+    """The packages that pyproject.toml asks for at run time."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {re.split(r"[\[<>=!~; ]", one, maxsplit=1)[0].lower() for one in project["dependencies"]}
+
+
+def test_everything_that_is_asked_for_is_locked() -> None:
+    """A dependency that was added without remaking the locks would be missing in Azure."""
+    assert wanted() <= pins("requirements.txt").keys()
+
+
+def test_what_is_tested_is_what_is_deployed() -> None:
+    """Both locks have the same versions of what both have, and the developers' has all of it."""
+    deployed, developed = pins("requirements.txt"), pins("requirements-dev.txt")
+    assert deployed.items() <= developed.items()
+
+
+def test_what_only_developers_need_is_not_deployed() -> None:
+    """A test runner in the package only makes cold starts longer."""
+    assert not pins("requirements.txt").keys() & {"pytest", "hypothesis", "mypy", "ruff", "trustme", "grpcio-tools"}
+
+
+def test_every_pin_is_hashed_and_no_registry_is_named() -> None:
+    """What is installed is what was locked, wherever it comes from."""
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        text = (ROOT / name).read_text()
+        assert "http://" not in text
+        assert "https://" not in text
+        blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)
+        assert all("--hash=sha256:" in block for block in blocks if PIN.match(block))
