@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,7 +24,7 @@ from router.domain.signals import Stream
 from router.intake import Intake
 from router.readings import Reader
 from router.rulebook import Problem
-from router.settings import HUBS, STORAGE, Connection, Settings
+from router.settings import HUBS, STORAGE, Settings
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ async def sendings_over(
     secrets_of(rules.books.values(), settings)
     async with AsyncExitStack() as stack:
         answers = Answers(
-            await stack.enter_async_context(Http(_trust(settings))), Logs(_credential_for, settings.ca_file)
+            await stack.enter_async_context(Http(_trust(settings))),
+            Logs(partial(_credential_for, settings), settings.ca_file),
         )
         stack.push_async_callback(answers.close)
         kinds = discover()
@@ -156,7 +158,7 @@ def _account_for(settings: Settings) -> Account:
     from router.store.azure_storage import Account, Address
 
     found = settings.storage
-    credential = _identity(found) if found.connection_string is None else None
+    credential = _identity(found.client_id) if found.connection_string is None else None
     try:
         return Account(Address(found.connection_string, found.endpoints), credential)
     except ValueError as fault:
@@ -173,7 +175,7 @@ def namespace_for(settings: Settings) -> Namespace:
             return Namespace(connection_string=found.connection_string)
         return Namespace(
             fully_qualified_namespace=found.endpoints["namespace"],
-            credential=_identity(found),
+            credential=_identity(found.client_id),
             ca_file=settings.ca_file,
         )
     except ValueError as fault:
@@ -280,15 +282,13 @@ def _trust(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _credential_for(endpoint: str) -> AsyncTokenCredential:
+def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:
     """The identity that writes to a logs endpoint; one on loopback is no Azure and gets no token of Azure's."""
     from router.deliver.identity import LoopbackCredential, is_loopback
 
     if is_loopback(endpoint):
         return LoopbackCredential()
-    from azure.identity.aio import DefaultAzureCredential
-
-    return DefaultAzureCredential()
+    return _identity(settings.identity)
 
 
 @asynccontextmanager
@@ -310,12 +310,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _identity(connection: Connection) -> AsyncTokenCredential:
+def _identity(client_id: str | None) -> AsyncTokenCredential:
     from azure.identity.aio import DefaultAzureCredential
 
-    if connection.client_id is None:
+    if client_id is None:
         return DefaultAzureCredential()
-    return DefaultAzureCredential(managed_identity_client_id=connection.client_id)
+    return DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
 __all__ = [

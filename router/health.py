@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from router.domain.errors import HubError, StoreError
+from router.domain.errors import HubError, StoreError, without_words
+from router.domain.journal import Extent, Partition
 from router.domain.ports import Backlog, Hub, Pause, Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
@@ -18,6 +20,9 @@ LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lan
 
 STALE = timedelta(minutes=5)
 """How long ago the last sweep may have ended; one begins every minute."""
+
+PATIENCE = timedelta(seconds=25)
+"""How long storage and hubs are waited for; whoever looks at the page waits no longer than half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +38,78 @@ class Health:
         return {"status": "failing" if self.problems else "ok", "problems": list(self.problems), **self.figures}
 
 
+class _Part(NamedTuple):
+    """What one question brought: what is wrong, and figures."""
+
+    problems: Sequence[str]
+    figures: Mapping[str, Any]
+
+
 async def health_of(
-    store: Store, hubs: Mapping[Stream, Hub], books: Mapping[Stream, Rulebook], now: datetime
+    store: Store,
+    hubs: Mapping[Stream, Hub],
+    books: Mapping[Stream, Rulebook],
+    now: datetime,
+    patience: timedelta = PATIENCE,
 ) -> Health:
-    """The health of the router now; what cannot be asked is a problem, not an error."""
-    problems: list[str] = []
-    streams: dict[str, Any] = {}
-    for stream, book in books.items():
-        try:
-            streams[stream.value] = {"rulebook": book.hash, **await _figures(store, stream.value, problems, now)}
-        except StoreError as fault:
-            problems.append(f"{stream}: {fault}")
-            streams[stream.value] = {"rulebook": book.hash}
-        streams[stream.value]["hub"] = await _lag(store, hubs[stream], problems)
+    """The health of the router now; what cannot be asked, or does not answer in time, is a problem, not an error."""
+    questions = [
+        question
+        for stream, book in books.items()
+        for question in (
+            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, now)),
+            _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
+        )
+    ]
+    parts = await asyncio.gather(*questions)
+    streams = {
+        stream.value: {"rulebook": book.hash, **stored.figures, "hub": hub.figures}
+        for (stream, book), stored, hub in zip(books.items(), parts[::2], parts[1::2], strict=True)
+    }
+    problems = dict.fromkeys(problem for part in parts for problem in part.problems)
     return Health(tuple(problems), {"at": _written(now), "streams": streams})
+
+
+async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _Part]) -> _Part:
+    """The answer to a question, or that it did not come in time.
+
+    It is not waited for any longer then: who hangs may hang in letting go, too.
+    """
+    asked = asyncio.create_task(question)
+    asked.add_done_callback(_forget)
+    try:
+        await asyncio.wait([asked], timeout=patience.total_seconds())
+        if asked.done():
+            return asked.result()
+    finally:
+        asked.cancel()
+    return _Part([f"{what}: no answer within {patience.total_seconds():g} s"], {})
+
+
+def _forget(asked: asyncio.Task[_Part]) -> None:
+    """Takes notice of how a question ended, which asyncio complains of where nobody does."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+async def _of_storage(store: Store, stream: str, now: datetime) -> _Part:
+    problems: list[str] = []
+    try:
+        return _Part(problems, await _figures(store, stream, problems, now))
+    except StoreError as fault:
+        return _Part([*problems, f"{stream}: {fault}"], {})
+
+
+async def _of_hub(store: Store, hub: Hub) -> _Part:
+    try:
+        extents = await hub.extents()
+    except HubError as fault:
+        return _Part([f"{hub.name}: {fault}"], {"reached": False})
+    try:
+        lag = {partition.id: await _lag(store, partition, extent) for partition, extent in extents.items()}
+    except StoreError as fault:
+        return _Part([f"{hub.name}: {fault}"], {"reached": True})
+    return _Part([], {"reached": True, "lag": lag})
 
 
 async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:
@@ -87,24 +150,16 @@ def _row(one: Backlog, pause: Pause | None, now: datetime) -> dict[str, Any]:
         "lane": one.lane.value,
         "oldest_seconds": round(oldest, 1) if oldest is not None else None,
         "dead": one.dead,
-        "paused": pause.error if pause is not None else None,
+        "paused": without_words(pause.error) if pause is not None else None,
     }
 
 
-async def _lag(store: Store, hub: Hub, problems: list[str]) -> dict[str, Any]:
-    """How many events of each partition were not taken in yet."""
-    try:
-        extents = await hub.extents()
-        lag = {}
-        for partition, extent in extents.items():
-            progress = await store.journal.find(partition)
-            settled = progress.settled if progress.settled is not None else extent.first - 1
-            top = top_of(progress, await store.journal.taken(progress.era, settled))
-            lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
-    except (HubError, StoreError) as fault:
-        problems.append(f"{hub.name}: {fault}")
-        return {"reached": False}
-    return {"reached": True, "lag": lag}
+async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
+    """How many events of a partition were not taken in yet."""
+    progress = await store.journal.find(partition)
+    settled = progress.settled if progress.settled is not None else extent.first - 1
+    top = top_of(progress, await store.journal.taken(progress.era, settled))
+    return max(0, extent.last - max(top[0] if top else -1, settled))
 
 
 def _size(span: tuple[int, int]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.deliver import Carrier
+from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports import Hub, QueuedStore
 from router.domain.rulebook import Lane, Rulebook
@@ -47,10 +48,17 @@ class Service:
 
     async def sweep(self) -> None:
         """Does once for each stream what runs on a clock."""
+        fault: StoreError | None = None
         for stream, sweeper in self.sweepers.items():
-            swept, entries = await sweeper.sweep(self.clock())
+            try:
+                swept, entries = await sweeper.sweep(self.clock())
+            except StoreError as trouble:  # the other stream must not wait for this one
+                fault = fault or trouble
+                continue
             self.telemetry.took(entries, stream.value)
             self.telemetry.swept(swept)
+        if fault is not None:
+            raise fault
 
     async def health(self) -> Health:
         """What works and what is late."""

@@ -75,6 +75,11 @@ class Settings:
         return self._connection(STORAGE, endpoints, {f"{STORAGE}__{service}ServiceUri" for service in SERVICES})
 
     @property
+    def identity(self) -> str | None:
+        """The client id of the user-assigned identity: that of the storage account. Without it AZURE_CLIENT_ID counts."""
+        return self._find(f"{STORAGE}__clientId")
+
+    @property
     def hubs(self) -> Connection:
         """The Event Hubs namespace; raises BadSetting where nothing says where it is."""
         name = f"{HUBS}__fullyQualifiedNamespace"

@@ -10,6 +10,9 @@ from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
 
+MOST_ELEMENTS = 1_000
+"""Messages that one body may hold; an array of so many small things takes more memory than a worker has."""
+
 LARGEST_BODY = 4 * 1024 * 1024
 """The longest body that is looked at, in bytes. Event Hubs carries 1 MB at most:
 https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
@@ -31,6 +34,8 @@ def read(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantin
             return (_signal_in(document, catalogue),)
         if not elements:
             raise Refused(Code.NOT_AN_OBJECT, "an empty list")
+        if len(elements) > MOST_ELEMENTS:
+            raise Refused(Code.TOO_LARGE, f"{len(elements)} elements, which is more than {MOST_ELEMENTS}")
     except Refused as refused:
         return (refused.quarantined(body),)
     return tuple(_read_element(element, catalogue) for element in elements)

@@ -21,7 +21,7 @@ from typing import Any
 from router.assembly import POINTERS, consumers_over, now, service_over
 from router.cli.given import rules_given
 from router.cli.kept import opening_storage
-from router.domain.errors import RouterError, StoreError
+from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.ports import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -104,7 +104,7 @@ def lanes_of(stream: Stream) -> list[Lane]:
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event, report: Report) -> None:
-    """Begins some work every so many seconds until the stop; where storage is down it is done again next time.
+    """Begins some work every so many seconds until the stop; what storage or a hub kept from it is done the next time.
 
     Work that takes longer leaves out the beginnings that it covers.
     """
@@ -113,7 +113,7 @@ async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asynci
     while not stop.is_set():
         try:
             await work()
-        except StoreError as fault:
+        except (StoreError, HubError) as fault:
             report(fault)
         begun += every * (1 + floor((clock() - begun) / every))
         await _wait(stop, begun - clock())

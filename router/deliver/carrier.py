@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.deliver.retry import PROBE, put_back, settlement_for
 from router.deliver.sending import Sending
+from router.deliver.trials import Trials
 from router.domain.asks import Result
 from router.domain.errors import StoreError, Unauthorized
-from router.domain.ports import SUSPECT, Claim, Pause, Pointed, Pointer, Settlement
+from router.domain.ports import SUSPECT, Claim, DeliveryState, Pause, Pointed, Pointer, Settlement
 from router.domain.rulebook import Lane
 
 BUSY = timedelta(seconds=5)
@@ -51,7 +53,7 @@ class Carrier:
         self._outbox = outbox
         self._clock = clock
         self._slots = slots
-        self._alone = alone
+        self._trials = Trials(alone)
         self._in_hand = 0
         self._unwritten: Carried = []
         self._looked: tuple[datetime, Pause | None] | None = None
@@ -76,8 +78,8 @@ class Carrier:
         carried: Carried = []
         for _ in range(ROUNDS):
             # What falls due meanwhile has a pointer of its own.
-            claims = await self._claim(pointer, began, self._sending.batch)
-            carried += await self._send(claims)
+            claims, done = await self._deliver(pointer, began, self._sending.batch)
+            carried += done
             is_more = pointer.lane is Lane.ROWS and (len(claims) == self._sending.batch or _is_suspect(claims))
             if not is_more:
                 return carried
@@ -91,34 +93,37 @@ class Carrier:
         """One delivery probes a paused destination when that is due; the rest waits until it got through."""
         next = now + PROBE
         if now < pause.probe or not await self._outbox.probe(pause, next):
-            await self._outbox.put_off(pointer, max(pause.probe, now + BUSY))
+            # Let go, else pointers would pile up: what is owed is pointed at again when the probe is due.
             return []
         self._looked = None
-        claims = await self._claim(pointer, now, 1)
+        claims, carried = await self._deliver(pointer, now, 1)
         if not claims:
             # Nothing to probe with: the next pointer may.
             await self._outbox.pause(replace(pause, probe=now))
             return []
-        carried = await self._send(claims)
-        if any(settlement.receipt is not None for _, settlement in carried):
+        if any(settlement.state in (DeliveryState.SENT, DeliveryState.DEAD) for _, settlement in carried):
+            # It took the delivery, or refused just this one: our credentials are good.
             await self._outbox.resume(self._stream, self._name)
         if pointer.lane is Lane.ROWS:
             await self._outbox.put_off(pointer, self._clock() + BUSY)
         return carried
 
-    async def _claim(self, pointer: Pointer, due: datetime, limit: int) -> Sequence[Claim]:
-        return await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
+    async def _deliver(self, pointer: Pointer, due: datetime, limit: int) -> tuple[Sequence[Claim], Carried]:
+        """Claims what is due and sends it; what may kill its worker is put back where it would not be alone."""
+        if self._trials.is_on:
+            await self._outbox.put_off(pointer, self._clock() + BUSY)
+            return [], []
+        with self._trials.claiming():
+            claims = await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
+            if _is_suspect(claims) and not self._trials.is_possible:
+                return claims, await self._settle(claims, [None] * len(claims), BUSY)
+        return claims, await self._send(claims)
 
     async def _send(self, claims: Sequence[Claim]) -> Carried:
         if not claims:
             return []
-        if not _is_suspect(claims):
+        async with self._trials.trial() if _is_suspect(claims) else nullcontext():
             results = await self._sending.send(claims)
-        elif self._alone.locked():
-            return await self._settle(claims, [None] * len(claims), BUSY)
-        else:
-            async with self._alone:
-                results = await self._sending.send(claims)
         refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
         carried = await self._settle(claims, results, PROBE)
         if refusal is not None:

@@ -26,7 +26,7 @@ async def deliver_due(
     for lane, longest in LONGEST.items():
         await outbox.expire(lane, now - longest, now)
     for stream, destinations in named:
-        await outbox.abandon(stream, destinations, now)
+        await outbox.abandon(stream, destinations, now, now)
     failed: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:

@@ -69,6 +69,11 @@ class DeliveryError(RouterError):
     """A destination did not take what it was sent. The text never holds a secret or a URL query."""
 
 
+def without_words(error: str) -> str:
+    """What a delivery's error says without the vendor's own words, which may quote what it was sent."""
+    return error.split(" (", 1)[0]
+
+
 class Unavailable(DeliveryError):
     """The destination may take it later; `retry_after` is its own wish in seconds, where it has one."""
 

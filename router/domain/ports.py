@@ -219,8 +219,11 @@ class Outbox(Protocol):
         """Gives up on deliveries of a lane that are older than that; returns how many."""
         ...
 
-    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
-        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many.
+
+        What such a destination was paused for is forgotten.
+        """
         ...
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC
 
+from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
 from router.hub.connection import Namespace, reaching
 from router.hub.held import held_of
@@ -55,9 +56,14 @@ class HubReader:
         return extents
 
     async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
-        """The first events that the hub still has of a span, at most so many; raises HubError."""
+        """The first events that the hub still has of a span, at most so many; raises HubError.
+
+        Also where it says that it does not reach the end of the span: no answer of such a hub proves that anything is gone.
+        """
         async with self._namespace.consumer(self.name, GROUP) as client:
             held = await held_of(client, partition, self._patience)
+            if held.last < span.last:
+                raise HubError(f"hub {self.name}, partition {partition.id}: answers with less than it had")
             wanted = Span(max(span.first, held.first), min(span.last, held.last))
             if wanted.last < wanted.first or most < 1:
                 return []

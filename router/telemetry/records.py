@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from router.domain.decisions import Outcome
+from router.domain.errors import without_words
 from router.domain.journal import Loss
 from router.domain.notices import RecordEntry
 from router.domain.ports import Claim, DeliveryState, Pause, Settlement
@@ -54,7 +55,7 @@ def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlem
         is_dead = settlement.state is DeliveryState.DEAD
         if not is_dead and not is_close:
             continue
-        it, state, error = settlement.delivery, settlement.state.value, one_line(settlement.error or "")
+        it, state, error = settlement.delivery, settlement.state.value, one_line(without_words(settlement.error or ""))
         extra = {STREAM: it.stream, DESTINATION: it.destination, LANE: it.lane.value, STATE: state, DELIVERY: it.id}
         log.log(
             logging.WARNING if is_dead else logging.DEBUG,
@@ -102,7 +103,7 @@ def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:
 
 
 def _record_pause(log: logging.Logger, pause: Pause) -> None:
-    error = one_line(pause.error)
+    error = one_line(without_words(pause.error))
     extra = {STREAM: pause.stream, DESTINATION: pause.destination, ERROR: error}
     since = f"{pause.since:%Y-%m-%dT%H:%M:%SZ}"
     log.warning("%s: paused since %s: %s", pause.destination, since, error, extra=extra)

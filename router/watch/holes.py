@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from router.domain.errors import HubError
-from router.domain.journal import Era, Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
+from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Hub, Journal
-from router.taking import Taking, top_of
+from router.taking import Taking, begin_anew, top_of
 
 GRACE = timedelta(minutes=2)
 """How long a number may be missing before it is a hole: who reads the hub may still be at it."""
@@ -118,20 +118,14 @@ class HoleFiller:
         progress = await self._journal.find(partition)
         if progress.created is not None and progress.created != extent.created:
             filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
-            gone = "the hub was created anew before these events were taken in"
-            await self._lose(
-                [Loss(progress.era, hole, now, gone) for hole in await self._known_holes(progress)], filled
-            )
-            era = Era(partition, progress.era.epoch + 1)
-            progress = Progress(era=era, version=progress.version)
+            losses, begun = await begin_anew(self._journal, progress, now)
+            filled.losses += losses
+            if begun is None:
+                return None
+            progress = begun
         if progress.settled is None:
             return await self._journal.advance(replace(progress, settled=extent.first - 1, created=extent.created))
         return progress
-
-    async def _known_holes(self, progress: Progress) -> list[Span]:
-        settled = _settled(progress)
-        taken = [one.span for one in await self._journal.taken(progress.era, settled)]
-        return holes_in(taken, Span(settled + 1, max((span.last for span in taken), default=settled)))
 
     async def _lose(self, losses: Sequence[Loss], filled: Filled) -> None:
         if losses:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from datetime import datetime, timedelta
 
+from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.ports import Pointed, Retention, Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.sweeps import Swept
 from router.intake import Intake
 from router.watch.held import release
-from router.watch.holes import HoleFiller
+from router.watch.holes import Filled, HoleFiller
 
 PURGED = "purge"
 """The name under which the journal knows when retention was last seen to."""
 
 PURGE = timedelta(days=1)
 """How often retention is seen to; it walks everything."""
+
+
+ROLLOUT = timedelta(minutes=15)
+"""How long instances with older rules may be about, to whom a destination is nobody that newer ones deliver to."""
 
 
 class Sweeper:
@@ -47,14 +52,16 @@ class Sweeper:
         self._stream = rulebook.stream.value
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Points again at what is owed, lets go what rules held, fills the holes of the hub; returns what came of it."""
-        for lane, longest in self._longest.items():
-            await self._outbox.expire(lane, now - longest, now)
-        await self._outbox.abandon(self._stream, self._named, now)
-        repointed = await self._outbox.repoint(self._stream, now)
-        released = await release(self._intake, self._store.ledger, self._rulebook, now)
-        filled = await self._filler.fill(now)
-        await self._see_to_retention(now)
+        """Points again at what is owed, lets go what rules held, fills the holes of the hub; returns what came of it.
+
+        A step that fails keeps no other from being done; what the first of them raised is raised in the end.
+        """
+        steps = _Steps()
+        filled = await steps.do(self._filler.fill(now), Filled())
+        repointed = await steps.do(self._point_again(now), 0)
+        released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
+        await steps.do(self._see_to_retention(now), None)
+        steps.raise_fault()
         await self._store.journal.sweep_ended(self._stream, now)
         swept = Swept(
             stream=self._stream,
@@ -70,6 +77,16 @@ class Sweeper:
         )
         return swept, [*released, *filled.entries]
 
+    async def _point_again(self, now: datetime) -> int:
+        """Gives up on what is too old or has nowhere left to go, and points at what is due; returns how many pointers."""
+        steps = _Steps()
+        for lane, longest in self._longest.items():
+            await steps.do(self._outbox.expire(lane, now - longest, now), 0)
+        await steps.do(self._outbox.abandon(self._stream, self._named, now - ROLLOUT, now), 0)
+        repointed = await self._outbox.repoint(self._stream, now)
+        steps.raise_fault()
+        return repointed
+
     async def _see_to_retention(self, now: datetime) -> None:
         """Once a day takes away what need not be kept, and completes what nobody has met since it was left half done."""
         journal = self._store.journal
@@ -80,3 +97,23 @@ class Sweeper:
         await self._intake.complete(await self._store.ledger.unfinished(self._stream), now)
         await self._store.purge(now, Retention())
         await journal.sweep_ended(name, now)
+
+
+class _Steps:
+    """Steps of which each is done whatever became of the others."""
+
+    def __init__(self) -> None:
+        self._fault: StoreError | None = None
+
+    async def do[T](self, step: Awaitable[T], otherwise: T) -> T:
+        """What a step brings, or something else where storage fails it."""
+        try:
+            return await step
+        except StoreError as fault:
+            self._fault = self._fault or fault
+            return otherwise
+
+    def raise_fault(self) -> None:
+        """Raises what the first step raised that failed."""
+        if self._fault is not None:
+            raise self._fault

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from router.accept import evidence_of, read
+from router.accept.reading import MOST_ELEMENTS
 from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.signals import Quarantined
@@ -156,3 +157,15 @@ def test_time_grows_with_length_and_no_faster(grow: Callable[[int], bytes]) -> N
     small = min(_seconds(grow(size)) for _ in range(3))
     large = min(_seconds(grow(8 * size)) for _ in range(3))
     assert large < max(32 * small, 0.1)
+
+
+@pytest.mark.parametrize(("count", "is_taken"), [(MOST_ELEMENTS, True), (MOST_ELEMENTS + 1, False)])
+def test_an_array_of_countless_small_things_is_parked_whole(count: int, is_taken: bool) -> None:
+    """Each element would cost what a message costs, so a body of a megabyte could take all the memory there is."""
+    body = b"[" + b",".join([b"0"] * count) + b"]"
+    found = read(body, Catalogue())
+    assert len(found) == (count if is_taken else 1)
+    (first, *_) = found
+    assert isinstance(first, Quarantined)
+    assert (first.reason.code == Code.TOO_LARGE) is not is_taken
+    assert (first.body == body) is not is_taken

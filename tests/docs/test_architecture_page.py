@@ -6,7 +6,7 @@ import inspect
 import re
 from datetime import timedelta
 
-from router.accept.reading import LARGEST_BODY
+from router.accept.reading import LARGEST_BODY, MOST_ELEMENTS
 from router.assembly import POINTERS, SHARE, SLOTS
 from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
@@ -70,7 +70,7 @@ def test_every_reason_code_is_listed_with_an_outcome() -> None:
 def test_the_longest_body_is_as_told() -> None:
     """`too_large` names the limit that the reader has."""
     told = pairs(PAGE.table("Deciding", "code"), "code", "means")["too_large"]
-    assert told == f"longer than {LARGEST_BODY // 2**20} MiB"
+    assert told == f"longer than {LARGEST_BODY // 2**20} MiB, or of more than {MOST_ELEMENTS:,} elements"
 
 
 def test_the_lanes_are_as_told() -> None:

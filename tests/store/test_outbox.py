@@ -126,8 +126,8 @@ def test_what_is_too_old_or_has_nowhere_left_to_go_becomes_a_dead_letter(store: 
     assert run(expire(Lane.PAGE, NOW, NOW)) == 0
     assert run(expire(Lane.TICKET, NOW, NOW)) == 1
     owe(store, a_delivery(key="other"))
-    assert run(store.outbox.abandon("cwpp", ["tickets"], NOW)) == 0
-    assert run(store.outbox.abandon("cwpp", ["oncall"], NOW)) == 1
+    assert run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW)) == 0
+    assert run(store.outbox.abandon("cwpp", ["oncall"], NOW, NOW)) == 1
     assert {letter.error.partition(":")[0] for letter in run(store.outbox.dead())} == {
         "too old to be sent", "no_destination",
     }  # fmt: skip
@@ -138,8 +138,32 @@ def test_what_a_worker_has_in_hand_is_not_given_up_on(store: Store) -> None:
     owe(store, OPENING)
     claim(store)
     assert run(store.outbox.expire(Lane.TICKET, NOW, NOW)) == 0
-    assert run(store.outbox.abandon("cwpp", [], NOW)) == 0
+    assert run(store.outbox.abandon("cwpp", [], NOW, NOW)) == 0
     assert states(store) == {DeliveryState.CLAIMED: 1}
+
+
+def test_what_nobody_has_in_hand_any_more_is_given_up_on(store: Store) -> None:
+    """A claim whose lease ended is nobody's, also where nobody is left to claim it anew."""
+    owe(store, OPENING)
+    claim(store)
+    assert run(store.outbox.abandon("cwpp", [], NOW, NOW + LEASE)) == 1
+    assert states(store) == {DeliveryState.DEAD: 1}
+
+
+def test_a_destination_that_only_newer_rules_name_is_not_abandoned_at_once(store: Store) -> None:
+    """While new rules are rolled out, an instance with older ones must not give up on what newer ones owe."""
+    owe(store, OPENING)
+    assert run(store.outbox.abandon("cwpp", [], NOW - timedelta(microseconds=1), NOW)) == 0
+    assert states(store) == {DeliveryState.OWED: 1}
+
+
+def test_the_pause_of_a_destination_that_is_gone_is_forgotten(store: Store) -> None:
+    """Else it would be complained of for ever."""
+    for name in ("gone", "tickets"):
+        pause = Pause(stream="cwpp", destination=name, since=NOW, probe=NOW + LEASE, error="401")
+        run(store.outbox.pause(pause))
+    run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW))
+    assert run(store.outbox.pauses("cwpp")).keys() == {"tickets"}
 
 
 def test_what_is_given_up_on_keeps_its_last_trouble(store: Store) -> None:

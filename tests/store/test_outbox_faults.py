@@ -39,7 +39,7 @@ async def ask() -> list[object]:
         outbox.put_off(one, NOW),
         outbox.settle([Settlement(delivery=OPENING, state=DeliveryState.SENT, at=NOW)]),
         outbox.expire(Lane.TICKET, NOW, NOW),
-        outbox.abandon("cwpp", [], NOW),
+        outbox.abandon("cwpp", [], NOW, NOW),
         outbox.repoint("cwpp", NOW),
         outbox.counts("cwpp"),
         outbox.next_due("cwpp"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ _PIECES: Mapping[str, Any] = {"max_single_put_size": 1024 * 1024, "max_block_siz
 """Blobs go in pieces of that many bytes: aiohttp sends a longer body in a way that holds up everybody else."""
 
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {"table": {}, "queue": _WAITS, "blob": {**_WAITS, **_PIECES}}
+
+LONGEST = 90.0
+"""Seconds that one request may take, tries and all: the clients wait as long as the service asks them to, were it an hour."""
 
 # A fault becomes a StoreError; the clients would say it once more, with whole URLs.
 logging.getLogger("azure").setLevel(logging.CRITICAL)
@@ -64,7 +68,7 @@ class Account:
         from azure.core.exceptions import ResourceExistsError
 
         container = self.blobs.get_container_client(name)
-        with storing(name):
+        async with storing(name):
             try:
                 await container.create_container()
             except ResourceExistsError:
@@ -84,13 +88,16 @@ def _client(kind: Any, service: str, address: Address, credential: AsyncTokenCre
     return kind(**{where: address.endpoints[service]}, credential=credential, **options)
 
 
-@contextmanager
-def storing(what: str) -> Iterator[None]:
-    """A context in which a fault of the account is a StoreError that names what failed, without a URL."""
+@asynccontextmanager
+async def storing(what: str) -> AsyncIterator[None]:
+    """A context in which a fault of the account, or no end, is a StoreError that names what failed, without a URL."""
     from azure.core.exceptions import AzureError
 
     try:
-        yield
+        async with asyncio.timeout(LONGEST):
+            yield
+    except TimeoutError as fault:
+        raise StoreError(f"storage, {what}: no end within {LONGEST:.0f} s") from fault
     except AzureError as fault:
         code = getattr(fault, "error_code", None) or type(fault).__name__
         status = getattr(fault, "status_code", None)

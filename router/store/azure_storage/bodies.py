@@ -32,7 +32,7 @@ class Bodies:
         """Makes the container unless it is there."""
         from azure.core.exceptions import ResourceExistsError
 
-        with storing("bodies"):
+        async with storing("bodies"):
             try:
                 await self._container.create_container()
             except ResourceExistsError:
@@ -43,7 +43,7 @@ class Bodies:
         packed = zlib.compress(body)
         if len(packed) <= INSIDE:
             return packed
-        with storing("bodies"):
+        async with storing("bodies"):
             await self._container.upload_blob(name, packed, overwrite=True)
         return name
 
@@ -51,7 +51,7 @@ class Bodies:
         """The body that a column stands for."""
         if isinstance(column, bytes):
             return unpacked(column)
-        with storing("bodies"):
+        async with storing("bodies"):
             blob = await self._container.download_blob(column)
             return unpacked(await blob.readall())
 
@@ -60,7 +60,7 @@ class Bodies:
         from azure.core.exceptions import ResourceNotFoundError
 
         if isinstance(column, str):
-            with storing("bodies"):
+            async with storing("bodies"):
                 try:
                     await self._container.delete_blob(column)
                 except ResourceNotFoundError:
@@ -79,7 +79,7 @@ class Bodies:
     async def _older(self, folder: str, than: datetime) -> AsyncIterator[str]:
         blobs = aiter(self._container.list_blobs(name_starts_with=f"{folder}/"))
         while True:
-            with storing("bodies"):
+            async with storing("bodies"):
                 blob = await anext(blobs, None)
             if blob is None:
                 return

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import batched
 
+from router.domain.errors import StoreError
 from router.domain.ledger import Row, Version
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.held import HeldIndex
@@ -55,11 +56,15 @@ class AzureLedger:
         Also those that were, and still carry an intent: let go, and not yet seen to. They hold nothing any more.
         """
         entries = [entry async for entry in self._held.in_doubt(stream, rulebook, frozenset(active))]
+        faults: list[StoreError] = []
         for some in batched(entries, _AT_A_TIME, strict=False):
-            for row in (await self._judged(some)).values():
+            for row in (await self._judged(some, faults)).values():
                 yield row
+        if faults:
+            # One that cannot be read must not keep the others from coming out.
+            raise faults[0]
 
-    async def _judged(self, entries: Sequence[Entity]) -> dict[str, Row]:
+    async def _judged(self, entries: Sequence[Entity], faults: list[StoreError]) -> dict[str, Row]:
         """The rows that entries of the index rightly name; those that name what is over are taken out of it."""
         places = [place_of(entry["signal"]) for entry in entries]
         found = await self._table.find_all(places, FOUND + HELD)
@@ -70,8 +75,11 @@ class AzureLedger:
             if (entity := found.get(place)) is None:
                 continue
             if _is_named_by(entry, entity):
-                row = await row_of(entity, self._bodies)
-                rows[row.key] = replace(row, held=await held_of(entity, self._bodies))
+                try:
+                    row = await row_of(entity, self._bodies)
+                    rows[row.key] = replace(row, held=await held_of(entity, self._bodies))
+                except StoreError as fault:
+                    faults.append(fault)
             elif entity["unfinished"]:
                 rows.setdefault(entity["RowKey"], await row_of(entity, self._bodies))
             else:

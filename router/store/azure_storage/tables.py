@@ -36,7 +36,7 @@ class Table:
         """Makes the table unless it is there."""
         from azure.core.exceptions import ResourceExistsError
 
-        with storing(self._client.table_name):
+        async with storing(self._client.table_name):
             try:
                 await self._client.create_table(retry_on_methods=_RETRIED)
             except ResourceExistsError:
@@ -46,14 +46,13 @@ class Table:
         """One row, or those of its columns that were asked for."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        async with self._slots:
-            with storing(self._client.table_name):
-                try:
-                    return await self._client.get_entity(partition, row, select=list(select) if select else None)
-                except ResourceNotFoundError as fault:
-                    if getattr(fault, "error_code", None) != "ResourceNotFound":  # the table itself is missing
-                        raise
-                    return None
+        async with self._slots, storing(self._client.table_name):
+            try:
+                return await self._client.get_entity(partition, row, select=list(select) if select else None)
+            except ResourceNotFoundError as fault:
+                if getattr(fault, "error_code", None) != "ResourceNotFound":  # the table itself is missing
+                    raise
+                return None
 
     async def find_all(
         self, places: Iterable[tuple[str, str]], select: Collection[str] | None = None
@@ -82,7 +81,7 @@ class Table:
         found = self._client.query_entities(filter, select=list(select) if select else None)
         pages = found.by_page()
         while True:
-            with storing(self._client.table_name):
+            async with storing(self._client.table_name):
                 try:
                     async with self._slots:
                         page = [entity async for entity in await anext(pages)]
@@ -97,9 +96,8 @@ class Table:
         """The first row of a range."""
         within = _within(partition, low, high)
         found = self._client.query_entities(within, select=list(select) if select else None, results_per_page=1)
-        async with self._slots:
-            with storing(self._client.table_name):
-                return await anext(aiter(found), None)
+        async with self._slots, storing(self._client.table_name):
+            return await anext(aiter(found), None)
 
     async def write(self, units: Sequence[Unit]) -> list[Versions]:
         """Writes units, many in one transaction; returns the versions that each unit's rows have now.
@@ -134,14 +132,13 @@ class Table:
         """The versions that rows have after a transaction, or which of them was not as it should be."""
         from azure.data.tables import TableTransactionError
 
-        async with self._slots:
-            with storing(self._client.table_name):
-                try:
-                    answers = await self._client.submit_transaction(map(operation, steps), retry_on_methods=_RETRIED)
-                except TableTransactionError as fault:
-                    if getattr(fault, "error_code", None) in _CONFLICTS:
-                        return _Conflict(min(fault.index, len(steps) - 1))
-                    raise
+        async with self._slots, storing(self._client.table_name):
+            try:
+                answers = await self._client.submit_transaction(map(operation, steps), retry_on_methods=_RETRIED)
+            except TableTransactionError as fault:
+                if getattr(fault, "error_code", None) in _CONFLICTS:
+                    return _Conflict(min(fault.index, len(steps) - 1))
+                raise
         return [str(answer.get("etag", "")) for answer in answers]
 
 

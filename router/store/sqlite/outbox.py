@@ -150,13 +150,18 @@ class SqliteOutbox:
         """Gives up on deliveries of a lane that are older than that; returns how many."""
         return self._give_up("lane=? AND born<=?", (lane.value, micros(born_before)), TOO_OLD, now)
 
-    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
-        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
         where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
-        return self._give_up(where, (stream, json.dumps(list(named))), NOWHERE, now)
+        unnamed = (stream, json.dumps(list(named)))
+        with self._connection.writing() as db:
+            db.execute(f"DELETE FROM pauses WHERE {where}", unnamed)  # noqa: S608
+        return self._give_up(f"{where} AND born<=?", (*unnamed, micros(born_before)), NOWHERE, now)
 
     def _give_up(self, where: str, values: tuple[object, ...], error: str, now: datetime) -> int:
-        sql = f"UPDATE deliveries SET state='dead', settled=?, error={_ENDED} WHERE state='owed' AND {where}"  # noqa: S608
+        # A claim whose lease ended is nobody's; `due` is when it did.
+        free = "(state='owed' OR (state='claimed' AND due<=?1))"
+        sql = f"UPDATE deliveries SET state='dead', settled=?1, error={_ENDED} WHERE {free} AND {where}"  # noqa: S608
         with self._connection.writing() as db:
             return db.execute(sql, (micros(now), error, *values)).rowcount
 

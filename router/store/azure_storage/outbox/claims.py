@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
+from router.domain.errors import StoreError
 from router.domain.ports import SUSPECT, Claim
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
 from router.store.azure_storage.outbox.in_hand import InHand
@@ -28,8 +29,12 @@ from router.store.azure_storage.outbox.turns import (
     losses_of,
     skipped,
     unsaid,
+    untold,
 )
 from router.store.endings import DEADLY
+
+UNREAD = timedelta(minutes=5)
+"""How long a delivery waits whose body storage did not give."""
 
 TRIES = 5
 """How often a worker looks again at what others change under its eyes; each of them got something done."""
@@ -143,7 +148,18 @@ class Claims:
         won = [(stage, one.signal) for one, stage in zip(ripe, stages, strict=True) if stage is not None]
         for stage, _ in won:
             self._in_hand.take(stage, due)
-        return list(await asyncio.gather(*(self._told(stage, signal) for stage, signal in won)))
+        told = await asyncio.gather(*(self._told(stage, signal) for stage, signal in won), return_exceptions=True)
+        await self._put_back([(stage, fault) for (stage, _), fault in zip(won, told, strict=True)], due)
+        return [one for one in told if isinstance(one, Claim)]
+
+    async def _put_back(self, read: Sequence[tuple[Stage, Claim | BaseException]], due: datetime) -> None:
+        """Owes those again a little later that could not be read whole: storage may be at fault, and no worker was."""
+        faults = [(stage, fault) for stage, fault in read if isinstance(fault, BaseException)]
+        for _, fault in faults:
+            if not isinstance(fault, StoreError):
+                raise fault
+        back = await self._deliveries.move([Move(one, untold(one, due + UNREAD, str(why))) for one, why in faults])
+        await self._pointers.point([stage for stage in back if stage is not None], due)
 
     async def _told(self, stage: Stage, signal: Signal) -> Claim:
         row = signal.rows[stage.turn]

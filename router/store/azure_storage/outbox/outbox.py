@@ -112,9 +112,9 @@ class AzureOutbox:
         """Gives up on deliveries of a lane that are older than that; returns how many."""
         return await self._sweeping.expire(lane, born_before, now)
 
-    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
-        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
-        return await self._sweeping.abandon(stream, named, now)
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
+        return await self._sweeping.abandon(stream, named, born_before, now)
 
     async def repoint(self, stream: str, now: datetime) -> int:
         """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""

@@ -65,7 +65,7 @@ class AzureQueue:
         """Makes the queue unless it is there."""
         from azure.core.exceptions import ResourceExistsError
 
-        with storing(self._client.queue_name):
+        async with storing(self._client.queue_name):
             try:
                 await self._client.create_queue()
             except ResourceExistsError:
@@ -73,7 +73,7 @@ class AzureQueue:
 
     async def send(self, text: str, hidden: int = 0) -> None:
         """Puts a message into the queue that shows after so many seconds."""
-        with storing(self._client.queue_name):
+        async with storing(self._client.queue_name):
             await self._client.send_message(text, visibility_timeout=hidden, time_to_live=_NEVER_EXPIRES)
 
     async def receive(self, most: int, hidden: timedelta) -> Sequence[tuple[str, Handle]]:
@@ -81,7 +81,7 @@ class AzureQueue:
         messages = self._client.receive_messages(
             messages_per_page=min(most, MOST_RECEIVED), visibility_timeout=ceil(hidden.total_seconds())
         )
-        with storing(self._client.queue_name):
+        async with storing(self._client.queue_name):
             page = await anext(messages.by_page(), None)
             found = [message async for message in page] if page is not None else []
         return [(str(message.content), Handle(str(message.id), str(message.pop_receipt))) for message in found]
@@ -92,7 +92,7 @@ class AzureQueue:
 
         if not isinstance(handle, Handle):
             raise TypeError(f"{handle!r}: is no handle of this queue")
-        with storing(self._client.queue_name):
+        async with storing(self._client.queue_name):
             try:
                 await self._client.delete_message(handle.id, handle.receipt)
             except ResourceNotFoundError:
@@ -100,7 +100,7 @@ class AzureQueue:
 
     async def length(self) -> int:
         """About how many messages there are, those that do not show yet among them."""
-        with storing(self._client.queue_name):
+        async with storing(self._client.queue_name):
             properties = await self._client.get_queue_properties()
         return int(properties.approximate_message_count or 0)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
+from router.domain.errors import StoreError
 from router.domain.notices import Delivery
 from router.domain.ports import DeliveryState
 from router.domain.rulebook import Lane
@@ -78,7 +79,14 @@ def first_stage(delivery: Delivery, now: datetime) -> Stage:
 
 
 def stage_of(shard: Shard, row: Entity) -> Stage:
-    """The stage that a row holds."""
+    """The stage that a row holds; raises StoreError where it is written as this version does not know it."""
+    try:
+        return _stage_of(shard, row)
+    except (KeyError, ValueError, TypeError) as fault:
+        raise StoreError(f"storage, deliveries: a row that this version does not know: {fault}") from fault
+
+
+def _stage_of(shard: Shard, row: Entity) -> Stage:
     _, signal, turn = row["RowKey"].split(":")
     return Stage(
         place=Place(shard, signal, int(turn)),

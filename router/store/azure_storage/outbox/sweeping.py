@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from router.domain.ports import DeliveryState
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.pauses import Pauses
@@ -49,10 +48,12 @@ class Sweeping:
         places = await self._places(known, Kind.BORN, born_before, f"lane eq '{lane}'")
         return await self._give_up(places, TOO_OLD, now)
 
-    async def abandon(self, stream: str, named: Collection[str], now: datetime) -> int:
-        """Gives up on deliveries of a stream to destinations that the policy no longer names; returns how many."""
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
+        for paused in (await self._pauses.all(stream)).keys() - set(named):
+            await self._pauses.resume(stream, paused)
         known = [one for one in await self._registry.all(stream) if one.destination not in named]
-        return await self._give_up(await self._places(known, Kind.BORN), NOWHERE, now)
+        return await self._give_up(await self._places(known, Kind.BORN, born_before), NOWHERE, now)
 
     async def _places(
         self, known: Iterable[Known], index: Kind, last: datetime | None = None, where: str | None = None
@@ -65,12 +66,12 @@ class Sweeping:
         return [place async for _, place in self._deliveries.index(shard, index, last, where)]
 
     async def _give_up(self, places: Sequence[Place], ending: str, now: datetime) -> int:
-        """Gives up on those that are owed; what is claimed just now is left to its worker."""
+        """Gives up on those that nobody has; what is claimed just now is left to its worker."""
         count = 0
         for start in range(0, len(places), _AT_A_TIME):
             stages = await self._deliveries.find_all(places[start : start + _AT_A_TIME])
-            owed = [stage for stage in stages if stage.state is DeliveryState.OWED]
-            moved = await self._deliveries.move([Move(one, given_up(one, now, ending)) for one in owed])
+            free = [stage for stage in stages if stage.is_open and (stage.lease is None or stage.lease <= now)]
+            moved = await self._deliveries.move([Move(one, given_up(one, now, ending)) for one in free])
             dead = [stage for stage in moved if stage is not None]
             await self._pointers.point(await self._deliveries.after(dead), now)
             count += len(dead)
@@ -89,7 +90,7 @@ class Sweeping:
         # Either kind of pointer leads to whatever lies there, also to what is left of another lane.
         known = [one for one in await self._registry.all(stream) if one.lane is lane]
         paused = [pause.destination for pause in (await self._pauses.all(stream)).values() if now < pause.probe + GRACE]
-        # What a paused destination is owed has pointers that wait for its probe.
+        # What a paused destination is owed is pointed at when its probe is due: until then pointers there are let go.
         shards = [shard for one in known if one.destination not in paused for shard in one.shards]
         texts = await asyncio.gather(*(self._neglected(shard, lane, now) for shard in shards))
         return rescued + await self._pointers.send(stream, lane, [text for some in texts for text in some])

@@ -146,6 +146,18 @@ def settled(one: Stage, settlement: Settlement) -> Stage:
     )
 
 
+def untold(one: Stage, until: datetime, why: str) -> Stage:
+    """A delivery that was claimed and could not be read whole; it is untried, and owed again from an instant on."""
+    return replace(
+        one,
+        state=DeliveryState.OWED,
+        due=until,
+        attempts=one.attempts - 1,
+        lease=None,
+        error=why[:LONGEST_ERROR],
+    )
+
+
 def skipped(one: Stage, at: datetime) -> Stage:
     """A delivery that nobody needs."""
     return replace(one, state=DeliveryState.SKIPPED, lease=None, settled=at)
