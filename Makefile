@@ -9,7 +9,7 @@ CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shel
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup run test lint soak bench lock clean
+.PHONY: setup run test lint stack soak bench lock clean
 
 setup: $(STAMP)  ## prepare .venv/bin/alert-router
 
@@ -32,6 +32,9 @@ lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
+	@$(BIN)/python -m tests.stack
 
 soak: setup  ## 100,000 messages through Azure on loopback while workers are killed; about half an hour
 	@$(BIN)/python -m tests.stack.soak

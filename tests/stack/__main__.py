@@ -1,0 +1,61 @@
+"""`make stack`: Azure on loopback for a person, with function_app.py at work in it, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import signal
+from collections import Counter
+from collections.abc import Mapping
+
+from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.stack import Stack, stack_running
+
+LOOK = 3.0
+"""Seconds between two looks at what came out."""
+
+CONDITIONS = Conditions(timers=60.0)
+
+
+def main() -> None:
+    """Runs the stack, and says where everything is and what comes out."""
+    with stack_running() as stack:
+        asyncio.run(_run(stack))
+
+
+async def _run(stack: Stack) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with stack.host(conditions=CONDITIONS).running() as host:
+        _explain(stack, host)
+        before: Mapping[str, object] = {}
+        while not stop.is_set():
+            now = _seen(stack, host)
+            if now != before:
+                print("  ".join(f"{what} {count}" for what, count in now.items()), flush=True)
+            before = now
+            try:
+                await asyncio.wait_for(stop.wait(), LOOK)
+            except TimeoutError:
+                continue
+
+
+def _explain(stack: Stack, host: FunctionsHost) -> None:
+    print("Azurite, Event Hubs and a SOC on 127.0.0.1; function_app.py runs", ", ".join(host.functions))
+    print(f"rules   {stack.rules}\nSOC     {stack.soc.addresses.control}/_state\n\nIn another terminal:\n")
+    for name in ("EVENT_HUBS", "AzureWebJobsStorage"):
+        print(f"  export {name}={shlex.quote(stack.environment[name])}")
+    print("  .venv/bin/alert-router send --to cwpp router/cli/demo/samples/cwpp.ndjson")
+    print("  .venv/bin/alert-router send --to cspm router/cli/demo/samples/cspm.ndjson")
+    print("  .venv/bin/alert-router quarantine list --storage\n\nCtrl-C ends it. What comes out:\n", flush=True)
+
+
+def _seen(stack: Stack, host: FunctionsHost) -> Mapping[str, object]:
+    taken = Counter(one.function for one in host.invocations if one.function.startswith("take_"))
+    received = stack.soc.counts()["received"]
+    return {"batches": sum(taken.values()), **received}
+
+
+if __name__ == "__main__":
+    main()
