@@ -26,7 +26,7 @@ run: setup  ## the main job on bundled samples and a SOC on loopback
 	@$(BIN)/alert-router demo
 
 test: setup  ## all tests
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n 4
 
 lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff check .
@@ -36,7 +36,8 @@ lint: setup  ## what CI checks besides the tests
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack
 
-soak: setup  ## 100,000 messages through Azure on loopback while workers are killed; about half an hour
+soak: setup  ## the long proofs: faults through the whole stack, and 100,000 messages while workers are killed
+	@$(BIN)/python -m pytest -q -n 2 -m soak
 	@$(BIN)/python -m tests.stack.soak
 
 bench: setup  ## the measurements of docs/benchmarks.md

@@ -131,11 +131,10 @@ async def carry(service: Service, stream: Stream, lane: Lane, stop: asyncio.Even
                 return
 
     async with asyncio.TaskGroup() as group:
-        stopping = group.create_task(_wait(stop, None))
         while not stop.is_set():
             free = POINTERS - len(in_hand)
             if not free:
-                await asyncio.wait({*in_hand, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
                 continue
             try:
                 messages = await queue.receive(free, HIDDEN)
@@ -179,7 +178,7 @@ class Troubles:
             self._log.error("%s", text)
 
 
-async def _wait(stop: asyncio.Event, seconds: float | None) -> bool:
+async def _wait(stop: asyncio.Event, seconds: float) -> bool:
     """Waits for the stop, so many seconds at most; whether it came."""
     try:
         async with asyncio.timeout(seconds):

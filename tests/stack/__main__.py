@@ -7,6 +7,7 @@ import shlex
 import signal
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running
@@ -18,9 +19,11 @@ CONDITIONS = Conditions(timers=60.0)
 
 
 def main() -> None:
-    """Runs the stack, and says where everything is and what comes out."""
-    with stack_running() as stack:
-        asyncio.run(_run(stack))
+    """Runs the stack, and says where everything is and what comes out; Ctrl-C is no failure, also while it starts."""
+    with suppress(KeyboardInterrupt):
+        print("starting Azurite, Event Hubs, a SOC and a Functions host", flush=True)
+        with stack_running() as stack:
+            asyncio.run(_run(stack))
 
 
 async def _run(stack: Stack) -> None:

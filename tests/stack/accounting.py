@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,15 +25,23 @@ from tests.stack.stack import Stack
 ROWS, DECISIONS = "Custom-ASimAlertEventLogs", "Custom-AlertRouterDecisions_CL"
 """The SOC's tables."""
 
-QUICK = {
-    "ALERT_ROUTER_GRACE": "1",
-    "ALERT_ROUTER_LEASE": "3",
-    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:04",
-}
-"""Settings under which what a dead worker left is taken up within seconds: a pointer comes back when its lease is over."""
+
+def quick(lease: int = 3, pointer: int | None = None) -> dict[str, str]:
+    """Settings under which what a dead worker left is taken up within seconds; a pointer comes back when its lease is over.
+
+    A conversation with the SOC may take 0.8 of the lease.
+    """
+    return {
+        "ALERT_ROUTER_GRACE": "1",
+        "ALERT_ROUTER_LEASE": str(lease),
+        "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": f"00:00:{pointer or lease + 1:02}",
+    }
+
+
+QUICK = quick()
 
 _PATIENCE = 45.0
-_BETWEEN = 0.8
+_BETWEEN = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +215,15 @@ async def sweep_later(stack: Stack, later: timedelta = timedelta(minutes=1)) -> 
 
 
 async def settle(stack: Stack, sweeping: Callable[[], Awaitable[None]]) -> None:
-    """Sweeps until nothing is left to do; raises TimeoutError that says what is."""
+    """Sweeps now and then until nothing is left to do; raises TimeoutError that says what is."""
     left = ["nothing was looked at in time"]
     try:
         async with asyncio.timeout(_PATIENCE):
             while left:
                 await sweeping()
-                left = await left_over(stack)
-                await asyncio.sleep(_BETWEEN if left else 0)
+                swept, left = time.monotonic(), await left_over(stack)
+                while left and time.monotonic() < swept + _BETWEEN:
+                    await asyncio.sleep(0.2)
+                    left = await left_over(stack)
     except TimeoutError:
         raise TimeoutError(f"After {_PATIENCE:.0f} seconds: {'; '.join(left)}") from None

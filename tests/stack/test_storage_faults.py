@@ -1,41 +1,19 @@
-"""What storage that fails, and what kills a worker, cost: time, and never a message."""
+"""Storage that fails, refuses or hangs costs time, and never a message."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
 
-from router.assembly import load_rules, now, service_over
-from router.domain.journal import Event, Partition
-from router.domain.ports import SUSPECT, DeadLetter, DeliveryState
-from router.domain.signals import Stream
-from router.settings import STORAGE, Settings
-from router.store.endings import DEADLY
-from router.taking import CERTAINTY, SUSPICION
-from tests.builders import alert_body, finding_body
-from tests.stack.accounting import (
-    QUICK,
-    Letter,
-    Post,
-    books_of,
-    high,
-    junk,
-    key_of,
-    low,
-    medium,
-    settle,
-    sweep,
-)
+from router.taking import SUSPICION
+from tests.stack.accounting import QUICK, Post, books_of, high, junk, key_of, low, medium, settle, sweep
+from tests.stack.acts import conditions, dead_letters, runs, until
 from tests.stack.azurite import Azurite, azurite_running
-from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
-from tests.stack.gate import GatedStack, Matching, Seen, gated, moves, reads, to, writes
-from tests.stack.stack import Stack, stack_running
-
-DEATHS = SUSPICION + CERTAINTY
-"""So many workers die of a message that kills: some beside its neighbours, some alone with it."""
+from tests.stack.functions_host import Outcome
+from tests.stack.gate import GatedStack, Seen, gated, moves, writes
+from tests.stack.stack import stack_running
 
 
 @pytest.fixture
@@ -45,26 +23,9 @@ def stack(azurite: Azurite) -> Iterator[GatedStack]:
         yield stack
 
 
-def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
-    """A platform that is quick."""
-    return Conditions(speed=20, death=death, restart_delay=0.05)
-
-
 def to_storage(seen: Seen) -> bool:
     """Any request to storage."""
     return seen.service in ("blob", "queue", "table")
-
-
-def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
-    """How many runs of a function ended so."""
-    return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns once something is so; gives up after a while."""
-    async with asyncio.timeout(30):
-        while not is_so():
-            await asyncio.sleep(0.02)
 
 
 def test_while_storage_fails_messages_wait_in_the_hub_and_nobody_is_suspected(stack: GatedStack) -> None:
@@ -79,6 +40,7 @@ def test_while_storage_fails_messages_wait_in_the_hub_and_nobody_is_suspected(st
             await post.send(high("from the start"), junk(), low("low"))
             # More often than makes an event suspect, and before the service was ever ready.
             await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) > SUSPICION)
+            assert (await host.fire("sweep")).outcome is Outcome.FAILED
             closed.end()
             await until(lambda: runs(host, "take_cwpp", Outcome.OK) == 1)
             half = gate.fail(writes("record"), 403, "AuthorizationFailure")
@@ -126,7 +88,7 @@ def test_storage_that_hangs_costs_time_only() -> None:
                 await post.send(*(high(f"before-{number}") for number in range(8)))
                 await until(lambda: len(stack.soc.pagerduty.pages) > 0)
                 azurite.pause()
-                await post.send(*(high(f"meanwhile-{number}") for number in range(8)))
+                await post.send(*(high(f"meanwhile-{number}") for number in range(8)), partition=1)
                 # Longer than a claim lasts.
                 await asyncio.sleep(4)
                 azurite.resume()
@@ -135,162 +97,3 @@ def test_storage_that_hangs_costs_time_only() -> None:
                 assert not [run for run in host.invocations if run.outcome is Outcome.DIED]
 
         asyncio.run(run())
-
-
-@pytest.mark.parametrize("death", Death)
-def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_through(
-    stack: GatedStack, death: Death
-) -> None:
-    """After some deaths each message of the batch is taken alone, and the one that kills then too costs nobody else
-    anything: so many deaths and no more, whether the platform brings the batch again or only the sweep does."""
-    post = Post(stack)
-    neighbours = [high(f"n-{number}") for number in range(19)]
-    killer = Letter(alert_body("killer"), "quarantined")
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(death), **QUICK).running() as host:
-            killed = kill_on(stack, host, reads("ledger", key_of("killer")))
-            await post.send(*neighbours[:7], killer, *neighbours[7:])
-            if death is Death.RETRIED:
-                await until(lambda: runs(host, "take_cwpp", Outcome.OK) == 1)
-            else:
-                await until(lambda: runs(host, "take_cwpp", Outcome.DIED) == 1)
-                while (await host.fire("sweep")).outcome is not Outcome.OK:
-                    assert len(killed) <= DEATHS
-            assert len(killed) == DEATHS
-            await settle(stack, lambda: sweep(host))
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())
-
-
-def test_a_delivery_that_kills_is_given_up_on_and_others_get_through(stack: GatedStack) -> None:
-    """A page during which a worker dies each time is tried once more than makes it a suspect, and then it is a dead letter.
-    Its alert's ticket and row, and everybody else's pages, get through."""
-    post = Post(stack)
-    killer = replace(high("killer"), tells=frozenset({"tickets", "rows"}))
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(Death.RETRIED), **QUICK).running() as host:
-            killed = kill_on(stack, host, to("pagerduty", key_of("killer")))
-            await post.send(killer)
-            for death in range(1, SUSPECT + 2):
-                await until(lambda death=death: len(killed) == death)  # type: ignore[misc]
-                await post.send(high(f"n-{death}"), medium(f"m-{death}"))
-            dead = await dead_letters(stack)
-            assert [(one.delivery.key, one.attempts) for one in dead] == [(key_of("killer"), SUSPECT + 1)]
-            assert dead[0].error == DEADLY
-            assert len(killed) == SUSPECT + 1
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())
-
-
-async def dead_letters(stack: Stack) -> list[DeadLetter]:
-    """The dead letters, once every delivery has ended."""
-    store = stack.store()
-    try:
-        async with asyncio.timeout(30):
-            while {state for _, state in await store.outbox.counts("cwpp")} & {
-                DeliveryState.OWED,
-                DeliveryState.CLAIMED,
-            }:
-                await asyncio.sleep(0.3)
-        return list(await store.outbox.dead())
-    finally:
-        await store.close()
-
-
-@pytest.mark.xfail(
-    strict=True, reason="A claim that waits for a suspect's trial counts as a trial if the worker dies of that."
-)
-def test_what_was_not_tried_yet_is_not_given_up_on_because_another_kills(stack: GatedStack) -> None:
-    """Of two suspects one is tried and kills; the other was claimed and waits its turn, which is no trial of its own."""
-    post, gate = Post(stack), stack.gate
-    killer = replace(high("killer"), tells=frozenset({"tickets", "rows"}))
-    waiting = gate.withhold(moves("oncall", key_of("innocent"), "claimed"), times=1)
-    put_back = gate.hold(moves("oncall", key_of("innocent"), "owed"), times=1)
-    trial = gate.hold(to("pagerduty", key_of("killer")))
-
-    async def run() -> None:
-        await post.send(killer, high("innocent"))
-        await make_suspects(stack)
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            await asyncio.gather(trial.met(), waiting.met())
-            waiting.end()
-            await put_back.met()
-            await host.kill_worker()
-            trial.end()
-            assert [one.delivery.key for one in await dead_letters(stack)] == [key_of("killer")]
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())
-
-
-async def make_suspects(stack: Stack) -> None:
-    """Has what the hub holds taken in, and each page claimed and lost as often as makes it a suspect."""
-    rules, settings = (
-        load_rules(stack.rules, list(Stream), now()),
-        Settings(stack.environment | {STORAGE: stack.storage}),
-    )
-    async with service_over(rules, settings, now) as service:
-        held = stack.hubs.published("cwpp", 0)
-        await service.take(Partition("cwpp", "0"), [Event(one.sequence, one.enqueued, one.body) for one in held])
-        for _ in range(SUSPECT):
-            over = now()
-            await service.store.outbox.claim("cwpp", "oncall", over, over, len(held))
-
-
-def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching) -> set[int]:
-    """Has every worker killed that makes such a request, which gets no answer; returns the workers that were."""
-    loop, killed = asyncio.get_running_loop(), set[int]()
-
-    def kill() -> None:
-        killed.add(host.worker_pid)
-        asyncio.run_coroutine_threadsafe(host.kill_worker(), loop)
-
-    stack.gate.on(matching, kill)
-    return killed
-
-
-ROWS_ONLY = """
-stream: cwpp
-floor: {{default: Medium}}
-destinations: {{sentinel: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-1, table: ASimAlertEventLogs}}}}
-routes: []
-always: []
-otherwise: [sentinel]
-record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-2, table: AlertRouterDecisions_CL}}
-"""
-
-POISONS = {
-    "no JSON": junk(b"\xff\x00{"),
-    "of the other stream": junk(finding_body()),
-    "of 5 MB": junk(alert_body("big", Description="x" * 5_000_000)),
-    "that nothing identifies": junk(alert_body(["no", "text"], Severity={}, Status=[None])),  # type: ignore[arg-type]
-}
-
-
-def test_a_poison_message_costs_its_neighbours_nothing(azurite: Azurite) -> None:
-    """Of a hundred messages in one batch, 99 are routed and one is quarantined, whole, whatever is wrong with it."""
-    with stack_running(azurite, partitions=len(POISONS)) as stack:
-        stack.write_policy("cwpp", ROWS_ONLY)
-        post = Post(stack)
-
-        async def run() -> None:
-            async with stack.host(conditions=conditions(), **QUICK).running() as host:
-                for partition, (what, poison) in enumerate(POISONS.items()):
-                    letters = [row(f"{what} {number}") for number in range(99)]
-                    await post.send(*letters[:50], poison, *letters[50:], partition=partition)
-                await host.idle()
-                assert await dead_letters(stack) == []
-                batches = [run.events for run in host.invocations if run.function == "take_cwpp"]
-                assert max(batches) == 100
-                assert await books_of(stack) == post.due
-
-        asyncio.run(run())
-
-
-def row(name: str) -> Letter:
-    """An alert that is a row, and nothing else."""
-    return replace(high(name), tells=frozenset({"rows"}))

@@ -1,0 +1,257 @@
+"""`dead-letters` and `quarantine` with --storage: the same as on files, and what is owed again is sent by who serves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from router.assembly import intake_over, load_rules, storage_for
+from router.cli.demo.soc import Status
+from router.domain.decisions import Change
+from router.domain.ledger import Arrival
+from router.domain.ports import DeliveryState, Settlement, Store
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.intake import Message
+from router.settings import STORAGE, Settings
+from router.store.sqlite import SqliteStore
+from tests.accept.messages import an_assessment, body_of
+from tests.builders import alert_body
+from tests.cli.house import House
+from tests.cli.serving import serving
+from tests.secrecy import found_in, secrets_in
+from tests.stack.azurite import Azurite
+from tests.stack.stack import Stack, stack_running
+from tests.store.builders import a_delivery
+
+BEFORE = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW = BEFORE + timedelta(days=4)
+OLD = ("--now", "2026-11-24T12:00:00Z")
+
+type Seed = Callable[[Store], Awaitable[None]]
+"""Puts something into a store."""
+
+
+@pytest.fixture
+def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way to an empty account, which is in the environment as an app setting."""
+    account = azurite.new_account()
+    monkeypatch.setenv(STORAGE, account)
+    return account
+
+
+@pytest.fixture
+def both(house: House, storage: str) -> Both:
+    """A house with two states that hold nothing: a directory, and an account."""
+    return Both(house)
+
+
+class Both:
+    """The same state in a directory and in an account."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def hold(self, seed: Seed) -> None:
+        """Puts the same into both."""
+        asyncio.run(seeded(SqliteStore(self.house.directory / ".state"), seed))
+        asyncio.run(seed_storage(seed))
+
+    def say(self, *arguments: str) -> str:
+        """What a command says of both, which must be the same but for when something is sent."""
+        on_files, in_storage = self.house.says(*arguments), self.house.says(*arguments, "--storage")
+        assert (on_files.code, on_files.err) == (in_storage.code, in_storage.err)
+        sooner = {
+            "the next run sends them": "they are sent within a minute",
+            "the next run sends what was routed": "what was routed is sent within a minute",
+        }
+        expected = on_files.out
+        for later, soon in sooner.items():
+            expected = expected.replace(later, soon)
+        assert in_storage.out == expected
+        return in_storage.out or in_storage.err
+
+
+async def seeded(store: Store, seed: Seed) -> None:
+    """Puts something into a store, and closes it."""
+    try:
+        await seed(store)
+    finally:
+        await store.close()
+
+
+async def seed_storage(seed: Seed) -> None:
+    """Puts something into the account."""
+    store = storage_for(Settings())
+    await store.prepare()
+    await seeded(store, seed)
+
+
+async def take(store: Store, *bodies: bytes) -> None:
+    """Takes messages in as they came four days ago, in their order, those on the stream of alerts."""
+    intake = intake_over(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
+    for place, body in enumerate(bodies):
+        await intake.take([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
+
+
+def dead(*bodies: bytes) -> Seed:
+    """Messages whose deliveries all died, those to `people` of a refusal and the rest of age."""
+
+    async def seed(store: Store) -> None:
+        await take(store, *bodies)
+        while claims := await store.outbox.claim("cwpp", "people", NOW, NOW + timedelta(hours=1), 100):
+            await store.outbox.settle(
+                [Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="refused") for one in claims]
+            )
+        for lane in Lane:
+            await store.outbox.expire(lane, NOW, NOW)
+
+    return seed
+
+
+def quarantined(*bodies: bytes) -> Seed:
+    """Messages that were not understood on the stream of alerts."""
+    return lambda store: take(store, *bodies)
+
+
+def test_dead_letters_are_listed_and_shown_as_on_files(both: Both) -> None:
+    """In a table and as JSON, to the letter."""
+    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
+    assert len(both.say("dead-letters", "list").splitlines()) == 7
+    letters = json.loads(both.say("dead-letters", "list", "--format", "json"))
+    assert {letter["error"] for letter in letters} == {"refused", "too old to be sent"}
+    for letter in letters:
+        both.say("dead-letters", "show", letter["id"][:12])
+        both.say("dead-letters", "show", "--format", "json", letter["id"])
+    assert both.say("dead-letters", "show", "xyz").startswith("xyz: is no id in the list")
+
+
+def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None:
+    """Some by the beginning of their ids, or all; each time what is left is the same."""
+    both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
+    first, second, third, *_ = json.loads(both.say("dead-letters", "list", "--format", "json"))
+    assert both.say("dead-letters", "redrive", *OLD, first["id"][:12]) == "redriven: 1; they are sent within a minute\n"
+    assert both.say("dead-letters", "discard", second["id"], third["id"], second["id"]) == "discarded: 2\n"
+    assert both.say("dead-letters", "redrive").startswith("redrive: name ids, or --all")
+    assert both.say("dead-letters", "redrive", *OLD, "xyz").startswith("xyz: is no id")
+    assert len(both.say("dead-letters", "list").splitlines()) == 4
+    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 3; they are sent within a minute\n"
+    assert both.say("dead-letters", "discard", "--all") == "discarded: 0\n"
+
+
+def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
+    """An opening and the updates after it bring the resolution along; each is counted, and none stands in another's way."""
+    changes = [Change.OPENED, *[Change.UPDATED] * 10, Change.RESOLVED]
+    deliveries = [a_delivery(turn, change) for turn, change in enumerate(changes, start=1)]
+
+    async def seed(store: Store) -> None:
+        await store.outbox.add(deliveries, BEFORE)
+        await store.outbox.expire(Lane.TICKET, NOW, NOW)
+
+    both.hold(seed)
+    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 12; they are sent within a minute\n"
+    assert both.say("dead-letters", "list") == "no dead letters\n"
+
+
+def test_many_letters_are_seen_to_at_once(house: House, storage: str) -> None:
+    """However many there are, each is redriven or discarded once."""
+    asyncio.run(seed_storage(dead(*(alert_body(f"alert-{number}") for number in range(120)))))
+    letters = json.loads(house.says("dead-letters", "list", "--storage", "--format", "json").out)
+    ids = [letter["id"] for letter in letters]
+    assert len(set(ids)) == 240
+    half = house.says("dead-letters", "redrive", "--storage", *OLD, *ids[:120])
+    assert half.out == "redriven: 120; they are sent within a minute\n"
+    assert house.says("dead-letters", "discard", "--storage", "--all").out == "discarded: 120\n"
+    assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
+
+
+def test_the_quarantine_is_the_same_as_on_files(both: Both) -> None:
+    """Listed, shown, retaken and discarded."""
+    both.hold(quarantined(b"?\x1b", body_of(an_assessment()), b'"a text"'))
+    assert len(both.say("quarantine", "list").splitlines()) == 4
+    kept = json.loads(both.say("quarantine", "list", "--format", "json"))
+    for one in kept:
+        both.say("quarantine", "show", one["id"])
+        both.say("quarantine", "show", "--format", "json", one["id"])
+    retaken = both.say("quarantine", "retake", "--all").splitlines()
+    assert sorted(line.split(": ")[1].split(",")[0] for line in retaken[:-1]) == ["routed", "stays", "stays"]
+    assert retaken[-1] == "retaken: 1; what was routed is sent within a minute"
+    assert both.say("quarantine", "discard", kept[0]["id"], "xyz").startswith("xyz: is no id in the list")
+    assert both.say("quarantine", "discard", "--all") == "discarded: 2\n"
+    assert both.say("quarantine", "list") == "nothing is in quarantine\n"
+
+
+COMMANDS = [
+    ("dead-letters", "list"),
+    ("dead-letters", "show", "x"),
+    ("dead-letters", "redrive", "--all"),
+    ("dead-letters", "discard", "--all"),
+    ("quarantine", "list"),
+    ("quarantine", "show", "x"),
+    ("quarantine", "retake", "--all"),
+    ("quarantine", "discard", "--all"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_the_setting_storage_cannot_be_meant(
+    house: House, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """One line that names it."""
+    monkeypatch.delenv(STORAGE, raising=False)
+    assert house.says(*command, "--storage").complaint.startswith(f"{STORAGE}: is not set; ")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_directory_and_storage_cannot_both_be_meant(house: House, storage: str, command: tuple[str, ...]) -> None:
+    """Neither is touched."""
+    assert house.says(*command, "--storage", "--state", "mine").complaint.startswith("--storage: ")
+
+
+# The client of tables asks an XML answer whether it is true.
+@pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
+def test_an_account_that_cannot_be_used_is_named(house: House, storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether nobody answers or the key is wrong: one line, without a secret."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        closed = re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", storage)
+        for address in (closed, re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", storage)):
+            monkeypatch.setenv(STORAGE, address)
+            complaint = house.says("dead-letters", "list", "--storage").complaint
+            assert complaint.startswith(f"{STORAGE}: the account that it names cannot be used: storage, ")
+            assert found_in(complaint, secrets_in({STORAGE: address})) == []
+
+
+@pytest.fixture
+def stack(azurite: Azurite) -> Iterator[Stack]:
+    """A stack with an empty account."""
+    with stack_running(azurite) as stack:
+        yield stack
+
+
+def test_what_is_owed_again_is_sent_by_who_serves(stack: Stack, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that the pager refused and somebody redrives; a message that somebody retakes."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    stack.soc.pagerduty.faults.add(Status(400))
+    stack.hubs.append("cwpp", 0, alert_body("alert-1"))
+    stack.hubs.append("cwpp", 1, body_of(an_assessment()))
+    with serving(stack) as one:
+        one.until(lambda: "oncall" in house.says("dead-letters", "list", "--storage").out)
+        one.until(lambda: "wrong_stream" in house.says("quarantine", "list", "--storage").out)
+        assert stack.soc.pagerduty.pages == []
+        assert house.says("dead-letters", "redrive", "--storage", "--all").out.startswith("redriven: 1;")
+        one.until(lambda: len(stack.soc.pagerduty.pages) == 1)
+        retaken = house.says("quarantine", "retake", "--storage", "--all", "--rules", stack.rules)
+        assert retaken.out.endswith("retaken: 1; what was routed is sent within a minute\n")
+        one.until(lambda: len(stack.soc.servicenow.tickets) == 2)
+        assert one.stop() == 0
+    assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
+    assert house.says("quarantine", "list", "--storage").out == "nothing is in quarantine\n"

@@ -1,0 +1,59 @@
+"""What tests do with a stack whose workers die, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from router.domain.ports import DeadLetter, DeliveryState
+from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
+from tests.stack.gate import GatedStack, Matching
+from tests.stack.stack import Stack
+
+_PATIENCE = 60.0
+
+
+def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
+    """A platform that is quick."""
+    return Conditions(speed=100, death=death, restart_delay=0.05)
+
+
+def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
+    """How many runs of a function ended so."""
+    return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Returns once something is so; gives up after a while."""
+    async with asyncio.timeout(_PATIENCE):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: float = 0.0) -> set[int]:
+    """Has every worker killed that makes such a request, which gets no answer; returns the workers that were.
+
+    `after` is how long a worker then still lives, in seconds.
+    """
+    loop, killed = asyncio.get_running_loop(), set[int]()
+
+    async def kill() -> None:
+        if host.worker_pid not in killed:
+            killed.add(host.worker_pid)
+            await asyncio.sleep(after)
+            await host.kill_worker()
+
+    stack.gate.on(matching, lambda: asyncio.run_coroutine_threadsafe(kill(), loop))
+    return killed
+
+
+async def dead_letters(stack: Stack) -> list[DeadLetter]:
+    """The dead letters, once every delivery has ended."""
+    store, is_open = stack.store(), {DeliveryState.OWED, DeliveryState.CLAIMED}
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while is_open & {state for _, state in await store.outbox.counts("cwpp")}:
+                await asyncio.sleep(0.3)
+        return list(await store.outbox.dead())
+    finally:
+        await store.close()

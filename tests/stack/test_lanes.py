@@ -1,0 +1,118 @@
+"""No lane waits for another and no destination for another: a page leaves while tickets hang and a snapshot pours in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from router.assembly import POINTERS, SHARE
+from router.cli.demo.soc import Hang
+from tests.builders import finding_body
+from tests.stack.accounting import Post, books_of, high, key_of, medium, settle, sweep
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.gate import gated, to
+from tests.stack.stack import Stack, stack_running
+
+HUNG = POINTERS + 2
+"""Tickets that hang: more than a worker carries at a time."""
+
+SNAPSHOT = 3_000
+
+POSTURE = """
+stream: cspm
+floor: {{default: Medium}}
+destinations:
+  posture: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-3, table: DefenderFindings_CL}}
+routes: []
+always: []
+otherwise: [posture]
+record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRouterDecisions_CL}}
+"""
+
+BOTH = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  tickets: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}}}
+  soar: {{kind: webhook, url: "{webhook}", secret: {{secret: WEBHOOK_SECRET}}}}
+routes: []
+always: []
+otherwise: [tickets, soar]
+"""
+
+
+@pytest.fixture
+def stack(azurite: Azurite) -> Iterator[Stack]:
+    """A stack with an empty account."""
+    with stack_running(azurite) as stack:
+        yield stack
+
+
+def host(stack: Stack, **settings: str) -> FunctionsHost:
+    """A host as it is in Azure; what hangs in the end is not waited for."""
+    return stack.host(conditions=Conditions(grace=0), **settings)
+
+
+async def until(is_so: Callable[[], bool], within: float = 30) -> None:
+    """Returns once something is so; gives up after some seconds."""
+    async with asyncio.timeout(within):
+        while not is_so():
+            await asyncio.sleep(0.02)
+
+
+def snapshot(stack: Stack) -> None:
+    """Publishes a snapshot of posture."""
+    for number in range(SNAPSHOT):
+        stack.hubs.append("cspm", number % 2, finding_body(f"f-{number}", isSnapshot=True))
+
+
+def received(stack: Stack, what: str) -> int:
+    """How many pages, tickets, rows or hooks are at the SOC."""
+    return int(stack.soc.counts()["received"][what])
+
+
+def test_a_page_leaves_while_tickets_hang_and_a_snapshot_pours_in(stack: Stack) -> None:
+    """More tickets hang than a worker carries, and thousands of findings are on their way: a new alert is a page before any
+    ticket is through, and before all of the findings are."""
+    stack.write_policy("cspm", POSTURE)
+    stack.soc.servicenow.faults.add(Hang(600), times=None)
+    post = Post(stack)
+
+    async def run() -> None:
+        async with host(stack).running():
+            await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
+            await asyncio.to_thread(snapshot, stack)
+            await until(lambda: stack.soc.logs.counts["Custom-DefenderFindings_CL"] > 0)
+            await post.send(high("new"))
+            await until(lambda: received(stack, "pages") == 1, within=30)
+            assert received(stack, "tickets") == 0
+            assert stack.soc.logs.counts["Custom-DefenderFindings_CL"] < SNAPSHOT
+
+    asyncio.run(run())
+    assert [page.dedup_key for page in stack.soc.pagerduty.pages] == [key_of("new")]
+
+
+def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack) -> None:
+    """More tickets hang than a worker carries in a lane; they get their share of it, and each alert gets to the webhook in
+    that lane. When the tickets hang no longer, each is there, once."""
+    secret = stack.soc.accounts["cwpp"].webhook_secret
+
+    async def run() -> None:
+        with gated(stack) as behind:
+            behind.write_policy("cwpp", BOTH)
+            post, tried = Post(behind), behind.gate.watch(to("servicenow"))
+            hung = behind.gate.hold(to("servicenow"))
+            async with host(behind, WEBHOOK_SECRET=secret, ALERT_ROUTER_GRACE="1").running() as running:
+                await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
+                # A request gives up after 30 seconds, and another takes its place.
+                await until(lambda: received(behind, "hooks") == HUNG, within=25)
+                assert 0 < len(tried) <= POINTERS // SHARE
+                hung.end()
+                await settle(behind, lambda: sweep(running))
+                assert (await books_of(behind)).tickets == post.due.tickets
+
+    asyncio.run(run())
+    assert stack.soc.webhook.duplicates == 0
