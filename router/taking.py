@@ -148,7 +148,7 @@ class Taking:
             # The hub was created anew: a number that is known already, enqueued later than all that is known.
             progress = await self._journal.find(partition)
             if progress.era == known.era:
-                await begin_anew(self._journal, progress, now)
+                await begin_anew(self._journal, progress, now, known.top[1])
             known = await self._read(partition)
         return known
 
@@ -173,13 +173,14 @@ class _Known:
         return replace(self, top=(number, enqueued))
 
 
-async def begin_anew(journal: Journal, progress: Progress, now: datetime) -> Losses:
+async def begin_anew(journal: Journal, progress: Progress, now: datetime, created: datetime) -> Losses:
     """Begins the era of a hub that was created anew, and writes down what was missing of the old one as lost.
 
-    Returns the losses, and the progress as stored or None where another was faster.
+    What was enqueued after the new hub was created tells nothing of the old one. Returns the losses, and the progress as
+    stored or None where another was faster.
     """
     settled = progress.settled if progress.settled is not None else -1
-    taken = [one.span for one in await journal.taken(progress.era, settled)]
+    taken = [one.span for one in await journal.taken(progress.era, settled) if one.enqueued <= created]
     top = max((span.last for span in taken), default=settled)
     # Before the first sweep nobody knows where the old hub began, so only what lies between is known to be missing.
     first = settled + 1 if progress.settled is not None else min((span.first for span in taken), default=0)

@@ -118,13 +118,16 @@ class HoleFiller:
         progress = await self._journal.find(partition)
         if progress.created is not None and progress.created != extent.created:
             filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
-            losses, begun = await begin_anew(self._journal, progress, now)
+            losses, begun = await begin_anew(self._journal, progress, now, extent.created)
             filled.losses += losses
             if begun is None:
                 return None
             progress = begun
         if progress.settled is None:
-            return await self._journal.advance(replace(progress, settled=extent.first - 1, created=extent.created))
+            # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
+            first = min([one.span.first for one in await self._journal.taken(progress.era, -1)], default=extent.first)
+            settled = min(first, extent.first) - 1
+            return await self._journal.advance(replace(progress, settled=settled, created=extent.created))
         return progress
 
     async def _lose(self, losses: Sequence[Loss], filled: Filled) -> None:
