@@ -124,7 +124,7 @@ async def sendings_over(
     secrets_of(rules.books.values(), settings)
     async with AsyncExitStack() as stack:
         answers = Answers(
-            await stack.enter_async_context(Http(_trust(settings))),
+            await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers)),
             Logs(partial(_credential_for, settings), settings.ca_file),
         )
         stack.push_async_callback(answers.close)

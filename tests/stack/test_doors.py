@@ -231,10 +231,6 @@ async def listening(heard: list[tuple[str, str]]) -> AsyncIterator[str]:
         yield address
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="assembly.sendings_over gives Http no headers, so that no request says which trace it belongs to.",
-)
 def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None:
     """Whichever of the two properties names it: each request to the pager, the tickets and the webhook is of that trace."""
     heard: list[tuple[str, str]] = []
