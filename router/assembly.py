@@ -208,7 +208,7 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
     """
     from router.hub import HubReader
     from router.service import Service
-    from router.taking import Taking
+    from router.taking import Company, Taking
     from router.watch import GRACE, HoleFiller, Sweeper
 
     async with AsyncExitStack() as stack:
@@ -220,9 +220,9 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
         stack.push_async_callback(namespace.close)
         await store.prepare()
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
-        process, alone = uuid4().hex, asyncio.Lock()
+        process, alone, company = uuid4().hex, asyncio.Lock(), Company()
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
-        takings = {stream: Taking(intake, store.journal, process) for stream, intake in intakes.items()}
+        takings = {stream: Taking(intake, store.journal, process, company) for stream, intake in intakes.items()}
         yield Service(
             store=store,
             books=rules.books,
