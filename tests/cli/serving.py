@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.leash import leashed
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import ROOT, Stack
 
@@ -75,7 +76,11 @@ def serving(stack: Stack, **more: str) -> Iterator[Serving]:
     log = stack.directory / f"serve-{time.monotonic_ns()}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [*COMMAND, "--rules", str(stack.rules)], env=stack.environment | more, cwd=ROOT, stderr=stderr
+            [*COMMAND, "--rules", str(stack.rules)],
+            env=stack.environment | more,
+            cwd=ROOT,
+            stderr=stderr,
+            preexec_fn=leashed,
         )
     one = Serving(stack, process, log)
     try:

@@ -162,13 +162,13 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
 
 def test_many_letters_are_seen_to_at_once(house: House, storage: str) -> None:
     """However many there are, each is redriven or discarded once."""
-    asyncio.run(seed_storage(dead(*(alert_body(f"alert-{number}") for number in range(120)))))
+    asyncio.run(seed_storage(dead(*(alert_body(f"alert-{number}") for number in range(60)))))
     letters = json.loads(house.says("dead-letters", "list", "--storage", "--format", "json").out)
     ids = [letter["id"] for letter in letters]
-    assert len(set(ids)) == 240
-    half = house.says("dead-letters", "redrive", "--storage", *OLD, *ids[:120])
-    assert half.out == "redriven: 120; they are sent within a minute\n"
-    assert house.says("dead-letters", "discard", "--storage", "--all").out == "discarded: 120\n"
+    assert len(set(ids)) == 120
+    most = house.says("dead-letters", "redrive", "--storage", *OLD, *ids[:110])
+    assert most.out == "redriven: 110; they are sent within a minute\n"
+    assert house.says("dead-letters", "discard", "--storage", "--all").out == "discarded: 10\n"
     assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
 
 

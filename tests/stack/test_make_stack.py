@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+from tests.leash import leashed
 from tests.stack.stack import ROOT
 
 PATIENCE = 120.0
@@ -62,7 +63,12 @@ def a_terminal(log: Path) -> Iterator[Terminal]:
     """A terminal in which the stack was started."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.stack"], cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+            [sys.executable, "-m", "tests.stack"],
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=leashed,
         )
     terminal = Terminal(process, log)
     try:
