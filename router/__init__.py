@@ -15,11 +15,11 @@ Three rooms, in the order in which a message walks through them, and the ground 
     sightings.py   signals as they were seen, and the order in which their states held      pure
     folding.py     what a signal makes of its ledger row: a repeat, or its next turn        pure
     intake.py      takes a batch through all of it, asks the ledger, fills the outbox
-    taking.py      takes in what a hub holds, each event once, whatever dies meanwhile
+    taking/        takes in what a hub holds, each event once, whatever dies meanwhile
     watch/         what runs on a clock: holes in the journal, what nobody points at, what rules held
     health.py      what works and what is late
     service.py     the router at work behind hubs and queues, for triggers and `serve`; once.py opens it at its first use
-    assembly.py    the only wiring; settings.py is the only reader of the environment
+    assembly/      the only wiring; settings.py is the only reader of the environment
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
 """

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from router.domain.deliveries import Backlog, Pause
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.journal import Extent, Partition
-from router.domain.ports import Backlog, Hub, Pause, Store
+from router.domain.ports import Hub, Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.taking import top_of

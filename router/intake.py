@@ -12,10 +12,11 @@ from datetime import datetime
 
 from router.domain.catalogue import Catalogue
 from router.domain.errors import StoreError
+from router.domain.keeping import Kept
 from router.domain.keys import kept_id
 from router.domain.ledger import Row, Turn, record_delivery
 from router.domain.notices import RecordEntry
-from router.domain.ports import Kept, Store
+from router.domain.ports import Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream

@@ -18,8 +18,9 @@ import pytest
 
 from router.assembly import load_rules, now, service_over
 from router.cli.demo.soc import Status
+from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.journal import Era, Extent, Loss, Mark, Partition, Span, Taken
-from router.domain.ports import DeliveryState, Hub, Pause, Settlement, Store
+from router.domain.ports import Hub, Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.health import LATE, STALE, Health, health_of

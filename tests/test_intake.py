@@ -12,10 +12,11 @@ import pytest
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
+from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.keeping import Retention
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
-from router.domain.ports import Claim, DeliveryState, Retention, Settlement
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.folding import fold

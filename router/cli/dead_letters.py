@@ -11,8 +11,8 @@ from dataclasses import asdict
 from router.cli.given import clock_for
 from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.domain.deliveries import DeadLetter, Redrive
 from router.domain.notices import Delivery, Notice
-from router.domain.ports import DeadLetter, Redrive
 
 _SHORT = 12
 """Digits of an id that the list shows; any beginning of one that is unique will do."""

@@ -14,7 +14,7 @@ from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import File
 from router.cli.progress import progress_over
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
-from router.domain.ports import Retention
+from router.domain.keeping import Retention
 from router.domain.signals import Stream
 from router.intake import Message
 from router.settings import Settings

@@ -13,7 +13,8 @@ from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.domain.decisions import Outcome
-from router.domain.ports import Kept, Store
+from router.domain.keeping import Kept
+from router.domain.ports import Store
 from router.intake import Intake, Message
 from router.readings import Reader, Unread
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.notices import RecordEntry
-from router.domain.ports import DeliveryState, NextDue, Outbox
+from router.domain.ports import Outbox
 
 UNKNOWN = "unknown"
 NOBODY = "told nobody"

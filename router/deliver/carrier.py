@@ -16,8 +16,9 @@ from router.deliver.retry import PROBE, put_back, settlement_for
 from router.deliver.sending import Sending
 from router.deliver.trials import Trials
 from router.domain.asks import Result
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pause, Pointer, Settlement
 from router.domain.errors import StoreError, Unauthorized
-from router.domain.ports import SUSPECT, Claim, DeliveryState, Pause, Pointed, Pointer, Settlement
+from router.domain.ports import Pointed
 from router.domain.rulebook import Lane
 
 BUSY = timedelta(seconds=5)

@@ -14,9 +14,10 @@ from datetime import datetime
 from router.deliver.retry import PROBE, put_back, settlement_for
 from router.deliver.sending import Sending
 from router.domain.asks import Result
+from router.domain.deliveries import Claim, Pause, Settlement
 from router.domain.errors import Unauthorized
 from router.domain.notices import Receipt
-from router.domain.ports import Claim, Outbox, Pause, Settlement
+from router.domain.ports import Outbox
 
 GATHER = 0.03
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""

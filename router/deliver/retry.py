@@ -8,9 +8,9 @@ from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_base, wait_exponential_jitter
 
 from router.domain.asks import Result
+from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt
-from router.domain.ports import Claim, DeliveryState, Settlement
 from router.domain.rulebook import Lane
 
 LONGEST = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane.ROWS: timedelta(hours=72)}

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 
 from router.deliver.answers import Answers
 from router.domain.asks import Result
+from router.domain.deliveries import Claim
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Attempt
-from router.domain.ports import Claim, DestinationKind, Tracing
+from router.domain.ports import DestinationKind, Tracing
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 from router.domain.asks import Conversation, Result
 from router.domain.decisions import Outcome
+from router.domain.deliveries import (
+    Backlog,
+    Claim,
+    DeadLetter,
+    DeliveryState,
+    NextDue,
+    Pause,
+    Pointer,
+    Redrive,
+    Settlement,
+)
 from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
-from router.domain.ledger import Arrival, Row, Version
-from router.domain.notices import Attempt, Delivery, Receipt, RecordEntry
+from router.domain.keeping import Kept, Purged, Retention
+from router.domain.ledger import Row, Version
+from router.domain.notices import Attempt, Delivery, RecordEntry
 from router.domain.rulebook import Lane
-from router.domain.signals import Quarantined
 
 
 class Deduplication(StrEnum):
@@ -48,121 +58,6 @@ class DestinationKind(Protocol):
     def send(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says what to ask of the shell, and returns one result for each attempt, in their order."""
         ...
-
-
-class DeliveryState(StrEnum):
-    """Where a delivery stands."""
-
-    OWED = "owed"
-    CLAIMED = "claimed"
-    SENT = "sent"
-    SKIPPED = "skipped"
-    DEAD = "dead"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
-
-    `lost` counts the claims before this one that nobody settled before their lease ended: their workers died of it, or
-    while it was in hand.
-    """
-
-    delivery: Delivery
-    number: int
-    born: datetime
-    opening: Receipt | None = None
-    lost: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
-
-    `spent` is False where the claim was put back untried.
-    """
-
-    delivery: Delivery
-    state: DeliveryState
-    at: datetime
-    due: datetime | None = None
-    receipt: Receipt | None = None
-    error: str | None = None
-    spent: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """A delivery that was given up on, kept until somebody redrives or discards it."""
-
-    delivery: Delivery
-    attempts: int
-    born: datetime
-    died: datetime
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """A destination that refuses our credentials: since when, why, and when it is next probed."""
-
-    stream: str
-    destination: str
-    since: datetime
-    probe: datetime
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A quarantined body: where it came from, why it is here, and the whole of it."""
-
-    id: str
-    source: str
-    arrival: Arrival
-    stream: str | None
-    at: datetime
-    quarantined: Quarantined
-
-
-class Redrive(StrEnum):
-    """What became of a dead letter that somebody wants sent again."""
-
-    OWED = "owed"
-    OVERTAKEN = "overtaken"
-    UNKNOWN = "unknown"
-
-
-SUSPECT = 3
-"""A delivery whose claim was lost so often is tried with nothing beside it; lost once more, it is dead: it kills."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """Where in an outbox a delivery lies, or several for one destination; `place` is the outbox's own word."""
-
-    stream: str
-    lane: Lane
-    destination: str
-    place: str
-
-
-class Backlog(NamedTuple):
-    """What is open for one destination: since when the oldest was owed, and how many are dead.
-
-    `oldest` is None where nothing is open.
-    """
-
-    lane: Lane
-    oldest: datetime | None
-    dead: int
-
-
-class NextDue(NamedTuple):
-    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
-
-    due: datetime
-    error: str | None
 
 
 class Ledger(Protocol):
@@ -397,24 +292,6 @@ class Quarantine(Protocol):
     async def remove(self, id: str) -> bool:
         """Discards one; False if there is none."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """How long things are kept, counted from when nothing more is owed about them."""
-
-    resolved: timedelta = timedelta(days=90)
-    held: timedelta = timedelta(days=30)
-    payloads: timedelta = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purged:
-    """What retention took away."""
-
-    rows: int = 0
-    bodies: int = 0
-    payloads: int = 0
 
 
 class Store(Protocol):

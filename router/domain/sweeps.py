@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from router.domain.deliveries import Backlog, Pause
 from router.domain.journal import Loss
-from router.domain.ports import Backlog, Pause
 from router.domain.rulebook import Lane
 
 

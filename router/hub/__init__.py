@@ -2,7 +2,7 @@
 
     connection  the clients of a namespace, and their faults as HubError
     events      what the hub holds of an event      trace      the trace that came with it
-    held        what the hub holds of a partition
+    extents     what the hub holds of a partition
     reader      spans read again, for the sweep     receiving  the receiver that does it
     consumer    the hub read as it fills, for `serve`
     handing     its batches, each taken before it is checkpointed

@@ -9,7 +9,7 @@ from datetime import UTC
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
 from router.hub.connection import Namespace, reaching
-from router.hub.held import held_of
+from router.hub.extents import extent_of
 from router.hub.receiving import Receiver
 
 GROUP = "sweep"
@@ -44,7 +44,7 @@ class HubReader:
 
             async def held(partition: Partition) -> Span:
                 async with turns:
-                    return await held_of(client, partition, self._patience)
+                    return await extent_of(client, partition, self._patience)
 
             # All of them have ended before the client is closed, also where one fails.
             answers = await asyncio.gather(*map(held, partitions), return_exceptions=True)
@@ -61,7 +61,7 @@ class HubReader:
         Also where it says that it does not reach the end of the span: no answer of such a hub proves that anything is gone.
         """
         async with self._namespace.consumer(self.name, GROUP) as client:
-            held = await held_of(client, partition, self._patience)
+            held = await extent_of(client, partition, self._patience)
             if held.last < span.last:
                 raise HubError(f"hub {self.name}, partition {partition.id}: answers with less than it had")
             wanted = Span(max(span.first, held.first), min(span.last, held.last))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from router.domain.errors import HubError
 from router.domain.journal import Partition
 from router.hub.connection import ANSWER, reaching
+from router.hub.extents import extent_of
 from router.hub.handing import Handing, Report
-from router.hub.held import held_of
 
 if TYPE_CHECKING:
     from azure.eventhub import CloseReason
@@ -71,7 +71,7 @@ class Watch:
 
     async def _troubles(self, client: EventHubConsumerClient, partition: Partition) -> list[HubError]:
         position = self._checkpoints.position_of(partition.id)
-        held = await held_of(client, partition)
+        held = await extent_of(client, partition)
         was_behind = self._behind.pop(partition, None) == position
         if held.last < position:
             self._checkpoints.void(partition.id)

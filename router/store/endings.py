@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.domain.ports import SUSPECT
+from router.domain.deliveries import SUSPECT
 
 TOO_OLD = "too old to be sent"
 NOWHERE = "no_destination: the policy no longer names it"

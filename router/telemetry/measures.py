@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from router.domain.decisions import Outcome
+from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.notices import RecordEntry
-from router.domain.ports import Claim, DeliveryState, Settlement
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Kind, Severity, Stream

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from router.domain.decisions import Outcome
+from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
 from router.domain.errors import without_words
 from router.domain.journal import Loss
 from router.domain.notices import RecordEntry
-from router.domain.ports import Claim, DeliveryState, Pause, Settlement
 from router.domain.sweeps import Swept
 from router.telemetry.instruments import DELIVERY, DESTINATION, LANE, PARTITION, REASON, SIGNALS, STATE, STREAM
 from router.telemetry.measures import code_of, outcome_of

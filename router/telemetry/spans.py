@@ -16,8 +16,8 @@ from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 
 from router.domain.asks import Result
+from router.domain.deliveries import Claim
 from router.domain.errors import DeliveryError
-from router.domain.ports import Claim
 from router.domain.traces import find_ids, traceparent_of
 from router.telemetry.instruments import CHANGE, DELIVERY, DESTINATION, LANE, PARTITION, STREAM
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
-from router.domain.ports import Claim, Settlement
 from router.domain.sweeps import Swept
 from router.telemetry import measures, records
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from router.domain.errors import StoreError
+from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
-from router.domain.ports import Pointed, Retention, Store
+from router.domain.ports import Pointed, Store
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.sweeps import Swept
 from router.intake import Intake

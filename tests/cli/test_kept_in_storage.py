@@ -15,8 +15,9 @@ import pytest
 from router.assembly import intake_over, load_rules, storage_for
 from router.cli.demo.soc import Status
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.ledger import Arrival
-from router.domain.ports import DeliveryState, Settlement, Store
+from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.intake import Message

@@ -17,8 +17,8 @@ import pytest
 from azure.data.tables import TableClient
 
 from router.cli.demo.soc import Hang
+from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
-from router.domain.ports import DeliveryState
 from router.store.azure_storage.outbox.sweeping import GRACE
 from tests.accept.messages import (
     a_compliance_assessment,

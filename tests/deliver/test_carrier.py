@@ -15,9 +15,9 @@ from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.retry import PROBE
 from router.domain.asks import Result
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import SUSPECT, Claim, DeliveryState, Pointer
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
 from router.telemetry import Telemetry

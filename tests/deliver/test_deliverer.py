@@ -18,9 +18,10 @@ from router.deliver.logs import Logs
 from router.deliver.retry import PROBE
 from router.domain.asks import AppendLines, Conversation, HttpRequest, Result
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication, DeliveryState
+from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry

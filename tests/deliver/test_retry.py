@@ -8,9 +8,9 @@ import pytest
 
 from router.deliver.retry import LONGEST, PROBE, put_back, seconds_after, settlement_for
 from router.domain.asks import Result
+from router.domain.deliveries import Claim, DeliveryState
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt
-from router.domain.ports import Claim, DeliveryState
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.builders import a_delivery

@@ -13,7 +13,8 @@ from router.decide.decision import NOTED_KINDS
 from router.deliver.retry import LEASE, LONGEST, PROBE, seconds_after
 from router.domain import keys
 from router.domain.decisions import Outcome
-from router.domain.ports import DeliveryState, Retention
+from router.domain.deliveries import DeliveryState
+from router.domain.keeping import Retention
 from router.domain.reasons import Code
 from router.domain.signals import Kind
 from tests.docs.command_line import commands

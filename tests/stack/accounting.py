@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from azure.data.tables.aio import TableServiceClient
 
 from router.assembly import load_rules, service_over
+from router.domain.deliveries import DeliveryState
 from router.domain.journal import Era, Partition
 from router.domain.keys import event_uid, signal_key
-from router.domain.ports import DeliveryState
 from router.domain.signals import Stream
 from router.settings import Settings
 from router.store.azure_storage import AzureStore

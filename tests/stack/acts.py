@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from router.domain.ports import DeadLetter, DeliveryState
+from router.domain.deliveries import DeadLetter, DeliveryState
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack

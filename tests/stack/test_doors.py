@@ -23,7 +23,7 @@ from router.cli import main
 from router.cli.decisions import decision_of
 from router.cli.demo.soc import Soc, soc_in_thread
 from router.cli.demo.soc.endpoint import json_answer, served
-from router.domain.ports import DeliveryState
+from router.domain.deliveries import DeliveryState
 from router.store.azure_storage.bodies import unpacked
 from router.store.codec import decode
 from tests.builders import RULES, alert_body

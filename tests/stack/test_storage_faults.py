@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.taking import SUSPICION
+from router.taking.fates import SUSPICION
 from tests.stack.accounting import QUICK, Post, books_of, high, junk, key_of, low, medium, settle, sweep
 from tests.stack.acts import conditions, dead_letters, runs, until
 from tests.stack.azurite import Azurite, azurite_running

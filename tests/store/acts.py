@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.ledger import Row
 from router.domain.notices import Delivery
-from router.domain.ports import Claim, DeliveryState, Settlement, Store
+from router.domain.ports import Store
 from tests.builders import NOW
 
 LEASE = timedelta(minutes=5)

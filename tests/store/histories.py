@@ -11,8 +11,8 @@ from typing import Protocol
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
+from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.builders import a_delivery

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from router.domain.ports import Claim, Pointed, Pointer, QueuedStore
+from router.domain.deliveries import Claim, Pointer
+from router.domain.ports import Pointed, QueuedStore
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.acts import LEASE, run

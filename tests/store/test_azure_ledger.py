@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from router.domain.decisions import Outcome
+from router.domain.keeping import Retention
 from router.domain.ledger import Held, Row, Turn
-from router.domain.ports import Retention
 from router.store.azure_storage import Account, Address, AzureStore
 from router.store.azure_storage.held import HeldIndex
 from router.store.azure_storage.tables import Table

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from router.domain.deliveries import DeliveryState
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import DeliveryState
 from router.store.azure_storage import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, states

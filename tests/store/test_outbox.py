@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from router.domain.decisions import Change
+from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Redrive
 from router.domain.notices import Receipt
-from router.domain.ports import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Redrive, Store
+from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW

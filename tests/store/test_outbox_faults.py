@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.errors import StoreError
-from router.domain.ports import DeliveryState, Pause, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, AzureStore
 from router.store.azure_storage.outbox.places import place_of, text_to, text_to_all

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer, Settlement
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import SUSPECT, Claim, DeliveryState, Pointer, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
 from router.store.azure_storage.outbox.places import find_pointer, place_of, text_of, text_to, text_to_all

@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import pytest
 
+from router.domain.keeping import Kept
 from router.domain.ledger import Arrival
-from router.domain.ports import Kept, Store
+from router.domain.ports import Store
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from tests.builders import NOW

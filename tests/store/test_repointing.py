@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.ports import Backlog, DeliveryState, Pause
+from router.domain.deliveries import Backlog, DeliveryState, Pause
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
 from router.store.azure_storage.bodies import Bodies

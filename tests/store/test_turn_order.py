@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 
+from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
 from router.store.azure_storage.outbox.stages import Stage, first_stage

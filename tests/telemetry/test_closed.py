@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import RecordEntry
-from router.domain.ports import Backlog, DeliveryState
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Kind, Severity, Stream

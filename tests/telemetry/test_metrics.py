@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import Histogram
 from opentelemetry.semconv._incubating.attributes import messaging_attributes as convention
 
-from router.domain.ports import Backlog, DeliveryState
+from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.rulebook import Lane
 from router.telemetry.instruments import (
     AGE,

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.ports import DeliveryState
+from router.domain.deliveries import DeliveryState
 from router.telemetry import instruments as names
 from router.telemetry import records
 from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, an_unread_entry, settled, swept

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from router.domain.deliveries import Backlog
 from router.domain.errors import Unavailable
-from router.domain.ports import Backlog
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
 from tests.builders import NOW

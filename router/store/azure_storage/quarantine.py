@@ -8,8 +8,8 @@ from datetime import datetime
 
 import orjson
 
+from router.domain.keeping import Kept
 from router.domain.ledger import Arrival
-from router.domain.ports import Kept
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from router.store.azure_storage.bodies import Bodies, fresh_name

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
-from router.domain.ports import Purged, Retention
+from router.domain.keeping import Purged, Retention
 from router.store.azure_storage.account import Account
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.held import HeldIndex

@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
-from router.domain.notices import Delivery
-from router.domain.ports import (
+from router.domain.deliveries import (
     SUSPECT,
     Backlog,
     Claim,
@@ -21,6 +20,7 @@ from router.domain.ports import (
     Redrive,
     Settlement,
 )
+from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.codec import decode, encode
 from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE, TOO_OLD

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from router.domain.decisions import Outcome
 from router.domain.errors import StateInUse
+from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Arrival, message_of
 from router.domain.notices import RecordEntry
-from router.domain.ports import Kept, Purged, Retention
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from router.store.codec import encode

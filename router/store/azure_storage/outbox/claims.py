@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from router.domain.deliveries import SUSPECT, Claim
 from router.domain.errors import StoreError
-from router.domain.ports import SUSPECT, Claim
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
 from router.store.azure_storage.outbox.in_hand import InHand
 from router.store.azure_storage.outbox.places import Place, Shard

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from router.domain.deliveries import DeadLetter, DeliveryState, Redrive
 from router.domain.errors import StoreError
-from router.domain.ports import DeadLetter, DeliveryState, Redrive
 from router.store.azure_storage.outbox.claims import TRIES
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.places import Kind, Place, Shard

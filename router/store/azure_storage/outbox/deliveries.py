@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import DeliveryState
 from router.domain.rulebook import Lane
 from router.store.azure_storage.bodies import Bodies, fresh_name
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, indexed, span_of

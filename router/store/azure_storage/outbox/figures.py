@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 
-from router.domain.ports import Backlog, DeliveryState, NextDue
+from router.domain.deliveries import Backlog, DeliveryState, NextDue
 from router.store.azure_storage.outbox.deliveries import Deliveries
 from router.store.azure_storage.outbox.places import Kind, Shard
 from router.store.azure_storage.outbox.registry import Known, Registry

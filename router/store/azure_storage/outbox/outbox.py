@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from router.domain.notices import Delivery
-from router.domain.ports import (
+from router.domain.deliveries import (
     Backlog,
     Claim,
     DeadLetter,
@@ -19,6 +18,7 @@ from router.domain.ports import (
     Redrive,
     Settlement,
 )
+from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.claims import Claims

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from router.domain.ports import Pause
+from router.domain.deliveries import Pause
 from router.store.azure_storage.shards import instant, sorting
 from router.store.azure_storage.tables import AFTER, Entity, Step, Table, version_of
 

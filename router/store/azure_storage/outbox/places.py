@@ -21,8 +21,8 @@ from enum import StrEnum
 
 import orjson
 
+from router.domain.deliveries import Pointer
 from router.domain.notices import Delivery
-from router.domain.ports import Pointer
 from router.domain.rulebook import Lane
 from router.store.azure_storage.shards import SHARDS, instant, named, shard_of, sorting
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.domain.ports import Pointer
+from router.domain.deliveries import Pointer
 from router.domain.rulebook import Lane
 from router.store.azure_storage.account import storing
 from router.store.azure_storage.outbox.places import Place, Shard, text_of, text_to, text_to_all

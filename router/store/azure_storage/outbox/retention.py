@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from datetime import datetime
 from itertools import batched
 
-from router.domain.ports import DeliveryState
+from router.domain.deliveries import DeliveryState
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.deliveries import BLOBS, TOLD
 from router.store.azure_storage.outbox.places import Kind, Shard, span_of, span_of_signal

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from router.domain.deliveries import Settlement
 from router.domain.errors import StoreError
-from router.domain.ports import Settlement
 from router.store.azure_storage.outbox.claims import TRIES
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.in_hand import InHand

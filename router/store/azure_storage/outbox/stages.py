@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
 from router.domain.errors import StoreError
 from router.domain.notices import Delivery
-from router.domain.ports import DeliveryState
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, place_of
 from router.store.azure_storage.shards import find_instant, instant, sorting

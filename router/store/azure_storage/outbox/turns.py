@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.domain.decisions import Change
-from router.domain.ports import SUSPECT, DeliveryState, Settlement
+from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.endings import DISCARDED, ended

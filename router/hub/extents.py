@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from azure.eventhub.aio import EventHubConsumerClient
 
 
-async def held_of(client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
+async def extent_of(client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
     """The first and last number that the hub holds; of an empty partition, nothing after its last. Raises HubError."""
     with reaching(*partition):
         async with asyncio.timeout(patience):

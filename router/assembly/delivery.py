@@ -1,0 +1,116 @@
+"""Room 3, wired: what sends to each destination, and what delivers from files."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from router.assembly.clock import Clock
+from router.assembly.identity import identity_for
+from router.assembly.rules import Rules, secrets_of, specs_of
+from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.destinations import discover
+from router.domain.errors import BadFile
+from router.domain.ports import Store
+from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.signals import Stream
+from router.settings import Settings
+from router.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+SLOTS = {Lane.PAGE: 64, Lane.TICKET: 64, Lane.ROWS: 8}
+"""Sends at a time in each lane of one worker."""
+
+SHARE = 4
+"""One destination may take at most one in so many of a lane's slots, so that its trouble never delays another's."""
+
+
+class Delivery:
+    """Room 3, wired for some rulebooks: sends what is due."""
+
+    def __init__(self, store: Store, rules: Rules, deliverers: Sequence[Deliverer], clock: Clock) -> None:
+        self._store = store
+        self._rules = rules
+        self._deliverers = deliverers
+        self._clock = clock
+
+    async def deliver_due(self) -> None:
+        """Delivers until nothing is due now; raises StoreError."""
+        named = [(stream.value, [spec.name for spec in specs_of(book)]) for stream, book in self._rules.books.items()]
+        await deliver_due(self._deliverers, self._store.outbox, self._clock, named)
+
+
+@asynccontextmanager
+async def delivery_over(store: Store, rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Delivery]:
+    """Room 3 over a store, as long as the context lasts; raises MissingSecret before anything is sent."""
+    async with sendings_over(rules, settings, clock, Telemetry()) as sendings:
+        deliverers = [
+            Deliverer(
+                stream.value,
+                spec.name,
+                sending,
+                outbox=store.outbox,
+                clock=clock,
+                slots=max(1, SLOTS[spec.lane] // SHARE),
+            )
+            for stream, spec, sending in sendings
+        ]
+        yield Delivery(store, rules, deliverers, clock)
+
+
+@asynccontextmanager
+async def sendings_over(
+    rules: Rules, settings: Settings, clock: Clock, telemetry: Telemetry
+) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sending]]]:
+    """What sends to each destination of some rules, as long as the context lasts; raises MissingSecret."""
+    from router.deliver.http import Http
+    from router.deliver.logs import Logs
+
+    secrets_of(rules.books.values(), settings)
+    async with AsyncExitStack() as stack:
+        answers = Answers(
+            await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers)),
+            Logs(partial(_credential_for, settings), settings.ca_file),
+        )
+        stack.push_async_callback(answers.close)
+        kinds = discover()
+        yield [
+            (
+                book.stream,
+                spec,
+                Sending(
+                    kinds[spec.kind](spec.config),
+                    answers,
+                    secrets_of([book], settings),
+                    clock,
+                    settings.lease or LEASE[spec.lane],
+                    telemetry.delivering,
+                ),
+            )
+            for book in rules.books.values()
+            for spec in specs_of(book)
+        ]
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if settings.ca_file is not None:
+        try:
+            context.load_verify_locations(settings.ca_file)
+        except OSError as fault:  # ssl's own errors are such, too
+            raise BadFile(f"{settings.ca_file}: ALERT_ROUTER_CA_FILE names no readable file of certificates") from fault
+    return context
+
+
+def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:
+    """The identity that writes to a logs endpoint; one on loopback is no Azure and gets no token of Azure's."""
+    from router.deliver.identity import LoopbackCredential, is_loopback
+
+    if is_loopback(endpoint):
+        return LoopbackCredential()
+    return identity_for(settings.identity)

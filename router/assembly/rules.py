@@ -1,0 +1,63 @@
+"""Which rules, and what reads and takes in by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from router import rulebook as rules_room
+from router.destinations import discover
+from router.domain.errors import BadPolicy
+from router.domain.ports import Store
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Stream
+from router.intake import Intake
+from router.readings import Reader
+from router.rulebook import Problem
+from router.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rulebooks of the streams asked for, and what is left to say about the files they were made from."""
+
+    books: Mapping[Stream, Rulebook]
+    problems: tuple[Problem, ...]
+
+
+def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rules:
+    """The rulebooks of some streams; raises BadPolicy with every problem where one of their policies cannot be used."""
+    loaded = rules_room.load_all(directory, discover(), now)
+    books = {stream: book for stream in streams if (book := loaded[stream].rulebook) is not None}
+    # What is wrong with a file that both streams share is said once.
+    problems = tuple(dict.fromkeys(problem for stream in streams for problem in loaded[stream].problems))
+    if len(books) < len(streams):
+        raise BadPolicy([str(problem) for problem in problems if problem.level == "problem"])
+    return Rules(books, problems)
+
+
+def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:
+    """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one."""
+    return Intake(store, rules.books, rules_room.load_catalogue(), only)
+
+
+def reader_over(rules: Rules, only: Stream | None) -> Reader:
+    """What reads messages without taking them in; `only` as for the intake."""
+    return Reader(rules.books, rules_room.load_catalogue(), only)
+
+
+def specs_of(book: Rulebook) -> list[DestinationSpec]:
+    """Every destination of a stream, the record's second home among them."""
+    return [*book.destinations.values(), *([book.record] if book.record is not None else [])]
+
+
+def secrets_of(books: Iterable[Rulebook], settings: Settings) -> dict[str, str]:
+    """Every secret that the rules of some streams name; raises MissingSecret naming all that are missing."""
+    return settings.secrets({name for book in books for name in _secret_names(book)})
+
+
+def _secret_names(book: Rulebook) -> set[str]:
+    pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
+    return pagers.union(*(spec.secrets for spec in specs_of(book)))

@@ -1,0 +1,99 @@
+"""The service, wired over hubs and queues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from router.assembly.clock import Clock, now
+from router.assembly.connections import namespace_for, storage_for
+from router.assembly.delivery import SHARE, sendings_over
+from router.assembly.rules import Rules, intake_over, load_rules, specs_of
+from router.deliver import LONGEST, Carrier
+from router.domain.signals import Stream
+from router.settings import Settings
+from router.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from router.service import Service
+
+_LOG = logging.getLogger(__name__)
+
+POINTERS = 24
+"""Pointers that a worker carries at a time in each lane: batchSize and newBatchThreshold of host.json together."""
+
+
+@asynccontextmanager
+async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+    """The router at work behind hubs and queues, as long as the context lasts.
+
+    Raises MissingSecret, BadSetting and StoreError.
+    """
+    from router.hub import HubReader
+    from router.service import Service
+    from router.taking import Company, Taking
+    from router.watch import GRACE, HoleFiller, Sweeper
+
+    async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
+        sendings = await stack.enter_async_context(sendings_over(rules, settings, clock, telemetry))
+        store = storage_for(settings)
+        stack.push_async_callback(store.close)
+        namespace = namespace_for(settings)
+        stack.push_async_callback(namespace.close)
+        await store.prepare()
+        hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
+        process, alone, company = uuid4().hex, asyncio.Lock(), Company()
+        intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
+        takings = {stream: Taking(intake, store.journal, process, company) for stream, intake in intakes.items()}
+        yield Service(
+            store=store,
+            books=rules.books,
+            takings=takings,
+            carriers={
+                (stream.value, spec.name): Carrier(
+                    stream.value,
+                    spec.name,
+                    sending,
+                    outbox=store.outbox,
+                    clock=clock,
+                    slots=POINTERS // SHARE,
+                    alone=alone,
+                )
+                for stream, spec, sending in sendings
+            },
+            sweepers={
+                stream: Sweeper(
+                    store,
+                    store.outbox,
+                    book,
+                    intakes[stream],
+                    HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
+                    longest=LONGEST,
+                    named=[spec.name for spec in specs_of(book)],
+                )
+                for stream, book in rules.books.items()
+            },
+            hubs=hubs,
+            telemetry=telemetry,
+            clock=clock,
+        )
+
+
+@asynccontextmanager
+async def service_at(directory: Path) -> AsyncIterator[Service]:
+    """The service as the app settings say; raises what `load_rules` and `service_over` do.
+
+    The rules are those in a directory, unless a setting names another one. Their problems are said in the log.
+    """
+    settings = Settings()
+    rules = load_rules(settings.rules or directory, list(Stream), now())
+    for problem in rules.problems:
+        _LOG.warning("%s", problem)
+    async with service_over(rules, settings, now) as service:
+        yield service

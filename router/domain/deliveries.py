@@ -1,0 +1,114 @@
+"""What becomes of a delivery: states, claims and settlements, and what an outbox says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from router.domain.notices import Delivery, Receipt
+from router.domain.rulebook import Lane
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands."""
+
+    OWED = "owed"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
+
+SUSPECT = 3
+"""A delivery whose claim was lost so often is tried with nothing beside it; lost once more, it is dead: it kills."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
+
+    `lost` counts the claims before this one that nobody settled before their lease ended: their workers died of it, or
+    while it was in hand.
+    """
+
+    delivery: Delivery
+    number: int
+    born: datetime
+    opening: Receipt | None = None
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
+
+    `spent` is False where the claim was put back untried.
+    """
+
+    delivery: Delivery
+    state: DeliveryState
+    at: datetime
+    due: datetime | None = None
+    receipt: Receipt | None = None
+    error: str | None = None
+    spent: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that was given up on, kept until somebody redrives or discards it."""
+
+    delivery: Delivery
+    attempts: int
+    born: datetime
+    died: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A destination that refuses our credentials: since when, why, and when it is next probed."""
+
+    stream: str
+    destination: str
+    since: datetime
+    probe: datetime
+    error: str
+
+
+class Redrive(StrEnum):
+    """What became of a dead letter that somebody wants sent again."""
+
+    OWED = "owed"
+    OVERTAKEN = "overtaken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where in an outbox a delivery lies, or several for one destination; `place` is the outbox's own word."""
+
+    stream: str
+    lane: Lane
+    destination: str
+    place: str
+
+
+class Backlog(NamedTuple):
+    """What is open for one destination: since when the oldest was owed, and how many are dead.
+
+    `oldest` is None where nothing is open.
+    """
+
+    lane: Lane
+    oldest: datetime | None
+    dead: int
+
+
+class NextDue(NamedTuple):
+    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
+
+    due: datetime
+    error: str | None
