@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from router.deliver.retry import PROBE, put_back, settlement_for
 from router.deliver.sending import Sending
+from router.deliver.slots import Slots
 from router.deliver.trials import Trials
 from router.domain.asks import Result
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pause, Pointer, Settlement
@@ -53,27 +54,23 @@ class Carrier:
         self._sending = sending
         self._outbox = outbox
         self._clock = clock
-        self._slots = slots
+        self._slots = Slots(slots)
         self._trials = Trials(alone)
-        self._in_hand = 0
         self._unwritten: Carried = []
         self._looked: tuple[datetime, Pause | None] | None = None
 
     async def carry(self, pointer: Pointer) -> Carried:
         """Delivers what lies there and is due; raises StoreError, after which the pointer must come again."""
-        now = self._clock()
-        if self._in_hand >= self._slots:
-            await self._outbox.put_off(pointer, now + BUSY)
-            return []
-        self._in_hand += 1
-        try:
+        async with self._slots.one() as is_mine:
+            now = self._clock()
+            if not is_mine:
+                await self._outbox.put_off(pointer, now + BUSY)
+                return []
             written = await self._write_again()
             pause = await self._find_pause(now)
             if pause is None:
                 return [*written, *await self._carry(pointer, now)]
             return [*written, *await self._probe(pointer, pause, now)]
-        finally:
-            self._in_hand -= 1
 
     async def _carry(self, pointer: Pointer, began: datetime) -> Carried:
         carried: Carried = []

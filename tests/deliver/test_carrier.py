@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -37,9 +38,11 @@ class Post:
         self.clock = Clock()
         self.alone = asyncio.Lock()
 
-    def carrier(self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET) -> Carrier:
+    def carrier(
+        self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET, sending: Sending | None = None
+    ) -> Carrier:
         answers = Answers(Http(ssl.create_default_context()), Logs(lambda endpoint: pytest.fail(endpoint), None))
-        sending = Sending(kind, answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
+        sending = sending or Sending(kind, answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
         return Carrier(
             "cwpp",
             "tickets",
@@ -131,13 +134,42 @@ def test_a_delivery_that_is_owed_again_is_tried_when_it_is_due(post: Post) -> No
     assert [attempt.number for attempt in kind.attempts] == [1, 2]
 
 
-def test_one_destination_has_its_share_of_the_slots_and_the_rest_waits_without_an_attempt(post: Post) -> None:
-    """What finds no slot is pointed at again a little later, still owed and untried."""
+def test_a_burst_leaves_as_fast_as_its_destination_takes_it(post: Post) -> None:
+    """Who finds no slot waits while others come and go; nothing is put off."""
     kind = Scripted(sent)
     carrier = post.carrier(kind, slots=2)
+    post.owe(*(f"k{n}" for n in range(12)))
+    post.carry(carrier, *post.pointers())
+    assert post.states() == {DeliveryState.SENT: 12}
+
+
+def test_a_destination_that_hangs_keeps_its_share_of_the_slots_and_the_rest_costs_no_attempt(post: Post) -> None:
+    """What finds no slot is pointed at again a little later, still owed and untried."""
+    released = asyncio.Event()
+
+    class Hanging:
+        """What sends, but for the answer."""
+
+        batch, lease = 1, LEASE[Lane.TICKET]
+
+        async def send(self, claims: Sequence[Claim]) -> Sequence[Result]:
+            await released.wait()
+            return [Receipt()] * len(claims)
+
+    carrier = post.carrier(Scripted(sent), slots=2, sending=cast(Sending, Hanging()))
     post.owe(*(f"k{n}" for n in range(5)))
-    carried = post.carry(carrier, *post.pointers())
-    assert len(carried) == len(kind.attempts) == 2
+
+    async def carried() -> Carried:
+        hung = [asyncio.create_task(carrier.carry(pointer)) for pointer in pointers]
+        done, _ = await asyncio.wait(hung, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 3:
+            done, _ = await asyncio.wait(hung, timeout=0.1)
+        assert [await one for one in done] == [[]] * 3
+        released.set()
+        return [one for each in await asyncio.gather(*hung) for one in each]
+
+    pointers = post.pointers()
+    assert [claim.number for claim, _ in post.run(carried())] == [1, 1]  # type: ignore[attr-defined]
     assert post.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 3}
 
 

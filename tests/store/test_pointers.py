@@ -308,3 +308,16 @@ def test_a_pointer_comes_back_as_it_was_written(lane: Lane, key: str, turn: int)
     assert pointer is not None
     assert (pointer.stream, pointer.lane, pointer.destination, text_of(pointer)) == ("cwpp", lane, "tickets", text)
     assert find_pointer("cwpp", Lane.TICKET if lane is Lane.ROWS else Lane.ROWS, text) is None
+
+
+def test_a_row_that_waits_for_a_turn_in_hand_is_looked_at_again(azure: AzureStore) -> None:
+    """Its own pointer found the earlier turn claimed, and whoever has that in hand does not know of it."""
+    owe(azure, a_delivery(lane=Lane.ROWS))
+    (pointer,) = taken(azure, Lane.ROWS)
+    (opening,) = follow(azure, pointer)
+    owe(azure, a_delivery(2, Change.RESOLVED, lane=Lane.ROWS))
+    (late,) = taken(azure, Lane.ROWS)
+    assert follow(azure, late) == []
+    settle(azure, opening, DeliveryState.SENT)
+    assert run(azure.outbox.queue("cwpp", Lane.ROWS).length()) == 1
+    assert turns(follow(azure, late)) == [2]

@@ -24,6 +24,7 @@ from router.store.azure_storage.outbox.turns import (
     given_up,
     has_a_say,
     is_deadly,
+    is_free,
     is_overtaken,
     is_ripe,
     losses_of,
@@ -76,7 +77,7 @@ class PureOutbox:
                 self._told[stage.id] = (delivery, one.receipt or receipt)
 
     async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
-        old = [one for one in self._stages.values() if one.state is DeliveryState.OWED and one.born <= born_before]
+        old = [one for one in self._stages.values() if is_free(one, now) and one.born <= born_before]
         self._move(*(given_up(one, now, TOO_OLD) for one in old))
         return len(old)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from router.domain.deliveries import SUSPECT, Claim
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState
 from router.domain.errors import StoreError
+from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
 from router.store.azure_storage.outbox.in_hand import InHand
 from router.store.azure_storage.outbox.places import Place, Shard
@@ -33,6 +34,9 @@ from router.store.azure_storage.outbox.turns import (
 )
 from router.store.endings import DEADLY
 
+SOON = timedelta(seconds=5)
+"""How long what waits for a turn in hand is left alone."""
+
 UNREAD = timedelta(minutes=5)
 """How long a delivery waits whose body storage did not give."""
 
@@ -47,8 +51,8 @@ _LEAST, _MOST = 8, 200
 
 
 @dataclass(frozen=True, slots=True)
-class Ripe:
-    """A delivery that may be claimed, and the signal as it was read."""
+class Turn:
+    """A delivery whose turn it is, and the signal as it was read."""
 
     stage: Stage
     signal: Signal
@@ -65,8 +69,8 @@ class Claims:
     async def at(self, place: Place, due: datetime, until: datetime) -> Sequence[Claim]:
         """Claims one delivery where it is due and its turn has come."""
         for _ in range(TRIES):
-            ripe = await self._find_ripe(place, due)
-            if ripe is None or ripe.stage.turn != place.turn:
+            ripe = await self._find_first(place, due)
+            if ripe is None or ripe.stage.turn != place.turn or not is_ripe(ripe.stage, due):
                 return []
             if is_deadly(ripe.stage):
                 await self._give_up([ripe], due)
@@ -79,11 +83,13 @@ class Claims:
     async def among(self, shards: Sequence[Shard], due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due, in order of due; a suspect only where there is nothing else."""
         claims: list[Claim] = []
-        aside: list[Ripe] = []
+        aside: list[Turn] = []
         async with aclosing(self._due(shards, due, min(max(limit, _LEAST), _MOST))) as handfuls:
             async for places in handfuls:
-                looked_at = await asyncio.gather(*(self._find_ripe(place, due) for place in places))
-                ripe = [one for one in looked_at if one is not None]
+                looked_at = await asyncio.gather(*(self._find_first(place, due) for place in places))
+                firsts = [one for one in looked_at if one is not None]
+                ripe = [one for one in firsts if is_ripe(one.stage, due)]
+                await self._look_again([one.stage for one in firsts if one.stage.state is DeliveryState.CLAIMED], due)
                 aside += [one for one in ripe if losses_of(one.stage) >= SUSPECT]
                 safe = [one for one in ripe if losses_of(one.stage) < SUSPECT]
                 claims += await self._claim(safe[: limit - len(claims)], due, until)
@@ -92,7 +98,7 @@ class Claims:
         return claims or await self._claim_suspect(aside, due, until, limit)
 
     async def _claim_suspect(
-        self, aside: Sequence[Ripe], due: datetime, until: datetime, limit: int
+        self, aside: Sequence[Turn], due: datetime, until: datetime, limit: int
     ) -> Sequence[Claim]:
         await self._give_up([one for one in aside if is_deadly(one.stage)], due)
         suspects = [one for one in aside if not is_deadly(one.stage)]
@@ -113,8 +119,16 @@ class Claims:
         if handful:
             yield handful
 
-    async def _find_ripe(self, place: Place, at: datetime) -> Ripe | None:
-        """The delivery of a signal whose turn it is, if it may be claimed; what need not be said is skipped before."""
+    async def _look_again(self, claimed: Sequence[Stage], at: datetime) -> None:
+        """Points a little later at shards where something waits for a turn that a worker has in hand.
+
+        The pointer that led here came for what waits, and settling says nothing to whom it does not know of.
+        """
+        held = [replace(one, due=at + SOON) for one in claimed if one.lane is Lane.ROWS and not is_ripe(one, at)]
+        await self._pointers.point(held, at)
+
+    async def _find_first(self, place: Place, at: datetime) -> Turn | None:
+        """The delivery of a signal whose turn it is; what need not be said is skipped before."""
         has_skipped = False
         for _ in range(TRIES):
             signal = await self._deliveries.signal(place)
@@ -126,7 +140,7 @@ class Claims:
             if has_skipped and first is not None:
                 # Its own pointer may have come while it waited for what is skipped now.
                 await self._pointers.point([first], at)
-            return Ripe(first, signal) if first is not None and is_ripe(first, at) else None
+            return Turn(first, signal) if first is not None else None
         return None
 
     async def _skip(self, needless: Sequence[Stage], at: datetime) -> bool:
@@ -137,12 +151,12 @@ class Claims:
                 return start > 0
         return True
 
-    async def _give_up(self, deadly: Sequence[Ripe], at: datetime) -> None:
+    async def _give_up(self, deadly: Sequence[Turn], at: datetime) -> None:
         moves = [Move(one.stage, given_up(one.stage, at, DEADLY)) for one in deadly]
         dead = [one for one in await self._deliveries.move(moves) if one is not None]
         await self._pointers.point(await self._deliveries.after(dead), at)
 
-    async def _claim(self, ripe: Sequence[Ripe], due: datetime, until: datetime) -> list[Claim]:
+    async def _claim(self, ripe: Sequence[Turn], due: datetime, until: datetime) -> list[Claim]:
         """Claims for those that nobody else claimed meanwhile."""
         stages = await self._deliveries.move([Move(one.stage, claimed(one.stage, until, uuid4().hex)) for one in ripe])
         won = [(stage, one.signal) for one, stage in zip(ripe, stages, strict=True) if stage is not None]

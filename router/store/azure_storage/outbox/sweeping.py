@@ -13,7 +13,7 @@ from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, text_to, text_to_all
 from router.store.azure_storage.outbox.queues import LANES, Pointers
 from router.store.azure_storage.outbox.registry import Known, Registry
-from router.store.azure_storage.outbox.turns import given_up
+from router.store.azure_storage.outbox.turns import given_up, is_free
 from router.store.endings import NOWHERE, TOO_OLD
 
 GRACE = timedelta(seconds=30)
@@ -70,7 +70,7 @@ class Sweeping:
         count = 0
         for start in range(0, len(places), _AT_A_TIME):
             stages = await self._deliveries.find_all(places[start : start + _AT_A_TIME])
-            free = [stage for stage in stages if stage.is_open and (stage.lease is None or stage.lease <= now)]
+            free = [stage for stage in stages if is_free(stage, now)]
             moved = await self._deliveries.move([Move(one, given_up(one, now, ending)) for one in free])
             dead = [stage for stage in moved if stage is not None]
             await self._pointers.point(await self._deliveries.after(dead), now)

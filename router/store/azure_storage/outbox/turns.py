@@ -23,9 +23,14 @@ def first_open(signal: Iterable[Stage]) -> Stage | None:
     return min((one for one in signal if one.is_open), key=lambda one: one.turn, default=None)
 
 
+def is_free(one: Stage, at: datetime) -> bool:
+    """Whether a delivery is open, and no worker has it in hand."""
+    return one.is_open and (one.lease is None or one.lease <= at)
+
+
 def is_ripe(one: Stage, at: datetime) -> bool:
-    """Whether a delivery whose turn it is may be claimed: it is due, and no worker has it."""
-    return one.due <= at and (one.lease is None or one.lease <= at)
+    """Whether a delivery whose turn it is may be claimed."""
+    return is_free(one, at) and one.due <= at
 
 
 def losses_of(one: Stage) -> int:
