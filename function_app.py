@@ -12,9 +12,11 @@ import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
 from router.assembly import service_at
+from router.domain.errors import RouterError
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.health import Health
 from router.hub import trace_of
 from router.once import Once
 
@@ -107,7 +109,10 @@ async def sweep(timer: func.TimerRequest) -> None:
 @app.route(route="health", methods=["GET"])
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """What works and what is late: 200 if nothing is wrong, else 503."""
-    found = await (await service()).health()
+    try:
+        found = await (await service()).health()
+    except RouterError as fault:  # it could not even be opened: rules, a setting, or storage
+        found = Health((str(fault),), {})
     status = 503 if found.problems else 200
     return func.HttpResponse(json.dumps(found.document, indent=2), status_code=status, mimetype="application/json")
 

@@ -18,7 +18,6 @@ from router.store.sqlite import SqliteStore
 AT_A_TIME = 100
 """Ids that are seen to at a time: an account answers many questions at once, and each takes it a while."""
 
-_USUAL = Path(".state")
 _AFTER = "~"
 """Sorts after every character of an id."""
 
@@ -27,11 +26,9 @@ _AFTER = "~"
 async def store_in(options: Namespace) -> AsyncIterator[Store]:
     """The store that is meant: a storage account, or the directory that an earlier run left.
 
-    Raises BadFile where there is no such directory, BadSetting where no setting names an account, StoreError where the
-    account cannot be used, and BadUsage where both are meant.
+    Raises BadFile where there is no such directory, BadSetting where no setting names an account, and StoreError where the
+    account cannot be used.
     """
-    if options.storage and options.state != _USUAL:
-        raise BadUsage("--storage: is another state than --state; name one of them")
     async with AsyncExitStack() as stack:
         if not options.storage:
             store: Store = _sqlite(options.state)

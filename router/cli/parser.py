@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
+from argparse import ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup, _SubParsersAction
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -104,7 +104,12 @@ def _add_dead_letters(commands: Commands) -> None:
     listing = _command(letters, "list", "dead_letters:list_them", "list them")
     show = _command(letters, "show", "dead_letters:show", "show one whole")
     show.add_argument("id", metavar="ID", help=_ID)
-    redrive = _command(letters, "redrive", "dead_letters:redrive", "owe them again; the next run sends them")
+    redrive = _command(
+        letters,
+        "redrive",
+        "dead_letters:redrive",
+        _REDRIVE,
+    )
     discard = _command(letters, "discard", "dead_letters:discard", "forget them")
     for command in (listing, show):
         _add_format(command)
@@ -146,7 +151,8 @@ def _add_serve(commands: Commands) -> None:
 
 _ID = "an id from the list, or the beginning of one"
 _FILE = "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, which is read to its end first"
-_RETAKE = "read messages again, with today's code; the next run sends what is routed"
+_REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
+_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
 _RULES = "the rules directory (default: rules)"
 
 
@@ -170,15 +176,16 @@ def _add_rules_dir(parser: Parser) -> None:
     parser.add_argument("--rules", metavar="DIR", type=Path, default=Path("rules"), help=_RULES)
 
 
-def _add_state(parser: Parser, default: str = ".state") -> None:
+def _add_state(parser: Parser | _MutuallyExclusiveGroup, default: str = ".state") -> None:
     help = f"where the state is kept (default: {default})"
     parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
 
 
 def _add_kept(parser: Parser) -> None:
-    _add_state(parser)
+    one = parser.add_mutually_exclusive_group()
+    _add_state(one)
     help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
-    parser.add_argument("--storage", action="store_true", help=help)
+    one.add_argument("--storage", action="store_true", help=help)
 
 
 def _add_now(parser: Parser, help: str = "the time to decide at") -> None:
