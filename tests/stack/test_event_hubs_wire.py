@@ -36,6 +36,7 @@ from tests.stack.event_hubs.refusals import no_entity
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
 
 PATIENCE = 20  # seconds
+A_DAY = 86_400  # seconds; tokens are made when the tests are collected, and used when their turn has come
 
 
 class Sink(asyncio.Transport):
@@ -285,7 +286,7 @@ def a_token(resource: str, seconds: float, key: str = KEY) -> str:
 def test_a_token_opens_what_it_was_made_for_and_nothing_else() -> None:
     """The path, what lies below it, and never a neighbour."""
     claims = Claims({KEY_NAME: KEY})
-    claims.put_signature("sb://host/cwpp", a_token("sb://host/cwpp", 60))
+    claims.put_signature("sb://host/cwpp", a_token("sb://host/cwpp", A_DAY))
     claims.require("cwpp")
     claims.require("CWPP/consumergroups/take/partitions/0")
     for path in ("cspm", "cwpp2", ""):
@@ -296,10 +297,10 @@ def test_a_token_opens_what_it_was_made_for_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("token", "fault"),
     [
-        (a_token("sb://host/cwpp", 60, key="another"), "InvalidSignature"),
-        (a_token("sb://host/cwpp", 60).replace(KEY_NAME, "nobody"), "InvalidSignature"),
+        (a_token("sb://host/cwpp", A_DAY, key="another"), "InvalidSignature"),
+        (a_token("sb://host/cwpp", A_DAY).replace(KEY_NAME, "nobody"), "InvalidSignature"),
         (a_token("sb://host/cwpp", -1), "ExpiredToken"),
-        (a_token("sb://host/cspm", 60), "InvalidAudience"),
+        (a_token("sb://host/cspm", A_DAY), "InvalidAudience"),
         ("", "InvalidSignature"),
         ("sr", "InvalidSignature"),
     ],
