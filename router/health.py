@@ -107,10 +107,15 @@ async def _of_hub(store: Store, hub: Hub) -> _Part:
     except HubError as fault:
         return _Part([f"{hub.name}: {fault}"], {"reached": False})
     try:
-        lag = {partition.id: await _lag(store, partition, extent) for partition, extent in extents.items()}
+        lag = {
+            partition.id: await _lag(store, partition, extent)
+            for partition, extent in extents.items()
+            if isinstance(extent, Extent)
+        }
     except StoreError as fault:
         return _Part([f"{hub.name}: {fault}"], {"reached": True})
-    return _Part([], {"reached": True, "lag": lag})
+    silent = [f"{hub.name}: {fault}" for fault in extents.values() if isinstance(fault, HubError)]
+    return _Part(silent, {"reached": True, "lag": lag})
 
 
 async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:

@@ -13,7 +13,8 @@ LONG_AGO = NOW - timedelta(hours=1)
 
 
 class Shelf:
-    """A hub whose partitions are lists of events; `breaks_at` makes reads fail from the so manieth on."""
+    """A hub whose partitions are lists of events; `breaks_at` makes reads fail from the so manieth on, and
+    `silent` are partitions that say nothing of themselves."""
 
     name = "cwpp"
 
@@ -22,6 +23,7 @@ class Shelf:
         self.events: dict[Partition, list[Event]] = {Partition("cwpp", str(n)): [] for n in range(partitions)}
         self.reads: list[Span] = []
         self.breaks_at: int | None = None
+        self.silent: set[str] = set()
 
     def publish(self, count: int = 1, *, partition: int = 0, at: datetime = LONG_AGO, skip: int = 0) -> list[Event]:
         """Adds events, each an alert of its own; `skip` numbers are left out before them."""
@@ -37,13 +39,14 @@ class Shelf:
         place = Partition("cwpp", str(partition))
         self.events[place] = [event for event in self.events[place] if event.sequence >= before]
 
-    async def extents(self) -> Mapping[Partition, Extent]:
-        return {
-            place: Extent(events[0].sequence, events[-1].sequence, self.created)
-            if events
-            else Extent(0, -1, self.created)
-            for place, events in self.events.items()
-        }
+    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+        return {place: self._extent(place, events) for place, events in self.events.items()}
+
+    def _extent(self, place: Partition, events: Sequence[Event]) -> Extent | HubError:
+        if place.id in self.silent:
+            return HubError(f"{place.hub}/{place.id}: no answer")
+        first, last = (events[0].sequence, events[-1].sequence) if events else (0, -1)
+        return Extent(first, last, self.created)
 
     async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
         self.reads.append(span)

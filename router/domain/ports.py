@@ -21,6 +21,7 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
+from router.domain.errors import HubError
 from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
@@ -253,8 +254,8 @@ class Hub(Protocol):
 
     name: str
 
-    async def extents(self) -> Mapping[Partition, Extent]:
-        """What the hub holds of each of its partitions; raises HubError."""
+    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+        """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
         ...
 
     async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:

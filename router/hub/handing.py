@@ -81,15 +81,15 @@ class Handing:
         partition = Partition(self._hub, context.partition_id)
         # A receiver that was replaced may still have a batch in hand, which is the earlier one.
         async with self._turns[partition]:
-            if not self._ended.is_set() and await self._is_taken(partition, [event_of(data) for data in batch]):
+            if not self._ended.is_set() and await self._is_taken(partition, batch):
                 await self._checkpoint(context, batch[-1])
 
-    async def _is_taken(self, partition: Partition, events: Sequence[Event]) -> bool:
+    async def _is_taken(self, partition: Partition, batch: Sequence[EventData]) -> bool:
         """Takes events as often as it needs; False where the end came first, and they come again."""
         wait = 1.0
         while True:
             try:
-                await self._take(partition, events)
+                await self._take(partition, [event_of(data) for data in batch])
                 return True
             except (StoreError, HubError) as trouble:
                 self._report(trouble)

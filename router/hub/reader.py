@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
@@ -33,8 +33,8 @@ class HubReader:
         self._namespace = namespace
         self._patience = patience
 
-    async def extents(self) -> Mapping[Partition, Extent]:
-        """What the hub holds of each of its partitions; raises HubError."""
+    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+        """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
         async with self._namespace.consumer(self.name, GROUP) as client:
             with reaching(self.name):
                 async with asyncio.timeout(self._patience):
@@ -48,12 +48,8 @@ class HubReader:
 
             # All of them have ended before the client is closed, also where one fails.
             answers = await asyncio.gather(*map(held, partitions), return_exceptions=True)
-        extents: dict[Partition, Extent] = {}
-        for partition, answer in zip(partitions, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            extents[partition] = Extent(answer.first, answer.last, about["created_at"].astimezone(UTC))
-        return extents
+        created = about["created_at"].astimezone(UTC)
+        return dict(zip(partitions, (_extent(answer, created) for answer in answers), strict=True))
 
     async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
         """The first events that the hub still has of a span, at most so many; raises HubError.
@@ -68,3 +64,11 @@ class HubReader:
             if wanted.last < wanted.first or most < 1:
                 return []
             return await Receiver(partition, wanted, most).receive(client, self._patience)
+
+
+def _extent(answer: Span | BaseException, created: datetime) -> Extent | HubError:
+    if isinstance(answer, HubError):
+        return answer
+    if isinstance(answer, BaseException):
+        raise answer
+    return Extent(answer.first, answer.last, created)

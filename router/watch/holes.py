@@ -58,6 +58,9 @@ class HoleFiller:
             filled.warnings.append(str(fault))
             return filled
         for partition, extent in extents.items():
+            if isinstance(extent, HubError):
+                filled.warnings.append(str(extent))
+                continue
             try:
                 await self._fill(partition, extent, filled, now)
             except HubError as fault:

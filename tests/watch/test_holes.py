@@ -170,6 +170,25 @@ def test_a_hub_that_cannot_be_read_is_no_loss(watch: Watch) -> None:
     assert (len(filled.entries), filled.losses, watch.on_record(shelf)) == (150, [], READ + 150)
 
 
+def test_a_partition_that_says_nothing_keeps_no_other_from_being_filled(watch: Watch) -> None:
+    """Its holes wait for the next sweep, and a warning says so."""
+    shelf = Shelf(partitions=2)
+    shelf.publish(1, partition=0)
+    shelf.publish(1, partition=1)
+    shelf.silent = {"0"}
+    filled = watch.sweep(shelf)
+    assert (taken(filled), filled.losses, len(filled.warnings)) == (["cwpp:1:1:0"], [], 1)
+
+
+def test_what_was_lost_before_the_first_sweep_is_reported_too(watch: Watch) -> None:
+    """What was taken in before any sweep says where the hub began, also when it holds that no longer."""
+    shelf = Shelf()
+    watch.take(shelf.publish(2))
+    watch.take(shelf.publish(4)[2:])
+    shelf.trim(4)
+    assert [loss.span for loss in watch.sweep(shelf).losses] == [Span(2, 3)]
+
+
 def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(watch: Watch) -> None:
     """Numbers begin again without an alarm; only what was known to be missing of the old hub is lost."""
     old = Shelf()
