@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -321,3 +322,41 @@ def test_a_row_that_waits_for_a_turn_in_hand_is_looked_at_again(azure: AzureStor
     settle(azure, opening, DeliveryState.SENT)
     assert run(azure.outbox.queue("cwpp", Lane.ROWS).length()) == 1
     assert turns(follow(azure, late)) == [2]
+
+
+@pytest.mark.parametrize("end", [DeliveryState.SENT, DeliveryState.DEAD])
+def test_rows_that_wait_for_a_turn_are_looked_at_again_whoever_gets_that(azure: AzureStore, end: DeliveryState) -> None:
+    """Two pointers may find the same turn free: one claims it, and the other is gone before anything is settled."""
+    owe(azure, a_delivery(lane=Lane.ROWS), a_delivery(2, Change.RESOLVED, lane=Lane.ROWS))
+    (pointer,) = taken(azure, Lane.ROWS)
+
+    async def race() -> list[Claim]:
+        both = [azure.outbox.claim_at(pointer, NOW, NOW + LEASE, 10) for _ in range(2)]
+        return [one for claims in await asyncio.gather(*both) for one in claims]
+
+    (opening,) = run(race())
+    settle(azure, opening, end)
+    assert run(azure.outbox.queue("cwpp", Lane.ROWS).length()) in (1, 2)
+    assert turns(follow(azure, pointer)) == [2]
+
+
+def test_rows_behind_one_that_is_tried_again_later_wait_for_its_pointer(azure: AzureStore) -> None:
+    """Who follows that one comes by; to look every few seconds until then would be for nothing."""
+    owe(azure, a_delivery(lane=Lane.ROWS))
+    (pointer,) = taken(azure, Lane.ROWS)
+    (opening,) = follow(azure, pointer)
+    settle(azure, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    owe(azure, a_delivery(2, Change.RESOLVED, lane=Lane.ROWS))
+    (late,) = taken(azure, Lane.ROWS)
+    assert (follow(azure, late), run(azure.outbox.queue("cwpp", Lane.ROWS).length())) == ([], 1)
+    assert turns(follow(azure, late, after=DAY)) == [1]
+    assert run(azure.outbox.queue("cwpp", Lane.ROWS).length()) == 2
+
+
+def test_pointers_that_look_again_do_not_pile_up(azure: AzureStore) -> None:
+    """However many come by while a destination holds up a turn."""
+    owe(azure, a_delivery(lane=Lane.ROWS), a_delivery(2, Change.RESOLVED, lane=Lane.ROWS))
+    (pointer,) = taken(azure, Lane.ROWS)
+    for _ in range(5):
+        follow(azure, pointer)
+    assert run(azure.outbox.queue("cwpp", Lane.ROWS).length()) == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -33,9 +33,6 @@ from router.store.azure_storage.outbox.turns import (
     untold,
 )
 from router.store.endings import DEADLY
-
-SOON = timedelta(seconds=5)
-"""How long what waits for a turn in hand is left alone."""
 
 UNREAD = timedelta(minutes=5)
 """How long a delivery waits whose body storage did not give."""
@@ -89,7 +86,7 @@ class Claims:
                 looked_at = await asyncio.gather(*(self._find_first(place, due) for place in places))
                 firsts = [one for one in looked_at if one is not None]
                 ripe = [one for one in firsts if is_ripe(one.stage, due)]
-                await self._look_again([one.stage for one in firsts if one.stage.state is DeliveryState.CLAIMED], due)
+                await self._look_again(firsts, due)
                 aside += [one for one in ripe if losses_of(one.stage) >= SUSPECT]
                 safe = [one for one in ripe if losses_of(one.stage) < SUSPECT]
                 claims += await self._claim(safe[: limit - len(claims)], due, until)
@@ -119,13 +116,15 @@ class Claims:
         if handful:
             yield handful
 
-    async def _look_again(self, claimed: Sequence[Stage], at: datetime) -> None:
-        """Points a little later at shards where something waits for a turn that a worker has in hand.
+    async def _look_again(self, firsts: Sequence[Turn], at: datetime) -> None:
+        """Points a little later at shards in the rows lane where something waits for a turn that a worker has or gets.
 
-        The pointer that led here came for what waits, and settling says nothing to whom it does not know of.
+        Its own pointer may have come already, and settling rows says nothing to what waits. Behind a turn that falls due
+        later nobody has to look: whoever follows that one's pointer comes by here.
         """
-        held = [replace(one, due=at + SOON) for one in claimed if one.lane is Lane.ROWS and not is_ripe(one, at)]
-        await self._pointers.point(held, at)
+        held = [one.stage for one in firsts if len(one.signal.stages) > 1 and not _is_for_later(one.stage, at)]
+        shards = {one.place.shard for one in held if one.lane is Lane.ROWS}
+        await asyncio.gather(*map(self._pointers.point_soon, shards))
 
     async def _find_first(self, place: Place, at: datetime) -> Turn | None:
         """The delivery of a signal whose turn it is; what need not be said is skipped before."""
@@ -181,3 +180,7 @@ class Claims:
             self._deliveries.delivery(stage, row), self._deliveries.opening_receipt(stage, row)
         )
         return Claim(delivery=delivery, number=stage.attempts, born=stage.born, opening=opening, lost=stage.lost)
+
+
+def _is_for_later(one: Stage, at: datetime) -> bool:
+    return one.state is DeliveryState.OWED and one.due > at

@@ -41,6 +41,9 @@ SKEW = timedelta(seconds=1)
 TOGETHER = timedelta(seconds=5)
 """Deliveries of one shard in the rows lane that fall due within this share a pointer, which comes when the last is due."""
 
+SOON = timedelta(seconds=5)
+"""How long a shard is left alone where rows wait for a turn in hand."""
+
 _RESCUE = timedelta(minutes=1)
 """How long a message of a poison queue is hidden while it is put back."""
 
@@ -114,6 +117,7 @@ class Pointers:
         self._clock = clock
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._queues: dict[str, AzureQueue] = {}
+        self._soon: dict[Shard, datetime] = {}
 
     def queue(self, stream: str, lane: Lane) -> AzureQueue:
         """The queue of a stream and lane."""
@@ -163,6 +167,13 @@ class Pointers:
 
         await asyncio.gather(*map(send, texts))
         return len(texts)
+
+    async def point_soon(self, shard: Shard) -> None:
+        """Points at a shard in the rows lane a little later, unless this process has a pointer there on its way already."""
+        now = self._clock()
+        if now >= self._soon.get(shard, now):
+            await self.queue(shard.stream, Lane.ROWS).send(text_to_all(shard), seconds(SOON))
+            self._soon[shard] = now + SOON
 
     async def put_off(self, pointer: Pointer, until: datetime) -> None:
         """Points there once more at that instant."""
