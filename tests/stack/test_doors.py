@@ -44,7 +44,7 @@ FILES = {stream: DEMO / f"{stream}.ndjson" for stream in STREAMS}
 OWN = ("source", "rulebook")
 """What a decision says of where its message came from, and under which rules."""
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 type Decision = dict[str, Any]
 
