@@ -270,6 +270,7 @@ def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(o
             await until(lambda: stage.taken() == ["wait-for:it"])
             await second.steal("take", "0")
             await until(lambda: elsewhere.taken() == ["wait-for:it"])
+            await until(lambda: not first.reads("take", "0"))
             stage.mark("it")
             await until(lambda: ends(first.invocations, "take") == [(0, Outcome.OK)])
             with pytest.raises(NotIdle, match="lone/0: 1 events not checkpointed"):

@@ -117,6 +117,10 @@ class EventHubListener:
         found = await self._store.list_checkpoints(self._namespace, self.hub, self.group)
         return {one["partition_id"]: one["sequence_number"] for one in found}
 
+    def has(self, partition: str) -> bool:
+        """Whether this instance reads a partition, and has not heard that another does."""
+        return partition in self._tenures and not self._tenures[partition].is_set()
+
     async def steal(self, partition: str) -> None:
         """Takes a partition over from whoever reads it, and returns when it is this instance's."""
         async with self._changed:

@@ -126,6 +126,10 @@ class FunctionsHost:
         async with asyncio.timeout(_STEALING):
             await self._reader(function).steal(partition)
 
+    def reads(self, function: str, partition: str) -> bool:
+        """Whether a partition is this instance's for a function, as far as the instance knows."""
+        return self._reader(function).has(partition)
+
     async def idle(self, within: float = 30.0) -> None:
         """Returns once nothing is under way and nothing waits in any hub or queue; raises NotIdle after some seconds.
 
