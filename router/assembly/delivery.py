@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -70,13 +71,13 @@ async def sendings_over(
     """What sends to each destination of some rules, as long as the context lasts; raises MissingSecret."""
     from router.deliver.http import Http
     from router.deliver.logs import Logs
+    from router.deliver.tokens import Tokens
 
     secrets_of(rules.books.values(), settings)
     async with AsyncExitStack() as stack:
-        answers = Answers(
-            await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers)),
-            Logs(partial(_credential_for, settings), settings.ca_file),
-        )
+        http = await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers))
+        logs = Logs(partial(_credential_for, settings), settings.ca_file)
+        answers = Answers(http, logs, Tokens(http, time.monotonic))
         stack.push_async_callback(answers.close)
         kinds = discover()
         yield [

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router.deliver.files import append
-from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.errors import DeliveryError
 from router.domain.notices import Attempt
 from router.domain.ports import DestinationKind
@@ -14,20 +14,22 @@ from router.domain.ports import DestinationKind
 if TYPE_CHECKING:
     from router.deliver.http import Http
     from router.deliver.logs import Logs
+    from router.deliver.tokens import Tokens
 
 
 class Answers:
     """Does what destinations ask for."""
 
-    def __init__(self, http: Http, logs: Logs) -> None:
+    def __init__(self, http: Http, logs: Logs, tokens: Tokens) -> None:
         self._http = http
         self._logs = logs
+        self._tokens = tokens
 
     async def close(self) -> None:
         """Closes the clients of logs endpoints; the HTTP connections belong to who made them."""
         await self._logs.close()
 
-    async def answer(self, ask: Ask) -> HttpAnswer | None:
+    async def answer(self, ask: Ask) -> HttpAnswer | str | None:
         """What came of an ask; raises the DeliveryError that is to be raised into the destination."""
         match ask:
             case HttpRequest():
@@ -36,6 +38,8 @@ class Answers:
                 await self._logs.upload(ask)
             case AppendLines():
                 append(ask)
+            case AccessToken():
+                return await self._tokens.find(ask)
         return None
 
     async def converse(self, kind: DestinationKind, attempts: Sequence[Attempt]) -> Sequence[Result]:

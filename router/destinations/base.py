@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
-from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.asks import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Attempt, Notice, Receipt
 
 JSON = {"content-type": "application/json"}
 
-type Exchange[T] = Generator[HttpRequest, HttpAnswer, T]
+type Exchange[T] = Generator[HttpRequest | AccessToken, Any, T]
 """One or more requests, each sent its answer, that end in a T; DeliveryError is raised out of it."""
 
 

@@ -44,16 +44,6 @@ class BasicAuth(Config):
     password: SecretName
 
 
-def _form_of(value: Any) -> str:
-    has_bearer = "bearer" in value if isinstance(value, dict) else isinstance(value, BearerAuth)
-    return "bearer" if has_bearer else "basic"
-
-
-type Auth = Annotated[
-    Annotated[BearerAuth, Tag("bearer")] | Annotated[BasicAuth, Tag("basic")], Discriminator(_form_of)
-]
-
-
 def _https(text: str) -> str:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("a URL is written in printable ASCII, without spaces")
@@ -93,6 +83,39 @@ def is_loopback(host: str) -> bool:
 
 HttpsUrl = Annotated[str, AfterValidator(_https), Field(json_schema_extra={"format": "uri"})]
 """An https address with a lower-case host; http is allowed to loopback only. Without user, query and fragment."""
+
+
+class ClientCredentials(Config):
+    """OAuth 2.0 client credentials: `{client_id: ID, client_secret: {secret: NAME}, token_url: https://..., scope: ...}`."""
+
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretName
+    token_url: HttpsUrl
+    scope: Annotated[str, Field(min_length=1)] | None = None
+
+
+def _form_of(value: Any) -> str:
+    keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, BaseModel) else {}
+    return next((form for form, key in (("bearer", "bearer"), ("oauth", "client_id")) if key in keys), "basic")
+
+
+type Auth = Annotated[
+    Annotated[BearerAuth, Tag("bearer")]
+    | Annotated[BasicAuth, Tag("basic")]
+    | Annotated[ClientCredentials, Tag("oauth")],
+    Discriminator(_form_of),
+]
+"""How a vendor is told who we are: a token, a user and password, or OAuth 2.0 client credentials."""
+
+
+def _origin(url: str) -> str:
+    if urlsplit(url).path not in ("", "/"):
+        raise ValueError("must be an origin, without a path: the path stands in the secret")
+    return base_of(url)
+
+
+Origin = Annotated[str, AfterValidator(_https), AfterValidator(_origin), Field(json_schema_extra={"format": "uri"})]
+"""Where an address that is a secret leads: https and a host, so that nothing is asked of a host that the rules do not name."""
 
 
 def base_of(url: str) -> str:

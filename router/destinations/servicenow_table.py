@@ -6,7 +6,6 @@ https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -14,8 +13,9 @@ from urllib.parse import quote
 import orjson
 
 from router.destinations.answers import error_for, excerpt_of, words_in
-from router.destinations.base import JSON, Exchange, secret_named
-from router.destinations.config import Auth, BearerAuth, SecretName
+from router.destinations.base import JSON, Exchange
+from router.destinations.config import Auth
+from router.destinations.credentials import authorized
 from router.destinations.text import json_bytes
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
@@ -86,20 +86,13 @@ class Table:
     def _ask(
         self, method: str, url: str, attempt: Attempt, columns: Mapping[str, str] | None = None
     ) -> Exchange[object]:
-        headers = {**JSON, "accept": "application/json", "authorization": _authorization(self._auth, attempt)}
         body = json_bytes(columns) if columns is not None else b""
-        answer = yield HttpRequest(method=method, url=url, headers=headers, body=body)
+        request = HttpRequest(method=method, url=url, headers={**JSON, "accept": "application/json"}, body=body)
+        answer = yield from authorized(request, self._auth, attempt, NAME)
         error = _find_error(answer, attempt)
         if error is not None:
             raise error
         return _body_of(answer)["result"]
-
-
-def _authorization(auth: Auth, attempt: Attempt) -> str:
-    if isinstance(auth, BearerAuth):
-        return f"Bearer {secret_named(auth.bearer.secret, attempt, NAME)}"
-    user = secret_named(auth.user.secret, attempt, NAME) if isinstance(auth.user, SecretName) else auth.user
-    return f"Basic {b64encode(f'{user}:{secret_named(auth.password.secret, attempt, NAME)}'.encode()).decode()}"
 
 
 def _find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:

@@ -5,6 +5,7 @@
 | HttpRequest | HttpAnswer, whatever its status | Unavailable when no answer came |
 | LogRows | None | Unavailable, Unauthorized or Rejected |
 | AppendLines | None | Unavailable |
+| AccessToken | the token, a text | Unavailable or Unauthorized |
 """
 
 from __future__ import annotations
@@ -54,7 +55,22 @@ class AppendLines:
     lines: bytes = field(repr=False)
 
 
-type Ask = HttpRequest | LogRows | AppendLines
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """An access token by OAuth 2.0 client credentials, which the shell keeps until it expires.
+
+    `refused` is a token that did not work, so that another one is wanted.
+    https://www.rfc-editor.org/rfc/rfc6749#section-4.4
+    """
+
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str | None = None
+    refused: str | None = field(default=None, repr=False)
+
+
+type Ask = HttpRequest | LogRows | AppendLines | AccessToken
 type Result = Receipt | DeliveryError
 type Conversation = Generator[Ask, Any, Sequence[Result]]
 """What a destination returns from a send: one result for each attempt it was given, in their order."""

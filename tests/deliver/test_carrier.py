@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import cast
@@ -15,6 +16,7 @@ from router.deliver.carrier import BUSY, Carried
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.retry import PROBE
+from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer
 from router.domain.errors import Rejected, Unauthorized, Unavailable
@@ -41,7 +43,8 @@ class Post:
     def carrier(
         self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET, sending: Sending | None = None
     ) -> Carrier:
-        answers = Answers(Http(ssl.create_default_context()), Logs(lambda endpoint: pytest.fail(endpoint), None))
+        http = Http(ssl.create_default_context())
+        answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
         sending = sending or Sending(kind, answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
         return Carrier(
             "cwpp",

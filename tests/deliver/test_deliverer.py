@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from router.deliver.files import append
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.retry import PROBE
+from router.deliver.tokens import Tokens
 from router.domain.asks import AppendLines, Conversation, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
@@ -91,7 +93,7 @@ def drain(store: SqliteStore, clock: Clock, **kinds: Scripted) -> None:
 
 async def _drain(store: SqliteStore, clock: Clock, kinds: Mapping[str, Scripted]) -> None:
     async with Http(ssl.create_default_context()) as http:
-        answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None))
+        answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
         deliverers = [
             Deliverer(
                 "cwpp",

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt
 from router.domain.ports import DestinationKind
 
-type Answer = HttpAnswer | DeliveryError | None
+type Answer = HttpAnswer | DeliveryError | str | None
 type Respond = Callable[[Ask], Answer]
 
 _LONGEST = 2_000  # asks of one send
@@ -66,12 +66,12 @@ def refusal_of(ask: Ask, status: int, body: Any = None, **headers: str) -> Answe
             return replied(status, body, **headers)
         case AppendLines():
             return Unavailable("the file cannot be written")
-        case LogRows() if status in (401, 403):
+        case LogRows() | AccessToken() if status in (401, 403):
             return Unauthorized(text)
-        case LogRows() if status in (408, 425, 429) or status >= 500:
+        case LogRows() | AccessToken() if status in (408, 425, 429) or status >= 500:
             wait = headers.get("retry_after")
             return Unavailable(text, retry_after=float(wait) if wait else None)
-        case LogRows():
+        case LogRows() | AccessToken():
             return Rejected(text, status=status)
 
 
@@ -84,3 +84,5 @@ def payload_of(ask: Ask) -> bytes:
             return orjson.dumps(ask.rows)
         case AppendLines():
             return ask.lines
+        case AccessToken():
+            return b""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from router.destinations.config import Auth, BasicAuth, BearerAuth, HttpsUrl, SecretName
+from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, HttpsUrl, Origin, SecretName
 
 urls = TypeAdapter[str](HttpsUrl)
-auths = TypeAdapter[BearerAuth | BasicAuth](Auth)
+auths = TypeAdapter[BearerAuth | BasicAuth | ClientCredentials](Auth)
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,24 @@ def test_what_is_no_name_may_be_a_secret(name: str) -> None:
         SecretName(secret=name)
 
 
-def test_auth_is_a_token_or_a_user() -> None:
+OAUTH = {"client_id": "us", "client_secret": {"secret": "S"}, "token_url": "https://example.com/token"}
+
+
+@pytest.mark.parametrize("written", ["https://example.com/path", "https://example.com?x=1", "http://example.com"])
+def test_an_origin_is_a_host_alone(written: str) -> None:
+    """The path of a secret address is part of the secret."""
+    with pytest.raises(ValidationError):
+        TypeAdapter[str](Origin).validate_python(written)
+    assert TypeAdapter[str](Origin).validate_python("https://EXAMPLE.com/") == "https://example.com"
+
+
+def test_auth_is_a_token_a_user_or_a_client() -> None:
     """The form is told by its keys, and a problem speaks of that form alone."""
     assert isinstance(auths.validate_python({"bearer": {"secret": "TOKEN"}}), BearerAuth)
     assert isinstance(auths.validate_python({"user": "u", "password": {"secret": "P"}}), BasicAuth)
     assert isinstance(auths.validate_python({"user": {"secret": "U"}, "password": {"secret": "P"}}), BasicAuth)
+    assert isinstance(auths.validate_python(OAUTH), ClientCredentials)
+    assert isinstance(auths.validate_python(ClientCredentials.model_validate(OAUTH)), ClientCredentials)
     with pytest.raises(ValidationError) as refused:
         auths.validate_python({"bearer": "hunter2"})
     assert refused.value.error_count() == 1

@@ -1,0 +1,86 @@
+"""Access tokens by OAuth 2.0 client credentials: fetched when first wanted, kept until shortly before they expire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import orjson
+
+from router.domain.asks import AccessToken, HttpAnswer, HttpRequest
+from router.domain.errors import Unauthorized, Unavailable
+
+if TYPE_CHECKING:
+    from router.deliver.http import Http
+
+EARLY = 60.0
+"""Seconds before its end from which on a token is not used any more."""
+
+UNSAID = 300.0
+"""Seconds for which a token is kept whose answer does not say how long it lives."""
+
+_FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+_LATER = frozenset({408, 425, 429})
+
+type _Client = tuple[str, str, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    until: float
+
+
+class Tokens:
+    """The tokens of every client; of those who want one at the same time, one fetches it."""
+
+    def __init__(self, http: Http, seconds: Callable[[], float]) -> None:
+        self._http = http
+        self._seconds = seconds
+        self._kept: dict[_Client, _Token] = {}
+        self._turns: defaultdict[_Client, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def find(self, wanted: AccessToken) -> str:
+        """The token; raises Unauthorized where the client is refused, and Unavailable where no token came."""
+        client = (wanted.url, wanted.client_id, wanted.client_secret, wanted.scope)
+        async with self._turns[client]:
+            kept = self._kept.get(client)
+            if kept is None or kept.value == wanted.refused or self._seconds() >= kept.until:
+                kept = self._kept[client] = await self._fetched(wanted)
+        return kept.value
+
+    async def _fetched(self, wanted: AccessToken) -> _Token:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": wanted.client_id,
+            "client_secret": wanted.client_secret,
+        }
+        body = urlencode(form | ({"scope": wanted.scope} if wanted.scope else {})).encode()
+        began = self._seconds()
+        answer = await self._http.send(HttpRequest(method="POST", url=wanted.url, headers=_FORM, body=body))
+        if answer.status in _LATER or answer.status >= 500:
+            raise Unavailable(f"{wanted.url}: answered {answer.status} instead of a token")
+        if answer.status != 200:
+            raise Unauthorized(f"{wanted.url}: answered {answer.status} instead of a token; check the client's secret")
+        value, lives = _read(answer, wanted.url)
+        return _Token(value, began + max(lives - EARLY, lives / 2))
+
+
+def _read(answer: HttpAnswer, url: str) -> tuple[str, float]:
+    """The token and the seconds that it lives: https://www.rfc-editor.org/rfc/rfc6749#section-5.1"""
+    try:
+        told = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    value, lives = told.get("access_token"), told.get("expires_in")
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or not value:
+        raise Unavailable(f"{url}: answered 200 without a token")
+    try:
+        return value, max(float(lives), 0.0) if lives is not None else UNSAID
+    except (TypeError, ValueError):
+        return value, UNSAID

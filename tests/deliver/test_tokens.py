@@ -1,0 +1,131 @@
+"""Access tokens: fetched once, kept as long as they live, and never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import json_answer, served
+from router.deliver.http import Http
+from router.deliver.tokens import Tokens
+from router.domain.asks import AccessToken
+from router.domain.errors import DeliveryError, Unauthorized, Unavailable
+
+SECRET = "hunter2&more"
+
+
+class Issuer:
+    """An authorization server that counts what it was asked for."""
+
+    def __init__(self) -> None:
+        self.forms: list[dict[str, list[str]]] = []
+        self.status = 200
+        self.body: Any = {"token_type": "Bearer", "expires_in": 3600}
+
+    async def issue(self, request: web.Request) -> web.Response:
+        self.forms.append(parse_qs(await request.text()))
+        token = {"access_token": f"token-{len(self.forms)}"} if self.status == 200 else {}
+        return json_answer(self.body | token if isinstance(self.body, dict) else self.body, self.status)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def issuing(act: Callable[[Issuer, Tokens, str, Clock], Awaitable[None]]) -> None:
+    """Runs an act beside an authorization server on loopback."""
+
+    async def run() -> None:
+        issuer, clock, application = Issuer(), Clock(), web.Application()
+        application.router.add_post("/token", issuer.issue)
+        async with served(application) as address, Http(ssl.create_default_context()) as http:
+            await act(issuer, Tokens(http, clock), f"{address}/token", clock)
+
+    asyncio.run(run())
+
+
+def wanted(url: str, **changes: Any) -> AccessToken:
+    """A token for one client."""
+    return AccessToken(**{"url": url, "client_id": "us", "client_secret": SECRET} | changes)
+
+
+def test_a_token_is_fetched_once_for_all_who_want_it() -> None:
+    """Also for those who want it at the same time; another scope is another token."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        assert await asyncio.gather(*(tokens.find(wanted(url)) for _ in range(5))) == ["token-1"] * 5
+        assert await tokens.find(wanted(url, scope="write")) == "token-2"
+        assert issuer.forms == [
+            {"grant_type": ["client_credentials"], "client_id": ["us"], "client_secret": [SECRET]},
+            {"grant_type": ["client_credentials"], "client_id": ["us"], "client_secret": [SECRET], "scope": ["write"]},
+        ]
+
+    issuing(act)
+
+
+@pytest.mark.parametrize(
+    ("body", "lives"),
+    [({"expires_in": 3600}, 3540), ({"expires_in": "100"}, 50), ({}, 240), ({"expires_in": "x"}, 240)],
+)
+def test_a_token_is_kept_until_shortly_before_it_expires(body: dict[str, Any], lives: float) -> None:
+    """A minute before, or half its life where that is longer; where nothing is said, five minutes are assumed."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        issuer.body = body
+        await tokens.find(wanted(url))
+        clock.now = lives - 1
+        assert await tokens.find(wanted(url)) == "token-1"
+        clock.now = lives
+        assert await tokens.find(wanted(url)) == "token-2"
+
+    issuing(act)
+
+
+def test_a_token_that_was_refused_is_replaced_once_for_all() -> None:
+    """Whoever held the old one gets the new one, and does not fetch yet another."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        old = await tokens.find(wanted(url))
+        again = await asyncio.gather(*(tokens.find(wanted(url, refused=old)) for _ in range(3)))
+        assert again == ["token-2"] * 3
+
+    issuing(act)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, {"error": "invalid_client", "error_description": SECRET}, Unauthorized),
+        (401, {"error": SECRET}, Unauthorized),
+        (302, {}, Unauthorized),
+        (429, {}, Unavailable),
+        (503, {}, Unavailable),
+        (200, [], Unavailable),
+    ],
+)
+def test_where_there_is_no_token_the_error_says_whether_to_try_again(
+    status: int, body: object, expected: type[DeliveryError]
+) -> None:
+    """It names the address, and neither the secret nor the server's words; the next one asks anew."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        issuer.status, issuer.body = status, body
+        for _ in range(2):
+            with pytest.raises(expected) as refused:
+                await tokens.find(wanted(url))
+            assert str(refused.value).startswith(url)
+            assert SECRET not in str(refused.value)
+        assert len(issuer.forms) == 2
+
+    issuing(act)
