@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import orjson
 
@@ -27,6 +30,7 @@ _SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
 _QUERY = re.compile(r"\?[^\s=]*=\S*")
 _AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
 _DEPTH = 4
+_TOO_SHORT_TO_FIND = 5  # bytes: what is left of so short a secret between others in base64 may stand anywhere
 
 
 def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError | None:
@@ -66,11 +70,23 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
 
 def excerpt_of(text: str, attempt: Attempt) -> str:
     """A vendor's words on one bounded line, without any secret of the attempt and without URL queries."""
-    for value in sorted(attempt.secrets.values(), key=len, reverse=True):
-        if value:
-            text = text.replace(value, "***")
+    told = {form for value in attempt.secrets.values() if value for form in _forms_of(value)}
+    for form in sorted(told, key=len, reverse=True):
+        text = text.replace(form, "***")
     text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text))
     return shorten(" ".join(text.split()), EXCERPT)
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """The forms in which a vendor may show a secret that it was sent."""
+    yield secret
+    yield from (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), escape(secret))
+    raw = secret.encode("utf-8", "replace")
+    for ahead in range(3) if len(raw) > _TOO_SHORT_TO_FIND else ():
+        # In base64 a password looks different after each length of what stands before it, such as its user's name.
+        whole = 4 * ((ahead + len(raw)) // 3)
+        for encoded in (b64encode(b"\0" * ahead + raw), urlsafe_b64encode(b"\0" * ahead + raw)):
+            yield encoded[4 * bool(ahead) : whole].decode()
 
 
 def _said(answer: HttpAnswer, attempt: Attempt) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
+from base64 import b64encode, urlsafe_b64encode
 from datetime import timedelta
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -11,7 +14,8 @@ from hypothesis import strategies as st
 from router.destinations.answers import EXCERPT, LONGEST_WAIT, error_for, retry_after_in
 from router.domain.asks import HttpAnswer
 from router.domain.errors import Unavailable
-from tests.destinations.builders import NOW, a_secret, an_attempt
+from router.domain.notices import Attempt
+from tests.destinations.builders import NOW, a_delivery, a_secret, an_attempt
 
 
 @pytest.mark.parametrize(
@@ -80,6 +84,33 @@ def test_a_secret_is_not_told_in_pieces() -> None:
     body = ("x" * (EXCERPT - 20) + a_secret("SECRET")).encode()
     text = str(error_for(HttpAnswer(status=500, body=body), "webhook", an_attempt()))
     assert a_secret("SECRET")[:12] not in text
+
+
+PASSWORD = "pa55/word & <more>?"
+SHOWN = [
+    quote(PASSWORD, safe=""),
+    quote_plus(PASSWORD),
+    html.escape(PASSWORD),
+    *(b64encode(f"{user}:{PASSWORD}".encode()).decode() for user in ("", "a", "ab", "abc")),
+    urlsafe_b64encode(f"ab:{PASSWORD}".encode()).decode(),
+]
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_a_secret_is_not_told_in_other_letters(shown: str) -> None:
+    """A vendor may quote what it was sent as it came over the wire; at most the ends that it shares with others are left."""
+    attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={"PASSWORD": PASSWORD})
+    text = str(error_for(HttpAnswer(status=500, body=f"saw {shown} here".encode()), "webhook", attempt))
+    assert "***" in text
+    told = text.split("saw ", 1)[1].replace("***", " ")
+    assert all(shown[start : start + 10] not in told for start in range(len(shown) - 10))
+
+
+@given(st.text(max_size=30))
+def test_any_secret_can_be_looked_for(secret: str) -> None:
+    """Whatever an app setting holds."""
+    attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={"S": secret})
+    assert "500" in str(error_for(HttpAnswer(status=500, body=b"no"), "webhook", attempt))
 
 
 def test_a_server_error_is_worth_another_try() -> None:
