@@ -133,9 +133,15 @@ def a_destination(name: str, lane: Lane = Lane.TICKET) -> DestinationSpec:
     return DestinationSpec(name=name, kind="scripted", lane=lane, config=None)
 
 
-def a_route(name: str, *to: str, when: Sequence[Any] = (), kinds: Sequence[str] = ()) -> Route:
+def a_route(
+    name: str,
+    *to: str,
+    when: Sequence[Any] = (),
+    kinds: Sequence[str] = (),
+    respond_within: timedelta | None = None,
+) -> Route:
     """A route that takes everything, unless clauses say otherwise."""
-    return Route(name, tuple(when), to, frozenset(kinds))
+    return Route(name, tuple(when), to, frozenset(kinds), respond_within)
 
 
 @cache

@@ -37,6 +37,7 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
         outcome=Outcome.ROUTED,
         reason=Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
         notice=Change.OPENED if people else None,
+        respond_by=find_time_to_answer(routes, now) if people else None,
         routes=tuple(names),
         destinations=tuple(sorted(people.union(rulebook.always))),
         people=tuple(sorted(people)),
@@ -75,6 +76,11 @@ def people_for(routes: tuple[Route, ...], rulebook: Rulebook) -> frozenset[str]:
     if not routes:
         return frozenset(rulebook.otherwise)
     return frozenset([destination for route in routes for destination in route.to])
+
+
+def find_time_to_answer(routes: tuple[Route, ...], now: datetime) -> datetime | None:
+    """When people should have answered: the soonest that any of the routes says; None where none says."""
+    return min((now + route.respond_within for route in routes if route.respond_within is not None), default=None)
 
 
 def _status(signal: Signal) -> Reason:

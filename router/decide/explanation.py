@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
-from router.decide.decision import decide, find_floor_above, is_noted, matching_routes
+from router.decide.decision import decide, find_floor_above, find_time_to_answer, is_noted, matching_routes
 from router.decide.suppression import covers, find_last, is_met, values_of
 from router.domain.decisions import Decision
 from router.domain.rulebook import Route, Rulebook
@@ -50,7 +50,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
             *(Step(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
             *([] if rules else [Step("held by a rule?", f"no, there is no rule for {signal.type}")]),
             Step("ATT&CK?", _attack_words(signal, rulebook)),
-            *_route_steps(signal, rulebook),
+            *_route_steps(signal, rulebook, now),
         ),
     )
 
@@ -94,13 +94,16 @@ def _attack_words(signal: Signal, rulebook: Rulebook) -> str:
     return ", ".join([*named, *attack.techniques])
 
 
-def _route_steps(signal: Signal, rulebook: Rulebook) -> Iterator[Step]:
+def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[Step]:
     attack = attack_of(signal, rulebook)
     for route in rulebook.routes:
         yield Step(
             f"route {route.name}?", _route_words(route, [c.key for c in route.when if not c.holds(signal, attack)])
         )
-    if not matching_routes(signal, attack, rulebook):
+    matching = matching_routes(signal, attack, rulebook)
+    if by := find_time_to_answer(matching, now):
+        yield Step("to be answered by?", f"{by:%Y-%m-%dT%H:%M:%SZ}, as the most pressing of its routes says")
+    if not matching:
         yield Step("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
     yield Step("always", ", ".join(rulebook.always) or "nothing")
 

@@ -56,6 +56,7 @@ def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook:
         cause=finding.cause if finding else None,
         cloud=finding.cloud if finding else None,
         snapshot=finding.snapshot if finding else False,
+        respond_by=iso(decision.respond_by),
         extended={name: str(value) for name, value in signal.extended.items()},
     )
 

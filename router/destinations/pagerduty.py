@@ -146,6 +146,7 @@ def _details(notice: Notice) -> dict[str, Any]:
     details = {
         "severity": severity_of(notice),
         "status": notice.status,
+        "respond_by": notice.respond_by,
         "resource": notice.resource,
         "resource_type": notice.resource_type,
         "subscription": notice.subscription,

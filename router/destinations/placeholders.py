@@ -32,6 +32,7 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "techniques": lambda notice: ", ".join(notice.techniques),
     "routes": lambda notice: ", ".join(notice.routes),
     "link": lambda notice: notice.link or "",
+    "respond_by": lambda notice: notice.respond_by or "",
 }
 
 _BRACES = re.compile(r"\{([^{}]*)\}")

@@ -38,6 +38,8 @@ TEXT_LIMIT = 4_000  # characters
 WEIGHTS = {"High": ("1", "2"), "Medium": ("2", "2"), "Low": ("2", "3"), "Informational": ("3", "3")}
 _HEAVIEST = ("1", "1")
 
+_SECONDS = len("2026-11-24 12:00:00")  # of a time as a column takes it, in UTC
+
 _OURS = frozenset({"correlation_id", "sys_id", "number", "active"})
 
 
@@ -149,6 +151,7 @@ class ServiceNow(OneByOne):
             "description": account_of(notice, TEXT_LIMIT),
             "impact": impact,
             "urgency": urgency,
+            "due_date": (notice.respond_by or "").replace("T", " ").removesuffix("Z")[:_SECONDS],
         }
         columns |= {column: shorten(text(notice).strip(), TEXT_LIMIT) for column, text in self._fields.items()}
         return (yield from self._table.insert({name: text for name, text in columns.items() if text}, attempt))

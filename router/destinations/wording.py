@@ -76,6 +76,7 @@ def _facts_in(notice: Notice) -> Iterator[str]:
         "Cause": notice.cause,
         "Measure": notice.measure,
         "Owner": " / ".join(filter(None, (owner.group, owner.service))) if owner else None,
+        "Respond by": notice.respond_by,
         "Started": notice.started,
         "Portal": notice.link,
         "Sent because": notice.reason,

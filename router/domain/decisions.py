@@ -33,7 +33,8 @@ class Change(StrEnum):
 class Decision:
     """A signal's fate: what becomes of it, why, and who is told.
 
-    `notice` is None where people are told nothing: `always` destinations alone are not people. `tactics` are ATT&CK
+    `notice` is None where people are told nothing: `always` destinations alone are not people. `respond_by` is when they
+    should have answered, where a route says how soon. `tactics` are ATT&CK
     tactic ids and `techniques` current ATT&CK technique ids. `people` are those of the destinations that routes, or
     `otherwise`, name. All tuples are sorted.
     """
@@ -42,6 +43,7 @@ class Decision:
     reason: Reason
     rulebook: str
     notice: Change | None = None
+    respond_by: datetime | None = None
     suppressed_by: str | None = None
     suppressed_until: datetime | None = None
     tactics: tuple[str, ...] = ()

@@ -83,6 +83,7 @@ class Notice:
     cause: str | None = None
     cloud: str | None = None
     snapshot: bool = False
+    respond_by: str | None = None
     extended: Mapping[str, str] = field(default_factory=dict)
 
 

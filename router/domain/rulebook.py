@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from router.domain.attack import Attack, AttackTable
@@ -38,6 +39,8 @@ class Route:
     to: tuple[str, ...]
     kinds: frozenset[str] = frozenset()
     """The kinds that `when` names; a kind that is by nature only noted is routed where a route names it."""
+    respond_within: timedelta | None = None
+    """How soon people should answer what it routes."""
 
     def matches(self, signal: Signal, attack: Attack) -> bool:
         """Whether every clause holds; a route without clauses takes everything."""

@@ -123,6 +123,13 @@ class _PolicyReader:
                     f"tells nobody, yet route {route.name!r} may match High, Critical or an unknown severity; "
                     "name a destination, or give `severity` with none but Low, Medium and Informational",
                 )
+            if route.respond_within and not route.to:
+                self.folder.note(
+                    self.document,
+                    ("routes", number, "respond_within"),
+                    "never applies: the route tells nobody",
+                    "warning",
+                )
             yield number, route
 
     def _check_names(self, names: list[str]) -> None:
@@ -173,6 +180,7 @@ class _PolicyReader:
             when=clauses_for(route.when, self.attack),
             to=tuple(dict.fromkeys(route.to)),
             kinds=frozenset(route.when.kind or ()),
+            respond_within=timedelta_for(route.respond_within) if route.respond_within else None,
         )
 
     def _written_routes(self) -> int:

@@ -16,17 +16,20 @@ type Name = Annotated[str, StringConstraints(pattern=NAME)]
 type Duration = Annotated[str, StringConstraints(pattern=DURATION)]
 
 
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+
+
 def timedelta_for(duration: str) -> timedelta:
-    """The length of a duration such as 14d or 36h."""
-    amount = int(duration[:-1])
-    return timedelta(days=amount) if duration.endswith("d") else timedelta(hours=amount)
+    """The length of a duration such as 14d, 36h or 30m."""
+    return int(duration[:-1]) * _UNITS[duration[-1]]
 
 
 class SuppressionLifeForm(Form):
     """How long suppression rules may live."""
 
     longest: Duration = "365d"
-    """The longest life counted from now, inclusive, in days (d) or hours (h); a rule that would live longer is left out."""
+    """The longest life counted from now, inclusive, in days (d), hours (h) or minutes (m); a rule that would live longer
+    is left out."""
     warn: Duration = "14d"
     """How long before its end a rule is warned about."""
 
@@ -40,6 +43,8 @@ class RouteForm(Form):
     """What a signal must be like; without it the route takes everything."""
     to: list[Name]
     """The destinations it adds; none makes it a quiet route."""
+    respond_within: Duration | None = None
+    """How soon people should answer, counted from the decision; of several routes that match, the shortest counts."""
 
 
 class PolicyForm(Form):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import yaml
+
 from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, a_suppression, ndjson
 
@@ -31,6 +33,17 @@ def test_every_step_is_said(house: House) -> None:
         "always everything",
     ):
         assert line in lines
+
+
+def test_how_soon_people_should_answer_is_said(house: House) -> None:
+    """As the routes that match say it."""
+    policy = yaml.safe_load((house.directory / "rules/cwpp/policy.yaml").read_bytes())
+    policy["routes"][0]["respond_within"] = "30m"
+    house.writes("rules/cwpp/policy.yaml", json.dumps(policy).encode())
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    said = house.says("explain", "--now", NOW, "a.ndjson")
+    lines = [" ".join(line.split()) for line in said.out.splitlines()]
+    assert "to be answered by? 2026-11-24T12:30:00Z, as the most pressing of its routes says" in lines
 
 
 def test_a_rule_that_holds_is_said_with_its_end(house: House) -> None:

@@ -77,6 +77,25 @@ def test_what_no_route_matches_goes_where_otherwise_says() -> None:
     assert decision.notice is Change.OPENED
 
 
+def test_the_most_pressing_route_says_by_when_people_should_answer() -> None:
+    """Counted from the decision; where no route that matches says how soon, nothing does."""
+    routes = [
+        a_route("tickets", "tickets", respond_within=timedelta(days=1)),
+        a_route("page", "oncall", when=[HIGH], respond_within=timedelta(minutes=30)),
+        a_route("more", "tickets"),
+    ]
+    high, medium = (decide(an_alert(Severity=level), a_rulebook(routes=routes), NOW) for level in ("High", "Medium"))
+    assert (high.respond_by, medium.respond_by) == (NOW + timedelta(minutes=30), NOW + timedelta(days=1))
+    assert decide(an_alert(), a_rulebook(routes=[a_route("more", "tickets")]), NOW).respond_by is None
+    assert decide(an_alert(Severity="Medium"), a_rulebook(routes=[routes[1]]), NOW).respond_by is None
+
+
+def test_where_nobody_is_told_nobody_has_to_answer() -> None:
+    """A quiet route that matches beside nothing else asks nothing of anybody."""
+    routes = [a_route("quiet", respond_within=timedelta(hours=1))]
+    assert decide(an_alert(), a_rulebook(routes=routes), NOW).respond_by is None
+
+
 def test_a_quiet_route_tells_nobody_but_always() -> None:
     """`to: []` is a match after which nobody is told; `always` still is."""
     decision = decide(an_alert(), a_rulebook(routes=[a_route("quiet")]), NOW)

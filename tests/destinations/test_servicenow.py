@@ -71,6 +71,20 @@ def test_an_opening_that_finds_its_ticket_is_delivered() -> None:
     assert result.handles == {"sys_id": SYS_ID}
 
 
+@pytest.mark.parametrize(
+    ("by", "due"),
+    [
+        ("2026-11-24T12:30:30Z", "2026-11-24 12:30:30"),
+        ("2026-11-24T12:30:30.123456Z", "2026-11-24 12:30:30"),
+        (None, None),
+    ],
+)
+def test_when_people_should_have_answered_is_when_the_ticket_is_due(by: str | None, due: str | None) -> None:
+    """As the column takes it, in UTC; where nothing says how soon, the instance's own rules decide."""
+    _, _, columns = steps(opened(a_notice(respond_by=by)), NONE, shown(201))
+    assert columns.get("due_date") == due
+
+
 def test_the_look_up_leaves_out_what_is_resolved_or_closed() -> None:
     """A signal that comes back gets a new ticket, since a resolved one is still active in the base system."""
     asks, _ = converse(a_destination("servicenow"), [opened()], in_turn(NONE, shown(201)))

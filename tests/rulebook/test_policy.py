@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_the_record_is_a_destination_of_its_own(tmp_path: Path) -> None:
     assert book.record is not None
     assert (book.record.name, book.record.lane) == ("record", Lane.ROWS)
     assert "record" not in book.destinations
+
+
+@pytest.mark.parametrize(
+    ("written", "within"),
+    [("30m", timedelta(minutes=30)), ("4h", timedelta(hours=4)), ("14d", timedelta(days=14)), (None, None)],
+)
+def test_a_route_says_how_soon_people_should_answer(written: str | None, within: object, tmp_path: Path) -> None:
+    """In minutes, hours or days."""
+    route = {"name": "one", "to": ["tickets"]} | ({"respond_within": written} if written else {})
+    (found,) = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": a_policy(routes=[route])}).routes
+    assert found.respond_within == within
 
 
 @pytest.mark.parametrize("severities", [["Low"], ["Informational", "Low", "Medium"], "Medium"])
