@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.domain.catalogue import Catalogue
+from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.keeping import Kept
 from router.domain.keys import kept_id
@@ -78,8 +79,10 @@ class Intake:
         await self._put_on_record([turn.entry for turn in turns], now)
 
     async def _keep(self, unread: Sequence[Unread], now: datetime) -> dict[str, RecordEntry]:
-        """Keeps what was not understood, whole, before anything says so."""
+        """Keeps what was not understood, whole, before anything says so; what is on record so was kept, and may be gone."""
         stream = self._only.value if self._only is not None else None
+        on_record = await self._store.record.find([one.arrival.key for one in unread])
+        fresh = [one for one in unread if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
         await self._store.quarantine.add(
             [
                 Kept(
@@ -90,7 +93,7 @@ class Intake:
                     at=now,
                     quarantined=one.quarantined,
                 )
-                for one in unread
+                for one in fresh
             ]
         )
         entries = [self._reader.entry_for(one, now) for one in unread]

@@ -341,6 +341,16 @@ def test_what_was_resolved_while_it_was_held_does_not_come_out(house: House) -> 
     assert house.owed("tickets") == []
 
 
+def test_what_somebody_took_out_of_quarantine_is_not_kept_again(house: House) -> None:
+    """A message that comes again, as it does to whoever reads a hub from its start, is on record already."""
+    message = a_message(b"no JSON")
+    (first,) = house.take(message)
+    (kept,) = asyncio.run(house.store.quarantine.all())
+    asyncio.run(house.store.quarantine.remove(kept.id))
+    assert house.take(message) == [first]
+    assert asyncio.run(house.store.quarantine.all()) == []
+
+
 def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None:
     """Posture never reaches the SOC's queue by standing on its hub."""
     house = build(a_rulebook(), only=Stream.CWPP)
