@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,9 @@ HUBS = "EVENT_HUBS"
 """The setting of the Event Hubs namespace."""
 
 SERVICES = ("blob", "queue", "table")
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_ADDRESS = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[^\s?#]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class Settings:
             for service, uri in written.items()
             if uri or account
         }
+        for service, uri in written.items():
+            if uri is not None and not _ADDRESS.fullmatch(uri):
+                raise BadSetting(
+                    f"{STORAGE}__{service}ServiceUri: {uri!r} is no https address; give that of the service"
+                )
         return self._connection(STORAGE, endpoints, {f"{STORAGE}__{service}ServiceUri" for service in SERVICES})
 
     @property
@@ -84,6 +93,8 @@ class Settings:
         """The Event Hubs namespace; raises BadSetting where nothing says where it is."""
         name = f"{HUBS}__fullyQualifiedNamespace"
         namespace = self._find(name)
+        if namespace is not None and not _HOST.fullmatch(namespace):
+            raise BadSetting(f"{name}: {namespace!r} is no host name, such as NAME.servicebus.windows.net")
         return self._connection(HUBS, {"namespace": namespace} if namespace is not None else {}, {name})
 
     def secrets(self, names: Iterable[str]) -> dict[str, str]:

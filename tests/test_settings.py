@@ -78,6 +78,22 @@ def test_storage_that_is_not_said_whole_names_what_to_set(left_out: set[str]) ->
         _ = Settings(values).storage
 
 
+@pytest.mark.parametrize(
+    "written", ["foo", "http://a.blob.core.windows.net", "https://a.blob.core.windows.net?sig=canary"]
+)
+def test_an_endpoint_that_is_no_address_is_named(written: str) -> None:
+    """Before anything is asked of it, and in the words of the setting."""
+    with pytest.raises(BadSetting, match=r"^AzureWebJobsStorage__blobServiceUri: .* is no https address"):
+        _ = Settings(IDENTITY | {"AzureWebJobsStorage__blobServiceUri": written}).storage
+
+
+@pytest.mark.parametrize("written", ["sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b"])
+def test_a_namespace_that_is_no_host_is_named(written: str) -> None:
+    """A scheme before it is the usual mistake."""
+    with pytest.raises(BadSetting, match=r"^EVENT_HUBS__fullyQualifiedNamespace: .* is no host name"):
+        _ = Settings({"EVENT_HUBS__fullyQualifiedNamespace": written}).hubs
+
+
 def test_hubs_that_are_not_said_name_what_to_set() -> None:
     """One setting."""
     with pytest.raises(BadSetting, match=r"^EVENT_HUBS: is not set; set EVENT_HUBS__fullyQualifiedNamespace, or "):
