@@ -135,7 +135,14 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
         "swept": _written(swept) if swept else None,
         "destinations": {name: _row(one, pauses.get(name), now) for name, one in sorted(backlog.items())},
         "lost": [
-            {"partition": one.era.partition.id, "first": one.span.first, "last": one.span.last, "at": _written(one.at)}
+            {
+                "hub": one.era.partition.hub,
+                "partition": one.era.partition.id,
+                "epoch": one.era.epoch,
+                "first": one.span.first,
+                "last": one.span.last,
+                "at": _written(one.at),
+            }
             for one in recent
         ],
     }

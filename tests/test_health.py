@@ -153,8 +153,8 @@ def test_losses_of_a_week_are_a_problem(store: SqliteStore) -> None:
     run(store.journal.lose([*losses, Loss(era, Span(30, 30), NOW, "trimmed")]))
     assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
     assert figures(health(store))["lost"] == [
-        {"partition": "0", "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
-        {"partition": "0", "first": 30, "last": 30, "at": "2026-11-24T12:00:00Z"},
+        {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
+        {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 30, "last": 30, "at": "2026-11-24T12:00:00Z"},
     ]
 
 
