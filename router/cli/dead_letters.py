@@ -52,7 +52,9 @@ def redrive(options: Namespace) -> int:
     became = Counter(asyncio.run(_redrive(options)))
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
     # What is not dead any more came along with its opening.
-    when = "they are sent within a minute" if options.storage else "the next run sends them"
+    when = (
+        "whoever serves their destinations sends them within a minute" if options.storage else "the next run sends them"
+    )
     screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:
         screen().print(f"let go: {overtaken}; what was told since leaves nothing to say for them")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -44,7 +45,7 @@ def print_released(screen: Console, released: Tally) -> None:
         screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
 
 
-def print_standings(screen: Console, standings: Sequence[Standing], now: datetime) -> None:
+def print_standings(screen: Console, standings: Sequence[Standing], now: datetime, state: Path) -> None:
     """Prints what each destination was sent and is owed, and what keeps it from getting that."""
     if told := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:
         names = ["sent", *(["skipped"] if any(one.skipped for one in told) else []), "owed", "dead"]
@@ -59,7 +60,7 @@ def print_standings(screen: Console, standings: Sequence[Standing], now: datetim
         if one.due is not None:
             screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
         if one.died:
-            screen.print(f"{where}: {one.died} given up on; see alert-router dead-letters list")
+            screen.print(f"{where}: {one.died} given up on; see alert-router dead-letters list --state {state}")
 
 
 def print_named(screen: Console, tally: Tally) -> None:

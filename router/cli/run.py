@@ -50,7 +50,7 @@ def print_report(job: Job, report: Report) -> None:
     """Prints the funnel of a job, and where its decisions and its state are."""
     print_tally(screen(), report.tally, _attack_in(job.rules))
     print_released(screen(), report.released)
-    print_standings(screen(), report.standings, job.clock())
+    print_standings(screen(), report.standings, job.clock(), job.state)
     if job.decisions is not None:
         screen().print(f"\n  decisions  {job.decisions}")
     screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")

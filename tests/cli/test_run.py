@@ -231,7 +231,7 @@ def test_a_delivery_that_dies_is_told_by_the_exit_code(house: House, alerts: str
     house.says("run", "--now", NOW, alerts)
     said = house.says("run", "--now", "2026-11-27T12:00:00Z", alerts)
     assert said.code == 1
-    assert "1 given up on; see alert-router dead-letters list" in said.out
+    assert "1 given up on; see alert-router dead-letters list --state " in said.out
     assert house.says("run", "--now", "2026-11-27T12:00:01Z", alerts).code == 0
 
 

@@ -9,11 +9,16 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import served
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running
 
 LOOK = 3.0
 """Seconds between two looks at what came out."""
+
+HEALTH = "/api/health"
 
 CONDITIONS = Conditions(timers=60.0)
 
@@ -30,8 +35,8 @@ async def _run(stack: Stack) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with stack.host(conditions=CONDITIONS).running() as host:
-        _explain(stack, host)
+    async with stack.host(conditions=CONDITIONS).running() as host, served(_health_of(host)) as address:
+        _explain(stack, host, address)
         before: Mapping[str, object] = {}
         while not stop.is_set():
             now = _seen(stack, host)
@@ -44,14 +49,28 @@ async def _run(stack: Stack) -> None:
                 continue
 
 
-def _explain(stack: Stack, host: FunctionsHost) -> None:
+def _health_of(host: FunctionsHost) -> web.Application:
+    """The one function with an HTTP trigger, at an address that a browser reaches."""
+
+    async def ask(_: web.Request) -> web.Response:
+        answer = await host.request("GET", HEALTH)
+        return web.Response(body=answer.body, status=answer.status, content_type="application/json")
+
+    application = web.Application()
+    application.router.add_get(HEALTH, ask)
+    return application
+
+
+def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
     print("Azurite, Event Hubs and a SOC on 127.0.0.1; function_app.py runs", ", ".join(host.functions))
-    print(f"rules   {stack.rules}\nSOC     {stack.soc.addresses.control}/_state\n\nIn another terminal:\n")
+    print(f"rules   {stack.rules}\nSOC     {stack.soc.addresses.control}/_state\nhealth  {address}{HEALTH}")
+    print("\nIn another terminal:\n")
     for name in ("EVENT_HUBS", "AzureWebJobsStorage"):
         print(f"  export {name}={shlex.quote(stack.environment[name])}")
     print("  .venv/bin/alert-router send --to cwpp router/cli/demo/samples/cwpp.ndjson")
     print("  .venv/bin/alert-router send --to cspm router/cli/demo/samples/cspm.ndjson")
-    print("  .venv/bin/alert-router quarantine list --storage\n\nCtrl-C ends it. What comes out:\n", flush=True)
+    print("  .venv/bin/alert-router quarantine list --storage\n  .venv/bin/alert-router dead-letters list --storage")
+    print("\nCtrl-C ends it. What comes out:\n", flush=True)
 
 
 def _seen(stack: Stack, host: FunctionsHost) -> Mapping[str, object]:

@@ -61,7 +61,8 @@ def _install(node: _Node, place: Path) -> None:
     for name in _LISTS:
         shutil.copy(_HERE / name, place)
     path = os.pathsep.join([str(node.program.parent), os.environ.get("PATH", "")])
-    subprocess.run([*node.npm, "ci"], cwd=place, env=os.environ | {"PATH": path}, check=True, stdout=subprocess.DEVNULL)
+    npm = [*node.npm, "ci", "--loglevel=error"]
+    subprocess.run(npm, cwd=place, env=os.environ | {"PATH": path}, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
