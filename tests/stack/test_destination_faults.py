@@ -215,7 +215,8 @@ def test_a_secret_that_is_missing_fails_every_function_and_loses_nothing(stack: 
             await until(lambda: len(running.invocations) >= 3)
             assert {run.outcome for run in running.invocations} == {Outcome.FAILED}
             assert all("CWPP_PASSWORD: " in run.error for run in running.invocations)
-            assert (await running.request("GET", "/api/health")).status == 500
+            health = await running.request("GET", "/api/health")
+            assert (health.status, b"CWPP_PASSWORD: " in health.body) == (503, True)
         assert received(stack, "pages") == 0
         async with host(stack).running() as running:
             await settle(stack, lambda: sweep(running))
