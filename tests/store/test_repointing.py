@@ -16,7 +16,8 @@ from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.deliveries import Deliveries
 from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import place_of, text_to
-from router.store.azure_storage.outbox.queues import MOST_RECEIVED, AzureQueue, Pointers
+from router.store.azure_storage.outbox.pointers import Pointers
+from router.store.azure_storage.outbox.queues import MOST_RECEIVED, AzureQueue
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.outbox.sweeping import GRACE, Sweeping
 from router.store.azure_storage.tables import Table

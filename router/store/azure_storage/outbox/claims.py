@@ -19,7 +19,7 @@ from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
 from router.store.azure_storage.outbox.in_hand import InHand
 from router.store.azure_storage.outbox.places import Place, Shard
-from router.store.azure_storage.outbox.queues import Pointers
+from router.store.azure_storage.outbox.pointers import Pointers
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.azure_storage.outbox.turns import (
     claimed,

@@ -11,7 +11,7 @@ from router.domain.errors import StoreError
 from router.store.azure_storage.outbox.claims import TRIES
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.places import Kind, Place, Shard
-from router.store.azure_storage.outbox.queues import Pointers
+from router.store.azure_storage.outbox.pointers import Pointers
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.azure_storage.outbox.turns import discarded, ends_after, is_overtaken, owed_again, skipped

@@ -28,7 +28,8 @@ from router.store.azure_storage.outbox.figures import Figures
 from router.store.azure_storage.outbox.in_hand import InHand
 from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import Place, Shard, find_pointer, place_at, shards_of
-from router.store.azure_storage.outbox.queues import AzureQueue, Pointers
+from router.store.azure_storage.outbox.pointers import Pointers
+from router.store.azure_storage.outbox.queues import AzureQueue
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.outbox.retention import Outdated, Standing
 from router.store.azure_storage.outbox.settling import Settling

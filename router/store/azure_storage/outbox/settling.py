@@ -11,7 +11,7 @@ from router.store.azure_storage.outbox.claims import TRIES
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.in_hand import InHand
 from router.store.azure_storage.outbox.places import place_of
-from router.store.azure_storage.outbox.queues import Pointers
+from router.store.azure_storage.outbox.pointers import Pointers
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.azure_storage.outbox.turns import has_a_say, last_words, settled
 

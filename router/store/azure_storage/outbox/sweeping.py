@@ -11,7 +11,7 @@ from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, text_to, text_to_all
-from router.store.azure_storage.outbox.queues import LANES, Pointers
+from router.store.azure_storage.outbox.pointers import LANES, Pointers
 from router.store.azure_storage.outbox.registry import Known, Registry
 from router.store.azure_storage.outbox.turns import given_up, is_free
 from router.store.endings import NOWHERE, TOO_OLD
