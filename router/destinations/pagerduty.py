@@ -19,13 +19,14 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from router.destinations.base import JSON, OneRequest, handle_of, secret_named
+from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.paging import PagerKeys
 from router.destinations.text import fitted, json_bytes, shorten
-from router.destinations.wording import evidence_of, headline, place_of, severity_of, tactics_of
+from router.destinations.wording import details_of, headline, place_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.errors import DeliveryError, Rejected, Unavailable
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Deduplication
 from router.domain.resources import parse_resource_id
@@ -64,18 +65,18 @@ class PagerDuty(OneRequest):
     Config: ClassVar[type[PagerDutyConfig]] = PagerDutyConfig
 
     def __init__(self, config: PagerDutyConfig) -> None:
-        self._default = config.routing_key.secret
+        self._keys = PagerKeys(self.name, config.routing_key.secret, handle="routing_key")
         self._url = f"{base_of(config.url)}/v2/enqueue"
 
     def address(self) -> str:
         """The events address and the name of the routing key: each key is a place of its own."""
-        return f"{self._url} {self._default}"
+        return f"{self._url} {self._keys.default}"
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """A trigger for what is opened or updated, a resolve for what is resolved."""
         notice = self.notice_in(attempt)
         event: dict[str, Any] = {
-            "routing_key": self._routing_key(self._key_for(notice, attempt), attempt),
+            "routing_key": self._keys.value_of(self._keys.name_for(notice, attempt), attempt),
             "event_action": "resolve" if attempt.delivery.change is Change.RESOLVED else "trigger",
             "dedup_key": notice.key,
         }
@@ -86,7 +87,7 @@ class PagerDuty(OneRequest):
     def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
         """The dedup key, and the name of the routing key that it holds under."""
         notice = self.notice_in(attempt)
-        return Receipt(reference=notice.key, handles={"routing_key": self._key_for(notice, attempt)})
+        return Receipt(reference=notice.key, handles={"routing_key": self._keys.name_for(notice, attempt)})
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means; a routing key of an owner that is refused troubles nobody else's pages."""
@@ -95,29 +96,8 @@ class PagerDuty(OneRequest):
             # Whatever stands between us and the pager may answer 200 with a page for people.
             return Unavailable(f"{self.name}: answered {answer.status} without accepting the event")
         if isinstance(error, Rejected) and error.status == 400 and _ROUTING_KEY.search(str(error)):
-            key = self._key_for(self.notice_in(attempt), attempt)
-            text = f"{error}; check the secret {key}"
-            return Unauthorized(text) if key == self._default else Rejected(text, status=400)
+            return self._keys.refusal_of(self._keys.name_for(self.notice_in(attempt), attempt), error, 400)
         return error
-
-    def _routing_key(self, name: str, attempt: Attempt) -> str:
-        """The value of a routing key; raises Unauthorized where the destination's own has none, which troubles every page.
-
-        Raises Rejected for any other: it is the one that opened this page and is no longer named, so only this page cares.
-        """
-        if name == self._default or attempt.secrets.get(name):
-            return secret_named(name, attempt, self.name)
-        raise Rejected(
-            f"{self.name}: the page was opened with {name}, which the rules no longer name; resolve it by hand"
-        )
-
-    def _key_for(self, notice: Notice, attempt: Attempt) -> str:
-        """The name of the secret to page with: that of the opening, else the owner's, else the destination's."""
-        opened_with = handle_of(attempt.opening, "routing_key")
-        if opened_with is not None:
-            return opened_with
-        pager = notice.owner.pager if notice.owner else None
-        return pager if pager is not None and attempt.secrets.get(pager) else self._default
 
 
 def _trigger(notice: Notice) -> dict[str, Any]:
@@ -131,46 +111,13 @@ def _trigger(notice: Notice) -> dict[str, Any]:
         "component": parts.name,
         "group": (owner.service if owner else None) or notice.resource_group,
         "class": notice.type,
-        "custom_details": _details(notice),
+        "custom_details": details_of(notice),
     }
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
     if notice.link:
         event |= {"client": "Microsoft Defender for Cloud", "client_url": notice.link}
         event["links"] = [{"href": notice.link, "text": "Open in the Azure portal"}]
     return event
-
-
-def _details(notice: Notice) -> dict[str, Any]:
-    """What a responder reads first, first; what is not known is left out."""
-    owner = notice.owner
-    details = {
-        "severity": severity_of(notice),
-        "status": notice.status,
-        "respond_by": notice.respond_by,
-        "resource": notice.resource,
-        "resource_type": notice.resource_type,
-        "subscription": notice.subscription,
-        "compromised_entity": notice.compromised_entity,
-        "description": notice.description,
-        **evidence_of(notice),
-        "tactics": tactics_of(notice),
-        "techniques": notice.techniques,
-        "remediation": notice.remediation,
-        "owner_group": owner.group if owner else None,
-        "owner_service": owner.service if owner else None,
-        "plan": notice.plan,
-        "kind": notice.kind,
-        "id": notice.id,
-        "started": notice.started,
-        "cause": notice.cause,
-        "measure": notice.measure,
-        "sample": notice.sample,
-        "routes": notice.routes,
-        "reason": notice.reason,
-        "rulebook": notice.rulebook,
-        "extended": notice.extended,
-    }
-    return {name: value for name, value in details.items() if value}
 
 
 def _fitted_event(event: dict[str, Any]) -> bytes:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from router.destinations.wording import place_of, severity_of
 from router.domain.notices import Notice
@@ -54,3 +57,12 @@ def parse(text: str) -> Text:
         return "".join(made) + fixed[-1]
 
     return filled
+
+
+def _checked(text: str) -> str:
+    parse(text)
+    return text
+
+
+Template = Annotated[str, AfterValidator(_checked)]
+"""A text of a config with placeholders, which are checked when the policy is read."""

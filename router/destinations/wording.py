@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from router.destinations.text import shorten
 from router.domain.notices import Evidence, Notice
@@ -59,6 +60,39 @@ def account_of(notice: Notice, limit: int) -> str:
     # Last, because it takes what the others leave: it alone is prose, of which the beginning says most.
     parts.append(notice.description)
     return shorten("\n\n".join(parts).rstrip(), limit)
+
+
+def details_of(notice: Notice) -> dict[str, Any]:
+    """The whole notice by name, what a responder reads first, first; what is not known is left out."""
+    owner = notice.owner
+    details = {
+        "severity": severity_of(notice),
+        "status": notice.status,
+        "respond_by": notice.respond_by,
+        "resource": notice.resource,
+        "resource_type": notice.resource_type,
+        "subscription": notice.subscription,
+        "compromised_entity": notice.compromised_entity,
+        "description": notice.description,
+        **evidence_of(notice),
+        "tactics": tactics_of(notice),
+        "techniques": notice.techniques,
+        "remediation": notice.remediation,
+        "owner_group": owner.group if owner else None,
+        "owner_service": owner.service if owner else None,
+        "plan": notice.plan,
+        "kind": notice.kind,
+        "id": notice.id,
+        "started": notice.started,
+        "cause": notice.cause,
+        "measure": notice.measure,
+        "sample": notice.sample,
+        "routes": notice.routes,
+        "reason": notice.reason,
+        "rulebook": notice.rulebook,
+        "extended": notice.extended,
+    }
+    return {name: value for name, value in details.items() if value}
 
 
 def _facts_in(notice: Notice) -> Iterator[str]:

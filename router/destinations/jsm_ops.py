@@ -1,0 +1,211 @@
+"""Jira Service Management Operations, and Opsgenie until it ends: one alert for each signal, paged and closed.
+
+Deduplicates on the server, by `alias` (the signal key), while the alert is open: a creation under the alias of an open
+alert is counted on it and pages nobody. After a close the same alias opens a new alert, so a signal that comes back
+pages again. An update is such a creation, then a note: a note alone is accepted for an alert that is closed, or that
+never came to be, and is lost there. So whoever closed an alert whose signal goes on changing is paged anew.
+Whatever follows an opening goes by the key that opened it. An owner with a pager key of its own is paged with that one.
+
+A receipt means that the request was accepted (202), not that there is an alert: the vendor carries it out later, and
+says for seconds that it does not know the request. Its id stands in the receipt; the integration's log has the rest.
+
+Retried: no answer, 408, 425, 429, 5xx, a success that is no acceptance. A 402 pauses like a 401.
+Truncated: message at 130 characters, entity at 512, description and notes at 15,000, details at 8,000 together, tags
+at 20 of 50 characters.
+
+https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v1/api-group-integration-events/ (requests, keys)
+https://docs.opsgenie.com/docs/response (answers)
+https://docs.opsgenie.com/docs/alerts-and-alert-fields (limits)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import quote
+
+import orjson
+from pydantic import ConfigDict, Field, model_validator
+
+from router.destinations.answers import error_for
+from router.destinations.base import JSON, Exchange, OneByOne
+from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.paging import PagerKeys
+from router.destinations.placeholders import Template, parse
+from router.destinations.text import fitted, json_bytes, shorten
+from router.destinations.wording import account_of, details_of, headline, place_of
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Unavailable
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.rulebook import Lane
+
+MESSAGE_LIMIT = 130  # characters
+ENTITY_LIMIT = 512  # characters
+DESCRIPTION_LIMIT = 15_000  # characters; notes may be longer
+DETAILS_LIMIT = 8_000  # characters, names and values together
+TAGS_LIMIT, TAG_LIMIT = 20, 50  # tags, characters of one
+
+PRIORITIES = {"Critical": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Informational": "P5"}
+_LOUDEST = "P1"
+
+_SOURCE = "Microsoft Defender for Cloud"
+_OVER = "Microsoft Defender for Cloud reports that this is over."
+_KEY_REFUSED = frozenset({401, 402, 403})
+_TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
+
+
+class Responder(Config):
+    """Whom an alert is for: `{type: team, id: ...}`, or at Opsgenie `{type: team, name: "{owner.group}"}`."""
+
+    type: Literal["team", "user", "escalation", "schedule"]
+    id: Annotated[Template, Field(min_length=1)] | None = None
+    name: Annotated[Template, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _is_named_once(self) -> Self:
+        if (self.id is None) == (self.name is None):
+            raise ValueError("a responder is named by `id` or by `name`: give one of them")
+        return self
+
+
+class JsmOpsConfig(Config):
+    """`{kind: jsm_ops, key: {secret: NAME}}`; `url` is https://api.opsgenie.com or https://api.eu.opsgenie.com there.
+
+    `responders` are added to those that the integration's team has; one whose name comes out empty is left out.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "jsm_ops", "key": {"secret": "JSM_OPS_KEY"}},
+                {
+                    "kind": "jsm_ops",
+                    "key": {"secret": "JSM_OPS_KEY"},
+                    "url": "https://api.eu.opsgenie.com",
+                    "responders": [{"type": "team", "name": "{owner.group}"}],
+                },
+            ]
+        }
+    )
+
+    kind: Literal["jsm_ops"]
+    key: SecretName
+    url: HttpsUrl = "https://api.atlassian.com/jsm/ops/integration"
+    responders: Annotated[tuple[Responder, ...], Field(max_length=50)] = ()
+
+
+class JsmOps(OneByOne):
+    """Pages whoever is on call."""
+
+    name: ClassVar[str] = "jsm_ops"
+    lane: ClassVar[Lane] = Lane.PAGE
+    deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
+    Config: ClassVar[type[JsmOpsConfig]] = JsmOpsConfig
+
+    def __init__(self, config: JsmOpsConfig) -> None:
+        self._keys = PagerKeys(self.name, config.key.secret, handle="key")
+        self._url = f"{base_of(config.url)}/v2/alerts"
+        self._responders = [(one, parse(one.id or one.name or "")) for one in config.responders]
+
+    def address(self) -> str:
+        """The alerts' address and the name of the key: each key is an integration of its own."""
+        return f"{self._url} {self._keys.default}"
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that opens, annotates or closes a signal's alert."""
+        notice = self.notice_in(attempt)
+        key = self._keys.name_for(notice, attempt)
+        alert = f"/{quote(notice.key, safe='')}"
+        match attempt.delivery.change:
+            case Change.OPENED:
+                request = yield from self._ask("", self._alert(notice), key, attempt)
+            case Change.UPDATED:
+                request = yield from self._ask("", self._alert(notice), key, attempt)
+                note = shorten(f"Updated. {account_of(notice, DESCRIPTION_LIMIT)}", DESCRIPTION_LIMIT)
+                yield from self._ask(f"{alert}/notes?identifierType=alias", _noted(note), key, attempt)
+            case Change.RESOLVED:
+                request = yield from self._ask(f"{alert}/close?identifierType=alias", _noted(_OVER), key, attempt)
+        return Receipt(reference=notice.key, handles={"key": key} | ({"request": request} if request else {}))
+
+    def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
+        """The id of the request that was accepted."""
+        headers = {**JSON, "authorization": f"GenieKey {self._keys.value_of(key, attempt)}"}
+        request = HttpRequest(method="POST", url=f"{self._url}{path}", headers=headers, body=json_bytes(body))
+        answer: HttpAnswer = yield request
+        error = self._find_error(answer, key, attempt)
+        if error is not None:
+            raise error
+        return _request_in(answer)
+
+    def _find_error(self, answer: HttpAnswer, key: str, attempt: Attempt) -> DeliveryError | None:
+        error = error_for(answer, self.name, attempt)
+        if error is not None and answer.status in _KEY_REFUSED:
+            return self._keys.refusal_of(key, error, answer.status)
+        if error is None and answer.status != 202 and _request_in(answer) is None:
+            # Whatever stands between us and the vendor may answer 200 with a page for people.
+            return Unavailable(f"{self.name}: answered {answer.status} without accepting the request")
+        return error
+
+    def _alert(self, notice: Notice) -> dict[str, Any]:
+        alert = {
+            "message": headline(notice, MESSAGE_LIMIT),
+            "alias": notice.key,
+            "description": account_of(notice, DESCRIPTION_LIMIT),
+            "responders": list(self._responders_for(notice)),
+            "tags": _tags(notice),
+            "details": fitted(_details(notice), DETAILS_LIMIT, _characters),
+            "entity": shorten(place_of(notice), ENTITY_LIMIT),
+            "source": _SOURCE,
+            "priority": PRIORITIES.get(notice.severity or "", _LOUDEST),
+        }
+        return {name: value for name, value in alert.items() if value}
+
+    def _responders_for(self, notice: Notice) -> Iterator[dict[str, str]]:
+        for responder, text in self._responders:
+            by_name = "username" if responder.type == "user" else "name"
+            named = text(notice).strip()
+            if named:
+                yield {"type": responder.type, "id" if responder.id is not None else by_name: named}
+
+
+def _noted(note: str) -> dict[str, str]:
+    return {"note": note, "source": _SOURCE}
+
+
+def _tags(notice: Notice) -> list[str]:
+    texts = [notice.stream, notice.kind, notice.plan, *(tactic.name for tactic in notice.tactics), *notice.techniques]
+    tags = [shorten(text, TAG_LIMIT) for text in dict.fromkeys(texts) if text]
+    kept = tags[: TAGS_LIMIT - 1]
+    return tags if len(tags) <= TAGS_LIMIT else [*kept, f"… [{len(tags) - len(kept)} more]"]
+
+
+def _details(notice: Notice) -> dict[str, str]:
+    """The details as texts, since the vendor takes no other."""
+    return {name: _text(value) for name, value in details_of(notice).items() if name not in _TOLD_ALREADY}
+
+
+def _text(value: Any) -> str:
+    match value:
+        case Mapping():
+            return "\n".join(f"{name}: {item}" for name, item in value.items())
+        case tuple() | list():
+            return ", ".join(value)
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def _characters(details: Mapping[str, Any]) -> int:
+    return sum(len(name) + len(value) for name, value in details.items())
+
+
+def _request_in(answer: HttpAnswer) -> str | None:
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    request = body.get("requestId") if isinstance(body, dict) else None
+    return request if isinstance(request, str) and request else None

@@ -1,0 +1,167 @@
+"""A double of JSM Operations' integration events: it accepts at once, carries out later, and deduplicates by alias.
+
+https://developer.atlassian.com/cloud/jira/service-desk-ops/rest/v1/api-group-integration-events/
+https://docs.opsgenie.com/docs/response
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import Endpoint, Refused, json_answer
+
+PATHS = ("/jsm/ops/integration", "")  # JSM's own, and Opsgenie's
+LONGEST = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100, "note": 25_000}
+DETAILS, TAGS, TAG = 8_000, 20, 50
+
+
+@dataclass(slots=True)
+class Alert:
+    """One alert; `count` counts the creations that it stands for, `pages` how often people were called."""
+
+    alias: str
+    message: str
+    priority: str
+    body: Mapping[str, Any]
+    is_open: bool = True
+    count: int = 1
+    pages: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+class Accepted(NamedTuple):
+    """A request that was accepted and is carried out later."""
+
+    id: str
+    action: str
+    alias: str
+    body: Mapping[str, Any]
+
+
+class JsmOps(Endpoint):
+    """One account; `keys` are the integration keys that it knows.
+
+    Where `is_slow`, what is accepted waits in `waiting` until `carry_out`; else it is carried out at once.
+    """
+
+    name = "jsm_ops"
+
+    def __init__(self, keys: Iterable[str], *, is_slow: bool = False) -> None:
+        super().__init__()
+        self.is_slow = is_slow
+        self.alerts: list[Alert] = []
+        self.waiting: list[Accepted] = []
+        self.outcomes: dict[str, tuple[bool, str]] = {}
+        self._keys = {f"GenieKey {key}" for key in keys}
+
+    @property
+    def open(self) -> list[Alert]:
+        """The alerts that are open."""
+        return [alert for alert in self.alerts if alert.is_open]
+
+    def close_by_hand(self) -> None:
+        """Closes whatever is open, as people do."""
+        for alert in self.open:
+            alert.is_open = False
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Gives the paths of both products."""
+        for path in PATHS:
+            yield web.post(f"{path}/v2/alerts", self._create)
+            yield web.post(f"{path}/v2/alerts/{{alias}}/notes", self._add_note)
+            yield web.post(f"{path}/v2/alerts/{{alias}}/close", self._close)
+            yield web.get(f"{path}/v2/alerts/requests/{{id}}", self._status, allow_head=False)
+
+    def error_body(self, status: int, message: str) -> Any:
+        """Gives `{"message", "took", "requestId"}`."""
+        return {"message": message, "took": 0.001, "requestId": str(uuid.uuid4())}
+
+    def carry_out(self) -> None:
+        """Carries out what was accepted, in its order."""
+        waiting, self.waiting = self.waiting, []
+        for accepted in waiting:
+            self.outcomes[accepted.id] = self._process(accepted)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        body = await self._body_of(request)
+        return self._accept("Create", body.get("alias") or str(uuid.uuid4()), body)
+
+    async def _add_note(self, request: web.Request) -> web.Response:
+        return self._accept("AddNote", self._alias_in(request), await self._body_of(request))
+
+    async def _close(self, request: web.Request) -> web.Response:
+        return self._accept("Close", self._alias_in(request), await self._body_of(request))
+
+    async def _status(self, request: web.Request) -> web.Response:
+        self._authenticate(request)
+        outcome = self.outcomes.get(request.match_info["id"])
+        if outcome is None:
+            return self.error(404, "Request not found. It might not be processed, yet.")
+        return json_answer({"data": {"success": outcome[0], "status": outcome[1]}, "requestId": str(uuid.uuid4())})
+
+    def _accept(self, action: str, alias: str, body: Mapping[str, Any]) -> web.Response:
+        accepted = Accepted(str(uuid.uuid4()), action, alias, body)
+        self.waiting.append(accepted)
+        if not self.is_slow:
+            self.carry_out()
+        told = {"result": "Request will be processed", "took": 0.01, "requestId": accepted.id}
+        return json_answer(told, 202)
+
+    def _process(self, accepted: Accepted) -> tuple[bool, str]:
+        alert = next((alert for alert in self.open if alert.alias == accepted.alias), None)
+        match accepted.action, alert:
+            case "Create", None:
+                body = accepted.body
+                self.alerts.append(Alert(accepted.alias, body["message"], body.get("priority", "P3"), body))
+            case "Create", Alert():
+                alert.count += 1
+            case _, None:
+                return False, "Alert does not exist"
+            case "AddNote", Alert():
+                alert.notes.append(accepted.body["note"])
+            case "Close", Alert():
+                alert.is_open = False
+        return True, f"{accepted.action} processed"
+
+    def _authenticate(self, request: web.Request) -> None:
+        if request.headers.get("Authorization") not in self._keys:
+            raise Refused(401, self.error_body(401, "Could not authenticate"))
+
+    def _alias_in(self, request: web.Request) -> str:
+        if request.query.get("identifierType") != "alias":
+            raise Refused(422, self.error_body(422, "Identifier is not a valid alert id"))
+        return request.match_info["alias"]
+
+    async def _body_of(self, request: web.Request) -> Mapping[str, Any]:
+        self._authenticate(request)
+        try:
+            body = orjson.loads(await request.read())
+        except orjson.JSONDecodeError as broken:
+            raise Refused(400, self.error_body(400, "Could not parse JSON body")) from broken
+        problems = list(_problems_of(body, "message" if request.path.endswith("/alerts") else "note"))
+        if problems:
+            raise Refused(422, self.error_body(422, "; ".join(problems)))
+        return dict(body)
+
+
+def _problems_of(body: Mapping[str, Any], needed: str) -> Iterator[str]:
+    if not body.get(needed):
+        yield f"{needed} can not be empty"
+    for name, most in LONGEST.items():
+        if len(body.get(name, "")) > most:
+            yield f"{name} is longer than {most} characters"
+    if body.get("priority", "P3") not in ("P1", "P2", "P3", "P4", "P5"):
+        yield "priority is none of P1 to P5"
+    tags, details = body.get("tags", []), body.get("details", {})
+    if len(tags) > TAGS or any(len(tag) > TAG for tag in tags):
+        yield "tags are too many or too long"
+    if not all(isinstance(value, str) for value in details.values()):
+        yield "details hold something else than texts"
+    elif sum(len(name) + len(value) for name, value in details.items()) > DETAILS:
+        yield f"details are longer than {DETAILS} characters"

@@ -1,0 +1,233 @@
+"""JSM Operations over real sockets: an alert's life, deduplication, and what an acceptance is worth."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+
+from router.cli.demo.soc.faults import Drop, LoseAnswer, Status
+from router.domain.decisions import Change
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.notices import Receipt
+from router.domain.ports import DestinationKind
+from router.domain.rulebook import Owner
+from tests.destinations.builders import a_destination, a_huge_notice, a_notice
+from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
+from tests.vendors.jsm_ops import PATHS, JsmOps
+
+KEY, TEAM = "8d0a1c5e-key", "77b1f0c2-team"
+SECRETS = {"JSM_OPS_KEY": KEY, "PAYMENTS_OPS_KEY": TEAM}
+
+
+def make(url: str) -> DestinationKind:
+    """The destination at a double."""
+    return a_destination("jsm_ops", url=url)
+
+
+def an_account(*, is_slow: bool = False) -> JsmOps:
+    """An account that knows both keys."""
+    return JsmOps([KEY, TEAM], is_slow=is_slow)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_alert_lives_as_its_signal(path: str) -> None:
+    """Opened, counted and annotated while it stands, closed when it is over: at JSM and at Opsgenie."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        assert isinstance(opening, Receipt)
+        assert [(alert.alias, alert.priority) for alert in vendor.open] == [(a_notice().key, "P2")]
+        assert isinstance(await line.tell(Change.UPDATED, opening=opening, status="Active"), Receipt)
+        (alert,) = vendor.open
+        assert (alert.count, alert.pages) == (2, 1)
+        assert "Status: Active" in alert.notes[0]
+        assert isinstance(await line.tell(Change.RESOLVED, opening=opening), Receipt)
+        assert vendor.open == []
+        assert len(vendor.alerts) == 1
+
+    on_the_line(vendor, make, SECRETS, talk, path)
+
+
+def test_the_vendor_takes_the_longest_alert() -> None:
+    """What was cut is within every limit that the vendor checks."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        huge = a_huge_notice()
+        texts = {name: getattr(huge, name) for name in ("title", "description", "remediation", "evidence", "extended")}
+        assert isinstance(await line.tell(**texts), Receipt)
+        assert isinstance(await line.tell(Change.UPDATED, **texts), Receipt)
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert len(vendor.alerts) == 1
+
+
+def test_a_delivery_that_is_sent_twice_makes_one_alert() -> None:
+    """One after the other, or both at once: the server folds them by alias, and people are called once."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        await line.tell()
+        await asyncio.gather(line.tell(), line.tell())
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert [(alert.count, alert.pages) for alert in vendor.alerts] == [(3, 1)]
+
+
+def test_an_answer_that_is_lost_costs_nothing() -> None:
+    """The retry is folded into the alert that the lost answer was about."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        vendor.faults.add(LoseAnswer())
+        assert isinstance(await line.tell(), Unavailable)
+        assert isinstance(await line.tell(number=2), Receipt)
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert [alert.count for alert in vendor.alerts] == [2]
+
+
+def test_an_update_whose_note_was_lost_is_told_again() -> None:
+    """A note has no key, so it may stand there twice; it is never missing."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        vendor.faults.add(Status(202, body={"requestId": "made by the fault"}))
+        vendor.faults.add(LoseAnswer())
+        assert isinstance(await line.tell(Change.UPDATED, opening=opening), Unavailable)
+        assert isinstance(await line.tell(Change.UPDATED, opening=opening, number=2), Receipt)
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert [len(alert.notes) for alert in vendor.alerts] == [2]
+
+
+def test_an_update_of_an_alert_that_people_closed_pages_anew() -> None:
+    """A note alone would have been accepted and lost; the creation opens an alert that says what changed."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        vendor.close_by_hand()
+        await line.tell(Change.UPDATED, opening=opening, status="Active")
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert len(vendor.alerts) == 2
+    assert "Status: Active" in vendor.open[0].body["description"]
+
+
+def test_an_update_of_an_alert_that_never_came_to_be_opens_it() -> None:
+    """An opening may be accepted and then fail at the vendor, which nobody tells; what follows makes up for it."""
+    vendor = an_account(is_slow=True)
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        vendor.waiting.clear()
+        await line.tell(Change.UPDATED, opening=opening, status="Active")
+        vendor.carry_out()
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert "Status: Active" in vendor.open[0].body["description"]
+
+
+def test_an_acceptance_is_not_an_alert_yet() -> None:
+    """The receipt names the request; the vendor does not know it for a while, then says what came of it."""
+    vendor = an_account(is_slow=True)
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        assert isinstance(opening, Receipt)
+        request = opening.handles["request"]
+        assert vendor.alerts == []
+        assert request not in vendor.outcomes
+        vendor.carry_out()
+        assert vendor.outcomes[request][0]
+        assert len(vendor.open) == 1
+
+    on_the_line(vendor, make, SECRETS, talk)
+
+
+def test_what_is_carried_out_late_ends_right() -> None:
+    """Opened, updated and resolved within one delay of the vendor's: nothing is open."""
+    vendor = an_account(is_slow=True)
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        await line.tell(Change.UPDATED, opening=opening)
+        await line.tell(Change.RESOLVED, opening=opening)
+        vendor.carry_out()
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert [(alert.count, alert.is_open) for alert in vendor.alerts] == [(2, False)]
+
+
+def test_a_resolution_whose_opening_died_closes_what_it_left() -> None:
+    """Without a receipt the alias is enough, and where there is nothing to close the delivery is done as well."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        assert isinstance(await line.tell(Change.RESOLVED), Receipt)
+        vendor.faults.add(LoseAnswer())
+        await line.tell()
+        assert len(vendor.open) == 1
+        assert isinstance(await line.tell(Change.RESOLVED), Receipt)
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert vendor.open == []
+    assert [success for success, _ in vendor.outcomes.values()] == [False, True, True]
+
+
+def test_a_signal_that_comes_back_pages_again() -> None:
+    """After a close the same alias opens a new alert."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        opening = await line.tell()
+        await line.tell(Change.RESOLVED, opening=opening)
+        await line.tell(turn=3)
+
+    on_the_line(vendor, make, SECRETS, talk)
+    assert [alert.is_open for alert in vendor.alerts] == [False, True]
+
+
+def test_a_busy_vendor_is_asked_later() -> None:
+    """With a wish of its own, or without one."""
+    vendor = an_account()
+
+    async def talk(line: Line) -> None:
+        vendor.faults.add(Status(429, retry_after="17"))
+        vendor.faults.add(Status(429))
+        vendor.faults.add(Drop())
+        waits = [await line.tell() for _ in range(3)]
+        assert [type(one) for one in waits] == [Unavailable] * 3
+        assert [one.retry_after for one in waits if isinstance(one, Unavailable)] == [17.0, None, None]
+
+    on_the_line(vendor, make, SECRETS, talk)
+
+
+def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() -> None:
+    """The text names the secret and shows nothing of it."""
+    vendor = JsmOps([KEY])
+
+    async def talk(line: Line) -> None:
+        other = await line.tell(owner=Owner(pager="PAYMENTS_OPS_KEY"))
+        assert isinstance(other, Rejected)
+        assert "PAYMENTS_OPS_KEY" in str(other)
+        line.secrets = {"JSM_OPS_KEY": "revoked-1234"}
+        own = await line.tell()
+        assert isinstance(own, Unauthorized)
+        assert "revoked-1234" not in str(own)
+
+    on_the_line(vendor, make, SECRETS, talk)
+
+
+@given(life=lives())
+@settings(max_examples=25, deadline=None)
+def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
+    """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
+    vendor = JsmOps([KEY])
+    live(vendor, make, SECRETS, life, close_by_hand=vendor.close_by_hand)
+    assert len(vendor.open) == int(life.is_open)
