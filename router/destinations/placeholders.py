@@ -36,6 +36,7 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "routes": lambda notice: ", ".join(notice.routes),
     "link": lambda notice: notice.link or "",
     "respond_by": lambda notice: notice.respond_by or "",
+    "respond_by.date": lambda notice: (notice.respond_by or "").partition("T")[0],
 }
 
 _BRACES = re.compile(r"\{([^{}]*)\}")

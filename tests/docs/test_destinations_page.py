@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from router.destinations import discover, file, log_analytics, pagerduty, servicenow, webhook
+from router.destinations import discover, file, jira, jira_forms, jsm_ops, log_analytics, pagerduty, servicenow, webhook
 from router.destinations.log_tables import TABLES
 from router.destinations.placeholders import PLACEHOLDERS
 from router.destinations.text import MARK
@@ -23,6 +23,8 @@ KINDS = discover()
 
 SECTIONS = {
     "PagerDuty": "pagerduty",
+    "JSM Operations": "jsm_ops",
+    "Jira": "jira",
     "ServiceNow": "servicenow",
     "Log Analytics and Sentinel": "log_analytics",
     "Webhook": "webhook",
@@ -61,6 +63,14 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("log_analytics", "call"): f"{log_analytics.CALL_LIMIT:,} bytes",
         ("webhook", "body"): f"{webhook.BODY_LIMIT:,} bytes",
         ("file", "nothing"): "",
+        ("jsm_ops", "message"): f"{jsm_ops.MESSAGE_LIMIT:,} characters",
+        ("jsm_ops", "entity"): f"{jsm_ops.ENTITY_LIMIT:,} characters",
+        ("jsm_ops", "description, note"): f"{jsm_ops.DESCRIPTION_LIMIT:,} characters",
+        ("jsm_ops", "details, names and values together"): f"{jsm_ops.DETAILS_LIMIT:,} characters",
+        ("jsm_ops", "tags"): f"{jsm_ops.TAGS_LIMIT} of {jsm_ops.TAG_LIMIT} characters",
+        ("jira", "summary, each text of `fields`"): f"{jira_forms.FIELD_LIMIT:,} characters",
+        ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
+        ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
     }
     assert f"`{MARK}`" in PAGE.prose
     assert "Truncated: nothing" in (file.__doc__ or "")
@@ -83,12 +93,18 @@ def test_the_severities_are_those_that_are_sent() -> None:
     """PagerDuty's severities, and ServiceNow's impact and urgency; what is not known is as loud as Critical."""
     told = {level: spans(row["PagerDuty"])[0] for row in PAGE.table("PagerDuty", "Defender") for level in _levels(row)}
     assert told == pagerduty.SEVERITIES | {"unknown": "critical"}
+    for heading, sent in (
+        ("JSM Operations", jsm_ops.PRIORITIES | {"unknown": "P1"}),
+        ("Jira", {level.replace("Unknown", "unknown"): name for level, name in jira.PRIORITIES.items()}),
+    ):
+        rows = PAGE.table(heading, "Defender")
+        assert {level: spans(row["priority"])[0] for row in rows for level in _levels(row)} == sent
     weights = {
         level: (row["impact"], row["urgency"]) for row in PAGE.table("ServiceNow", "Defender") for level in _levels(row)
     }
     assert weights == servicenow.WEIGHTS | {"Critical": ("1", "1"), "unknown": ("1", "1")}
-    for kind, sent in (("pagerduty", '"severity":"critical"'), ("servicenow", '"impact":"1","urgency":"1"')):
-        assert sent in _opened_with_unknown_severity(kind)
+    for kind, words in (("pagerduty", '"severity":"critical"'), ("servicenow", '"impact":"1","urgency":"1"')):
+        assert words in _opened_with_unknown_severity(kind)
 
 
 def _levels(row: dict[str, str]) -> list[str]:
