@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import escape
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 import orjson
 
@@ -29,6 +29,8 @@ _READABLE = 65_536
 _SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
 _QUERY = re.compile(r"\?[^\s=]*=\S*")
 _AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
+_PIECES = re.compile(r"[/?&=#]")
+_LONG = 16  # characters; an account's id in a path is shorter, and no secret
 _DEPTH = 4
 _TOO_SHORT_TO_FIND = 5  # bytes: what is left of so short a secret between others in base64 may stand anywhere
 
@@ -78,7 +80,21 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
 
 
 def _forms_of(secret: str) -> Iterator[str]:
-    """The forms in which a vendor may show a secret that it was sent."""
+    """The forms in which a vendor may show a secret that it was sent; of an address also what stands behind its host."""
+    for part in (secret, *_hidden_in(secret)):
+        yield from _letters_of(part)
+
+
+def _hidden_in(address: str) -> Iterator[str]:
+    """The parts of a secret address that are secret by themselves: all behind its host, and each long piece of that."""
+    _, is_address, rest = address.partition("://")
+    behind = rest.partition("/")[2] if is_address else ""
+    for piece in (behind, *_PIECES.split(behind)):
+        if len(piece) >= _LONG:
+            yield from (piece, unquote(piece))
+
+
+def _letters_of(secret: str) -> Iterator[str]:
     yield secret
     yield from (quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), escape(secret))
     raw = secret.encode("utf-8", "replace")
@@ -114,5 +130,5 @@ def _explanations_in(value: object, depth: int) -> Iterator[str]:
             for item in value[:5]:
                 yield from _explanations_in(item, depth - 1)
         case dict() if depth:
-            for key in ("message", "detail", "error", "errors", "title"):
+            for key in ("message", "detail", "error", "errors", "title", "text"):
                 yield from _explanations_in(value.get(key), depth - 1)

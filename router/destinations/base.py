@@ -42,7 +42,7 @@ class OneByOne(ABC):
         content = attempt.delivery.content
         if isinstance(content, Notice):
             return content
-        raise Rejected(f"{self.name}: takes notices, not the record; let `record` be log_analytics or file")
+        raise Rejected(f"{self.name}: takes notices, not the record; let `record` be a destination for rows")
 
 
 class OneRequest(OneByOne):

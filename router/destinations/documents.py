@@ -1,11 +1,11 @@
-"""A delivery as one JSON object of our own, as `webhook` sends and `file` writes it."""
+"""A delivery as one JSON object of our own, as `webhook` and `splunk_hec` send and `file` writes it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from router.destinations.wording import EVIDENCE
-from router.domain.notices import Delivery, Notice
+from router.domain.notices import Delivery, Notice, RecordEntry
 
 _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
@@ -33,3 +33,11 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
         "owner": {"group": owner.group, "service": owner.service} if owner else None,
     }
+
+
+def object_of(delivery: Delivery) -> dict[str, Any]:
+    """The object of what a delivery carries: of a notice, or of an entry of the record, with the keys of RecordEntry."""
+    content = delivery.content
+    if isinstance(content, Notice):
+        return document_of(delivery, content)
+    return {name: getattr(content, name) for name in RecordEntry.__dataclass_fields__}

@@ -15,10 +15,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from router.destinations.config import Config
-from router.destinations.documents import document_of
+from router.destinations.documents import object_of
 from router.destinations.text import json_bytes
 from router.domain.asks import AppendLines, Conversation
-from router.domain.notices import Attempt, Notice, Receipt, RecordEntry
+from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
 
@@ -55,7 +55,4 @@ class File:
 
 
 def _line_for(attempt: Attempt) -> bytes:
-    content = attempt.delivery.content
-    if isinstance(content, Notice):
-        return json_bytes(document_of(attempt.delivery, content)) + b"\n"
-    return json_bytes({name: getattr(content, name) for name in RecordEntry.__dataclass_fields__}) + b"\n"
+    return json_bytes(object_of(attempt.delivery)) + b"\n"

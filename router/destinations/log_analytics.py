@@ -22,7 +22,7 @@ from pydantic import ConfigDict, Field
 
 from router.destinations.config import Config, HttpsUrl, base_of
 from router.destinations.log_rows import Row, row_for
-from router.destinations.text import encodable, fitted, shorten_bytes
+from router.destinations.text import encodable, fitted, packed, shorten_bytes
 from router.domain.asks import Conversation, LogRows, Result
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import Attempt, Receipt
@@ -132,14 +132,4 @@ def _fitted_field(value: Any) -> Any:
 
 def chunks_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
     """The rows in their order, as many to a call as its limit lets in, counting what stands between and around them."""
-    chunk: list[Mapping[str, Any]] = []
-    size = _BRACKETS
-    for row in rows:
-        more = size_of(row) + _SEPARATOR
-        if chunk and size + more > CALL_LIMIT:
-            yield chunk
-            chunk, size = [], _BRACKETS
-        chunk.append(row)
-        size += more
-    if chunk:
-        yield chunk
+    return packed(rows, lambda row: size_of(row) + _SEPARATOR, CALL_LIMIT - _BRACKETS)

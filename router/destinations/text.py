@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -21,6 +21,23 @@ _STEPS = ((131_072, 2_048), (32_768, 512), (8_192, 64), (2_048, 16), (1_024, 4),
 def shorten(text: str, limit: int) -> str:
     """A text of at most `limit` characters, the mark included where something was cut."""
     return text if len(text) <= limit else text[: max(limit - len(MARK), 0)] + MARK
+
+
+def shorten_escaped(text: str, limit: int, escapes: Mapping[int, str]) -> str:
+    """A text whose escaped form is at most `limit` characters, the mark included; no escape is cut in half.
+
+    `escapes` is as `str.translate` takes it. The mark itself is not escaped.
+    """
+    escaped = text.translate(escapes)
+    if len(escaped) <= limit:
+        return escaped
+    kept, room = [], limit - len(MARK)
+    for piece in (escapes.get(ord(character), character) for character in text):
+        room -= len(piece)
+        if room < 0:
+            break
+        kept.append(piece)
+    return "".join(kept) + MARK
 
 
 def shorten_bytes(text: str, limit: int) -> str:
@@ -61,6 +78,21 @@ def _without_surrogates(value: Any) -> Any:
             return [_without_surrogates(item) for item in value]
         case _:
             return value
+
+
+def packed[T](items: Sequence[T], size: Callable[[T], int], limit: int) -> Iterator[Sequence[T]]:
+    """The items in their order, as many together as the limit lets in; one that is larger stands alone."""
+    pack: list[T] = []
+    filled = 0
+    for item in items:
+        more = size(item)
+        if pack and filled + more > limit:
+            yield pack
+            pack, filled = [], 0
+        pack.append(item)
+        filled += more
+    if pack:
+        yield pack
 
 
 def json_size(value: object) -> int:

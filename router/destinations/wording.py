@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from router.destinations.text import shorten
@@ -12,7 +12,11 @@ from router.domain.resources import parse_resource_id
 EVIDENCE = tuple(Evidence.__dataclass_fields__)
 """The names of the lists of evidence, in the order in which a responder asks for them."""
 
+FACT_LIMIT = 300
+"""Characters of one fact."""
+
 _ITEMS = 20
+_ENDS = frozenset(' <>|"\\')
 _FACTS, _EVIDENCE, _REMEDIATION = 0.4, 0.25, 0.15
 """The most that each part of an account may take of it."""
 
@@ -51,14 +55,33 @@ def tactics_of(notice: Notice) -> list[str]:
 
 def account_of(notice: Notice, limit: int) -> str:
     """The whole notice as plain text of at most `limit` characters: facts, what to do, evidence, description."""
-    evidence = "\n".join(f"{name}: {_listed(values)}" for name, values in evidence_of(notice).items())
-    parts = [shorten("\n".join(_facts_in(notice)), int(limit * _FACTS))]
+    facts = "\n".join(f"{name}: {value}" for name, value in facts_of(notice).items())
+    return _joined((shorten(facts, int(limit * _FACTS)), *_story_in(notice, limit)), limit)
+
+
+def story_of(notice: Notice, limit: int) -> str:
+    """What an account says beside the facts, in at most `limit` characters: what to do, evidence, description."""
+    return _joined(_story_in(notice, limit), limit)
+
+
+def link_of(notice: Notice, limit: int) -> str | None:
+    """The link to the portal where it can be one: https, at most `limit` characters, none that could end it early."""
+    link = notice.link or ""
+    is_sound = link.startswith("https://") and link.isascii() and link.isprintable() and not _ENDS.intersection(link)
+    return link if is_sound and len(link) <= limit else None
+
+
+def _story_in(notice: Notice, limit: int) -> Iterator[str]:
     if notice.remediation:
-        parts.append("What to do:\n" + shorten("\n".join(notice.remediation), int(limit * _REMEDIATION)))
+        yield "What to do:\n" + shorten("\n".join(notice.remediation), int(limit * _REMEDIATION))
+    evidence = "\n".join(f"{name}: {_listed(values)}" for name, values in evidence_of(notice).items())
     if evidence:
-        parts.append("Evidence:\n" + shorten(evidence, int(limit * _EVIDENCE)))
+        yield "Evidence:\n" + shorten(evidence, int(limit * _EVIDENCE))
     # Last, because it takes what the others leave: it alone is prose, of which the beginning says most.
-    parts.append(notice.description)
+    yield notice.description
+
+
+def _joined(parts: Iterable[str], limit: int) -> str:
     return shorten("\n\n".join(parts).rstrip(), limit)
 
 
@@ -95,7 +118,8 @@ def details_of(notice: Notice) -> dict[str, Any]:
     return {name: value for name, value in details.items() if value}
 
 
-def _facts_in(notice: Notice) -> Iterator[str]:
+def facts_of(notice: Notice) -> Mapping[str, str]:
+    """What is known of a notice, by the name of each fact."""
     owner = notice.owner
     facts = {
         "Severity": severity_of(notice),
@@ -115,9 +139,7 @@ def _facts_in(notice: Notice) -> Iterator[str]:
         "Portal": notice.link,
         "Sent because": notice.reason,
     }
-    for name, value in facts.items():
-        if value:
-            yield f"{name}: {shorten(value, 300)}"
+    return {name: shorten(value, FACT_LIMIT) for name, value in facts.items() if value}
 
 
 def _listed(values: tuple[str, ...]) -> str:

@@ -14,6 +14,12 @@ from router.domain.notices import Attempt, Delivery, Evidence, Notice, Receipt, 
 from router.domain.ports import DestinationKind
 from router.domain.rulebook import Lane, Owner
 
+_ADDRESSES = {
+    "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/",
+    "TEAMS_WEBHOOK_URL": "https://default0.1.environment.api.powerplatform.com:443/workflows/0/invoke?api-version=1&sig=",
+}
+"""How the secrets begin that are addresses."""
+
 NOW = datetime(2026, 11, 24, 12, 0, 30, tzinfo=UTC)
 ID = "2517402599999999999_0b2c8f0e-6a4e-4c5c-9c1d-1f0f5a1c0d11"
 RESOURCE = (
@@ -142,7 +148,7 @@ def an_attempt(
 
 def a_secret(name: str) -> str:
     """A dummy value that every vendor would take for one of its own, and that a test finds wherever it leaks."""
-    return "whsec_" + base64.b64encode(f"canary of {name}".ljust(32).encode()).decode()
+    return _ADDRESSES.get(name, "whsec_") + base64.b64encode(f"canary of {name}".ljust(32).encode()).decode()
 
 
 def secret_names_in(value: object) -> Iterator[str]:

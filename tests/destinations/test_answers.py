@@ -113,6 +113,24 @@ def test_any_secret_can_be_looked_for(secret: str) -> None:
     assert "500" in str(error_for(HttpAnswer(status=500, body=b"no"), "webhook", attempt))
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        "POST /workflows/0/paths/invoke?api-version=1&sig=ab%2BcdEFGHijklMNOPqrst",
+        "no hook /workflows/0/paths/invoke?api-version=1&sig=ab%2BcdEFGHijklMNOPqrst here",
+        "wrong signature ab%2BcdEFGHijklMNOPqrst",
+        "wrong signature ab+cdEFGHijklMNOPqrst",
+    ],
+)
+def test_what_makes_an_address_a_secret_is_not_told_alone(shown: str) -> None:
+    """A vendor that shows a path or a signature out of a secret address shows nothing."""
+    address = "https://example.com:443/workflows/0/paths/invoke?api-version=1&sig=ab%2BcdEFGHijklMNOPqrst"
+    attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={"HOOK": address})
+    error = error_for(HttpAnswer(status=404, body=shown.encode()), "kind", attempt)
+    assert error is not None
+    assert "EFGH" not in str(error)
+
+
 def test_a_server_error_is_worth_another_try() -> None:
     """5xx waits as long as the vendor wishes."""
     error = error_for(HttpAnswer(status=503, headers={"retry-after": "7"}), "webhook", an_attempt())

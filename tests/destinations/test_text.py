@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -9,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.text import MARK, encodable, fitted, json_bytes, json_size, shorten, shorten_bytes
+from router.destinations.text import (
+    MARK,
+    encodable,
+    fitted,
+    json_bytes,
+    json_size,
+    packed,
+    shorten,
+    shorten_bytes,
+    shorten_escaped,
+)
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=40),
@@ -65,3 +76,30 @@ def test_any_text_can_be_encoded(value: dict[str, str]) -> None:
 def test_lone_surrogates_are_replaced() -> None:
     """Half a pair cannot travel; a whole pair can."""
     assert json_bytes(["\ud83d", "\ud83d\ude00", "ok"]) == '["�","😀","ok"]'.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("&&&&", "&amp;&amp;&amp;&amp;"), ("&&&xxxxx", "&amp;&amp;&amp;xxxxx"), ("&&&xxxxxx", f"&amp;&amp;{MARK}")],
+)
+def test_an_escape_is_never_cut_in_half(text: str, shown: str) -> None:
+    """At the limit a text is whole; above it, it ends in front of the escape that has no room."""
+    assert shorten_escaped(text, 20, {ord("&"): "&amp;"}) == shown
+
+
+@given(st.text(alphabet="&<x", max_size=80), st.integers(len(MARK), 60))
+def test_an_escaped_text_keeps_its_limit(text: str, limit: int) -> None:
+    """Whatever is escaped, the result is within the limit, and begins as the whole does."""
+    whole = text.translate({ord("&"): "&amp;", ord("<"): "&lt;"})
+    shown = shorten_escaped(text, limit, {ord("&"): "&amp;", ord("<"): "&lt;"})
+    assert len(shown) <= limit
+    assert shown == whole or (shown.endswith(MARK) and whole.startswith(shown.removesuffix(MARK)))
+
+
+@given(st.lists(st.integers(1, 12), max_size=40))
+def test_packs_keep_order_and_limit(sizes: list[int]) -> None:
+    """Everything is in one pack, in order; a pack is above the limit only where one item is."""
+    packs = list(packed(sizes, lambda size: size, 10))
+    assert [size for pack in packs for size in pack] == sizes
+    assert all(sum(pack) <= 10 or len(pack) == 1 for pack in packs)
+    assert all(sum(pack) + after[0] > 10 for pack, after in pairwise(packs))
