@@ -1,0 +1,195 @@
+"""Splunk: events that it can read, in requests that it takes, and what its codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+
+from router.destinations.splunk_hec import EVENT_LIMIT, REQUEST_LIMIT
+from router.destinations.text import MARK
+from router.domain.asks import Ask, HttpRequest, Result
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt, Notice, Receipt, RecordEntry
+from tests.destinations.builders import (
+    a_destination,
+    a_finding,
+    a_huge_notice,
+    a_notice,
+    a_secret,
+    an_attempt,
+    an_entry,
+)
+from tests.destinations.conversations import Answer, Respond, converse, in_turn, replied
+
+TOKEN = "SPLUNK_HEC_TOKEN"
+TAKEN = replied(200, {"text": "Success", "code": 0})
+
+
+def post(
+    attempts: Sequence[Attempt], respond: Respond = lambda ask: TAKEN, **config: Any
+) -> tuple[list[HttpRequest], list[Result]]:
+    """The requests that a send makes, and its results."""
+    asks, results = converse(a_destination("splunk_hec", **config), attempts, respond)
+    return [ask for ask in asks if isinstance(ask, HttpRequest)], results
+
+
+def events_in(ask: HttpRequest) -> list[dict[str, Any]]:
+    """The events of a request."""
+    return [orjson.loads(line) for line in ask.body.splitlines()]
+
+
+def the_event(content: Notice | RecordEntry, **config: Any) -> dict[str, Any]:
+    """The event of a notice or an entry."""
+    (ask,), _ = post([an_attempt(content, secrets=[TOKEN])], **config)
+    return events_in(ask)[0]
+
+
+def several(count: int, **notice: Any) -> list[Attempt]:
+    """Attempts at as many turns."""
+    return [an_attempt(a_notice(turn=turn, **notice), Change.UPDATED, secrets=[TOKEN]) for turn in range(count)]
+
+
+def test_the_token_goes_to_the_collector_alone() -> None:
+    """The address is the collector's, the token stands in a header, and no text shows it."""
+    (ask,), _ = post([an_attempt(secrets=[TOKEN])], url="https://splunk.example.com:8088/")
+    assert ask.url == "https://splunk.example.com:8088/services/collector/event"
+    assert ask.headers["authorization"] == f"Splunk {a_secret(TOKEN)}"
+    assert a_secret(TOKEN) not in repr(ask)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(a_notice(), "defender:alert"), (a_finding(), "defender:finding"), (an_entry(), "defender:decision")],
+)
+def test_each_shape_has_a_source_type(content: Notice | RecordEntry, expected: str) -> None:
+    """Alerts, findings and decisions have other fields, so they are told apart; a policy may name one for all."""
+    assert the_event(content)["sourcetype"] == expected
+    assert the_event(content, sourcetype="mine")["sourcetype"] == "mine"
+
+
+def test_what_the_policy_does_not_name_is_left_to_the_token() -> None:
+    """Index and host are sent where they are named only; the source is always."""
+    assert {"index", "host"}.isdisjoint(the_event(a_notice(), index=None))
+    named = the_event(a_notice(), index="main", host="h", source="s")
+    assert (named["index"], named["host"], named["source"]) == ("main", "h", "s")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (a_notice(changed="2026-11-24T12:00:00.250Z"), 1795521600.25),
+        (a_notice(changed=None, started="2026-11-24T11:58:00Z"), 1795521480.0),
+        (a_notice(changed=None, started=None), 1795521630.0),
+        (a_notice(changed="yesterday"), 1795521630.0),
+        (a_notice(changed="2026-11-24T12:00:00"), 1795521630.0),
+        (an_entry(at="2026-11-24T12:00:01Z"), 1795521601.0),
+    ],
+)
+def test_an_event_stands_at_the_time_of_its_state(content: Notice | RecordEntry, expected: float) -> None:
+    """When it changed, else when it began, else now; a decision stands when it was made."""
+    assert the_event(content)["time"] == expected
+
+
+@pytest.mark.parametrize(("most", "requests"), [(REQUEST_LIMIT, 1), (REQUEST_LIMIT + 1, 2)])
+def test_events_are_spread_over_requests_at_the_limit(most: int, requests: int) -> None:
+    """As many bytes as the limit go in one request, line ends counted; one byte more makes another."""
+    size = len(post(several(1, description=""))[0][0].body) + 1
+    filler = [45_000 - size] * (REQUEST_LIMIT // 45_000)
+    filler[-1] += most - 45_000 * len(filler)
+    attempts = [several(1, description="x" * length)[0] for length in filler]
+    asks, results = post(attempts)
+    assert len(asks) == requests
+    assert all(len(ask.body) <= REQUEST_LIMIT for ask in asks)
+    assert results == [Receipt()] * len(attempts)
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_an_event_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
+    """One of exactly the limit goes whole; one byte more, and its texts are cut with a mark."""
+    size = len(post(several(1, description=""))[0][0].body)
+    (ask,), _ = post(several(1, description="x" * (EVENT_LIMIT - size + over)))
+    assert len(ask.body) <= EVENT_LIMIT
+    assert (MARK.encode() in ask.body) is is_cut
+
+
+def test_a_huge_event_says_first_which_it_is() -> None:
+    """What is cut keeps `change`, `key` and `turn`, by which events are told."""
+    (ask,), _ = post([an_attempt(a_huge_notice(), secrets=[TOKEN])])
+    assert len(ask.body) <= EVENT_LIMIT
+    assert list(events_in(ask)[0]["event"])[:3] == ["change", "key", "turn"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (403, 1, Unauthorized), (401, 2, Unauthorized), (401, 3, Unauthorized), (403, 4, Unauthorized),
+        (400, 5, Rejected), (400, 6, Rejected), (400, 7, Unauthorized), (500, 8, Unavailable), (503, 9, Unavailable),
+        (400, 10, Unauthorized), (400, 11, Unauthorized), (400, 12, Rejected), (400, 13, Rejected),
+        (400, 14, Unauthorized), (400, 15, Rejected), (400, 16, Unauthorized), (503, 18, Unavailable),
+        (400, 21, Unauthorized), (400, 22, Unauthorized), (400, 99, Rejected), (400, None, Rejected),
+        (200, 9, Unavailable), (200, 17, Unavailable), (200, None, Unavailable), (200, 6, Rejected),
+        (200, 4, Unauthorized), (204, None, Unavailable),
+    ],
+)  # fmt: skip
+def test_a_code_says_whose_fault_it_is(status: int, code: int | None, expected: type[DeliveryError]) -> None:
+    """About the token or its index: paused. About this event: dead. Splunk's own trouble, or no answer of its: later."""
+    body = {"text": "Some words", "code": code} if code is not None else "a page for people"
+    _, (result,) = post([an_attempt(secrets=[TOKEN])], lambda ask: replied(status, body))
+    assert type(result) is expected
+    assert str(result).startswith("splunk_hec: answered")
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 5, 6, 7, None, 9_000, -1, "3", True])
+@pytest.mark.parametrize("bad", [0, 1, 3, 5])
+def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int, number: object) -> None:
+    """Right, off by one, off by much or none: the one event is dead, the others are taken."""
+
+    def respond(ask: Ask) -> Answer:
+        assert isinstance(ask, HttpRequest)
+        if bad in [event["event"]["turn"] for event in events_in(ask)]:
+            return replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": number})
+        return TAKEN
+
+    _, results = post(several(6), respond)
+    assert [type(result) for result in results] == [Rejected if turn == bad else Receipt for turn in range(6)]
+
+
+def test_a_batch_that_is_refused_altogether_ends() -> None:
+    """Where no event can be read, each is dead, in no more than a few requests for each."""
+    refusal = replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": 0})
+    asks, results = post(several(100), lambda ask: refusal)
+    assert [type(result) for result in results] == [Rejected] * 100
+    assert len(asks) <= 200
+
+
+def test_an_event_that_is_too_large_alone_is_cut_hard_then_rejected() -> None:
+    """On 413 a single event is cut once more; what is refused then is dead."""
+    asks, results = post([an_attempt(a_huge_notice(), secrets=[TOKEN])], lambda ask: replied(413))
+    assert len(asks) == 2
+    assert len(asks[1].body) <= 10_000 < len(asks[0].body)
+    assert [type(result) for result in results] == [Rejected]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (replied(503), Unavailable), (replied(403, {"code": 4}), Unauthorized), (replied(400), Rejected),
+        (Unavailable("no answer"), Unavailable),
+    ],
+)  # fmt: skip
+def test_one_requests_failure_is_not_anothers(answer: Answer, expected: type[DeliveryError]) -> None:
+    """The events of a request that fails fail alone, in their places."""
+    attempts = several(30, description="x" * 80_000)
+    asks, results = post(attempts, in_turn(TAKEN, answer, TAKEN))
+    first, second, third = (len(events_in(ask)) for ask in asks)
+    assert [type(result) for result in results] == [Receipt] * first + [expected] * second + [Receipt] * third
+
+
+def test_two_indexes_are_two_places() -> None:
+    """The address says where events go, so that two streams do not share a place by accident."""
+    here, there, token = (a_destination("splunk_hec", index=index).address() for index in ("a", "b", None))
+    assert len({here, there, token}) == 3
