@@ -1,0 +1,235 @@
+"""Slack: messages that it takes, that call nobody and link nowhere, and what its answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import ValidationError
+
+from router.destinations.slack import HEADER_LIMIT, TEXT_LIMIT
+from router.destinations.text import MARK
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt, Evidence
+from tests.destinations.builders import (
+    NOW,
+    a_delivery,
+    a_destination,
+    a_finding,
+    a_huge_notice,
+    a_notice,
+    a_secret,
+    an_attempt,
+)
+from tests.destinations.conversations import converse, replied
+
+HOOK = "SLACK_WEBHOOK_URL"
+CALLS = "<!channel> <!here|x> <@U123> <https://evil.example.com|click> & co"
+
+
+def request_of(attempt: Attempt) -> HttpRequest:
+    """The request that an attempt makes."""
+    asks, _ = converse(a_destination("slack"), [attempt], lambda ask: replied(200, "ok"))
+    assert isinstance(asks[0], HttpRequest)
+    return asks[0]
+
+
+def message_of(change: Change = Change.OPENED, **notice: Any) -> Any:
+    """The message about a notice."""
+    return orjson.loads(request_of(an_attempt(a_notice(**notice), change, secrets=[HOOK])).body)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text that a message shows."""
+    match value:
+        case {"text": str(text)}:
+            yield text
+            yield from texts_in({name: item for name, item in value.items() if name != "text"})
+        case dict():
+            for item in value.values():
+                yield from texts_in(item)
+        case list():
+            for item in value:
+                yield from texts_in(item)
+
+
+def blocks_of(message: Any, type: str) -> list[Any]:
+    """The blocks of a type."""
+    return [block for block in message["blocks"] if block["type"] == type]
+
+
+def answered(status: int, body: str) -> DeliveryError:
+    """What an answer of Slack's means."""
+    answer = HttpAnswer(status=status, body=body.encode())
+    _, (result,) = converse(a_destination("slack"), [an_attempt(secrets=[HOOK])], lambda ask: answer)
+    assert isinstance(result, DeliveryError)
+    assert str(result).startswith("slack: answered ")
+    return result
+
+
+@pytest.mark.parametrize("change", Change)
+def test_a_message_says_first_what_changed(change: Change) -> None:
+    """The header and the notification begin with opened, updated or resolved; a webhook can only add messages."""
+    message = message_of(change, turn=3)
+    header = blocks_of(message, "header")[0]["text"]["text"]
+    assert (
+        header == message["text"] == f"{change.capitalize()}: High: Suspicious sign-in to a virtual machine - vm-pay-01"
+    )
+    assert any(text.endswith(f"{a_notice().key}, turn 3") for text in texts_in(message))
+
+
+def test_a_resolution_is_told_in_short() -> None:
+    """Facts, and no story: the channel has that already."""
+    story = "Somebody signed in"
+    assert story in str(message_of(Change.UPDATED))
+    assert story not in str(message_of(Change.RESOLVED))
+
+
+def test_text_of_an_alert_calls_nobody_and_links_nowhere() -> None:
+    """What Slack would read as a mention or a link is escaped, wherever in a notice it stands."""
+    told: dict[str, Any] = dict.fromkeys(
+        ("title", "description", "status", "resource", "type", "plan", "cause", "reason"), CALLS
+    )
+    message = message_of(**told, remediation=(CALLS,), evidence=Evidence(hosts=(CALLS,), urls=(CALLS,)))
+    assert str(message).count("&lt;!channel&gt; &lt;!here|x&gt; &lt;@U123&gt; &lt;https://evil") >= 10
+    for text in texts_in(message):
+        assert text.replace("<https://portal.azure.com/#view/alerts/1|", "").count("<") == 0
+        assert "& " not in text
+
+
+def test_slack_looks_for_no_names_in_a_text() -> None:
+    """Every text with markup is `verbatim`, the header is plain, and nothing is unfurled."""
+    message = message_of(description="@channel https://evil.example.com")
+    assert all(one["verbatim"] for one in _marked_up(message))
+    assert blocks_of(message, "header")[0]["text"] | {"text": ""} == {"type": "plain_text", "text": "", "emoji": False}
+    assert not message["unfurl_links"] and not message["unfurl_media"]
+
+
+def _marked_up(value: Any) -> Iterator[Any]:
+    match value:
+        case {"type": "mrkdwn"}:
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _marked_up(item)
+        case list():
+            for item in value:
+                yield from _marked_up(item)
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_header_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
+    """150 characters go whole; one more, and it ends with the mark, and within the limit."""
+    around = len("Opened: High:  - vm-pay-01")
+    header = blocks_of(message_of(title="x" * (HEADER_LIMIT - around + over)), "header")[0]["text"]["text"]
+    assert len(header) == HEADER_LIMIT
+    assert header.endswith(MARK) is is_cut
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_story_is_cut_above_the_limit_of_a_text(over: int, is_cut: bool) -> None:
+    """3,000 characters, counted as they are sent: an ampersand is five."""
+    description = "&" * (TEXT_LIMIT // 5 - 1) + "x" * (5 + over)
+    message = message_of(description=description, remediation=(), evidence=Evidence())
+    story = blocks_of(message, "section")[-1]["text"]["text"]
+    assert len(story) <= TEXT_LIMIT
+    assert story.endswith(MARK) is is_cut
+
+
+def test_a_huge_notice_keeps_every_limit() -> None:
+    """50 blocks, 10 fields, 2,000 characters of a field, 3,000 of a text, whatever is escaped."""
+    calls = "&<>" * 2_000
+    huge = a_huge_notice(
+        title=calls, resource=calls, type=calls, reason=calls, status=calls, cause=calls, measure=calls,
+        link="https://portal.azure.com/" + "x" * 4_000,
+    )  # fmt: skip
+    message = orjson.loads(request_of(an_attempt(huge, secrets=[HOOK])).body)
+    assert len(message["blocks"]) <= 50
+    assert [len(block["fields"]) for block in blocks_of(message, "section") if "fields" in block] == [10, 3]
+    fields = [field["text"] for block in blocks_of(message, "section") for field in block.get("fields", ())]
+    assert max(map(len, fields)) <= 2_000
+    assert max(map(len, texts_in(message))) <= TEXT_LIMIT
+    assert len(message["text"]) <= HEADER_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("https://portal.azure.com/#a?b=1&c=2", "<https://portal.azure.com/#a?b=1&amp;c=2|Open in the Azure portal>"),
+        ("https://portal.azure.com/a|b", None),
+        ("https://portal.azure.com/a>b", None),
+        ("javascript:alert(1)", None),
+        ("http://portal.azure.com/", None),
+        ("https://portal.azure.com/" + "x" * 1_976, None),
+        ("https://portal.azure.com/" + "x" * 1_975, "<https://portal.azure.com/"),
+        (None, None),
+    ],
+)
+def test_the_link_is_one_only_where_it_can_be(link: str | None, shown: str | None) -> None:
+    """What is no https address, or could end the link early, is shown as text."""
+    texts = list(texts_in(message_of(link=link)))
+    if shown:
+        assert any(text.startswith(shown) for text in texts)
+    else:
+        assert not any(text.startswith("<") for text in texts)
+        assert any(text.startswith("*Portal*") for text in texts) is bool(link)
+
+
+def test_a_finding_without_details_is_a_message_too() -> None:
+    """No empty text is sent, which Slack refuses."""
+    bare = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None, status=None)
+    message = orjson.loads(request_of(an_attempt(bare, secrets=[HOOK])).body)
+    assert all(text.strip() for text in texts_in(message))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, "invalid_payload", Rejected), (400, "invalid_blocks", Rejected), (400, "user_not_found", Rejected),
+        (400, "too_many_attachments", Rejected), (400, "channel_is_archived", Unauthorized),
+        (403, "action_prohibited", Unauthorized), (403, "invalid_token", Unauthorized),
+        (403, "posting_to_general_channel_denied", Unauthorized), (404, "no_service", Unauthorized),
+        (404, "channel_not_found", Unauthorized), (404, "", Unauthorized), (410, "channel_is_archived", Unauthorized),
+        (410, "", Rejected), (413, "", Rejected), (429, "rate_limited", Unavailable),
+        (500, "rollup_error", Unavailable), (200, "", Unavailable), (200, "no_text", Unavailable),
+        (200, "<html>ok</html>", Unavailable), (200, "ok, but from a proxy", Unavailable),
+    ],
+)  # fmt: skip
+def test_an_answer_is_about_the_webhook_or_about_the_message(
+    status: int, body: str, expected: type[DeliveryError]
+) -> None:
+    """Where no message can get through the destination waits for somebody to mend it; what is wrong with one is dead."""
+    result = answered(status, body)
+    assert type(result) is expected
+    if expected is Unauthorized and status not in (401, 403):
+        assert HOOK in str(result)
+
+
+def test_the_webhook_is_told_nobody() -> None:
+    """Not even where a vendor shows its path, which is all that it takes to post."""
+    behind = a_secret(HOOK).removeprefix("https://hooks.slack.com")
+    for body in (f"Cannot POST {behind}", a_secret(HOOK), a_secret(HOOK).rpartition("/")[2]):
+        assert "Y2FuYXJ5" not in str(answered(404, body))
+    assert "services" not in repr(request_of(an_attempt(secrets=[HOOK])))
+
+
+def test_a_webhook_elsewhere_is_not_used() -> None:
+    """A secret that leads to another host pauses the destination, and nothing is asked."""
+    attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={HOOK: "https://evil.example.com/services/1"})
+    asks, (result,) = converse(a_destination("slack"), [attempt], lambda ask: replied(200, "ok"))
+    assert asks == []
+    assert isinstance(result, Unauthorized)
+    elsewhere = a_destination("slack", origin="https://hooks.slack-gov.com")
+    assert elsewhere.address() == "https://hooks.slack-gov.com"
+
+
+def test_an_address_written_out_is_a_problem() -> None:
+    """The whole address is a secret, so it is named and not written; an origin has no path."""
+    for config in ({"url": a_secret(HOOK)}, {"url": {"secret": HOOK}, "origin": a_secret(HOOK)}):
+        with pytest.raises(ValidationError) as refused:
+            a_destination("slack", **config)
+        assert "Y2FuYXJ5" not in str(refused.value)

@@ -1,0 +1,100 @@
+"""A double of Slack's incoming webhooks, which deduplicate nothing and answer in plain text.
+
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import Endpoint
+
+BLOCKS, HEADER, TEXT, FIELDS, FIELD, ELEMENTS = 50, 150, 3_000, 10, 2_000, 10
+_CONTROL = re.compile(r"<([^<>]+)>")
+_TROUBLES = {
+    "channel_is_archived": 410, "action_prohibited": 403, "invalid_token": 403, "no_service": 404, "no_team": 404,
+    "channel_not_found": 404,
+}  # fmt: skip
+
+
+class Slack(Endpoint):
+    """One webhook into one channel; `messages` are what it shows, in order, `called` whom their texts mentioned.
+
+    While `trouble` is one of Slack's words every message is refused with it.
+    """
+
+    name = "slack"
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self.trouble: str | None = None
+        self.messages: list[dict[str, Any]] = []
+        self.called: list[str] = []
+        self.linked: list[str] = []
+
+    def headers_shown(self) -> list[str]:
+        """What stands above each message."""
+        return [message["blocks"][0]["text"]["text"] for message in self.messages]
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Gives every path: one that is no webhook is answered by Slack itself."""
+        return (web.post("/{path:.*}", self._post),)
+
+    def error_body(self, status: int, message: str) -> Any:
+        """Gives one word."""
+        return {400: "invalid_payload", 404: "no_service", 429: "rate_limited"}.get(status, "rollup_error")
+
+    async def _post(self, request: web.Request) -> web.Response:
+        if request.path != self._path:
+            return web.Response(status=404, text="no_service")
+        if self.trouble:
+            return web.Response(status=_TROUBLES[self.trouble], text=self.trouble)
+        try:
+            message = orjson.loads(await request.read())
+        except orjson.JSONDecodeError:
+            return web.Response(status=400, text="invalid_payload")
+        if not isinstance(message, dict) or not message.get("text"):
+            return web.Response(status=400, text="no_text")
+        if not _is_sound(message.get("blocks")):
+            return web.Response(status=400, text="invalid_blocks")
+        self.messages.append(message)
+        for text in (message["text"], *(one["text"] for one in _marked_up(message["blocks"]))):
+            for inside in _CONTROL.findall(text):
+                (self.called if inside[0] in "!@#" else self.linked).append(inside)
+        return web.Response(text="ok")
+
+
+def _is_sound(blocks: Any) -> bool:
+    return isinstance(blocks, list) and 0 < len(blocks) <= BLOCKS and all(map(_is_sound_block, blocks))
+
+
+def _is_sound_block(block: Any) -> bool:
+    match block:
+        case {"type": "header", "text": {"type": "plain_text", "text": str(text)}}:
+            return 0 < len(text) <= HEADER
+        case {"type": "section", "fields": [*fields]}:
+            return 0 < len(fields) <= FIELDS and all(0 < len(one["text"]) <= FIELD for one in fields)
+        case {"type": "section", "text": {"type": "mrkdwn", "text": str(text)}}:
+            return 0 < len(text) <= TEXT
+        case {"type": "context", "elements": [*elements]}:
+            return 0 < len(elements) <= ELEMENTS and all(0 < len(one["text"]) <= TEXT for one in elements)
+        case _:
+            return False
+
+
+def _marked_up(value: Any) -> Iterator[Any]:
+    match value:
+        case {"type": "mrkdwn"}:
+            yield value
+        case dict():
+            for item in value.values():
+                yield from _marked_up(item)
+        case list():
+            for item in value:
+                yield from _marked_up(item)

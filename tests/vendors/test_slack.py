@@ -1,0 +1,153 @@
+"""Slack over real HTTP: each notice is a message, at least once, and an alert's text calls nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.cli.demo.soc.faults import Drop, LoseAnswer, Status
+from router.domain.asks import Result
+from router.domain.errors import Unauthorized, Unavailable
+from router.domain.notices import Evidence, Receipt
+from router.domain.ports import DestinationKind
+from tests.destinations.builders import a_destination
+from tests.vendors.acts_chat import Send, a_life, at_work, opened
+from tests.vendors.slack import Slack
+
+PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
+
+
+def at_slack(slack: Slack, play: Callable[[Send], Awaitable[None]], path: str = PATH) -> None:
+    """Plays with a destination that holds a webhook of that Slack."""
+
+    def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
+        return a_destination("slack", origin=url), {"SLACK_WEBHOOK_URL": url + path}
+
+    at_work(slack, make, play)
+
+
+def types_of(results: Sequence[Result]) -> list[type]:
+    """The types of results."""
+    return [type(result) for result in results]
+
+
+def test_a_life_is_three_messages_in_order() -> None:
+    """Opened, updated and resolved are told one below the other; none is changed."""
+    slack = Slack(PATH)
+
+    async def play(send: Send) -> None:
+        for delivery in a_life():
+            assert await send(delivery) == [Receipt()]
+
+    at_slack(slack, play)
+    assert [header.partition(":")[0] for header in slack.headers_shown()] == ["Opened", "Updated", "Resolved"]
+
+
+def test_what_is_sent_twice_stands_there_twice() -> None:
+    """A webhook deduplicates nothing: a second send and two at once make three messages, all alike."""
+    slack = Slack(PATH)
+
+    async def play(send: Send) -> None:
+        await send(opened())
+        await asyncio.gather(send(opened()), send(opened()))
+
+    at_slack(slack, play)
+    assert len(slack.messages) == 3
+    assert slack.messages[0] == slack.messages[1] == slack.messages[2]
+
+
+def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
+    """At least once: nobody can tell whether the message was posted."""
+    slack = Slack(PATH)
+    slack.faults.add(LoseAnswer())
+    slack.faults.add(Drop())
+
+    async def play(send: Send) -> None:
+        assert types_of(await send(opened())) == [Unavailable]
+        assert types_of(await send(opened())) == [Unavailable]
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_slack(slack, play)
+    assert len(slack.messages) == 2
+
+
+def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
+    """It needs nothing from the opening, and tells the signal by itself."""
+    slack = Slack(PATH)
+    _, updated, resolved = a_life()
+
+    async def play(send: Send) -> None:
+        assert types_of([*await send(resolved), *await send(updated)]) == [Receipt] * 2
+
+    at_slack(slack, play)
+    assert slack.headers_shown()[0].startswith("Resolved: High: Suspicious sign-in")
+    assert resolved.key in str(slack.messages[0])
+
+
+@pytest.mark.parametrize("word", ["channel_is_archived", "action_prohibited", "invalid_token", "no_service", "no_team"])
+def test_a_webhook_that_is_gone_pauses_and_nothing_is_lost(word: str) -> None:
+    """What is about the webhook is no dead letter: once somebody mended it, the same delivery gets through."""
+    slack = Slack(PATH)
+    slack.trouble = word
+
+    async def play(send: Send) -> None:
+        (refused,) = await send(opened())
+        assert isinstance(refused, Unauthorized)
+        assert word in str(refused)
+        slack.trouble = None
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_slack(slack, play)
+    assert len(slack.messages) == 1
+
+
+def test_a_webhook_that_never_was_pauses_and_is_told_nobody() -> None:
+    """The text names the secret, and shows nothing of what it holds."""
+    slack = Slack(PATH)
+
+    async def play(send: Send) -> None:
+        (refused,) = await send(opened())
+        assert isinstance(refused, Unauthorized)
+        assert "SLACK_WEBHOOK_URL" in str(refused)
+        assert "another" not in str(refused)
+
+    at_slack(slack, play, path="/services/T0/B0/anotherXXXXXXXXXXXXXXXX")
+
+
+@pytest.mark.parametrize(
+    ("fault", "wait"),
+    [(Status(429, retry_after="30"), 30.0), (Status(429), None), (Status(500, body="rollup_error"), None)],
+)
+def test_a_busy_slack_is_tried_later(fault: Status, wait: float | None) -> None:
+    """One message a second is what a webhook takes; `Retry-After` says when the next may come."""
+    slack = Slack(PATH)
+    slack.faults.add(fault)
+
+    async def play(send: Send) -> None:
+        (result,) = await send(opened())
+        assert isinstance(result, Unavailable)
+        assert result.retry_after == wait
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_slack(slack, play)
+    assert len(slack.messages) == 1
+
+
+@given(st.lists(st.text(alphabet=st.sampled_from("<>&!@#|*`~\n ab:/") | st.characters(codec="utf-8")), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]) -> None:
+    """Any text makes a message within every limit, without a mention, and with no link but the portal's."""
+    slack = Slack(PATH)
+    text = "".join(texts) + "<!channel><@U1><https://evil.example.com|x>"
+
+    async def play(send: Send) -> None:
+        notice = dict.fromkeys(("title", "description", "resource", "status", "reason"), text * 40)
+        assert types_of(await send(opened(**notice, evidence=Evidence(hosts=(text,), urls=(text,))))) == [Receipt]
+
+    at_slack(slack, play)
+    assert slack.called == []
+    assert slack.linked == ["https://portal.azure.com/#view/alerts/1|Open in the Azure portal"]
