@@ -1,0 +1,222 @@
+"""Teams: cards that it takes, whose text makes no link, and what a workflow's answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from router.destinations.teams import BODY_LIMIT, COLOURS, HEADING_LIMIT, STORY_LIMIT
+from router.destinations.text import MARK
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt, Evidence, Receipt
+from tests.destinations.builders import (
+    NOW,
+    a_delivery,
+    a_destination,
+    a_finding,
+    a_huge_notice,
+    a_notice,
+    a_secret,
+    an_attempt,
+)
+from tests.destinations.conversations import converse, replied
+
+HOOK = "TEAMS_WEBHOOK_URL"
+LINKS = "[click](https://evil.example.com) ![x](https://evil.example.com) <https://evil.example.com> [a]: https://evil"
+
+texts = st.text(alphabet=st.sampled_from("[]()<>!*_`\\~# \nab:/&;") | st.characters(codec="utf-8"), max_size=60)
+
+
+def request_of(attempt: Attempt) -> HttpRequest:
+    """The request that an attempt makes."""
+    asks, _ = converse(a_destination("teams"), [attempt], lambda ask: replied(202))
+    assert isinstance(asks[0], HttpRequest)
+    return asks[0]
+
+
+def card_of(change: Change = Change.OPENED, **notice: Any) -> Any:
+    """The card about a notice."""
+    message = orjson.loads(request_of(an_attempt(a_notice(**notice), change, secrets=[HOOK])).body)
+    return message["attachments"][0]["content"]
+
+
+def blocks_of(card: Any) -> list[Any]:
+    """The text blocks of a card."""
+    return [one for one in card["body"] if one["type"] == "TextBlock"]
+
+
+def texts_in(card: Any) -> Iterator[str]:
+    """Every text of a card that is read as Markdown."""
+    for element in card["body"]:
+        yield from [element["text"]] if "text" in element else [fact["value"] for fact in element["facts"]]
+
+
+def tokens_in(text: str) -> Iterator[Token]:
+    """What CommonMark makes of a text."""
+    for token in MarkdownIt("commonmark").parse(text):
+        yield token
+        yield from token.children or ()
+
+
+def answered(status: int, body: Any = None, raw: bytes = b"") -> DeliveryError | Receipt:
+    """What an answer of a workflow's means."""
+    answer = HttpAnswer(status=status, body=raw or (orjson.dumps(body) if body is not None else b""))
+    _, (result,) = converse(a_destination("teams"), [an_attempt(secrets=[HOOK])], lambda ask: answer)
+    return result
+
+
+@pytest.mark.parametrize("change", Change)
+def test_a_card_says_first_what_changed(change: Change) -> None:
+    """The heading begins with opened, updated or resolved; a webhook can only add cards."""
+    first, *_, last = blocks_of(card_of(change, turn=3))
+    assert first["text"] == f"{change.capitalize()}: High: Suspicious sign-in to a virtual machine - vm-pay-01"
+    assert last["text"].endswith(f"{a_notice().key}, turn 3")
+
+
+def test_a_resolution_is_told_in_short() -> None:
+    """Facts, and no story: the channel has that already."""
+    assert "Somebody signed in" in str(card_of(Change.UPDATED))
+    assert "Somebody signed in" not in str(card_of(Change.RESOLVED))
+
+
+@pytest.mark.parametrize("severity", [*COLOURS, None])
+def test_the_heading_has_the_colour_of_the_severity(severity: str | None) -> None:
+    """Unknown is as loud as Critical; what is over is good, whatever it was."""
+    assert blocks_of(card_of(severity=severity))[0]["color"] == COLOURS.get(severity or "Critical")
+    assert blocks_of(card_of(Change.RESOLVED, severity=severity))[0]["color"] == "Good"
+
+
+def test_text_of_an_alert_makes_no_link() -> None:
+    """Links, images and addresses in brackets stay text, wherever in a notice they stand."""
+    told: dict[str, Any] = dict.fromkeys(
+        ("title", "description", "status", "resource", "type", "plan", "cause", "reason"), LINKS
+    )
+    card = card_of(**told, remediation=(LINKS,), evidence=Evidence(hosts=(LINKS,), urls=(LINKS,)))
+    shown = list(texts_in(card))
+    assert sum("evil" in text for text in shown) >= 8
+    kinds = {token.type for text in shown for token in tokens_in(text)}
+    assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak"}
+
+
+@given(text=texts)
+def test_no_text_whatever_makes_a_link(text: str) -> None:
+    """For any title and description CommonMark finds neither link, image, HTML nor emphasis."""
+    for shown in texts_in(card_of(title=text, description=text, resource=text, status=text)):
+        kinds = {token.type for token in tokens_in(shown)}
+        assert kinds.isdisjoint({"link_open", "image", "html_inline", "html_block", "em_open", "strong_open"})
+
+
+def test_what_was_escaped_reads_as_it_was() -> None:
+    """A backslash takes a sign's meaning away and is not shown itself."""
+    (fact,) = [one for one in card_of(type="VM_[x]*`<a>~\\")["body"][1]["facts"] if one["title"] == "Type"]
+    assert "".join(token.content for token in tokens_in(fact["value"]) if not token.children) == "VM_[x]*`<a>~\\"
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_heading_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
+    """200 characters go whole; one more, and it ends with the mark, and within the limit."""
+    around = len("Opened: High:  - vm-pay-01")
+    heading = blocks_of(card_of(title="x" * (HEADING_LIMIT - around + over)))[0]["text"]
+    assert len(heading) == HEADING_LIMIT
+    assert heading.endswith(MARK) is is_cut
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_story_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
+    """4,000 characters, counted as they are sent: a bracket is two."""
+    description = "[" * (STORY_LIMIT // 2 - 1) + "x" * (2 + over)
+    story = blocks_of(card_of(description=description, remediation=(), evidence=Evidence()))[1]["text"]
+    assert len(story) <= STORY_LIMIT
+    assert story.endswith(MARK) is is_cut
+
+
+@pytest.mark.parametrize("character", ["x", "Ö", "🔥", "\x01", "[", "\n", '"'])
+@pytest.mark.parametrize("change", Change)
+def test_a_message_stays_below_28_kb(character: str, change: Change) -> None:
+    """In UTF-8 and UTF-16, whatever its characters: every part is still there, and says where it was cut."""
+    names = (
+        "title", "description", "resource", "type", "status", "plan", "cause", "measure", "reason", "subscription",
+        "started", "severity_written", "link",
+    )  # fmt: skip
+    long = dict.fromkeys(names, character * 5000)
+    body = request_of(
+        an_attempt(a_huge_notice(**long, severity=None, techniques=(character * 900,)), change, secrets=[HOOK])
+    ).body
+    assert max(len(body), len(body.decode().encode("utf-16-le"))) <= BODY_LIMIT
+    card = orjson.loads(body)["attachments"][0]["content"]
+    assert [one["type"] for one in card["body"]].count("FactSet") == 1
+    assert blocks_of(card)[-1]["text"].endswith(f"{a_notice().key}, turn 1")
+    assert MARK in str(card)
+
+
+def test_a_link_that_is_none_is_shown_as_text() -> None:
+    """A button opens https only."""
+    assert card_of()["actions"][0]["url"] == "https://portal.azure.com/#view/alerts/1"
+    card = card_of(link="javascript:alert(1)")
+    assert "actions" not in card
+    assert {"title": "Portal", "value": "javascript:alert(1)"} in card["body"][1]["facts"]
+
+
+def test_a_finding_without_details_is_a_card_too() -> None:
+    """No empty block is sent."""
+    bare = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None)
+    card = orjson.loads(request_of(an_attempt(bare, secrets=[HOOK])).body)["attachments"][0]["content"]
+    assert all(text.strip() for text in texts_in(card))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "TriggerInputSchemaMismatch", Rejected), (400, "WorkflowTriggerIsNotEnabled", Unauthorized),
+        (401, "DirectApiAuthorizationRequired", Unauthorized), (403, "Forbidden", Unauthorized),
+        (404, "WorkflowNotFound", Unauthorized), (404, None, Unauthorized), (410, None, Rejected),
+        (413, "RequestEntityTooLarge", Rejected), (429, "WorkflowRunActionThrottled", Unavailable),
+        (502, "NoResponse", Unavailable), (302, None, Rejected), (200, "GatewayError", Unavailable),
+    ],
+)  # fmt: skip
+def test_an_answer_is_about_the_workflow_or_about_the_card(
+    status: int, code: str | None, expected: type[DeliveryError]
+) -> None:
+    """Where no card can get through the destination waits for somebody to mend it; what is wrong with one is dead."""
+    body = {"error": {"code": code, "message": "Some words."}} if code else None
+    result = answered(status, body)
+    assert type(result) is expected
+    assert str(result).startswith(f"teams: answered {status}")
+
+
+@pytest.mark.parametrize(
+    ("status", "raw", "is_taken"),
+    [
+        (202, b"", True), (200, b"", True), (200, b'{"posted": true}', True), (200, b"done", True),
+        (200, b"<html>a page for people</html>", False), (200, b' {"error": {"code": "x"}}', False),
+    ],
+)  # fmt: skip
+def test_a_workflow_with_an_answer_of_its_own_has_taken_the_card(status: int, raw: bytes, is_taken: bool) -> None:
+    """202 is what a workflow says by itself; a page or an error under another success is none."""
+    assert isinstance(answered(status, raw=raw), Receipt) is is_taken
+
+
+def test_the_address_is_told_nobody() -> None:
+    """Neither whole nor by its signature, which is all that it takes to post."""
+    signature = a_secret(HOOK).rpartition("sig=")[2]
+    for said in (a_secret(HOOK), f"bad signature {signature}", a_secret(HOOK).partition(":443")[2]):
+        for status in (400, 401, 404, 500):
+            assert "Y2FuYXJ5" not in str(answered(status, {"error": {"message": said}}))
+    assert "sig=" not in repr(request_of(an_attempt(secrets=[HOOK])))
+
+
+def test_a_workflow_elsewhere_is_not_used() -> None:
+    """A secret that leads to another host pauses the destination, and nothing is asked."""
+    attempt = Attempt(delivery=a_delivery(), number=1, now=NOW, secrets={HOOK: "https://evil.example.com/?sig=1"})
+    asks, (result,) = converse(a_destination("teams"), [attempt], lambda ask: replied(202))
+    assert asks == []
+    assert isinstance(result, Unauthorized)

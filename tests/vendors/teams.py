@@ -1,0 +1,90 @@
+"""A double of the Workflows app behind Teams: it accepts at once, posts later, and says nothing of what fails then.
+
+https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import Endpoint, Refused
+
+POST_LIMIT = 28 * 1024  # bytes of what a channel takes, counted as UTF-16 here, which is the harder way
+PATH = "/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"
+CARD = "application/vnd.microsoft.card.adaptive"
+
+
+class Teams(Endpoint):
+    """One workflow; `runs` counts what it accepted, `cards` are what the channel shows, `failed` why others are not there.
+
+    A card is posted `lag` seconds after its run was accepted. `is_on` turns the workflow off, `is_orphaned` takes its
+    connection away: runs are accepted as before, and post nothing.
+    """
+
+    name = "teams"
+
+    def __init__(self, workflow: str, signature: str, *, lag: float = 0.0) -> None:
+        super().__init__()
+        self._workflow, self._signature, self._lag = workflow, signature, lag
+        self.is_on = True
+        self.is_orphaned = False
+        self.runs = 0
+        self.cards: list[dict[str, Any]] = []
+        self.failed: list[str] = []
+
+    def headings(self) -> list[str]:
+        """What stands above each card."""
+        return [card["body"][0]["text"] for card in self.cards]
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Gives the trigger's path."""
+        return (web.post(PATH, self._invoke),)
+
+    def error_body(self, status: int, message: str) -> Any:
+        """Gives `{"error": {"code", "message"}}`."""
+        return _error({429: "TooManyRequests", 502: "NoResponse"}.get(status, "Error"), message)
+
+    async def _invoke(self, request: web.Request) -> web.Response:
+        if request.match_info["workflow"] != self._workflow:
+            raise Refused(
+                404, _error("WorkflowNotFound", f"The workflow '{request.match_info['workflow']}' is not there.")
+            )
+        if request.query.get("sig") != self._signature or request.query.get("sp") != "/triggers/manual/run":
+            raise Refused(401, _error("DirectApiAuthorizationRequired", f"Not accepted: {request.query.get('sig')}"))
+        if not self.is_on:
+            text = f"Could not execute workflow '{self._workflow}' trigger 'manual' with state 'Disabled'."
+            raise Refused(400, _error("WorkflowTriggerIsNotEnabled", text))
+        raw = await request.read()
+        try:
+            content = _content_in(orjson.loads(raw))
+        except (orjson.JSONDecodeError, LookupError, TypeError):
+            raise Refused(400, _error("TriggerInputSchemaMismatch", "The input does not match the schema.")) from None
+        self.runs += 1
+        asyncio.get_running_loop().call_later(self._lag, self._post, content, len(raw.decode().encode("utf-16-le")))
+        return web.Response(status=202)
+
+    def _post(self, card: Any, size: int) -> None:
+        if self.is_orphaned:
+            self.failed.append("the connection is gone")
+        elif size > POST_LIMIT:
+            self.failed.append("RequestEntityTooLarge")
+        elif card.get("type") != "AdaptiveCard" or not card.get("version") or not card.get("body"):
+            self.failed.append("no Adaptive Card")
+        else:
+            self.cards.append(card)
+
+
+def _content_in(message: Any) -> Any:
+    (attachment,) = message["attachments"]
+    if message["type"] != "message" or attachment["contentType"] != CARD:
+        raise LookupError
+    return attachment["content"]
+
+
+def _error(code: str, message: str) -> Any:
+    return {"error": {"code": code, "message": message}}

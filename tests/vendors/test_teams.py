@@ -1,0 +1,177 @@
+"""Teams over real HTTP: each notice starts a workflow, at least once, and what fails after that is not seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.cli.demo.soc.faults import Drop, LoseAnswer, Status
+from router.domain.asks import Result
+from router.domain.errors import Unauthorized, Unavailable
+from router.domain.notices import Receipt
+from router.domain.ports import DestinationKind
+from tests.destinations.builders import a_destination, a_huge_notice
+from tests.vendors.acts_chat import Send, a_life, at_work, opened
+from tests.vendors.teams import PATH, Teams
+
+WORKFLOW, SIGNATURE = "0123456789abcdef", "Canary-of+a/signature_0123456789="
+
+
+def at_teams(
+    teams: Teams, play: Callable[[Send], Awaitable[None]], workflow: str = WORKFLOW, signature: str = SIGNATURE
+) -> None:
+    """Plays with a destination that holds the URL of a workflow."""
+
+    def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
+        query = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={quote(signature, safe='')}"
+        hook = f"{url}{PATH.format(workflow=workflow)}?{query}"
+        return a_destination("teams", origin=url), {"TEAMS_WEBHOOK_URL": hook}
+
+    async def play_until_posted(send: Send) -> None:
+        await play(send)
+        while teams.runs > len(teams.cards) + len(teams.failed):
+            await asyncio.sleep(0.01)
+
+    at_work(teams, make, play_until_posted)
+
+
+def types_of(results: Sequence[Result]) -> list[type]:
+    """The types of results."""
+    return [type(result) for result in results]
+
+
+def test_a_life_is_three_cards_in_order() -> None:
+    """Opened, updated and resolved are told one below the other; none is changed."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+
+    async def play(send: Send) -> None:
+        for delivery in a_life():
+            assert await send(delivery) == [Receipt()]
+
+    at_teams(teams, play)
+    assert [heading.partition(":")[0] for heading in teams.headings()] == ["Opened", "Updated", "Resolved"]
+
+
+def test_what_is_sent_twice_stands_there_twice() -> None:
+    """A workflow deduplicates nothing: a second send and two at once make three cards, all alike."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+
+    async def play(send: Send) -> None:
+        await send(opened())
+        await asyncio.gather(send(opened()), send(opened()))
+
+    at_teams(teams, play)
+    assert len(teams.cards) == 3
+    assert teams.cards[0] == teams.cards[1] == teams.cards[2]
+
+
+def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
+    """At least once: nobody can tell whether the workflow was started."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+    teams.faults.add(LoseAnswer())
+    teams.faults.add(Drop())
+
+    async def play(send: Send) -> None:
+        assert types_of(await send(opened())) == [Unavailable]
+        assert types_of(await send(opened())) == [Unavailable]
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_teams(teams, play)
+    assert len(teams.cards) == 2
+
+
+def test_an_acceptance_is_all_that_is_known() -> None:
+    """202 counts as sent before the card is there, and also where it never will be: only the run history shows that."""
+    teams = Teams(WORKFLOW, SIGNATURE, lag=0.1)
+
+    async def play(send: Send) -> None:
+        assert types_of(await send(opened())) == [Receipt]
+        assert teams.cards == []
+        await asyncio.sleep(0.2)
+        teams.is_orphaned = True
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_teams(teams, play)
+    assert (teams.runs, len(teams.cards), teams.failed) == (2, 1, ["the connection is gone"])
+
+
+def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
+    """It needs nothing from the opening, and tells the signal by itself."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+    _, updated, resolved = a_life()
+
+    async def play(send: Send) -> None:
+        assert types_of([*await send(resolved), *await send(updated)]) == [Receipt] * 2
+
+    at_teams(teams, play)
+    assert any(heading.startswith("Resolved: High: Suspicious sign-in") for heading in teams.headings())
+    assert resolved.key in str(teams.cards[0])
+
+
+def test_a_workflow_that_is_off_pauses_and_nothing_is_lost() -> None:
+    """Once somebody turned it on, the same delivery gets through."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+    teams.is_on = False
+
+    async def play(send: Send) -> None:
+        assert types_of(await send(opened())) == [Unauthorized]
+        teams.is_on = True
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_teams(teams, play)
+    assert len(teams.cards) == 1
+
+
+@pytest.mark.parametrize(
+    ("workflow", "signature", "status"), [("deleted", SIGNATURE, 404), (WORKFLOW, "Canary-of-an-old-signature", 401)]
+)
+def test_an_address_that_is_no_more_pauses_and_is_told_nobody(workflow: str, signature: str, status: int) -> None:
+    """A workflow that was deleted, or whose address was made anew; a signature that comes back in an answer is hidden."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+
+    async def play(send: Send) -> None:
+        (refused,) = await send(opened())
+        assert isinstance(refused, Unauthorized)
+        assert f"answered {status}" in str(refused)
+        assert "Canary" not in str(refused)
+
+    at_teams(teams, play, workflow, signature)
+
+
+@pytest.mark.parametrize(
+    ("fault", "wait"), [(Status(429, retry_after="12"), 12.0), (Status(429), None), (Status(502), None)]
+)
+def test_a_busy_workflow_is_tried_later(fault: Status, wait: float | None) -> None:
+    """Too many requests, or no answer from behind the gateway: owed again, after `Retry-After` where it is given."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+    teams.faults.add(fault)
+
+    async def play(send: Send) -> None:
+        (result,) = await send(opened())
+        assert isinstance(result, Unavailable)
+        assert result.retry_after == wait
+        assert types_of(await send(opened())) == [Receipt]
+
+    at_teams(teams, play)
+    assert len(teams.cards) == 1
+
+
+@given(st.characters(), st.integers(0, 6_000))
+@settings(max_examples=30, deadline=None)
+def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> None:
+    """Any text makes a card that the channel takes: one that is too large would be accepted, and never be seen."""
+    teams = Teams(WORKFLOW, SIGNATURE)
+    text = character * length
+
+    async def play(send: Send) -> None:
+        huge = a_huge_notice()
+        notice = dict.fromkeys(("title", "description", "resource", "status", "reason", "type", "link"), text)
+        assert types_of(await send(opened(**notice, evidence=huge.evidence, remediation=(text,) * 9))) == [Receipt]
+
+    at_teams(teams, play)
+    assert (len(teams.cards), teams.failed) == (1, [])
