@@ -8,7 +8,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from router.destinations import discover, file, jira, jira_forms, jsm_ops, log_analytics, pagerduty, servicenow, webhook
+from router.destinations import (
+    discover,
+    file,
+    jira,
+    jira_forms,
+    jsm_ops,
+    log_analytics,
+    pagerduty,
+    servicenow,
+    slack,
+    splunk_hec,
+    teams,
+    webhook,
+    wording,
+)
 from router.destinations.log_tables import TABLES
 from router.destinations.placeholders import PLACEHOLDERS
 from router.destinations.text import MARK
@@ -25,6 +39,9 @@ SECTIONS = {
     "PagerDuty": "pagerduty",
     "JSM Operations": "jsm_ops",
     "Jira": "jira",
+    "Slack": "slack",
+    "Microsoft Teams": "teams",
+    "Splunk": "splunk_hec",
     "ServiceNow": "servicenow",
     "Log Analytics and Sentinel": "log_analytics",
     "Webhook": "webhook",
@@ -71,6 +88,15 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("jira", "summary, each text of `fields`"): f"{jira_forms.FIELD_LIMIT:,} characters",
         ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
         ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
+        ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
+        ("slack", "text"): f"{slack.TEXT_LIMIT:,} characters",
+        ("slack", "fact"): f"{wording.FACT_LIMIT:,} characters",
+        ("teams", "heading"): f"{teams.HEADING_LIMIT:,} characters",
+        ("teams", "story"): f"{teams.STORY_LIMIT:,} characters",
+        ("teams", "fact"): f"{wording.FACT_LIMIT:,} characters",
+        ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
+        ("splunk_hec", "event"): f"{splunk_hec.EVENT_LIMIT:,} bytes",
+        ("splunk_hec", "request"): f"{splunk_hec.REQUEST_LIMIT:,} bytes",
     }
     assert f"`{MARK}`" in PAGE.prose
     assert "Truncated: nothing" in (file.__doc__ or "")
@@ -99,6 +125,11 @@ def test_the_severities_are_those_that_are_sent() -> None:
     ):
         rows = PAGE.table(heading, "Defender")
         assert {level: spans(row["priority"])[0] for row in rows for level in _levels(row)} == sent
+    colours = {
+        level: spans(row["colour"])[0] for row in PAGE.table("Microsoft Teams", "Defender") for level in _levels(row)
+    }
+    assert colours.pop("whatever is resolved") == "Good"
+    assert colours == teams.COLOURS | {"unknown": "Attention"}
     weights = {
         level: (row["impact"], row["urgency"]) for row in PAGE.table("ServiceNow", "Defender") for level in _levels(row)
     }
