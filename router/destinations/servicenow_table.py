@@ -1,33 +1,26 @@
-"""ServiceNow's Table API, as far as tickets need it: look up, read, insert, update, and what its answers mean.
+"""ServiceNow's Table API, as far as tickets need it: look up, read, insert, update.
 
 https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
-import orjson
-
-from router.destinations.answers import error_for, excerpt_of, words_in
-from router.destinations.base import JSON, Exchange
+from router.destinations.base import Exchange
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
+from router.destinations.servicenow_answers import HEADERS, find_error, result_in
 from router.destinations.text import json_bytes
-from router.domain.asks import HttpAnswer, HttpRequest
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.asks import HttpRequest
+from router.domain.errors import Rejected, Unauthorized
 from router.domain.notices import Attempt
 
 NAME = "servicenow"
 
 _SHOWN = "sysparm_fields=sys_id,number,active,state,correlation_id&sysparm_exclude_reference_link=true"
-# A data policy or a business rule answers 403 as well, about the one record that it does not want:
-# https://www.servicenow.com/docs/r/api-reference/rest-api-explorer/c_RESTAPI.html
-_ABOUT_ONE_RECORD = re.compile(r"data policy|business rule|mandatory", re.IGNORECASE)
-_TRANSIENT = re.compile(r"transaction cancell?ed|maximum execution time|try again", re.IGNORECASE)
 
 
 class Ticket(NamedTuple):
@@ -87,38 +80,12 @@ class Table:
         self, method: str, url: str, attempt: Attempt, columns: Mapping[str, str] | None = None
     ) -> Exchange[object]:
         body = json_bytes(columns) if columns is not None else b""
-        request = HttpRequest(method=method, url=url, headers={**JSON, "accept": "application/json"}, body=body)
+        request = HttpRequest(method=method, url=url, headers=HEADERS, body=body)
         answer = yield from authorized(request, self._auth, attempt, NAME)
-        error = _find_error(answer, attempt)
+        error = find_error(answer, NAME, attempt)
         if error is not None:
             raise error
-        return _body_of(answer)["result"]
-
-
-def _find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
-    """What an answer means, also one that says success around an error."""
-    error = error_for(answer, NAME, attempt)
-    if isinstance(error, Unauthorized) and answer.status == 403 and _ABOUT_ONE_RECORD.search(str(error)):
-        return Rejected(str(error), status=403)
-    if error is not None:
-        return error
-    body = _body_of(answer)
-    if "error" in body or body.get("status") == "failure":
-        said = excerpt_of("; ".join(words_in(answer)), attempt)
-        text = f"{NAME}: answered {answer.status} around an error ({said})"
-        return Unavailable(text) if _TRANSIENT.search(said) else Rejected(text, status=answer.status)
-    if "result" not in body:
-        # An instance that sleeps or is being upgraded answers 200 with a page for people.
-        return Unavailable(f"{NAME}: answered {answer.status} without a result; is the instance awake?")
-    return None
-
-
-def _body_of(answer: HttpAnswer) -> dict[str, Any]:
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
+        return result_in(answer)
 
 
 def _ticket_in(record: object) -> Ticket:

@@ -1,0 +1,109 @@
+"""The room that delivers, with one destination over real HTTP: a test owes, lets time pass, and looks what arrived."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
+
+from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.deliver.http import Http
+from router.deliver.logs import Logs
+from router.deliver.tokens import Tokens
+from router.domain.asks import Result
+from router.domain.decisions import Change
+from router.domain.deliveries import DeadLetter, DeliveryState
+from router.domain.notices import Attempt, Delivery
+from router.domain.ports import DestinationKind
+from router.domain.rulebook import Lane
+from router.store.sqlite import SqliteStore
+from router.telemetry import Telemetry
+from tests.destinations.builders import NOW, a_delivery, a_notice
+
+DESTINATION = "there"
+_ROUNDS = 40
+
+
+class Room:
+    """Deliveries of one destination; its clock stands still until a test moves it."""
+
+    def __init__(self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, http: Http) -> None:
+        self.now = NOW
+        self._kind, self._secrets, self._store = kind, secrets, store
+        self._answers = Answers(http, Logs(_no_logs, None), Tokens(http, time.monotonic))
+        sending = Sending(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
+        self._deliverer = Deliverer("cwpp", DESTINATION, sending, outbox=store.outbox, clock=self._clock, slots=4)
+
+    def _clock(self) -> datetime:
+        return self.now
+
+    async def deliver(self, *deliveries: Delivery) -> None:
+        """Owes deliveries, and delivers whatever is due."""
+        await self._store.outbox.add(deliveries, self.now)
+        await deliver_due([self._deliverer], self._store.outbox, self._clock, [("cwpp", [DESTINATION])])
+
+    async def deliver_all(self, *deliveries: Delivery) -> None:
+        """The same, over and over while time passes, until nothing is owed."""
+        await self.deliver(*deliveries)
+        for _ in range(_ROUNDS):
+            if not (await self.states())[DeliveryState.OWED]:
+                return
+            self.now += timedelta(minutes=30)
+            await self.deliver()
+        raise AssertionError("it never ends")
+
+    async def states(self) -> Counter[DeliveryState]:
+        """How many deliveries there are in each state."""
+        return Counter({state: count for (_, state), count in (await self._store.outbox.counts("cwpp")).items()})
+
+    async def dead(self) -> list[DeadLetter]:
+        """The dead letters."""
+        return list(await self._store.outbox.dead())
+
+    async def is_paused(self) -> bool:
+        """Whether the destination is paused."""
+        return DESTINATION in await self._store.outbox.pauses("cwpp")
+
+    async def send(self, *deliveries: Delivery) -> list[Result]:
+        """Sends deliveries at the same time, without an outbox, as two workers would that both believe it is theirs."""
+        attempts = [Attempt(delivery=one, number=1, now=self.now, secrets=self._secrets) for one in deliveries]
+        told = await asyncio.gather(*(self._answers.converse(self._kind, [attempt]) for attempt in attempts))
+        return [result for results in told for result in results]
+
+
+@asynccontextmanager
+async def a_room(kind: DestinationKind, secrets: Mapping[str, str]) -> AsyncIterator[Room]:
+    """A room with an empty outbox."""
+    with TemporaryDirectory() as directory:
+        store = SqliteStore(Path(directory))
+        try:
+            async with Http(ssl.create_default_context()) as http:
+                yield Room(kind, secrets, store, http)
+        finally:
+            await store.close()
+
+
+def opened(turn: int = 1, **notice: object) -> Delivery:
+    """An alert is opened at its turn."""
+    return a_delivery(a_notice(turn=turn, **notice), Change.OPENED, opened=turn)
+
+
+def updated(turn: int = 2, opening: int = 1, **notice: object) -> Delivery:
+    """It changed since its opening."""
+    return a_delivery(a_notice(turn=turn, **notice), Change.UPDATED, opened=opening)
+
+
+def resolved(turn: int = 3, opening: int = 1, **notice: object) -> Delivery:
+    """It is over."""
+    return a_delivery(a_notice(turn=turn, status="Resolved", **notice), Change.RESOLVED, opened=opening)
+
+
+def _no_logs(endpoint: str) -> NoReturn:
+    raise AssertionError(endpoint)

@@ -1,0 +1,228 @@
+"""Event Management over real HTTP: one alert for each signal, whatever is lost, sent twice or done by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import permutations
+from typing import NamedTuple
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.cli.demo.soc.endpoint import served
+from router.cli.demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from router.domain.deliveries import DeliveryState
+from router.domain.notices import Delivery, Receipt
+from tests.destinations.builders import a_destination, a_huge_notice, a_notice
+from tests.vendors.acts_sn import Room, a_room, opened, resolved, updated
+from tests.vendors.servicenow_events import Alert, EventManagement
+
+KEY = a_notice().key
+SECRETS = {"SERVICENOW_PASSWORD": "correct horse"}
+
+
+class Scene(NamedTuple):
+    """An instance, the room that delivers to it, and how time passes there."""
+
+    instance: EventManagement
+    room: Room
+    wait: Callable[[float], None]
+
+    @property
+    def open(self) -> list[Alert]:
+        """The signal's alerts that are open."""
+        return self.instance.open_alerts(KEY)
+
+
+@asynccontextmanager
+async def a_scene() -> AsyncIterator[Scene]:
+    """A scene in which nothing has happened."""
+    time = [0.0]
+    instance = EventManagement("alert-router", SECRETS["SERVICENOW_PASSWORD"], clock=lambda: time[0])
+
+    def wait(seconds: float) -> None:
+        time[0] += seconds
+
+    async with (
+        served(instance.application()) as url,
+        a_room(a_destination("servicenow_events", url=url), SECRETS) as room,
+    ):
+        yield Scene(instance, room, wait)
+
+
+def play(act: Callable[[Scene], Awaitable[None]]) -> None:
+    """Plays one act on a scene of its own."""
+
+    async def played() -> None:
+        async with a_scene() as scene:
+            await act(scene)
+
+    asyncio.run(played())
+
+
+def test_a_signal_is_one_alert_from_its_opening_to_its_end() -> None:
+    """It is opened, updated in place, and closed by a Clear under the same key."""
+
+    async def act(scene: Scene) -> None:
+        await scene.room.deliver(opened())
+        await scene.room.deliver(updated(severity="Critical"))
+        assert [(alert.severity, alert.state) for alert in scene.open] == [("1", "Open")]
+        await scene.room.deliver(resolved())
+        assert [(alert.state, len(alert.events)) for alert in scene.instance.alerts] == [("Closed", 3)]
+        assert await scene.room.states() == {DeliveryState.SENT: 3}
+
+    play(act)
+
+
+def test_what_is_sent_twice_is_one_alert() -> None:
+    """Two workers that send the same delivery at the same time, and one that sends it again, make one alert."""
+
+    async def act(scene: Scene) -> None:
+        first = await scene.room.send(opened(), opened())
+        again = await scene.room.send(opened())
+        assert [type(result) for result in first + again] == [Receipt] * 3
+        assert len(scene.instance.events) == 3
+        assert [(alert.state, len(alert.events)) for alert in scene.instance.alerts] == [("Open", 3)]
+
+    play(act)
+
+
+def test_an_answer_that_was_lost_is_made_up_for() -> None:
+    """The event is sent again, and there is still one alert."""
+
+    async def act(scene: Scene) -> None:
+        scene.instance.faults.add(LoseAnswer())
+        await scene.room.deliver_all(opened())
+        assert len(scene.instance.events) == 2
+        assert len(scene.instance.alerts) == 1
+        assert await scene.room.states() == {DeliveryState.SENT: 1}
+
+    play(act)
+
+
+@pytest.mark.parametrize("wait", ["120", None])
+def test_a_busy_instance_is_asked_again(wait: str | None) -> None:
+    """429 is waited out, with or without a word on how long."""
+
+    async def act(scene: Scene) -> None:
+        scene.instance.faults.add(Status(429, retry_after=wait), times=2)
+        await scene.room.deliver(opened())
+        assert await scene.room.states() == {DeliveryState.OWED: 1}
+        await scene.room.deliver_all()
+        assert len(scene.open) == 1
+
+    play(act)
+
+
+def test_an_instance_that_sleeps_loses_nothing() -> None:
+    """It shows its page with 200; what was owed arrives when it wakes."""
+
+    async def act(scene: Scene) -> None:
+        scene.instance.is_asleep = True
+        await scene.room.deliver(opened())
+        assert await scene.room.states() == {DeliveryState.OWED: 1}
+        scene.instance.is_asleep = False
+        await scene.room.deliver_all()
+        assert len(scene.open) == 1
+
+    play(act)
+
+
+@pytest.mark.parametrize("lacks", ["is_active", "has_role"])
+def test_an_instance_that_takes_no_events_pauses_the_destination(lacks: str) -> None:
+    """Without the application or the role nothing is a dead letter; all of it arrives once somebody has mended that."""
+
+    async def act(scene: Scene) -> None:
+        setattr(scene.instance, lacks, False)
+        await scene.room.deliver(opened())
+        assert await scene.room.is_paused()
+        assert await scene.room.states() == {DeliveryState.OWED: 1}
+        setattr(scene.instance, lacks, True)
+        await scene.room.deliver_all()
+        assert len(scene.open) == 1
+
+    play(act)
+
+
+def test_a_resolution_whose_opening_died_leaves_nothing_open() -> None:
+    """A Clear that finds no alert makes none."""
+
+    async def act(scene: Scene) -> None:
+        scene.instance.faults.add(Status(400))
+        await scene.room.deliver(opened())
+        assert len(await scene.room.dead()) == 1
+        await scene.room.deliver_all(resolved(turn=2))
+        assert scene.instance.alerts == []
+
+    play(act)
+
+
+@pytest.mark.parametrize(("waited", "states"), [(3600.0, ["Reopen"]), (3601.0, ["Closed", "Open"])])
+def test_an_update_after_somebody_closed_the_alert_is_seen(waited: float, states: list[str]) -> None:
+    """The alert is opened again within the active interval; after it there is a new one. Never are two open."""
+
+    async def act(scene: Scene) -> None:
+        await scene.room.deliver(opened())
+        scene.instance.close(KEY)
+        scene.wait(waited)
+        await scene.room.deliver(updated())
+        assert [alert.state for alert in scene.instance.alerts] == states
+
+    play(act)
+
+
+def test_alerts_made_late_are_the_same_alerts() -> None:
+    """A success means that the event was taken; however late the job runs, what is over is closed."""
+
+    async def act(scene: Scene) -> None:
+        scene.instance.is_prompt = False
+        await scene.room.deliver(opened())
+        await scene.room.deliver(resolved(turn=2))
+        assert scene.instance.alerts == []
+        scene.instance.run_job()
+        assert scene.open == []
+
+    play(act)
+
+
+def test_nothing_is_cut_behind_our_back() -> None:
+    """A huge alert fits every column, and its additional information is still JSON of texts."""
+
+    async def act(scene: Scene) -> None:
+        huge = a_huge_notice()
+        names = ("title", "description", "remediation", "evidence", "extended")
+        await scene.room.deliver(opened(type="T" * 500, **{name: getattr(huge, name) for name in names}))
+        assert not scene.instance.cut
+        assert "additional_content" not in orjson.loads(scene.instance.events[0]["additional_info"])
+
+    play(act)
+
+
+TURNS: tuple[tuple[Delivery, bool], ...] = (
+    (opened(), True),
+    (updated(), True),
+    (resolved(), False),
+    (opened(turn=4), True),
+    (resolved(turn=5, opening=4), False),
+)
+FAULTS: tuple[Fault, ...] = (LoseAnswer(), Drop(), Status(503), Status(429, retry_after="5"))
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), count=st.integers(1, len(TURNS)), faults=st.lists(st.sampled_from(FAULTS), max_size=4))
+def test_in_the_end_what_is_open_is_right(data: st.DataObject, count: int, faults: list[Fault]) -> None:
+    """In whatever order turns were written down, and whatever is lost on the way, no older state is the last one."""
+    order = data.draw(st.sampled_from(list(permutations(TURNS[:count]))))
+    is_open = TURNS[count - 1][1]
+
+    async def act(scene: Scene) -> None:
+        for fault in faults:
+            scene.instance.faults.add(fault)
+        await scene.room.deliver_all(*(delivery for delivery, _ in order))
+        assert len(scene.open) == int(is_open)
+
+    play(act)
