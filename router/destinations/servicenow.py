@@ -4,21 +4,23 @@ Deduplicates by look-up: `correlation_id` (the signal key) is not unique, so eac
 ticket under it, and counts as delivered where there is one. Two deliverers at once, or an instance whose look-ups lag
 behind its inserts, can still make two. A ticket that was resolved or closed does not count: a signal that comes back
 opens a new one. An update goes to the ticket as a work note, and to a new ticket where people have closed it.
-A ticket that people have closed already is not resolved again.
+A ticket that people have closed already is not resolved again. In Security Incident Response (sn_si_incident) a ticket
+is over when it is Closed (3) or Cancelled (7), which are both inactive, and the router closes it.
 
 Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, and one whose error says "Transaction cancelled".
 A 403 from a data policy or a business rule is about this one ticket and final; any other pauses the destination.
 Truncated: short_description at 160 characters, description, work_notes and `fields` at 4,000.
 
 https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
+https://www.servicenow.com/docs/r/security-management/security-incident-response/t_ClosingSecIncidents.html
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
@@ -39,6 +41,11 @@ WEIGHTS = {"High": ("1", "2"), "Medium": ("2", "2"), "Low": ("2", "3"), "Informa
 _HEAVIEST = ("1", "1")
 
 _SECONDS = len("2026-11-24 12:00:00")  # of a time as a column takes it, in UTC
+SECURITY_INCIDENT = "sn_si_incident"
+# No rule is documented that makes a security incident's priority of impact and urgency, so the same one is sent as well.
+PRIORITIES = {"High": "2", "Medium": "3", "Low": "4", "Informational": "5"}
+_FIRST = "1"
+SECURITY_RESOLUTION = {"state": "3", "close_code": "Threat mitigated"}
 
 _OURS = frozenset({"correlation_id", "sys_id", "number", "active"})
 
@@ -59,7 +66,7 @@ type Fields = Annotated[dict[Column, str], AfterValidator(_fields)]
 
 
 class Resolution(Config):
-    """How a ticket is resolved; `state` is 6 in the base system, 3 (Closed) in Security Incident Response."""
+    """How a ticket is resolved: state 6 (Resolved), but 3 (Closed) and `Threat mitigated` in Security Incident Response."""
 
     state: Annotated[str, Field(pattern=r"^-?\d{1,3}$")] = "6"
     close_code: str = "Solution provided"
@@ -87,7 +94,6 @@ class ServiceNowConfig(Config):
                     "url": "https://example.service-now.com",
                     "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
                     "table": "sn_si_incident",
-                    "resolve": {"state": "3"},
                 },
             ]
         }
@@ -99,6 +105,14 @@ class ServiceNowConfig(Config):
     table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "incident"
     fields: Fields = {}  # noqa: RUF012 - pydantic copies it
     resolve: Resolution = Resolution()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolves_as_its_table_does(cls, written: Any) -> Any:
+        if not isinstance(written, dict) or written.get("table") != SECURITY_INCIDENT:
+            return written
+        resolve = written.get("resolve", {})
+        return {**written, "resolve": SECURITY_RESOLUTION | resolve} if isinstance(resolve, dict) else written
 
 
 class ServiceNow(OneByOne):
@@ -115,6 +129,7 @@ class ServiceNow(OneByOne):
         self._table = Table(base, config.table, config.auth, config.resolve.state)
         self._fields = {column: parse(text) for column, text in config.fields.items()}
         self._resolution = config.resolve
+        self._is_security = config.table == SECURITY_INCIDENT
 
     def address(self) -> str:
         """The table's address."""
@@ -152,6 +167,7 @@ class ServiceNow(OneByOne):
             "impact": impact,
             "urgency": urgency,
             "due_date": (notice.respond_by or "").replace("T", " ").removesuffix("Z")[:_SECONDS],
+            "priority": PRIORITIES.get(notice.severity or "", _FIRST) if self._is_security else "",
         }
         columns |= {column: shorten(text(notice).strip(), TEXT_LIMIT) for column, text in self._fields.items()}
         return (yield from self._table.insert({name: text for name, text in columns.items() if text}, attempt))

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.servicenow import SHORT_LIMIT, TEXT_LIMIT, ServiceNowConfig
+from router.destinations.servicenow import SECURITY_INCIDENT, SHORT_LIMIT, TEXT_LIMIT, ServiceNowConfig
 from router.domain.asks import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
@@ -136,6 +136,54 @@ def test_a_resolution_says_how() -> None:
     assert columns["state"] == "3"
     assert columns["close_code"] == "Closed/Resolved by caller"
     assert columns["close_notes"]
+
+
+@pytest.mark.parametrize(
+    ("resolve", "code", "state"),
+    [
+        ({}, "Threat mitigated", "3"),
+        ({"resolve": {"close_code": "False positive"}}, "False positive", "3"),
+        ({"resolve": {"state": "100"}}, "Threat mitigated", "100"),
+    ],
+)
+def test_a_security_incident_is_closed_as_its_application_closes_it(
+    resolve: dict[str, Any], code: str, state: str
+) -> None:
+    """Its states and codes are others than an incident's; what the policy says comes first."""
+    record = shown(state="16")
+    _, _, columns = steps(later(Change.RESOLVED), record, record, table=SECURITY_INCIDENT, **resolve)
+    assert (columns["state"], columns["close_code"]) == (state, code)
+    assert columns["close_notes"]
+    asks, _ = converse(
+        a_destination("servicenow", table=SECURITY_INCIDENT, **resolve), [opened()], in_turn(NONE, shown(201))
+    )
+    assert isinstance(asks[0], HttpRequest)
+    query = parse_qs(urlsplit(asks[0].url).query)["sysparm_query"][0]
+    assert query == f"correlation_id={a_notice().key}^active=true^state!={state}^ORDERBYsys_created_on"
+
+
+@pytest.mark.parametrize("resolve", ["6", ["6"], {"secret": "X"}])
+def test_a_resolution_with_a_mistake_is_a_problem_in_every_table(resolve: object) -> None:
+    """What a table has of its own hides no mistake."""
+    example = ServiceNowConfig.model_json_schema()["examples"][0]
+    for table in ("incident", SECURITY_INCIDENT):
+        with pytest.raises(ValidationError, match="resolve"):
+            ServiceNowConfig.model_validate(example | {"table": table, "resolve": resolve})
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [("Critical", "1"), ("High", "2"), ("Medium", "3"), ("Low", "4"), ("Informational", "5"), (None, "1")],
+)
+def test_a_security_incident_has_a_priority(severity: str | None, expected: str) -> None:
+    """It is sent there, where `fields` may replace it; an incident's is left to its instance."""
+    notice = a_notice(severity=severity)
+    _, _, columns = steps(opened(notice), NONE, shown(201), table=SECURITY_INCIDENT)
+    assert columns["priority"] == expected
+    _, _, columns = steps(opened(notice), NONE, shown(201), table=SECURITY_INCIDENT, fields={"priority": "9"})
+    assert columns["priority"] == "9"
+    _, _, columns = steps(opened(notice), NONE, shown(201))
+    assert "priority" not in columns
 
 
 @pytest.mark.parametrize(("active", "state"), [("true", "6"), ("false", "7")])

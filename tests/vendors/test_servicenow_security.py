@@ -1,0 +1,78 @@
+"""Security Incident Response over real HTTP: the same tickets in another table, with states of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from router.cli.demo.soc.accounts import new_account
+from router.cli.demo.soc.endpoint import served
+from router.cli.demo.soc.faults import LoseAnswer
+from router.cli.demo.soc.servicenow import ServiceNow
+from router.domain.deliveries import DeliveryState
+from tests.destinations.builders import NOW, a_destination
+from tests.vendors.acts_sn import Room, a_room, opened, resolved, updated
+
+DRAFT, CLOSED, CANCELLED = "10", "3", "7"
+
+
+@asynccontextmanager
+async def a_desk() -> AsyncIterator[tuple[ServiceNow, Room]]:
+    """An instance with Security Incident Response, and the room that delivers to it."""
+    account = new_account("cwpp")
+    desk = ServiceNow([account])
+    desk.inactive_states = frozenset({CLOSED, CANCELLED})
+    auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
+    async with served(desk.application()) as url:
+        kind = a_destination("servicenow", url=url, auth=auth, table="sn_si_incident", fields={"state": DRAFT})
+        async with a_room(kind, {"SERVICENOW_PASSWORD": account.servicenow_password}) as room:
+            yield desk, room
+
+
+def play(act: Callable[[ServiceNow, Room], Awaitable[None]]) -> None:
+    """Plays one act at a desk of its own."""
+
+    async def played() -> None:
+        async with a_desk() as (desk, room):
+            await act(desk, room)
+
+    asyncio.run(played())
+
+
+def told(desk: ServiceNow, *columns: str) -> list[tuple[str, ...]]:
+    """Those columns of every ticket, in the order in which they were made."""
+    return [tuple(ticket.fields[column] for column in columns) for ticket in desk.tickets]
+
+
+def test_a_security_incident_lives_until_its_signal_is_over() -> None:
+    """It is opened once though an answer is lost, gets a note, and is closed with a code and notes."""
+
+    async def act(desk: ServiceNow, room: Room) -> None:
+        desk.faults.add(LoseAnswer(), method="POST")
+        await room.deliver_all(opened())
+        await room.deliver(updated())
+        assert told(desk, "state", "active", "priority") == [(DRAFT, "true", "2")]
+        await room.deliver(resolved())
+        assert told(desk, "state", "active", "close_code") == [(CLOSED, "false", "Threat mitigated")]
+        assert await room.states() == {DeliveryState.SENT: 3}
+
+    play(act)
+
+
+@pytest.mark.parametrize("state", [CLOSED, CANCELLED])
+def test_what_people_ended_stays_ended(state: str) -> None:
+    """A ticket that was closed or cancelled is not touched by a resolution, and an update makes a new one."""
+
+    async def act(desk: ServiceNow, room: Room) -> None:
+        await room.deliver(opened())
+        (ticket,) = desk.tickets
+        desk.tickets.update(ticket, {"state": state, "close_code": "False positive"}, "analyst", NOW)
+        await room.deliver(resolved(turn=2))
+        assert told(desk, "state", "close_code") == [(state, "False positive")]
+        await room.deliver(opened(turn=3))
+        assert told(desk, "state", "active") == [(state, "false"), (DRAFT, "true")]
+
+    play(act)
