@@ -8,6 +8,9 @@ The body is `{"type": "alert.opened", "timestamp": ..., "data": {...}}`: `type` 
 `timestamp` when it did, `data` what `document_of` says. To change the secret without a gap name both, the new one
 first: each message is then signed with each.
 
+With `body: ocsf` it is an OCSF finding in a CloudEvents envelope instead, signed in the same way. For a receiver behind
+a gateway each message may say who we are beside its signature, by `auth`.
+
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
@@ -16,15 +19,19 @@ from __future__ import annotations
 import binascii
 import hmac
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from router.destinations.base import JSON, OneRequest, secret_named
+from router.destinations import ocsf
+from router.destinations.answers import error_for
+from router.destinations.base import JSON, Exchange, OneByOne, secret_named
 from router.destinations.config import Config, HttpsUrl, SecretName
 from router.destinations.documents import document_of
-from router.destinations.text import fitted, json_bytes
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.destinations.gateway import GatewayAuth, through_gateway
+from router.destinations.text import fitted, json_bytes, json_size
+from router.domain.asks import HttpRequest
 from router.domain.errors import Unauthorized
 from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Deduplication
@@ -45,7 +52,10 @@ type Secrets = Annotated[
 
 
 class WebhookConfig(Config):
-    """`{kind: webhook, url: https://..., secret: {secret: NAME}}`; `secret` may be a list while it is changed."""
+    """`{kind: webhook, url: https://..., secret: {secret: NAME}}`; `secret` may be a list while it is changed.
+
+    `body` is our own, or ocsf; `auth` is for a gateway before the receiver.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -56,6 +66,19 @@ class WebhookConfig(Config):
                     "url": "https://soc.example.com/hook",
                     "secret": [{"secret": "WEBHOOK_SECRET_NEXT"}, {"secret": "WEBHOOK_SECRET"}],
                 },
+                {
+                    "kind": "webhook",
+                    "url": "https://siem.example.com/ocsf",
+                    "secret": {"secret": "WEBHOOK_SECRET"},
+                    "body": "ocsf",
+                    "auth": {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}},
+                },
+                {
+                    "kind": "webhook",
+                    "url": "https://soc.example.com/hook",
+                    "secret": {"secret": "WEBHOOK_SECRET"},
+                    "auth": {"bearer": {"secret": "GATEWAY_TOKEN"}},
+                },
             ]
         }
     )
@@ -63,9 +86,11 @@ class WebhookConfig(Config):
     kind: Literal["webhook"]
     url: HttpsUrl
     secret: Secrets
+    body: Literal["own", "ocsf"] = "own"
+    auth: GatewayAuth | None = None
 
 
-class Webhook(OneRequest):
+class Webhook(OneByOne):
     """Tells a receiver of yours, signed."""
 
     name: ClassVar[str] = "webhook"
@@ -76,27 +101,34 @@ class Webhook(OneRequest):
     def __init__(self, config: WebhookConfig) -> None:
         self._url = config.url
         self._secrets = config.secret if isinstance(config.secret, tuple) else (config.secret,)
+        self._is_ocsf = config.body == "ocsf"
+        self._auth = config.auth
 
     def address(self) -> str:
         """The receiver's address."""
         return self._url
 
-    def request_for(self, attempt: Attempt) -> HttpRequest:
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that delivers one notice."""
+        answer = yield from through_gateway(self._message_for(attempt), self._auth, attempt, self.name)
+        error = error_for(answer, self.name, attempt)
+        if error is not None:
+            raise error
+        # The webhook-id, by which the receiver knows the message.
+        return Receipt(reference=attempt.delivery.id)
+
+    def _message_for(self, attempt: Attempt) -> HttpRequest:
         """The signed message."""
-        body = self._body_for(attempt)
+        body = self._finding_for(attempt) if self._is_ocsf else self._body_for(attempt)
         id, timestamp = attempt.delivery.id, str(int(attempt.now.timestamp()))
         signed = f"{id}.{timestamp}.".encode() + body
         headers = {
-            **JSON,
+            **({"content-type": ocsf.CONTENT_TYPE} if self._is_ocsf else JSON),
             "webhook-id": id,
             "webhook-timestamp": timestamp,
             "webhook-signature": " ".join(self._signature(signed, attempt, secret) for secret in self._secrets),
         }
         return HttpRequest(method="POST", url=self._url, headers=headers, body=body)
-
-    def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
-        """The webhook-id, by which the receiver knows the message."""
-        return Receipt(reference=attempt.delivery.id)
 
     def _body_for(self, attempt: Attempt) -> bytes:
         notice = self.notice_in(attempt)
@@ -111,6 +143,16 @@ class Webhook(OneRequest):
             return body
         room = BODY_LIMIT - len(json_bytes({**message, "data": {}}))
         return json_bytes({**message, "data": fitted(data, room)})
+
+    def _finding_for(self, attempt: Attempt) -> bytes:
+        """The finding, made of what is left of a notice that is too long, so that it is one whatever is cut."""
+        notice = self.notice_in(attempt)
+
+        def message_of(document: Mapping[str, Any]) -> dict[str, Any]:
+            return ocsf.message_of({**document, "key": notice.key}, attempt.delivery.id, attempt.now)
+
+        document = document_of(attempt.delivery, notice)
+        return json_bytes(message_of(fitted(document, BODY_LIMIT, lambda cut: json_size(message_of(cut)))))
 
     def _signature(self, signed: bytes, attempt: Attempt, secret: SecretName) -> str:
         written = secret_named(secret.secret, attempt, self.name).removeprefix("whsec_")

@@ -7,15 +7,17 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from router.destinations.webhook import BODY_LIMIT
-from router.domain.asks import HttpRequest
+from router.destinations.webhook import BODY_LIMIT, WebhookConfig
+from router.domain.asks import AccessToken, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized
-from router.domain.notices import Attempt
+from router.domain.notices import Attempt, Evidence, Receipt
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
+from tests.destinations.ocsf_schema import problems_in
 
 NEW, OLD = "WEBHOOK_SECRET_NEXT", "WEBHOOK_SECRET"
 BOTH = [{"secret": NEW}, {"secret": OLD}]
@@ -107,3 +109,103 @@ def test_a_receiver_that_is_gone_is_final() -> None:
     """410 Gone ends the delivery."""
     _, results = converse(a_destination("webhook"), [an_attempt(secrets=[OLD])], lambda ask: replied(410))
     assert isinstance(results[0], Rejected)
+
+
+def test_a_finding_is_signed_like_any_message() -> None:
+    """An OCSF finding goes as a CloudEvent whose id is the webhook-id, and the library's receiver verifies it."""
+    request = message_of(right_now(an_attempt(secrets=[OLD])), body="ocsf")
+    message = Webhook(a_secret(OLD)).verify(request.body, dict(request.headers))
+    assert request.headers["content-type"] == "application/cloudevents+json"
+    assert message["id"] == request.headers["webhook-id"]
+    assert problems_in(message["data"]) == []
+
+
+@pytest.mark.parametrize("kind", ["alert", "vulnerability", "recommendation"])
+def test_a_huge_finding_stays_below_20_kb_and_is_one(kind: str) -> None:
+    """What no longer fits is cut with a mark, within the form; the key and the resource are whole."""
+    request = message_of(an_attempt(a_huge_notice(kind=kind), secrets=[OLD]), body="ocsf")
+    message = orjson.loads(request.body)
+    assert len(request.body) <= BODY_LIMIT
+    assert b"[cut]" in request.body
+    assert problems_in(message["data"]) == []
+    assert message["subject"] == message["data"]["metadata"]["correlation_uid"] == a_notice().key
+    assert message["data"]["resources"][0]["uid"] == a_notice().resource
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_finding_at_the_limit_is_whole(over: int) -> None:
+    """A body of 20,000 bytes is sent as it is; one more, and something is cut."""
+    rest = len(message_of(an_attempt(a_notice(description="d"), secrets=[OLD]), body="ocsf").body) - 1
+    notice = a_notice(description="d" * (BODY_LIMIT - rest + over))
+    body = message_of(an_attempt(notice, secrets=[OLD]), body="ocsf").body
+    assert (b"[cut]" in body) == bool(over)
+    assert len(body) <= BODY_LIMIT
+
+
+@pytest.mark.parametrize("name", ["key", "id"])
+def test_a_finding_cut_to_the_bone_keeps_its_key(name: str) -> None:
+    """Where every text takes six bytes a character, the signal key is whole, and so is the delivery's."""
+    long = "\x01" * 5_000
+    names = ("title", "id", "type", "link", "reason", "plan", "status", "measure", "cause", "rulebook", "product")
+    evidence = Evidence(**dict.fromkeys(Evidence.__dataclass_fields__, (long,)))
+    extended = {f"{number}{long}": long for number in range(50)}
+    notice = a_notice(**dict.fromkeys(names, long), evidence=evidence, extended=extended)
+    attempt = an_attempt(notice, secrets=[OLD])
+    request = message_of(attempt, body="ocsf")
+    message = orjson.loads(request.body)
+    assert len(request.body) <= BODY_LIMIT
+    told = {"key": message["data"]["metadata"]["correlation_uid"], "id": message["id"]}
+    assert told[name] == {"key": a_notice().key, "id": attempt.delivery.id}[name]
+
+
+HEADER = {"header": "X-Api-Key", "value": {"secret": "GATEWAY_KEY"}}
+
+
+@pytest.mark.parametrize(
+    ("auth", "header", "expected"),
+    [
+        (HEADER, "x-api-key", a_secret("GATEWAY_KEY")),
+        ({"header": "Authorization", "value": {"secret": "GATEWAY_KEY"}}, "authorization", a_secret("GATEWAY_KEY")),
+        ({"bearer": {"secret": "GATEWAY_KEY"}}, "authorization", f"Bearer {a_secret('GATEWAY_KEY')}"),
+    ],
+)
+def test_a_gateway_is_told_who_we_are(auth: dict[str, Any], header: str, expected: str) -> None:
+    """Beside the signature stands what the gateway asks for, and nothing else changes."""
+    attempt = an_attempt(secrets=[OLD, "GATEWAY_KEY"])
+    plain, told = message_of(attempt), message_of(attempt, auth=auth)
+    assert told.headers == {**plain.headers, header: expected}
+    assert told.body == plain.body
+    assert expected not in repr(told)
+
+
+def test_a_gateway_may_want_a_clients_token() -> None:
+    """OAuth 2.0 client credentials work as they do with any vendor."""
+    client = {"client_id": "us", "client_secret": {"secret": "GATEWAY_KEY"}, "token_url": "https://example.com/token"}
+    asks, results = converse(
+        a_destination("webhook", auth=client),
+        [an_attempt(secrets=[OLD, "GATEWAY_KEY"])],
+        lambda ask: "token" if isinstance(ask, AccessToken) else replied(204),
+    )
+    assert isinstance(asks[1], HttpRequest)
+    assert asks[1].headers["authorization"] == "Bearer token"
+    assert results == [Receipt(reference=an_attempt().delivery.id)]
+
+
+@pytest.mark.parametrize("value", ["canary\r\nx: y", "canary\u00e9", None])
+def test_a_header_that_cannot_be_sent_pauses_the_destination(value: str | None) -> None:
+    """A secret that is missing, or that could smuggle another header in, is named and not shown."""
+    secrets = {OLD: a_secret(OLD)} | ({"GATEWAY_KEY": value} if value else {})
+    attempt = Attempt(delivery=an_attempt().delivery, number=1, now=an_attempt().now, secrets=secrets)
+    asks, results = converse(a_destination("webhook", auth=HEADER), [attempt], lambda ask: None)
+    assert asks == []
+    assert isinstance(results[0], Unauthorized)
+    assert "GATEWAY_KEY" in str(results[0])
+    assert "canary" not in str(results[0])
+
+
+@pytest.mark.parametrize("header", ["Content-Type", "webhook-signature", "Host", "traceparent", "x key", "x:", ""])
+def test_a_header_of_the_routers_own_is_a_problem(header: str) -> None:
+    """A policy cannot replace what the router sets itself, nor name what is no header."""
+    example = WebhookConfig.model_json_schema()["examples"][0]
+    with pytest.raises(ValidationError, match=r"header|match pattern"):
+        WebhookConfig.model_validate(example | {"auth": HEADER | {"header": header}})

@@ -6,12 +6,14 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
+
+from hypothesis import strategies as st
 
 from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
@@ -103,6 +105,36 @@ def updated(turn: int = 2, opening: int = 1, **notice: object) -> Delivery:
 def resolved(turn: int = 3, opening: int = 1, **notice: object) -> Delivery:
     """It is over."""
     return a_delivery(a_notice(turn=turn, status="Resolved", **notice), Change.RESOLVED, opened=opening)
+
+
+class Turn(NamedTuple):
+    """A turn of a signal, and whether the signal is open after it."""
+
+    delivery: Delivery
+    is_open: bool
+
+
+TURNS = (
+    Turn(opened(), True),
+    Turn(updated(), True),
+    Turn(resolved(), False),
+    Turn(opened(turn=4), True),
+    Turn(resolved(turn=5, opening=4), False),
+)
+"""A signal that comes back."""
+
+
+@st.composite
+def batches_of(draw: st.DrawFn, turns: Sequence[Turn]) -> list[list[Turn]]:
+    """The first turns of a signal, as they fall due: some together, and those in any order."""
+    batches: list[list[Turn]] = []
+    for turn in turns[: draw(st.integers(1, len(turns)))]:
+        comes_alone: bool = draw(st.booleans())
+        if batches and not comes_alone:
+            batches[-1].append(turn)
+        else:
+            batches.append([turn])
+    return [draw(st.permutations(batch)) for batch in batches]
 
 
 def _no_logs(endpoint: str) -> NoReturn:

@@ -1,0 +1,227 @@
+"""OCSF findings: what a notice is in a format of nobody's own, held against the schema."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from router.destinations.documents import document_of
+from router.destinations.ocsf import OBSERVABLES, VERSION, finding_of, message_of
+from router.destinations.text import fitted, json_size
+from router.domain.decisions import Change
+from router.domain.notices import Evidence, Notice, Tactic
+from tests.destinations.builders import NOW, a_delivery, a_finding, a_huge_notice, a_notice
+from tests.destinations.goldens import HERE, IS_WRITING
+from tests.destinations.ocsf_schema import problems_in
+
+_ALL_EVIDENCE = Evidence(
+    **{name: (f"{name}-1",) for name in Evidence.__dataclass_fields__}
+    | {"hashes": ("SHA256:abc",), "processes": ("php -r 1 (42)",), "hosts": ("a", "b", "... and 3 more")}
+)
+NOTICES = {
+    "alert": a_notice(evidence=_ALL_EVIDENCE, techniques=("T1110.001", "T1078")),
+    "incident": a_notice(
+        kind="incident", tactics=(Tactic("TA0001", "Initial Access"), Tactic("TA0006", "Credentials"))
+    ),
+    "vulnerability": a_finding(
+        kind="vulnerability", type="CVE-2026-12345", title="CVE-2026-12345 in openssl", evidence=_ALL_EVIDENCE
+    ),
+    "recommendation": a_finding(),
+    "compliance": a_finding(kind="compliance", type="1.1", status="Failed", severity=None, categories=("CIS", "1.1")),
+    "attack_path": a_finding(kind="attack_path", severity=None, severity_written=None, status=None),
+}
+
+
+def finding(notice: Notice, change: Change = Change.OPENED) -> dict[str, Any]:
+    """The finding that a notice is, as it arrives."""
+    found = finding_of(document_of(a_delivery(notice, change), notice), "delivery-1", NOW)
+    return dict(orjson.loads(orjson.dumps(found)))
+
+
+@pytest.mark.parametrize("change", list(Change))
+@pytest.mark.parametrize("name", NOTICES)
+def test_a_notice_is_a_finding(name: str, change: Change) -> None:
+    """Every kind of signal and every change is a finding that its class knows."""
+    assert problems_in(finding(NOTICES[name], change)) == []
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_what_is_sent_is_what_the_golden_file_says(name: str) -> None:
+    """Each kind of signal is sent as exactly what is on file."""
+    notice = NOTICES[name]
+    path = HERE / "webhook_ocsf" / f"{name}.json"
+    message = message_of(document_of(a_delivery(notice), notice), a_delivery(notice).id, NOW)
+    if IS_WRITING:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(orjson.dumps(message, option=orjson.OPT_INDENT_2) + b"\n")
+    assert orjson.loads(orjson.dumps(message)) == orjson.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("kind", "uid"),
+    [
+        ("alert", 2004),
+        ("incident", 2004),
+        ("vulnerability", 2002),
+        ("recommendation", 2003),
+        ("compliance", 2003),
+        ("attack_path", 2004),
+        ("secure_score", 2004),
+        ("secure_score_control", 2004),
+    ],
+)
+def test_each_kind_has_its_class(kind: str, uid: int) -> None:
+    """What OCSF has no class for is a Detection Finding."""
+    assert finding(a_finding(kind=kind))["class_uid"] == uid
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [("Critical", 5), ("High", 4), ("Medium", 3), ("Low", 2), ("Informational", 1), (None, 99)],
+)
+def test_severity_says_how_loud(severity: str | None, expected: int) -> None:
+    """What is not known is Other, which is above all others, and says what was written."""
+    found = finding(a_notice(severity=severity, severity_written="Awful"))
+    assert (found["severity_id"], found["severity"]) == (expected, severity or "Awful")
+    assert finding(a_notice(severity=severity, severity_written=None))["severity_id"] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "activity", "expected"),
+    [
+        (Change.OPENED, "New", 1, (1, "New")),
+        (Change.OPENED, None, 1, (1, "New")),
+        (Change.UPDATED, "InProgress", 2, (2, "In Progress")),
+        (Change.UPDATED, "In progress", 2, (2, "In Progress")),
+        (Change.RESOLVED, "Resolved", 3, (4, "Resolved")),
+        (Change.RESOLVED, "Healthy", 3, (4, "Resolved")),
+        (Change.RESOLVED, None, 3, (4, "Resolved")),
+        (Change.RESOLVED, "Dismissed", 3, (3, "Suppressed")),
+    ],
+)
+def test_a_change_is_an_activity_and_a_status(
+    change: Change, status: str | None, activity: int, expected: tuple[int, str]
+) -> None:
+    """Opened creates, updated updates, resolved closes; what Defender wrote stands beside."""
+    found = finding(a_notice(status=status), change)
+    assert found["activity_id"] == activity
+    assert (found["status_id"], found["status"]) == expected
+    assert found.get("status_detail") == status
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("Unhealthy", (3, "Fail")),
+        ("Healthy", (1, "Pass")),
+        ("Failed", (3, "Fail")),
+        ("Passed", (1, "Pass")),
+        ("NotApplicable", (99, "NotApplicable")),
+        (None, (0, "Unknown")),
+    ],
+)
+def test_compliance_passes_or_fails(status: str | None, expected: tuple[int, str]) -> None:
+    """What neither passes nor fails says what it is."""
+    told = finding(a_finding(status=status))["compliance"]
+    assert (told["status_id"], told["status"]) == expected
+
+
+def test_a_finding_is_known_by_defenders_id_and_a_signal_by_its_key() -> None:
+    """Both stay the same over all turns; the delivery and the turn are those of this message."""
+    told = finding(a_notice(turn=7), Change.UPDATED)
+    assert told["finding_info"]["uid"] == a_notice().id
+    metadata = told["metadata"]
+    assert (metadata["correlation_uid"], metadata["uid"], metadata["sequence"]) == (a_notice().key, "delivery-1", 7)
+    assert metadata["version"] == VERSION
+
+
+def test_times_are_milliseconds() -> None:
+    """The time is when the state held, else when it began, else when it is sent."""
+    assert finding(a_notice(changed="2026-11-24T12:00:00.125Z"))["time"] == 1_795_521_600_125
+    assert finding(a_notice(changed=None))["time"] == 1_795_521_480_000
+    assert finding(a_notice(changed=None, started=None))["time"] == int(NOW.timestamp() * 1_000)
+
+
+def test_a_technique_stands_beside_the_only_tactic() -> None:
+    """Of several tactics nobody says which a technique belongs to, so that each stands alone."""
+    (first, second) = finding(NOTICES["alert"])["finding_info"]["attacks"]
+    assert first["tactic"]["uid"] == second["tactic"]["uid"] == "TA0006"
+    assert (first["technique"]["uid"], first["sub_technique"]["uid"]) == ("T1110", "T1110.001")
+    assert "sub_technique" not in second
+    attacks = finding(NOTICES["incident"])["finding_info"]["attacks"]
+    assert [sorted(one) for one in attacks] == [["tactic", "version"]] * 2 + [["technique", "version"]]
+
+
+def test_observables_hold_what_other_events_hold_too() -> None:
+    """A hash without its algorithm, a command line without its number, and no count of what was left out."""
+    told = finding(NOTICES["alert"])
+    found = {(one["type"], one["value"]) for one in told["observables"]}
+    assert found >= {("Hash", "abc"), ("Command Line", "php -r 1"), ("Hostname", "a"), ("Hostname", "b")}
+    assert not any("more" in value for _, value in found)
+    assert told["evidences"][0]["data"]["hosts"] == ["a", "b", "... and 3 more"]
+    assert {one["name"].rpartition(".")[2] for one in told["observables"]} == set(OBSERVABLES)
+
+
+def test_a_vulnerability_is_named_by_its_cves() -> None:
+    """Each CVE that type and title name is one, once; where they name none, the scanner's own name counts."""
+    told = finding(a_finding(kind="vulnerability", type="cve-2026-1111", title="CVE-2026-1111, CVE-2026-22222"))
+    assert [one["cve"]["uid"] for one in told["vulnerabilities"]] == ["CVE-2026-1111", "CVE-2026-22222"]
+    told = finding(a_finding(kind="vulnerability", type="qualys-1", title="Old openssl"))
+    assert [one["advisory"] for one in told["vulnerabilities"]] == [{"uid": "qualys-1"}]
+
+
+def test_an_account_of_another_cloud_is_not_called_a_subscription() -> None:
+    """The provider is what Defender says; nothing else about an account elsewhere is known."""
+    assert finding(a_notice())["cloud"]["account"]["type"] == "Azure Subscription"
+    told = finding(a_notice(cloud="AWS"))
+    assert told["cloud"] == {"provider": "AWS"}
+    assert told["unmapped"]["subscription"] == a_notice().subscription
+
+
+@pytest.mark.parametrize("name", NOTICES)
+def test_nothing_that_a_notice_says_is_left_out(name: str) -> None:
+    """Whatever text our own body holds stands somewhere in the finding."""
+    notice = NOTICES[name]
+    document = document_of(a_delivery(notice), notice)
+    unwritten = {"started", "ended"}  # which are told in milliseconds
+    told = orjson.dumps(finding(notice)).decode()
+    for field, value in document.items():
+        if isinstance(value, str) and field not in unwritten:
+            assert orjson.dumps(value).decode() in told, field
+    for values in document["evidence"].values():
+        assert all(orjson.dumps(value).decode() in told for value in values)
+
+
+@pytest.mark.parametrize("kind", ["alert", "vulnerability", "recommendation"])
+@pytest.mark.parametrize("limit", [6_000, 20_000, 60_000, 200_000])
+def test_a_finding_of_what_was_cut_is_a_finding(kind: str, limit: int) -> None:
+    """However short a huge notice is cut, it is whole in its form, and shows that it was cut."""
+    techniques = tuple(f"T{number}" for number in range(1_000, 1_600))
+    notice = a_huge_notice(kind=kind, techniques=techniques)
+    document = document_of(a_delivery(notice), notice)
+    cut = fitted(document, limit, lambda one: json_size(message_of(one, "delivery-1", NOW)))
+    message = dict(orjson.loads(orjson.dumps(message_of(cut, "delivery-1", NOW))))
+    assert problems_in(message["data"]) == []
+    assert json_size(message) <= limit
+    assert message["data"]["unmapped"]["cut"]["techniques"][0].endswith(" more]")
+
+
+def test_a_message_is_a_cloudevent() -> None:
+    """It has what CloudEvents 1.0 requires, and is the same at every attempt."""
+    notice = a_notice()
+    document = document_of(a_delivery(notice), notice)
+    message = message_of(document, "delivery-1", NOW)
+    assert {name: value for name, value in message.items() if name != "data"} == {
+        "specversion": "1.0",
+        "id": "delivery-1",
+        "source": "/alert-router/cwpp",
+        "type": "alert-router.alert.opened",
+        "subject": notice.key,
+        "time": "2026-11-24T12:00:00+00:00",
+        "datacontenttype": "application/json",
+        "dataschema": "https://schema.ocsf.io/1.5.0/classes/detection_finding",
+    }
+    assert message_of(document, "delivery-1", NOW + timedelta(hours=1)) == message

@@ -1,0 +1,60 @@
+"""A receiver of OCSF findings behind a gateway: it verifies, drops what it has seen, and keeps the state of findings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from router.cli.demo.soc.accounts import Account
+from router.cli.demo.soc.webhook import PATH, Webhook
+
+BODY_LIMIT = 20_000  # bytes
+CLOSED = 3
+
+
+class Findings(Webhook):
+    """A receiver that takes a message once, and lets an older state of a finding change nothing.
+
+    `key` is what the gateway wants in `x-api-key`.
+    """
+
+    name = "findings"
+
+    def __init__(self, account: Account, key: str, clock: Any) -> None:
+        super().__init__([account], clock=clock)
+        self._key = key
+        self.seen: Counter[str] = Counter()
+        self.findings: dict[str, dict[str, Any]] = {}
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Gives the receiver's path, behind its gateway."""
+        return (web.post(PATH, self._through_the_gateway),)
+
+    @property
+    def open(self) -> list[str]:
+        """The findings that are not closed."""
+        return [key for key, one in self.findings.items() if one["activity_id"] != CLOSED]
+
+    async def _through_the_gateway(self, request: web.Request) -> web.Response:
+        if request.headers.get("x-api-key") != self._key:
+            return self.error(403, "no such key")
+        if request.content_type != "application/cloudevents+json":
+            return self.error(415, "no CloudEvent")
+        body = await request.read()
+        if len(body) > BODY_LIMIT:
+            return self.error(413, "body above 20 KB")
+        answer = await self._receive(request)
+        if answer.status == 204:
+            self._take(orjson.loads(body))
+        return answer
+
+    def _take(self, message: dict[str, Any]) -> None:
+        self.seen[message["id"]] += 1
+        finding = message["data"]
+        known = self.findings.get(message["subject"])
+        if known is None or known["metadata"]["sequence"] < finding["metadata"]["sequence"]:
+            self.findings[message["subject"]] = finding
