@@ -33,10 +33,14 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """The row as texts."""
-        measured = "-" if math.isnan(self.measured) else f"{self.measured:.3g} {self.unit}"
+        measured = "-" if math.isnan(self.measured) else f"{_written(self.measured)} {self.unit}"
         bound = "at least" if self.at_least else "at most"
-        must = f"{bound} {self.limit:.3g} {self.unit}" if self.limit is not None else "-"
+        must = f"{bound} {_written(self.limit)} {self.unit}" if self.limit is not None else "-"
         return self.what, measured, must, self.verdict, self.seen
+
+
+def _written(number: float) -> str:
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
 
 
 HEADINGS = ("what", "measured", "must reach", "verdict", "seen in this run")
