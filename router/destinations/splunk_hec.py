@@ -24,26 +24,21 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import orjson
 from pydantic import ConfigDict, Field
 
-from router.destinations.answers import error_for, excerpt_of, words_in
 from router.destinations.base import JSON, secret_named
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.documents import object_of
+from router.destinations.splunk_answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
 from router.destinations.text import fitted, json_bytes, json_size, packed
 from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
-NAME = "splunk_hec"
 REQUEST_LIMIT = 900_000  # bytes; ours: max_content_length is 800 MB by default, and was 1 MB
 EVENT_LIMIT = 100_000  # bytes; ours: maxEventSize is 5 MB by default, and a source type's TRUNCATE less
 _SMALL_EVENT = 10_000  # bytes of an event that was too large by itself, on its last try
-
-_TAKEN = 0
-_ABOUT_ONE_EVENT = frozenset({5, 6, 12, 13, 15})
-_ABOUT_ALL = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16, 21, 22})
 
 type Text = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -91,13 +86,6 @@ class _Event(NamedTuple):
     line: bytes
 
 
-class _Reply(NamedTuple):
-    """What Splunk says in an answer: its code, and at which event it stopped."""
-
-    code: int | None
-    number: int | None
-
-
 class SplunkHec:
     """Writes events."""
 
@@ -131,7 +119,7 @@ class SplunkHec:
                 error: DeliveryError | None = failed
                 again: list[Sequence[_Event]] = []
             else:
-                error = _find_error(answer, attempts[0])
+                error = find_error(answer, attempts[0])
                 again = _to_send_again(together, answer) if isinstance(error, Rejected) else []
             if again:
                 waiting.extend(again)
@@ -182,29 +170,12 @@ def _line(envelope: dict[str, Any], limit: int) -> bytes:
     return json_bytes({**envelope, "event": fitted(envelope["event"], room)})
 
 
-def _find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
-    """What an answer means; Splunk's own code counts for more than the status around it."""
-    code = _reply_in(answer).code
-    error = error_for(answer, NAME, attempt)
-    if error is None and code == _TAKEN:
-        return None
-    if isinstance(error, Unavailable):
-        return error
-    said = excerpt_of("; ".join(words_in(answer)), attempt) if code is not None else "no answer of Splunk's"
-    text = f"{NAME}: answered {answer.status} with code {code} ({said})"
-    if code in _ABOUT_ALL:
-        return Unauthorized(f"{text}; check the token, its indexes, and that it needs no acknowledgement")
-    if code in _ABOUT_ONE_EVENT:
-        return Rejected(text, status=answer.status)
-    return error or Unavailable(text)
-
-
 def _to_send_again(events: Sequence[_Event], answer: HttpAnswer) -> list[Sequence[_Event]]:
     """What a refused request leaves to try, in smaller requests; nothing where the refusal stands."""
-    code, number = _reply_in(answer)
+    code, number = reply_in(answer)
     if answer.status == 413:
         return _halves_of(events) if len(events) > 1 else _cut(events[0])
-    if code not in _ABOUT_ONE_EVENT or len(events) == 1:
+    if code not in ABOUT_ONE_EVENT or len(events) == 1:
         return []
     return _around(events, number) if number is not None and number <= len(events) else _halves_of(events)
 
@@ -228,13 +199,3 @@ def _around(events: Sequence[_Event], number: int) -> list[Sequence[_Event]]:
 def _cut(event: _Event) -> list[Sequence[_Event]]:
     line = _line(orjson.loads(event.line), _SMALL_EVENT)
     return [[event._replace(line=line)]] if len(line) < len(event.line) else []
-
-
-def _reply_in(answer: HttpAnswer) -> _Reply:
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        body = None
-    numbers = body if isinstance(body, dict) else {}
-    code, number = (numbers.get(name) for name in ("code", "invalid-event-number"))
-    return _Reply(code if type(code) is int else None, number if type(number) is int and number >= 0 else None)
