@@ -96,13 +96,13 @@ class ClientCredentials(Config):
 
 def _form_of(value: Any) -> str:
     keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, BaseModel) else {}
-    return next((form for form, key in (("bearer", "bearer"), ("oauth", "client_id")) if key in keys), "basic")
+    return next((form for form, key in (("token", "bearer"), ("client", "client_id")) if key in keys), "user")
 
 
 type Auth = Annotated[
-    Annotated[BearerAuth, Tag("bearer")]
-    | Annotated[BasicAuth, Tag("basic")]
-    | Annotated[ClientCredentials, Tag("oauth")],
+    Annotated[BearerAuth, Tag("token")]
+    | Annotated[BasicAuth, Tag("user")]
+    | Annotated[ClientCredentials, Tag("client")],
     Discriminator(_form_of),
 ]
 """How a vendor is told who we are: a token, a user and password, or OAuth 2.0 client credentials."""

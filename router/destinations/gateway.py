@@ -31,12 +31,13 @@ class HeaderAuth(Config):
 
 
 def _form_of(value: Any) -> str:
+    # No form is called like a key, since problems are found by their keys.
     is_header = "header" in value if isinstance(value, dict) else isinstance(value, HeaderAuth)
-    return "header" if is_header else "auth"
+    return "own_header" if is_header else "credentials"
 
 
 type GatewayAuth = Annotated[
-    Annotated[HeaderAuth, Tag("header")] | Annotated[Auth, Tag("auth")], Discriminator(_form_of)
+    Annotated[HeaderAuth, Tag("own_header")] | Annotated[Auth, Tag("credentials")], Discriminator(_form_of)
 ]
 """How a gateway is told who we are."""
 

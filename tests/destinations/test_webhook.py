@@ -209,3 +209,13 @@ def test_a_header_of_the_routers_own_is_a_problem(header: str) -> None:
     example = WebhookConfig.model_json_schema()["examples"][0]
     with pytest.raises(ValidationError, match=r"header|match pattern"):
         WebhookConfig.model_validate(example | {"auth": HEADER | {"header": header}})
+
+
+def test_a_header_written_out_is_a_problem_at_its_own_place() -> None:
+    """The problem is found where the value stands, and does not repeat it."""
+    example = WebhookConfig.model_json_schema()["examples"][0]
+    with pytest.raises(ValidationError, match="never written") as refused:
+        WebhookConfig.model_validate(example | {"auth": HEADER | {"value": "hunter2"}})
+    (problem,) = refused.value.errors()
+    assert [step for step in problem["loc"] if step in ("auth", *HEADER)] == ["auth", "value"]
+    assert "hunter2" not in str(refused.value)

@@ -15,8 +15,10 @@ from router.destinations import (
     jira_forms,
     jsm_ops,
     log_analytics,
+    ocsf,
     pagerduty,
     servicenow,
+    servicenow_events,
     slack,
     splunk_hec,
     teams,
@@ -43,6 +45,7 @@ SECTIONS = {
     "Microsoft Teams": "teams",
     "Splunk": "splunk_hec",
     "ServiceNow": "servicenow",
+    "ServiceNow Event Management": "servicenow_events",
     "Log Analytics and Sentinel": "log_analytics",
     "Webhook": "webhook",
     "File": "file",
@@ -95,6 +98,13 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("teams", "story"): f"{teams.STORY_LIMIT:,} characters",
         ("teams", "fact"): f"{wording.FACT_LIMIT:,} characters",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
+        (
+            "servicenow_events",
+            "source, node, resource, type, metric_name, event_class",
+        ): f"{servicenow_events.NAME_LIMIT:,} characters",
+        ("servicenow_events", "description"): f"{servicenow_events.TEXT_LIMIT:,} characters",
+        ("servicenow_events", "additional_info"): f"{servicenow_events.INFO_LIMIT:,} characters",
+        ("servicenow_events", "each value of additional_info"): f"{servicenow_events.VALUE_LIMIT:,} characters",
         ("splunk_hec", "event"): f"{splunk_hec.EVENT_LIMIT:,} bytes",
         ("splunk_hec", "request"): f"{splunk_hec.REQUEST_LIMIT:,} bytes",
     }
@@ -121,10 +131,21 @@ def test_the_severities_are_those_that_are_sent() -> None:
     assert told == pagerduty.SEVERITIES | {"unknown": "critical"}
     for heading, sent in (
         ("JSM Operations", jsm_ops.PRIORITIES | {"unknown": "P1"}),
+        ("Security Incident Response", servicenow.PRIORITIES | {"Critical": "1", "unknown": "1"}),
         ("Jira", {level.replace("Unknown", "unknown"): name for level, name in jira.PRIORITIES.items()}),
     ):
         rows = PAGE.table(heading, "Defender")
-        assert {level: spans(row["priority"])[0] for row in rows for level in _levels(row)} == sent
+        assert {level: row["priority"].strip("`") for row in rows for level in _levels(row)} == sent
+    for heading, named, sent in (
+        ("ServiceNow Event Management", "ServiceNow", servicenow_events.SEVERITIES | {"unknown": "1"}),
+        (
+            "OCSF findings",
+            "severity_id",
+            {k: str(v) for k, v in (ocsf.SEVERITIES | {"unknown": ocsf.NO_SEVERITY}).items()},
+        ),
+    ):
+        rows = PAGE.table(heading, "Defender")
+        assert {level: row[named].strip("`") for row in rows for level in _levels(row)} == sent
     colours = {
         level: spans(row["colour"])[0] for row in PAGE.table("Microsoft Teams", "Defender") for level in _levels(row)
     }
