@@ -1,0 +1,96 @@
+"""No kind of destination lets a secret out, whatever the other side says back: not in an error, a receipt, a log or a repr."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from router.cli.demo.soc.endpoint import json_answer, served
+from router.deliver import Answers
+from router.deliver.http import Http
+from router.deliver.logs import Logs
+from router.deliver.tokens import Tokens
+from router.destinations import discover
+from tests.destinations import goldens
+from tests.destinations.builders import a_secret, an_attempt, secret_names_in
+from tests.destinations.goldens import CASES
+from tests.secrecy import found_in
+
+STATUSES = (200, 202, 302, 400, 401, 403, 404, 410, 422, 429, 500)
+WORDS = ("message", "detail", "error", "errors", "title", "text", "errorMessages", "error_description", "access_token")
+"""Where vendors put their words, and where one might take them from."""
+
+KINDS = discover()
+EXAMPLES = [
+    (name, example)
+    for name, kind in KINDS.items()
+    for example in kind.Config.model_json_schema()["examples"]
+    if list(secret_names_in(example))
+]
+
+
+class Echo:
+    """Someone who says back all that it is told, and remembers what it was told in confidence."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.confidences: set[str] = set()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.text()
+        self.confidences |= {
+            one.split()[-1] for name, one in request.headers.items() if name.lower() == "authorization"
+        }
+        said = f"{request.path_qs} {dict(request.headers)} {body}"
+        return json_answer(dict.fromkeys(WORDS, said), self.status)
+
+
+def at(address: str, value: Any) -> Any:
+    """An example whose vendor is elsewhere."""
+    match value:
+        case str() if value.startswith("https://"):
+            return address
+        case dict():
+            return {key: at(address, item) for key, item in value.items()}
+        case _:
+            return value
+
+
+@pytest.mark.parametrize(
+    ("name", "example"), EXAMPLES, ids=[f"{name}-{place}" for place, (name, _) in enumerate(EXAMPLES)]
+)
+def test_what_is_said_back_is_not_repeated(
+    name: str, example: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Headers, bodies and addresses, echoed in every word that a vendor explains itself with, under every status."""
+    caplog.set_level(logging.DEBUG)
+    echo, application = Echo(), web.Application()
+    application.router.add_route("*", "/{path:.*}", echo.answer)
+
+    async def run() -> tuple[list[str], dict[str, str]]:
+        async with served(application) as address, Http(ssl.create_default_context()) as http:
+            answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
+            secrets = {one: a_secret(one) for one in secret_names_in(example)}
+            if isinstance(example.get("url"), dict):  # the address itself is the secret
+                secrets[example["url"]["secret"]] = f"{address}/hooks/{a_secret('PATH')}?sig={a_secret('SIG')}"
+            kind = KINDS[name](KINDS[name].Config.model_validate(at(address, example)))
+            said: list[str] = []
+            for echo.status, case in product(STATUSES, CASES):
+                opening = goldens.opening_of(name) if case.has_opening else None
+                attempt = replace(an_attempt(change=case.change, opening=opening), secrets=secrets)
+                (result,) = await answers.converse(kind, [attempt])
+                said += [str(result), repr(result), repr(attempt)]
+            return said, secrets
+
+    said, secrets = asyncio.run(run())
+    hidden = {*secrets.values(), *echo.confidences, a_secret("PATH"), a_secret("SIG")}
+    assert len(said) == 3 * len(STATUSES) * len(CASES)
+    assert not found_in("\n".join([caplog.text, *said]), hidden)
