@@ -53,8 +53,18 @@ class Echo:
         return json_answer(dict.fromkeys(WORDS, said), self.status)
 
 
+def on_loopback(name: str, example: dict[str, Any], address: str) -> dict[str, Any]:
+    """An example whose vendor is at an address, also where it leaves out where that is."""
+    left_out = {
+        field: address
+        for field, about in KINDS[name].Config.model_fields.items()
+        if isinstance(about.default, str) and about.default.startswith("https://")
+    }
+    moved: dict[str, Any] = left_out | at(address, example)
+    return moved
+
+
 def at(address: str, value: Any) -> Any:
-    """An example whose vendor is elsewhere."""
     match value:
         case str() if value.startswith("https://"):
             return address
@@ -81,7 +91,8 @@ def test_what_is_said_back_is_not_repeated(
             secrets = {one: a_secret(one) for one in secret_names_in(example)}
             if isinstance(example.get("url"), dict):  # the address itself is the secret
                 secrets[example["url"]["secret"]] = f"{address}/hooks/{a_secret('PATH')}?sig={a_secret('SIG')}"
-            kind = KINDS[name](KINDS[name].Config.model_validate(at(address, example)))
+            kind = KINDS[name](KINDS[name].Config.model_validate(on_loopback(name, example, address)))
+            assert kind.address().startswith(address)
             said: list[str] = []
             for echo.status, case in product(STATUSES, CASES):
                 opening = goldens.opening_of(name) if case.has_opening else None
