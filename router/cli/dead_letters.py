@@ -53,7 +53,7 @@ def redrive(options: Namespace) -> int:
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
     # What is not dead any more came along with its opening.
     when = (
-        "whoever serves their destinations sends them within a minute" if options.storage else "the next run sends them"
+        "who serves them sends them within a minute" if options.storage else "the next run sends them"
     )
     screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:

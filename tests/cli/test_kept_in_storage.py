@@ -70,7 +70,7 @@ class Both:
         on_files, in_storage = self.house.says(*arguments), self.house.says(*arguments, "--storage")
         assert (on_files.code, on_files.err) == (in_storage.code, in_storage.err)
         sooner = {
-            "the next run sends them": "whoever serves their destinations sends them within a minute",
+            "the next run sends them": "who serves them sends them within a minute",
             "the next run sends what was routed": "what was routed is sent within a minute",
         }
         expected = on_files.out
@@ -138,12 +138,12 @@ def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None
     """Some by the beginning of their ids, or all; each time what is left is the same."""
     both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
     first, second, third, *_ = json.loads(both.say("dead-letters", "list", "--format", "json"))
-    assert both.say("dead-letters", "redrive", *OLD, first["id"][:12]) == "redriven: 1; whoever serves their destinations sends them within a minute\n"
+    assert both.say("dead-letters", "redrive", *OLD, first["id"][:12]) == "redriven: 1; who serves them sends them within a minute\n"
     assert both.say("dead-letters", "discard", second["id"], third["id"], second["id"]) == "discarded: 2\n"
     assert both.say("dead-letters", "redrive").startswith("redrive: name ids, or --all")
     assert both.say("dead-letters", "redrive", *OLD, "xyz").startswith("xyz: is no id")
     assert len(both.say("dead-letters", "list").splitlines()) == 4
-    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 3; whoever serves their destinations sends them within a minute\n"
+    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 3; who serves them sends them within a minute\n"
     assert both.say("dead-letters", "discard", "--all") == "discarded: 0\n"
 
 
@@ -157,7 +157,7 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
         await store.outbox.expire(Lane.TICKET, NOW, NOW)
 
     both.hold(seed)
-    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 12; whoever serves their destinations sends them within a minute\n"
+    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 12; who serves them sends them within a minute\n"
     assert both.say("dead-letters", "list") == "no dead letters\n"
 
 
@@ -168,7 +168,7 @@ def test_many_letters_are_seen_to_at_once(house: House, storage: str) -> None:
     ids = [letter["id"] for letter in letters]
     assert len(set(ids)) == 120
     most = house.says("dead-letters", "redrive", "--storage", *OLD, *ids[:110])
-    assert most.out == "redriven: 110; whoever serves their destinations sends them within a minute\n"
+    assert most.out == "redriven: 110; who serves them sends them within a minute\n"
     assert house.says("dead-letters", "discard", "--storage", "--all").out == "discarded: 10\n"
     assert house.says("dead-letters", "list", "--storage").out == "no dead letters\n"
 
