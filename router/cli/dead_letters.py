@@ -52,9 +52,7 @@ def redrive(options: Namespace) -> int:
     became = Counter(asyncio.run(_redrive(options)))
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
     # What is not dead any more came along with its opening.
-    when = (
-        "who serves them sends them within a minute" if options.storage else "the next run sends them"
-    )
+    when = "who serves them sends them within a minute" if options.storage else "the next run sends them"
     screen().print(f"redriven: {became.total()}; {when}")
     if overtaken:
         screen().print(f"let go: {overtaken}; what was told since leaves nothing to say for them")

@@ -138,12 +138,16 @@ def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None
     """Some by the beginning of their ids, or all; each time what is left is the same."""
     both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
     first, second, third, *_ = json.loads(both.say("dead-letters", "list", "--format", "json"))
-    assert both.say("dead-letters", "redrive", *OLD, first["id"][:12]) == "redriven: 1; who serves them sends them within a minute\n"
+    said = both.say("dead-letters", "redrive", *OLD, first["id"][:12])
+    assert said == "redriven: 1; who serves them sends them within a minute\n"
     assert both.say("dead-letters", "discard", second["id"], third["id"], second["id"]) == "discarded: 2\n"
     assert both.say("dead-letters", "redrive").startswith("redrive: name ids, or --all")
     assert both.say("dead-letters", "redrive", *OLD, "xyz").startswith("xyz: is no id")
     assert len(both.say("dead-letters", "list").splitlines()) == 4
-    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 3; who serves them sends them within a minute\n"
+    assert (
+        both.say("dead-letters", "redrive", *OLD, "--all")
+        == "redriven: 3; who serves them sends them within a minute\n"
+    )
     assert both.say("dead-letters", "discard", "--all") == "discarded: 0\n"
 
 
@@ -157,7 +161,10 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
         await store.outbox.expire(Lane.TICKET, NOW, NOW)
 
     both.hold(seed)
-    assert both.say("dead-letters", "redrive", *OLD, "--all") == "redriven: 12; who serves them sends them within a minute\n"
+    assert (
+        both.say("dead-letters", "redrive", *OLD, "--all")
+        == "redriven: 12; who serves them sends them within a minute\n"
+    )
     assert both.say("dead-letters", "list") == "no dead letters\n"
 
 
