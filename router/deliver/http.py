@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import TracebackType
@@ -68,11 +69,11 @@ class Http:
                 return await self._exchange(request)
         except TimeoutError as fault:
             raise Unavailable(f"no answer within {self._timeout:.0f} s") from fault
-        except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError) as fault:
+        except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as fault:
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
-        headers = {**self._headers(), **request.headers}
+        headers = {"accept-encoding": "identity", **self._headers(), **request.headers}
         asked = httpx.Request(request.method, _parsed(request.url), headers=headers, content=request.body)
         response = await self._transport.handle_async_request(asked)
         try:
@@ -89,9 +90,23 @@ _parsed = lru_cache(maxsize=256)(httpx.URL)
 
 async def _read(response: httpx.Response) -> bytes:
     chunks, size = [], 0
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         chunks.append(chunk)
         size += len(chunk)
         if size >= LARGEST_ANSWER:
             break
-    return b"".join(chunks)[:LARGEST_ANSWER]
+    return _unpacked(
+        b"".join(chunks)[:LARGEST_ANSWER], response.headers.get("content-encoding", "identity").strip().lower()
+    )
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """An answer as it was before it was compressed, though nobody asked for that: a few bytes may stand for very many."""
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise httpx.DecodingError("compressed in a way that was not asked for")
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, LARGEST_ANSWER)
+    except zlib.error as fault:
+        raise httpx.DecodingError("not compressed as it says") from fault

@@ -40,7 +40,8 @@ def settlement_for(claim: Claim, result: Result, now: datetime) -> Settlement:
         case Rejected():
             return _dead(claim, str(result), now)
         case Unauthorized():
-            return _again(claim, str(result), PROBE, now)
+            # Behind its neighbours, so that another one probes next: it may be this one alone that is refused.
+            return _again(claim, str(result), PROBE + timedelta(seconds=claim.number), now)
         case Unavailable(retry_after=float() | int() as wish):
             return _again(claim, str(result), timedelta(seconds=min(max(wish, LEAST), MOST)), now)
         case _:

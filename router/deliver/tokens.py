@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -36,22 +36,33 @@ class _Token:
 
 
 class Tokens:
-    """The tokens of every client; of those who want one at the same time, one fetches it."""
+    """The tokens of every client; of those who want one at the same time one fetches it, and all hear what came of that."""
 
     def __init__(self, http: Http, seconds: Callable[[], float]) -> None:
         self._http = http
         self._seconds = seconds
         self._kept: dict[_Client, _Token] = {}
-        self._turns: defaultdict[_Client, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._under_way: dict[_Client, asyncio.Task[_Token]] = {}
 
     async def find(self, wanted: AccessToken) -> str:
         """The token; raises Unauthorized where the client is refused, and Unavailable where no token came."""
         client = (wanted.url, wanted.client_id, wanted.client_secret, wanted.scope)
-        async with self._turns[client]:
-            kept = self._kept.get(client)
-            if kept is None or kept.value == wanted.refused or self._seconds() >= kept.until:
-                kept = self._kept[client] = await self._fetched(wanted)
+        kept = self._kept.get(client)
+        if kept is None or kept.value == wanted.refused or self._seconds() >= kept.until:
+            # Who waits may be called off, and the others still want it.
+            kept = await asyncio.shield(self._under_way.get(client) or self._begun(client, wanted))
         return kept.value
+
+    def _begun(self, client: _Client, wanted: AccessToken) -> asyncio.Task[_Token]:
+        task = self._under_way[client] = asyncio.create_task(self._fetched(wanted))
+
+        def ended(task: asyncio.Task[_Token]) -> None:
+            del self._under_way[client]
+            if not task.cancelled() and task.exception() is None:
+                self._kept[client] = task.result()
+
+        task.add_done_callback(ended)
+        return task
 
     async def _fetched(self, wanted: AccessToken) -> _Token:
         form = {
@@ -81,6 +92,7 @@ def _read(answer: HttpAnswer, url: str) -> tuple[str, float]:
     if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or not value:
         raise Unavailable(f"{url}: answered 200 without a token")
     try:
-        return value, max(float(lives), 0.0) if lives is not None else UNSAID
+        seconds = float(lives) if lives is not None else UNSAID
     except (TypeError, ValueError):
-        return value, UNSAID
+        seconds = UNSAID
+    return value, max(seconds, 0.0) if math.isfinite(seconds) else UNSAID

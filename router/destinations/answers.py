@@ -27,8 +27,9 @@ _LATER = frozenset({408, 425, 429})
 _CREDENTIALS = frozenset({401, 403})
 _READABLE = 65_536
 _SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
-_QUERY = re.compile(r"\?[^\s=]*=\S*")
+_QUERY = re.compile(r"\?[^\s=?]*=\S*")
 _AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
+_LONGEST_WORDS = 4_096  # characters of a vendor's words that are looked through
 _PIECES = re.compile(r"[/?&=#]")
 _LONG = 16  # characters; an account's id in a path is shorter, and no secret
 _DEPTH = 4
@@ -64,10 +65,10 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
         return min(float(seconds[1]), LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(written)
-    except ValueError:
+        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        return min(max((date - now).total_seconds(), 0.0), LONGEST_WAIT)
+    except (ValueError, OverflowError):
         return None
-    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-    return min(max((date - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 
 def excerpt_of(text: str, attempt: Attempt) -> str:
@@ -75,7 +76,7 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
     told = {form for value in attempt.secrets.values() if value for form in _forms_of(value)}
     for form in sorted(told, key=len, reverse=True):
         text = text.replace(form, "***")
-    text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text))
+    text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text[:_LONGEST_WORDS]))
     return shorten(" ".join(text.split()), EXCERPT)
 
 

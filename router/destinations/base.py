@@ -77,6 +77,14 @@ def secret_named(name: str, attempt: Attempt, kind: str) -> str:
     raise Unauthorized(f"{kind}: the secret {name} has no value; set the app setting of that name")
 
 
+def header_secret(name: str, attempt: Attempt, kind: str) -> str:
+    """The value of a secret that stands in a header; raises Unauthorized where it has none, or one that no header takes."""
+    value = secret_named(name, attempt, kind)
+    if value.isascii() and value.isprintable():
+        return value
+    raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")
+
+
 def handle_of(receipt: Receipt | None, name: str) -> str | None:
     """A handle that a receipt brought back, or None."""
     return receipt.handles.get(name) if receipt is not None else None

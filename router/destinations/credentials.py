@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from router.destinations.base import Exchange, secret_named
+from router.destinations.base import Exchange, header_secret, secret_named
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName
 from router.domain.asks import AccessToken, HttpAnswer, HttpRequest
 from router.domain.errors import Unauthorized
@@ -34,7 +34,8 @@ def authorized(request: HttpRequest, auth: Auth, attempt: Attempt, kind: str) ->
     if answer.status == 401:
         token = yield replace(wanted, refused=token)
         answer = yield _bearing(request, f"Bearer {token}")
-    return answer
+    # Nobody further on knows of the token, so nobody would keep it out of what is said of the answer.
+    return replace(answer, body=answer.body.replace(token.encode(), b"***"))
 
 
 def secret_url(secret: SecretName, origin: str, attempt: Attempt, kind: str) -> str:
@@ -65,6 +66,7 @@ def _bearing(request: HttpRequest, authorization: str) -> HttpRequest:
 
 def _authorization(auth: BearerAuth | BasicAuth, attempt: Attempt, kind: str) -> str:
     if isinstance(auth, BearerAuth):
-        return f"Bearer {secret_named(auth.bearer.secret, attempt, kind)}"
+        return f"Bearer {header_secret(auth.bearer.secret, attempt, kind)}"
     user = secret_named(auth.user.secret, attempt, kind) if isinstance(auth.user, SecretName) else auth.user
-    return f"Basic {b64encode(f'{user}:{secret_named(auth.password.secret, attempt, kind)}'.encode()).decode()}"
+    written = f"{user}:{secret_named(auth.password.secret, attempt, kind)}"
+    return f"Basic {b64encode(written.encode('utf-8', 'replace')).decode()}"

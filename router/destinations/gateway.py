@@ -7,14 +7,27 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from router.destinations.base import Exchange, secret_named
+from router.destinations.base import Exchange, header_secret
 from router.destinations.config import Auth, Config, SecretName
 from router.destinations.credentials import authorized
 from router.domain.asks import HttpAnswer, HttpRequest
-from router.domain.errors import Unauthorized
 from router.domain.notices import Attempt
 
-_OURS = frozenset({"content-type", "content-length", "transfer-encoding", "connection", "host", "traceparent"})
+_OURS = frozenset(
+    {
+        "content-type",
+        "content-length",
+        "transfer-encoding",
+        "connection",
+        "content-encoding",
+        "expect",
+        "host",
+        "proxy-authorization",
+        "te",
+        "traceparent",
+        "upgrade",
+    }
+)
 
 
 def _no_header_of_ours(name: str) -> str:
@@ -52,14 +65,7 @@ def through_gateway(
     if auth is not None and not isinstance(auth, HeaderAuth):
         return (yield from authorized(request, auth, attempt, kind))
     if auth is not None:
-        header = {auth.header: _printable(auth.value.secret, attempt, kind)}
+        header = {auth.header: header_secret(auth.value.secret, attempt, kind)}
         request = replace(request, headers={**request.headers, **header})
     answer: HttpAnswer = yield request
     return answer
-
-
-def _printable(name: str, attempt: Attempt, kind: str) -> str:
-    value = secret_named(name, attempt, kind)
-    if value.isascii() and value.isprintable():
-        return value
-    raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")

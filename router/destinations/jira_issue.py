@@ -32,8 +32,13 @@ SETTLED = 60.0
 
 _MOST = 10  # issues that a look-up is shown
 # What only the config decides, so that every issue meets the same refusal.
-_CONFIGURED = frozenset({"project", "issuetype", "priority", "labels"})
-_OF_THE_PROJECT = re.compile(r"field 'project'|not on the appropriate screen", re.IGNORECASE)
+_CONFIGURED = frozenset({"project", "issuetype", "priority"})
+# Whole sentences of Jira's: what they quote may be a text of the alert's.
+_OF_THE_PROJECT = re.compile(
+    r"(?:\w+: )?(?:Field '\w+' cannot be set\. It is not on the appropriate screen, or unknown\."
+    r"|The value '[^']*' does not exist for the field 'project'\.)",
+    re.IGNORECASE,
+)
 # Credentials that do not count are answered as nobody's, with what nobody may see: an empty search, a 404.
 # https://github.com/MrRefactoring/jira.js/issues/418
 _NOBODY = re.compile(r"AUTHENTICATED_FAILED|AUTHENTICATION_DENIED", re.IGNORECASE)
@@ -87,9 +92,7 @@ class Site:
         try:
             body = yield from asked
         except Unavailable as lost:
-            raise Unavailable(
-                str(lost), retry_after=SETTLED if lost.retry_after is None else lost.retry_after
-            ) from lost
+            raise Unavailable(str(lost), retry_after=max(SETTLED, lost.retry_after or 0.0)) from lost
         return _issue_in(body, is_done=False)
 
     def comment(self, issue: Issue, document: Mapping[str, Any], attempt: Attempt) -> Exchange[None]:
@@ -171,7 +174,7 @@ def _find_error(answer: HttpAnswer, attempt: Attempt, *, is_of_the_site: bool) -
 def _is_configured(body: Mapping[str, Any], words: Sequence[str]) -> bool:
     errors = body.get("errors")
     named = errors if isinstance(errors, dict) else {}
-    return not _CONFIGURED.isdisjoint(named) or any(_OF_THE_PROJECT.search(text) for text in words)
+    return not _CONFIGURED.isdisjoint(named) or any(_OF_THE_PROJECT.fullmatch(text) for text in words)
 
 
 def _words_in(body: Mapping[str, Any]) -> Sequence[str]:

@@ -20,6 +20,7 @@ https://docs.opsgenie.com/docs/alerts-and-alert-fields (limits)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
@@ -36,7 +37,7 @@ from router.destinations.text import fitted, json_bytes, shorten
 from router.destinations.wording import account_of, details_of, headline, place_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.errors import DeliveryError, Unavailable
+from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
@@ -52,6 +53,7 @@ _LOUDEST = "P1"
 
 _SOURCE = "Microsoft Defender for Cloud"
 _OVER = "Microsoft Defender for Cloud reports that this is over."
+_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 _KEY_REFUSED = frozenset({401, 402, 403})
 _TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
 
@@ -131,13 +133,19 @@ class JsmOps(OneByOne):
 
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
         """The id of the request that was accepted."""
-        headers = {**JSON, "authorization": f"GenieKey {self._keys.value_of(key, attempt)}"}
+        headers = {**JSON, "authorization": f"GenieKey {self._key_in(key, attempt)}"}
         request = HttpRequest(method="POST", url=f"{self._url}{path}", headers=headers, body=json_bytes(body))
         answer: HttpAnswer = yield request
         error = self._find_error(answer, key, attempt)
         if error is not None:
             raise error
         return _request_in(answer)
+
+    def _key_in(self, name: str, attempt: Attempt) -> str:
+        value = self._keys.value_of(name, attempt)
+        if value.isascii() and value.isprintable():
+            return value
+        raise self._keys.refusal_of(name, Unauthorized(f"{self.name}: a key that cannot stand in a header"), 401)
 
     def _find_error(self, answer: HttpAnswer, key: str, attempt: Attempt) -> DeliveryError | None:
         error = error_for(answer, self.name, attempt)
@@ -208,4 +216,4 @@ def _request_in(answer: HttpAnswer) -> str | None:
     except orjson.JSONDecodeError:
         return None
     request = body.get("requestId") if isinstance(body, dict) else None
-    return request if isinstance(request, str) and request else None
+    return request if isinstance(request, str) and _ID.fullmatch(request) else None

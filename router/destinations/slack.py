@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import batched
 from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict
 
@@ -42,6 +43,8 @@ HEADER_LIMIT = 150  # characters
 TEXT_LIMIT = 3_000  # characters of a section or an element of a context
 _FIELDS = 10  # in one section
 _LINK_LIMIT = 2_000  # characters; ours, so that a link and its words stay one text
+
+_WEBHOOKS = "/services/"
 
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _IN_THE_MARGIN = frozenset({"Id", "Portal", "Sent because"})
@@ -93,6 +96,9 @@ class Slack(OneRequest):
         """The message of a notice."""
         body = json_bytes(_message(self.notice_in(attempt), attempt.delivery))
         url = secret_url(self._url, self._origin, attempt, self.name)
+        if not urlsplit(url).path.startswith(_WEBHOOKS):
+            # A workflow's trigger lives there, too, and would run at each attempt.
+            raise Unauthorized(f"{self.name}: the secret {self._url.secret} is no incoming webhook; set it anew")
         return HttpRequest(method="POST", url=url, headers=JSON, body=body)
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:

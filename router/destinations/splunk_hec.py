@@ -24,7 +24,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import orjson
 from pydantic import ConfigDict, Field
 
-from router.destinations.base import JSON, secret_named
+from router.destinations.base import JSON, header_secret
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.documents import object_of
 from router.destinations.splunk_answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
@@ -129,7 +129,7 @@ class SplunkHec:
         return results
 
     def _request_for(self, events: Sequence[_Event], attempt: Attempt) -> HttpRequest:
-        headers = {**JSON, "authorization": f"Splunk {secret_named(self._token, attempt, NAME)}"}
+        headers = {**JSON, "authorization": f"Splunk {header_secret(self._token, attempt, NAME)}"}
         return HttpRequest(
             method="POST", url=self._url, headers=headers, body=b"\n".join(event.line for event in events)
         )

@@ -16,7 +16,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -149,16 +148,17 @@ class Webhook(OneByOne):
         notice = self.notice_in(attempt)
 
         def message_of(document: Mapping[str, Any]) -> dict[str, Any]:
-            return ocsf.message_of({**document, "key": notice.key}, attempt.delivery.id, attempt.now)
+            return ocsf.message_of({**document, **whole}, attempt.delivery.id, attempt.now)
 
         document = document_of(attempt.delivery, notice)
+        whole = {name: document[name] for name in ("key", "started", "ended", "changed")}
         return json_bytes(message_of(fitted(document, BODY_LIMIT, lambda cut: json_size(message_of(cut)))))
 
     def _signature(self, signed: bytes, attempt: Attempt, secret: SecretName) -> str:
         written = secret_named(secret.secret, attempt, self.name).removeprefix("whsec_")
         try:
             key = b64decode(written + "=" * (-len(written) % 4), validate=True)
-        except binascii.Error:
+        except ValueError:
             key = b""
         if not key:
             raise Unauthorized(f"{self.name}: the secret {secret.secret} is not `whsec_` and base64; set it anew")

@@ -176,6 +176,10 @@ def test_a_destination_that_hangs_keeps_its_share_of_the_slots_and_the_rest_cost
     assert post.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 3}
 
 
+MOMENT = timedelta(seconds=10)
+"""By no more than that what was refused comes after the probe is due."""
+
+
 def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(post: Post) -> None:
     """While it is paused nobody is tried; when the probe is due exactly one is; once it gets through all are."""
     answer: list[Result] = [Unauthorized("401")]
@@ -185,11 +189,11 @@ def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(po
     pointers = post.pointers()
     post.carry(carrier, pointers[0])
     assert post.carry(carrier, *pointers) == []
-    post.clock.now += PROBE
+    post.clock.now += PROBE + MOMENT
     post.carry(carrier, *pointers)
     assert len(kind.attempts) == 2
     answer[0] = Receipt(reference="T")
-    post.clock.now += PROBE
+    post.clock.now += PROBE + MOMENT
     post.carry(carrier, *pointers)
     assert len(kind.attempts) == 3
     post.clock.now += HOUR
@@ -210,7 +214,7 @@ def test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next(post:
     (other,) = post.pointers()
     post.carry(carrier, other)
     answer[0] = Receipt(reference="T")
-    post.clock.now += PROBE
+    post.clock.now += PROBE + MOMENT
     assert post.carry(carrier, stale) == []
     assert told(post.carry(carrier, other)) == [DeliveryState.SENT]
 

@@ -162,10 +162,22 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_probed_by_one(
     drain(store, clock, tickets=refusing)
     assert len(refusing.attempts) == tried + 1
     assert list(asyncio.run(store.outbox.pauses("cwpp"))) == ["tickets"]
-    clock.now += PROBE
+    clock.now += PROBE + timedelta(seconds=10)
     drain(store, clock, tickets=Scripted(sent))
     assert states(store) == {DeliveryState.SENT: 30}
     assert asyncio.run(store.outbox.pauses("cwpp")) == {}
+
+
+def test_one_delivery_that_is_refused_for_itself_keeps_no_other_waiting_for_ever(
+    store: SqliteStore, clock: Clock
+) -> None:
+    """Something on the way may dislike what one alert says, and answer 403 to it alone: another one probes."""
+    owe(store, clock, 30)
+    picky = Scripted(lambda attempt: Unauthorized("403") if attempt.delivery.key == "k0" else sent(attempt))
+    drain(store, clock, tickets=picky)
+    clock.now += PROBE
+    drain(store, clock, tickets=picky)
+    assert states(store) == {DeliveryState.SENT: 29, DeliveryState.OWED: 1}
 
 
 def test_a_probe_that_neither_got_through_nor_was_refused_is_the_only_one(store: SqliteStore, clock: Clock) -> None:

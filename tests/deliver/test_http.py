@@ -66,6 +66,21 @@ def test_a_compressed_answer_is_read() -> None:
     assert ask(compressed).body == b'{"result": []}'
 
 
+def test_an_answer_that_would_become_too_long_is_cut() -> None:
+    """A few bytes of gzip may stand for more than the machine has."""
+
+    async def bomb(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(b"0" * 10_000_000), headers={"Content-Encoding": "gzip"})
+
+    async def double(_: web.Request) -> web.Response:
+        body = gzip.compress(gzip.compress(b"0" * 10_000_000))
+        return web.Response(body=body, headers={"Content-Encoding": "gzip, gzip"})
+
+    assert len(ask(bomb).body) == LARGEST_ANSWER
+    with pytest.raises(Unavailable, match="DecodingError"):
+        ask(double)
+
+
 def test_an_answer_that_is_wrongly_said_to_be_compressed_is_tried_again() -> None:
     """What cannot be read is no answer."""
 

@@ -76,7 +76,13 @@ def test_a_token_is_fetched_once_for_all_who_want_it() -> None:
 
 @pytest.mark.parametrize(
     ("body", "lives"),
-    [({"expires_in": 3600}, 3540), ({"expires_in": "100"}, 50), ({}, 240), ({"expires_in": "x"}, 240)],
+    [
+        ({"expires_in": 3600}, 3540),
+        ({"expires_in": "100"}, 50),
+        ({}, 240),
+        ({"expires_in": "x"}, 240),
+        ({"expires_in": "NaN"}, 240),
+    ],
 )
 def test_a_token_is_kept_until_shortly_before_it_expires(body: dict[str, Any], lives: float) -> None:
     """A minute before, or half its life where that is longer; where nothing is said, five minutes are assumed."""
@@ -99,6 +105,33 @@ def test_a_token_that_was_refused_is_replaced_once_for_all() -> None:
         old = await tokens.find(wanted(url))
         again = await asyncio.gather(*(tokens.find(wanted(url, refused=old)) for _ in range(3)))
         assert again == ["token-2"] * 3
+
+    issuing(act)
+
+
+def test_a_refusal_is_heard_by_all_who_wait_and_asked_for_once() -> None:
+    """Sixteen deliveries with a wrong secret must not lock the client out."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        issuer.status = 401
+        heard = await asyncio.gather(*(tokens.find(wanted(url)) for _ in range(16)), return_exceptions=True)
+        assert {type(one) for one in heard} == {Unauthorized}
+        assert len(issuer.forms) == 1
+
+    issuing(act)
+
+
+def test_who_is_called_off_keeps_nobody_from_the_token() -> None:
+    """The one who began to fetch it may be cancelled."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        first = asyncio.create_task(tokens.find(wanted(url)))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(tokens.find(wanted(url)))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await second == "token-1"
+        assert await tokens.find(wanted(url)) == "token-1"
 
     issuing(act)
 

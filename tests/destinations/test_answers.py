@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import time
 from base64 import b64encode, urlsafe_b64encode
 from datetime import timedelta
 from urllib.parse import quote, quote_plus
@@ -30,6 +31,8 @@ from tests.destinations.builders import NOW, a_delivery, a_secret, an_attempt
         ("999999999", LONGEST_WAIT),
         ("9" * 400, None),
         ("-5", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Tue, 24 Nov 2026 12:01:30 +99999999999999", None),
         ("soon", None),
         ("", None),
     ],
@@ -129,6 +132,14 @@ def test_what_makes_an_address_a_secret_is_not_told_alone(shown: str) -> None:
     error = error_for(HttpAnswer(status=404, body=shown.encode()), "kind", attempt)
     assert error is not None
     assert "EFGH" not in str(error)
+
+
+def test_words_of_any_length_are_looked_through_in_no_time() -> None:
+    """Whoever answers decides what stands there, and every lane of the process waits meanwhile."""
+    began = time.process_time()
+    error_for(HttpAnswer(status=500, body=b"?" * 65_000), "webhook", an_attempt())
+    error_for(HttpAnswer(status=500, body=b"?a" * 32_000), "webhook", an_attempt())
+    assert time.process_time() - began < 2
 
 
 def test_a_server_error_is_worth_another_try() -> None:

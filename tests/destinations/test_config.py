@@ -47,14 +47,19 @@ def test_an_address_is_https_or_loopback(written: str, read: str) -> None:
         "https://exam\nple.com",
         "https://ex\u00e4mple.com",
         "https://[::1",
+        "https://[hunter2]/hook",
+        "https://a..b/hook",
+        f"https://{'a' * 64}.example.com",
+        "https://-a.example.com",
         "example.com",
         "",
     ],
 )
 def test_any_other_address_is_a_problem(written: str) -> None:
     """No plain http to another machine, no user, no query, nothing that a parser might read differently."""
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValidationError) as refused:
         urls.validate_python(written)
+    assert "hunter2" not in refused.value.errors(include_input=False)[0]["msg"]
 
 
 @pytest.mark.parametrize("name", ["A", "PAGERDUTY_ROUTING_KEY", "KEY2"])

@@ -125,7 +125,7 @@ def test_a_refusal_at_any_step_is_told_apart(subject: Subject, case: Case, statu
         assert isinstance(result, expected), (asks[-1], result)
         assert str(result).startswith(f"{subject.kind}: ") or isinstance(asks[-1], AppendLines)
         if isinstance(result, Unavailable) and not isinstance(asks[-1], AppendLines):
-            assert result.retry_after == 7.0
+            assert (result.retry_after or 0) >= 7.0
         if isinstance(result, Rejected):
             assert result.status == status
 

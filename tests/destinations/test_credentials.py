@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from router.destinations.config import SecretName
@@ -45,6 +47,23 @@ def test_a_token_that_was_taken_back_is_replaced_once() -> None:
     assert [type(result) for result in results] == [Receipt]
     asks, results = ask_as_a_client(replied(401), replied(401))
     assert [type(result) for result in results] == [Unauthorized]
+
+
+def test_a_token_that_is_said_back_is_not_repeated() -> None:
+    """It is a secret as well, though no setting holds it."""
+    _, results = ask_as_a_client(replied(403, {"error": {"message": "the token first lacks a scope"}}))
+    assert "lacks a scope" in str(results[0])
+    assert "first" not in str(results[0])
+
+
+@pytest.mark.parametrize("value", ["k\u2013ey", "a\nb", "\udcff"])
+def test_a_token_that_cannot_stand_in_a_header_pauses_the_destination(value: str) -> None:
+    """Somebody can mend it, and nothing is lost meanwhile."""
+    attempt = replace(an_attempt_with(value), secrets={"SN_TOKEN": value})
+    destination = a_destination("servicenow", auth={"bearer": {"secret": "SN_TOKEN"}})
+    asks, results = converse(destination, [attempt], lambda ask: None)
+    assert (asks, [type(result) for result in results]) == ([], [Unauthorized])
+    assert value not in str(results[0])
 
 
 def test_a_client_without_a_secret_asks_nothing() -> None:

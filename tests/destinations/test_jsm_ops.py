@@ -271,3 +271,12 @@ def test_a_key_that_the_vendor_repeats_is_not_shown() -> None:
     said = replied(400, {"message": f"GenieKey {a_secret(DEFAULT)} is odd"})
     _, results = converse(a_destination("jsm_ops"), [an_attempt(secrets=[DEFAULT])], lambda ask: said)
     assert a_secret(DEFAULT) not in str(results[0])
+
+
+def test_what_is_no_id_of_a_request_is_not_kept() -> None:
+    """A receipt is shown to people, and holds what the vendor says of itself in few letters."""
+    attempt = an_attempt(secrets=["JSM_OPS_KEY"])
+    said = {"requestId": f"{a_secret('JSM_OPS_KEY')} and more"}
+    _, results = converse(a_destination("jsm_ops"), [attempt], lambda ask: replied(202, said))
+    assert isinstance(results[0], Receipt)
+    assert "request" not in results[0].handles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -233,3 +234,12 @@ def test_an_address_written_out_is_a_problem() -> None:
         with pytest.raises(ValidationError) as refused:
             a_destination("slack", **config)
         assert "Y2FuYXJ5" not in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["/triggers/T0/1/2", "/", "/workflows/T0/services/"])
+def test_what_is_no_incoming_webhook_is_not_called(path: str) -> None:
+    """A workflow's trigger lives at the same host, and would run at each attempt."""
+    attempt = an_attempt(secrets=())
+    attempt = replace(attempt, secrets={"SLACK_WEBHOOK_URL": f"https://hooks.slack.com{path}"})
+    asks, results = converse(a_destination("slack"), [attempt], lambda ask: None)
+    assert (asks, [type(result) for result in results]) == ([], [Unauthorized])

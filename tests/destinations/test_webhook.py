@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from router.destinations.webhook import BODY_LIMIT, WebhookConfig
+from router.destinations.wording import EVIDENCE
 from router.domain.asks import AccessToken, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized
@@ -118,6 +119,18 @@ def test_a_finding_is_signed_like_any_message() -> None:
     assert request.headers["content-type"] == "application/cloudevents+json"
     assert message["id"] == request.headers["webhook-id"]
     assert problems_in(message["data"]) == []
+
+
+@pytest.mark.parametrize("kind", ["alert", "vulnerability", "recommendation"])
+def test_a_finding_keeps_its_times_however_much_is_cut(kind: str) -> None:
+    """Times with microseconds are longer than what the last cut leaves of a text."""
+    text, at = "\x01" * 5_000, "2026-11-24T12:00:00.123456Z"
+    evidence = Evidence(**dict.fromkeys(EVIDENCE, (text,) * 20))
+    told = {"title": text, "description": text, "remediation": (text,) * 20, "reason": text, "compromised_entity": text}
+    extended = {f"key-{number}": text for number in range(40)}
+    notice = a_notice(kind=kind, changed=at, started=at, ended=at, evidence=evidence, extended=extended, **told)
+    finding = orjson.loads(message_of(an_attempt(notice, secrets=[OLD]), body="ocsf").body)["data"]
+    assert finding["time"] == 1_795_521_600_123
 
 
 @pytest.mark.parametrize("kind", ["alert", "vulnerability", "recommendation"])
