@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from typing import Any, ClassVar
@@ -10,6 +11,8 @@ from router.destinations.answers import error_for
 from router.domain.asks import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Attempt, Notice, Receipt
+
+_HANDLE = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
 JSON = {"content-type": "application/json"}
 
@@ -83,6 +86,11 @@ def header_secret(name: str, attempt: Attempt, kind: str) -> str:
     if value.isascii() and value.isprintable():
         return value
     raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")
+
+
+def is_handle(text: object) -> bool:
+    """Whether a vendor's text is a name of a thing and can stand in a receipt, which people see and stores keep."""
+    return isinstance(text, str) and _HANDLE.fullmatch(text) is not None
 
 
 def handle_of(receipt: Receipt | None, name: str) -> str | None:

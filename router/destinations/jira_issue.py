@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from router.destinations.answers import LONGEST_WAIT, error_for, excerpt_of
-from router.destinations.base import JSON, Exchange
+from router.destinations.base import JSON, Exchange, is_handle
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
 from router.destinations.text import json_bytes
@@ -214,7 +214,10 @@ def _issue(id: str) -> str:
 
 
 def _issue_in(body: Mapping[str, Any], *, is_done: bool) -> Issue:
-    return Issue(str(body["id"]), str(body.get("key") or body["id"]), is_done)
+    id, key = body["id"], body.get("key")
+    if not is_handle(id):
+        raise Unavailable(f"{NAME}: answered with an issue whose id is none; is it a Jira at that address?")
+    return Issue(id, str(key) if is_handle(key) else id, is_done)
 
 
 def _is_done(status: object) -> bool:

@@ -20,7 +20,6 @@ https://docs.opsgenie.com/docs/alerts-and-alert-fields (limits)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
@@ -29,7 +28,7 @@ import orjson
 from pydantic import ConfigDict, Field, model_validator
 
 from router.destinations.answers import error_for
-from router.destinations.base import JSON, Exchange, OneByOne
+from router.destinations.base import JSON, Exchange, OneByOne, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.placeholders import Template, parse
@@ -53,7 +52,6 @@ _LOUDEST = "P1"
 
 _SOURCE = "Microsoft Defender for Cloud"
 _OVER = "Microsoft Defender for Cloud reports that this is over."
-_ID = re.compile(r"[\w-]{1,128}", re.ASCII)
 _KEY_REFUSED = frozenset({401, 402, 403})
 _TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
 
@@ -216,4 +214,4 @@ def _request_in(answer: HttpAnswer) -> str | None:
     except orjson.JSONDecodeError:
         return None
     request = body.get("requestId") if isinstance(body, dict) else None
-    return request if isinstance(request, str) and _ID.fullmatch(request) else None
+    return str(request) if is_handle(request) else None

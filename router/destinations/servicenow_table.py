@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote
 
-from router.destinations.base import Exchange
+from router.destinations.base import Exchange, is_handle
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
 from router.destinations.servicenow_answers import HEADERS, find_error, result_in
@@ -90,5 +90,5 @@ class Table:
 
 def _ticket_in(record: object) -> Ticket:
     columns = record if isinstance(record, dict) else {}
-    texts = {name: value for name, value in columns.items() if isinstance(value, str) and value}
+    texts = {name: value for name, value in columns.items() if is_handle(value)}
     return Ticket(texts.get("sys_id"), texts.get("number"), texts.get("active") != "false", texts.get("state"))

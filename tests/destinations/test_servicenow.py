@@ -200,6 +200,13 @@ def test_a_resolution_without_a_ticket_is_a_receipt_that_says_so() -> None:
     assert result == Receipt(reference="no open ticket, nothing to resolve")
 
 
+def test_what_is_no_name_of_a_ticket_is_not_kept() -> None:
+    """A receipt is shown to people, and an instance may put anything into a column."""
+    _, result, _ = steps(opened(), NONE, shown(201, number="INC1 " + "x" * 60_000, sys_id=SYS_ID))
+    assert isinstance(result, Receipt)
+    assert (result.reference, dict(result.handles)) == (None, {"sys_id": SYS_ID})
+
+
 def test_a_data_policy_is_about_one_ticket() -> None:
     """A 403 from a data policy fails one delivery; it does not pause the destination."""
     said = {
