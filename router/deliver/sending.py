@@ -50,6 +50,7 @@ class Sending:
                 now=self._clock(),
                 secrets=self._secrets,
                 opening=claim.opening,
+                since=claim.born,
             )
             for claim in claims
         ]

@@ -159,7 +159,7 @@ class Jira(OneByOne):
                 retry_after=SETTLED,
             )
         match attempt.delivery.change:
-            case Change.OPENED if issue is not None and attempt.number == 1:
+            case Change.OPENED if issue is not None and _was_there_before(issue, attempt):
                 yield from self._issues.comment(issue, rich_account_of(notice, "Opened again. "), attempt)
             case Change.UPDATED if issue is not None:
                 yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
@@ -228,7 +228,16 @@ def _may_be_too_early(attempt: Attempt) -> bool:
     or by an update, where people had finished the opening's issue."""
     delivery = attempt.delivery
     follows_at_once = attempt.opening is not None and delivery.turn == delivery.opened + 1
-    return delivery.change is not Change.OPENED and not follows_at_once and attempt.number < _SURE
+    # Attempts may also have failed for another reason, seconds apart.
+    is_recent = attempt.since is not None and (attempt.now - attempt.since).total_seconds() < 2 * SETTLED
+    is_sure = attempt.number >= _SURE and not is_recent
+    return delivery.change is not Change.OPENED and not follows_at_once and not is_sure
+
+
+def _was_there_before(issue: Issue, attempt: Attempt) -> bool:
+    """Whether an issue is not of this delivery's own making: a first attempt can have made none, a later one no older one."""
+    is_older = issue.created is not None and attempt.since is not None and issue.created < attempt.since
+    return attempt.number == 1 or is_older
 
 
 def _label_of(notice: Notice) -> str:

@@ -51,6 +51,7 @@ class Issue(NamedTuple):
     id: str
     key: str
     is_done: bool
+    created: datetime | None = None
 
 
 class Transition(NamedTuple):
@@ -78,13 +79,15 @@ class Site:
     def read(self, id: str, attempt: Attempt) -> Exchange[Issue | None]:
         """The issue as it is now, or None where it was deleted or may not be seen."""
         try:
-            body = yield from self._ask("GET", f"{_issue(id)}?fields=status", attempt, told="id")
+            body = yield from self._ask("GET", f"{_issue(id)}?fields=status,created", attempt, told="id")
         except Rejected as refused:
             if refused.status == 404:
                 return None
             raise
-        fields = body.get("fields")
-        return _issue_in(body, is_done=_is_done(fields.get("status") if isinstance(fields, dict) else None))
+        found = body.get("fields")
+        fields = found if isinstance(found, dict) else {}
+        issue = _issue_in(body, is_done=_is_done(fields.get("status")))
+        return issue._replace(created=_find_instant(fields.get("created")))
 
     def create(self, fields: Mapping[str, Any], attempt: Attempt) -> Exchange[Issue]:
         """A new issue. Where it is not known whether it was made, it is tried again when a search would find it."""
@@ -218,6 +221,15 @@ def _issue_in(body: Mapping[str, Any], *, is_done: bool) -> Issue:
     if not is_handle(id):
         raise Unavailable(f"{NAME}: answered with an issue whose id is none; is it a Jira at that address?")
     return Issue(id, str(key) if is_handle(key) else id, is_done)
+
+
+def _find_instant(written: object) -> datetime | None:
+    """A time as Jira writes it, `2026-11-24T12:00:00.000+0000`."""
+    try:
+        time = datetime.fromisoformat(written) if isinstance(written, str) else None
+    except ValueError:
+        return None
+    return time if time is not None and time.tzinfo is not None else None
 
 
 def _is_done(status: object) -> bool:

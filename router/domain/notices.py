@@ -157,6 +157,7 @@ class Attempt:
     """One try at one delivery: all that a destination may know.
 
     `number` counts from 1. `opening` is the receipt of the delivery that opened the signal here, where there is one.
+    `since` is since when the delivery is owed.
     """
 
     delivery: Delivery
@@ -164,3 +165,4 @@ class Attempt:
     now: datetime
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     opening: Receipt | None = None
+    since: datetime | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,9 +33,9 @@ WENT = replied(204)
 TO_DO, DONE = ("To Do", "new"), ("Done", "done")
 
 
-def shown(status: tuple[str, str] = TO_DO, id: str = "10042", key: str = "SEC-7") -> Answer:
+def shown(status: tuple[str, str] = TO_DO, id: str = "10042", key: str = "SEC-7", created: object = None) -> Answer:
     """An issue in a status, as it is read."""
-    return replied(200, {"id": id, "key": key, "fields": {"status": a_status(*status)}})
+    return replied(200, {"id": id, "key": key, "fields": {"status": a_status(*status), "created": created}})
 
 
 def a_status(name: str, category: str) -> dict[str, Any]:
@@ -107,6 +109,34 @@ def test_an_open_issue_of_an_earlier_life_is_told_that_the_signal_is_back() -> N
     assert asked == ["POST search/jql", "GET issue/10042", "POST issue/10042/comment"]
     assert "Opened again" in str(written)
     assert isinstance(result, Receipt)
+
+
+@pytest.mark.parametrize(
+    ("created", "is_told"),
+    [
+        ("2026-11-24T10:59:59.000+0000", True),
+        ("2026-11-24T12:59:59.999+0200", True),
+        ("2026-11-24T11:00:00.000+0000", False),
+        ("soon", False),
+        (None, False),
+    ],
+)
+def test_an_older_issue_is_told_at_whichever_attempt_gets_through(created: object, is_told: bool) -> None:
+    """The comment of the first attempt may have failed; an issue that came since may be of this delivery's own making."""
+    attempt = replace(opened(number=2), since=datetime(2026, 11, 24, 11, tzinfo=UTC))
+    answers = [FOUND, shown(created=created), *([COMMENTED] if is_told else [])]
+    asked, result, _ = steps(attempt, *answers)
+    assert isinstance(result, Receipt)
+    assert ("POST issue/10042/comment" in asked) is is_told
+
+
+@pytest.mark.parametrize(("seconds", "is_sure"), [(6, False), (119, False), (120, True)])
+def test_attempts_that_failed_seconds_apart_do_not_make_it_sure(seconds: int, is_sure: bool) -> None:
+    """What an update before may have made is looked for until the index has it, whatever else went wrong meanwhile."""
+    attempt = later(Change.UPDATED, opening=None)
+    attempt = replace(attempt, number=3, since=NOW - timedelta(seconds=seconds))
+    _, result, _ = steps(attempt, NONE, *([CREATED] if is_sure else []))
+    assert isinstance(result, Receipt if is_sure else Unavailable)
 
 
 def test_what_the_index_still_has_as_open_is_read_first() -> None:

@@ -54,6 +54,7 @@ class Issue:
     status: Status = TO_DO
     comments: list[str] = field(default_factory=list)
     resolution: str | None = None
+    created: str = "2026-11-24T12:00:30.000+0000"
 
     @property
     def is_open(self) -> bool:
@@ -174,7 +175,9 @@ class Jira(Endpoint):
 
     async def _read(self, request: web.Request) -> web.Response:
         issue = self._issue_of(request)
-        return json_answer({"id": issue.id, "key": issue.key, "fields": {"status": _shown(issue.status)}})
+        return json_answer(
+            {"id": issue.id, "key": issue.key, "fields": {"status": _shown(issue.status), "created": issue.created}}
+        )
 
     async def _comment(self, request: web.Request) -> web.Response:
         issue = self._issue_of(request)
