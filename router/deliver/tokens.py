@@ -70,7 +70,7 @@ class Tokens:
             "client_id": wanted.client_id,
             "client_secret": wanted.client_secret,
         }
-        body = urlencode(form | ({"scope": wanted.scope} if wanted.scope else {})).encode()
+        body = urlencode(form | ({"scope": wanted.scope} if wanted.scope else {}), errors="replace").encode()
         began = self._seconds()
         answer = await self._http.send(HttpRequest(method="POST", url=wanted.url, headers=_FORM, body=body))
         if answer.status in _LATER or answer.status >= 500:

@@ -83,9 +83,14 @@ def secret_named(name: str, attempt: Attempt, kind: str) -> str:
 def header_secret(name: str, attempt: Attempt, kind: str) -> str:
     """The value of a secret that stands in a header; raises Unauthorized where it has none, or one that no header takes."""
     value = secret_named(name, attempt, kind)
-    if value.isascii() and value.isprintable():
+    if fits_header(value):
         return value
     raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")
+
+
+def fits_header(value: str) -> bool:
+    """Whether a text can stand in a header."""
+    return value.isascii() and value.isprintable()
 
 
 def is_handle(text: object) -> bool:

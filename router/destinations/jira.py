@@ -9,15 +9,15 @@ a read does not lag; that is why nothing is asked to be reconciled. Two delivere
 make two.
 
 An issue that is done does not count: a signal that comes back opens a new one. An update is a comment, and a new issue
-where people have finished the old one. An open issue that a first attempt finds is one that could not be taken to done
-when its signal was over; it is told that the signal is back.
+where people have finished the old one. An open issue that a first attempt finds, or one that is older than its delivery,
+is one that could not be taken to done when its signal was over; it is told that the signal is back.
 
 A resolution for which no transition to a done status is open leaves a comment, so that who works the issue knows, and
 is a dead letter, so that who owns the workflow knows.
 
 Retried: no answer, 408, 409 (another transition is under way), 425, 429, 5xx, a success that is no JSON of Jira's. A 400
-about what only the config decides (project, issue type, priority, labels, a field that no screen has) pauses the
-destination, as do a 404 of the search and an answer that was given to nobody because the token is over.
+about what only the config decides (project, issue type, priority, a field that no screen has) pauses the destination, as do
+a 404 of the search and an answer that was given to nobody because the token is over.
 Truncated: summary and texts of `fields` at 255 characters; description and comments where their JSON passes 32,767 bytes.
 
 https://developer.atlassian.com/cloud/jira/platform/rest/v3/

@@ -28,7 +28,7 @@ import orjson
 from pydantic import ConfigDict, Field, model_validator
 
 from router.destinations.answers import error_for
-from router.destinations.base import JSON, Exchange, OneByOne, is_handle
+from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.placeholders import Template, parse
@@ -141,7 +141,7 @@ class JsmOps(OneByOne):
 
     def _key_in(self, name: str, attempt: Attempt) -> str:
         value = self._keys.value_of(name, attempt)
-        if value.isascii() and value.isprintable():
+        if fits_header(value):
             return value
         raise self._keys.refusal_of(name, Unauthorized(f"{self.name}: a key that cannot stand in a header"), 401)
 

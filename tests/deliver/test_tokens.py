@@ -121,6 +121,15 @@ def test_a_refusal_is_heard_by_all_who_wait_and_asked_for_once() -> None:
     issuing(act)
 
 
+def test_a_secret_of_any_letters_is_sent() -> None:
+    """Whether the client knows it by them is for the server to say."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        assert await tokens.find(wanted(url, client_secret="\udcff\u2013")) == "token-1"
+
+    issuing(act)
+
+
 def test_who_is_called_off_keeps_nobody_from_the_token() -> None:
     """The one who began to fetch it may be cancelled."""
 
