@@ -88,6 +88,40 @@ def test_a_resolution_is_sent_where_an_earlier_one_never_got_through(store: Stor
     assert [one.delivery.turn for one in claim(store)] == [5]
 
 
+def test_of_updates_that_wait_only_the_last_is_told(store: Store) -> None:
+    """Each says all that the one before it says; while the opening is on its way they come to one note."""
+    owe(store, OPENING)
+    (opening,) = claim(store)
+    owe(store, *(a_delivery(turn, Change.UPDATED, opened=1) for turn in (2, 3, 4)))
+    settle(store, opening, DeliveryState.SENT)
+    assert [one.delivery.turn for one in claim(store)] == [4]
+    assert states(store)[DeliveryState.SKIPPED] == 2
+
+
+def test_an_update_that_was_tried_is_tried_again_before_the_next_one(store: Store) -> None:
+    """It may have got through: what follows must not be told before it."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(store, a_delivery(2, Change.UPDATED, opened=1))
+    settle(store, claim(store)[0], DeliveryState.OWED, due=NOW, error="timeout")
+    owe(store, a_delivery(3, Change.UPDATED, opened=1))
+    assert [one.delivery.turn for one in claim(store)] == [2]
+
+
+def test_updates_of_another_opening_are_another_story(store: Store) -> None:
+    """What was updated before a signal was over and came back is no note on what opened then."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT)
+    owe(
+        store,
+        a_delivery(2, Change.UPDATED, opened=1),
+        a_delivery(3, Change.RESOLVED, opened=1),
+        a_delivery(4, opened=4),
+        a_delivery(5, Change.UPDATED, opened=4),
+    )
+    assert [one.delivery.turn for one in claim(store)] == [2]
+
+
 def test_in_the_rows_lane_nothing_is_skipped(store: Store) -> None:
     """Rows are history: each turn has its own."""
     owe(store, a_delivery(lane=Lane.ROWS), a_delivery(3, Change.RESOLVED, lane=Lane.ROWS))

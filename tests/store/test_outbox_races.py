@@ -147,7 +147,10 @@ class Worker:
 
 
 def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: AzureStore, twin: AzureStore) -> None:
-    """Turns are added while workers settle; each pointer that comes too early is made up for by another."""
+    """Turns are added while workers settle; each pointer that comes too early is made up for by another.
+
+    An update may be skipped that another one follows.
+    """
     signals = [f"k{number}" for number in range(6)]
     told: list[tuple[str, int]] = []
     workers = [Worker(store, told) for store in (azure, twin, azure)]
@@ -158,8 +161,9 @@ def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: Az
         await workers[0].work()
 
     run(raced())
-    assert states(azure) == {DeliveryState.SENT: 18}
-    assert {key: [turn for one, turn in told if one == key] for key in signals} == {key: [1, 2, 3] for key in signals}
+    assert states(azure).keys() <= {DeliveryState.SENT, DeliveryState.SKIPPED}
+    by_signal = {key: [turn for one, turn in told if one == key] for key in signals}
+    assert all(turns in ([1, 2, 3], [1, 3]) for turns in by_signal.values()), by_signal
 
 
 async def add_turns(store: AzureStore, signals: Sequence[str]) -> None:

@@ -61,6 +61,15 @@ WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' 
                   AND p.change='resolved' AND p.state='dead')
 """
 
+# An update that was never tried and that another one follows, which says all that it says.
+_SAID_AGAIN = """
+UPDATE deliveries AS d SET state='skipped', settled=?
+WHERE d.stream=? AND d.destination=? AND d.state='owed' AND d.change='updated' AND d.lane IN ('page', 'ticket')
+  AND d.attempts=0 AND d.redriven=0
+  AND EXISTS (SELECT 1 FROM deliveries e WHERE e.key=d.key AND e.destination=d.destination AND e.opened=d.opened
+              AND e.turn>d.turn AND e.change='updated' AND e.state='owed')
+"""
+
 _ENDED = f"? || coalesce('{LAST_TROUBLE}' || error, '')"
 
 # What a destination was told since leaves nothing to say for an older notice: an opening or an update would be stale, and
@@ -123,6 +132,7 @@ class SqliteOutbox:
                 "WHERE destination=? AND key=? AND opened=? AND turn<=? AND state='owed'",
                 (micros(now), destination, key, opened, resolved),
             )
+        db.execute(_SAID_AGAIN, (micros(now), stream, destination))
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Writes down what became of claims, all or none of them."""

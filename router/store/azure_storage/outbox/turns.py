@@ -44,17 +44,34 @@ def is_deadly(one: Stage) -> bool:
 
 
 def unsaid(signal: Collection[Stage]) -> list[Stage]:
-    """What need not be said, in turn order: nobody was told that it opened, so nobody needs to hear that it is over.
+    """What need not be said, in turn order.
 
-    Unless an earlier end never got through: what that one was to close is still open.
+    Nobody was told that it opened, so nobody needs to hear that it is over; unless an earlier end never got through: what
+    that one was to close is still open. And an update that another one follows, which says all that it says.
     """
     ends = [one for one in signal if _is_unsaid(one, signal)]
     skipped = [
         one
         for one in signal
-        if one.state is DeliveryState.OWED and any(one.opened == end.opened and one.turn <= end.turn for end in ends)
+        if one.state is DeliveryState.OWED
+        and (any(one.opened == end.opened and one.turn <= end.turn for end in ends) or _is_said_again(one, signal))
     ]
     return sorted(skipped, key=lambda one: one.turn)
+
+
+def _is_said_again(update: Stage, signal: Iterable[Stage]) -> bool:
+    is_fresh = update.change is Change.UPDATED and not update.attempts and not update.redriven
+    return (
+        is_fresh
+        and update.lane is not Lane.ROWS
+        and any(
+            one.opened == update.opened
+            and one.turn > update.turn
+            and one.change is Change.UPDATED
+            and one.state is DeliveryState.OWED
+            for one in signal
+        )
+    )
 
 
 def _is_unsaid(end: Stage, signal: Collection[Stage]) -> bool:
