@@ -74,8 +74,7 @@ def _with_targets(
         return decision, ()
     names = sorted(known.keys() | set(decision.destinations))
     targets = tuple(
-        Target(name, _lane(name, rulebook), Change.UPDATED if name in known else Change.OPENED, known.get(name, number))
-        for name in names
+        _target(name, Change.UPDATED if name in known else Change.OPENED, row, rulebook, number) for name in names
     )
     if not known:
         return decision, targets
@@ -89,8 +88,18 @@ def _targets_of_resolution(
         never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
         return replace(decision, reason=never, notice=None, destinations=()), ()
     names = sorted(known.keys() | set(decision.destinations))
-    targets = tuple(Target(name, _lane(name, rulebook), Change.RESOLVED, known.get(name, number)) for name in names)
+    targets = tuple(_target(name, Change.RESOLVED, row, rulebook, number) for name in names)
     return replace(decision, destinations=tuple(names)), targets
+
+
+def _target(name: str, change: Change, row: Row | None, rulebook: Rulebook, number: int) -> Target:
+    # A destination that the policy no longer names gets its delivery all the same: it becomes a dead letter that says so.
+    spec = rulebook.destinations.get(name)
+    lane = spec.lane if spec is not None else Lane.TICKET
+    if row is not None and name in row.open:
+        # As it was opened, whatever the policy groups by now.
+        return Target(name, lane, change, row.open[name], name in row.grouped)
+    return Target(name, lane, change, number, spec is not None and spec.is_grouped)
 
 
 def _notice(
@@ -103,7 +112,8 @@ def _notice(
 
 
 def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Turn, now: datetime) -> Row:
-    opened = {target.destination: target.opened for target in turn.targets if target.change is not Change.RESOLVED}
+    told = [target for target in turn.targets if target.change is not Change.RESOLVED]
+    opened = {target.destination: target.opened for target in told}
     held = None
     if decision.suppressed_by and decision.suppressed_until:
         held = Held(
@@ -123,6 +133,7 @@ def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Tur
         turn=turn.number,
         outcome=decision.outcome,
         open={} if resolved else {**before, **opened},
+        grouped=frozenset() if resolved else _grouped(row, told),
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
         intent=turn,
@@ -131,17 +142,16 @@ def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Tur
     )
 
 
+def _grouped(row: Row | None, told: Sequence[Target]) -> frozenset[str]:
+    before = row.grouped if row is not None else frozenset[str]()
+    return before.union(target.destination for target in told if target.grouped)
+
+
 def _later(one: Seen, other: Seen) -> Seen:
     """The times to keep after a state that is not older: each as late as either, so that no replay looks new."""
     changed = max(filter(None, (one.changed, other.changed)), default=None)
     arrival = other.arrival if one.arrival.is_before(other.arrival) else one.arrival
     return Seen(one.changed if one.deleted or other.deleted else changed, arrival, one.deleted)
-
-
-def _lane(name: str, rulebook: Rulebook) -> Lane:
-    # A destination that the policy no longer names gets its delivery all the same: it becomes a dead letter that says so.
-    spec = rulebook.destinations.get(name)
-    return spec.lane if spec is not None else Lane.TICKET
 
 
 def _repeat(sighting: Sighting, code: Code, rulebook: Rulebook, now: datetime) -> RecordEntry:

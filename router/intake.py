@@ -22,6 +22,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.folding import Fold, fold
+from router.gathering import Gatherer
 from router.readings import Message, Reader, Unread
 from router.sightings import Sighting, in_time_order
 
@@ -35,6 +36,7 @@ class Intake:
         self, store: Store, rulebooks: Mapping[Stream, Rulebook], catalogue: Catalogue, only: Stream | None = None
     ) -> None:
         self._store = store
+        self._gatherer = Gatherer(store, rulebooks)
         self._rulebooks = rulebooks
         self._reader = Reader(rulebooks, catalogue, only)
         self._only = only
@@ -76,6 +78,7 @@ class Intake:
     async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
         """Owes what turns owe, and puts them on record."""
         await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
+        await self._gatherer.take(turns, now)
         await self._put_on_record([turn.entry for turn in turns], now)
 
     async def _keep(self, unread: Sequence[Unread], now: datetime) -> dict[str, RecordEntry]:

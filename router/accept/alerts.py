@@ -94,6 +94,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         sample=_is_sample(type, title, description, resource or "", compromised or ""),
         compromised_entity=compromised,
         product=text_in(fields, "productname", "providername"),
+        correlation=text_in(fields, "correlationkey"),
         started=time_in(fields, "starttimeutc", "starttime"),
         ended=time_in(fields, "endtimeutc", "endtime"),
         extended=extended,

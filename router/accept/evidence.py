@@ -19,7 +19,9 @@ def evidence_of(signal: Signal) -> Evidence:
     """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
     lists: dict[str, dict[str, None]] = {}
     for entity in signal.entities:
-        if (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
+        if entity.type in _ALERTS:
+            lists.setdefault("alerts", {}).update(dict.fromkeys(_alert_ids(entity)))
+        elif (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
             lists.setdefault(kept[0], {})[words] = None
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
 
@@ -92,6 +94,16 @@ def _hash(hash: Entity) -> str | None:
 
 def _last_part(resource: str | None) -> str | None:
     return resource.rstrip("/").rpartition("/")[2] or None if resource else None
+
+
+_ALERTS = frozenset({"alert", "securityalert"})
+"""The types under which an incident names its alerts, with their ids in a list as msticpy's Alert entity has them:
+https://msticpy.readthedocs.io/en/latest/api/msticpy.datamodel.entities.alert.html"""
+
+
+def _alert_ids(alert: Entity) -> Iterable[str]:
+    ids = alert.get("SystemAlertIds") or alert.get("SystemAlertId")
+    return [id for id in (ids if isinstance(ids, list) else [ids]) if isinstance(id, str) and id]
 
 
 _KEPT: Mapping[str, tuple[str, Callable[[Entity], str | None]]] = {

@@ -57,6 +57,7 @@ def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook:
         cloud=finding.cloud if finding else None,
         snapshot=finding.snapshot if finding else False,
         respond_by=iso(decision.respond_by),
+        correlation=alert.correlation if alert else None,
         extended={name: str(value) for name, value in signal.extended.items()},
     )
 

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.destinations.wording import EVIDENCE
+from router.destinations.wording import EVIDENCE, group_of
 from router.domain.notices import Delivery, Notice, RecordEntry
 
 _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
     "resource", "resource_type", "resource_group", "subscription", "compromised_entity", "techniques",
     "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
-    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "extended",
+    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "correlation", "extended",
 )  # fmt: skip
 
 
 def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
     """The object of one notice. Every key is always there; what is not known is null, [] or {}.
 
-    `change` (opened, updated, resolved), `key` (the signal key), `turn` and `destination` say which notice it is;
-    `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
-    the rest is as in `router.domain.notices.Notice`.
+    `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
+    it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
+    `group` is null, or {by, total, standing, named, limited} where several signals are told of as one; the rest is as in
+    `router.domain.notices.Notice`.
     """
     owner, evidence = notice.owner, notice.evidence
     return {
@@ -31,6 +32,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         **{name: getattr(notice, name) for name in _FIELDS},
         "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
         "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
+        "group": group_of(notice),
         "owner": {"group": owner.group, "service": owner.service} if owner else None,
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from router.destinations.text import shorten
-from router.domain.notices import Evidence, Notice
+from router.domain.notices import Evidence, Group, Named, Notice
 from router.domain.resources import parse_resource_id
 
 EVIDENCE = tuple(Evidence.__dataclass_fields__)
@@ -17,7 +17,7 @@ FACT_LIMIT = 300
 
 _ITEMS = 20
 _ENDS = frozenset(' <>|"\\')
-_FACTS, _EVIDENCE, _REMEDIATION = 0.4, 0.25, 0.15
+_FACTS, _MEMBERS, _EVIDENCE, _REMEDIATION = 0.4, 0.2, 0.25, 0.15
 """The most that each part of an account may take of it."""
 
 
@@ -36,10 +36,15 @@ def place_of(notice: Notice) -> str:
 
 
 def headline(notice: Notice, limit: int) -> str:
-    """One line of at most `limit` characters: severity, title, place."""
+    """One line of at most `limit` characters: severity, title, place, and of how many signals more it tells."""
     mark = "[Sample] " if notice.sample else ""
-    line = f"{mark}{severity_of(notice)}: {notice.title or notice.type} - {place_of(notice)}"
-    return shorten(" ".join(line.split()), limit)
+    line = f"{mark}{severity_of(notice)}: {_beyond(notice.group)}{notice.title or notice.type} - {place_of(notice)}"
+    others = f" (and {notice.group.total - 1} more)" if notice.group is not None and notice.group.total > 1 else ""
+    return shorten(" ".join(line.split()), limit - len(others)) + others
+
+
+def _beyond(group: Group | None) -> str:
+    return f"Beyond the limit of {dict(group.by)['limit']}: " if group is not None and group.limited else ""
 
 
 def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
@@ -72,6 +77,8 @@ def link_of(notice: Notice, limit: int) -> str | None:
 
 
 def _story_in(notice: Notice, limit: int) -> Iterator[str]:
+    if notice.group is not None:
+        yield shorten(_members_of(notice.group), int(limit * _MEMBERS))
     if notice.remediation:
         yield "What to do:\n" + shorten("\n".join(notice.remediation), int(limit * _REMEDIATION))
     evidence = "\n".join(f"{name}: {_listed(values)}" for name, values in evidence_of(notice).items())
@@ -81,8 +88,41 @@ def _story_in(notice: Notice, limit: int) -> Iterator[str]:
     yield notice.description
 
 
+def _members_of(group: Group) -> str:
+    """Which signals of a group still stand, the latest first."""
+    if not group.standing:
+        return "None stands any longer."
+    places = (f" - {one.place}" if one.place else "" for one in group.named)
+    lines = [
+        f"- {one.severity or 'Unknown'}: {one.title}{place}" for one, place in zip(group.named, places, strict=True)
+    ]
+    unnamed = group.standing - len(lines)
+    return "\n".join(["Still standing:", *lines, *([f"- and {unnamed} more"] if unnamed > 0 else [])])
+
+
+def _words_of(group: Group | None) -> str | None:
+    if group is None:
+        return None
+    alike = ", ".join(f"{name} {value}" for name, value in group.by)
+    return f"{group.total} signals, {group.standing} still stand{f'; alike in {alike}' if alike else ''}"
+
+
 def _joined(parts: Iterable[str], limit: int) -> str:
     return shorten("\n\n".join(parts).rstrip(), limit)
+
+
+def group_of(notice: Notice) -> dict[str, Any] | None:
+    """The signals that a notice tells of as one, with the keys of `router.domain.notices.Group`; None where it is one."""
+    if (group := notice.group) is None:
+        return None
+    names = Named.__dataclass_fields__
+    return {
+        "by": dict(group.by),
+        "total": group.total,
+        "standing": group.standing,
+        "named": [{name: getattr(one, name) for name in names} for one in group.named],
+        "limited": group.limited,
+    }
 
 
 def details_of(notice: Notice) -> dict[str, Any]:
@@ -90,6 +130,7 @@ def details_of(notice: Notice) -> dict[str, Any]:
     owner = notice.owner
     details = {
         "severity": severity_of(notice),
+        "group": group_of(notice),
         "status": notice.status,
         "respond_by": notice.respond_by,
         "resource": notice.resource,
@@ -123,6 +164,7 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
     owner = notice.owner
     facts = {
         "Severity": severity_of(notice),
+        "Group": _words_of(notice.group),
         "Status": notice.status,
         "Resource": notice.resource or notice.compromised_entity,
         "Subscription": notice.subscription,

@@ -25,6 +25,16 @@ def event_uid(signal: str, turn: int) -> str:
     return _digest(signal, str(turn))
 
 
+def group_key(stream: str, destination: str, slot: str, start: str) -> str:
+    """The key of a group of signals at one destination, by what they have in common and when the first one came."""
+    return _digest("group", stream, destination, slot, start)
+
+
+def slot_key(*values: str) -> str:
+    """The key under which the group is found that takes signals of those values now."""
+    return _digest("slot", *values)
+
+
 def kept_id(arrival: str) -> str:
     """The short id under which a quarantined message is kept and called for."""
     return _digest("quarantine", arrival)[:12]

@@ -78,12 +78,16 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One destination that a turn tells, what it is told, and the turn that opened the signal there."""
+    """One destination that a turn tells, what it is told, and the turn that opened the signal there.
+
+    Where it is `grouped`, the signal is told as a member of a group, which has turns of its own.
+    """
 
     destination: str
     lane: Lane
     change: Change
     opened: int
+    grouped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ class Turn:
     trace: str | None = None
 
     def deliveries(self) -> tuple[Delivery, ...]:
-        """The notices that this turn owes to destinations."""
+        """The notices that this turn owes to destinations, but for those that tell of groups."""
         if self.notice is None:
             return ()
         return tuple(
@@ -127,6 +131,7 @@ class Turn:
                 trace=self.trace,
             )
             for target in self.targets
+            if not target.grouped
         )
 
 
@@ -137,7 +142,8 @@ type Version = int | str
 class Row:
     """The ledger's row of one signal.
 
-    `open` maps each destination where the signal is open to the turn that opened it there. `forwarded` says whether any
+    `open` maps each destination where the signal is open to the turn that opened it there, and `grouped` are those of them
+    where it is open as a member of a group. `forwarded` says whether any
     destination was ever told of it. `version` is what the store calls this state of the row, None if it is not stored yet.
     `closed_at` is when it was last seen to be resolved, for retention.
     """
@@ -149,6 +155,7 @@ class Row:
     turn: int
     outcome: Outcome
     open: Mapping[str, int] = field(default_factory=dict)
+    grouped: frozenset[str] = frozenset()
     forwarded: bool = False
     held: Held | None = None
     intent: Turn | None = None

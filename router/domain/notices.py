@@ -37,13 +37,41 @@ class Evidence:
     hashes: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    alerts: tuple[str, ...] = ()
+    """The ids of the alerts that an incident is made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A member of a group as its notices name it."""
+
+    key: str
+    title: str
+    severity: str | None
+    place: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The signals that a notice tells of as one, its own among them.
+
+    `by` says what they have in common, name by name. `total` counts all that ever joined, and `standing` those that still
+    stand; `named` are the latest of these. `limited` says that they are together because the destination opens no more.
+    """
+
+    by: tuple[tuple[str, str], ...]
+    total: int
+    standing: int
+    named: tuple[Named, ...]
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One signal at one turn, as destinations are told of it; whether it opened, updated or resolved is the delivery's.
 
-    `key` is the signal key. Times are ISO 8601 in UTC, as destinations write them.
+    `key` is the signal key, or that of the group which the notice tells of as one; `turn` counts the turns of that key.
+    Times are ISO 8601 in UTC, as destinations write them.
     """
 
     key: str
@@ -84,6 +112,8 @@ class Notice:
     cloud: str | None = None
     snapshot: bool = False
     respond_by: str | None = None
+    correlation: str | None = None
+    group: Group | None = None
     extended: Mapping[str, str] = field(default_factory=dict)
 
 

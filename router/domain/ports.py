@@ -22,6 +22,7 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.errors import HubError
+from router.domain.groups import Board, Cards
 from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
@@ -263,6 +264,30 @@ class Hub(Protocol):
         ...
 
 
+class Groups(Protocol):
+    """The boards of destinations that are told of groups, and the cards on them."""
+
+    async def board(self, stream: str, destination: str) -> Board:
+        """The board of a destination; an empty one where nothing is kept yet."""
+        ...
+
+    async def find(
+        self,
+        stream: str,
+        destination: str,
+        *,
+        members: Collection[str] = (),
+        groups: Collection[str] = (),
+        slots: Collection[str] = (),
+    ) -> Cards:
+        """Those of some cards that are on a board."""
+        ...
+
+    async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
+        """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
+        ...
+
+
 class Record(Protocol):
     """Every decision, kept."""
 
@@ -307,6 +332,8 @@ class Store(Protocol):
 
     @property
     def ledger(self) -> Ledger: ...
+    @property
+    def groups(self) -> Groups: ...
     @property
     def outbox(self) -> Outbox: ...
     @property

@@ -79,15 +79,54 @@ class Ownership:
     owner: Owner
 
 
+class By(StrEnum):
+    """What the signals of a group have in common."""
+
+    ALERT_TYPE = "alert_type"
+    RESOURCE = "resource"
+    SUBSCRIPTION = "subscription"
+    TACTICS = "tactics"
+    ENTITY = "entity"
+    OWNER = "owner"
+    CORRELATION = "correlation"
+    INCIDENT = "incident"
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which signals a destination is told of as one: those alike in `by` that come within a window of the first."""
+
+    by: tuple[By, ...]
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many openings a destination takes within a window; what is beyond joins one summary."""
+
+    most: int
+    window: timedelta
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationSpec:
-    """A destination as the policy names it: its kind, its lane, its checked config, and the secrets it needs by name."""
+    """A destination as the policy names it: its kind, its lane, its checked config, and the secrets it needs by name.
+
+    One that has a `group` or a `limit` is told of groups of signals.
+    """
 
     name: str
     kind: str
     lane: Lane
     config: object
     secrets: tuple[str, ...] = ()
+    group: Grouping | None = None
+    limit: Limit | None = None
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether signals are told here as members of groups."""
+        return self.group is not None or self.limit is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,8 @@ class Signal:
 class Alert(Signal):
     """A runtime detection: something is happening now.
 
-    `plan` is the Defender plan as `az security pricing` calls it, or None where nothing tells.
+    `plan` is the Defender plan as `az security pricing` calls it, or None where nothing tells. Alerts of one
+    `correlation` key are related: https://learn.microsoft.com/rest/api/defenderforcloud/alerts/get
     """
 
     stream: ClassVar[Stream] = Stream.CWPP
@@ -102,6 +103,7 @@ class Alert(Signal):
     sample: bool = False
     compromised_entity: str | None = None
     product: str | None = None
+    correlation: str | None = None
     started: datetime | None = None
     ended: datetime | None = None
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from router.domain.ports import DestinationKind
-from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.complaints import complaints_of, find_sound, hint
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
+from router.rulebook.policy_form import GroupedForm, timedelta_for
 from router.rulebook.problems import Place
 
 RECORD = "record"
@@ -21,6 +22,8 @@ RECORD = "record"
 _SHORTEST_SECRET = 6
 """A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
+
+_ALERTS_ONLY = frozenset({By.CORRELATION, By.INCIDENT})
 
 type KindsByName = Mapping[str, type[DestinationKind]]
 
@@ -35,12 +38,17 @@ def read_destination(
     if faults or not isinstance(entry, dict):
         return None
     kind = kinds[str(entry["kind"])]
+    grouped = find_sound(GroupedForm, _grouped_in(entry)) or GroupedForm()
     return DestinationSpec(
         name=name,
         kind=kind.name,
         lane=kind.lane,
         config=find_sound(kind.Config, _config_in(entry, kind)),
         secrets=tuple(sorted({secret for _, secret in _secrets_in(entry, ())})),
+        group=Grouping(tuple(dict.fromkeys(grouped.group.by)), timedelta_for(grouped.group.window))
+        if grouped.group is not None
+        else None,
+        limit=Limit(grouped.limit.most, timedelta_for(grouped.limit.window)) if grouped.limit is not None else None,
     )
 
 
@@ -58,10 +66,29 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
     refused = list(_complaints(entry, kind))
     yield from refused
     yield from _literal_secrets(entry, {place for place, _ in refused})
+    yield from _grouping_faults(entry, kind, stream)
     if stream is Stream.CSPM and kind.lane is Lane.PAGE:
         yield ("kind",), "pages people, and posture pages nobody; choose a kind for tickets or rows"
     elif name == RECORD and kind.lane is not Lane.ROWS:
         yield ("kind",), "writes no rows, and the record is nothing but rows; choose another kind"
+
+
+def _grouping_faults(
+    entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream
+) -> Iterator[tuple[Place, str]]:
+    written = _grouped_in(entry)
+    yield from complaints_of(GroupedForm, written)
+    if kind.lane is Lane.ROWS:
+        yield from (((key,), "is for pages and tickets; rows are never held back, so remove it") for key in written)
+    grouped = find_sound(GroupedForm, written)
+    if grouped is not None and grouped.group is not None and stream is Stream.CSPM:
+        for place, by in enumerate(grouped.group.by):
+            if by in _ALERTS_ONLY:
+                yield ("group", "by", place), f"is {by}, which only alerts have; no finding would ever be grouped"
+
+
+def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in entry.items() if key in GroupedForm.model_fields}
 
 
 def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[tuple[Place, str]]:
@@ -98,10 +125,11 @@ def _holds_secret(url: str) -> bool:
 
 
 def _config_in(entry: Mapping[str, object], kind: type[DestinationKind]) -> Mapping[str, object]:
-    """What the kind's own model is given: the entry, without `kind` where the model does not know that key."""
-    if "kind" in kind.Config.model_fields:
-        return entry
-    return {key: value for key, value in entry.items() if key != "kind"}
+    """What the kind's own model is given: the entry without what is said of groups, and without `kind` where it knows none."""
+    others = (
+        set(GroupedForm.model_fields) if "kind" in kind.Config.model_fields else {"kind", *GroupedForm.model_fields}
+    )
+    return {key: value for key, value in entry.items() if key not in others}
 
 
 def _secrets_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:

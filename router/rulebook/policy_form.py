@@ -6,14 +6,19 @@ from datetime import timedelta
 from typing import Annotated
 
 from annotated_types import MinLen
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
+from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook.patterns import DURATION, NAME
-from router.rulebook.when_form import Form, LevelName, WhenForm, Word
+from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
 type Duration = Annotated[str, StringConstraints(pattern=DURATION)]
+type Bys = Annotated[
+    list[By], MinLen(1), BeforeValidator(listed, json_schema_input_type=By | Annotated[list[By], MinLen(1)])
+]
 
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -45,6 +50,34 @@ class RouteForm(Form):
     """The destinations it adds; none makes it a quiet route."""
     respond_within: Duration | None = None
     """How soon people should answer, counted from the decision; of several routes that match, the shortest counts."""
+
+
+class GroupForm(Form):
+    """Which signals a destination is told of as one."""
+
+    by: Bys
+    """What they have in common; a signal that lacks one of these stands alone. `incident` alone: nothing but what an
+    incident names."""
+    window: Duration
+    """How long after the first one others join it, in days (d), hours (h) or minutes (m)."""
+
+
+class LimitForm(Form):
+    """How much a destination may open."""
+
+    most: Annotated[int, Field(ge=1, le=1000, strict=True)]
+    """Openings in any window; what is beyond joins one summary."""
+    window: Duration
+    """How long the window is, in days (d), hours (h) or minutes (m)."""
+
+
+class GroupedForm(Form):
+    """What a destination's entry says of groups, beside what its kind takes."""
+
+    group: GroupForm | SkipJsonSchema[None] = Field(default=None)
+    """Signals that are told as one: one ticket or page, with the others as notes."""
+    limit: LimitForm | SkipJsonSchema[None] = Field(default=None)
+    """How much it may open; what is beyond is told in one summary."""
 
 
 class PolicyForm(Form):

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from router.domain.rulebook import Lane
 from router.rulebook.attack import AttackForm
 from router.rulebook.destinations import KindsByName
 from router.rulebook.examples import ExamplesForm
 from router.rulebook.owners import OwnersForm
-from router.rulebook.policy_form import PolicyForm
+from router.rulebook.policy_form import GroupedForm, PolicyForm
 from router.rulebook.suppression_form import SuppressionForm
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -34,11 +35,15 @@ def schemas(kinds: KindsByName) -> Mapping[str, dict[str, Any]]:
 
 def _add_kinds(policy: dict[str, Any], kinds: KindsByName) -> None:
     definitions = policy.setdefault("$defs", {})
+    grouped = GroupedForm.model_json_schema()
+    definitions |= grouped["$defs"]
     for name, kind in sorted(kinds.items()):
         entry = kind.Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for inner, schema in entry.pop("$defs", {}).items():
             definitions[f"{name}.{inner}"] = schema
         entry["properties"] = {"kind": {"const": name}, **entry.get("properties", {})}
+        if kind.lane is not Lane.ROWS:
+            entry["properties"] |= grouped["properties"]
         entry["properties"]["kind"] |= {"const": name}
         entry["required"] = sorted({"kind", *entry.get("required", ())})
         definitions[name] = entry

@@ -17,26 +17,27 @@ type Word = Annotated[str, StringConstraints(min_length=1)]
 type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
+    """A list of a value that stands alone."""
     return value if isinstance(value, list) else [value]
 
 
 # Where a list is wanted, one value may stand alone.
 type Words = Annotated[
-    list[Word], MinLen(1), BeforeValidator(_listed, json_schema_input_type=Word | Annotated[list[Word], MinLen(1)])
+    list[Word], MinLen(1), BeforeValidator(listed, json_schema_input_type=Word | Annotated[list[Word], MinLen(1)])
 ]
 type Levels = Annotated[
     list[LevelOrUnknown],
     MinLen(1),
-    BeforeValidator(_listed, json_schema_input_type=LevelOrUnknown | Annotated[list[LevelOrUnknown], MinLen(1)]),
+    BeforeValidator(listed, json_schema_input_type=LevelOrUnknown | Annotated[list[LevelOrUnknown], MinLen(1)]),
 ]
 type Kinds = Annotated[
-    list[Kind], MinLen(1), BeforeValidator(_listed, json_schema_input_type=Kind | Annotated[list[Kind], MinLen(1)])
+    list[Kind], MinLen(1), BeforeValidator(listed, json_schema_input_type=Kind | Annotated[list[Kind], MinLen(1)])
 ]
 type Techniques = Annotated[
     list[TechniqueId],
     MinLen(1),
-    BeforeValidator(_listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
+    BeforeValidator(listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
 ]
 
 

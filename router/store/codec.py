@@ -8,12 +8,15 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter
 
+from router.domain.groups import Board, GroupCard, MemberCard, SlotCard
 from router.domain.ledger import Turn
 from router.domain.notices import Notice, Receipt, RecordEntry
 
-type Storable = Notice | RecordEntry | Turn | Receipt
+type Storable = Notice | RecordEntry | Turn | Receipt | Board | MemberCard | GroupCard | SlotCard
 
-_TYPES: dict[str, type[Any]] = {type.__name__: type for type in (Notice, RecordEntry, Turn, Receipt)}
+_TYPES: dict[str, type[Any]] = {
+    type.__name__: type for type in (Notice, RecordEntry, Turn, Receipt, Board, MemberCard, GroupCard, SlotCard)
+}
 
 
 def encode(value: Storable) -> bytes:

@@ -15,8 +15,8 @@ import orjson
 
 from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.decisions import Change
-from router.domain.notices import Attempt, Receipt
-from tests.destinations.builders import a_notice, an_attempt
+from router.domain.notices import Attempt, Group, Receipt
+from tests.destinations.builders import a_group, a_notice, an_attempt
 from tests.destinations.conversations import Answer, Respond
 
 HERE = Path(__file__).with_name("golden")
@@ -27,11 +27,12 @@ IS_WRITING = os.environ.get("GOLDENS") == "write"
 
 
 class Case(NamedTuple):
-    """A change, and whether the receipt of the opening is known."""
+    """A change, whether the receipt of the opening is known, and whether the notice tells of a group."""
 
     name: str
     change: Change
     has_opening: bool
+    group: Group | None = None
 
 
 CASES = (
@@ -40,6 +41,7 @@ CASES = (
     Case("resolved", Change.RESOLVED, True),
     Case("updated_without_opening", Change.UPDATED, False),
     Case("resolved_without_opening", Change.RESOLVED, False),
+    Case("joined", Change.UPDATED, True, a_group()),
 )
 
 
@@ -70,7 +72,7 @@ def attempt_for(kind: str, case: Case, secrets: list[str], **notice: Any) -> Att
     """The attempt that a case is about."""
     turn = 1 if case.change is Change.OPENED else 2
     opening = opening_of(kind) if case.has_opening else None
-    return an_attempt(a_notice(turn=turn, **notice), case.change, secrets=secrets, opening=opening)
+    return an_attempt(a_notice(turn=turn, group=case.group, **notice), case.change, secrets=secrets, opening=opening)
 
 
 def opening_of(kind: str) -> Receipt:

@@ -12,6 +12,7 @@ import yaml
 
 from router.cli import main
 from router.destinations import discover
+from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
@@ -92,6 +93,11 @@ def test_an_example_of_a_key_loads_where_signals_have_it(row: dict[str, str], ru
 
 def _to(stream: str) -> list[str]:
     return ["oncall"] if stream == "cwpp" else ["backlog"]
+
+
+def test_what_signals_of_a_group_have_in_common_is_listed() -> None:
+    """The words are those that `by` takes, in the same order."""
+    assert column(PAGE.table("Groups and limits", "`by`"), "`by`") == list(By)
 
 
 def test_the_keys_of_a_policy_are_listed() -> None:

@@ -85,7 +85,7 @@ async def _held_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
 
 async def row_of(entity: Entity, bodies: Bodies) -> Row:
     """A row as it was written, without what it holds."""
-    resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, open, forwarded = (
+    resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, open, grouped, forwarded = (
         orjson.loads(await bodies.read(entity["known"]))
     )
     return Row(
@@ -96,6 +96,7 @@ async def row_of(entity: Entity, bodies: Bodies) -> Row:
         turn=entity["turn"],
         outcome=Outcome(entity["outcome"]),
         open=open,
+        grouped=frozenset(grouped),
         forwarded=forwarded,
         intent=decode("Turn", await bodies.read(entity["intent"])) if entity["unfinished"] else None,
         closed_at=find_instant(entity["closed_at"]),
@@ -131,6 +132,7 @@ def _known(row: Row) -> bytes:
             sorting(seen.arrival.enqueued),
             seen.deleted,
             dict(row.open),
+            sorted(row.grouped),
             row.forwarded,
         ]
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 
 from router.domain.keeping import Purged, Retention
 from router.store.azure_storage.account import Account
 from router.store.azure_storage.bodies import Bodies
+from router.store.azure_storage.groups import AzureGroups
 from router.store.azure_storage.held import HeldIndex
 from router.store.azure_storage.journal import AzureJournal
 from router.store.azure_storage.ledger import AzureLedger
@@ -18,7 +20,7 @@ from router.store.azure_storage.quarantine import AzureQuarantine
 from router.store.azure_storage.record import AzureRecord
 from router.store.azure_storage.tables import Table
 
-TABLES = ("ledger", "held", "deliveries", "record", "quarantine", "journal")
+TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "journal")
 """The tables, by what they hold."""
 
 CONTAINER = "bodies"
@@ -39,6 +41,7 @@ class AzureStore:
         tables, held = self._tables, HeldIndex(self._tables["held"])
         self.ledger = AzureLedger(tables["ledger"], held, self._bodies)
         self._old = LedgerRetention(tables["ledger"], held, self._bodies)
+        self.groups = AzureGroups(tables["groups"])
         self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, separated)
         self.record = AzureRecord(tables["record"], self._bodies)
         self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
@@ -57,11 +60,20 @@ class AzureStore:
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded. Walks everything."""
         bodies = await self._old.let_go(now - retention.held)
-        payloads = await self.outbox.purge(now - retention.payloads, self._old.standing)
-        rows = await self._old.forget(now - retention.resolved, self.outbox.has_any)
+        payloads = await self.outbox.purge(now - retention.payloads, self._standing)
+        await self.groups.forget(now - retention.resolved)
+        rows = await self._old.forget(now - retention.resolved, self._named)
         await self._old.tidy(now - GRACE)
         await self.quarantine.tidy(now - GRACE)
         return Purged(rows=rows, bodies=bodies, payloads=payloads)
+
+    async def _standing(self, keys: Collection[str]) -> Collection[str]:
+        """Those keys of signals and of groups that still stand."""
+        return {*await self._old.standing(keys), *await self.groups.standing(keys)}
+
+    async def _named(self, keys: Collection[str]) -> Collection[str]:
+        """Those signals that a delivery or a card still names."""
+        return {*await self.outbox.has_any(keys), *await self.groups.has_any(keys)}
 
     async def close(self) -> None:
         """Lets go of the account."""

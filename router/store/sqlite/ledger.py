@@ -19,12 +19,12 @@ from router.store.sqlite.schema import instant, micros
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
-    "turn, outcome, open, forwarded, intent, closed_at, version"
+    "turn, outcome, open, grouped, forwarded, intent, closed_at, version"
 )
-_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 19)}) ON CONFLICT DO NOTHING"  # noqa: S608
+_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT DO NOTHING"  # noqa: S608
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
-    "deleted=?, turn=?, outcome=?, open=?, forwarded=?, intent=?, closed_at=?, version=? WHERE key=? AND version=?"
+    "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, version=? WHERE key=? AND version=?"
 )
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
@@ -148,6 +148,7 @@ def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
         row.turn,
         row.outcome.value,
         orjson.dumps(row.open).decode(),
+        orjson.dumps(sorted(row.grouped)).decode(),
         row.forwarded,
         encode(row.intent) if row.intent is not None and with_intent else None,
         micros(row.closed_at),
@@ -157,7 +158,7 @@ def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
 
 def _row(found: Iterable[Any]) -> Row:
     (key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted,
-     turn, outcome, open, forwarded, intent, closed_at, version) = found  # fmt: skip
+     turn, outcome, open, grouped, forwarded, intent, closed_at, version) = found  # fmt: skip
     return Row(
         key=key,
         stream=stream,
@@ -166,6 +167,7 @@ def _row(found: Iterable[Any]) -> Row:
         turn=turn,
         outcome=Outcome(outcome),
         open=orjson.loads(open),
+        grouped=frozenset(orjson.loads(grouped)),
         forwarded=bool(forwarded),
         intent=decode("Turn", intent) if intent is not None else None,
         closed_at=_instant(closed_at),

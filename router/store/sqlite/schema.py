@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS ledger (
     resolved INTEGER NOT NULL, status TEXT, severity INTEGER, measure TEXT,
     changed INTEGER, origin TEXT NOT NULL, place INTEGER NOT NULL, part INTEGER NOT NULL, enqueued INTEGER,
     deleted INTEGER NOT NULL,
-    turn INTEGER NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, forwarded INTEGER NOT NULL,
+    turn INTEGER NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
+    forwarded INTEGER NOT NULL,
     intent BLOB, closed_at INTEGER, version INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'resolved';
+CREATE INDEX IF NOT EXISTS updates ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'updated';
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
 CREATE TABLE IF NOT EXISTS record (
@@ -51,6 +53,18 @@ CREATE TABLE IF NOT EXISTS quarantine (
     origin TEXT NOT NULL, place INTEGER NOT NULL, part INTEGER NOT NULL, enqueued INTEGER,
     code TEXT NOT NULL, words TEXT NOT NULL, at_fault TEXT, body BLOB NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS groupings (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, body BLOB NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (stream, destination)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS cards (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL,
+    standing INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (stream, destination, type, key)
+);
+CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
 
 CREATE TABLE IF NOT EXISTS pauses (
     stream TEXT NOT NULL, destination TEXT NOT NULL, since INTEGER NOT NULL, probe INTEGER NOT NULL, error TEXT NOT NULL,

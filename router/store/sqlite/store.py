@@ -18,6 +18,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from router.store.codec import encode
 from router.store.sqlite.connection import Connection
+from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
@@ -32,6 +33,7 @@ class SqliteStore:
         self._held = ExitStack()
         self._connection = Connection(directory / "router.db")
         self.ledger = SqliteLedger(self._connection)
+        self.groups = SqliteGroups(self._connection)
         self.outbox = SqliteOutbox(self._connection)
         self.record = SqliteRecord(self._connection)
         self.quarantine = SqliteQuarantine(self._connection)
@@ -61,6 +63,7 @@ class SqliteStore:
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
                 "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
+                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type='GroupCard' AND c.standing>0) AND NOT EXISTS "
                 # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
                 "(SELECT 1 FROM deliveries x WHERE x.key=deliveries.key AND x.state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
@@ -72,9 +75,11 @@ class SqliteStore:
                 "(SELECT 1 FROM deliveries x WHERE x.key=payloads.key AND x.state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
             ).rowcount
+            db.execute("DELETE FROM cards WHERE standing=0 AND at<=?", (micros(now - retention.resolved),))
             rows = db.execute(
-                # Its turns would start anew, so a row outlives every delivery that bears one of them.
+                # Its turns would start anew, so a row outlives every delivery and card that bears one of them.
                 "DELETE FROM ledger WHERE closed_at<=? AND intent IS NULL "
+                "AND NOT EXISTS (SELECT 1 FROM cards c WHERE c.key=ledger.key AND c.type='MemberCard') "
                 "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
                 (micros(now - retention.resolved),),
             ).rowcount

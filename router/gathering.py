@@ -1,0 +1,83 @@
+"""Takes turns into the groups of their destinations, and owes the notices of those."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from router.domain.groups import Board, Cards
+from router.domain.ledger import Turn
+from router.domain.ports import Store
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Stream
+from router.grouping import Gathered, Step, gather, members_for, slots_for, steps_of
+
+TOGETHER = 90
+"""Cards that are written at once: a transaction of a table takes 100 rows."""
+
+AT_A_TIME = 40
+"""Steps that are applied at once, as long as their cards are no more than that."""
+
+
+class Gatherer:
+    """Applies turns to groups. A turn may be given more than once, by whoever meets it as an intent; raises StoreError."""
+
+    def __init__(self, store: Store, rulebooks: Mapping[Stream, Rulebook]) -> None:
+        self._store = store
+        self._rulebooks = rulebooks
+
+    async def take(self, turns: Sequence[Turn], now: datetime) -> None:
+        """Lets turns' signals join, change in or leave the groups of their destinations, and owes what these tell."""
+        for destination, steps in _by_destination(turns).items():
+            for start in range(0, len(steps), AT_A_TIME):
+                await self._take(destination, steps[start : start + AT_A_TIME], now)
+
+    async def _take(self, at: tuple[str, str], steps: Sequence[Step], now: datetime) -> None:
+        while True:
+            board = await self._store.groups.board(*at)
+            unsure = await self._unsure(at, board, steps)
+            gathered = await self._gathered(at, [*unsure, *steps], board, now)
+            if len(gathered.cards) > TOGETHER and len(steps) > 1:
+                half = len(steps) // 2
+                await self._take(at, steps[:half], now)
+                steps = steps[half:]
+            elif await self._store.groups.write(*at, gathered.board, gathered.cards):
+                await self._store.outbox.add(gathered.deliveries, now)
+                return
+
+    async def _gathered(self, at: tuple[str, str], steps: Sequence[Step], board: Board, now: datetime) -> Gathered:
+        spec = self._find_spec(*at)
+        cards = await self._cards(at, steps, spec)
+        return gather(steps, board, cards, spec, now)
+
+    async def _cards(self, at: tuple[str, str], steps: Sequence[Step], spec: DestinationSpec | None) -> Cards:
+        """The cards that steps ask about, and the groups that those name."""
+        found = await self._store.groups.find(
+            *at,
+            members={key for step in steps for key in members_for(step)},
+            slots={key for step in steps for key in slots_for(step, spec)},
+        )
+        named = {card.group for card in found.members.values()} | {card.group for card in found.slots.values()}
+        groups = await self._store.groups.find(*at, groups=named)
+        return Cards(found.members, groups.groups, found.slots)
+
+    async def _unsure(self, at: tuple[str, str], board: Board, steps: Sequence[Step]) -> list[Step]:
+        """What the last change applied and may not have owed yet: its worker is at it, or has died.
+
+        A group's notices are owed in the order of its turns, so what comes before ours is owed first.
+        """
+        mine = {step.notice.key for step in steps}
+        rows = await self._store.ledger.find([key for key in board.unsure if key not in mine])
+        turns = [row.intent for row in rows.values() if row.intent is not None]
+        return _by_destination(turns).get(at, [])
+
+    def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
+        book = self._rulebooks.get(Stream(stream))
+        return book.destinations.get(destination) if book is not None else None
+
+
+def _by_destination(turns: Sequence[Turn]) -> dict[tuple[str, str], list[Step]]:
+    found: dict[tuple[str, str], list[Step]] = {}
+    for step in (step for turn in turns for step in steps_of(turn)):
+        found.setdefault((step.notice.stream, step.target.destination), []).append(step)
+    return found

@@ -1,0 +1,183 @@
+"""Groups when workers die, answers get lost and several take in at once: one opening, nothing lost, all in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.errors import StoreError
+from router.domain.notices import Notice
+from router.domain.ports import Store
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.intake import Intake, Message
+from router.store.azure_storage import Account, Address, AzureStore
+from tests.builders import NOW, RESOURCE, a_message, alert_body
+from tests.store.acts import run
+from tests.store.lossy import lossy
+from tests.test_grouping import LIMITED, a_grouping_book
+
+MINUTE = timedelta(minutes=1)
+BOOK = a_grouping_book()
+
+
+class Deadly:
+    """A store of which a worker dies at one of its writes, before or after that is done."""
+
+    def __init__(self, store: Store, dies_at: int, is_done: bool) -> None:
+        self._store, self._left, self._is_done = store, dies_at, is_done
+        self.died = False
+
+    def __getattr__(self, name: str) -> Any:
+        part = getattr(self._store, name)
+        return _DeadlyPart(part, self) if name in ("ledger", "groups", "outbox", "record") else part
+
+    async def write(self, act: Any, *given: Any, **named: Any) -> Any:
+        self._left -= 1
+        is_last = self._left == 0
+        if self.died or (is_last and not self._is_done):
+            self.died = True
+            raise StoreError("the worker is dead")
+        done = await act(*given, **named)
+        if is_last:
+            self.died = True
+            raise StoreError("the worker is dead")
+        return done
+
+
+class _DeadlyPart:
+    def __init__(self, part: Any, deadly: Deadly) -> None:
+        self._part, self._deadly = part, deadly
+
+    def __getattr__(self, name: str) -> Any:
+        act = getattr(self._part, name)
+        if name not in ("write", "add", "finish"):
+            return act
+        return lambda *given, **named: self._deadly.write(act, *given, **named)
+
+
+def intake(store: Any, book: Rulebook = BOOK) -> Intake:
+    return Intake(store, {Stream.CWPP: book}, Catalogue())
+
+
+async def told(store: Store) -> list[Claim]:
+    """Every delivery that `tickets` gets, in order, each acknowledged."""
+    found: list[Claim] = []
+    while claims := await store.outbox.claim("cwpp", "tickets", NOW, NOW + MINUTE, 10):
+        found += claims
+        await store.outbox.settle(
+            [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW) for one in claims]
+        )
+    return found
+
+
+def story(claims: Sequence[Claim]) -> list[tuple[str, int, int]]:
+    """What each notice changes, at which turn, and how many signals it tells of."""
+    notices = [one.delivery.content for one in claims]
+    counts = [one.group.total if isinstance(one, Notice) and one.group else 1 for one in notices]
+    return [(one.delivery.change.value, one.delivery.turn, count) for one, count in zip(claims, counts, strict=True)]
+
+
+def batch(*ids: str, **fields: object) -> list[Message]:
+    return [a_message(alert_body(id, **fields)) for id in ids]
+
+
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", range(1, 10))
+def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_one(
+    azure: AzureStore, step: int, is_done: bool
+) -> None:
+    """Another worker takes an alert of the same group before the dead one's batch comes again: all is told, in order."""
+    first = batch("a", "b")
+    deadly = Deadly(azure, step, is_done)
+    try:
+        run(intake(deadly).take(first, NOW))
+    except StoreError:
+        assert deadly.died
+    run(intake(azure).take(batch("c"), NOW))
+    run(intake(azure).take(first, NOW))
+    assert story(run(told(azure)))[-1][2] == 3
+    run(intake(azure).take(batch("a", "b", "c", Status="Resolved"), NOW))
+    assert [one.delivery.change for one in run(told(azure))] == ["resolved"]
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_what_a_dead_worker_applied_is_told_before_what_comes_after_it(azure: AzureStore, step: int) -> None:
+    """The opening that it did not get to owe is owed by whoever changes the group next: an end never comes first."""
+    run(intake(azure).take(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
+    run(told(azure))
+    deadly = Deadly(azure, step, is_done=True)
+    first = batch("a")
+    with pytest.raises(StoreError):
+        run(intake(deadly).take(first, NOW))
+    run(intake(azure).take(batch("b"), NOW))
+    claims = run(told(azure))
+    assert (claims[0].delivery.change, claims[0].delivery.turn) == ("opened", 1)
+    run(intake(azure).take(first, NOW))
+    assert "opened" not in [one.delivery.change for one in run(told(azure))]
+
+
+def test_workers_that_take_in_at_once_make_one_group(address: Address, azure: AzureStore) -> None:
+    """Eight workers, each with a store of its own and a part of the storm: one opening, and every alert in its group."""
+
+    async def raced() -> None:
+        stores = [AzureStore(Account(address)) for _ in range(8)]
+        parts = [batch(*(f"{number}-{one}" for one in range(5))) for number in range(8)]
+        await asyncio.gather(*(intake(store).take(part, NOW) for store, part in zip(stores, parts, strict=True)))
+        await asyncio.gather(*(store.close() for store in stores))
+
+    run(raced())
+    found = story(run(told(azure)))
+    assert [change for change, _, _ in found].count("opened") == 1
+    assert found[-1][2] == 40
+
+
+def test_workers_that_take_in_at_once_keep_the_limit(address: Address, azure: AzureStore) -> None:
+    """Each sees only a part of the storm, and together they open no more than the policy lets them, and one summary."""
+    book = a_grouping_book(limit=LIMITED)
+
+    async def raced() -> None:
+        stores = [AzureStore(Account(address)) for _ in range(6)]
+        parts = [
+            [a_message(alert_body(f"{n}-{one}", AzureResourceId=f"{RESOURCE}-{n}-{one}")) for one in range(6)]
+            for n in range(6)
+        ]
+        await asyncio.gather(*(intake(store, book).take(part, NOW) for store, part in zip(stores, parts, strict=True)))
+        await asyncio.gather(*(store.close() for store in stores))
+
+    run(raced())
+    found = story(run(told(azure)))
+    assert [change for change, _, _ in found].count("opened") == LIMITED.most + 1
+    assert max(count for _, _, count in found) == 36 - LIMITED.most
+
+
+@pytest.mark.parametrize("lost", range(1, 6))
+def test_an_answer_that_gets_lost_changes_nothing(address: Address, azure: AzureStore, lost: int) -> None:
+    """The client tries again over what it has done itself: the group is the same, told once."""
+
+    async def taken() -> None:
+        async with lossy(address) as way:
+            store = AzureStore(Account(way.address))
+            way.lose = lost
+            await intake(store).take(batch("a", "b"), NOW)
+            await store.close()
+
+    run(taken())
+    run(intake(azure).take(batch("c"), NOW))
+    assert [change for change, _, _ in story(run(told(azure)))] == ["opened", "updated"]
+
+
+def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(azure: AzureStore) -> None:
+    """150 alerts on 150 resources open 150 groups; on one resource, one."""
+    run(
+        intake(azure).take([a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}")) for n in range(150)], NOW)
+    )
+    assert [change for change, _, _ in story(run(told(azure)))] == ["opened"] * 150
+    run(intake(azure).take(batch(*(f"b{n}" for n in range(150))), NOW))
+    assert story(run(told(azure)))[-1][2] == 150

@@ -1,0 +1,130 @@
+"""Boards and their cards, in each store: written together or not at all, and kept as long as anybody needs them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
+from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
+from router.domain.keeping import Retention
+from router.domain.ledger import State
+from router.domain.notices import Group, Named
+from router.domain.ports import Store
+from tests.builders import NOW
+from tests.store.acts import claim, owe, run, settle, states
+from tests.store.builders import a_delivery, a_row
+
+AT = ("cwpp", "tickets")
+DAY = timedelta(days=1)
+RETENTION = Retention(resolved=90 * DAY, held=30 * DAY, payloads=30 * DAY)
+
+
+def a_member(stands: bool = True, at: datetime = NOW) -> MemberCard:
+    return MemberCard(group="g", turn=2, stands=stands, told=Told(turn=3, change=Change.OPENED, opened=3), at=at)
+
+
+def a_card(standing: int = 1, at: datetime = NOW) -> GroupCard:
+    named = (Named(key="k", title="Ä title", severity=None, place="vm-1"),)
+    group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
+    return GroupCard(group=group, turn=3, opened=1, severity="High", severity_written="High", at=at)
+
+
+CARDS = Cards({"k": a_member()}, {"g": a_card()}, {"s": SlotCard(group="g", until=NOW)})
+
+
+def write(store: Store, cards: Cards = CARDS, *, board: Board | None = None) -> bool:
+    async def written() -> bool:
+        known = board if board is not None else await store.groups.board(*AT)
+        return await store.groups.write(*AT, known, cards)
+
+    return run(written())
+
+
+def find(store: Store, stream: str = "cwpp", destination: str = "tickets") -> Cards:
+    return run(store.groups.find(stream, destination, members=["k", "x"], groups=["g"], slots=["s"]))
+
+
+def test_a_board_that_nobody_wrote_is_empty(store: Store) -> None:
+    """The first group of a destination starts from nothing."""
+    assert run(store.groups.board(*AT)) == Board()
+    assert find(store) == Cards()
+
+
+def test_cards_come_back_as_they_were_written(store: Store) -> None:
+    """All of it: turns, times, titles, what was told."""
+    board = Board(openings=(NOW, NOW + DAY), unsure=("k",))
+    assert write(store, board=board)
+    assert replace(run(store.groups.board(*AT)), version=None) == board
+    assert find(store) == CARDS
+
+
+def test_each_destination_has_a_board_of_its_own(store: Store) -> None:
+    """Streams and destinations share no group."""
+    write(store)
+    assert find(store, "cspm") == find(store, destination="oncall") == Cards()
+
+
+def test_of_two_who_write_over_the_same_board_one_wins_and_nothing_of_the_other_is_kept(store: Store) -> None:
+    """A group changes as one: its cards never come from two workers who did not know of each other."""
+    first = run(store.groups.board(*AT))
+    assert write(store, board=first)
+    assert not write(store, Cards(members={"x": a_member()}), board=first)
+    known = run(store.groups.board(*AT))
+    assert write(store, Cards(members={"k": a_member(stands=False)}), board=known)
+    assert not write(store, Cards(members={"x": a_member()}), board=known)
+    assert find(store).members == {"k": a_member(stands=False)}
+
+
+def test_workers_who_try_again_lose_no_change(store: Store) -> None:
+    """Ten workers that each add a member, over whatever the others wrote, end with ten."""
+
+    async def add(number: int) -> None:
+        while True:
+            board = await store.groups.board(*AT)
+            if await store.groups.write(*AT, board, Cards(members={f"m{number}": a_member()})):
+                return
+
+    async def raced() -> Cards:
+        await asyncio.gather(*map(add, range(10)))
+        return await store.groups.find(*AT, members=[f"m{number}" for number in range(10)])
+
+    assert len(run(raced())) == 10
+
+
+def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: Store) -> None:
+    """Both sides of the retention: over since ninety days, a moment less, and standing since ever."""
+    old, young = NOW - 90 * DAY, NOW - 90 * DAY + timedelta(microseconds=1)
+    write(
+        store,
+        Cards(
+            {"k": a_member(False, old), "x": a_member(True, old)},
+            {"g": a_card(0, young)},
+            {"s": SlotCard(group="g", until=old)},
+        ),
+    )
+    run(store.purge(NOW, RETENTION))
+    left = find(store)
+    assert (list(left.members), list(left.groups), list(left.slots)) == (["x"], ["g"], [])
+
+
+def test_what_a_standing_group_was_told_is_kept(store: Store) -> None:
+    """Its next turn needs the receipt of its opening, however long ago that was."""
+    owe(store, a_delivery(key="g"), a_delivery(key="over"))
+    for one in claim(store):
+        settle(store, one, DeliveryState.SENT)
+    write(store, Cards(groups={"g": a_card(1, NOW), "over": a_card(0, NOW)}))
+    run(store.purge(NOW + 40 * DAY, RETENTION))
+    assert states(store) == {DeliveryState.SENT: 1}
+
+
+def test_a_signal_is_known_as_long_as_a_card_bears_its_turn(store: Store) -> None:
+    """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
+    resolved = State(resolved=True, status="resolved", severity=4)
+    rows = [a_row(key, state=resolved, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
+    run(store.ledger.write(rows))
+    write(store, Cards(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
+    run(store.purge(NOW, RETENTION))
+    assert list(run(store.ledger.find(["k", "gone"]))) == ["k"]

@@ -1,0 +1,358 @@
+"""What destinations are told of groups: one opening, the rest as updates, the end with the last member."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from router.domain.deliveries import Claim
+from router.domain.keys import signal_key
+from router.domain.notices import Group, Notice
+from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Stream
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
+from tests.test_intake import House, changes
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
+
+
+def a_grouped(name: str = "tickets", group: Grouping | None = ALIKE, limit: Limit | None = None) -> DestinationSpec:
+    """A destination that is told of groups."""
+    return replace(a_destination(name), group=group, limit=limit)
+
+
+def a_grouping_book(group: Grouping | None = ALIKE, limit: Limit | None = None, **others: object) -> Rulebook:
+    """A rulebook whose `tickets` are grouped, and whose `sentinel` gets every signal."""
+    return a_rulebook(destinations=[a_grouped("tickets", group, limit), a_destination("sentinel", Lane.ROWS)], **others)  # type: ignore[arg-type]
+
+
+type Build = Callable[..., House]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Builds a house over a rulebook; it is closed when the test ends."""
+    houses: list[House] = []
+
+    def build(book: Rulebook, only: Stream | None = None) -> House:
+        houses.append(House(tmp_path, book, only))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        asyncio.run(house.store.close())
+
+
+def notices(claims: Sequence[Claim]) -> list[Notice]:
+    return [claim.delivery.content for claim in claims if isinstance(claim.delivery.content, Notice)]
+
+
+def groups(claims: Sequence[Claim]) -> list[tuple[int, int] | None]:
+    """How many signals each notice tells of, and how many of them still stand."""
+    found = [notice.group for notice in notices(claims)]
+    return [(group.total, group.standing) if isinstance(group, Group) else None for group in found]
+
+
+def alerts(*ids: str, **fields: object) -> list[bytes]:
+    return [alert_body(id, **fields) for id in ids]
+
+
+def take(house: House, *bodies: bytes, at: datetime = NOW) -> None:
+    house.take(*map(a_message, bodies), now=at)
+
+
+def test_the_first_signal_goes_out_at_once_and_looks_like_any_other(build: Build) -> None:
+    """Nobody waits for a window to end: the first of a group is opened like a signal that stands alone."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    (claim,) = house.owed("tickets")
+    (notice,) = notices([claim])
+    assert (claim.delivery.change, notice.group, notice.id) == ("opened", None, "a")
+    assert notice.key == claim.delivery.key != house.key("a")
+
+
+def test_those_that_follow_within_the_window_join_as_updates_that_say_how_many_and_which(build: Build) -> None:
+    """Three alerts of one type on one resource are one ticket; its notes count and name them."""
+    house = build(a_grouping_book())
+    for id in "abc":
+        take(house, alert_body(id, AlertDisplayName=f"Alert {id}"))
+    claims = house.owed("tickets")
+    assert changes(claims) == ["opened", "updated"], "the second note is overtaken by the third before it is sent"
+    last = notices(claims)[-1].group
+    assert isinstance(last, Group)
+    assert (last.total, last.standing, [one.title for one in last.named]) == (3, 3, ["Alert c", "Alert b", "Alert a"])
+    assert last.by == (("alert_type", "VM_Test"), ("resource", RESOURCE))
+    assert len({claim.delivery.key for claim in claims}) == 1
+
+
+def test_a_batch_makes_one_notice_of_a_group(build: Build) -> None:
+    """Fifty alerts in one batch are one opening that says fifty."""
+    house = build(a_grouping_book())
+    take(house, *alerts(*map(str, range(50))))
+    claims = house.owed("tickets")
+    assert (changes(claims)[0], sum(change == "opened" for change in changes(claims))) == ("opened", 1)
+    assert groups(claims)[-1] == (50, 50)
+
+
+def test_where_nothing_is_grouped_everything_is_told_of_each_signal(build: Build) -> None:
+    """Rows have every member of a group as a signal of its own."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b", "c"))
+    assert changes(house.owed("sentinel")) == ["opened"] * 3
+
+
+def test_a_group_is_over_with_its_last_member(build: Build) -> None:
+    """Members that are over say nothing while others stand."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b"))
+    house.owed("tickets")
+    take(house, *alerts("a", Status="Resolved"))
+    assert house.owed("tickets") == []
+    take(house, *alerts("b", Status="Dismissed"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, groups([claim])) == ("resolved", [(2, 0)])
+
+
+def test_a_signal_of_the_same_values_after_the_window_opens_anew(build: Build) -> None:
+    """The window counts from the first signal: just before its end others join, at its end they do not."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR - timedelta(microseconds=1))
+    take(house, alert_body("c"), at=NOW + HOUR)
+    claims = house.owed("tickets", NOW + HOUR)
+    assert sorted(changes(claims)) == ["opened", "opened", "updated"]
+    assert len({claim.delivery.key for claim in claims}) == 2
+
+
+def test_a_member_of_an_earlier_window_ends_its_own_group(build: Build) -> None:
+    """What was opened in one group is resolved there, also when its values take another one now."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR)
+    first, _ = house.owed("tickets", NOW + HOUR)
+    take(house, alert_body("a", Status="Resolved"), at=NOW + 2 * HOUR)
+    (end,) = house.owed("tickets", NOW + 2 * HOUR)
+    assert (end.delivery.change, end.delivery.key) == ("resolved", first.delivery.key)
+
+
+def test_a_group_that_is_over_within_its_window_opens_again(build: Build) -> None:
+    """As a signal that comes back is opened again, under the same key."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("a", Status="Resolved"))
+    first = house.owed("tickets")
+    take(house, alert_body("b"), at=NOW + MINUTE)
+    (again,) = house.owed("tickets", NOW + MINUTE)
+    assert (changes(first), again.delivery.change) == ([], "opened"), "what was never told is skipped, then told"
+    assert again.delivery.turn == 3
+
+
+def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:
+    """A member's severity that rises reaches the ticket of its group."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b", Severity="Medium"))
+    house.owed("tickets")
+    take(house, alert_body("a", Severity="High"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, notices([claim])[0].severity, groups([claim])) == ("updated", "High", [(2, 2)])
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"), [("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)]
+)
+def test_a_group_is_as_grave_as_its_gravest_member(
+    build: Build, first: str, then: str | None, told: str | None
+) -> None:
+    """A Medium that joins does not make a page of a High less urgent; what has no severity is the gravest."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a", Severity=first))
+    take(house, alert_body("b", Severity=then))
+    assert notices(house.owed("tickets"))[-1].severity == told
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "like", "unlike"),
+    [
+        (By.ALERT_TYPE, {"AlertType": "X"}, {"AlertType": "x"}, {"AlertType": "Y"}),
+        (
+            By.RESOURCE,
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": RESOURCE.upper()},
+            {"AzureResourceId": f"{RESOURCE}2"},
+        ),
+        (
+            By.SUBSCRIPTION,
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": f"{RESOURCE}2"},
+            {"AzureResourceId": "/subscriptions/2/x"},
+        ),
+        (By.TACTICS, {"Intent": "Execution"}, {"Intent": "execution"}, {"Intent": "Exfiltration"}),
+        (By.ENTITY, {"CompromisedEntity": "vm-1"}, {"CompromisedEntity": "VM-1"}, {"CompromisedEntity": "vm-2"}),
+        (By.CORRELATION, {"CorrelationKey": "k"}, {"CorrelationKey": "k"}, {"CorrelationKey": "l"}),
+    ],
+)
+def test_signals_are_alike_in_what_the_policy_names(
+    build: Build, by: By, one: dict[str, object], like: dict[str, object], unlike: dict[str, object]
+) -> None:
+    """Whatever the case it is written in; what differs there opens by itself."""
+    house = build(a_grouping_book(Grouping((by,), HOUR)))
+    take(house, alert_body("a", **one), alert_body("b", **like), alert_body("c", **unlike))
+    found = house.owed("tickets")
+    assert sorted(changes(found)) == ["opened", "opened"]
+    assert sorted(groups(found), key=str) == [(2, 2), None]
+
+
+def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
+    """Of a first snapshot each owner gets one ticket for each type of finding, and what nobody owns is one as well."""
+    owned = Ownership(lambda _, group: group == "rg-web", Owner(group="web"))
+    book = replace(a_grouping_book(Grouping((By.OWNER,), HOUR)), owners=(owned,))
+    house = build(book)
+    take(
+        house,
+        *alerts("a", "b"),
+        *alerts("c", "d", AzureResourceId="/subscriptions/9/resourceGroups/rg-x/providers/A/b/c"),
+    )
+    assert groups(house.owed("tickets")) == [(2, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("by", [By.RESOURCE, By.SUBSCRIPTION, By.ENTITY, By.CORRELATION])
+def test_signals_that_lack_what_they_are_grouped_by_stand_alone(build: Build, by: By) -> None:
+    """What has no value is like nothing else: one group of all that is not known would hide most of it."""
+    house = build(a_grouping_book(Grouping((by,), HOUR)))
+    take(house, *alerts("a", "b", AzureResourceId=None, CompromisedEntity=None, CorrelationKey=""))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def an_incident(id: str, *members: str, **fields: object) -> bytes:
+    """An incident that names its alerts, on another resource and of another type than they are."""
+    named = [{"$id": str(n), "Type": "security-alert", "SystemAlertIds": [one]} for n, one in enumerate(members)]
+    other = {"AlertType": "Incident", "AzureResourceId": f"{RESOURCE}-2", "IsIncident": True, "Entities": named}
+    return alert_body(id, **(other | fields))
+
+
+@pytest.mark.parametrize("order", [("i", "a", "b"), ("a", "i", "b"), ("a", "b", "i")])
+@pytest.mark.parametrize("grouping", [ALIKE, Grouping((By.INCIDENT,), HOUR)])
+def test_an_incident_and_its_alerts_are_one_page_in_whatever_order_they_come(
+    build: Build, order: Sequence[str], grouping: Grouping
+) -> None:
+    """An incident joins the page of an alert that it names, and an alert that it named joins its page."""
+    bodies = {"i": an_incident("i", "a", "b"), "a": alert_body("a"), "b": alert_body("b", AlertType="Other")}
+    house = build(a_grouping_book(grouping))
+    opened = []
+    for id in order:
+        take(house, bodies[id])
+        opened += [claim.delivery.key for claim in house.owed("tickets") if claim.delivery.change == "opened"]
+    # Two alerts that nothing links when they come are two pages; what links them comes too late for the second.
+    assert len(set(opened)) == (2 if order == ("a", "b", "i") else 1)
+
+
+def test_an_incident_leaves_alerts_that_it_does_not_name_alone(build: Build) -> None:
+    """Only what the message says belongs together."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"), alert_body("b"))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+LIMITED = Limit(3, HOUR)
+
+
+def test_past_the_limit_one_summary_says_what_is_held(build: Build) -> None:
+    """Of ten alerts on ten resources three open, and one summary counts and names the other seven."""
+    house = build(a_grouping_book(limit=LIMITED))
+    for number in range(10):
+        take(house, alert_body(f"a{number}", AzureResourceId=f"{RESOURCE}{number}", AlertDisplayName=f"Alert {number}"))
+    claims = house.owed("tickets")
+    assert changes(claims).count("opened") == 4
+    summary = notices(claims)[-1].group
+    assert isinstance(summary, Group)
+    assert (summary.limited, summary.total, [one.title for one in summary.named][:2]) == (
+        True,
+        7,
+        ["Alert 9", "Alert 8"],
+    )
+    assert summary.by == (("limit", "3 openings in 1h"),)
+    assert changes(house.owed("sentinel")) == ["opened"] * 10, "rows have all of them"
+
+
+def test_the_summary_says_that_it_is_one_from_its_first_member_on(build: Build) -> None:
+    """Who is paged with it sees at once that the limit was reached."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, *alerts("a"))
+    take(house, *alerts("b"))
+    first, summary = notices(house.owed("tickets"))
+    assert (first.group, isinstance(summary.group, Group) and summary.group.limited) == (None, True)
+
+
+def test_the_limit_counts_openings_of_any_window(build: Build) -> None:
+    """An hour after the first opening there is room for one more, and not before."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR - timedelta(microseconds=1))
+    take(house, alert_body("c"), at=NOW + HOUR)
+    found = notices(house.owed("tickets", NOW + HOUR))
+    assert {one.id: one.group is not None for one in found} == {"a": False, "b": True, "c": False}
+
+
+def test_what_joins_an_open_group_is_not_counted(build: Build) -> None:
+    """The limit is on openings: notes on an open ticket are free."""
+    house = build(a_grouping_book(limit=Limit(1, HOUR)))
+    for id in "abcd":
+        take(house, alert_body(id))
+    claims = house.owed("tickets")
+    assert changes(claims).count("opened") == 1
+    assert groups(claims)[-1] == (4, 4)
+
+
+def test_what_the_summary_held_is_over_with_the_last_of_it(build: Build) -> None:
+    """A signal that was told in the summary is resolved there."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, *alerts("a"))
+    take(house, *alerts("b", "c"))
+    house.owed("tickets")
+    take(house, *alerts("b", Status="Resolved"))
+    assert house.owed("tickets") == []
+    take(house, *alerts("c", Status="Resolved"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, groups([claim])) == ("resolved", [(2, 0)])
+
+
+def test_a_group_stays_one_when_the_policy_groups_no_longer(build: Build) -> None:
+    """What was opened as a member is updated and resolved as one, whatever the policy says by now."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b"))
+    (opening,) = house.owed("tickets")
+    house.book = a_rulebook()
+    take(house, *alerts("a", "b", Status="Resolved"))
+    (end,) = house.owed("tickets")
+    assert (end.delivery.change, end.delivery.key) == ("resolved", opening.delivery.key)
+
+
+def test_a_signal_stays_by_itself_when_the_policy_begins_to_group(build: Build) -> None:
+    """What was opened under its own key is resolved under it."""
+    house = build(a_rulebook())
+    take(house, alert_body("a"))
+    house.owed("tickets")
+    house.book = a_grouping_book()
+    take(house, alert_body("a", Status="InProgress"), alert_body("b"))
+    take(house, alert_body("a", Status="Resolved"))
+    found = house.owed("tickets")
+    own = [claim.delivery.change for claim in found if claim.delivery.key == signal_key("cwpp", "alert", "a")]
+    assert (own, len(found)) == (["updated", "resolved"], 3)
+
+
+def test_posture_is_grouped_like_alerts(build: Build) -> None:
+    """A snapshot of a hundred findings of one type is one ticket."""
+    destinations = [a_grouped("tickets", Grouping((By.RESOURCE,), HOUR)), a_destination("sentinel", Lane.ROWS)]
+    house = build(a_rulebook(stream=Stream.CSPM, routes=[a_route("all", "tickets")], destinations=destinations))
+    for number in range(0, 100, 25):
+        take(house, *(finding_body(f"f{n}") for n in range(number, number + 25)))
+    claims = house.owed("tickets")
+    assert changes(claims) == ["opened", "updated"]
+    assert groups(claims)[-1] == (100, 100)
