@@ -17,7 +17,7 @@ from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, 
 from router.domain.keys import group_key, signal_key, slot_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Delivery, Group, Named, Notice
-from router.domain.rulebook import By, DestinationSpec, Grouping
+from router.domain.rulebook import By, DestinationSpec, Grouping, written
 from router.domain.signals import Kind, Severity
 
 NAMED = 20
@@ -133,7 +133,7 @@ class _Gathering:
         if limit is not None:
             openings = tuple(at for at in self.board.openings if at > self.now - limit.window)
             if len(openings) >= limit.most:
-                words = ("limit", f"{limit.most} openings in {_duration(limit.window)}")
+                words = ("limit", f"{limit.most} openings in {written(limit.window)}")
                 return next(self._in(LIMITED), None) or self._new(step, LIMITED, limit.window, (words,))
             self.board = replace(self.board, openings=(*openings, self.now))
         slot = _slot(step.notice, grouping)
@@ -282,11 +282,3 @@ def _value(notice: Notice, by: By) -> str | None:
             return notice.correlation
         case By.INCIDENT:
             return None
-
-
-def _duration(window: timedelta) -> str:
-    minutes = window // timedelta(minutes=1)
-    for unit, length in (("d", 24 * 60), ("h", 60)):
-        if minutes % length == 0:
-            return f"{minutes // length}{unit}"
-    return f"{minutes}m"

@@ -92,6 +92,15 @@ class By(StrEnum):
     INCIDENT = "incident"
 
 
+def written(length: timedelta) -> str:
+    """A length of time as policies write it: in days, else in hours, else in minutes."""
+    minutes = length // timedelta(minutes=1)
+    for unit, longer in (("d", 24 * 60), ("h", 60)):
+        if minutes % longer == 0:
+            return f"{minutes // longer}{unit}"
+    return f"{minutes}m"
+
+
 @dataclass(frozen=True, slots=True)
 class Grouping:
     """Which signals a destination is told of as one: those alike in `by` that come within a window of the first."""
