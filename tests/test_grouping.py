@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from router.domain.decisions import Change
 from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
+from router.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.test_intake import House, changes
 
@@ -356,3 +361,47 @@ def test_posture_is_grouped_like_alerts(build: Build) -> None:
     claims = house.owed("tickets")
     assert changes(claims) == ["opened", "updated"]
     assert groups(claims)[-1] == (100, 100)
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(["New", "InProgress", "Resolved"]), st.integers(0, 40)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(ACTS, st.lists(st.integers(0, 14), max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from(By))
+def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
+    acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By
+) -> None:
+    """Signals come, change, end and come back, in any batches, over windows that end: whatever is told of a group was
+    opened before, no end is told twice, and something is open in the end exactly if some signal stands."""
+    limit = Limit(most, HOUR) if most is not None else None
+    claims: list[Claim] = []
+    with tempfile.TemporaryDirectory() as directory:
+        house = House(Path(directory), a_grouping_book(Grouping((by,), HOUR), limit))
+        for some, now in _batches(acts, cuts):
+            house.take(*some, now=now)
+            claims += house.owed("tickets", now)
+        asyncio.run(house.store.close())
+    open_now: set[str] = set()
+    for claim in claims:
+        key, change = claim.delivery.key, claim.delivery.change
+        assert (key in open_now) is (change is not Change.OPENED), (key, change)
+        (open_now.discard if change is Change.RESOLVED else open_now.add)(key)
+    last = {id: status for id, status, _ in acts}
+    assert bool(open_now) is any(status != "Resolved" for status in last.values())
+
+
+def _batches(acts: Sequence[tuple[str, str, int]], cuts: Sequence[int]) -> Iterator[tuple[list[Message], datetime]]:
+    """Messages of acts, cut into batches at some places, each with the time at which it is taken in."""
+    ends = {cut % (len(acts) + 1) for cut in cuts} | {len(acts)}
+    now, batch = NOW, []
+    for place, (id, status, wait) in enumerate(acts, 1):
+        now += wait * MINUTE
+        changed = (NOW + place * MINUTE).isoformat()
+        batch.append(a_message(alert_body(id, Status=status, ProcessingEndTime=changed)))
+        if place in ends:
+            yield batch, now
+            batch = []

@@ -74,7 +74,10 @@ async def publish(stack: Stack, hub: str, *bodies: bytes, **properties: str) -> 
 
 
 def ship(rules: Path, soc: Soc) -> dict[str, str]:
-    """Puts the shipped rules there, pointed at a SOC, alerts also at its webhook; returns the secrets that they name."""
+    """Puts the shipped rules there, pointed at a SOC, alerts also at its webhook; returns the secrets that they name.
+
+    They group nothing here: a group's key tells when its first signal came, and two ways there take their own time.
+    """
     shutil.copytree(RULES, rules, dirs_exist_ok=True)
     for stream in STREAMS:
         path = rules / stream / "policy.yaml"
@@ -84,6 +87,8 @@ def ship(rules: Path, soc: Soc) -> dict[str, str]:
             policy["always"].append("soar")
         for destination in (*policy["destinations"].values(), policy["record"]):
             destination.update(pointed(destination, stream, soc))
+            for key in ("group", "limit"):
+                destination.pop(key, None)
         path.write_text(json.dumps(policy))
     alerts = soc.accounts["cwpp"]
     return {
