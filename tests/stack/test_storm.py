@@ -1,0 +1,163 @@
+"""A storm through Microsoft's runtime, while workers die: no page more than the policy lets it make, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from router.cli.demo.soc.pagerduty import Page
+from router.domain.deliveries import DeliveryState
+from router.domain.keys import event_uid
+from tests.builders import RESOURCE, alert_body
+from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, sweep
+from tests.stack.acts import conditions
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.gate import GatedStack, Matching, gated, writes
+from tests.stack.stack import Stack, stack_running
+
+MOST = 10
+OPEN = (DeliveryState.OWED, DeliveryState.CLAIMED)
+POLICY = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall:
+    kind: pagerduty
+    url: "{pagerduty}"
+    routing_key: {{secret: CWPP_ROUTING_KEY}}
+    group: {{by: [alert_type, resource], window: 1h}}
+    limit: {{most: 10, window: 1h}}
+  sentinel: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-1, table: ASimAlertEventLogs}}
+routes: []
+always: [sentinel]
+otherwise: [oncall]
+"""
+STEPS: dict[str, Matching] = {
+    "before the intents": writes("ledger", '"unfinished": true'),
+    "before the board": writes("groups"),
+    "before what the board says is owed": writes("deliveries", '"cwpp.oncall.', '"s:'),
+    "before the record": writes("record", '"routed"'),
+    "before the intents are done": writes("ledger", '"unfinished": false'),
+}
+
+
+@pytest.fixture
+def stack(azurite: Azurite) -> Iterator[GatedStack]:
+    """A stack with an empty account, behind a gate."""
+    with stack_running(azurite) as stack, gated(stack) as behind:
+        behind.write_policy("cwpp", POLICY)
+        yield behind
+
+
+def an_alert(name: str, host: str, **fields: object) -> Letter:
+    """An alert on a host: a row, and a member of the page of its host."""
+    body = alert_body(name, AzureResourceId=f"{RESOURCE}-{host}", **fields)
+    turn = 2 if fields else 1
+    return Letter(body, "resolved" if fields else "routed", key_of(name), turn, frozenset({"rows"}))
+
+
+def over(name: str, host: str) -> Letter:
+    """Its end."""
+    return an_alert(name, host, Status="Resolved")
+
+
+async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float) -> None:
+    """Sweeps until every message is on record, every row is there, and nothing is owed."""
+    store, left = stack.store(), ["nothing was looked at in time"]
+    try:
+        async with asyncio.timeout(within):
+            while left:
+                await sweep(host)
+                counts = await store.outbox.counts("cwpp")
+                books = await books_of(stack)
+                left = [f"{n} {state} at {where}" for (where, state), n in counts.items() if n and state in OPEN]
+                left += [
+                    f"{key}: {books.record.get(key)}"
+                    for key in post.due.record
+                    if books.record.get(key) != post.due.record[key]
+                ]
+                left += [f"no row {uid}" for uid in post.due.rows - books.rows]
+                await asyncio.sleep(1 if left else 0)
+    except TimeoutError:
+        raise TimeoutError(f"After {within:.0f} seconds: {'; '.join(left[:20])}") from None
+    finally:
+        await store.close()
+
+
+def pages(stack: Stack, status: str) -> list[Page]:
+    return [page for page in stack.soc.pagerduty.pages if page.status == status]
+
+
+def test_workers_that_die_over_a_group_make_one_page_of_it_and_end_it(stack: GatedStack) -> None:
+    """Killed before each step at which a group changes: the page is one, counts everybody, and is over with the last."""
+    post = Post(stack)
+    names = [f"{place}-{one}" for place in range(len(STEPS)) for one in range(3)]
+
+    async def run() -> None:
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            for place, step in enumerate(STEPS.values()):
+                order = stack.gate.hold(step)
+                await post.send(*(an_alert(f"{place}-{one}", "h") for one in range(3)))
+                await order.met()
+                await host.kill_worker()
+                order.end()
+            await settled(stack, post, host, 60)
+            (page,) = pages(stack, "triggered")
+            assert page.triggers > 1
+            await post.send(*(over(name, "h") for name in names[1:]))
+            await settled(stack, post, host, 60)
+            assert pages(stack, "resolved") == []
+            await post.send(over(names[0], "h"))
+            await settled(stack, post, host, 60)
+
+    asyncio.run(run())
+    assert [page.status for page in stack.soc.pagerduty.pages] == ["resolved"]
+
+
+async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every: float, within: float) -> None:
+    """Sends alerts while workers die, until all is settled; then ends them all."""
+    post = Post(stack)
+    letters = [an_alert(f"s-{number}", str(number % hosts)) for number in range(count)]
+    ends = [over(f"s-{number}", str(number % hosts)) for number in range(count)]
+
+    async def kill() -> None:
+        while True:
+            await asyncio.sleep(every)
+            await host.kill_worker()
+
+    for some in (letters, ends):
+        killing = asyncio.create_task(kill())
+        for place in range(0, count, 100):
+            await post.send(*some[place : place + 100], partition=place // 100 % 2)
+        await asyncio.sleep(every * 2.5)
+        killing.cancel()
+        await settled(stack, post, host, within)
+        assert len(stack.soc.pagerduty.pages) == MOST + 1
+    assert {page.status for page in stack.soc.pagerduty.pages} == {"resolved"}
+
+
+@pytest.mark.parametrize(
+    ("count", "hosts", "every", "within"),
+    [pytest.param(400, 40, 3.0, 90, id="400"), pytest.param(5_000, 500, 15.0, 900, id="5000", marks=pytest.mark.soak)],
+)
+def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(
+    azurite: Azurite, count: int, hosts: int, every: float, within: float
+) -> None:
+    """Alerts on many hosts, over both partitions, while workers die: ten pages and the summary, a row and a record of each
+    alert; and when all of it is over, no page is open."""
+    with stack_running(azurite) as stack:
+        stack.write_policy("cwpp", POLICY)
+
+        async def run() -> None:
+            async with stack.host(
+                conditions=Conditions(speed=10, restart_delay=0.5, visibility=10), **QUICK
+            ).running() as host:
+                await storm(stack, count, hosts, host, every, within)
+
+        asyncio.run(run())
+        assert event_uid(key_of("s-0"), 1) in {
+            row["EventUid"] for row in stack.soc.state()["rows"]["Custom-ASimAlertEventLogs"]
+        }
