@@ -4,6 +4,9 @@ The first signal of a group goes out at once, under the group's key. Those like 
 it is over with the last of them. The alerts that an incident names, and the incident, are one group whatever they are like.
 Where a destination has opened as much as its limit lets it, what comes next joins one more group, whose notice is the
 summary of what is held.
+
+At a pager what joins calls nobody. So one that is graver than all before it does not join: it opens. And whoever has a pager
+of their own is called by that, with groups and a limit of their own.
 """
 
 from __future__ import annotations
@@ -13,18 +16,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
-from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
+from router.domain.groups import Board, Cards, GroupCard, MemberCard, Opening, SlotCard, Told
 from router.domain.keys import group_key, signal_key, slot_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Delivery, Group, Named, Notice
-from router.domain.rulebook import By, DestinationSpec, Grouping, written
+from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, written
 from router.domain.signals import Kind, Severity
 
 NAMED = 20
 """The latest of its standing members that a group's notice names; it counts them all."""
-
-LIMITED = slot_key("limit")
-"""The slot of what is beyond the limit."""
 
 _ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
 _GRAVITY = {severity.label: severity for severity in Severity}
@@ -64,7 +64,23 @@ def members_for(step: Step) -> list[str]:
 
 def slots_for(step: Step, spec: DestinationSpec | None) -> list[str]:
     """The slots that a step asks about: the one that an incident claimed for it, its values', and the limit's."""
-    return [_claimed(step.notice.id), _slot(step.notice, _grouping_of(spec)), LIMITED]
+    return [_claimed(step.notice.id), _slot(step, _grouping_of(spec)), _limited(step)]
+
+
+def account_of(notice: Notice, spec: DestinationSpec) -> str:
+    """In words, with which others a destination is told of a signal that comes now, and how much it opens."""
+    grouping, said = _grouping_of(spec), []
+    lacking = [by.value for by in grouping.by if by is not By.INCIDENT and _value(notice, by) is None]
+    if spec.group is not None and lacking:
+        said.append(f"no, it has no {' and no '.join(lacking)}")
+    elif spec.group is not None and (alike := _words(notice, grouping)):
+        same = " and ".join(f"{name} {value}" for name, value in alike)
+        said.append(f"with those of {same} within {written(grouping.window)} of the first")
+    if notice.evidence.alerts:
+        said.append(f"with the {len(notice.evidence.alerts)} alerts that it names")
+    if spec.limit is not None:
+        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that in one summary")
+    return "; ".join(said) or "no, but for what an incident names"
 
 
 def gather(steps: Sequence[Step], board: Board, cards: Cards, spec: DestinationSpec | None, now: datetime) -> Gathered:
@@ -73,8 +89,8 @@ def gather(steps: Sequence[Step], board: Board, cards: Cards, spec: DestinationS
     A step that was applied before changes nothing; what it told is owed again, under the same key.
     """
     gathering = _Gathering(board, cards, spec, now)
-    # Endings last: a group that one signal leaves and another joins is not over in between.
-    for step in sorted(steps, key=lambda one: one.target.change is Change.RESOLVED):
+    # Endings last: a group that one signal leaves and another joins is not over in between. The gravest first: they open.
+    for step in sorted(steps, key=lambda one: (one.target.change is Change.RESOLVED, -_weight(one))):
         gathering.apply(step)
     return gathering.result()
 
@@ -106,12 +122,18 @@ class _Gathering:
     def _group_for(self, step: Step) -> str:
         """The group that a signal joins: one that stands, else one that it opens."""
         taking = list(self._taking(step))
-        key = next((key for key in taking if self._group(key).group.standing), None) or self._opened(step, taking)
+        key = next((key for key in taking if self._is_joined(step, key)), None) or self._opened(step, taking)
         # Alerts that an incident names and that come after it join it.
         until = self.now + _grouping_of(self.spec).window
         for id in step.notice.evidence.alerts:
             self.slots[_claimed(id)] = SlotCard(group=key, until=until)
         return key
+
+    def _is_joined(self, step: Step, key: str) -> bool:
+        """Whether a group stands that a signal joins; one that is graver than it calls people anew."""
+        card = self._group(key)
+        is_graver = step.target.lane is Lane.PAGE and _weight(step) > _gravity(card.severity)
+        return card.group.standing > 0 and not is_graver
 
     def _taking(self, step: Step) -> Iterator[str]:
         """The groups that take a signal: that of its incident, those of the alerts that it names, that of its values."""
@@ -127,22 +149,35 @@ class _Gathering:
         if found is not None and found.until > self.now and self._find_group(found.group) is not None:
             yield found.group
 
-    def _opened(self, step: Step, over: Sequence[str]) -> str:
+    def _opened(self, step: Step, taking: Sequence[str]) -> str:
         """The group that opens: one that is over before its window is, a new one, or that of what is beyond the limit."""
         grouping, limit = _grouping_of(self.spec), self.spec.limit if self.spec is not None else None
-        if limit is not None:
-            openings = tuple(at for at in self.board.openings if at > self.now - limit.window)
-            if len(openings) >= limit.most:
-                words = ("limit", f"{limit.most} openings in {written(limit.window)}")
-                return next(self._in(LIMITED), None) or self._new(step, LIMITED, limit.window, (words,))
-            self.board = replace(self.board, openings=(*openings, self.now))
-        slot = _slot(step.notice, grouping)
-        return over[0] if over else self._new(step, slot, grouping.window, _words(step.notice, grouping))
+        if limit is not None and not self._is_admitted(step, limit):
+            beyond = (key for key in self._in(_limited(step)) if self._is_joined(step, key) or self._is_over(key))
+            words = ("limit", f"{limit.most} openings in {written(limit.window)}")
+            return next(beyond, None) or self._new(step, _limited(step), limit.window, (words,))
+        over = next(filter(self._is_over, taking), None)
+        return over or self._new(step, _slot(step, grouping), grouping.window, _words(step.notice, grouping))
+
+    def _is_admitted(self, step: Step, limit: Limit) -> bool:
+        """Whether there is room for one more opening, which is taken then."""
+        pager = _pager(step)
+        recent = tuple(one for one in self.board.openings if one.at > self.now - limit.window)
+        if sum(one.pager == pager for one in recent) >= limit.most:
+            return False
+        self.board = replace(self.board, openings=(*recent, Opening(self.now, pager)))
+        return True
+
+    def _is_over(self, key: str) -> bool:
+        return not self._group(key).group.standing
 
     def _new(self, step: Step, slot: str, window: timedelta, by: tuple[tuple[str, str], ...]) -> str:
-        key = group_key(step.notice.stream, step.target.destination, slot, self.now.isoformat())
-        group = Group(by=by, total=0, standing=0, named=(), limited=slot == LIMITED)
-        self.groups[key] = GroupCard(group=group, turn=0, opened=0, severity=None, severity_written=None, at=self.now)
+        notice, at = step.notice, step.target.destination
+        key = group_key(notice.stream, at, slot, notice.key, step.turn.number, self.now.isoformat())
+        group = Group(by=by, total=0, standing=0, named=(), limited=slot == _limited(step))
+        self.groups[key] = GroupCard(
+            group=group, turn=0, opened=0, severity=None, severity_written=None, respond_by=None, at=self.now
+        )
         self.slots[slot] = SlotCard(group=key, until=self.now + window)
         return key
 
@@ -202,7 +237,13 @@ def _delivery(step: Step, key: str, card: GroupCard, told: Told) -> Delivery:
     notice = replace(step.notice, key=key, turn=told.turn)
     if card.group.total > 1 or card.group.limited:
         # A page that High opened must not turn Medium because a Medium joined it.
-        notice = replace(notice, severity=card.severity, severity_written=card.severity_written, group=card.group)
+        notice = replace(
+            notice,
+            severity=card.severity,
+            severity_written=card.severity_written,
+            respond_by=card.respond_by,
+            group=card.group,
+        )
     return Delivery(
         stream=notice.stream,
         destination=step.target.destination,
@@ -217,10 +258,14 @@ def _delivery(step: Step, key: str, card: GroupCard, told: Told) -> Delivery:
 
 
 def _graver(card: GroupCard, notice: Notice) -> GroupCard:
-    """The card with the gravest severity since its group opened."""
-    if card.group.standing and _gravity(card.severity) >= _gravity(notice.severity):
-        return card
-    return replace(card, severity=notice.severity, severity_written=notice.severity_written)
+    """The card with the gravest severity since its group opened, and the soonest time to answer."""
+    fresh = replace(
+        card, severity=notice.severity, severity_written=notice.severity_written, respond_by=notice.respond_by
+    )
+    if not card.group.standing:
+        return fresh
+    soonest = min(filter(None, (card.respond_by, notice.respond_by)), default=None)
+    return replace(fresh if _gravity(notice.severity) > _gravity(card.severity) else card, respond_by=soonest)
 
 
 def _gravity(severity: str | None) -> int:
@@ -249,14 +294,28 @@ def _grouping_of(spec: DestinationSpec | None) -> Grouping:
     return spec.group
 
 
-def _slot(notice: Notice, grouping: Grouping) -> str:
+def _slot(step: Step, grouping: Grouping) -> str:
     """The slot of what is like a signal. What has no value there is like nothing else: all of it in one would hide most."""
+    notice = step.notice
     values = [(by, _value(notice, by)) for by in grouping.by]
-    return slot_key(*(f"{by}:{notice.key if value is None else value.casefold()}" for by, value in values))
+    alike = (f"{by}:{notice.key if value is None else value.casefold()}" for by, value in values)
+    return slot_key("alike", _pager(step) or "", *alike)
+
+
+def _limited(step: Step) -> str:
+    """The slot of what is beyond the limit."""
+    return slot_key("limit", _pager(step) or "")
 
 
 def _claimed(id: str) -> str:
+    """The slot that an incident claims for an alert that it names."""
     return slot_key("alert", id)
+
+
+def _pager(step: Step) -> str | None:
+    """Whose pager calls: the name of its owner's key, None for the destination's own."""
+    owner = step.notice.owner
+    return owner.pager if step.target.lane is Lane.PAGE and owner is not None else None
 
 
 def _words(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:

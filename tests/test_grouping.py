@@ -17,8 +17,8 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
-from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
-from router.domain.signals import Stream
+from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Severity, Stream
 from router.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.test_intake import House, changes
@@ -28,14 +28,17 @@ MINUTE = timedelta(minutes=1)
 ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
 
 
-def a_grouped(name: str = "tickets", group: Grouping | None = ALIKE, limit: Limit | None = None) -> DestinationSpec:
+def a_grouped(group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET) -> DestinationSpec:
     """A destination that is told of groups."""
-    return replace(a_destination(name), group=group, limit=limit)
+    return replace(a_destination("tickets", lane), group=group, limit=limit)
 
 
-def a_grouping_book(group: Grouping | None = ALIKE, limit: Limit | None = None, **others: object) -> Rulebook:
+def a_grouping_book(
+    group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET, **others: object
+) -> Rulebook:
     """A rulebook whose `tickets` are grouped, and whose `sentinel` gets every signal."""
-    return a_rulebook(destinations=[a_grouped("tickets", group, limit), a_destination("sentinel", Lane.ROWS)], **others)  # type: ignore[arg-type]
+    destinations = [a_grouped(group, limit, lane), a_destination("sentinel", Lane.ROWS)]
+    return a_rulebook(destinations=destinations, **others)  # type: ignore[arg-type]
 
 
 type Build = Callable[..., House]
@@ -266,6 +269,7 @@ def test_an_incident_leaves_alerts_that_it_does_not_name_alone(build: Build) -> 
 
 
 LIMITED = Limit(3, HOUR)
+HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
 
 
 def test_past_the_limit_one_summary_says_what_is_held(build: Build) -> None:
@@ -328,6 +332,61 @@ def test_what_the_summary_held_is_over_with_the_last_of_it(build: Build) -> None
     assert (claim.delivery.change, groups([claim])) == ("resolved", [(2, 0)])
 
 
+def test_at_a_pager_one_that_is_graver_opens_a_page_of_its_own(build: Build) -> None:
+    """What joins a page calls nobody: a High does not go unheard on a Medium that somebody has acknowledged."""
+    house = build(a_grouping_book(lane=Lane.PAGE))
+    for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium"), ("d", "High"), ("e", None)):
+        take(house, alert_body(id, Severity=severity))
+    claims = house.owed("tickets")
+    assert [one.severity for one in notices(claims) if one.turn == 1] == ["Medium", "High", None]
+    assert [count for count in groups(claims) if count] == [(3, 3)], "the Medium and the High that follow join the High"
+
+
+def test_beyond_the_limit_of_a_pager_one_that_is_graver_opens_one_more_summary(build: Build) -> None:
+    """At most one for each step in severity: the first Critical of a storm of Mediums calls somebody."""
+    house = build(a_grouping_book(None, Limit(1, HOUR), Lane.PAGE))
+    for id, severity in (
+        ("a", "High"),
+        ("b", "Medium"),
+        ("c", "Medium"),
+        ("d", "High"),
+        ("e", "High"),
+        ("f", "Medium"),
+    ):
+        take(house, alert_body(id, Severity=severity))
+    claims = house.owed("tickets")
+    assert [one.severity for one in notices(claims) if one.turn == 1] == ["High", "Medium", "High"]
+
+
+def test_whoever_has_a_pager_of_their_own_is_called_by_it(build: Build) -> None:
+    """Neither a group nor a limit lets an alert of one team end on the page of another."""
+    payments = Ownership(lambda _, group: group == "rg-pay", Owner(group="pay", pager="PAYKEY"))
+    book = a_grouping_book(Grouping((By.ALERT_TYPE,), HOUR), Limit(1, HOUR), Lane.PAGE, otherwise=["tickets"])
+    house = build(replace(book, owners=(payments,)))
+    theirs = RESOURCE.replace("rg-web", "rg-pay")
+    take(house, *alerts("a", "b"), *alerts("c", "d", AzureResourceId=theirs))
+    take(house, alert_body("e", AlertType="Other"), alert_body("f", AlertType="Other", AzureResourceId=theirs))
+    found = notices(house.owed("tickets"))
+    pagers = {
+        one.key: {other.owner.pager if other.owner else None for other in found if other.key == one.key}
+        for one in found
+    }
+    assert sorted(map(str, pagers.values())) == ["{'PAYKEY'}", "{'PAYKEY'}", "{None}", "{None}"]
+
+
+def test_a_group_is_answered_by_the_soonest_of_its_members(build: Build) -> None:
+    """A member that has more time does not give the others more."""
+    routes = [
+        a_route("slow", "tickets", respond_within=8 * HOUR),
+        a_route("fast", "tickets", respond_within=HOUR, when=[HIGH]),
+    ]
+    house = build(a_grouping_book(routes=routes))
+    for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium")):
+        take(house, alert_body(id, Severity=severity))
+        told = notices(house.owed("tickets"))[-1].respond_by
+        assert told == ("2026-11-24T20:00:00Z" if id == "a" else "2026-11-24T13:00:00Z")
+
+
 def test_a_group_stays_one_when_the_policy_groups_no_longer(build: Build) -> None:
     """What was opened as a member is updated and resolved as one, whatever the policy says by now."""
     house = build(a_grouping_book())
@@ -354,7 +413,7 @@ def test_a_signal_stays_by_itself_when_the_policy_begins_to_group(build: Build) 
 
 def test_posture_is_grouped_like_alerts(build: Build) -> None:
     """A snapshot of a hundred findings of one type is one ticket."""
-    destinations = [a_grouped("tickets", Grouping((By.RESOURCE,), HOUR)), a_destination("sentinel", Lane.ROWS)]
+    destinations = [a_grouped(Grouping((By.RESOURCE,), HOUR)), a_destination("sentinel", Lane.ROWS)]
     house = build(a_rulebook(stream=Stream.CSPM, routes=[a_route("all", "tickets")], destinations=destinations))
     for number in range(0, 100, 25):
         take(house, *(finding_body(f"f{n}") for n in range(number, number + 25)))

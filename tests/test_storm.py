@@ -83,7 +83,7 @@ def test_five_thousand_alerts_in_a_minute_make_the_pages_that_the_policy_allows(
     assert [one["outcome"] for one in decisions] == ["routed"] * STORM
     pages = soc.pagerduty.pages
     assert len(pages) == MOST + 1
-    held = [page for page in pages if "Beyond the limit of 20 openings in 10m" in page.summary]
+    held = [page for page in pages if "beyond the limit of 20 openings in 10m" in page.summary]
     assert len(held) == 1
     assert len({row["EventUid"] for row in soc.state()["rows"]["Custom-ASimAlertEventLogs"]}) == STORM
     desk.run(*(alert_body(id, AzureResourceId=host, Status="Resolved") for id, host in storm.items()))

@@ -7,13 +7,18 @@ from datetime import datetime
 
 from rich.console import Console
 
+from router.accept import evidence_of
 from router.assembly import reader_over
 from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
 from router.cli.files import open_files
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.screen import plain, print_json, print_table, screen, table_of
-from router.decide import explain
+from router.decide import explain, notice_for
+from router.domain.decisions import Decision, Outcome
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Signal
+from router.grouping import account_of
 from router.readings import Reader, Reading, Unread
 
 type Steps = list[tuple[str, str]]
@@ -44,8 +49,19 @@ def _steps(reading: Reading, reader: Reader, now: datetime) -> Steps:
     if isinstance(reading, Unread):
         at_fault = reading.quarantined.at_fault
         return [("understood?", f"no, {reading.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
-    explained = explain(reading.signal, reader.rulebooks[reading.signal.stream], now)
-    return [(step.question, step.answer) for step in explained.steps]
+    rulebook = reader.rulebooks[reading.signal.stream]
+    explained = explain(reading.signal, rulebook, now)
+    steps = [(step.question, step.answer) for step in explained.steps]
+    return [*steps, *_groups(reading.signal, explained.decision, rulebook)]
+
+
+def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
+    """With which others people are told of a signal that is routed now."""
+    if decision.outcome is not Outcome.ROUTED:
+        return []
+    notice = notice_for(signal, evidence_of(signal), decision, rulebook, 1)
+    specs = [rulebook.destinations[name] for name in decision.people]
+    return [(f"with others at {spec.name}?", account_of(notice, spec)) for spec in specs if spec.is_grouped]
 
 
 def _print(to: Console, reading: Reading, reader: Reader, now: datetime) -> None:

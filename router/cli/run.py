@@ -51,6 +51,10 @@ def print_report(job: Job, report: Report) -> None:
     print_tally(screen(), report.tally, _attack_in(job.rules))
     print_released(screen(), report.released)
     print_standings(screen(), report.standings, job.clock(), job.state)
+    if grouped := [
+        name for book in job.rules.books.values() for name, spec in book.destinations.items() if spec.is_grouped
+    ]:
+        screen().print(f"\n  signals that join others have no delivery of their own at {', '.join(sorted(grouped))}")
     if job.decisions is not None:
         screen().print(f"\n  decisions  {job.decisions}")
     screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
-from router.decide.decision import decide, find_floor_above, find_time_to_answer, is_noted, matching_routes, people_for
+from router.decide.decision import decide, find_floor_above, find_time_to_answer, is_noted, matching_routes
 from router.decide.suppression import covers, find_last, is_met, values_of
 from router.domain.decisions import Decision
-from router.domain.rulebook import DestinationSpec, Route, Rulebook, written
+from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Signal
 from router.domain.suppression import Element, SuppressionRule
 
@@ -76,11 +76,11 @@ def _rule_words(rule: SuppressionRule, signal: Signal, now: datetime) -> str:
         return f"no, the rule ended at {until}"
     for group in rule.groups:
         if not is_met(group, signal):
-            return f"no, {_set_words(group, signal)}"
+            return f"no, {_group_words(group, signal)}"
     return f"yes, until {until}"
 
 
-def _set_words(group: tuple[Element, ...], signal: Signal) -> str:
+def _group_words(group: tuple[Element, ...], signal: Signal) -> str:
     wanted = " and ".join(f"{element.field} {element.operator} {sorted(element.values)}" for element in group)
     found = sorted({text for element in group for text in values_of(signal, element.field)})
     return f"{wanted} is not met: the signal has {', '.join(found[:5]) if found else 'nothing there'}"
@@ -106,21 +106,6 @@ def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[
     if not matching:
         yield Step("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
     yield Step("always", ", ".join(rulebook.always) or "nothing")
-    for name in sorted(people_for(matching, rulebook)):
-        if (spec := rulebook.destinations.get(name)) is not None and spec.is_grouped:
-            yield Step(f"with others at {name}?", _group_words(spec))
-
-
-def _group_words(spec: DestinationSpec) -> str:
-    words = []
-    if spec.group is not None:
-        alike = " and ".join(by.value for by in spec.group.by)
-        words.append(f"yes, with those of the same {alike} within {written(spec.group.window)} of the first")
-    if spec.limit is not None:
-        words.append(
-            f"at most {spec.limit.most} openings in {written(spec.limit.window)}, what is beyond in one summary"
-        )
-    return "; ".join(words)
 
 
 def _route_words(route: Route, failed: list[str]) -> str:

@@ -36,15 +36,20 @@ def place_of(notice: Notice) -> str:
 
 
 def headline(notice: Notice, limit: int) -> str:
-    """One line of at most `limit` characters: severity, title, place, and of how many signals more it tells."""
+    """One line of at most `limit` characters: severity, of how many signals it tells, title, place."""
     mark = "[Sample] " if notice.sample else ""
-    line = f"{mark}{severity_of(notice)}: {_beyond(notice.group)}{notice.title or notice.type} - {place_of(notice)}"
-    others = f" (and {notice.group.total - 1} more)" if notice.group is not None and notice.group.total > 1 else ""
-    return shorten(" ".join(line.split()), limit - len(others)) + others
+    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {place_of(notice)}"
+    return shorten(" ".join(line.split()), limit)
 
 
-def _beyond(group: Group | None) -> str:
-    return f"Beyond the limit of {dict(group.by)['limit']}: " if group is not None and group.limited else ""
+def _count(group: Group | None) -> str:
+    """How many signals a headline is about, before it names the latest."""
+    if group is None:
+        return ""
+    count = f"{group.total}" if group.standing in (0, group.total) else f"{group.standing} of {group.total}"
+    if group.limited:
+        return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
+    return f"{count} signals, the latest: "
 
 
 def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:

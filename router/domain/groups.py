@@ -38,7 +38,8 @@ class MemberCard:
 class GroupCard:
     """Signals that are told as one: the group as its notices have it, its turn, and the turn that opened it.
 
-    `severity` and `severity_written` are those of the gravest since it opened. `at` is when it changed.
+    `severity` and `severity_written` are those of the gravest since it opened, `respond_by` the soonest. `at` is when it
+    changed.
     """
 
     group: Group
@@ -46,6 +47,7 @@ class GroupCard:
     opened: int
     severity: str | None
     severity_written: str | None
+    respond_by: str | None
     at: datetime
 
 
@@ -69,6 +71,14 @@ class Cards:
         return len(self.members) + len(self.groups) + len(self.slots)
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """When a group opened, and who was called: the name of an owner's pager key, None for the destination's own."""
+
+    at: datetime
+    pager: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """What holds the cards of one destination together: whoever changes a card writes it anew.
@@ -77,6 +87,6 @@ class Board:
     the next one sees to it that their notices are owed before its own.
     """
 
-    openings: tuple[datetime, ...] = ()
+    openings: tuple[Opening, ...] = ()
     unsure: tuple[str, ...] = ()
     version: Version | None = None

@@ -25,9 +25,9 @@ def event_uid(signal: str, turn: int) -> str:
     return _digest(signal, str(turn))
 
 
-def group_key(stream: str, destination: str, slot: str, start: str) -> str:
-    """The key of a group of signals at one destination, by what they have in common and when the first one came."""
-    return _digest("group", stream, destination, slot, start)
+def group_key(stream: str, destination: str, slot: str, first: str, turn: int, start: str) -> str:
+    """The key of a group of signals at one destination: what they have in common, which turn of which opened it, and when."""
+    return _digest("group", stream, destination, slot, first, str(turn), start)
 
 
 def slot_key(*values: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,16 +28,17 @@ _SAID = {
 
 
 def complaints_of(
-    model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str
+    model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str, beside: Collection[str] = ()
 ) -> Iterator[tuple[Place, str]]:
     """Each place where a value is not what a model wants, and what to do there; nothing for a sound value.
 
-    Where a model finds words of its own, which may quote what they refuse, `scrubbed` has the last word.
+    `beside` are keys that somebody else reads there, for hints. Where a model finds words of its own, which may quote what
+    they refuse, `scrubbed` has the last word.
     """
     try:
         model.model_validate(value)
     except ValidationError as error:
-        known = property_names(model.model_json_schema())
+        known = property_names(model.model_json_schema()).union(beside)
         for detail in error.errors(include_url=False, include_input=False):
             if detail["type"] == "none_required":  # the other half of "or not given at all"
                 continue
@@ -86,10 +87,11 @@ def _place_in(value: object, location: Place, type: str) -> Place:
     return (*place, location[-1]) if type == "missing" else tuple(place)
 
 
-def _find_words(type: str, place: Place, context: Mapping[str, Any], known: Collection[str]) -> str | None:
+def _find_words(type: str, place: Place, context: Mapping[str, Any], known: Set[str]) -> str | None:
     match type:
         case "extra_forbidden":
-            return "is no key that belongs here" + (hint(str(place[-1]), known) or "; remove it")
+            word = str(place[-1])
+            return "is no key that belongs here" + (hint(word, known - {word}) or "; remove it")
         case "literal_error" | "enum":
             return f"must be {context['expected']}"
         case "model_type" if str(context.get("class_name")).startswith("Secret"):

@@ -81,10 +81,16 @@ def _grouping_faults(
     if kind.lane is Lane.ROWS:
         yield from (((key,), "is for pages and tickets; rows are never held back, so remove it") for key in written)
     grouped = find_sound(GroupedForm, written)
-    if grouped is not None and grouped.group is not None and stream is Stream.CSPM:
-        for place, by in enumerate(grouped.group.by):
-            if by in _ALERTS_ONLY:
-                yield ("group", "by", place), f"is {by}, which only alerts have; no finding would ever be grouped"
+    if grouped is None or grouped.group is None:
+        return
+    for place, by in enumerate(grouped.group.by):
+        if by in _ALERTS_ONLY and stream is Stream.CSPM:
+            yield ("group", "by", place), f"is {by}, which only alerts have; no finding would ever be grouped"
+        elif by is By.INCIDENT and len(grouped.group.by) > 1:
+            yield (
+                ("group", "by", place),
+                "is incident, which keeps apart all that no incident names; let it stand alone",
+            )
 
 
 def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
@@ -101,7 +107,7 @@ def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Ite
             message = message.replace(text, "...")
         return message
 
-    return complaints_of(kind.Config, _config_in(entry, kind), scrubbed)
+    return complaints_of(kind.Config, _config_in(entry, kind), scrubbed, GroupedForm.model_fields)
 
 
 def _literal_secrets(entry: Mapping[str, object], refused: set[Place]) -> Iterator[tuple[Place, str]]:

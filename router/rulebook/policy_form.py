@@ -11,11 +11,30 @@ from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.rulebook import By
 from router.domain.signals import Stream
-from router.rulebook.patterns import DURATION, NAME
+from router.rulebook.patterns import DURATION, NAME, WORDS
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
-type Duration = Annotated[str, StringConstraints(pattern=DURATION)]
+
+
+def _written_out(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError(WORDS[DURATION])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
+    return value
+
+
+def _counted(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_OPENINGS:
+        raise ValueError(f"must be a whole number from 1 to {MOST_OPENINGS:,}")
+    return value
+
+
+MOST_OPENINGS = 1_000
+"""The largest limit: the times of so many openings are kept for each destination."""
+
+type _Length = Annotated[str, StringConstraints(pattern=DURATION)]
+type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_input_type=_Length)]
+type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
 type Bys = Annotated[
     list[By], MinLen(1), BeforeValidator(listed, json_schema_input_type=By | Annotated[list[By], MinLen(1)])
 ]
@@ -65,7 +84,7 @@ class GroupForm(Form):
 class LimitForm(Form):
     """How much a destination may open."""
 
-    most: Annotated[int, Field(ge=1, le=1000, strict=True)]
+    most: Annotated[Openings, BeforeValidator(_counted, json_schema_input_type=Openings)]
     """Openings in any window; what is beyond joins one summary."""
     window: Duration
     """How long the window is, in days (d), hours (h) or minutes (m)."""

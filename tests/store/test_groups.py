@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
+from router.domain.groups import Board, Cards, GroupCard, MemberCard, Opening, SlotCard, Told
 from router.domain.keeping import Retention
 from router.domain.ledger import State
 from router.domain.notices import Group, Named
@@ -29,7 +29,7 @@ def a_member(stands: bool = True, at: datetime = NOW) -> MemberCard:
 def a_card(standing: int = 1, at: datetime = NOW) -> GroupCard:
     named = (Named(key="k", title="Ä title", severity=None, place="vm-1"),)
     group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
-    return GroupCard(group=group, turn=3, opened=1, severity="High", severity_written="High", at=at)
+    return GroupCard(group=group, turn=3, opened=1, severity="High", severity_written="High", respond_by=None, at=at)
 
 
 CARDS = Cards({"k": a_member()}, {"g": a_card()}, {"s": SlotCard(group="g", until=NOW)})
@@ -55,7 +55,7 @@ def test_a_board_that_nobody_wrote_is_empty(store: Store) -> None:
 
 def test_cards_come_back_as_they_were_written(store: Store) -> None:
     """All of it: turns, times, titles, what was told."""
-    board = Board(openings=(NOW, NOW + DAY), unsure=("k",))
+    board = Board(openings=(Opening(NOW, None), Opening(NOW + DAY, "KEY")), unsure=("k",))
     assert write(store, board=board)
     assert replace(run(store.groups.board(*AT)), version=None) == board
     assert find(store) == CARDS
