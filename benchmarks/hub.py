@@ -24,7 +24,7 @@ from router.hub.events import event_of
 from router.settings import Settings
 from router.store.sqlite import SqliteStore
 from router.taking import Taking
-from tests.builders import alert_body, finding_body
+from tests.builders import RESOURCE, alert_body, finding_body
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running
 
@@ -39,6 +39,7 @@ def measure() -> Iterator[Row]:
     """The rows of the hub's way."""
     with stack_running() as stack:
         yield from asyncio.run(_intake(stack))
+    yield _grouped()
     with stack_running() as stack:
         yield asyncio.run(_deliveries(stack))
     with stack_running() as stack:
@@ -52,15 +53,42 @@ async def _intake(stack: Stack) -> list[Row]:
         sqlite = SqliteStore(Path(directory))
         on_file = await _take_all(stack, sqlite)
         await sqlite.close()
-    azure = stack.store()
-    await azure.prepare()
-    in_account = await _take_all(stack, azure)
-    await azure.close()
+    in_account = await _in_account(stack)
     what = "hub to outbox, batches of 100 alerts of 4.9 KB"
     return [
         Row(what=f"{what}, SQLite", measured=on_file, unit="/s", seen=f"{EVENTS:,} events, one reader"),
         Row(what=f"{what}, Azurite", measured=in_account, unit="/s", seen=f"{in_account / on_file:.2f}x SQLite's"),
     ]
+
+
+def _grouped() -> Row:
+    """How fast alerts get to the outbox that all join a group of one of fifty resources, against the same without groups."""
+    speeds = {}
+    for group in ("", ", group: {{by: [resource], window: 1h}}, limit: {{most: 20, window: 1h}}"):
+        with stack_running() as stack:
+            ticket = (
+                '{{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}'
+            )
+            destinations = f"destinations: {{{{tickets: {ticket}{group}}}}}}}}}"
+            stack.write_policy("cwpp", f"stream: cwpp\n{destinations}\notherwise: [tickets]\n")
+            for number in range(EVENTS):
+                body = alert_body(f"g-{number}", AzureResourceId=f"{RESOURCE}-{number % 50}")
+                stack.hubs.append(HUB.hub, HUB.id, body)
+            speeds[bool(group)] = asyncio.run(_in_account(stack))
+    return Row(
+        what="the same, every alert in a group at a limited destination",
+        measured=speeds[True] / speeds[False],
+        unit="x",
+        seen=f"{speeds[True]:.0f}/s against {speeds[False]:.0f}/s; batches of {AT_A_TIME}, small alerts, one destination",
+    )
+
+
+async def _in_account(stack: Stack) -> float:
+    store = stack.store()
+    await store.prepare()
+    speed = await _take_all(stack, store)
+    await store.close()
+    return speed
 
 
 async def _take_all(stack: Stack, store: Store) -> float:
