@@ -89,7 +89,7 @@ def gather(steps: Sequence[Step], board: Board, cards: Cards, spec: DestinationS
     A step that was applied before changes nothing; what it told is owed again, under the same key.
     """
     gathering = _Gathering(board, cards, spec, now)
-    # Endings last: a group that one signal leaves and another joins is not over in between. The gravest first: they open.
+    # The gravest first: they open, and notices are in their words. Endings last: nothing is over that another one joins.
     for step in sorted(steps, key=lambda one: (one.target.change is Change.RESOLVED, -_weight(one))):
         gathering.apply(step)
     return gathering.result()
@@ -208,7 +208,7 @@ class _Gathering:
             told = Told(turn=turn, change=change, opened=turn if change is Change.OPENED else card.opened)
             self.groups[key] = replace(card, turn=turn, opened=told.opened)
             self.members |= {one.notice.key: replace(self.members[one.notice.key], told=told) for one in steps}
-            self.owed.append(_delivery(max(steps, key=_weight), key, card, told))
+            self.owed.append(_delivery(steps[0], key, card, told))
         board = replace(self.board, unsure=tuple(self.members))
         return Gathered(board, Cards(self.members, self.groups, self.slots), tuple(self.owed))
 
@@ -224,10 +224,9 @@ class _Gathering:
 
 def _change(before: GroupCard | None, after: GroupCard, steps: Sequence[Step]) -> Change | None:
     """What a group tells; nothing where some of its members are over and others still stand."""
-    stood = before is not None and before.group.standing > 0
     if not after.group.standing:
-        return Change.RESOLVED if stood else None
-    if not stood:
+        return Change.RESOLVED
+    if before is None or not before.group.standing:
         return Change.OPENED
     return Change.UPDATED if any(step.target.change is not Change.RESOLVED for step in steps) else None
 

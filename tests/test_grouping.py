@@ -160,6 +160,9 @@ def test_a_group_that_is_over_within_its_window_opens_again(build: Build) -> Non
     (again,) = house.owed("tickets", NOW + MINUTE)
     assert (changes(first), again.delivery.change) == ([], "opened"), "what was never told is skipped, then told"
     assert again.delivery.turn == 3
+    take(house, alert_body("c"), at=NOW + MINUTE)
+    (update,) = house.owed("tickets", NOW + MINUTE)
+    assert (update.delivery.change, update.delivery.opened) == ("updated", 3)
 
 
 def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:
@@ -182,7 +185,8 @@ def test_a_group_is_as_grave_as_its_gravest_member(
     house = build(a_grouping_book())
     take(house, alert_body("a", Severity=first))
     take(house, alert_body("b", Severity=then))
-    assert notices(house.owed("tickets"))[-1].severity == told
+    claims = house.owed("tickets")
+    assert (notices(claims)[-1].severity, changes(claims)) == (told, ["opened", "updated"])
 
 
 @pytest.mark.parametrize(
@@ -340,6 +344,14 @@ def test_at_a_pager_one_that_is_graver_opens_a_page_of_its_own(build: Build) -> 
     claims = house.owed("tickets")
     assert [one.severity for one in notices(claims) if one.turn == 1] == ["Medium", "High", None]
     assert [count for count in groups(claims) if count] == [(3, 3)], "the Medium and the High that follow join the High"
+
+
+def test_a_batch_at_a_pager_is_opened_by_its_gravest(build: Build) -> None:
+    """A Medium and the High that came with it are one page, in the words of the High."""
+    house = build(a_grouping_book(lane=Lane.PAGE))
+    take(house, alert_body("a", Severity="Medium"), alert_body("b", Severity="High", AlertDisplayName="Worse"))
+    (notice,) = notices(house.owed("tickets"))
+    assert (notice.severity, notice.title) == ("High", "Worse")
 
 
 def test_beyond_the_limit_of_a_pager_one_that_is_graver_opens_one_more_summary(build: Build) -> None:
