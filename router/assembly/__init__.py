@@ -10,7 +10,7 @@ clock        what tells the time
 from router.assembly.clock import Clock, now
 from router.assembly.connections import consumers_over, namespace_for, storage_for
 from router.assembly.delivery import SHARE, SLOTS, Delivery, delivery_over
-from router.assembly.rules import Rules, intake_over, load_rules, reader_over, secrets_of, specs_of
+from router.assembly.rules import Rules, intake_over, load_rules, reader_over, secret_names_of, secrets_of, specs_of
 from router.assembly.service import POINTERS, service_at, service_over
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "namespace_for",
     "now",
     "reader_over",
+    "secret_names_of",
     "secrets_of",
     "service_at",
     "service_over",

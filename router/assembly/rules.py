@@ -55,9 +55,14 @@ def specs_of(book: Rulebook) -> list[DestinationSpec]:
 
 def secrets_of(books: Iterable[Rulebook], settings: Settings) -> dict[str, str]:
     """Every secret that the rules of some streams name; raises MissingSecret naming all that are missing."""
-    return settings.secrets({name for book in books for name in _secret_names(book)})
+    return settings.secrets(secret_names_of(books))
 
 
-def _secret_names(book: Rulebook) -> set[str]:
+def secret_names_of(books: Iterable[Rulebook]) -> set[str]:
+    """The names of the app settings that hold those secrets."""
+    return {name for book in books for name in _named_in(book)}
+
+
+def _named_in(book: Rulebook) -> set[str]:
     pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
     return pagers.union(*(spec.secrets for spec in specs_of(book)))

@@ -1,0 +1,99 @@
+// What the router may do: each role on the narrowest scope that works. docs/operations.md has the same table.
+param principalId string
+param eventHubsName string
+param hubs array
+param storageName string
+param vaultName string
+param applicationInsightsName string
+param ruleNames array
+
+var roles = loadJsonContent('roles.json')
+
+resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' existing = {
+  name: eventHubsName
+}
+
+resource streams 'Microsoft.EventHub/namespaces/eventhubs@2026-01-01' existing = [for hub in hubs: {
+  parent: namespace
+  name: hub
+}]
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: storageName
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: vaultName
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: applicationInsightsName
+}
+
+resource rules 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing = [for rule in ruleNames: {
+  name: rule
+}]
+
+// On each hub, not on the namespace. Not on a consumer group: the sweep asks the hub itself how far it has come.
+// https://learn.microsoft.com/azure/azure-functions/functions-bindings-event-hubs-trigger#identity-based-connections
+resource receives 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (hub, at) in hubs: {
+  scope: streams[at]
+  name: guid(namespace.id, hub, principalId, roles.eventHubsDataReceiver)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.eventHubsDataReceiver)
+  }
+}]
+
+// On the account, which is the router's alone. Containers, queues and tables come and go in it: the host makes containers of
+// its own, poison queues and a table of diagnostic events, and the router makes what is missing when it starts.
+// https://learn.microsoft.com/azure/azure-functions/functions-reference#connecting-to-host-storage-with-an-identity
+var onAccount = [
+  roles.storageBlobDataOwner // what the host asks for; the deployed package, checkpoints and `bodies` come with it
+  roles.storageQueueDataContributor // not Message Processor: the router also sends, and makes queues
+  roles.storageTableDataContributor // ledger, outbox, record
+]
+
+resource keeps 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in onAccount: {
+  scope: account
+  name: guid(account.id, principalId, role)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
+  }
+}]
+
+// On the vault: it holds only what the rules name. A role on one secret could not be given before the secret is there.
+resource secrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: vault
+  name: guid(vault.id, principalId, roles.keyVaultSecretsUser)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsUser)
+  }
+}
+
+// On each rule: rows go in, and nothing can be read by it.
+resource rows 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (rule, at) in ruleNames: {
+  scope: rules[at]
+  name: guid(resourceGroup().id, rule, principalId, roles.monitoringMetricsPublisher)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
+  }
+}]
+
+// On the component: the host's telemetry, since its key is turned off.
+resource telemetry 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  scope: component
+  name: guid(component.id, principalId, roles.monitoringMetricsPublisher)
+  properties: {
+    principalId: principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.monitoringMetricsPublisher)
+  }
+}
