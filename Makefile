@@ -9,7 +9,7 @@ CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shel
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup run test lint stack soak bench lock clean
+.PHONY: setup run test lint infra infra-check stack soak bench lock clean
 
 setup: $(STAMP)  ## prepare .venv/bin/alert-router
 
@@ -33,6 +33,19 @@ lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+infra: setup  ## what Bicep reads of the rules and of the code
+	@$(BIN)/python -m infra.generate
+
+# checkov brings a hundred packages, so it has a lock and a place of its own.
+CHECKOV := .venv/checkov
+$(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	@VIRTUAL_ENV=$(CHECKOV) $(BIN)/uv pip install --quiet --require-hashes -r infra/requirements-check.txt
+	@touch $@
+
+infra-check: infra $(CHECKOV)/.installed  ## infra/ against Azure's own types, where ../shared has them, and checkov
+	@infra/check.sh $(CHECKOV)/bin/checkov
+
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack
 
@@ -49,6 +62,8 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 lock:  ## remake the locks after a change to pyproject.toml
 	@$(COMPILE) --output-file requirements.txt
 	@$(COMPILE) --extra demo --group dev --output-file requirements-dev.txt
+	@$(BIN)/uv pip compile infra/requirements-check.in --quiet --universal --python-version 3.13 \
+		--generate-hashes --no-emit-index-url --no-header --output-file infra/requirements-check.txt
 
 clean:
 	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -262,7 +262,6 @@ module workbook 'workbook.bicep' = {
     storageAccountId: storage.outputs.id
     functionAppId: functionApp.outputs.id
     tags: tags
-    emailReceivers: emailReceivers
   }
 }
 
@@ -270,7 +269,7 @@ module alerts 'alerts.bicep' = {
   scope: group
   name: 'alerts'
   params: {
-    location: location
+    location: logTables.outputs.location
     workspaceId: logTables.outputs.workspaceId
     applicationInsightsId: applicationInsights.outputs.id
     eventHubNamespaceId: eventHubs.outputs.id

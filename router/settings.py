@@ -19,6 +19,10 @@ HUBS = "EVENT_HUBS"
 
 SERVICES = ("blob", "queue", "table")
 
+_UNRESOLVED = "@Microsoft.KeyVault("
+"""How the value of a setting begins whose secret is not in the vault, or cannot be read: then the reference itself stands there.
+https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#troubleshooting-key-vault-references"""
+
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
 _ADDRESS = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[^\s?#]*)?")
 
@@ -102,7 +106,7 @@ class Settings:
         wanted = sorted(set(names))
         # Who stores a secret with `echo` stores a line end with it, which no header may hold.
         found = {name: self.values.get(name, "").strip() for name in wanted}
-        missing = [name for name, value in found.items() if not value]
+        missing = [name for name, value in found.items() if not value or value.startswith(_UNRESOLVED)]
         if missing:
             what = (
                 "this secret; give it as an app setting"

@@ -31,6 +31,14 @@ def test_every_missing_secret_is_named_at_once(value: dict[str, str]) -> None:
         Settings(value | {"THREE": "x"}).secrets(["TWO", "ONE", "THREE"])
 
 
+def test_a_reference_that_leads_to_nothing_is_a_missing_secret() -> None:
+    """Where a vault has no such secret, the platform leaves the reference; no vendor is ever sent that as a password."""
+    reference = "@Microsoft.KeyVault(VaultName=v;SecretName=key)"
+    with pytest.raises(MissingSecret, match=r"^KEY: the rules name this secret") as raised:
+        Settings({"KEY": reference}).secrets(["KEY"])
+    assert reference not in str(raised.value)
+
+
 def test_settings_never_show_their_values() -> None:
     """A repr may end in a log."""
     values = {"AzureWebJobsStorage": "canary", "EVENT_HUBS": "canary"}

@@ -1,0 +1,14 @@
+"""What a whole deployment comes to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.deployment import Deployment
+from tests.infra.variants import deployed
+
+
+@pytest.fixture(scope="session")
+def azure() -> Deployment:
+    """What `azd up` makes where nobody chose anything."""
+    return deployed()

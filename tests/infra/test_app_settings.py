@@ -1,0 +1,125 @@
+"""What the code reads of its environment is what infra/ sets, and the reverse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import azure_functions_runtime.utils.constants as runtime
+
+from router.assembly import load_rules, now, secret_names_of
+from router.domain.errors import BadSetting
+from router.domain.signals import Stream
+from router.settings import HUBS, SERVICES, STORAGE, Settings
+from tests.docs.pages import page, spans
+from tests.infra.deployment import Deployment
+from tests.infra.functions import triggers
+from tests.infra.variants import ROOT
+
+OF_THE_HOST = {
+    # https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
+    f"{STORAGE}__credential",
+    f"{HUBS}__credential",
+    # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+"""What Microsoft's host reads, and we do not."""
+
+OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY}
+"""What Microsoft's worker for Python reads."""
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        """Nothing is set."""
+        self.names.add(name)
+        return default
+
+
+def read_by_code() -> set[str]:
+    """Every setting that the router looks for."""
+    asked = Asked()
+    settings = Settings(asked)
+    for name in (name for name, member in vars(Settings).items() if isinstance(member, property)):
+        try:
+            getattr(settings, name)
+        except BadSetting:
+            continue
+    for connection in (STORAGE, HUBS):  # asked for only once the rest is there
+        settings._connection(connection, {}, set())
+    return asked.names | secret_names_of(load_rules(ROOT / "rules", list(Stream), now()).books.values())
+
+
+def settings_of(azure: Deployment) -> dict[str, str]:
+    """The app settings that are deployed."""
+    app = azure.one("Microsoft.Web/sites")
+    return {one["name"]: str(one["value"]) for one in app.properties["siteConfig"]["appSettings"]}
+
+
+def optional() -> set[str]:
+    """The settings that docs/operations.md says may be left out."""
+    rows = page("docs/operations.md").table("App settings", "setting")
+    return {name for row in rows if row["needed"] in ("no", "local stack only") for name in spans(row["setting"])}
+
+
+def alternatives() -> Iterator[str]:
+    """Settings that stand for others which are set."""
+    yield f"{STORAGE}__accountName"
+
+
+def test_every_setting_that_the_code_reads_is_set_or_may_be_left_out(azure: Deployment) -> None:
+    """Whoever adds a setting adds it to infra/, or says on paper that it has a default."""
+    assert read_by_code() - settings_of(azure).keys() == optional() | set(alternatives())
+
+
+def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
+    """A setting that nobody reads is a promise that nobody keeps."""
+    assert settings_of(azure).keys() - read_by_code() == OF_THE_HOST | OF_THE_WORKER
+
+
+def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
+    """Storage, hubs and identity are found by them, and so is every secret once it is in the vault."""
+    deployed = settings_of(azure)
+    for service in SERVICES:
+        assert deployed[f"{STORAGE}__{service}ServiceUri"].endswith(f".primaryEndpoints.{service}>")
+        deployed[f"{STORAGE}__{service}ServiceUri"] = f"https://account.{service}.core.windows.net/"
+    settings = Settings(deployed)
+    assert settings.storage.endpoints.keys() == set(SERVICES)
+    assert settings.hubs.endpoints["namespace"] == azure.outputs["EVENT_HUBS_NAMESPACE"]
+    assert settings.identity == settings.hubs.client_id == azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "clientId")
+
+
+def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
+    """A trigger finds its hub or its queue by the setting that it names."""
+    connections = {one["connection"] for one in triggers().values() if "connection" in one}
+    assert connections == {STORAGE, HUBS}
+    for connection in connections:
+        found = {name.removeprefix(f"{connection}__") for name in settings_of(azure) if name.startswith(connection)}
+        assert {"credential", "clientId"} < found
+
+
+def test_every_secret_is_a_reference_that_the_vault_can_hold(azure: Deployment) -> None:
+    """Each secret of the rules is looked up in the vault under its own name, and no value stands in a deployment."""
+    names = json.loads((ROOT / "infra" / "generated" / "secrets.json").read_text())
+    references = {name: settings_of(azure)[name] for name in names}
+    vault = azure.one("Microsoft.KeyVault/vaults").name
+    held = {name: name.lower().replace("_", "-") for name in names}
+    assert references == {
+        name: f"@Microsoft.KeyVault(VaultName={vault};SecretName={there})" for name, there in held.items()
+    }
+    assert len(set(held.values())) == len(names)
+    assert all(there.replace("-", "").isalnum() for there in held.values())
+
+
+def test_what_flex_consumption_refuses_is_left_out(azure: Deployment) -> None:
+    """https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-considerations"""
+    refused = {"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD"}
+    assert not refused & settings_of(azure).keys()
+    assert not [name for name in settings_of(azure) if name.startswith("WEBSITE_")]
