@@ -20,7 +20,7 @@ HUBS = "EVENT_HUBS"
 SERVICES = ("blob", "queue", "table")
 
 _UNRESOLVED = "@Microsoft.KeyVault("
-"""How the value of a setting begins whose secret is not in the vault, or cannot be read: then the reference itself stands there.
+"""How a setting begins whose secret is not in the vault, or cannot be read: the reference itself stands there.
 https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#troubleshooting-key-vault-references"""
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")

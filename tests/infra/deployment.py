@@ -26,12 +26,13 @@ class BicepFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource as it would be deployed: its name with those of its parents, its id, and on what it stands, if on another."""
+    """A resource as it would be deployed: its name with those of its parents, its resource group, and on what it stands."""
 
     kind: str
     name: str
     body: Mapping[str, Value]
     file: str
+    group: str
     scope: str | None = None
     existing: bool = False
 
@@ -78,20 +79,21 @@ class Deployment:
         return str(Unknown(f"{kind}/{self.one(kind).name}.properties.{name}"))
 
 
-def deploy(path: Path, given: Names) -> Deployment:
-    """What a file would deploy; raises BicepFault."""
+def deploy(path: Path, given: Names, group: str = "") -> Deployment:
+    """What a file would deploy into a resource group; raises BicepFault."""
     file = read(path)
     params = file.of("param")
     if extra := given.keys() - params.keys():
         raise BicepFault(f"{path.name}: has no parameter {sorted(extra)}")
     if missing := {name for name, one in params.items() if one.value is None} - given.keys():
         raise BicepFault(f"{path.name}: is not given {sorted(missing)}")
-    return _Evaluation(file, given).deployment()
+    return _Evaluation(file, given, group).deployment()
 
 
 class _Evaluation:
-    def __init__(self, file: BicepFile, given: Names) -> None:
+    def __init__(self, file: BicepFile, given: Names, group: str) -> None:
         self._file = file
+        self._group = group
         self._known: dict[str, Value] = dict(given)
         self._made: list[Resource] = []
 
@@ -137,13 +139,15 @@ class _Evaluation:
         kind = one.reference.partition("@")[0]
         name = body["name"] if parent is None else f"{parent.name}/{body['name']}"
         on = scope.id if isinstance(scope, Resource) else None
-        made = Resource(kind, str(name), body, self._file.path.name, on, one.is_existing)
+        made = Resource(kind, str(name), body, self._file.path.name, self._group, on, one.is_existing)
         self._made.append(made)
         return made
 
     def _module(self, one: Declaration, node: Node, names: Names) -> Deployment:
         body = self._value(node, names)
-        made = deploy(self._file.path.parent / one.reference, body.get("params", {}))
+        scope = body["scope"]
+        group = scope.id if isinstance(scope, Resource) else scope["id"]
+        made = deploy(self._file.path.parent / one.reference, body.get("params", {}), group)
         self._made += made.resources
         return made
 
@@ -251,7 +255,7 @@ _CALLS: Mapping[str, Callable[..., Value]] = {
     "length": len,
     "managementGroup": lambda: {"id": "/managementGroups/GROUP", "name": "GROUP"},
     "replace": lambda written, old, new: written.replace(old, str(new)),
-    "resourceGroup": lambda *_: {"id": "/resourceGroups/GROUP", "name": "GROUP", "location": Unknown("location")},
+    "resourceGroup": lambda *given: {"id": "/subscriptions/{}/resourceGroups/{}".format(*(given or ("S", "GROUP")))},
     "split": lambda written, by: written.split(by),
     "string": str,
     "subscription": lambda: {"id": "/subscriptions/S", "subscriptionId": "S", "tenantId": "TENANT"},

@@ -12,4 +12,5 @@ import function_app
 @cache
 def triggers() -> Mapping[str, dict[str, Any]]:
     """What calls each function, by its name. The library tells it once."""
-    return {one.get_function_name(): one.get_trigger().get_dict_repr() for one in function_app.app.get_functions()}
+    functions = function_app.app.get_functions()
+    return {str(one.get_function_name()): found.get_dict_repr() for one in functions if (found := one.get_trigger())}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-import azure_functions_runtime.utils.constants as runtime
+from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
 from router.assembly import load_rules, now, secret_names_of
 from router.domain.errors import BadSetting
@@ -93,7 +93,11 @@ def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: De
     settings = Settings(deployed)
     assert settings.storage.endpoints.keys() == set(SERVICES)
     assert settings.hubs.endpoints["namespace"] == azure.outputs["EVENT_HUBS_NAMESPACE"]
-    assert settings.identity == settings.hubs.client_id == azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "clientId")
+    assert (
+        settings.identity
+        == settings.hubs.client_id
+        == azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "clientId")
+    )
 
 
 def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
@@ -120,6 +124,11 @@ def test_every_secret_is_a_reference_that_the_vault_can_hold(azure: Deployment) 
 
 def test_what_flex_consumption_refuses_is_left_out(azure: Deployment) -> None:
     """https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-considerations"""
-    refused = {"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_EXTENSION_VERSION", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD"}
+    refused = {
+        "FUNCTIONS_WORKER_RUNTIME",
+        "FUNCTIONS_EXTENSION_VERSION",
+        "SCM_DO_BUILD_DURING_DEPLOYMENT",
+        "ENABLE_ORYX_BUILD",
+    }
     assert not refused & settings_of(azure).keys()
     assert not [name for name in settings_of(azure) if name.startswith("WEBSITE_")]

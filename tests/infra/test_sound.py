@@ -39,7 +39,9 @@ def test_whatever_is_chosen_every_module_gets_what_it_asks_for(chosen: dict[str,
 
 def test_the_policy_exports_each_stream_to_its_hub() -> None:
     """A group of subscriptions sends alerts to one hub and posture to the other, from a resource group each."""
-    policy = deploy(INFRA / "export-policy.bicep", {"cwppHubId": "/cwpp", "cspmHubId": "/cspm", "location": "westeurope"})
+    policy = deploy(
+        INFRA / "export-policy.bicep", {"cwppHubId": "/cwpp", "cspmHubId": "/cspm", "location": "westeurope"}
+    )
     given = {
         one.name: {key: held["value"] for key, held in one.properties["parameters"].items()}
         for one in policy.of("Microsoft.Authorization/policyAssignments")

@@ -1,0 +1,130 @@
+"""azd finds what it needs: files, parameters, outputs, and the app to deploy to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.infra.bicep import read
+from tests.infra.deployment import Deployment
+from tests.infra.variants import GIVEN, INFRA, ROOT, deployed
+
+AZURE = yaml.safe_load((ROOT / "azure.yaml").read_text())
+PARAMETERS: dict[str, Any] = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(?:=(.*))?\}")
+
+OF_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION"}
+"""What azd asks for and sets itself: https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables"""
+
+HOOKED = {"DEFENDER_PRINCIPAL_ID"}
+"""What the preprovision hook sets."""
+
+
+def variables() -> dict[str, tuple[str, str | None]]:
+    """The variable of azd's environment that each parameter is given by, and its default."""
+    found = {name: VARIABLE.fullmatch(one["value"]) for name, one in PARAMETERS.items()}
+    return {name: (match[1], match[2]) for name, match in found.items() if match}
+
+
+def as_bicep(value: str, kind: str) -> object:
+    """A default as azd hands it over: by the type of the parameter."""
+    return {"bool": lambda: value == "true", "int": lambda: int(value)}.get(kind, lambda: value)()
+
+
+def test_every_parameter_can_be_chosen_by_a_variable_of_its_own() -> None:
+    """`azd env set NAME VALUE` is the way to choose; no parameter is out of its reach."""
+    assert variables().keys() == PARAMETERS.keys() == read(INFRA / "main.bicep").of("param").keys()
+    assert len({name for name, _ in variables().values()}) == len(PARAMETERS)
+
+
+def test_what_has_no_default_is_known_to_azd_or_to_its_hook() -> None:
+    """Nobody is asked for what can be found out."""
+    assert {name for name, default in variables().values() if default is None} == OF_AZD | HOOKED
+    assert {parameter for parameter, (_, default) in variables().items() if default is None} == GIVEN.keys()
+    assert all(name in (INFRA / "before.sh").read_text() for name in HOOKED)
+
+
+def test_defaults_are_the_same_in_both_places() -> None:
+    """Whoever deploys with az instead of azd gets the same."""
+    for name, one in read(INFRA / "main.bicep").of("param").items():
+        if one.value is not None:
+            kind = next(child.text.decode() for child in one.node.named_children if child.type == "type" and child.text)
+            default = variables()[name][1]
+            assert default is not None
+            assert as_bicep(default, kind) == as_bicep((one.value.text or b"").decode().strip("'"), kind), name
+
+
+def test_azd_finds_the_app_by_its_tag(azure: Deployment) -> None:
+    """The service of azure.yaml is deployed to the one resource that bears its name."""
+    (service,) = AZURE["services"]
+    tagged = [one for one in azure.resources if "azd-service-name" in (one.body.get("tags") or {})]
+    assert [(one.kind, one.body["tags"]["azd-service-name"]) for one in tagged] == [("Microsoft.Web/sites", service)]
+    assert AZURE["services"][service]["host"] == "function"
+
+
+def test_azd_finds_its_environment_by_a_tag(azure: Deployment) -> None:
+    """`azd down` deletes the group that bears the environment's name."""
+    group = azure.one("Microsoft.Resources/resourceGroups")
+    assert group.body["tags"]["azd-env-name"] == GIVEN["environmentName"]
+
+
+def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
+    """azd's own, those of the hook that says what remains, and those that the policy is given."""
+    by_hook = set(re.findall(r'outputs\["([A-Z_]+)"\]', (INFRA / "remaining.py").read_text()))
+    by_hook |= {f"{stream}_LOGS_{what}" for stream in ("CWPP", "CSPM") for what in ("ENDPOINT", "RULE")}
+    by_policy = set(re.findall(r"\b[A-Z]+_HUB_ID\b", (INFRA / "export-policy.bicep").read_text()))
+    assert by_policy
+    needed = {"AZURE_LOCATION", "AZURE_TENANT_ID", "AZURE_RESOURCE_GROUP"} | by_hook | by_policy
+    assert needed <= azure.outputs.keys()
+    assert not [name for name in azure.outputs if name != name.upper()]  # azd keeps them as they are written
+
+
+def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
+    """It is looked up where it is, nothing is made in its place, and rows go in where it stands."""
+    given = "/subscriptions/OTHER/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-logs"
+    azure = deployed(existingWorkspaceId=given)
+    assert azure.of("Microsoft.OperationalInsights/workspaces") == []
+    tables = azure.of("Microsoft.OperationalInsights/workspaces/tables")
+    assert {one.name.partition("/")[0] for one in tables} == {"soc-logs"}
+    assert {one.group for one in tables} == {"/subscriptions/OTHER/resourceGroups/soc"}
+    (rule, _) = azure.of("Microsoft.Insights/dataCollectionRules")
+    assert str(rule.body["location"]) == "<Microsoft.OperationalInsights/workspaces/soc-logs.location>"
+
+
+def test_every_hook_is_there_and_can_be_run() -> None:
+    """azd runs them before and after it provisions."""
+    for hook in AZURE["hooks"].values():
+        path = ROOT / hook["posix"]["run"]
+        assert os.access(path, os.X_OK), path
+        subprocess.run(["sh", "-n", str(path)], check=True)
+
+
+def packaged(path: Path) -> bool:
+    """Whether azd would put a file into the package."""
+    lines = (ROOT / ".funcignore").read_text().splitlines()
+    patterns = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
+    return not any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    "needed", ["function_app.py", "host.json", "requirements.txt", "rules/attack.yaml", "router/once.py"]
+)
+def test_what_the_app_needs_is_packaged(needed: str) -> None:
+    """The code, its locked dependencies, the host's settings and the rules."""
+    assert (ROOT / needed).is_file()
+    assert packaged(Path(needed))
+
+
+def test_what_the_app_does_not_need_stays_at_home() -> None:
+    """Nothing at the top of the repository is packaged but what runs."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
+    top = {Path(name).parts[0] for name in listed.stdout.splitlines() if packaged(Path(name))}
+    assert top == {"function_app.py", "host.json", "requirements.txt", "router", "rules"}

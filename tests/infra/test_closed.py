@@ -1,0 +1,149 @@
+"""Nothing is open that need not be: no keys, no public blobs, no old TLS; and with `private`, no public network."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.infra.deployment import Deployment
+from tests.infra.variants import INFRA, VARIANTS, deployed
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+HUBS = "Microsoft.EventHub/namespaces"
+VAULT = "Microsoft.KeyVault/vaults"
+APP = "Microsoft.Web/sites"
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS.values()), ids=list(VARIANTS))
+def any_azure(request: pytest.FixtureRequest) -> Deployment:
+    """Whatever is chosen."""
+    return deployed(**request.param)
+
+
+def test_there_are_no_keys(any_azure: Deployment) -> None:
+    """Whoever comes has an identity and a role."""
+    assert any_azure.one(STORAGE).properties["allowSharedKeyAccess"] is False
+    assert any_azure.one(STORAGE).properties["isLocalUserEnabled"] is False
+    assert any_azure.one(HUBS).properties["disableLocalAuth"] is True
+    assert any_azure.one(VAULT).properties["enableRbacAuthorization"] is True
+    assert any_azure.one("Microsoft.Insights/components").properties["DisableLocalAuth"] is True
+    for workspace in any_azure.of("Microsoft.OperationalInsights/workspaces"):
+        assert workspace.properties["features"]["disableLocalAuth"] is True
+
+
+def test_no_key_is_ever_asked_for() -> None:
+    """No file lists keys, and no output or setting could hold one."""
+    for path in INFRA.glob("*.bicep"):
+        assert not re.search(r"\blist(Keys|AccountSas|ServiceSas)|connectionStrings|@secure", path.read_text()), (
+            path.name
+        )
+
+
+def test_no_blob_is_public(any_azure: Deployment) -> None:
+    """Neither the account nor a container lets anybody in without a name."""
+    assert any_azure.one(STORAGE).properties["allowBlobPublicAccess"] is False
+    assert any_azure.one(STORAGE).properties["allowCrossTenantReplication"] is False
+
+
+def test_every_way_in_is_encrypted(any_azure: Deployment) -> None:
+    """TLS 1.2 at the least, and no plain HTTP or FTP."""
+    assert any_azure.one(STORAGE).properties["minimumTlsVersion"] == "TLS1_2"
+    assert any_azure.one(STORAGE).properties["supportsHttpsTrafficOnly"] is True
+    assert any_azure.one(HUBS).properties["minimumTlsVersion"] == "1.2"
+    app = any_azure.one(APP).properties
+    assert app["httpsOnly"] is True
+    assert (app["siteConfig"]["minTlsVersion"], app["siteConfig"]["ftpsState"]) == ("1.2", "Disabled")
+
+
+def test_secrets_cannot_be_purged(any_azure: Deployment) -> None:
+    """A vault that was deleted by mistake comes back."""
+    vault = any_azure.one(VAULT).properties
+    assert vault["enableSoftDelete"] is True
+    assert vault["enablePurgeProtection"] is True
+
+
+def test_defender_gets_in_whatever_is_closed(any_azure: Deployment) -> None:
+    """Trusted services are let in, and the public address that they come by is not turned off."""
+    rules = any_azure.one("Microsoft.EventHub/namespaces/networkRuleSets").properties
+    assert rules["trustedServiceAccessEnabled"] is True
+    assert rules["publicNetworkAccess"] == any_azure.one(HUBS).properties["publicNetworkAccess"] == "Enabled"
+
+
+def test_a_private_router_is_reached_by_private_addresses_only() -> None:
+    """Storage and vault have no public address, the hubs refuse it, and each has an endpoint in the network."""
+    azure = deployed(private=True)
+    for one in (azure.one(STORAGE), azure.one(VAULT)):
+        assert one.properties["publicNetworkAccess"] == "Disabled"
+        assert one.properties["networkAcls"]["defaultAction"] == "Deny"
+    rules = azure.one("Microsoft.EventHub/namespaces/networkRuleSets").properties
+    assert rules["defaultAction"] == "Deny"
+    assert rules["virtualNetworkRules"]  # a Deny without any rule is none
+    targets = [
+        (connection["properties"]["privateLinkServiceId"], *connection["properties"]["groupIds"])
+        for one in azure.of("Microsoft.Network/privateEndpoints")
+        for connection in one.properties["privateLinkServiceConnections"]
+    ]
+    storage, hubs, vault = (azure.one(kind).id for kind in (STORAGE, HUBS, VAULT))
+    kept = {(storage, "blob"), (storage, "queue"), (storage, "table")}
+    assert set(targets) == kept | {(hubs, "namespace"), (vault, "vault")}
+    assert azure.one(APP).properties["virtualNetworkSubnetId"] == subnet(azure, "app")
+
+
+def test_every_private_address_has_a_name_in_the_network() -> None:
+    """An endpoint without a zone is never found: names would still lead to the closed public address."""
+    azure = deployed(private=True)
+    zones = {one.id for one in azure.of("Microsoft.Network/privateDnsZones")}
+    named = {
+        config["properties"]["privateDnsZoneId"]
+        for one in azure.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
+        for config in one.properties["privateDnsZoneConfigs"]
+    }
+    links = azure.of("Microsoft.Network/privateDnsZones/virtualNetworkLinks")
+    assert named == zones
+    assert len(zones) == len(links) == len(azure.of("Microsoft.Network/privateEndpoints"))
+    network = azure.one("Microsoft.Network/virtualNetworks").id
+    assert {one.properties["virtualNetwork"]["id"] for one in links} == {network}
+
+
+def test_the_app_s_subnet_is_one_that_flex_consumption_takes() -> None:
+    """It must be delegated, and the endpoints have another."""
+    subnets: list[dict[str, Any]] = (
+        deployed(private=True).one("Microsoft.Network/virtualNetworks").properties["subnets"]
+    )
+    delegated = {
+        one["name"]: [found["properties"]["serviceName"] for found in one["properties"].get("delegations", [])]
+        for one in subnets
+    }
+    assert delegated == {"app": ["Microsoft.App/environments"], "services": []}
+
+
+def test_there_is_no_network_unless_asked_for(azure: Deployment) -> None:
+    """It has its price, and the app needs none."""
+    assert not [one for one in azure.resources if one.kind.startswith("Microsoft.Network/")]
+    assert azure.one(APP).properties["virtualNetworkSubnetId"] is None
+
+
+def test_everything_says_what_happens_to_it(any_azure: Deployment) -> None:
+    """Hubs, vault, app and storage send what Azure knows of them to the workspace."""
+    told = {str(one.scope): one.properties for one in any_azure.of("Microsoft.Insights/diagnosticSettings")}
+    services = [f"{STORAGE}/{service}Services" for service in ("blob", "queue", "table")]
+    ids = [any_azure.one(kind).id for kind in (STORAGE, HUBS, VAULT, APP, *services)]
+    assert sorted(told) == sorted(ids)
+    assert {one["workspaceId"] for one in told.values()} == {any_azure.outputs["WORKSPACE_ID"]}
+    for kind in (HUBS, VAULT, APP):
+        assert all(log["enabled"] for log in told[any_azure.one(kind).id]["logs"])
+
+
+def test_requests_to_storage_are_logged_only_if_asked_for() -> None:
+    """Each message makes several, and each would be a row that is paid for."""
+    for chosen in (True, False):
+        azure = deployed(storageLogs=chosen)
+        told = {str(one.scope): one.properties for one in azure.of("Microsoft.Insights/diagnosticSettings")}
+        assert [log["enabled"] for log in told[azure.one(f"{STORAGE}/tableServices").id]["logs"]] == [chosen]
+
+
+def subnet(azure: Deployment, name: str) -> str:
+    """The id of a subnet."""
+    return f"{azure.one('Microsoft.Network/virtualNetworks').id}/subnets/{name}"

@@ -1,0 +1,141 @@
+"""Everything that the code or host.json calls by a name is there."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from router.assembly.connections import CHECKPOINTS
+from router.destinations.log_tables import ALERTS, TABLES
+from router.domain.signals import Stream
+from router.hub import consumer, reader
+from router.store.azure_storage.outbox.pointers import LANES, POISON
+from router.store.azure_storage.store import CONTAINER
+from router.store.azure_storage.store import TABLES as STORED
+from tests.infra.deployment import Deployment
+from tests.infra.functions import triggers
+from tests.infra.variants import ROOT, deployed
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+HUBS = "Microsoft.EventHub/namespaces/eventhubs"
+DEPLOYMENTS = "deployments"
+
+
+def last(azure: Deployment, kind: str) -> set[str]:
+    """The names of the resources of a type, without those of their parents."""
+    return {one.name.rpartition("/")[2] for one in azure.of(kind)}
+
+
+def test_every_table_is_there_and_no_other(azure: Deployment) -> None:
+    """A table that the store has and infra/ lacks is made by the router, but nobody reviewed it."""
+    assert last(azure, f"{STORAGE}/tableServices/tables") == set(STORED)
+
+
+def test_every_queue_is_there_with_its_poison_queue(azure: Deployment) -> None:
+    """Those that the router points into, those that triggers read, and no other."""
+    pointed = {f"{stream}-{lane}" for stream, lanes in LANES.items() for lane in lanes}
+    assert pointed == {one["queueName"] for one in triggers().values() if "queueName" in one}
+    assert last(azure, f"{STORAGE}/queueServices/queues") == pointed | {f"{queue}{POISON}" for queue in pointed}
+
+
+def test_every_container_is_there_and_private(azure: Deployment) -> None:
+    """What rows cannot hold, what serve has read, and the package that is deployed."""
+    assert last(azure, f"{STORAGE}/blobServices/containers") == {CONTAINER, CHECKPOINTS, DEPLOYMENTS}
+    assert {one.properties["publicAccess"] for one in azure.of(f"{STORAGE}/blobServices/containers")} == {"None"}
+
+
+def test_the_package_lies_in_a_container_that_is_there(azure: Deployment) -> None:
+    """The app is deployed to the container that is made for it, and read by its own identity."""
+    storage = azure.one("Microsoft.Web/sites").properties["functionAppConfig"]["deployment"]["storage"]
+    assert storage["value"] == f"{azure.unknown(STORAGE, 'primaryEndpoints.blob')}{DEPLOYMENTS}"
+    assert storage["authentication"]["type"] == "UserAssignedIdentity"
+
+
+def test_every_stream_has_its_hub(azure: Deployment) -> None:
+    """Those that triggers read are those of the streams, and old messages go by age."""
+    hubs = {one["eventHubName"] for one in triggers().values() if "eventHubName" in one}
+    assert hubs == {stream.value for stream in Stream} == last(azure, HUBS)
+    assert {one.properties["retentionDescription"]["cleanupPolicy"] for one in azure.of(HUBS)} == {"Delete"}
+
+
+def test_every_reader_of_a_hub_has_a_consumer_group_of_its_own(azure: Deployment) -> None:
+    """The functions, the sweep and serve; two that shared one would steal each other's partitions."""
+    of_functions = {
+        (one["eventHubName"], one["consumerGroup"]) for one in triggers().values() if "consumerGroup" in one
+    }
+    readers = of_functions | {(stream.value, group) for stream in Stream for group in (reader.GROUP, consumer.GROUP)}
+    assert len(readers) == len(of_functions) + 4
+    assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUBS}/consumergroups")} == readers
+
+
+def test_what_host_json_needs_is_not_named_elsewhere() -> None:
+    """host.json names no hub, queue, connection or container, so that nothing of it has to be made."""
+    written = (ROOT / "host.json").read_text()
+    assert not re.search(r"connection|queueName|hubName|container|%\w+%", written, re.IGNORECASE)
+    assert json.loads(written)["telemetryMode"] == "OpenTelemetry"
+
+
+def test_every_function_that_is_always_ready_exists() -> None:
+    """A name that no function has would be paid for and wait for nothing."""
+    for count in (1, 3):
+        ready = always_ready(deployed(alwaysReady=count))
+        assert ready == {"function:take_cwpp": count, "function:deliver_cwpp_page": count}
+        assert {name.removeprefix("function:") for name in ready} <= triggers().keys()
+
+
+def test_what_is_always_ready_can_be_turned_off() -> None:
+    """Then nothing waits, and nothing is paid for."""
+    assert always_ready(deployed(alwaysReady=0)) == {}
+
+
+def test_zones_take_two_instances_of_what_is_always_ready() -> None:
+    """Flex Consumption refuses one where the plan is zone-redundant; more are left as they were asked for."""
+    assert set(always_ready(deployed(zoneRedundant=True)).values()) == {2}
+    assert set(always_ready(deployed(zoneRedundant=True, alwaysReady=3)).values()) == {3}
+    assert always_ready(deployed(zoneRedundant=True, alwaysReady=0)) == {}
+
+
+def always_ready(azure: Deployment) -> dict[str, int]:
+    """Instances that are always ready, by what for."""
+    scale = azure.one("Microsoft.Web/sites").properties["functionAppConfig"]["scaleAndConcurrency"]
+    return {one["name"]: one["instanceCount"] for one in scale["alwaysReady"]}
+
+
+def test_rows_of_every_table_have_a_way_in_for_each_stream(azure: Deployment) -> None:
+    """Every stream of rows that a destination may send is declared with the columns of its table, and flows somewhere."""
+    rules = azure.of("Microsoft.Insights/dataCollectionRules")
+    assert {one.name.rpartition("-")[2] for one in rules} == {stream.value for stream in Stream}
+    for rule in rules:
+        declared = {
+            name: {column["name"]: column["type"] for column in one["columns"]}
+            for name, one in rule.properties["streamDeclarations"].items()
+        }
+        assert declared == {f"Custom-{table.name}": dict(table.columns) for table in TABLES.values()}
+        assert {stream for flow in rule.properties["dataFlows"] for stream in flow["streams"]} == declared.keys()
+        assert len(rule.properties["dataFlows"]) <= 10  # the most that Azure takes
+
+
+def test_every_row_ends_in_a_table_that_is_there() -> None:
+    """With Sentinel alerts end in its table; without it in one of the same columns, which is made."""
+    for sentinel in (True, False):
+        azure = deployed(sentinel=sentinel)
+        made = {
+            one.name.rpartition("/")[2]: {
+                column["name"]: column["type"] for column in one.properties["schema"]["columns"]
+            }
+            for one in azure.of("Microsoft.OperationalInsights/workspaces/tables")
+        }
+        there = {f"Custom-{name}" for name in made} | ({f"Microsoft-{ALERTS.name}"} if sentinel else set())
+        for rule in azure.of("Microsoft.Insights/dataCollectionRules"):
+            assert {flow["outputStream"] for flow in rule.properties["dataFlows"]} == there
+        assert azure.outputs["ALERTS_TABLE"] == (ALERTS.name if sentinel else "DefenderAlerts_CL")
+        assert sentinel or made["DefenderAlerts_CL"] == dict(ALERTS.columns)
+        assert bool(azure.of("Microsoft.SecurityInsights/onboardingStates")) is sentinel
+
+
+def test_every_column_has_a_name_that_azure_takes() -> None:
+    """https://learn.microsoft.com/azure/azure-monitor/logs/create-custom-table: reserved names, letters first, 45 at most."""
+    reserved = {"_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"}
+    for table in TABLES.values():
+        assert not reserved & table.columns.keys()
+        assert all(re.fullmatch(r"[A-Za-z]\w{0,44}", name) for name in table.columns)

@@ -1,0 +1,122 @@
+"""Every role that the code's calls need is given, on the narrowest scope that works, and no other."""
+
+from __future__ import annotations
+
+import ast
+import json
+
+from tests.infra.deployment import Deployment
+from tests.infra.variants import DEFENDER, INFRA, ROOT, deployed
+
+ROLES = json.loads((INFRA / "roles.json").read_text())
+NAMES = {there: name for name, there in ROLES.items()}
+ACCOUNT = "Microsoft.Storage/storageAccounts"
+HUBS = "Microsoft.EventHub/namespaces/eventhubs"
+
+NEEDS = {
+    "BlobServiceClient": ("storageBlobDataOwner", ACCOUNT),
+    "ContainerClient": ("storageBlobDataOwner", ACCOUNT),
+    "BlobCheckpointStore": ("storageBlobDataOwner", ACCOUNT),
+    "QueueServiceClient": ("storageQueueDataContributor", ACCOUNT),
+    "QueueClient": ("storageQueueDataContributor", ACCOUNT),
+    "TableServiceClient": ("storageTableDataContributor", ACCOUNT),
+    "TableClient": ("storageTableDataContributor", ACCOUNT),
+    "EventHubConsumerClient": ("eventHubsDataReceiver", HUBS),
+    "LogsIngestionClient": ("monitoringMetricsPublisher", "Microsoft.Insights/dataCollectionRules"),
+}
+"""The role that each client of Azure's needs, and on every resource of which type."""
+
+OF_PEOPLE = {"EventHubProducerClient": ("eventHubsDataSender", HUBS)}
+"""The same for what only a person at a command line does: `alert-router send`."""
+
+OF_THE_PLATFORM = {
+    ("keyVaultSecretsUser", "Microsoft.KeyVault/vaults"),  # the app settings that are references
+    ("monitoringMetricsPublisher", "Microsoft.Insights/components"),  # telemetry of the host and the worker
+}
+"""What no call of the code needs, and the platform does for the app."""
+
+type Given = set[tuple[str, str]]
+"""Roles and the ids of what they are on."""
+
+
+def clients() -> set[str]:
+    """Every client of Azure's that the code imports."""
+    return {
+        alias.name
+        for path in (ROOT / "router").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("azure.")
+        for alias in node.names
+        if alias.name.endswith(("Client", "CheckpointStore"))
+    }
+
+
+def given_to(azure: Deployment, principal: str) -> Given:
+    """The roles of somebody."""
+    found = azure.of("Microsoft.Authorization/roleAssignments")
+    return {
+        (NAMES[one.properties["roleDefinitionId"]], str(one.scope))
+        for one in found
+        if str(one.properties["principalId"]) == principal
+    }
+
+
+def on_each(azure: Deployment, needs: set[tuple[str, str]]) -> Given:
+    """Roles on every resource of a type."""
+    return {(role, one.id) for role, kind in needs for one in azure.of(kind)}
+
+
+def router(azure: Deployment) -> str:
+    """The router's principal."""
+    return azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "principalId")
+
+
+def test_every_client_of_azure_that_the_code_uses_has_its_role_here() -> None:
+    """Whoever uses another service says here which role that takes."""
+    assert clients() == NEEDS.keys() | OF_PEOPLE.keys()
+
+
+def test_the_router_has_the_roles_that_it_needs_and_no_other(azure: Deployment) -> None:
+    """On each hub, each rule, the one account, the one vault: never on a group or a subscription."""
+    assert given_to(azure, router(azure)) == on_each(azure, {*NEEDS.values(), *OF_THE_PLATFORM})
+
+
+def test_the_app_acts_as_the_identity_that_has_the_roles(azure: Deployment) -> None:
+    """The same one for the code, the host, the references and the package."""
+    identity = azure.one("Microsoft.ManagedIdentity/userAssignedIdentities").id
+    app = azure.one("Microsoft.Web/sites")
+    assert app.body["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
+    assert app.properties["keyVaultReferenceIdentity"] == identity
+    deployment = app.properties["functionAppConfig"]["deployment"]["storage"]
+    assert deployment["authentication"]["userAssignedIdentityResourceId"] == identity
+
+
+def test_defender_may_send_into_both_hubs_and_do_nothing_else(azure: Deployment) -> None:
+    """It is let in by its identity, since the hubs have no keys."""
+    assert given_to(azure, DEFENDER) == on_each(azure, {("eventHubsDataSender", HUBS)})
+
+
+def test_nobody_else_has_a_role_unless_named(azure: Deployment) -> None:
+    """Whoever deploys gets no role over data by that."""
+    found = azure.of("Microsoft.Authorization/roleAssignments")
+    assert {str(one.properties["principalId"]) for one in found} == {router(azure), DEFENDER}
+
+
+def test_operators_and_senders_get_what_their_commands_need() -> None:
+    """Operators look after dead letters and secrets; senders publish; neither may do the other's."""
+    azure = deployed(operators="ann", senders="cyd")
+    kept = {(role.replace("Owner", "Contributor"), kind) for role, kind in NEEDS.values() if kind == ACCOUNT}
+    secrets = ("keyVaultSecretsOfficer", "Microsoft.KeyVault/vaults")
+    assert given_to(azure, "ann") == on_each(azure, {*kept, secrets})
+    assert given_to(azure, "cyd") == on_each(azure, set(OF_PEOPLE.values()))
+
+
+def test_no_assignment_is_broader_than_one_resource(azure: Deployment) -> None:
+    """Each stands on a resource of the router's own."""
+    own = {one.id for one in azure.resources if not one.existing}
+    assert all(one.scope in own for one in azure.of("Microsoft.Authorization/roleAssignments"))
+
+
+def test_roles_are_given_before_the_app_is_made() -> None:
+    """It reads storage and secrets as soon as it is there, and would start without them."""
+    assert "dependsOn: [roles, privateEndpoints]" in (INFRA / "main.bicep").read_text()
