@@ -26,7 +26,9 @@ param subnetId string
 // The names that the rules call {secret: NAME}, made from rules/ by infra/generate.py: a new one needs no Bicep.
 var secrets = loadJsonContent('generated/secrets.json')
 
-// A page must not wait for a cold start: neither the alert that it begins with nor the pointer that it ends with.
+// A page must not wait for a cold start: neither the alert that it begins with nor the pointer that it ends with. Two instances
+// of 2 GB are 10,368,000 GB-seconds of always-ready baseline in 30 days, and there is no free grant beside it; alwaysReady 0
+// turns it off. Prices: https://azure.microsoft.com/pricing/details/functions/
 // Microsoft wants two instances of each where the plan is zone-redundant.
 // https://learn.microsoft.com/azure/azure-functions/flex-consumption-plan#always-ready-instances
 var instances = zoneRedundant && alwaysReady == 1 ? 2 : alwaysReady
