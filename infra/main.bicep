@@ -225,7 +225,7 @@ module people 'people.bicep' = {
   }
 }
 
-module export 'export.bicep' = {
+module continuousExport 'export.bicep' = {
   scope: group
   name: 'export'
   params: {

@@ -15,6 +15,7 @@ from typing import Any
 from tree_sitter import Node
 
 from tests.infra.bicep import BicepFile, Declaration, loop_of, read, text
+from tests.infra.calls import CALLS, SIGNS, Unknown
 
 type Value = Any
 type Names = Mapping[str, Value]
@@ -46,16 +47,6 @@ class Resource:
         """Its properties."""
         found: Mapping[str, Value] = self.body.get("properties") or {}
         return found
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """What only Azure knows."""
-
-    what: str
-
-    def __str__(self) -> str:
-        return f"<{self.what}>"
 
 
 @dataclass(slots=True)
@@ -196,7 +187,7 @@ class _Evaluation:
         if text(called).startswith("load"):
             content = (self._file.path.parent / given[0]).read_text()
             return json.loads(content) if text(called) == "loadJsonContent" else content
-        return _CALLS[text(called)](*given)
+        return CALLS[text(called)](*given)
 
     def _ternary(self, node: Node, names: Names) -> Value:
         condition, yes, no = node.named_children
@@ -208,7 +199,7 @@ class _Evaluation:
         first = self._value(left, names)
         if sign in ("&&", "||"):
             return first if bool(first) is (sign == "||") else self._value(right, names)
-        return _SIGNS[sign](first, self._value(right, names))
+        return SIGNS[sign](first, self._value(right, names))
 
     def _unary(self, node: Node, names: Names) -> Value:
         value = self._value(node.named_children[0], names)
@@ -232,39 +223,6 @@ def _member_of(whole: Value, name: str) -> Value:
             return whole[name]
     raise BicepFault(f"{name} is not in {whole!r}")
 
-
-_SIGNS: Mapping[str, Callable[[Value, Value], Value]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    ">": lambda a, b: a > b,
-    "<": lambda a, b: a < b,
-    "+": lambda a, b: a + b,
-    "*": lambda a, b: a * b,
-    "??": lambda a, b: b if a is None else a,
-}
-
-_CALLS: Mapping[str, Callable[..., Value]] = {
-    "concat": lambda *lists: [item for one in lists for item in one],
-    "contains": lambda whole, part: part in whole,
-    "empty": lambda value: not value,
-    "environment": lambda: {"portal": "https://portal.azure.com", "suffixes": {"storage": "core.windows.net"}},
-    "format": lambda written, *given: written.format(*given),
-    "guid": lambda *parts: f"guid({','.join(map(str, parts))})",
-    "join": lambda items, between: between.join(items),
-    "last": lambda items: items[-1],
-    "length": len,
-    "managementGroup": lambda: {"id": "/managementGroups/GROUP", "name": "GROUP"},
-    "replace": lambda written, old, new: written.replace(old, str(new)),
-    "resourceGroup": lambda *given: {"id": "/subscriptions/{}/resourceGroups/{}".format(*(given or ("S", "GROUP")))},
-    "split": lambda written, by: written.split(by),
-    "string": str,
-    "subscription": lambda: {"id": "/subscriptions/S", "subscriptionId": "S", "tenantId": "TENANT"},
-    "subscriptionResourceId": lambda kind, name: name,
-    "tenantResourceId": lambda kind, name: name,
-    "toLower": str.lower,
-    "union": lambda first, second: {**first, **second},
-    "uniqueString": lambda *parts: "token",
-}
 
 _RULES: Mapping[str, Callable[[_Evaluation, Node, Names], Value]] = {
     "object": _Evaluation._object,
