@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from tests.infra.test_azd import HOOKED, OF_AZD
+from tests.infra.test_azd import HOOKED, OF_AZD, variables
 from tests.infra.variants import ROOT
 
 PATH = ROOT / ".github" / "workflows" / "deploy.yml"
@@ -43,6 +43,14 @@ def test_it_checks_what_a_change_must_pass() -> None:
         assert command in ran
         assert command in (ROOT / ".ci" / "run").read_text().splitlines()
     assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < ran
+
+
+def test_what_was_chosen_reaches_azd() -> None:
+    """A parameter that somebody set is not silently back at its default."""
+    ran = [step["run"] for step in WORKFLOW["jobs"]["deploy"]["steps"] if "run" in step]
+    (chosen,) = [at for at, run in enumerate(ran) if 'startswith("ROUTER_")' in run and "GITHUB_ENV" in run]
+    assert chosen < ran.index("azd provision --no-prompt")
+    assert all(name.startswith("ROUTER_") for name, default in variables().values() if default is not None)
 
 
 def test_every_variable_that_azd_needs_is_given() -> None:
