@@ -99,6 +99,10 @@ class Suppressions:
             by_type.setdefault(rule.alert_type, []).append(rule)
         return cls(MappingProxyType(by_name), {type: _index(rules) for type, rules in by_type.items()})
 
+    def active(self, now: datetime) -> list[SuppressionRule]:
+        """The rules that hold anything at an instant."""
+        return [rule for rule in self.by_name.values() if rule.is_active(now)]
+
     def index_for(self, alert_type: str) -> TypeIndex:
         """What is known for a folded alert type."""
         return self.by_type.get(alert_type, _NO_RULES)

@@ -3,8 +3,8 @@
 Names: https://opentelemetry.io/docs/specs/semconv/general/naming/
 Units: https://opentelemetry.io/docs/specs/semconv/general/metrics/#instrument-units
 
-An attribute's values are a closed set of words, the names of a policy's destinations, or the ids of a hub's partitions. So the
-number of time series is bounded, whatever messages say.
+An attribute's values are a closed set of words, the names of a policy's destinations and of suppression rules, or the ids of a
+hub's partitions. So the number of time series is bounded, whatever messages say.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ DESTINATION = "alert_router.destination"
 LANE = "alert_router.lane"
 STATE = "alert_router.state"
 CHANGE = "alert_router.change"
+RULE = "alert_router.rule"
 DELIVERY = "alert_router.delivery.id"
 """On spans and log records only: it has no bound."""
 PARTITION = "messaging.destination.partition.id"
@@ -83,4 +84,7 @@ LAG = Instrument(
 PAUSED = Instrument(
     "alert_router.paused", "1", (STREAM, DESTINATION), "1 where a destination refuses our credentials, else 0."
 )
-GAUGES = (OLDEST, DEAD_LETTERS, LAG, PAUSED)
+REMAINING = Instrument(
+    "alert_router.rule.remaining", "s", (STREAM, RULE), "How long a suppression rule still holds; none once it has ended."
+)
+GAUGES = (OLDEST, DEAD_LETTERS, LAG, PAUSED, REMAINING)

@@ -22,6 +22,7 @@ from router.telemetry.instruments import (
     OLDEST,
     PAUSED,
     RELEASED,
+    REMAINING,
     REPOINTED,
     SIGNALS,
     TAKEN,
@@ -92,6 +93,8 @@ def gauges_of_swept(swept: Swept) -> Iterator[Measure]:
         yield Measure(LAG, lag, (stream, partition))
     for name in sorted({*swept.backlog, *swept.paused}):
         yield Measure(PAUSED, int(name in swept.paused), (stream, name))
+    for name, until in swept.holding.items():
+        yield Measure(REMAINING, (until - swept.at).total_seconds(), (stream, name))
 
 
 def code_of(entry: RecordEntry) -> str:

@@ -21,7 +21,7 @@ async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datet
 
     Returns what became of those that are no longer held; raises StoreError.
     """
-    active = [name for name, rule in rulebook.suppressions.by_name.items() if rule.is_active(now)]
+    active = [rule.name for rule in rulebook.suppressions.active(now)]
     released: list[RecordEntry] = []
     some: list[Row] = []
     async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):

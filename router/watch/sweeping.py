@@ -74,6 +74,7 @@ class Sweeper:
             released=len(released),
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
+            holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             warnings=tuple(filled.warnings),
         )
         return swept, [*released, *filled.entries]

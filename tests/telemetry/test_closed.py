@@ -35,6 +35,7 @@ WORDS: Mapping[str, set[str]] = {
     names.STATE: set(DeliveryState),
     names.CHANGE: set(Change),
     names.PARTITION: {"0", "3"},
+    names.RULE: {"scanner"},
 }
 
 HOSTILE = st.text(max_size=40) | st.sampled_from(
@@ -105,6 +106,7 @@ def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) ->
         lag={"0": 1},
         backlog={"oncall": Backlog(Lane.PAGE, NOW, 1)},
         paused={"oncall": a_pause(error=error)},
+        holding={"scanner": NOW},
         warnings=[warning],
     )
     listening.telemetry.swept(found)

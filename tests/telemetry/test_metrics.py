@@ -23,6 +23,7 @@ from router.telemetry.instruments import (
     PARTITION,
     PAUSED,
     RELEASED,
+    REMAINING,
     REPOINTED,
     SIGNALS,
     TAKEN,
@@ -154,6 +155,14 @@ def test_dead_letters_lag_and_pauses_are_told_as_they_stand(listening: Listening
     assert listening.points(PAUSED) == [(("cwpp", "oncall"), 1), (("cwpp", "rows"), 1), (("cwpp", "tickets"), 0)]
 
 
+def test_a_rule_is_shown_with_the_time_for_which_it_still_holds(listening: Listening) -> None:
+    """Whoever wrote it can be asked in time whether it should end; a rule that has ended is shown no longer."""
+    listening.telemetry.swept(swept(holding={"scanner": NOW + 2 * MINUTE, "pentest": NOW + MINUTE}))
+    assert listening.points(REMAINING) == [(("cwpp", "pentest"), 60), (("cwpp", "scanner"), 120)]
+    listening.telemetry.swept(swept(holding={"scanner": NOW + MINUTE}))
+    assert listening.points(REMAINING) == [(("cwpp", "scanner"), 60)]
+
+
 def test_the_latest_sweep_of_each_stream_counts(listening: Listening) -> None:
     """What an earlier sweep saw is forgotten; the other stream's stays."""
     listening.telemetry.swept(swept(lag={"0": 7, "1": 9}))
@@ -177,7 +186,7 @@ def test_every_metric_is_told_under_its_name_with_its_unit_and_its_attributes(li
     listening.telemetry.took([an_entry()], "cwpp")
     listening.telemetry.delivered([settled(a_claim())])
     backlog = {"oncall": Backlog(Lane.PAGE, NOW, 1)}
-    listening.telemetry.swept(swept(lag={"0": 1}, backlog=backlog))
+    listening.telemetry.swept(swept(lag={"0": 1}, backlog=backlog, holding={"scanner": NOW}))
     instruments: list[Instrument] = [*COUNTERS, AGE, *GAUGES]
     metrics = listening.metrics()
     assert set(metrics) == {one.name for one in instruments}
