@@ -1,0 +1,182 @@
+// What tells an operator that something is wrong, and whom. Azure runs each rule over the workspace, on its own clock: none
+// of them needs the router to be alive, and three are about its silence. Their queries stand in queries/, tested on rows that
+// the program writes; docs/operations.md says what to do when one of them fires.
+//
+// They are rules on logs, not on metrics: a metric alert looks at values that are there, and silence has none.
+
+@description('Where the rules live; the region of the workspace.')
+param location string
+
+@description('The Log Analytics workspace whose tables the queries read.')
+param workspaceId string
+
+@description('The Application Insights component whose metrics are the router\'s own words.')
+param applicationInsightsId string
+
+@description('The namespace of both hubs. Its diagnostic settings must send AllMetrics to the workspace.')
+param eventHubNamespaceId string
+
+@description('The storage account of the router.')
+param storageAccountId string
+
+@description('The Function app.')
+param functionAppId string
+
+@description('Tags of every resource.')
+param tags object
+
+@description('Mail addresses of who operates the router. Without any, alerts are seen in the portal only.')
+param emailReceivers array
+
+// What an alert is about, where a rule fires for several things at once.
+var byStream = [{ name: 'Stream', operator: 'Include', values: ['*'] }]
+var byDestination = concat(byStream, [{ name: 'Destination', operator: 'Include', values: ['*'] }])
+var byRule = concat(byStream, [{ name: 'Rule', operator: 'Include', values: ['*'] }])
+
+// A rule fires when its query answers with a row, once for each combination of its dimensions, and resolves itself when
+// there is none any more. `every` is how often Azure asks, `window` how far back the query sees.
+//   severity 1: somebody may be unprotected now, and should get up
+//   severity 2: nothing is lost yet, and will be if nobody looks within hours
+//   severity 3: to be seen to within days
+var rules = [
+  {
+    name: 'dead-pages'
+    title: 'Pages were given up on'
+    query: loadTextContent('queries/alert-dead-pages.kql')
+    severity: 1 // somebody should have been paged, and was not
+    every: 'PT5M' // such a page waited for hours already; minutes more do not matter, hours do
+    window: 'PT15M' // sweeps come every minute; telemetry may be some minutes late
+    dimensions: byDestination
+  }
+  {
+    name: 'late-pages'
+    title: 'A page waits for more than two minutes'
+    query: loadTextContent('queries/alert-late-pages.kql')
+    severity: 1 // the same, while it can still be mended
+    every: 'PT5M'
+    window: 'PT10M' // no longer: it is about now
+    dimensions: byStream
+  }
+  {
+    name: 'loss'
+    title: 'Messages were lost'
+    query: loadTextContent('queries/alert-loss.kql')
+    severity: 1 // nobody was told of them, and nobody will be
+    every: 'PT5M'
+    window: 'P1D' // it is said once and does not heal: the alert stands for a day, so that nobody sleeps through it
+    dimensions: byStream
+  }
+  {
+    name: 'silent-stream'
+    title: 'The router is silent about a stream'
+    query: loadTextContent('queries/alert-silent-stream.kql')
+    severity: 1 // while it is silent nobody knows whether anybody is paged
+    every: 'PT5M'
+    window: 'PT15M' // a sweep every minute: 15 missed ones are no deployment and no late telemetry
+    dimensions: byStream
+  }
+  {
+    name: 'nothing-taken'
+    title: 'Messages come into the hubs, and none is taken in'
+    query: loadTextContent('queries/alert-nothing-taken.kql')
+    severity: 1 // alerts wait in the hub, unread
+    every: 'PT5M'
+    window: 'PT30M' // 20 minutes of messages, each of which had 10 to get on record
+    dimensions: []
+  }
+  {
+    name: 'lag'
+    title: 'A hub fills faster than it is taken in'
+    query: loadTextContent('queries/alert-lag.kql')
+    severity: 2 // the hub keeps what is not taken in, for days
+    every: 'PT15M'
+    window: 'PT30M' // a weekly snapshot comes as a hill; half an hour of climbing is more than that
+    dimensions: byStream
+  }
+  {
+    name: 'paused'
+    title: 'A destination refuses our credentials'
+    query: loadTextContent('queries/alert-paused.kql')
+    severity: 2 // what is owed there waits; a page that does is late and has its own alert
+    every: 'PT5M'
+    window: 'PT15M'
+    dimensions: byDestination
+  }
+  {
+    name: 'silent-export'
+    title: 'Nothing was exported for a day'
+    query: loadTextContent('queries/alert-silent-export.kql')
+    severity: 2 // Defender's own portal still shows everything
+    every: 'PT1H' // what took a day to see is not seen better every five minutes
+    window: 'P1D' // posture changes every day in any environment that is in use
+    dimensions: []
+  }
+  {
+    name: 'expiring-rules'
+    title: 'A suppression rule ends within two weeks'
+    query: loadTextContent('queries/alert-expiring-rules.kql')
+    severity: 3 // two weeks are enough to ask its owner
+    every: 'P1D' // the answer changes by the day
+    window: 'P1D'
+    dimensions: byRule
+  }
+]
+
+resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
+  name: 'alert-router-operators'
+  location: 'Global' // an action group is not in a region, so that it works when one does not
+  tags: tags
+  properties: {
+    groupShortName: 'alertrouter'
+    enabled: true
+    emailReceivers: [for (address, number) in emailReceivers: {
+      name: 'mail-${number}'
+      emailAddress: address
+      useCommonAlertSchema: true
+    }]
+  }
+}
+
+resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for rule in rules: {
+  name: 'alert-router-${rule.name}'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Alert router: ${rule.title}'
+    description: '${rule.title}. What to do: docs/operations.md, "When an alert fires", ${rule.name}.'
+    enabled: true
+    severity: rule.severity
+    scopes: [workspaceId]
+    evaluationFrequency: rule.every
+    windowSize: rule.window
+    // A table that the same deployment makes may not be known yet when Azure checks the query.
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId)
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          dimensions: rule.dimensions
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [operators.id]
+      // Where to look, in the mail and in every webhook that hears of it.
+      customProperties: {
+        applicationInsights: applicationInsightsId
+        eventHubs: eventHubNamespaceId
+        functionApp: functionAppId
+        storage: storageAccountId
+      }
+    }
+  }
+}]
