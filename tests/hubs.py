@@ -16,18 +16,17 @@ class Shelf:
     """A hub whose partitions are lists of events; `breaks_at` makes reads fail from the so manieth on, and
     `silent` are partitions that say nothing of themselves."""
 
-    name = "cwpp"
-
-    def __init__(self, partitions: int = 1, created: datetime = LONG_AGO) -> None:
+    def __init__(self, partitions: int = 1, created: datetime = LONG_AGO, name: str = "cwpp") -> None:
+        self.name = name
         self.created = created
-        self.events: dict[Partition, list[Event]] = {Partition("cwpp", str(n)): [] for n in range(partitions)}
+        self.events: dict[Partition, list[Event]] = {Partition(name, str(n)): [] for n in range(partitions)}
         self.reads: list[Span] = []
         self.breaks_at: int | None = None
         self.silent: set[str] = set()
 
     def publish(self, count: int = 1, *, partition: int = 0, at: datetime = LONG_AGO, skip: int = 0) -> list[Event]:
         """Adds events, each an alert of its own; `skip` numbers are left out before them."""
-        events = self.events[Partition("cwpp", str(partition))]
+        events = self.events[Partition(self.name, str(partition))]
         for _ in range(count):
             number = (events[-1].sequence + 1 if events else 0) + skip
             skip = 0
@@ -36,7 +35,7 @@ class Shelf:
 
     def trim(self, before: int, partition: int = 0) -> None:
         """Forgets what came before a number, as retention does."""
-        place = Partition("cwpp", str(partition))
+        place = Partition(self.name, str(partition))
         self.events[place] = [event for event in self.events[place] if event.sequence >= before]
 
     async def extents(self) -> Mapping[Partition, Extent | HubError]:

@@ -85,6 +85,9 @@ PAUSED = Instrument(
     "alert_router.paused", "1", (STREAM, DESTINATION), "1 where a destination refuses our credentials, else 0."
 )
 REMAINING = Instrument(
-    "alert_router.rule.remaining", "s", (STREAM, RULE), "How long a suppression rule still holds; none once it has ended."
+    "alert_router.rule.remaining",
+    "s",
+    (STREAM, RULE),
+    "How long a suppression rule still holds; none once it has ended.",
 )
 GAUGES = (OLDEST, DEAD_LETTERS, LAG, PAUSED, REMAINING)

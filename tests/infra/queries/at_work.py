@@ -1,0 +1,187 @@
+"""The router at work, minute by minute, and what it tells meanwhile.
+
+It is the service itself with its own rooms, over a store in a file, hubs in memory and destinations that answer as a test
+says. Only the queues are missing: a delivery is pointed at by who calls for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from router.deliver import LEASE, LONGEST, Answers, Carrier, Sending
+from router.domain.asks import Conversation, Result
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import Claim, Pause, Pointer
+from router.domain.journal import Partition
+from router.domain.notices import Attempt, Receipt
+from router.domain.ports import Deduplication, Queue, QueuedStore
+from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
+from router.domain.signals import Stream
+from router.domain.suppression import SuppressionRule
+from router.intake import Intake
+from router.service import Service
+from router.store.sqlite import SqliteStore
+from router.store.sqlite.outbox import SqliteOutbox
+from router.taking import Taking
+from router.watch import HoleFiller, Sweeper
+from tests.builders import NOW, a_rulebook
+from tests.hubs import Shelf
+from tests.infra.queries.telemetry import Exported
+from tests.infra.queries.workspace import Row
+
+MINUTE = timedelta(minutes=1)
+
+
+class AtWork:
+    """A router that takes, delivers and sweeps. `says` is how destinations answer, `rows` what AppMetrics has by now."""
+
+    def __init__(self, directory: Path, *rules: SuppressionRule, routes: Sequence[Route] | None = None) -> None:
+        self.now = NOW
+        self.says: dict[str, Result] = {}
+        self.rows: list[Row] = []
+        self.hubs = {stream: Shelf(name=stream.value) for stream in Stream}
+        self._next = 0
+        self._exported = Exported()
+        self._store = _PointedStore(directory)
+        self._service = self._wired({stream: a_rulebook(*rules, stream=stream, routes=routes) for stream in Stream})
+
+    def publish(self, count: int) -> None:
+        """Messages come into the hub of alerts."""
+        self.hubs[Stream.CWPP].publish(count, at=self.now)
+
+    def take(self, most: int | None = None) -> None:
+        """The trigger takes in what the hub of alerts holds and it did not take yet, or only so much of it."""
+        place = Partition("cwpp", "0")
+        events = [event for event in self.hubs[Stream.CWPP].events[place] if event.sequence >= self._next][:most]
+        if events:
+            self._next = events[-1].sequence + 1
+            asyncio.run(self._service.take(place, events))
+
+    def trim(self, before: int) -> None:
+        """The hub of alerts forgets what came before a number."""
+        self.hubs[Stream.CWPP].trim(before)
+
+    def silence_hub(self) -> None:
+        """The hub of alerts says nothing of its partition any more."""
+        self.hubs[Stream.CWPP].silent.add("0")
+
+    def discard_dead_letters(self) -> None:
+        """Somebody has seen to them."""
+        for letter in asyncio.run(self._store.outbox.dead()):
+            asyncio.run(self._store.outbox.discard(letter.delivery.id, self.now))
+
+    def deliver(self, destination: str, lane: Lane) -> None:
+        """A pointer to a destination's deliveries is carried."""
+        asyncio.run(self._service.deliver(Stream.CWPP, lane, destination))
+
+    def minutes(self, count: int = 1, *, sweeping: bool = True) -> None:
+        """Time passes; each minute ends with a sweep, and with an export of what there is to tell."""
+        for _ in range(count):
+            self.now += MINUTE
+            self._exported.seconds += MINUTE.total_seconds()
+            if sweeping:
+                asyncio.run(self._service.sweep())
+            self.rows += self._exported.rows(self.now)
+
+    def close(self) -> None:
+        """Lets go of the store."""
+        asyncio.run(self._store.close())
+
+    def _clock(self) -> datetime:
+        return self.now
+
+    def _wired(self, books: dict[Stream, Rulebook]) -> Service:
+        intakes = {stream: Intake(self._store, books, Catalogue(), stream) for stream in books}
+        takings = {stream: Taking(intake, self._store.journal, "process") for stream, intake in intakes.items()}
+        return Service(
+            store=cast(QueuedStore, self._store),
+            books=books,
+            takings=takings,
+            carriers={
+                (stream.value, spec.name): self._carrier(stream, spec)
+                for stream, book in books.items()
+                for spec in book.destinations.values()
+            },
+            sweepers={
+                stream: Sweeper(
+                    self._store,
+                    self._store.outbox,
+                    book,
+                    intakes[stream],
+                    HoleFiller(self.hubs[stream], self._store.journal, takings[stream]),
+                    longest=LONGEST,
+                    named=list(book.destinations),
+                )
+                for stream, book in books.items()
+            },
+            hubs=self.hubs,
+            telemetry=self._exported.telemetry,
+            clock=self._clock,
+        )
+
+    def _carrier(self, stream: Stream, spec: DestinationSpec) -> Carrier:
+        answers = Answers(*cast(Any, [None] * 3))  # its destinations ask for nothing
+        tracing = self._exported.telemetry.delivering
+        sending = Sending(_Says(self, spec.name), answers, {}, self._clock, LEASE[spec.lane], tracing)
+        return Carrier(
+            stream.value,
+            spec.name,
+            sending,
+            outbox=self._store.outbox,
+            clock=self._clock,
+            slots=6,
+            alone=asyncio.Lock(),
+        )
+
+
+class _Says:
+    """A destination that answers each delivery as it is told to, and takes it where it is told nothing."""
+
+    name: ClassVar[str] = "says"
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 10
+    Config: ClassVar[type[Any]] = object
+
+    def __init__(self, work: AtWork, destination: str) -> None:
+        self._work = work
+        self._destination = destination
+
+    def address(self) -> str:
+        return self._destination
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        yield from ()
+        return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
+
+
+class _PointedOutbox(SqliteOutbox):
+    """An outbox without queues: a pointer is a destination's name, and points at all that is due there."""
+
+    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer:
+        return Pointer(stream, lane, text, "")
+
+    def queue(self, stream: str, lane: Lane) -> Queue:
+        raise NotImplementedError
+
+    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        return await self.claim(pointer.stream, pointer.destination, due, until, limit)
+
+    async def put_off(self, pointer: Pointer, until: datetime) -> None:
+        pass
+
+    async def repoint(self, stream: str, now: datetime) -> int:
+        return 0
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        return True
+
+
+class _PointedStore(SqliteStore):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.outbox: _PointedOutbox = _PointedOutbox(self._connection)

@@ -1,0 +1,66 @@
+"""Microsoft's own parser reads every query over the schema that the code declares, and the files name each other rightly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from tests.builders import NOW
+from tests.infra.queries.grammar import Reading, readings_of
+from tests.infra.queries.shipped import INFRA, QUERIES, alert_rules, tiles
+from tests.infra.queries.tables import SCHEMA
+from tests.infra.queries.workspace import columns_of
+
+SHOWN = re.compile(r"^  '?([\w-]+)'?: loadTextContent\('queries/([\w-]+)\.kql'\)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def readings() -> Mapping[str, Reading]:
+    """What the parser says of each query."""
+    return dict(zip(QUERIES, readings_of(list(QUERIES.values()), SCHEMA), strict=True))
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_is_right_in_every_name_and_type(name: str, readings: Mapping[str, Reading]) -> None:
+    """Also in those that no row of a test ever reaches."""
+    assert readings[name].problems == []
+
+
+def test_the_parser_sees_a_column_that_no_table_has() -> None:
+    """Else its silence would say nothing."""
+    wrong, right = readings_of(
+        ["AlertRouterDecisions_CL | where Outcom == 'routed'", "AlertRouterDecisions_CL | project Outcome"], SCHEMA
+    )
+    assert [problem.partition(":")[0] for problem in wrong.problems] == ["KS142"]
+    assert (right.problems, right.columns) == ([], {"Outcome": "string"})
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_engine_and_parser_agree_on_what_comes_out(name: str, readings: Mapping[str, Reading]) -> None:
+    """The engine is not Microsoft's, so it is believed only where the parser sees the same columns."""
+    assert columns_of(QUERIES[name], now=NOW) == list(readings[name].columns)
+
+
+@pytest.mark.parametrize("name", tiles())
+def test_a_tile_paints_columns_that_its_query_has(name: str, readings: Mapping[str, Reading]) -> None:
+    """A formatter whose column is not there does nothing, and says nothing."""
+    for formatter in tiles()[name].get("gridSettings", {}).get("formatters", ()):
+        assert set(formatter["columnMatch"].split("|")) <= readings[name].columns.keys()
+
+
+@pytest.mark.parametrize("name", alert_rules())
+def test_an_alert_is_about_columns_of_text_that_its_query_has(name: str, readings: Mapping[str, Reading]) -> None:
+    """Azure splits a rule's alerts by text and numbers only; here it is always text."""
+    columns = readings[f"alert-{name}"].columns
+    assert {columns[dimension] for dimension in alert_rules()[name].dimensions} <= {"string"}
+
+
+def test_every_query_stands_once_and_is_used_once() -> None:
+    """In the workbook under its own name, or in an alert rule."""
+    shown = SHOWN.findall((INFRA / "workbook.bicep").read_text("utf-8"))
+    assert [name for name, _ in shown] == [file for _, file in shown] == list(tiles())
+    alerted = {f"alert-{name}": rule.file for name, rule in alert_rules().items()}
+    assert alerted == {name: f"queries/{name}.kql" for name in QUERIES if name.startswith("alert-")}
+    assert {*tiles(), *alerted} == set(QUERIES)

@@ -1,0 +1,193 @@
+"""What the workbook shows, over the rows that the program sends for the demo's samples."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
+
+from router.destinations.log_tables import ALERTS, DECISIONS, FINDINGS
+from router.domain.errors import Rejected, Unauthorized
+from router.domain.rulebook import Lane
+from tests.builders import NOW, RULES
+from tests.infra.queries.at_work import AtWork
+from tests.infra.queries.shipped import QUERIES
+from tests.infra.queries.tables import SCHEMA
+from tests.infra.queries.workspace import Row, Rows, answers
+
+UNTIL = datetime(2028, 6, 1)  # noqa: DTZ001  As the engine answers: in UTC, and not saying so.
+
+
+def shown(name: str, rows: Rows, now: datetime = NOW, **more: Any) -> list[dict[str, Any]]:
+    """What a tile of the workbook shows."""
+    return answers(QUERIES[name], rows, now=now, **more)
+
+
+def alerts_in(rows: Rows) -> list[Row]:
+    """The decisions on alerts that could be read."""
+    return [row for row in rows[DECISIONS.name] if row.get("Stream") == "cwpp"]
+
+
+def test_the_program_fills_every_table_that_it_has(routed: Rows) -> None:
+    """What follows is about rows in all of them."""
+    assert set(routed) == {ALERTS.name, DECISIONS.name, FINDINGS.name}
+
+
+def test_the_funnel_counts_each_message_once(routed: Rows) -> None:
+    """Of 89 messages each came to something; the three that could not be read stand in the record of both streams."""
+    funnel = shown("funnel", routed)
+    assert Counter({(row["Stream"], row["Outcome"]): row["Signals"] for row in funnel}) == {
+        ("cspm", "below_floor"): 3,
+        ("cspm", "noted"): 6,
+        ("cspm", "resolved"): 7,
+        ("cspm", "routed"): 12,
+        ("cspm", "suppressed"): 3,
+        ("cwpp", "below_floor"): 4,
+        ("cwpp", "repeat"): 1,
+        ("cwpp", "resolved"): 2,
+        ("cwpp", "routed"): 42,
+        ("cwpp", "suppressed"): 6,
+        ("unread", "quarantined"): 3,
+    }
+    assert sum(row["Signals"] for row in funnel) == 89
+
+
+def test_the_funnel_knows_how_severe_each_message_was(routed: Rows) -> None:
+    """No message falls between the severities."""
+    severities = ("Critical", "High", "Medium", "Low", "Informational", "Unknown")
+    for row in shown("funnel", routed):
+        assert sum(row[severity] for severity in severities) == row["Signals"]
+
+
+def test_rows_that_were_sent_again_change_nothing(routed: Rows) -> None:
+    """Log Analytics deduplicates nothing, and a delivery may be made twice."""
+    twice = {table: [*rows, *rows] for table, rows in routed.items()}
+    for name in ("funnel", "suppressed", "attack-heat-map", "posture-backlog", "sentinel-overlap"):
+        assert shown(name, twice) == shown(name, routed)
+
+
+def test_what_is_held_back_stands_with_its_rule_and_its_end(routed: Rows) -> None:
+    """The same counts as the demo prints."""
+    assert [(row["Stream"], row["Rule"], row["Until"], row["Messages"]) for row in shown("suppressed", routed)] == [
+        ("cwpp", "build-agents-exclusions", UNTIL, 2),
+        ("cspm", "sandbox-public-storage", UNTIL, 3),
+        ("cwpp", "scanner-sql-bruteforce", UNTIL, 4),
+    ]
+
+
+def test_a_rule_that_was_edited_ends_when_it_says_now(routed: Rows) -> None:
+    """The end is that of the latest decision, though an earlier one named a later end."""
+    held = [row for row in routed[DECISIONS.name] if row.get("SuppressedBy") == "scanner-sql-bruteforce"]
+    later = NOW + timedelta(hours=1)
+    edited = {
+        **held[0],
+        "MessageKey": "later",
+        "TimeGenerated": later.isoformat(),
+        "SuppressedUntil": "2027-01-01T00:00:00Z",
+    }
+    found = shown("suppressed", {DECISIONS.name: [*held, edited]}, later)
+    assert [(row["Until"].year, row["Signals"], row["Messages"]) for row in found] == [(2027, 4, 5)]
+
+
+def test_the_heat_map_counts_each_alert_once_for_each_of_its_tactics(routed: Rows) -> None:
+    """As the record has them: updates and repeats of an alert, and what was dropped, are no further alerts."""
+    alerts = {row["SignalId"]: row for row in alerts_in(routed) if row["Outcome"] in ("routed", "suppressed")}
+    expected = Counter(tactic for row in alerts.values() for tactic in row.get("Tactics", ()))
+    columns = ("Critical", "High", "Medium", "Low", "Other")
+    heat = shown("attack-heat-map", routed)
+    assert {row["Tactic"]: sum(row[column] for column in columns) for row in heat} == expected
+    assert sum(row["Suppressed"] for row in heat) == 6
+
+
+def test_the_heat_map_has_every_tactic_in_the_order_of_an_attack() -> None:
+    """The names and the order are those of rules/attack.yaml."""
+    attack = yaml.safe_load((RULES / "attack.yaml").read_text("utf-8"))["tactics"]
+    rows = [
+        {"TimeGenerated": NOW, "Stream": "cwpp", "Outcome": "routed", "SignalId": tactic, "Tactics": [tactic]}
+        for tactic in reversed(attack)
+    ]
+    heat = shown("attack-heat-map", {DECISIONS.name: rows})
+    assert {row["Tactic"]: row["Name"] for row in heat} == attack
+    assert [row["Tactic"] for row in heat] == list(attack)
+
+
+def test_the_backlog_holds_what_is_open_by_owner(routed: Rows) -> None:
+    """The latest turn of each finding counts, as the rows themselves say; scores and compliance are nobody's work."""
+    latest: dict[str, Any] = {}
+    for row in sorted(routed[FINDINGS.name], key=lambda row: row["Turn"]):
+        latest[row["SignalKey"]] = row
+    kinds = ("recommendation", "vulnerability", "attack_path")
+    is_open = [row for row in latest.values() if row["Kind"] in kinds and row["Change"] != "resolved"]
+    backlog = shown("posture-backlog", routed)
+    assert {row["Owner"]: row["Open"] for row in backlog} == Counter(row.get("OwnerGroup", "nobody") for row in is_open)
+    assert len(is_open) < len(latest)
+    assert sum(row["AttackPaths"] for row in backlog) == 1
+    assert sum(row[column] for row in backlog for column in ("Critical", "High", "Medium", "Other")) == len(is_open)
+
+
+def test_a_finding_that_was_resolved_leaves_the_backlog(routed: Rows) -> None:
+    """Whatever order its rows arrived in."""
+    turns = [row for row in routed[FINDINGS.name] if row["Change"] == "resolved" and row["Turn"] > 1]
+    keys = {row["SignalKey"] for row in turns}
+    rows = [row for row in routed[FINDINGS.name] if row["SignalKey"] in keys]
+    ends = {key: max((row for row in rows if row["SignalKey"] == key), key=lambda row: row["Turn"]) for key in keys}
+    still = sum(row["Change"] != "resolved" for row in ends.values())
+    assert keys
+    assert sum(row["Open"] for row in shown("posture-backlog", {FINDINGS.name: rows[::-1]})) == still
+
+
+def test_alerts_that_sentinels_connector_holds_too_are_told(routed: Rows) -> None:
+    """By Defender's own id, which is VendorOriginalId there; another product's alerts are not compared."""
+    ours = sorted({row["SignalId"] for row in alerts_in(routed)})
+    row = {"TimeGenerated": NOW, "ProductName": "Microsoft Defender for Cloud", "SystemAlertId": "another id"}
+    theirs = [{**row, "VendorOriginalId": id} for id in (*ours[:5], "never exported")]
+    foreign = {**row, "VendorOriginalId": ours[6], "ProductName": "Microsoft Entra ID Protection"}
+    overlap = shown("sentinel-overlap", {**routed, "SecurityAlert": [*theirs, foreign]})
+    by_holder: Counter[str] = Counter()
+    for found in overlap:
+        by_holder[found["HeldBy"]] += found["Alerts"]
+    assert by_holder == {"both": 5, "only Sentinel": 1, "only the router": len(ours) - 5}
+
+
+def test_without_sentinel_there_is_no_overlap_and_no_error(routed: Rows) -> None:
+    """The table SecurityAlert need not exist."""
+    overlap = shown("sentinel-overlap", routed, tables=SCHEMA.keys() - {"SecurityAlert"})
+    assert {row["HeldBy"] for row in overlap} == {"only the router"}
+
+
+def test_deliveries_and_dead_letters_stand_by_destination(work: AtWork) -> None:
+    """Attempts of the whole time, dead letters and pauses as they stand now."""
+    work.publish(3)
+    work.take()
+    work.says = {"tickets": Rejected("answered 400", status=400), "sentinel": Unauthorized("answered 401")}
+    work.deliver("tickets", Lane.TICKET)
+    work.deliver("sentinel", Lane.ROWS)
+    work.minutes(2)
+    work.says = {}
+    work.publish(2)
+    work.take()
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes()
+    assert shown("deliveries", {"AppMetrics": work.rows}, work.now) == [
+        _standing("tickets", "ticket", Sent=2, Died=3, DeadLetters=3),
+        _standing("sentinel", "rows", PutOff=3, Paused="paused"),
+    ]
+
+
+def test_the_oldest_undelivered_grows_until_it_is_delivered(work: AtWork) -> None:
+    """In seconds, for each lane; five minutes share a point, which is the highest of them."""
+    work.publish(1)
+    work.take()
+    work.minutes(9)
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes(5)
+    chart = shown("oldest-undelivered", {"AppMetrics": work.rows}, work.now)
+    assert [row["Seconds"] for row in chart if row["Series"] == "cwpp ticket"] == [240, 540, 0]
+    assert {row["Series"] for row in chart} == {f"{stream} {lane}" for stream in ("cwpp", "cspm") for lane in Lane}
+
+
+def _standing(destination: str, lane: str, **counts: Any) -> dict[str, Any]:
+    nothing = {"Sent": 0, "PutOff": 0, "Died": 0, "DeadLetters": 0, "Paused": ""}
+    return {"Stream": "cwpp", "Destination": destination, "Lane": lane, **nothing, **counts}
