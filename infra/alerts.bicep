@@ -2,7 +2,7 @@
 // of them needs the router to be alive, and three are about its silence. Their queries stand in queries/, tested on rows that
 // the program writes; docs/operations.md says what to do when one of them fires.
 //
-// They are rules on logs, not on metrics: a metric alert looks at values that are there, and silence has none.
+// They are rules on logs, not on metrics: what is missing is a row of an answer here, and no value there.
 
 @description('Where the rules live; the region of the workspace.')
 param location string
@@ -81,7 +81,7 @@ var rules = [
     query: loadTextContent('queries/alert-nothing-taken.kql')
     severity: 1 // alerts wait in the hub, unread
     every: 'PT5M'
-    window: 'PT30M' // 20 minutes of messages, each of which had 10 to get on record
+    window: 'PT30M' // 20 minutes of messages, each of which had 10 to get on record; the metric is up to 10 late
     dimensions: []
   }
   {

@@ -52,8 +52,16 @@ def alert_rules() -> Mapping[str, AlertRule]:
 
 def tiles() -> Mapping[str, Any]:
     """How each tile of the workbook looks, by its name."""
-    page = json.loads((INFRA / "workbook.json").read_text("utf-8"))
-    return {tile["name"]: tile["look"] for tile in page["tiles"]}
+    return {tile["name"]: tile["look"] for tile in _page()["tiles"]}
+
+
+def parameters() -> list[str]:
+    """The names of the workbook's parameters."""
+    return [parameter["name"] for parameter in _page()["time"]["content"]["parameters"]]
+
+
+def _page() -> Any:
+    return json.loads((INFRA / "workbook.json").read_text("utf-8"))
 
 
 def _rule(said: Mapping[str, str]) -> AlertRule:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.infra.queries.grammar import Reading, readings_of
-from tests.infra.queries.shipped import INFRA, QUERIES, alert_rules, tiles
+from tests.infra.queries.shipped import INFRA, QUERIES, alert_rules, parameters, tiles
 from tests.infra.queries.tables import SCHEMA
 from tests.infra.queries.workspace import columns_of
 
@@ -48,6 +48,14 @@ def test_a_tile_paints_columns_that_its_query_has(name: str, readings: Mapping[s
     """A formatter whose column is not there does nothing, and says nothing."""
     for formatter in tiles()[name].get("gridSettings", {}).get("formatters", ()):
         assert set(formatter["columnMatch"].split("|")) <= readings[name].columns.keys()
+
+
+@pytest.mark.parametrize("name", tiles())
+def test_a_tile_is_about_a_time(name: str) -> None:
+    """The one that the page's only parameter gives, or one of its own; else it would be about whatever Azure takes."""
+    look = tiles()[name]
+    assert look.get("timeContextFromParameter") in (None, *parameters())
+    assert ("timeContextFromParameter" in look) != ("timeContext" in look)
 
 
 @pytest.mark.parametrize("name", alert_rules())
