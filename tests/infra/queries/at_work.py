@@ -7,6 +7,7 @@ says. Only the queues are missing: a delivery is pointed at by who calls for it.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,22 +44,23 @@ class AtWork:
         self.now = NOW
         self.says: dict[str, Result] = {}
         self.rows: list[Row] = []
-        self.hubs = {stream: Shelf(name=stream.value) for stream in Stream}
-        self._next = 0
+        self.hubs = {stream: Shelf(partitions=2, name=stream.value) for stream in Stream}
+        self._next: Counter[Partition] = Counter()
         self._exported = Exported()
         self._store = _PointedStore(directory)
         self._service = self._wired({stream: a_rulebook(*rules, stream=stream, routes=routes) for stream in Stream})
 
-    def publish(self, count: int) -> None:
-        """Messages come into the hub of alerts."""
-        self.hubs[Stream.CWPP].publish(count, at=self.now)
+    def publish(self, count: int, partition: int = 0) -> None:
+        """Messages come into the hub of alerts, which has two partitions."""
+        self.hubs[Stream.CWPP].publish(count, at=self.now, partition=partition)
 
-    def take(self, most: int | None = None) -> None:
-        """The trigger takes in what the hub of alerts holds and it did not take yet, or only so much of it."""
-        place = Partition("cwpp", "0")
-        events = [event for event in self.hubs[Stream.CWPP].events[place] if event.sequence >= self._next][:most]
+    def take(self, most: int | None = None, partition: int = 0) -> None:
+        """The trigger takes in what a partition of that hub holds and it did not take yet, or only so much of it."""
+        place = Partition("cwpp", str(partition))
+        began = self._next[place]
+        events = [event for event in self.hubs[Stream.CWPP].events[place] if event.sequence >= began][:most]
         if events:
-            self._next = events[-1].sequence + 1
+            self._next[place] = events[-1].sequence + 1
             asyncio.run(self._service.take(place, events))
 
     def trim(self, before: int) -> None:
@@ -66,8 +68,8 @@ class AtWork:
         self.hubs[Stream.CWPP].trim(before)
 
     def silence_hub(self) -> None:
-        """The hub of alerts says nothing of its partition any more."""
-        self.hubs[Stream.CWPP].silent.add("0")
+        """The hub of alerts says nothing of its partitions any more."""
+        self.hubs[Stream.CWPP].silent |= {"0", "1"}
 
     def discard_dead_letters(self) -> None:
         """Somebody has seen to them."""

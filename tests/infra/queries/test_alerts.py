@@ -78,13 +78,17 @@ def test_a_page_that_was_given_up_on_fires_until_it_is_seen_to(paging: AtWork) -
 
 
 def test_a_page_that_dies_fires_though_nothing_sweeps(paging: AtWork) -> None:
-    """The attempt itself is told of."""
+    """The attempt itself is told of, whatever the last sweep saw."""
+    paging.publish(1)
+    paging.take()
+    paging.deliver("oncall", Lane.PAGE)
+    paging.minutes()
     paging.publish(1)
     paging.take()
     paging.says = {"oncall": Rejected("answered 400", status=400)}
     paging.deliver("oncall", Lane.PAGE)
     paging.minutes(sweeping=False)
-    assert [row["Destination"] for row in fired("dead-pages", paging)] == ["oncall"]
+    assert fired("dead-pages", paging) == [{"Stream": "cwpp", "Destination": "oncall", "Dead": 1}]
 
 
 def test_a_dead_ticket_wakes_nobody(work: AtWork) -> None:
@@ -136,16 +140,31 @@ def test_messages_that_the_hub_forgot_fire_for_a_day(work: AtWork) -> None:
 
 
 def test_a_hub_that_fills_faster_than_it_is_taken_in_fires(work: AtWork) -> None:
-    """Its partitions count together."""
+    """By how much it grew; what two workers tell in one minute is no more than what one tells."""
     _climb(work, 35)
-    assert [row["Stream"] for row in fired("lag", work)] == ["cwpp"]
+    (found,) = fired("lag", work)
+    assert (found["Stream"], found["Lowest"], found["Last"] - found["First"]) == ("cwpp", found["First"], 29 * 20)
+    work.rows += work.rows
+    assert fired("lag", work) == [found]
 
 
 def test_a_hill_that_is_worked_off_is_no_lag(work: AtWork) -> None:
-    """A weekly snapshot comes in at once, and is taken in bit by bit."""
-    _climb(work, 15)
-    for _ in range(20):
-        work.take(40)
+    """A weekly snapshot comes in at once, and is taken in bit by bit; it need not be done with."""
+    _climb(work, 40)
+    for _ in range(30):
+        work.take(20)
+        work.minutes()
+    assert fired("lag", work) == []
+
+
+def test_the_partitions_of_a_hub_count_together(work: AtWork) -> None:
+    """One may fill while the other empties faster."""
+    work.publish(100, partition=0)
+    work.publish(110, partition=1)
+    for _ in range(35):
+        work.take(2, partition=0)
+        work.publish(2, partition=1)
+        work.take(1, partition=1)
         work.minutes()
     assert fired("lag", work) == []
 
@@ -182,6 +201,18 @@ def test_a_rule_that_ends_within_two_weeks_fires_with_its_end(at_work: Callable[
     rows = [row for row in fired("expiring-rules", work) if row["Stream"] == "cwpp"]
     assert rows == [{"Stream": "cwpp", "Rule": "pentest", "Until": soon.replace(tzinfo=None)}]
     assert yaml.safe_load((RULES / "cwpp" / "policy.yaml").read_text("utf-8"))["suppression"]["warn"] == "14d"
+
+
+def test_a_rule_that_was_prolonged_fires_no_longer(at_work: Callable[..., AtWork]) -> None:
+    """What was said last of its end is so."""
+    before = at_work(a_rule("pentest", expires=NOW + timedelta(days=5)))
+    before.minutes()
+    assert fired("expiring-rules", before) != []
+    after = at_work(a_rule("pentest", expires=NOW + timedelta(days=90)))
+    after.now = before.now
+    after.minutes()
+    after.rows = [*before.rows, *after.rows]
+    assert fired("expiring-rules", after) == []
 
 
 def test_a_rule_ends_also_while_the_router_is_dead(at_work: Callable[..., AtWork]) -> None:
@@ -229,6 +260,13 @@ def test_messages_that_nobody_takes_in_fire_by_the_platforms_own_word(work: AtWo
     """The router says nothing at all."""
     work.minutes(30, sweeping=False)
     assert fired("nothing-taken", work, {"AzureMetrics": incoming(5, 12, 20, at=work.now)}) == [{"Came": 2, "Taken": 0}]
+
+
+def test_a_router_that_sweeps_and_takes_nothing_in_has_taken_nothing_in(at_work: Callable[..., AtWork]) -> None:
+    """What else it tells meanwhile is no message."""
+    work = at_work(a_rule())
+    work.minutes(30)
+    assert fired("nothing-taken", work, {"AzureMetrics": incoming(12, at=work.now)}) == [{"Came": 1, "Taken": 0}]
 
 
 def test_a_message_has_ten_minutes_to_get_on_record(work: AtWork) -> None:
