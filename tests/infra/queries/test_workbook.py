@@ -101,6 +101,15 @@ def test_the_heat_map_counts_each_alert_once_for_each_of_its_tactics(routed: Row
     assert sum(row["Suppressed"] for row in heat) == 6
 
 
+def test_an_alert_that_was_held_and_came_out_is_held_no_longer(routed: Rows) -> None:
+    """It counts once, as what it is now."""
+    held = next(row for row in alerts_in(routed) if row["Outcome"] == "suppressed")
+    out = {**held, "MessageKey": f"{held['MessageKey']}@2", "TimeGenerated": (NOW + timedelta(hours=1)).isoformat()}
+    rows = {DECISIONS.name: [held, {**out, "Outcome": "routed"}]}
+    heat = shown("attack-heat-map", rows, NOW + timedelta(hours=1))
+    assert [(row[held["Severity"]], row["Suppressed"]) for row in heat] == [(1, 0)] * len(held["Tactics"])
+
+
 def test_the_heat_map_has_every_tactic_in_the_order_of_an_attack() -> None:
     """The names and the order are those of rules/attack.yaml."""
     attack = yaml.safe_load((RULES / "attack.yaml").read_text("utf-8"))["tactics"]
