@@ -108,6 +108,7 @@ def test_an_alert_that_was_held_and_came_out_is_held_no_longer(routed: Rows) -> 
     rows = {DECISIONS.name: [held, {**out, "Outcome": "routed"}]}
     heat = shown("attack-heat-map", rows, NOW + timedelta(hours=1))
     assert [(row[held["Severity"]], row["Suppressed"]) for row in heat] == [(1, 0)] * len(held["Tactics"])
+    assert [row["Outcome"] for row in shown("sentinel-overlap", rows, NOW + timedelta(hours=1))] == ["routed"]
 
 
 def test_the_heat_map_has_every_tactic_in_the_order_of_an_attack() -> None:
@@ -182,6 +183,29 @@ def test_deliveries_and_dead_letters_stand_by_destination(work: AtWork) -> None:
     assert shown("deliveries", {"AppMetrics": work.rows}, work.now) == [
         _standing("tickets", "ticket", Sent=2, Died=3, DeadLetters=3),
         _standing("sentinel", "rows", PutOff=3, Paused="paused"),
+    ]
+
+
+def test_a_destination_stands_as_it_is_now_and_not_as_it_was(work: AtWork) -> None:
+    """Its dead letters were seen to and its credentials mended; one that was never tried stands there, too."""
+    work.publish(1)
+    work.take()
+    work.says = {"tickets": Rejected("answered 400", status=400)}
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes()
+    work.discard_dead_letters()
+    work.publish(1)
+    work.take()
+    work.says = {"tickets": Unauthorized("answered 401")}
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes()
+    work.says = {}
+    work.minutes(5)
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes()
+    assert shown("deliveries", {"AppMetrics": work.rows}, work.now) == [
+        _standing("sentinel", "rows"),
+        _standing("tickets", "ticket", Sent=1, PutOff=1, Died=1),
     ]
 
 
