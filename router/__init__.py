@@ -14,8 +14,7 @@ Three rooms, in the order in which a message walks through them, and the ground 
     readings.py    what a message says: the signals in it, and what cannot be taken
     sightings.py   signals as they were seen, and the order in which their states held      pure
     folding.py     what a signal makes of its ledger row: a repeat, or its next turn        pure
-    grouping.py    what turns make of the groups at one destination                         pure
-    gathering.py   takes turns into groups, and owes what these tell
+    grouping/      takes turns into groups: who is alike, what a turn makes of a group, what is told of it
     intake.py      takes a batch through all of it, asks the ledger, fills the outbox
     taking/        takes in what a hub holds, each event once, whatever dies meanwhile
     watch/         what runs on a clock: holes in the journal, what nobody points at, what rules held

@@ -22,7 +22,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.folding import Fold, fold
-from router.gathering import Gatherer
+from router.grouping import Gatherer
 from router.readings import Message, Reader, Unread
 from router.sightings import Sighting, in_time_order
 

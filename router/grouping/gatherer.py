@@ -10,7 +10,8 @@ from router.domain.ledger import Turn
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping import Gathered, Step, gather, members_for, slots_for, steps_of
+from router.grouping.applying import Gathered, gather, told_before
+from router.grouping.likeness import Step, members_for, slots_for, steps_of
 
 TOGETHER = 90
 """Cards that are written at once: a transaction of a table takes 100 rows."""
@@ -35,8 +36,8 @@ class Gatherer:
     async def _take(self, at: tuple[str, str], steps: Sequence[Step], now: datetime) -> None:
         while True:
             board = await self._store.groups.board(*at)
-            unsure = await self._unsure(at, board, steps)
-            gathered = await self._gathered(at, [*unsure, *steps], board, now)
+            await self._owe_unsure(at, board, now)
+            gathered = await self._gathered(at, steps, board, now)
             if len(gathered.cards) > TOGETHER and len(steps) > 1:
                 half = len(steps) // 2
                 await self._take(at, steps[:half], now)
@@ -61,15 +62,16 @@ class Gatherer:
         groups = await self._store.groups.find(*at, groups=named)
         return Cards(found.members, groups.groups, found.slots)
 
-    async def _unsure(self, at: tuple[str, str], board: Board, steps: Sequence[Step]) -> list[Step]:
-        """What the last change applied and may not have owed yet: its worker is at it, or has died.
+    async def _owe_unsure(self, at: tuple[str, str], board: Board, now: datetime) -> None:
+        """Owes what the last change applied and may not have owed yet: its worker is at it, or has died.
 
-        A group's notices are owed in the order of its turns, so what comes before ours is owed first.
+        A group's notices are owed in the order of its turns. So it is done before the board changes again, and forgets whose
+        turns those were.
         """
-        mine = {step.notice.key for step in steps}
-        rows = await self._store.ledger.find([key for key in board.unsure if key not in mine])
-        turns = [row.intent for row in rows.values() if row.intent is not None]
-        return _by_destination(turns).get(at, [])
+        rows = await self._store.ledger.find(board.unsure)
+        steps = _by_destination([row.intent for row in rows.values() if row.intent is not None]).get(at, [])
+        if steps:
+            await self._store.outbox.add(told_before(steps, await self._cards(at, steps, self._find_spec(*at))), now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
         book = self._rulebooks.get(Stream(stream))

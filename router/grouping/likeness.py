@@ -1,0 +1,113 @@
+"""What signals have in common, so that a destination is told of them together. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from router.domain.keys import signal_key, slot_key
+from router.domain.ledger import Target, Turn
+from router.domain.notices import Notice
+from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, written
+from router.domain.signals import Kind
+
+_ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A turn, its notice, and one destination that is told of it as of a member of a group."""
+
+    turn: Turn
+    notice: Notice
+    target: Target
+
+
+def steps_of(turn: Turn) -> list[Step]:
+    """What a turn tells destinations as of a member of a group."""
+    if turn.notice is None:
+        return []
+    return [Step(turn, turn.notice, target) for target in turn.targets if target.grouped]
+
+
+def members_for(step: Step) -> list[str]:
+    """The members that a step asks about: its own signal, and the alerts that it names as an incident."""
+    notice = step.notice
+    return [notice.key, *(signal_key(notice.stream, Kind.ALERT, id) for id in notice.evidence.alerts)]
+
+
+def slots_for(step: Step, spec: DestinationSpec | None) -> list[str]:
+    """The slots that a step asks about: the one that an incident claimed for it, its values', and the limit's."""
+    return [claimed_slot(step.notice.id), slot_of(step, grouping_of(spec)), limited_slot(step)]
+
+
+def account_of(notice: Notice, spec: DestinationSpec) -> str:
+    """In words, with which others a destination is told of a signal that comes now, and how much it opens."""
+    grouping, said = grouping_of(spec), []
+    lacking = [by.value for by in grouping.by if by is not By.INCIDENT and _value(notice, by) is None]
+    if spec.group is not None and lacking:
+        said.append(f"no, it has no {' and no '.join(lacking)}")
+    elif spec.group is not None and (alike := words_of(notice, grouping)):
+        same = " and ".join(f"{name} {value}" for name, value in alike)
+        said.append(f"with those of {same} within {written(grouping.window)} of the first")
+    if notice.evidence.alerts:
+        said.append(f"with the {len(notice.evidence.alerts)} alerts that it names")
+    if spec.limit is not None:
+        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that in one summary")
+    return "; ".join(said) or "no, but for what an incident names"
+
+
+def grouping_of(spec: DestinationSpec | None) -> Grouping:
+    """How signals are grouped at a destination; each by itself where the policy only limits them, or does not any more."""
+    if spec is None or spec.group is None:
+        return _ALONE
+    return spec.group
+
+
+def slot_of(step: Step, grouping: Grouping) -> str:
+    """The slot of what is like a signal. What has no value there is like nothing else: all of it in one would hide most."""
+    notice = step.notice
+    values = [(by, _value(notice, by)) for by in grouping.by]
+    alike = (f"{by}:{notice.key if value is None else value.casefold()}" for by, value in values)
+    return slot_key("alike", pager_of(step) or "", *alike)
+
+
+def limited_slot(step: Step) -> str:
+    """The slot of what is beyond the limit."""
+    return slot_key("limit", pager_of(step) or "")
+
+
+def claimed_slot(id: str) -> str:
+    """The slot that an incident claims for an alert that it names."""
+    return slot_key("alert", id)
+
+
+def pager_of(step: Step) -> str | None:
+    """Whose pager calls: the name of its owner's key, None for the destination's own."""
+    owner = step.notice.owner
+    return owner.pager if step.target.lane is Lane.PAGE and owner is not None else None
+
+
+def words_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:
+    return tuple((by.value, value) for by in grouping.by if (value := _value(notice, by)) is not None)
+
+
+def _value(notice: Notice, by: By) -> str | None:
+    match by:
+        case By.ALERT_TYPE:
+            return notice.type or None
+        case By.RESOURCE:
+            return notice.resource
+        case By.SUBSCRIPTION:
+            return notice.subscription
+        case By.TACTICS:
+            return ", ".join(tactic.id for tactic in notice.tactics) or None
+        case By.ENTITY:
+            return notice.compromised_entity or notice.resource
+        case By.OWNER:
+            owner = notice.owner
+            return " / ".join(filter(None, (owner.group, owner.service))) if owner is not None else "nobody"
+        case By.CORRELATION:
+            return notice.correlation
+        case By.INCIDENT:
+            return None
