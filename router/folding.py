@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.accept import evidence_of
+from router.accept import alerts_named_in, evidence_of
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, Outcome
 from router.domain.ledger import Held, Row, Seen, Target, Turn
@@ -58,7 +58,8 @@ def fold(
         return Fold(entry=entry, row=None)
     notice = None
     if targets:
-        notice = notice_for(sighting.signal, evidence_of(sighting.signal), decision, rulebook, number)
+        signal = sighting.signal
+        notice = notice_for(signal, evidence_of(signal), decision, rulebook, number, alerts_named_in(signal))
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
     return Fold(entry=entry, row=_next_row(sighting, row, decision, turn, now))
 

@@ -265,6 +265,73 @@ def test_an_incident_and_its_alerts_are_one_page_in_whatever_order_they_come(
     assert len(set(opened)) == (2 if order == ("a", "b", "i") else 1)
 
 
+def test_an_incident_that_grows_takes_what_it_names_by_then(build: Build) -> None:
+    """A later message of an incident, in another state, names one alert more: it joins."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"))
+    take(house, an_incident("i", "a", "b", Status="InProgress"), alert_body("b"))
+    assert changes(house.owed("tickets")).count("opened") == 1
+
+
+def test_an_alert_claims_no_other(build: Build) -> None:
+    """Only an incident speaks for others: an alert with such entities takes nobody's page away."""
+    house = build(a_grouping_book())
+    take(house, an_incident("evil", "victim", IsIncident=False))
+    take(house, alert_body("victim"))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def test_no_sample_hides_an_alert(build: Build) -> None:
+    """Defender's samples are alike with samples only."""
+    house = build(a_grouping_book(limit=Limit(1, HOUR)))
+    take(house, alert_body("s", AlertDisplayName="[SAMPLE ALERT] test"), alert_body("a"))
+    take(
+        house,
+        alert_body("t", AlertDisplayName="[SAMPLE ALERT] test", AlertType="Other"),
+        alert_body("b", AlertType="Other"),
+    )
+    found = notices(house.owed("tickets"))
+    assert all(one.sample is other.sample for one in found for other in found if one.key == other.key)
+
+
+def test_a_signal_that_comes_back_within_its_group_is_counted_once(build: Build) -> None:
+    """Three openings of one alert are one member."""
+    house = build(a_grouping_book())
+    for status in ("New", "Resolved", "New", "Resolved", "New"):
+        take(house, alert_body("a", Status=status))
+        house.owed("tickets")
+    take(house, alert_body("b"))
+    assert groups(house.owed("tickets")) == [(2, 2)]
+
+
+def test_a_flapping_storm_opens_summaries_no_more_often_than_anything_else(build: Build) -> None:
+    """Each alert is over before the next one comes, so that the summary is over each time: it opens, and again
+    twice, as the limit is two, and then counts in silence until there is room again."""
+    house = build(a_grouping_book(None, Limit(2, HOUR)))
+    opened = []
+    for number in range(20):
+        for status in ("New", "Resolved"):
+            take(house, alert_body(f"a{number}", Status=status), at=NOW + number * MINUTE)
+            opened += [
+                one for one in house.owed("tickets", NOW + number * MINUTE) if one.delivery.change is Change.OPENED
+            ]
+    assert len(opened) == 2 + 1 + 2
+    take(house, alert_body("late"), at=NOW + HOUR + MINUTE)
+    (last,) = house.owed("tickets", NOW + HOUR + MINUTE)
+    assert last.delivery.change is Change.OPENED
+
+
+def test_values_cannot_be_written_so_that_others_look_alike(build: Build) -> None:
+    """What separates values in a key is no part of any."""
+    house = build(a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR)))
+    take(
+        house,
+        alert_body("a", AlertType="A\x1fentity:b", CompromisedEntity="c"),
+        alert_body("b", AlertType="A", CompromisedEntity="b\x1fentity:c"),
+    )
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
 def test_an_incident_leaves_alerts_that_it_does_not_name_alone(build: Build) -> None:
     """Only what the message says belongs together."""
     house = build(a_grouping_book())

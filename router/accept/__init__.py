@@ -14,7 +14,7 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     evidence.py      what a responder looks for first, read out of the entities
 """
 
-from router.accept.evidence import evidence_of
+from router.accept.evidence import alerts_named_in, evidence_of
 from router.accept.reading import LARGEST_BODY, read, split
 
-__all__ = ["LARGEST_BODY", "evidence_of", "read", "split"]
+__all__ = ["LARGEST_BODY", "alerts_named_in", "evidence_of", "read", "split"]

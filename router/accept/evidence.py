@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from router.domain.entities import Entity
 from router.domain.notices import Evidence
-from router.domain.signals import Signal
+from router.domain.signals import Kind, Signal
 
 MOST = 50
 """The most elements of each list; where there are more, the last one says how many."""
@@ -19,11 +19,17 @@ def evidence_of(signal: Signal) -> Evidence:
     """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
     lists: dict[str, dict[str, None]] = {}
     for entity in signal.entities:
-        if entity.type in _ALERTS:
-            lists.setdefault("alerts", {}).update(dict.fromkeys(_alert_ids(entity)))
-        elif (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
+        if (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
             lists.setdefault(kept[0], {})[words] = None
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
+
+
+def alerts_named_in(signal: Signal) -> tuple[str, ...]:
+    """The ids of the alerts that an incident names, the first 50; none for any other signal, which speaks for itself only."""
+    if signal.kind is not Kind.INCIDENT:
+        return ()
+    ids = (id for entity in signal.entities if entity.type in _ALERTS for id in _alert_ids(entity))
+    return tuple(dict.fromkeys(ids))[:MOST]
 
 
 def _bounded(words: Iterable[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from router.accept import evidence_of
+from router.accept import alerts_named_in, evidence_of
 from router.assembly import reader_over
 from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
@@ -59,7 +59,7 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
     """With which others people are told of a signal that is routed now."""
     if decision.outcome is not Outcome.ROUTED:
         return []
-    notice = notice_for(signal, evidence_of(signal), decision, rulebook, 1)
+    notice = notice_for(signal, evidence_of(signal), decision, rulebook, 1, alerts_named_in(signal))
     specs = [rulebook.destinations[name] for name in decision.people]
     return [(f"with others at {spec.name}?", account_of(notice, spec)) for spec in specs if spec.is_grouped]
 

@@ -12,8 +12,15 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 
 
-def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook: Rulebook, turn: int) -> Notice:
-    """The notice of a signal at one turn, with its evidence, its owner and the reason why it was sent."""
+def notice_for(
+    signal: Signal,
+    evidence: Evidence,
+    decision: Decision,
+    rulebook: Rulebook,
+    turn: int,
+    alerts: tuple[str, ...] = (),
+) -> Notice:
+    """The notice of a signal at one turn, with its evidence, the alerts that it names, its owner and why it was sent."""
     place = parse_resource_id(signal.resource)
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
@@ -58,6 +65,7 @@ def notice_for(signal: Signal, evidence: Evidence, decision: Decision, rulebook:
         snapshot=finding.snapshot if finding else False,
         respond_by=iso(decision.respond_by),
         correlation=alert.correlation if alert else None,
+        alerts=alerts,
         extended={name: str(value) for name, value in signal.extended.items()},
     )
 

@@ -11,7 +11,7 @@ _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
     "resource", "resource_type", "resource_group", "subscription", "compromised_entity", "techniques",
     "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
-    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "correlation", "extended",
+    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "correlation", "alerts", "extended",
 )  # fmt: skip
 
 

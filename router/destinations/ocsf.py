@@ -78,7 +78,7 @@ _PID = re.compile(r" \(\d+\)$")
 _UNMAPPED = (
     "change", "turn", "destination", "stream", "kind", "severity_written", "plan", "sample", "subscription",
     "compromised_entity", "routes", "reason", "rulebook", "categories", "measure", "cause", "snapshot", "extended",
-    "owner", "group", "correlation",
+    "owner", "group", "correlation", "alerts",
 )  # fmt: skip
 
 

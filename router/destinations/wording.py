@@ -93,8 +93,10 @@ def _story_in(notice: Notice, limit: int) -> Iterator[str]:
     yield notice.description
 
 
-def _members_of(group: Group) -> str:
+def _members_of(group: Group | None) -> str:
     """Which signals of a group still stand, the latest first."""
+    if group is None:
+        return ""
     if not group.standing:
         return "None stands any longer."
     places = (f" - {one.place}" if one.place else "" for one in group.named)
@@ -135,7 +137,8 @@ def details_of(notice: Notice) -> dict[str, Any]:
     owner = notice.owner
     details = {
         "severity": severity_of(notice),
-        "group": group_of(notice),
+        "group": [text for text in (_words_of(notice.group), _members_of(notice.group)) if text],
+        "alerts": notice.alerts,
         "status": notice.status,
         "respond_by": notice.respond_by,
         "resource": notice.resource,
@@ -180,6 +183,7 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
         "Techniques": ", ".join(notice.techniques),
         "Cause": notice.cause,
         "Measure": notice.measure,
+        "Alerts": ", ".join(notice.alerts),
         "Owner": " / ".join(filter(None, (owner.group, owner.service))) if owner else None,
         "Respond by": notice.respond_by,
         "Started": notice.started,

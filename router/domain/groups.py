@@ -38,13 +38,14 @@ class MemberCard:
 class GroupCard:
     """Signals that are told as one: the group as its notices have it, its turn, and the turn that opened it.
 
-    `severity` and `severity_written` are those of the gravest since it opened, `respond_by` the soonest. `at` is when it
-    changed.
+    `severity` and `severity_written` are those of the gravest since it opened, `respond_by` the soonest. `is_open` says
+    whether people know of it now: beyond what the limit lets the summary open, it counts in silence. `at` is when it changed.
     """
 
     group: Group
     turn: int
     opened: int
+    is_open: bool
     severity: str | None
     severity_written: str | None
     respond_by: str | None
@@ -73,10 +74,14 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When a group opened, and who was called: the name of an owner's pager key, None for the destination's own."""
+    """When a group opened, and who was called: the name of an owner's pager key, None for the destination's own.
+
+    What is `beyond` the limit opens by a count of its own.
+    """
 
     at: datetime
     pager: str | None
+    beyond: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,8 +37,6 @@ class Evidence:
     hashes: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
-    alerts: tuple[str, ...] = ()
-    """The ids of the alerts that an incident is made of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +67,8 @@ class Group:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One signal at one turn, as destinations are told of it; whether it opened, updated or resolved is the delivery's.
+
+    `alerts` are the ids of the alerts that an incident names, the first 50.
 
     `key` is the signal key, or that of the group which the notice tells of as one; `turn` counts the turns of that key.
     Times are ISO 8601 in UTC, as destinations write them.
@@ -113,6 +113,7 @@ class Notice:
     snapshot: bool = False
     respond_by: str | None = None
     correlation: str | None = None
+    alerts: tuple[str, ...] = ()
     group: Group | None = None
     extended: Mapping[str, str] = field(default_factory=dict)
 

@@ -85,6 +85,7 @@ class _Gathering:
             if member.turn == step.turn.number and member.told is not None:
                 self.owed.append(delivery_of(step, member.group, self._group(member.group), member.told))
         elif member is not None and member.stands:
+            self._claim(step, member.group)
             self._tell(step, member.group)
         elif step.target.change is not Change.RESOLVED:
             self._tell(step, self._group_for(step))
@@ -93,11 +94,13 @@ class _Gathering:
         """The group that a signal joins: one that stands, else one that it opens."""
         taking = list(self._taking(step))
         key = next((key for key in taking if self._is_joined(step, key)), None) or self._opened(step, taking)
-        # Alerts that an incident names and that come after it join it.
-        until = self.now + grouping_of(self.spec).window
-        for id in step.notice.evidence.alerts:
-            self.slots[claimed_slot(id)] = SlotCard(group=key, until=until)
+        self._claim(step, key)
         return key
+
+    def _claim(self, step: Step, key: str) -> None:
+        """Lets the alerts that an incident names join its group when they come."""
+        until = self.now + grouping_of(self.spec).window
+        self.slots |= {claimed_slot(id): SlotCard(group=key, until=until) for id in step.notice.alerts}
 
     def _is_joined(self, step: Step, key: str) -> bool:
         """Whether a group stands that a signal joins; one that is graver than it calls people anew."""
@@ -122,20 +125,19 @@ class _Gathering:
     def _opened(self, step: Step, taking: Sequence[str]) -> str:
         """The group that opens: one that is over before its window is, a new one, or that of what is beyond the limit."""
         grouping, limit = grouping_of(self.spec), self.spec.limit if self.spec is not None else None
-        if limit is not None and not self._is_admitted(step, limit):
+        if limit is not None and not self._is_admitted(pager_of(step), limit, beyond=False):
             beyond = (key for key in self._in(limited_slot(step)) if self._is_joined(step, key) or self._is_over(key))
             words = ("limit", f"{limit.most} openings in {written(limit.window)}")
             return next(beyond, None) or self._new(step, limited_slot(step), limit.window, (words,))
-        over = next(filter(self._is_over, taking), None)
+        over = next((key for key in taking if self._is_over(key) and not self._group(key).group.limited), None)
         return over or self._new(step, slot_of(step, grouping), grouping.window, words_of(step.notice, grouping))
 
-    def _is_admitted(self, step: Step, limit: Limit) -> bool:
+    def _is_admitted(self, pager: str | None, limit: Limit, *, beyond: bool) -> bool:
         """Whether there is room for one more opening, which is taken then."""
-        pager = pager_of(step)
         recent = tuple(one for one in self.board.openings if one.at > self.now - limit.window)
-        if sum(one.pager == pager for one in recent) >= limit.most:
+        if sum((one.pager, one.beyond) == (pager, beyond) for one in recent) >= limit.most:
             return False
-        self.board = replace(self.board, openings=(*recent, Opening(self.now, pager)))
+        self.board = replace(self.board, openings=(*recent, Opening(self.now, pager, beyond)))
         return True
 
     def _is_over(self, key: str) -> bool:
@@ -146,7 +148,14 @@ class _Gathering:
         key = group_key(notice.stream, at, slot, notice.key, step.turn.number, self.now.isoformat())
         group = Group(by=by, total=0, standing=0, named=(), limited=slot == limited_slot(step))
         self.groups[key] = GroupCard(
-            group=group, turn=0, opened=0, severity=None, severity_written=None, respond_by=None, at=self.now
+            group=group,
+            turn=0,
+            opened=0,
+            is_open=False,
+            severity=None,
+            severity_written=None,
+            respond_by=None,
+            at=self.now,
         )
         self.slots[slot] = SlotCard(group=key, until=self.now + window)
         return key
@@ -155,10 +164,11 @@ class _Gathering:
         """Lets a member join a group, change in it, or be over."""
         card, member = self._group(key), self._member(step.notice.key)
         stands, stood = step.target.change is not Change.RESOLVED, member is not None and member.stands
+        is_new = member is None or member.group != key
         others = tuple(one for one in card.group.named if one.key != step.notice.key)
         group = replace(
             card.group,
-            total=card.group.total + (stands and not stood),
+            total=card.group.total + (stands and is_new),
             standing=card.group.standing + stands - stood,
             named=(named_in(step.notice), *others)[:NAMED] if stands else others,
         )
@@ -172,15 +182,22 @@ class _Gathering:
         """Gives each group that has something to tell its next turn, and its members the notice that they went into."""
         for key, steps in self.touched.items():
             card = self.groups[key]
-            if (change := change_of(self.known.groups.get(key), card, steps)) is None:
+            change = change_of(card, steps)
+            if change is None or (change is Change.OPENED and not self._is_told(steps[0], card)):
                 continue
             turn = card.turn + 1
             told = Told(turn=turn, change=change, opened=turn if change is Change.OPENED else card.opened)
-            self.groups[key] = replace(card, turn=turn, opened=told.opened)
+            self.groups[key] = replace(card, turn=turn, opened=told.opened, is_open=change is not Change.RESOLVED)
             self.members |= {one.notice.key: replace(self.members[one.notice.key], told=told) for one in steps}
             self.owed.append(delivery_of(steps[0], key, card, told))
         board = replace(self.board, unsure=tuple(self.members))
         return Gathered(board, Cards(self.members, self.groups, self.slots), tuple(self.owed))
+
+    def _is_told(self, step: Step, card: GroupCard) -> bool:
+        """Whether a group may open: a summary that was over, no more often than the destination opens anything."""
+        limit = self.spec.limit if self.spec is not None else None
+        is_first = not card.group.limited or not card.turn
+        return is_first or limit is None or self._is_admitted(pager_of(step), limit, beyond=True)
 
     def _member(self, key: str) -> MemberCard | None:
         return self.members.get(key) or self.known.members.get(key)

@@ -11,6 +11,9 @@ from router.domain.notices import Notice
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, written
 from router.domain.signals import Kind
 
+LONGEST = 200
+"""Characters of a text of a message that a card keeps: a card is a row of a table."""
+
 _ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
 
 
@@ -33,7 +36,7 @@ def steps_of(turn: Turn) -> list[Step]:
 def members_for(step: Step) -> list[str]:
     """The members that a step asks about: its own signal, and the alerts that it names as an incident."""
     notice = step.notice
-    return [notice.key, *(signal_key(notice.stream, Kind.ALERT, id) for id in notice.evidence.alerts)]
+    return [notice.key, *(signal_key(notice.stream, Kind.ALERT, id) for id in notice.alerts)]
 
 
 def slots_for(step: Step, spec: DestinationSpec | None) -> list[str]:
@@ -50,8 +53,8 @@ def account_of(notice: Notice, spec: DestinationSpec) -> str:
     elif spec.group is not None and (alike := words_of(notice, grouping)):
         same = " and ".join(f"{name} {value}" for name, value in alike)
         said.append(f"with those of {same} within {written(grouping.window)} of the first")
-    if notice.evidence.alerts:
-        said.append(f"with the {len(notice.evidence.alerts)} alerts that it names")
+    if notice.alerts:
+        said.append(f"with the {len(notice.alerts)} alerts that it names")
     if spec.limit is not None:
         said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that in one summary")
     return "; ".join(said) or "no, but for what an incident names"
@@ -68,13 +71,19 @@ def slot_of(step: Step, grouping: Grouping) -> str:
     """The slot of what is like a signal. What has no value there is like nothing else: all of it in one would hide most."""
     notice = step.notice
     values = [(by, _value(notice, by)) for by in grouping.by]
-    alike = (f"{by}:{notice.key if value is None else value.casefold()}" for by, value in values)
-    return slot_key("alike", pager_of(step) or "", *alike)
+    alike = [(by, notice.key if value is None else value.casefold()) for by, value in values]
+    # With their lengths, so that no text can be written to look like another one and its neighbour.
+    return slot_key("alike", *_whose(step), *(f"{by}:{len(value)}:{value}" for by, value in alike))
 
 
 def limited_slot(step: Step) -> str:
     """The slot of what is beyond the limit."""
-    return slot_key("limit", pager_of(step) or "")
+    return slot_key("limit", *_whose(step))
+
+
+def _whose(step: Step) -> tuple[str, str]:
+    """Whose page a signal goes to, and whether it is real: no sample hides an alert."""
+    return pager_of(step) or "", "sample" if step.notice.sample else "real"
 
 
 def claimed_slot(id: str) -> str:
@@ -89,7 +98,7 @@ def pager_of(step: Step) -> str | None:
 
 
 def words_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:
-    return tuple((by.value, value) for by in grouping.by if (value := _value(notice, by)) is not None)
+    return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
 
 
 def _value(notice: Notice, by: By) -> str | None:

@@ -9,20 +9,19 @@ from router.domain.decisions import Change
 from router.domain.groups import GroupCard, Told
 from router.domain.notices import Delivery, Named, Notice
 from router.domain.signals import Severity
-from router.grouping.likeness import Step
+from router.grouping.likeness import LONGEST, Step
 
 NAMED = 20
 """The latest of its standing members that a group's notice names; it counts them all."""
 
 _GRAVITY = {severity.label: severity for severity in Severity}
-_TEXT = 200  # characters of a member's title, and of its place
 
 
-def change_of(before: GroupCard | None, after: GroupCard, steps: Sequence[Step]) -> Change | None:
+def change_of(card: GroupCard, steps: Sequence[Step]) -> Change | None:
     """What a group tells; nothing where some of its members are over and others still stand."""
-    if not after.group.standing:
-        return Change.RESOLVED
-    if before is None or not before.group.standing:
+    if not card.group.standing:
+        return Change.RESOLVED if card.is_open else None
+    if not card.is_open:
         return Change.OPENED
     return Change.UPDATED if any(step.target.change is not Change.RESOLVED for step in steps) else None
 
@@ -54,9 +53,8 @@ def delivery_of(step: Step, key: str, card: GroupCard, told: Told) -> Delivery:
 
 def graver(card: GroupCard, notice: Notice) -> GroupCard:
     """The card with the gravest severity since its group opened, and the soonest time to answer."""
-    fresh = replace(
-        card, severity=notice.severity, severity_written=notice.severity_written, respond_by=notice.respond_by
-    )
+    written = notice.severity_written[:LONGEST] if notice.severity_written else None
+    fresh = replace(card, severity=notice.severity, severity_written=written, respond_by=notice.respond_by)
     if not card.group.standing:
         return fresh
     soonest = min(filter(None, (card.respond_by, notice.respond_by)), default=None)
@@ -76,7 +74,7 @@ def named_in(notice: Notice) -> Named:
     place = notice.compromised_entity or notice.resource
     return Named(
         key=notice.key,
-        title=(notice.title or notice.type)[:_TEXT],
+        title=" ".join((notice.title or notice.type).split())[:LONGEST],
         severity=notice.severity,
-        place=place[-_TEXT:] if place else None,
+        place=" ".join(place.split())[-LONGEST:] if place else None,
     )

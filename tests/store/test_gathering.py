@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,16 +12,16 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.errors import StoreError
-from router.domain.notices import Notice
+from router.domain.notices import Delivery, Notice
 from router.domain.ports import Store
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.signals import Stream
 from router.intake import Intake, Message
 from router.store.azure_storage import Account, Address, AzureStore
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.store.acts import run
 from tests.store.lossy import lossy
-from tests.test_grouping import LIMITED, a_grouping_book
+from tests.test_grouping import HOUR, LIMITED, a_grouping_book, an_incident
 
 MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
@@ -181,3 +181,69 @@ def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(azur
     assert [change for change, _, _ in story(run(told(azure)))] == ["opened"] * 150
     run(intake(azure).take(batch(*(f"b{n}" for n in range(150))), NOW))
     assert story(run(told(azure)))[-1][2] == 150
+
+
+LONG = "\u00e4\u4e2d" * 35_000
+
+
+@pytest.mark.parametrize("field", ["Severity", "AlertType", "AzureResourceId", "CompromisedEntity", "CorrelationKey"])
+def test_no_text_is_too_long_for_a_card(azure: AzureStore, field: str) -> None:
+    """A column holds 64 KiB: what a card keeps of a message is cut, and its neighbours are taken in with it."""
+    book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR))
+    fields: dict[str, object] = {"CompromisedEntity": "vm", "CorrelationKey": "k"}
+    long = a_message(alert_body("long", AlertDisplayName=LONG, **(fields | {field: LONG})))
+    entries = run(intake(azure, book).take([long, *batch("a", **fields)], NOW))
+    assert [entry.outcome for entry in entries] == ["routed", "routed"]
+    assert {one.delivery.change for one in run(told(azure))} == {"opened"}
+
+
+class Slow:
+    """A store that owes `tickets` nothing before it is let."""
+
+    def __init__(self, store: AzureStore, gate: asyncio.Event) -> None:
+        self._store, self._gate = store, gate
+
+    def __getattr__(self, name: str) -> Any:
+        return self if name == "outbox" else getattr(self._store, name)
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        if any(one.destination == "tickets" for one in deliveries):
+            await self._gate.wait()
+        await self._store.outbox.add(deliveries, now)
+
+
+def test_three_workers_owe_in_the_order_in_which_they_changed_the_group(azure: AzureStore) -> None:
+    """One ends a group, one opens it again, and neither owes that yet when a third one adds to it: no end comes last."""
+
+    async def raced() -> list[list[tuple[str, int, int]]]:
+        await intake(azure).take(batch("a"), NOW)
+        stories, gate = [story(await told(azure))], asyncio.Event()
+        slow = []
+        for part in (batch("a", Status="Resolved"), batch("b")):
+            slow.append(asyncio.create_task(intake(Slow(azure, gate)).take(part, NOW)))
+            await asyncio.sleep(0.5)
+        third = asyncio.create_task(intake(azure).take(batch("c"), NOW))
+        await asyncio.sleep(0.5)
+        stories.append(story(await told(azure)))
+        gate.set()
+        await asyncio.gather(*slow, third)
+        return [*stories, story(await told(azure))]
+
+    turns = [turn for some in run(raced()) for _, turn, _ in some]
+    assert turns == sorted(turns)
+
+
+@pytest.mark.parametrize("incidents", [True, False])
+def test_what_comes_back_all_at_once_is_taken_in(azure: AzureStore, incidents: bool) -> None:
+    """Two incidents of 49 alerts each, or 40 alerts on 40 hosts: over in one batch, and back in one after the window."""
+
+    def bodies(status: str) -> list[Message]:
+        if incidents:
+            named = [[f"{one}-{n}" for n in range(49)] for one in ("i", "j")]
+            return [a_message(an_incident(names[0][0], *names, Status=status)) for names in named]
+        return [a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}", Status=status)) for n in range(40)]
+
+    for status, at in (("New", NOW), ("Resolved", NOW), ("New", NOW + 2 * HOUR)):
+        entries = run(intake(azure).take(bodies(status), at))
+        assert {entry.outcome for entry in entries} == {"resolved" if status == "Resolved" else "routed"}
+    assert run(azure.ledger.unfinished("cwpp")) == []

@@ -29,7 +29,9 @@ def a_member(stands: bool = True, at: datetime = NOW) -> MemberCard:
 def a_card(standing: int = 1, at: datetime = NOW) -> GroupCard:
     named = (Named(key="k", title="Ä title", severity=None, place="vm-1"),)
     group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
-    return GroupCard(group=group, turn=3, opened=1, severity="High", severity_written="High", respond_by=None, at=at)
+    return GroupCard(
+        group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at
+    )
 
 
 CARDS = Cards({"k": a_member()}, {"g": a_card()}, {"s": SlotCard(group="g", until=NOW)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
@@ -9,9 +10,10 @@ from itertools import batched
 from typing import Any
 
 from router.domain.groups import Board, Cards
+from router.store.azure_storage.bodies import unpacked
 from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import Entity, Step, Table, version_of
-from router.store.cards import TYPES, at_of, standing_of, typed
+from router.store.cards import TYPES, Card, at_of, standing_of, typed
 from router.store.codec import decode, encode
 
 _BOARD = "Board"
@@ -29,7 +31,7 @@ class AzureGroups:
     async def board(self, stream: str, destination: str) -> Board:
         """The board of a destination; an empty one where nothing is kept yet."""
         row = await self._table.find(_partition(stream, destination), _BOARD)
-        return replace(decode(_BOARD, row["body"]), version=version_of(row)) if row is not None else Board()
+        return replace(decode(_BOARD, unpacked(row["body"])), version=version_of(row)) if row is not None else Board()
 
     async def find(
         self,
@@ -49,13 +51,13 @@ class AzureGroups:
         found: dict[str, dict[str, Any]] = {type: {} for type in TYPES}
         for (_, name), row in rows.items():
             type, _, key = name.partition(":")
-            found[type][key] = decode(type, row["body"])
+            found[type][key] = decode(type, unpacked(row["body"]))
         return Cards(*found.values())
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         partition = _partition(stream, destination)
-        head = {"PartitionKey": partition, "RowKey": _BOARD, "body": encode(replace(board, version=None))}
+        head = {"PartitionKey": partition, "RowKey": _BOARD, "body": _packed(replace(board, version=None))}
         first = Step("create", head) if board.version is None else Step("replace", head, str(board.version))
         others = (
             Step(
@@ -65,7 +67,7 @@ class AzureGroups:
                     "RowKey": _row(type, key),
                     "standing": standing_of(card),
                     "at": sorting(at_of(card)),
-                    "body": encode(card),
+                    "body": _packed(card),
                 },
             )
             for type, key, card in typed(cards)
@@ -98,6 +100,11 @@ class AzureGroups:
         over = f"standing eq 0 and at le '{sorting(before)}'"
         rows = [row async for row in self._table.query(over, ("PartitionKey", "RowKey"))]
         await self._table.write([(Step("delete", row, version_of(row)),) for row in rows])
+
+
+def _packed(value: Board | Card) -> bytes:
+    # What cards keep of messages is bounded, so that packed it always fits into its column.
+    return zlib.compress(encode(value))
 
 
 def _partition(stream: str, destination: str) -> str:

@@ -63,16 +63,17 @@ class SqliteStore:
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
                 "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
-                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type='GroupCard' AND c.standing>0) AND NOT EXISTS "
+                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type='GroupCard' AND c.standing>0) "
                 # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
-                "(SELECT 1 FROM deliveries x WHERE x.key=deliveries.key AND x.state IN ('owed', 'claimed', 'dead'))",
+                "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
             )
             payloads = db.execute(
                 "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
                 "AND d.turn=payloads.turn AND d.type=payloads.type "
-                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?)) AND NOT EXISTS "
-                "(SELECT 1 FROM deliveries x WHERE x.key=payloads.key AND x.state IN ('owed', 'claimed', 'dead'))",
+                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?)) "
+                # Asked once for all: a group has thousands of turns under one key, and each would ask for itself.
+                "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
                 (micros(now - retention.payloads),),
             ).rowcount
             db.execute("DELETE FROM cards WHERE standing=0 AND at<=?", (micros(now - retention.resolved),))
