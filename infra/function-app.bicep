@@ -52,6 +52,9 @@ var settings = [
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
   // The worker's own metrics and traces, on which alerts.bicep lives. It reads the two settings above as the host does.
   { name: 'PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY', value: 'true' }
+  // Only what the router itself tells: spans of clients bear whole addresses, and a webhook's may be a secret; and each message
+  // makes a dozen requests to storage, each of which would be a row.
+  { name: 'OTEL_PYTHON_DISABLED_INSTRUMENTATIONS', value: 'azure_sdk,django,fastapi,flask,httpx,httpx2,psycopg2,requests,urllib,urllib3' }
 ]
 
 // A vault's names have hyphens where settings have underscores. Without a version the newest is taken, within a day.

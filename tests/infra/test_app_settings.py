@@ -26,8 +26,8 @@ OF_THE_HOST = {
 }
 """What Microsoft's host reads, and we do not."""
 
-OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY}
-"""What Microsoft's worker for Python reads."""
+OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}
+"""What Microsoft's worker for Python reads, or what it sets telemetry up with."""
 
 
 class Asked(dict[str, str]):

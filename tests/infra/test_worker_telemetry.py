@@ -1,0 +1,90 @@
+"""What Microsoft's worker collects by itself with the settings that are deployed: what the router tells, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from azure.monitor.opentelemetry._constants import (
+    _FULLY_SUPPORTED_INSTRUMENTED_LIBRARIES as INSTRUMENTED,
+)
+
+from tests.infra.deployment import Deployment
+from tests.infra.test_app_settings import settings_of
+from tests.infra.variants import ROOT
+
+NOWHERE = (
+    "InstrumentationKey=00000000-0000-0000-0000-000000000001;"
+    "IngestionEndpoint=http://127.0.0.1:9/;LiveEndpoint=http://127.0.0.1:9/"
+)
+
+# The worker's own start, then requests as destinations and storage are sent them, to a port where nobody listens.
+PROBE = """
+import asyncio, os, sys
+import function_app
+from azure_functions_runtime.otel import initialize_azure_monitor, otel_manager
+initialize_azure_monitor()
+assert otel_manager.get_azure_monitor_available()
+
+import httpx, requests
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import TableServiceClient
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+assert isinstance(metrics.get_meter_provider(), MeterProvider), "the router's metrics go nowhere"
+spans = InMemorySpanExporter()
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(spans))
+
+def attempt(send):
+    try:
+        send()
+    except Exception:
+        pass
+
+URL = "http://127.0.0.1:9/services/SECRET?filter=SECRET"
+attempt(lambda: httpx.post(URL))
+attempt(lambda: requests.post(URL))
+tables = TableServiceClient("http://127.0.0.1:9/a", credential=AzureNamedKeyCredential("a", "YQ=="), retry_total=0)
+attempt(lambda: list(tables.get_table_client("tt").query_entities("PartitionKey eq 'SECRET'")))
+with trace.get_tracer("alert_router").start_as_current_span("ours"):
+    pass
+print("\\n".join(sorted(span.name for span in spans.get_finished_spans())))
+sys.stdout.flush()
+os._exit(0)  # nobody takes what is collected, so that an orderly end would wait
+"""
+
+
+def spans_of(**settings: str) -> list[str]:
+    """The names of the spans that a worker collects with some app settings."""
+    quiet = {"APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true", "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true"}
+    whole = {"OTEL_TRACES_SAMPLER": "always_on"}  # by itself it keeps a few spans a second
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        cwd=ROOT,
+        env={"APPLICATIONINSIGHTS_CONNECTION_STRING": NOWHERE, **quiet, **whole, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split("\n")[:-1]
+
+
+def test_no_request_is_told_but_by_the_router_itself(azure: Deployment) -> None:
+    """The address of a webhook may be a secret, and paths of storage name signals: neither stands in any span."""
+    setting = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+    assert spans_of(**{setting: settings_of(azure)[setting]}) == ["ours"]
+
+
+def test_every_instrumentation_that_comes_along_is_off(azure: Deployment) -> None:
+    """A new version of Microsoft's distribution that brings another one is seen here."""
+    assert set(settings_of(azure)["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"].split(",")) == set(INSTRUMENTED)
+
+
+def test_without_that_setting_requests_would_be_told() -> None:
+    """It is needed: Microsoft's distribution instruments every client that it knows."""
+    assert len(spans_of()) > 1
