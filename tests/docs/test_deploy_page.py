@@ -1,0 +1,155 @@
+"""docs/deploy.md says what infra/ has, and reckons with its numbers; docs/operations.md knows every alert."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from router.assembly import load_rules, now
+from router.destinations.log_tables import TABLES
+from router.domain.signals import Stream
+from tests.docs.pages import ROOT, column, page, pairs, spans
+from tests.infra.deployment import Deployment
+from tests.infra.queries.shipped import alert_rules
+from tests.infra.variants import deployed
+
+PAGE = page("docs/deploy.md")
+OPERATIONS = page("docs/operations.md")
+BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID"}
+SECONDS = 30 * 24 * 3600
+
+
+@pytest.fixture(scope="module")
+def azure() -> Deployment:
+    """What `azd up` makes where nobody chose anything."""
+    return deployed()
+
+
+def choices() -> dict[str, str]:
+    """The variables that main.parameters.json reads beside azd's, and what stands there where they are not set."""
+    text = (ROOT / "infra" / "main.parameters.json").read_text()
+    return dict(re.findall(r"\$\{(ROUTER_\w+)=([^}]*)\}", text))
+
+
+def test_every_choice_is_listed_with_its_default() -> None:
+    """The table has the variables of main.parameters.json, and no other."""
+    table = PAGE.table("The choices", "variable")
+    told = {name: "".join(spans(cell)) for name, cell in pairs(table, "variable", "by default").items()}
+    assert told == choices()
+
+
+def test_every_variable_that_a_command_uses_is_set() -> None:
+    """By azd, by a choice, or by an output of main.bicep; a shell would take another for nothing."""
+    azure = deployed()
+    shell = "\n".join(fence.text for fence in PAGE.fences if fence.language == "sh")
+    used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", PAGE.text))
+    assert used <= BY_AZD | choices().keys() | azure.outputs.keys()
+    named = set(re.findall(r"`((?:AZURE|CWPP|CSPM|FUNCTION|KEY|ALERTS|ROUTER|DEFENDER)_\w+)`", PAGE.text))
+    assert named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"} <= BY_AZD | choices().keys() | azure.outputs.keys()
+
+
+def test_the_exports_have_the_names_that_the_check_expects(azure: Deployment) -> None:
+    """Whoever looks for them finds them."""
+    made = {one.name for one in azure.of("Microsoft.Security/automations")}
+    assert made == set(re.findall(r"alert-router-c[a-z]+", PAGE.section("3. `azd up`")))
+
+
+def test_the_query_for_the_first_decision_asks_for_columns_that_there_are() -> None:
+    """The table and its columns are those that the program writes."""
+    text = next(fence.text for fence in PAGE.fences if "IsSample" in fence.text)
+    (query,) = re.findall(r"'(AlertRouterDecisions_CL \| .*)'", text)
+    asked = {"IsSample", *query.partition("project ")[2].split(", ")}
+    assert asked <= TABLES["AlertRouterDecisions_CL"].columns.keys()
+
+
+def test_the_first_policy_can_be_used_for_both_streams(tmp_path: Path) -> None:
+    """It stands as it is, and in the form that the page says for posture, and names no secret."""
+    policy = PAGE.fence("rules/cwpp/policy.yaml")
+    posture = policy.replace("stream: cwpp", "stream: cspm").replace("ASimAlertEventLogs", "DefenderFindings_CL")
+    posture = posture.replace("dcr-0", "dcr-1")
+    for stream, text in (("cwpp", policy), ("cspm", posture)):
+        (tmp_path / stream).mkdir()
+        (tmp_path / stream / "policy.yaml").write_text(text)
+    (tmp_path / "attack.yaml").write_bytes((ROOT / "rules" / "attack.yaml").read_bytes())
+    rules = load_rules(tmp_path, list(Stream), now())
+    assert rules.problems == ()
+    assert "secret" not in policy
+
+
+def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None:
+    """Always-ready instances, their memory, units, endpoints and how often each alert rule runs."""
+    told = {row["what"]: row for row in PAGE.table("What it costs", "what")}
+    scale = azure.one("Microsoft.Web/sites").properties["functionAppConfig"]["scaleAndConcurrency"]
+    ready = sum(one["instanceCount"] for one in scale["alwaysReady"])
+    memory = scale["instanceMemoryMB"] // 1024
+    assert told["always ready"]["1,000 messages a day"] == f"{ready * memory * SECONDS:,} GB-s"
+    assert told["sweeps"]["1,000 messages a day"] == f"{SECONDS // 60:,} executions, {SECONDS // 60 * memory:,} GB-s"
+    namespace = azure.one("Microsoft.EventHub/namespaces").properties
+    hours = SECONDS // 3600
+    assert told["hubs"]["1,000,000 a day"].startswith(
+        f"{hours} to {hours * namespace['maximumThroughputUnits']:,} unit"
+    )
+    closed = deployed(private=True)
+    kinds = ("Microsoft.Network/privateEndpoints", "Microsoft.Network/privateDnsZones")
+    endpoints, zones = (len(closed.of(kind)) for kind in kinds)
+    assert told["closed network"]["1,000 messages a day"] == f"{endpoints} endpoints, {zones} zones"
+    runs = Counter(int(rule.every.total_seconds()) // 60 for rule in alert_rules().values())
+    assert told["alert rules"]["1,000 messages a day"] == str(runs.total())
+    every = {5: "every 5 minutes", 15: "every 15 minutes", 60: "every hour", 1440: "every day"}
+    assert told["alert rules"]["from"] == ", ".join(f"{runs[minutes]} {words}" for minutes, words in every.items())
+
+
+def test_the_requests_add_up() -> None:
+    """What is asked of storage a month is what was measured, times the messages."""
+    rows = PAGE.table("Requests to storage", "what")
+    per = [float(row["table"]) + float(row["queue"]) for row in rows]
+    everywhere, alone, kept, sweep = per[0] + per[1], per[2] + per[3], per[4] + per[5], per[6]
+    assert [round(everywhere), round(alone), round(kept)] == [19, 41, 3]
+    sweeps = sweep * SECONDS / 60
+    few, many = 30_000 * alone + sweeps, 30_000_000 * (19 / 20 + 3 * 19 / 20) + sweeps
+    told = next(row for row in PAGE.table("What it costs", "what") if row["what"] == "requests to storage")
+    assert told["1,000 messages a day"] == f"{round(few, -5):,.0f} and polling"
+    assert told["1,000,000 a day"] == f"{round(many, -6):,.0f} and polling"
+
+
+def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:
+    """Azure trusts the environment that the job names, and GitHub is given every variable that the workflow asks for."""
+    workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    (environment,) = re.findall(r"environment: (\w+)$", workflow, re.MULTILINE)
+    assert f":environment:{environment} " in PAGE.text
+    assert set(re.findall(r"vars\.(\w+)", workflow)) <= set(spans(PAGE.section("From your own repository")))
+
+
+def test_the_scripts_and_application_are_those_of_infra() -> None:
+    """Defender's application id stands on the page as the hook looks it up."""
+    (application,) = set(re.findall(r"--id ([0-9a-f-]{36})", (ROOT / "infra" / "before.sh").read_text()))
+    assert f"az ad sp show --id {application}" in PAGE.text
+
+
+def test_every_alert_is_answered_with_its_severity() -> None:
+    """docs/operations.md says what to do for each rule, how severe it is and how often Azure asks."""
+    told = re.findall(
+        r"^- \*\*([\w-]+)\*\* \((\d); (?:every (\d+) minutes|(every hour|once a day))", OPERATIONS.text, re.M
+    )
+    minutes = {"every hour": 60, "once a day": 1440}
+    assert [(name, int(severity), int(number or minutes[word])) for name, severity, number, word in told] == [
+        (rule.name, rule.severity, int(rule.every.total_seconds()) // 60) for rule in alert_rules().values()
+    ]
+
+
+def test_every_metric_is_listed_with_its_attributes() -> None:
+    """The metrics are those of the code."""
+    from router.telemetry import instruments
+
+    all_of_them = (*instruments.COUNTERS, instruments.AGE, *instruments.GAUGES)
+    assert set(column(OPERATIONS.table("What to alert on", "metric"), "metric")) == {one.name for one in all_of_them}
+
+
+def test_the_parameters_are_json_that_azd_can_read() -> None:
+    """What the choices are read from is a parameters file."""
+    read = json.loads((ROOT / "infra" / "main.parameters.json").read_text())
+    assert len(read["parameters"]) == len(choices()) + len(BY_AZD - {"AZURE_SUBSCRIPTION_ID"})
