@@ -14,9 +14,6 @@ from tests.docs.pages import ROOT, Page, page, papers, spans
 
 each_paper = pytest.mark.parametrize("paper", papers(), ids=lambda paper: paper.path.name)
 
-TO_BE_MADE = {"infra/"}
-"""Parts that the papers say are not there yet."""
-
 
 @each_paper
 def test_every_link_inside_the_repository_leads_somewhere(paper: Page) -> None:
@@ -37,7 +34,7 @@ def test_every_path_that_is_named_is_there(paper: Page) -> None:
     shown = {fence.label for fence in paper.fences}
     for span in spans(paper.prose):
         if re.fullmatch(r"(router|tests|docs|infra|benchmarks)/[\w./-]*", span) and span not in shown:
-            assert (ROOT / span).exists() or span in TO_BE_MADE, span
+            assert (ROOT / span).exists(), span
 
 
 @each_paper
