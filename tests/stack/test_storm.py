@@ -141,7 +141,7 @@ async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every
 
 @pytest.mark.parametrize(
     ("count", "hosts", "every", "within"),
-    [pytest.param(400, 40, 3.0, 90, id="400"), pytest.param(5_000, 500, 15.0, 900, id="5000", marks=pytest.mark.soak)],
+    [pytest.param(150, 30, 2.0, 90, id="150"), pytest.param(5_000, 500, 15.0, 900, id="5000", marks=pytest.mark.soak)],
 )
 def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(
     azurite: Azurite, count: int, hosts: int, every: float, within: float
