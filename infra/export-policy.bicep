@@ -4,7 +4,8 @@
 //     --parameters cwppHubId=... cspmHubId=... location=REGION
 //
 // What the policy cannot export, in version 1.0.0, which export.bicep can: attack paths, their snapshots, and alerts of
-// severity Informational. Subscriptions that are there already need a remediation task; it is made here. The policy
+// severity Informational. Subscriptions that are there already need a remediation task, which
+// finds nothing before the policy was evaluated: docs/deploy.md says when to make it. The policy
 // grants its own identity Contributor on the management group, since it makes a resource group in each subscription.
 // https://github.com/Azure/azure-policy/blob/master/built-in-policies/policyDefinitions/Security%20Center/ASC_ExportToEventHubAsTrustedService_DINE.json
 targetScope = 'managementGroup'
@@ -63,15 +64,5 @@ resource deploys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (on
     principalId: assignments[at].identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: contributor
-  }
-}]
-
-resource remediations 'Microsoft.PolicyInsights/remediations@2024-10-01' = [for (one, at) in exports: {
-  name: 'alert-router-${one.stream}'
-  dependsOn: [deploys]
-  properties: {
-    policyAssignmentId: assignments[at].id
-    // Contributor may not be known everywhere yet; what fails is tried again with the same command.
-    resourceDiscoveryMode: 'ExistingNonCompliant'
   }
 }]

@@ -99,7 +99,7 @@ def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None
     assert told["closed network"]["1,000 messages a day"] == f"{endpoints} endpoints, {zones} zones"
     runs = Counter(int(rule.every.total_seconds()) // 60 for rule in alert_rules().values())
     assert told["alert rules"]["1,000 messages a day"] == str(runs.total())
-    every = {5: "every 5 minutes", 15: "every 15 minutes", 60: "every hour", 1440: "every day"}
+    every = {5: "every 5 minutes", 15: "every 15 minutes", 60: "every hour", 720: "every 12 hours"}
     assert told["alert rules"]["from"] == ", ".join(f"{runs[minutes]} {words}" for minutes, words in every.items())
 
 
@@ -133,9 +133,9 @@ def test_the_scripts_and_application_are_those_of_infra() -> None:
 def test_every_alert_is_answered_with_its_severity() -> None:
     """docs/operations.md says what to do for each rule, how severe it is and how often Azure asks."""
     told = re.findall(
-        r"^- \*\*([\w-]+)\*\* \((\d); (?:every (\d+) minutes|(every hour|once a day))", OPERATIONS.text, re.M
+        r"^- \*\*([\w-]+)\*\* \((\d); (?:every (\d+) minutes|(every hour|twice a day))", OPERATIONS.text, re.M
     )
-    minutes = {"every hour": 60, "once a day": 1440}
+    minutes = {"every hour": 60, "twice a day": 720}
     assert [(name, int(severity), int(number or minutes[word])) for name, severity, number, word in told] == [
         (rule.name, rule.severity, int(rule.every.total_seconds()) // 60) for rule in alert_rules().values()
     ]

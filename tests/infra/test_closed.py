@@ -134,6 +134,7 @@ def test_everything_says_what_happens_to_it(any_azure: Deployment) -> None:
     assert {one["workspaceId"] for one in told.values()} == {any_azure.outputs["WORKSPACE_ID"]}
     for kind in (HUBS, VAULT, APP):
         assert all(log["enabled"] for log in told[any_azure.one(kind).id]["logs"])
+    assert all(metric["enabled"] for one in told.values() for metric in one["metrics"])
 
 
 def test_requests_to_storage_are_logged_only_if_asked_for() -> None:

@@ -56,6 +56,7 @@ def test_all_severities_are_exported_unless_somebody_chose(azure: Deployment) ->
 def test_defender_sends_as_a_trusted_service_without_a_key(azure: Deployment) -> None:
     """The hubs know no keys, so an export with a connection string would never arrive."""
     for found in exports(azure).values():
+        assert found["isEnabled"] is True
         (action,) = found["actions"]
         assert action["isTrustedServiceEnabled"] is True
         assert "connectionString" not in action

@@ -55,7 +55,8 @@ def test_every_stream_has_its_hub(azure: Deployment) -> None:
     """Those that triggers read are those of the streams, and old messages go by age."""
     hubs = {one["eventHubName"] for one in triggers().values() if "eventHubName" in one}
     assert hubs == {stream.value for stream in Stream} == last(azure, HUBS)
-    assert {one.properties["retentionDescription"]["cleanupPolicy"] for one in azure.of(HUBS)} == {"Delete"}
+    kept = [one.properties["retentionDescription"] for one in azure.of(HUBS)]
+    assert {(one["cleanupPolicy"], one["retentionTimeInHours"]) for one in kept} == {("Delete", 168)}
 
 
 def test_every_reader_of_a_hub_has_a_consumer_group_of_its_own(azure: Deployment) -> None:

@@ -26,8 +26,16 @@ def test_only_the_deployment_may_ask_azure_for_a_token() -> None:
     assert "permissions" not in WORKFLOW["jobs"]["check"]
     deploy = WORKFLOW["jobs"]["deploy"]
     assert deploy["permissions"] == {"contents": "read", "id-token": "write"}
-    assert "pull_request" in deploy["if"]
+    assert deploy["if"] == "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'"
+    assert deploy["environment"] == "production"
     assert deploy["needs"] == "check"
+
+
+def test_it_runs_for_pull_requests_and_main_only() -> None:
+    """Not for `pull_request_target`, which would give somebody else's code what only main may have."""
+    when = WORKFLOW[True]  # YAML reads `on` as true
+    assert when.keys() == {"pull_request", "push", "workflow_dispatch"}
+    assert when["push"] == {"branches": ["main"]}
 
 
 def test_actions_are_pinned_by_commit() -> None:

@@ -69,12 +69,13 @@ def _rule(said: Mapping[str, str]) -> AlertRule:
         name=said["name"],
         file=said["query"],
         severity=int(said["severity"]),
-        every=_duration(said["every"]),
-        window=_duration(said["window"]),
+        every=duration(said["every"]),
+        window=duration(said["window"]),
         dimensions=_DIMENSIONS[said["dimensions"]],
     )
 
 
-def _duration(iso: str) -> timedelta:
+def duration(iso: str) -> timedelta:
+    """A length of time as Bicep has it."""
     number = "".join(letter for letter in iso if letter.isdigit())
     return timedelta(**{_ISO[iso.replace(number, "{}")]: int(number)})
