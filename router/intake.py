@@ -75,6 +75,10 @@ class Intake:
         await self._fulfil([row.intent for row in rows if row.intent is not None], now)
         await self._store.ledger.finish({row.key: row.version for row in rows if row.version is not None})
 
+    async def admit_waiting(self, stream: Stream, now: datetime) -> int:
+        """Lets groups of signals open that waited until a limit had room; returns how many did."""
+        return await self._gatherer.admit_waiting(stream, now)
+
     async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
         """Owes what turns owe, and puts them on record."""
         await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)

@@ -92,9 +92,10 @@ class Work:
                 advance(sum(len(message.body) for message in batch))
 
     async def release(self) -> None:
-        """Decides again what a rule held that ended or changed."""
-        for book in self._job.rules.books.values():
+        """Decides again what a rule held that ended or changed, and lets open what waited for room under a limit."""
+        for stream, book in self._job.rules.books.items():
             self._released.add(await release(self._intake, self._store.ledger, book, self._job.clock()))
+            await self._intake.admit_waiting(stream, self._job.clock())
 
     async def deliver(self) -> None:
         """Delivers until nothing is due now, nor soon if the job has patience."""

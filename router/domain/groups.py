@@ -8,7 +8,7 @@ from datetime import datetime
 
 from router.domain.decisions import Change
 from router.domain.ledger import Version
-from router.domain.notices import Group
+from router.domain.notices import Group, Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,9 @@ class GroupCard:
     """Signals that are told as one: the group as its notices have it, its turn, and the turn that opened it.
 
     `severity` and `severity_written` are those of the gravest since it opened, `respond_by` the soonest. `is_open` says
-    whether people know of it now: beyond what the limit lets the summary open, it counts in silence. `at` is when it changed.
+    whether people know of it now, and `at` is when it changed. Where its opening waits until the limit has room, `waiting` is
+    the notice of the member in whose words it will open. `whose` is for whom it is: signals of others never join by an
+    incident's claim; None in a state of an older program, which did not keep it.
     """
 
     group: Group
@@ -50,6 +52,8 @@ class GroupCard:
     severity_written: str | None
     respond_by: str | None
     at: datetime
+    waiting: Notice | None = None
+    whose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,22 +80,27 @@ class Cards:
 class Opening:
     """When a group opened, and who was called: the name of an owner's pager key, None for the destination's own.
 
-    What is `beyond` the limit opens by a count of its own.
+    What is `beyond` the limit opens by a count of its own, in which `gravity` is how grave it was; so do samples.
     """
 
     at: datetime
     pager: str | None
     beyond: bool = False
+    sample: bool = False
+    gravity: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """What holds the cards of one destination together: whoever changes a card writes it anew.
 
-    `openings` are the latest ones, for the limit. `unsure` are the signals whose turns the last change applied: who makes
-    the next one sees to it that their notices are owed before its own.
+    `openings` are the latest ones, for the limit. `waiting` are the groups that stand and that nobody was told of, since the
+    limit had no room. `unsure` are the signals whose turns the last change applied, and `admitted` the groups that waited
+    and that it opened: who makes the next change sees to it that their notices are owed before its own.
     """
 
     openings: tuple[Opening, ...] = ()
     unsure: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    admitted: tuple[str, ...] = ()
     version: Version | None = None

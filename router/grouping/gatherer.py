@@ -10,7 +10,7 @@ from router.domain.ledger import Turn
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping.applying import Gathered, gather, told_before
+from router.grouping.applying import Gathered, admitted_before, gather, told_before
 from router.grouping.likeness import Step, members_for, slots_for, steps_of
 
 TOGETHER = 90
@@ -33,6 +33,24 @@ class Gatherer:
             for start in range(0, len(steps), AT_A_TIME):
                 await self._take(destination, steps[start : start + AT_A_TIME], now)
 
+    async def admit_waiting(self, stream: Stream, now: datetime) -> int:
+        """Lets the groups of a stream open that waited until their limits had room; returns how many did."""
+        book = self._rulebooks[stream]
+        return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
+
+    async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
+        while True:
+            board = await self._store.groups.board(*at)
+            if not board.waiting and not board.admitted:
+                return 0
+            await self._owe_unsure(at, board, now)
+            gathered = await self._gathered(at, (), board, now)
+            if not gathered.deliveries and not board.admitted:
+                return 0
+            if await self._store.groups.write(*at, gathered.board, gathered.cards):
+                await self._store.outbox.add(gathered.deliveries, now)
+                return len(gathered.deliveries)
+
     async def _take(self, at: tuple[str, str], steps: Sequence[Step], now: datetime) -> None:
         while True:
             board = await self._store.groups.board(*at)
@@ -48,18 +66,19 @@ class Gatherer:
 
     async def _gathered(self, at: tuple[str, str], steps: Sequence[Step], board: Board, now: datetime) -> Gathered:
         spec = self._find_spec(*at)
-        cards = await self._cards(at, steps, spec)
-        return gather(steps, board, cards, spec, now)
+        return gather(steps, at[1], board, await self._cards(at, steps, board, spec), spec, now)
 
-    async def _cards(self, at: tuple[str, str], steps: Sequence[Step], spec: DestinationSpec | None) -> Cards:
-        """The cards that steps ask about, and the groups that those name."""
+    async def _cards(
+        self, at: tuple[str, str], steps: Sequence[Step], board: Board, spec: DestinationSpec | None
+    ) -> Cards:
+        """The cards that steps ask about, the groups that those name, and those that wait or have just ceased to."""
         found = await self._store.groups.find(
             *at,
             members={key for step in steps for key in members_for(step)},
             slots={key for step in steps for key in slots_for(step, spec)},
         )
         named = {card.group for card in found.members.values()} | {card.group for card in found.slots.values()}
-        groups = await self._store.groups.find(*at, groups=named)
+        groups = await self._store.groups.find(*at, groups=named.union(board.waiting, board.admitted))
         return Cards(found.members, groups.groups, found.slots)
 
     async def _owe_unsure(self, at: tuple[str, str], board: Board, now: datetime) -> None:
@@ -70,8 +89,11 @@ class Gatherer:
         """
         rows = await self._store.ledger.find(board.unsure)
         steps = _by_destination([row.intent for row in rows.values() if row.intent is not None]).get(at, [])
-        if steps:
-            await self._store.outbox.add(told_before(steps, await self._cards(at, steps, self._find_spec(*at))), now)
+        if steps or board.admitted:
+            spec = self._find_spec(*at)
+            cards = await self._cards(at, steps, board, spec)
+            owed = [*admitted_before(at[1], board, cards, spec), *told_before(steps, cards)]
+            await self._store.outbox.add(owed, now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
         book = self._rulebooks.get(Stream(stream))

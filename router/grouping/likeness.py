@@ -8,8 +8,9 @@ from datetime import timedelta
 from router.domain.keys import signal_key, slot_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Notice
-from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, written
+from router.domain.rulebook import By, DestinationSpec, Grouping, written
 from router.domain.signals import Kind
+from router.grouping.limits import Audience, audience_of
 
 LONGEST = 200
 """Characters of a text of a message that a card keeps: a card is a row of a table."""
@@ -41,7 +42,8 @@ def members_for(step: Step) -> list[str]:
 
 def slots_for(step: Step, spec: DestinationSpec | None) -> list[str]:
     """The slots that a step asks about: the one that an incident claimed for it, its values', and the limit's."""
-    return [claimed_slot(step.notice.id), slot_of(step, grouping_of(spec)), limited_slot(step)]
+    grouping = grouping_of(spec)
+    return [claimed_slot(step.notice.id, whose_of(step, grouping)), slot_of(step, grouping), limited_slot(step)]
 
 
 def account_of(notice: Notice, spec: DestinationSpec) -> str:
@@ -73,31 +75,36 @@ def slot_of(step: Step, grouping: Grouping) -> str:
     values = [(by, _value(notice, by)) for by in grouping.by]
     alike = [(by, notice.key if value is None else value.casefold()) for by, value in values]
     # With their lengths, so that no text can be written to look like another one and its neighbour.
-    return slot_key("alike", *_whose(step), *(f"{by}:{len(value)}:{value}" for by, value in alike))
+    return slot_key("alike", *_words_of(audience_for(step)), *(f"{by}:{len(value)}:{value}" for by, value in alike))
 
 
 def limited_slot(step: Step) -> str:
     """The slot of what is beyond the limit."""
-    return slot_key("limit", *_whose(step))
+    return slot_key("limit", *_words_of(audience_for(step)))
 
 
-def _whose(step: Step) -> tuple[str, str]:
-    """Whose page a signal goes to, and whether it is real: no sample hides an alert."""
-    return pager_of(step) or "", "sample" if step.notice.sample else "real"
+def claimed_slot(id: str, whose: str) -> str:
+    """The slot that an incident claims for an alert that it names, if that alert is for the same people."""
+    return slot_key("alert", id, whose)
 
 
-def claimed_slot(id: str) -> str:
-    """The slot that an incident claims for an alert that it names."""
-    return slot_key("alert", id)
+def whose_of(step: Step, grouping: Grouping) -> str:
+    """For whom a signal is, whatever it is like: its pager, whether it is real, and its owner where the policy parts owners."""
+    owner = _value(step.notice, By.OWNER) if By.OWNER in grouping.by else None
+    return slot_key("whose", *_words_of(audience_for(step)), owner or "")
 
 
-def pager_of(step: Step) -> str | None:
-    """Whose pager calls: the name of its owner's key, None for the destination's own."""
-    owner = step.notice.owner
-    return owner.pager if step.target.lane is Lane.PAGE and owner is not None else None
+def audience_for(step: Step) -> Audience:
+    """Whom a step would call."""
+    return audience_of(step.notice, step.target.lane)
+
+
+def _words_of(audience: Audience) -> tuple[str, str]:
+    return audience.pager or "", "sample" if audience.sample else "real"
 
 
 def words_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:
+    """What the signals of a group have in common, name by name."""
     return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
 
 

@@ -53,12 +53,13 @@ class Sweeper:
         self._stream = rulebook.stream.value
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Points again at what is owed, lets go what rules held, fills the holes of the hub; returns what came of it.
+        """Points again at what is owed, lets go what rules and limits held, fills holes; returns what came of it.
 
         A step that fails keeps no other from being done; what the first of them raised is raised in the end.
         """
         steps = _Steps()
         filled = await steps.do(self._filler.fill(now), Filled())
+        await steps.do(self._intake.admit_waiting(self._rulebook.stream, now), 0)
         repointed = await steps.do(self._point_again(now), 0)
         released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
         await steps.do(self._see_to_retention(now), None)

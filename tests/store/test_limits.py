@@ -1,0 +1,266 @@
+"""Limits that defer and never silence: who stands and was not told is told as soon as there is room, on both stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.errors import StoreError
+from router.domain.groups import Opening
+from router.domain.notices import Notice
+from router.domain.ports import Store
+from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Stream
+from router.intake import Intake
+from tests.builders import NOW, RESOURCE, a_message, alert_body
+from tests.store.acts import run
+from tests.store.test_gathering import Deadly
+from tests.test_grouping import a_grouping_book, an_incident
+
+AT = ("cwpp", "tickets")
+MINUTE = timedelta(minutes=1)
+WINDOW = 10 * MINUTE
+BOOK = a_grouping_book(None, Limit(1, WINDOW))
+PAGED = a_grouping_book(None, Limit(1, WINDOW), Lane.PAGE)
+SAMPLE = {"AlertDisplayName": "[SAMPLE ALERT] test"}
+
+
+class Desk:
+    """One destination under a limit: takes messages in and hears what it is told."""
+
+    def __init__(self, store: Store, book: Rulebook = BOOK) -> None:
+        self.store, self.book = store, book
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.store, {Stream.CWPP: self.book}, Catalogue())
+
+    def take(self, *ids: str, at: timedelta = timedelta(), **fields: object) -> None:
+        run(self.intake.take([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
+
+    def sweep(self, at: timedelta) -> None:
+        run(self.intake.admit_waiting(Stream.CWPP, NOW + at))
+
+    def hear(self, at: timedelta = timedelta()) -> list[Claim]:
+        """What the destination is told, in order, each acknowledged."""
+        return run(self._hear(NOW + at))
+
+    async def _hear(self, now: datetime) -> list[Claim]:
+        found: list[Claim] = []
+        while claims := await self.store.outbox.claim(*AT, now, now + MINUTE, 10):
+            found += claims
+            done = [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=now) for one in claims]
+            await self.store.outbox.settle(done)
+        return found
+
+    def over(self, id: str, at: timedelta) -> None:
+        self.take(id, at=at, Status="Dismissed")
+
+
+def story(claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    """What each notice changes, and in whose words."""
+    return [
+        (one.delivery.change.value, one.delivery.content.title)
+        for one in claims
+        if isinstance(one.delivery.content, Notice)
+    ]
+
+
+def flapped(desk: Desk) -> None:
+    """A opens, B and C come and go beyond the limit, and D stands with no room left."""
+    for minute, (id, status) in enumerate(
+        [("A", "New"), ("B", "New"), ("B", "Dismissed"), ("C", "New"), ("C", "Dismissed"), ("D", "New")]
+    ):
+        desk.take(id, at=minute * MINUTE, Status=status, AlertDisplayName=id)
+        desk.hear(minute * MINUTE)
+
+
+def test_who_stands_beyond_the_limit_is_told_as_soon_as_there_is_room(store: Store) -> None:
+    """Nobody sends another message: a sweep tells of D once the first opening has left the window, and not before."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.sweep(WINDOW - timedelta(microseconds=1))
+    assert story(desk.hear(WINDOW)) == []
+    desk.sweep(WINDOW)
+    assert story(desk.hear(WINDOW)) == [("opened", "D")]
+    desk.sweep(2 * WINDOW)
+    assert desk.hear(2 * WINDOW) == [], "it is told once"
+    desk.over("D", 2 * WINDOW)
+    assert [change for change, _ in story(desk.hear(2 * WINDOW))] == ["resolved"]
+
+
+def test_the_next_message_finds_the_room_taken_by_who_waited_longer(store: Store) -> None:
+    """E comes when there is room for one: D, who waited, is told, and E with it."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.take("E", at=WINDOW, AlertDisplayName="E")
+    (opening, *updates) = desk.hear(WINDOW)
+    assert story([opening]) == [("opened", "D")]
+    assert [one.delivery.change for one in updates] == ["updated"]
+    told = updates[0].delivery.content
+    assert isinstance(told, Notice) and told.group is not None
+    assert {one.title for one in told.group.named} == {"D", "E"}
+
+
+def test_who_is_over_before_there_is_room_is_never_told_of(store: Store) -> None:
+    """D ends while it waits: nothing is opened, and nothing resolved."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.over("D", 6 * MINUTE)
+    desk.sweep(WINDOW)
+    assert desk.hear(WINDOW) == []
+
+
+def test_a_group_that_waits_opens_in_the_words_of_one_that_stands(store: Store) -> None:
+    """D waits, E joins it, D ends: the summary counts one, and names E."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.take("E", at=6 * MINUTE, Severity="Medium", AlertDisplayName="E")
+    desk.over("D", 7 * MINUTE)
+    desk.sweep(WINDOW)
+    (claim,) = desk.hear(WINDOW)
+    assert story([claim]) == [("opened", "E")]
+    notice = claim.delivery.content
+    assert isinstance(notice, Notice) and notice.group is not None
+    assert notice.group.standing == 1
+
+
+@pytest.mark.parametrize("comes_next", ["sweep", "message", "end"])
+@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
+    store: Store, step: int, is_done: bool, comes_next: str
+) -> None:
+    """Whoever comes next owes what the dead one had decided to tell, once, and before what comes after it."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.store = Deadly(store, step, is_done)  # type: ignore[assignment]
+    with pytest.raises(StoreError):
+        desk.sweep(WINDOW)
+    desk.store = store
+    match comes_next:
+        case "sweep":
+            desk.sweep(WINDOW)
+        case "message":
+            desk.take("D", at=WINDOW, Severity="Medium", AlertDisplayName="D")
+        case "end":
+            desk.over("A", WINDOW)
+    assert [one for one in story(desk.hear(WINDOW)) if one[0] == "opened"] == [("opened", "D")]
+    desk.sweep(WINDOW)
+    assert "opened" not in [change for change, _ in story(desk.hear(WINDOW))]
+
+
+def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> None:
+    """The sweep under the new rules tells of D at once."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.book = a_grouping_book(None, None)
+    desk.sweep(6 * MINUTE)
+    assert story(desk.hear(6 * MINUTE)) == [("opened", "D")]
+
+
+def test_samples_use_up_no_limit_of_real_alerts(store: Store) -> None:
+    """However many samples came: the real alert opens by itself, not in a summary; and the other way round."""
+    desk = Desk(store)
+    desk.take("s1", "s2", "s3", **SAMPLE)
+    desk.hear()
+    desk.take("real")
+    (claim,) = desk.hear()
+    assert isinstance(claim.delivery.content, Notice)
+    assert (claim.delivery.change.value, claim.delivery.content.group) == ("opened", None)
+
+
+def test_an_opening_in_an_impossible_future_counts_for_nothing(store: Store) -> None:
+    """The clock of a worker was a year ahead for a minute: now that it is right, B opens by itself."""
+    desk = Desk(store)
+    desk.take("A", at=timedelta(days=365))
+    desk.hear(timedelta(days=365))
+    desk.take("B", at=timedelta())
+    (claim,) = desk.hear()
+    assert isinstance(claim.delivery.content, Notice)
+    assert (claim.delivery.change.value, claim.delivery.content.group) == ("opened", None)
+
+
+def test_a_window_that_ends_in_an_impossible_future_takes_nobody_in(store: Store) -> None:
+    """A group that a wrong clock opened next year does not swallow what comes for a year."""
+    desk = Desk(store, a_grouping_book())
+    desk.take("A", at=timedelta(days=365))
+    desk.hear(timedelta(days=365))
+    desk.take("B")
+    assert [one.delivery.change.value for one in desk.hear()] == ["opened"]
+
+
+def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
+    """An opening that another worker wrote down a few seconds ahead counts."""
+    board = replace(run(store.groups.board(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
+    assert run(store.groups.write(*AT, board, run(store.groups.find(*AT))))
+    desk = Desk(store)
+    desk.take("A")
+    (claim,) = desk.hear()
+    assert isinstance(claim.delivery.content, Notice) and claim.delivery.content.group is not None
+
+
+def test_severities_that_alternate_make_no_storm_of_pages(store: Store) -> None:
+    """Beyond the limit a graver one opens a page of its own, but not again and again within the window."""
+    desk = Desk(store, PAGED)
+    opened = 0
+    for round in range(8):
+        for severity in ("Medium", "High"):
+            desk.take(f"{round}{severity}", Severity=severity)
+            opened += [change for change, _ in story(desk.hear())].count("opened")
+        for severity in ("Medium", "High"):
+            desk.take(f"{round}{severity}", Severity=severity, Status="Resolved")
+            desk.hear()
+    # One by itself; two summaries, the limit being one; and the one that was graver than those before it.
+    assert opened <= 1 + 2 + 1
+    desk.take("last", AlertDisplayName="last")
+    desk.sweep(WINDOW + MINUTE)
+    assert ("opened", "last") in story(desk.hear(WINDOW + MINUTE))
+
+
+THEIRS = RESOURCE.replace("rg-web", "rg-b")
+OWNERS = (
+    Ownership(lambda _, group: group == "rg-web", Owner(group="a", pager="A_KEY")),
+    Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),
+)
+
+
+@pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
+def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[str, str]) -> None:
+    """An incident on A's resource names an alert on B's: B's pager is called, whichever comes first."""
+    desk = Desk(store, replace(a_grouping_book(lane=Lane.PAGE), owners=OWNERS))
+    bodies = {"i": an_incident("i", "b", AzureResourceId=RESOURCE), "b": alert_body("b", AzureResourceId=THEIRS)}
+    pagers = []
+    for id in order:
+        run(desk.intake.take([a_message(bodies[id])], NOW))
+        pagers += [
+            one.delivery.content.owner.pager
+            for one in desk.hear()
+            if isinstance(one.delivery.content, Notice)
+            and one.delivery.content.owner is not None
+            and one.delivery.change.value == "opened"
+        ]
+    assert sorted(map(str, pagers)) == ["A_KEY", "B_KEY"]
+
+
+@pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
+def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, str]) -> None:
+    """A drill that names a real alert hides nothing."""
+    desk = Desk(store, a_grouping_book())
+    bodies = {"i": an_incident("i", "b", **SAMPLE), "b": alert_body("b")}
+    for id in order:
+        run(desk.intake.take([a_message(bodies[id])], NOW))
+        assert [one.delivery.change.value for one in desk.hear()] == ["opened"]
+
+
+def test_a_state_that_knows_no_waiting_groups_is_read(store: Store) -> None:
+    """What an older program wrote has none of the newer facts: it opens as it did, and openings count."""
+    from router.store.codec import decode
+
+    board = decode("Board", b'{"openings": [{"at": "2026-11-24T12:00:00Z", "pager": null}], "unsure": []}')
+    assert (board.waiting, board.admitted, board.openings) == ((), (), (Opening(NOW, None),))
