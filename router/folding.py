@@ -13,10 +13,12 @@ from datetime import datetime
 from router.accept import alerts_named_in, evidence_of
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, Outcome
-from router.domain.ledger import Held, Row, Seen, Target, Turn
+from router.domain.keys import alert_mark
+from router.domain.ledger import Held, Row, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Finding
 from router.sightings import Sighting
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
@@ -39,12 +41,14 @@ def fold(
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say.
     """
+    named = alerts_named_in(sighting.signal)
+    state = _state_after(sighting, named, row)
     is_replay = on_record not in (None, Outcome.QUARANTINED)
-    if (is_replay and (row is None or sighting.state != row.state)) or (
+    if (is_replay and (row is None or state != row.state)) or (
         row is not None and sighting.seen.is_older_than(row.seen)
     ):
         return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
-    if row is not None and sighting.state == row.state and row.outcome in SETTLED:
+    if row is not None and state == row.state and row.outcome in SETTLED:
         return Fold(
             entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(sighting.seen, row.seen))
         )
@@ -59,9 +63,30 @@ def fold(
     notice = None
     if targets:
         signal = sighting.signal
-        notice = notice_for(signal, evidence_of(signal), decision, rulebook, number, alerts_named_in(signal))
+        notice = notice_for(signal, evidence_of(signal), decision, rulebook, number, _new_first(named, row))
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
-    return Fold(entry=entry, row=_next_row(sighting, row, decision, turn, now))
+    return Fold(entry=entry, row=_next_row(sighting, state, row, decision, turn, now))
+
+
+def _state_after(sighting: Sighting, named: Sequence[str], row: Row | None) -> State:
+    """The state that a message tells of, and of an incident all alerts that it ever named: more is news, fewer is none."""
+    state, before = sighting.state, row.state if row is not None else None
+    if isinstance(sighting.signal, Finding):
+        return state
+    is_over_still = before is not None and before.resolved and state.resolved
+    marks = _marks_in(row).union(() if is_over_still else map(alert_mark, named))
+    return state._replace(measure=" ".join(sorted(marks)) or None)
+
+
+def _new_first(named: Sequence[str], row: Row | None) -> tuple[str, ...]:
+    """The alerts that an incident names, those first that it did not name before: a notice has room for so many."""
+    known = _marks_in(row)
+    return tuple(sorted(named, key=lambda alert: alert_mark(alert) in known))
+
+
+def _marks_in(row: Row | None) -> frozenset[str]:
+    measure = row.state.measure if row is not None else None
+    return frozenset(measure.split()) if measure is not None else frozenset()
 
 
 def _with_targets(
@@ -112,7 +137,7 @@ def _notice(
     return next((change for change in (Change.OPENED, Change.UPDATED) if change in changes), None)
 
 
-def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Turn, now: datetime) -> Row:
+def _next_row(sighting: Sighting, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime) -> Row:
     told = [target for target in turn.targets if target.change is not Change.RESOLVED]
     opened = {target.destination: target.opened for target in told}
     held = None
@@ -129,7 +154,7 @@ def _next_row(sighting: Sighting, row: Row | None, decision: Decision, turn: Tur
     return Row(
         key=sighting.key,
         stream=sighting.signal.stream.value,
-        state=sighting.state,
+        state=state,
         seen=_later(sighting.seen, row.seen) if row is not None else sighting.seen,
         turn=turn.number,
         outcome=decision.outcome,

@@ -273,6 +273,50 @@ def test_an_incident_that_grows_takes_what_it_names_by_then(build: Build) -> Non
     assert changes(house.owed("tickets")).count("opened") == 1
 
 
+def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) -> None:
+    """Nothing else of it changed: people hear which alerts came to it, and those join its page when they come."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"))
+    house.owed("tickets")
+    (entry,) = house.take(a_message(an_incident("i", "a", "b")))
+    assert (entry.outcome, entry.notice) == ("routed", "updated")
+    (update,) = house.owed("tickets")
+    assert (update.delivery.change, notices([update])[0].alerts) == ("updated", ("b", "a"))
+    take(house, alert_body("b"))
+    assert changes(house.owed("tickets")) == ["updated"]
+
+
+@pytest.mark.parametrize("again", [("a", "b"), ("b", "a"), ("A ", "b"), ("a",), ()])
+def test_an_incident_that_names_nothing_more_is_a_repeat(build: Build, again: tuple[str, ...]) -> None:
+    """The same alerts, in another order or spelling, or fewer of them, are no news."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a", "b"))
+    house.owed("tickets")
+    (entry,) = house.take(a_message(an_incident("i", *again)))
+    assert (entry.outcome, entry.reason) == ("repeat", "same")
+
+
+def test_an_incident_that_grows_and_is_told_again_of_less_makes_each_notice_once(build: Build) -> None:
+    """A replay of any message of a growing incident makes none."""
+    house = build(a_grouping_book())
+    messages = [a_message(an_incident("i", *"abc"[:count])) for count in (1, 2, 3)]
+    for message in messages:
+        assert [entry.outcome for entry in house.take(message)] == ["routed"]
+    for message in (*messages, *reversed(messages)):
+        assert [entry.outcome for entry in house.take(message)] == ["repeat"]
+
+
+def test_an_alert_beyond_the_fiftieth_that_an_incident_names_later_is_claimed(build: Build) -> None:
+    """What is new comes first in what a notice names, so that growth is never cut away."""
+    house = build(a_grouping_book())
+    many = [f"a{number}" for number in range(50)]
+    take(house, an_incident("i", *many))
+    take(house, an_incident("i", *many, "late"))
+    house.owed("tickets")
+    take(house, alert_body("late"))
+    assert changes(house.owed("tickets")) == ["updated"]
+
+
 def test_an_alert_claims_no_other(build: Build) -> None:
     """Only an incident speaks for others: an alert with such entities takes nobody's page away."""
     house = build(a_grouping_book())

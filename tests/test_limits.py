@@ -180,9 +180,7 @@ def test_once_the_window_has_passed_everybody_who_stands_was_told_of(
     """Openings, updates, ends and clocks that are wrong for a moment: each signal that stands was named to its destination,
     or counted among those that a notice does not name; one that was graver than all before it in its group was named."""
     limit = Limit(most, WINDOW) if most is not None else None
-    grouping = Grouping((by,), WINDOW) if by is not None or limit is None else None
-    if by is None and limit is None:
-        grouping = Grouping((By.INCIDENT,), WINDOW)
+    grouping = Grouping((by or By.INCIDENT,), WINDOW) if by is not None or limit is None else None
     book = replace(a_grouping_book(grouping, limit, lane), owners=OWNERS)
     assert lived(acts, book) == []
 

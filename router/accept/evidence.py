@@ -6,6 +6,7 @@ Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 from router.domain.entities import Entity
 from router.domain.notices import Evidence
@@ -13,6 +14,9 @@ from router.domain.signals import Kind, Signal
 
 MOST = 50
 """The most elements of each list; where there are more, the last one says how many."""
+
+MOST_ALERTS = 1_000
+"""The most alerts that are read out of one incident."""
 
 
 def evidence_of(signal: Signal) -> Evidence:
@@ -25,11 +29,11 @@ def evidence_of(signal: Signal) -> Evidence:
 
 
 def alerts_named_in(signal: Signal) -> tuple[str, ...]:
-    """The ids of the alerts that an incident names, the first 50; none for any other signal, which speaks for itself only."""
+    """The ids of the alerts that an incident names; none for any other signal, which speaks for itself only."""
     if signal.kind is not Kind.INCIDENT:
         return ()
     ids = (id for entity in signal.entities if entity.type in _ALERTS for id in _alert_ids(entity))
-    return tuple(dict.fromkeys(ids))[:MOST]
+    return tuple(islice(dict.fromkeys(ids), MOST_ALERTS))
 
 
 def _bounded(words: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 
+MOST_ALERTS = 50
+"""The most alerts that the notice of an incident names."""
+
 
 def notice_for(
     signal: Signal,
@@ -65,7 +68,7 @@ def notice_for(
         snapshot=finding.snapshot if finding else False,
         respond_by=iso(decision.respond_by),
         correlation=alert.correlation if alert else None,
-        alerts=alerts,
+        alerts=alerts[:MOST_ALERTS],
         extended={name: str(value) for name, value in signal.extended.items()},
     )
 

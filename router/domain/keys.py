@@ -35,6 +35,11 @@ def slot_key(*values: str) -> str:
     return _digest("slot", *values)
 
 
+def alert_mark(id: str) -> str:
+    """The short mark by which an incident's row knows an alert that it named: 8 hexadecimal digits."""
+    return _digest("alert", id.strip().casefold())[:8]
+
+
 def kept_id(arrival: str) -> str:
     """The short id under which a quarantined message is kept and called for."""
     return _digest("quarantine", arrival)[:12]

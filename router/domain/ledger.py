@@ -49,7 +49,10 @@ def message_of(key: str) -> str:
 
 
 class State(NamedTuple):
-    """What a signal was last seen to be; New and Active are one status."""
+    """What a signal was last seen to be; New and Active are one status.
+
+    `measure` is what a score measures, and for an incident the marks of all alerts that it named so far, in order.
+    """
 
     resolved: bool
     status: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ MINUTE = timedelta(minutes=1)
 WINDOW = 10 * MINUTE
 BOOK = a_grouping_book(None, Limit(1, WINDOW))
 PAGED = a_grouping_book(None, Limit(1, WINDOW), Lane.PAGE)
-SAMPLE = {"AlertDisplayName": "[SAMPLE ALERT] test"}
+SAMPLE: dict[str, Any] = {"AlertDisplayName": "[SAMPLE ALERT] test"}
 
 
 class Desk:
@@ -139,7 +140,7 @@ def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     """Whoever comes next owes what the dead one had decided to tell, once, and before what comes after it."""
     desk = Desk(store)
     flapped(desk)
-    desk.store = Deadly(store, step, is_done)  # type: ignore[assignment]
+    desk.store = Deadly(store, step, is_done)
     with pytest.raises(StoreError):
         desk.sweep(WINDOW)
     desk.store = store
