@@ -76,8 +76,12 @@ class Intake:
         await self._store.ledger.finish({row.key: row.version for row in rows if row.version is not None})
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
-        """Lets groups of signals open that waited until a limit had room; returns how many did."""
+        """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
         return await self._gatherer.admit_waiting(stream, now)
+
+    async def find_silent(self, stream: Stream, now: datetime) -> None:
+        """Lets groups wait for room that an older program counted in silence; raises StoreError."""
+        await self._gatherer.find_silent(stream, now)
 
     async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
         """Owes what turns owe, and puts them on record."""

@@ -19,7 +19,7 @@ from router.domain.signals import Stream
 from router.intake import Message
 from router.settings import Settings
 from router.store.sqlite import SqliteStore
-from router.watch import release
+from router.watch import admit, release
 
 BATCH = 200
 """Messages that are taken in at a time; each batch is on disk before the next is read."""
@@ -95,7 +95,7 @@ class Work:
         """Decides again what a rule held that ended or changed, and lets open what waited for room under a limit."""
         for stream, book in self._job.rules.books.items():
             self._released.add(await release(self._intake, self._store.ledger, book, self._job.clock()))
-            await self._intake.admit_waiting(stream, self._job.clock())
+            await admit(self._intake, self._store.journal, stream, self._job.clock())
 
     async def deliver(self) -> None:
         """Delivers until nothing is due now, nor soon if the job has patience."""

@@ -22,7 +22,7 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.errors import HubError
-from router.domain.groups import Board, Cards
+from router.domain.groups import Board, Cards, GroupCard
 from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
@@ -281,6 +281,10 @@ class Groups(Protocol):
         slots: Collection[str] = (),
     ) -> Cards:
         """Those of some cards that are on a board."""
+        ...
+
+    async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
+        """The groups of a board in which somebody stands. Walks the board."""
         ...
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from router.domain.groups import Board, Cards
 from router.domain.ledger import Turn
@@ -12,6 +13,7 @@ from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 from router.grouping.applying import Gathered, admitted_before, gather, told_before
 from router.grouping.likeness import Step, members_for, slots_for, steps_of
+from router.grouping.silent import silent_in, waiting_with
 
 TOGETHER = 90
 """Cards that are written at once: a transaction of a table takes 100 rows."""
@@ -37,6 +39,16 @@ class Gatherer:
         """Lets the groups of a stream open that waited until their limits had room; returns how many did."""
         book = self._rulebooks[stream]
         return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
+
+    async def find_silent(self, stream: Stream, now: datetime) -> None:
+        """Lets the groups of a stream wait for room that stand and that nobody was told of, nor waits to be. Walks all."""
+        for destination in self._rulebooks[stream].destinations:
+            at = (stream.value, destination)
+            while silent := silent_in(await self._store.groups.standing_groups(*at)):
+                board = await self._store.groups.board(*at)
+                await self._owe_unsure(at, board, now)
+                some = dict(islice(silent.items(), AT_A_TIME))
+                await self._store.groups.write(*at, *waiting_with(board, some, stream))
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         while True:

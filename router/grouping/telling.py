@@ -123,7 +123,7 @@ def words_that_wait(card: GroupCard, steps: Sequence[Step]) -> Notice:
 
 
 def words_left(card: GroupCard, like: Notice) -> Notice:
-    """What a card alone knows of its gravest member, where no notice of a standing one was kept."""
+    """What a card alone knows of its gravest member, where no notice of a standing one was kept: for whom `like` is."""
     first = (
         card.group.named[0] if card.group.named else Named(key=like.key, title="", severity=card.severity, place=None)
     )

@@ -3,5 +3,6 @@
 from router.watch.held import release
 from router.watch.holes import GRACE, Filled, HoleFiller
 from router.watch.sweeping import Sweeper
+from router.watch.waiting import admit
 
-__all__ = ["GRACE", "Filled", "HoleFiller", "Sweeper", "release"]
+__all__ = ["GRACE", "Filled", "HoleFiller", "Sweeper", "admit", "release"]

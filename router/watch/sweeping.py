@@ -14,6 +14,7 @@ from router.domain.sweeps import Swept
 from router.intake import Intake
 from router.watch.held import release
 from router.watch.holes import Filled, HoleFiller
+from router.watch.waiting import admit
 
 PURGED = "purge"
 """The name under which the journal knows when retention was last seen to."""
@@ -59,7 +60,7 @@ class Sweeper:
         """
         steps = _Steps()
         filled = await steps.do(self._filler.fill(now), Filled())
-        await steps.do(self._intake.admit_waiting(self._rulebook.stream, now), 0)
+        await steps.do(admit(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._point_again(now), 0)
         released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
         await steps.do(self._see_to_retention(now), None)

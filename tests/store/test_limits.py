@@ -12,12 +12,13 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.errors import StoreError
-from router.domain.groups import Opening
+from router.domain.groups import Cards, Opening
 from router.domain.notices import Notice
 from router.domain.ports import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
 from router.intake import Intake
+from router.watch import admit
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.store.acts import run
 from tests.store.test_gathering import Deadly
@@ -45,7 +46,7 @@ class Desk:
         run(self.intake.take([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
 
     def sweep(self, at: timedelta) -> None:
-        run(self.intake.admit_waiting(Stream.CWPP, NOW + at))
+        run(admit(self.intake, self.store.journal, Stream.CWPP, NOW + at))
 
     def hear(self, at: timedelta = timedelta()) -> list[Claim]:
         """What the destination is told, in order, each acknowledged."""
@@ -257,6 +258,23 @@ def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, s
     for id in order:
         run(desk.intake.take([a_message(bodies[id])], NOW))
         assert [one.delivery.change.value for one in desk.hear()] == ["opened"]
+
+
+def test_whom_an_older_program_counted_in_silence_is_told_of(store: Store) -> None:
+    """Its state has a standing group that is not open, and no notice of it: a sweep tells of it by what its card knows."""
+    desk = Desk(store)
+    flapped(desk)
+    standing = {key: replace(card, waiting=None) for key, card in run(store.groups.standing_groups(*AT)).items()}
+    board = replace(run(store.groups.board(*AT)), waiting=())
+    assert run(store.groups.write(*AT, board, Cards(groups=standing)))
+    desk.sweep(WINDOW)
+    (claim,) = desk.hear(WINDOW)
+    assert story([claim]) == [("opened", "D")]
+    notice = claim.delivery.content
+    assert isinstance(notice, Notice) and notice.group is not None
+    assert (notice.severity, notice.group.standing) == ("High", 1)
+    desk.over("D", 2 * WINDOW)
+    assert [change for change, _ in story(desk.hear(2 * WINDOW))] == ["resolved"]
 
 
 def test_a_state_that_knows_no_waiting_groups_is_read(store: Store) -> None:

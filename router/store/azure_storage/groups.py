@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from router.domain.groups import Board, Cards
+from router.domain.groups import Board, Cards, GroupCard
 from router.store.azure_storage.bodies import unpacked
 from router.store.azure_storage.shards import sorting
-from router.store.azure_storage.tables import Entity, Step, Table, version_of
+from router.store.azure_storage.tables import Entity, Step, Table, quoted, version_of
 from router.store.cards import TYPES, Card, at_of, standing_of, typed
 from router.store.codec import decode, encode
 
@@ -53,6 +53,15 @@ class AzureGroups:
             type, _, key = name.partition(":")
             found[type][key] = decode(type, unpacked(row["body"]))
         return Cards(*found.values())
+
+    async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
+        """The groups of a board in which somebody stands."""
+        partition = quoted(_partition(stream, destination))
+        # Up to the sign that follows the colon.
+        groups = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;'"
+        standing = f"PartitionKey eq '{partition}' and {groups} and standing gt 0"
+        rows = [row async for row in self._table.query(standing, ("RowKey", "body"))]
+        return {str(row["RowKey"]).partition(":")[2]: decode("GroupCard", unpacked(row["body"])) for row in rows}
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""

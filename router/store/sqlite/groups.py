@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from router.domain.groups import Board, Cards
+from router.domain.groups import Board, Cards, GroupCard
 from router.store.cards import TYPES, at_of, standing_of, typed
 from router.store.codec import decode, encode
 from router.store.sqlite.connection import Connection
@@ -51,6 +51,13 @@ class SqliteGroups:
         with self._connection.reading() as db:
             found = db.execute(sql, (stream, destination, type, json.dumps(list(keys)))).fetchall()
         return {key: decode(type, body) for key, body in found}
+
+    async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
+        """The groups of a board in which somebody stands."""
+        sql = "SELECT key, body FROM cards WHERE stream=? AND destination=? AND type='GroupCard' AND standing>0"
+        with self._connection.reading() as db:
+            found = db.execute(sql, (stream, destination)).fetchall()
+        return {key: decode("GroupCard", body) for key, body in found}
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
