@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from router.domain.deliveries import Backlog, Pause
 from router.domain.errors import HubError, StoreError, without_words
+from router.domain.groups import Board
 from router.domain.journal import Extent, Partition
 from router.domain.ports import Hub, Store
 from router.domain.rulebook import Lane, Rulebook
@@ -133,7 +134,10 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
         problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
     return {
         "swept": _written(swept) if swept else None,
-        "destinations": {name: _row(one, pauses.get(name), now) for name, one in sorted(backlog.items())},
+        "destinations": {
+            name: _row(one, pauses.get(name), await store.groups.board(stream, name), now)
+            for name, one in sorted(backlog.items())
+        },
         "lost": [
             {
                 "hub": one.era.partition.hub,
@@ -157,12 +161,13 @@ def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str
     return found
 
 
-def _row(one: Backlog, pause: Pause | None, now: datetime) -> dict[str, Any]:
+def _row(one: Backlog, pause: Pause | None, board: Board, now: datetime) -> dict[str, Any]:
     oldest = (now - one.oldest).total_seconds() if one.oldest is not None else None
     return {
         "lane": one.lane.value,
         "oldest_seconds": round(oldest, 1) if oldest is not None else None,
         "dead": one.dead,
+        "waiting": len(board.waiting),
         "paused": without_words(pause.error) if pause is not None else None,
     }
 

@@ -94,6 +94,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: L
         "lane": lane.value,
         "oldest_seconds": LATE[lane].total_seconds(),
         "dead": 0,
+        "waiting": 0,
         "paused": None,
     }
     run(store.outbox.add([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))

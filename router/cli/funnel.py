@@ -59,6 +59,10 @@ def print_standings(screen: Console, standings: Sequence[Standing], now: datetim
             screen.print(f"{where}: paused, {plain(one.paused)}")
         if one.due is not None:
             screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
+        if one.waiting:
+            screen.print(
+                f"{where}: {one.waiting} beyond its limit wait until it has room; the next run tells them then"
+            )
         if one.died:
             screen.print(f"{where}: {one.died} given up on; see alert-router dead-letters list --state {state}")
 

@@ -110,8 +110,7 @@ class Work:
 
     async def report(self) -> Report:
         """What it all came to; what need not be kept any longer goes."""
-        outbox = self._store.outbox
-        standings = [one for stream in Stream for one in await standings_in(outbox, stream, self._before[stream])]
+        standings = [one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream])]
         await self._store.purge(self._job.clock(), Retention())
         return Report(tally=self._tally, released=self._released, standings=standings)
 

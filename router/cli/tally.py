@@ -10,7 +10,7 @@ from datetime import datetime
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.notices import RecordEntry
-from router.domain.ports import Outbox
+from router.domain.ports import Outbox, Store
 
 UNKNOWN = "unknown"
 NOBODY = "told nobody"
@@ -72,13 +72,16 @@ class Standing:
     """Its last trouble, if it had any."""
     paused: str | None = None
     """Why it is paused, where it is: it refuses our credentials."""
+    waiting: int = 0
+    """Summaries that wait for room under its limit."""
 
 
 type Counts = Mapping[tuple[str, DeliveryState], int]
 
 
-async def standings_in(outbox: Outbox, stream: str, before: Counts) -> list[Standing]:
+async def standings_in(store: Store, stream: str, before: Counts) -> list[Standing]:
     """How it stands with every destination of a stream, given the counts from before the run."""
+    outbox = store.outbox
     counts = await outbox.counts(stream)
     dues, pauses = await dues_in(outbox, stream), await outbox.pauses(stream)
 
@@ -97,6 +100,7 @@ async def standings_in(outbox: Outbox, stream: str, before: Counts) -> list[Stan
             due=dues[destination].due if destination in dues else None,
             error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
+            waiting=len((await store.groups.board(stream, destination)).waiting),
         )
         for destination in sorted({destination for destination, _ in counts})
     ]

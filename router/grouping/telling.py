@@ -161,7 +161,7 @@ def _bounded(notice: Notice) -> Notice:
     texts: dict[str, Any] = {
         name: value[: _ROOM.get(name, LONGEST)]
         for name in Notice.__dataclass_fields__
-        if isinstance(value := getattr(notice, name), str)
+        if name != "link" and isinstance(value := getattr(notice, name), str)
     }
     evidence = {name: _some(getattr(notice.evidence, name)) for name in Evidence.__dataclass_fields__}
     return replace(

@@ -212,6 +212,31 @@ def test_what_a_rule_held_comes_out_when_it_ends(house: House) -> None:
     assert len(house.lines("people.ndjson")) == 1
 
 
+def test_who_stands_beyond_a_limit_is_told_by_a_run_that_brings_no_message(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A opens; B, C come and go beyond a limit of one; D stands. The run says that it waits, and the next one tells of it."""
+    _page(house)
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("{kind: pagerduty", "{limit: {most: 1, window: 10m}, kind: pagerduty"))
+    monkeypatch.setenv("PAGER_KEY", "a-secret")
+    came = [("A", "New"), ("B", "New"), ("B", "Dismissed"), ("C", "New"), ("C", "Dismissed"), ("D", "New")]
+    for minute, (id, status) in enumerate(came):
+        house.writes("one.ndjson", ndjson(an_alert(id, Status=status)))
+        said = house.says("run", "--now", f"2026-11-24T12:0{minute}:00Z", "one.ndjson")
+    assert "cwpp pager: 1 beyond its limit wait until it has room; the next run tells them then" in said.out
+    (before,) = [line for line in said.out.splitlines() if "owed, next due" in line]
+    house.writes("none.ndjson", b"")
+    said = house.says("run", "--now", "2026-11-24T12:10:00Z", "none.ndjson")
+    assert "beyond its limit wait" not in said.out
+    (after,) = [line for line in said.out.splitlines() if "owed, next due" in line]
+    assert _owed(after) == _owed(before) + 1
+
+
+def _owed(line: str) -> int:
+    return int(line.split(": ")[1].split()[0])
+
+
 def test_what_is_owed_is_said_with_when_and_why(house: House, alerts: str) -> None:
     """A destination that cannot take its deliveries now keeps nobody; the next run continues."""
     (house.directory / "people.ndjson").mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -155,6 +156,28 @@ def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     assert [one for one in story(desk.hear(WINDOW)) if one[0] == "opened"] == [("opened", "D")]
     desk.sweep(WINDOW)
     assert "opened" not in [change for change, _ in story(desk.hear(WINDOW))]
+
+
+def test_no_words_that_wait_are_too_long_for_a_card(store: Store) -> None:
+    """A column holds 64 KiB: of an alert whose every text is random and far too long, enough is kept to tell of it."""
+    desk = Desk(store)
+    flapped(desk)
+    shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
+    long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(8_000))
+    fields: dict[str, Any] = dict.fromkeys(
+        ("AlertDisplayName", "Description", "AlertType", "CompromisedEntity", "AzureResourceId", "Severity", "Intent"),
+        long,
+    )
+    fields["RemediationSteps"] = [long] * 20
+    fields["ExtendedProperties"] = {f"{number}": long for number in range(5)}
+    fields["Entities"] = [{"$id": f"{n}", "Type": "file", "Name": f"{n}{long}", "Directory": long} for n in range(9)]
+    fields["AlertUri"] = f"https://portal.azure.com/{'x' * 5_000}"
+    desk.take("E", at=6 * MINUTE, **fields)
+    desk.over("D", 7 * MINUTE)
+    desk.sweep(WINDOW)
+    (claim,) = desk.hear(WINDOW)
+    assert isinstance(claim.delivery.content, Notice)
+    assert (claim.delivery.change.value, claim.delivery.content.title[:9]) == ("opened", long[:9])
 
 
 def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> None:
