@@ -76,8 +76,8 @@ async def sendings_over(
     secrets_of(rules.books.values(), settings)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers))
-        logs = Logs(partial(_credential_for, settings), settings.ca_file)
-        answers = Answers(http, logs, Tokens(http, time.monotonic))
+        logs = Logs(http, partial(_credential_for, settings), clock)
+        answers = Answers(http, logs, Tokens(http, time.monotonic, clock))
         stack.push_async_callback(answers.close)
         kinds = discover()
         yield [

@@ -12,6 +12,6 @@ def identity_for(client_id: str | None) -> AsyncTokenCredential:
     """A user-assigned identity, or without one whatever this machine is signed in as; tokens are asked for when needed."""
     from azure.identity.aio import DefaultAzureCredential
 
-    if client_id is None:
-        return DefaultAzureCredential()
-    return DefaultAzureCredential(managed_identity_client_id=client_id)
+    options = {"managed_identity_client_id": client_id} if client_id is not None else {}
+    # No proxy from the environment: who gives out tokens is asked directly, as everybody else is.
+    return DefaultAzureCredential(**options, use_env_settings=False)

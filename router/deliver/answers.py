@@ -26,7 +26,7 @@ class Answers:
         self._tokens = tokens
 
     async def close(self) -> None:
-        """Closes the clients of logs endpoints; the HTTP connections belong to who made them."""
+        """Lets go of who we are at logs endpoints; the HTTP connections belong to who made them."""
         await self._logs.close()
 
     async def answer(self, ask: Ask) -> HttpAnswer | str | None:

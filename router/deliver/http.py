@@ -34,7 +34,7 @@ for _name in ("httpx", "httpcore", "aiohttp.client"):
 
 
 class Http:
-    """Sends requests, one connection pool for all destinations; follows no redirect and keeps no cookie.
+    """Sends requests, one connection pool for all destinations; follows no redirect, obeys no proxy variable, keeps no cookie.
 
     `headers` gives what every request bears beside its own: the trace that it goes on with.
     """
@@ -63,13 +63,19 @@ class Http:
         await self._transport.aclose()
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
-        """The answer, whatever its status; raises Unavailable, naming no URL, when none came in time."""
+        """The answer, whatever its status; raises Unavailable when none came in time. It names a host at most, and no URL."""
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(request)
         except TimeoutError as fault:
             raise Unavailable(f"no answer within {self._timeout:.0f} s") from fault
         except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as fault:
+            untrusted = _find_untrusted(fault)
+            if untrusted is not None:
+                raise Unavailable(
+                    f"{_parsed(request.url).host}: its certificate is not trusted ({untrusted}); "
+                    "name its authority by ALERT_ROUTER_CA_FILE"
+                ) from fault
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
@@ -86,6 +92,17 @@ class Http:
 
 # Parsing a URL costs as much as the rest of a request, and a destination has few of them.
 _parsed = lru_cache(maxsize=256)(httpx.URL)
+
+
+def _find_untrusted(fault: BaseException | None) -> str | None:
+    """What TLS has against a server's certificate, if a fault comes of that."""
+    while fault is not None:
+        # aiohttp's own error is one of TLS too, and has nothing of what that says.
+        said: str | None = getattr(fault, "verify_message", None)
+        if said is not None:
+            return said
+        fault = getattr(fault, "certificate_error", None) or fault.__cause__ or fault.__context__
+    return None
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -6,12 +6,13 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import orjson
 
-from router.domain.asks import AccessToken, HttpAnswer, HttpRequest
+from router.domain.asks import AccessToken, HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ class _Token:
 
 
 class Tokens:
-    """The tokens of every client; of those who want one at the same time one fetches it, and all hear what came of that."""
+    """The tokens of every client; of those who want one at the same time one fetches it, and all hear what came of that.
 
-    def __init__(self, http: Http, seconds: Callable[[], float]) -> None:
+    `seconds` counts from anywhere and never goes back; `clock` tells the time.
+    """
+
+    def __init__(self, http: Http, seconds: Callable[[], float], clock: Callable[[], datetime]) -> None:
         self._http = http
         self._seconds = seconds
+        self._clock = clock
         self._kept: dict[_Client, _Token] = {}
         self._under_way: dict[_Client, asyncio.Task[_Token]] = {}
 
@@ -74,7 +79,10 @@ class Tokens:
         began = self._seconds()
         answer = await self._http.send(HttpRequest(method="POST", url=wanted.url, headers=_FORM, body=body))
         if answer.status in _LATER or answer.status >= 500:
-            raise Unavailable(f"{wanted.url}: answered {answer.status} instead of a token")
+            raise Unavailable(
+                f"{wanted.url}: answered {answer.status} instead of a token",
+                retry_after=retry_after_in(answer, self._clock()),
+            )
         if answer.status != 200:
             raise Unauthorized(f"{wanted.url}: answered {answer.status} instead of a token; check the client's secret")
         value, lives = _read(answer, wanted.url)

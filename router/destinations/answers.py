@@ -5,28 +5,22 @@ from __future__ import annotations
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from html import escape
 from urllib.parse import quote, quote_plus, unquote
 
 import orjson
 
 from router.destinations.text import shorten
-from router.domain.asks import HttpAnswer
+from router.domain.asks import HttpAnswer, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt
 
 EXCERPT = 200
 """Longest excerpt of a vendor's own words, in characters."""
 
-LONGEST_WAIT = 86_400.0
-"""Longest wait that a vendor is granted, in seconds."""
-
 _LATER = frozenset({408, 425, 429})
 _CREDENTIALS = frozenset({401, 403})
 _READABLE = 65_536
-_SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
 _QUERY = re.compile(r"\?[^\s=?]*=\S*")
 _AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
 _LONGEST_WORDS = 4_096  # characters of a vendor's words that are looked through
@@ -52,23 +46,6 @@ def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError 
     if 300 <= status < 400:
         text += "; redirects are not followed, so name the final address"
     return Rejected(text, status=status)
-
-
-def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
-    """The seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None where it asks for nothing.
-
-    Form: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
-    """
-    written = answer.headers.get("retry-after", "")
-    seconds = _SECONDS.fullmatch(written)
-    if seconds:
-        return min(float(seconds[1]), LONGEST_WAIT)
-    try:
-        date = parsedate_to_datetime(written)
-        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-        return min(max((date - now).total_seconds(), 0.0), LONGEST_WAIT)
-    except (ValueError, OverflowError):
-        return None
 
 
 def excerpt_of(text: str, attempt: Attempt) -> str:

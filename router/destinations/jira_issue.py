@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import orjson
 
-from router.destinations.answers import LONGEST_WAIT, error_for, excerpt_of
+from router.destinations.answers import error_for, excerpt_of
 from router.destinations.base import JSON, Exchange, is_handle
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
@@ -197,7 +197,7 @@ def _reset_in(answer: HttpAnswer, now: datetime) -> float | None:
     except ValueError:
         return None
     reset = reset if reset.tzinfo is not None else reset.replace(tzinfo=UTC)
-    return min(max((reset - now).total_seconds(), 0.0), LONGEST_WAIT)
+    return max((reset - now).total_seconds(), 0.0)
 
 
 def _body_of(answer: HttpAnswer) -> dict[str, Any]:

@@ -10,8 +10,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from router.domain.errors import DeliveryError
@@ -68,6 +71,26 @@ class AccessToken:
     client_secret: str = field(repr=False)
     scope: str | None = None
     refused: str | None = field(default=None, repr=False)
+
+
+_SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
+
+
+def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
+    """The seconds that `Retry-After` asks for, given as seconds or as an HTTP date; None where it asks for nothing.
+
+    Form: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    written = answer.headers.get("retry-after", "")
+    seconds = _SECONDS.fullmatch(written)
+    if seconds:
+        return float(seconds[1])
+    try:
+        date = parsedate_to_datetime(written)
+        date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
+        return max((date - now).total_seconds(), 0.0)
+    except (ValueError, OverflowError):
+        return None
 
 
 type Ask = HttpRequest | LogRows | AppendLines | AccessToken

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from router.assembly import now
 from router.deliver import LEASE, Answers, Carrier, Sending
 from router.deliver.carrier import BUSY, Carried
 from router.deliver.http import Http
@@ -44,7 +45,9 @@ class Post:
         self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET, sending: Sending | None = None
     ) -> Carrier:
         http = Http(ssl.create_default_context())
-        answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
+        answers = Answers(
+            http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now)
+        )
         sending = sending or Sending(kind, answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
         return Carrier(
             "cwpp",

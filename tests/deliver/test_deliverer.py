@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from router.assembly import now
 from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
 from router.deliver.files import append
 from router.deliver.http import Http
@@ -93,7 +94,9 @@ def drain(store: SqliteStore, clock: Clock, **kinds: Scripted) -> None:
 
 async def _drain(store: SqliteStore, clock: Clock, kinds: Mapping[str, Scripted]) -> None:
     async with Http(ssl.create_default_context()) as http:
-        answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
+        answers = Answers(
+            http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now)
+        )
         deliverers = [
             Deliverer(
                 "cwpp",

@@ -14,6 +14,7 @@ from aiohttp import web
 from router.deliver.http import LARGEST_ANSWER, Http
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
+from tests.deliver.sockets import flooding
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -125,6 +126,26 @@ def test_of_a_long_answer_only_the_beginning_is_read() -> None:
         return response
 
     assert len(ask(endless).body) == LARGEST_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("beginning", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n" * 100),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"y" * 1000),
+    ],
+)
+def test_an_answer_that_never_comes_to_its_body_ends(beginning: bytes, again: bytes) -> None:
+    """`100 Continue` or hints without end, headers without end, one header without end."""
+
+    async def flooded() -> None:
+        async with flooding(beginning, again) as url, Http(ssl.create_default_context(), timeout=0.3) as http:
+            with pytest.raises(Unavailable):
+                await http.send(HttpRequest(method="POST", url=url, body=b"{}"))
+
+    asyncio.run(flooded())
 
 
 async def _hangs(_: web.Request) -> web.Response:

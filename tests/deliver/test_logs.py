@@ -1,17 +1,27 @@
-"""Rows to the logs endpoint, through Microsoft's client, over TLS."""
+"""Rows to the logs endpoint, over TLS and over bare sockets."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from router.cli.demo.soc import Drop, Soc, Status, soc_in_thread
+from router.deliver.http import Http
 from router.deliver.identity import LoopbackCredential
 from router.deliver.logs import Logs
 from router.domain.asks import LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from tests.builders import NOW
+from tests.deliver.sockets import answering, flooding
+
+DATE = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
 
 
 @pytest.fixture
@@ -22,14 +32,18 @@ def soc() -> Iterator[Soc]:
 
 
 def upload(soc: Soc, rows: int = 2) -> None:
-    """Uploads some rows."""
+    """Uploads some rows to the SOC."""
+    asyncio.run(upload_to(soc.addresses.logs, trust=str(soc.addresses.ca), rows=rows))
 
-    async def go() -> None:
-        logs = Logs(lambda _: LoopbackCredential(), str(soc.addresses.ca))
+
+async def upload_to(endpoint: str, *, trust: str | None = None, rows: int = 2, credential: object = None) -> None:
+    """Uploads some rows to an endpoint whose authority is trusted, or not."""
+    async with Http(ssl.create_default_context(cafile=trust), timeout=2) as http:
+        logs = Logs(http, lambda _: credential or LoopbackCredential(), lambda: NOW)  # type: ignore[arg-type,return-value]
         try:
             await logs.upload(
                 LogRows(
-                    endpoint=soc.addresses.logs,
+                    endpoint=endpoint,
                     rule=f"dcr-{'0' * 32}",
                     stream="Custom-Test_CL",
                     rows=[{"EventUid": str(number)} for number in range(rows)],
@@ -37,8 +51,6 @@ def upload(soc: Soc, rows: int = 2) -> None:
             )
         finally:
             await logs.close()
-
-    asyncio.run(go())
 
 
 def test_rows_arrive(soc: Soc) -> None:
@@ -61,7 +73,7 @@ def test_rows_arrive(soc: Soc) -> None:
     ],
 )
 def test_each_answer_means_what_it_means_elsewhere(soc: Soc, status: int, error: type[DeliveryError]) -> None:
-    """The client's own retries are off: the first answer counts, and the outbox has it on record."""
+    """The first answer counts, and the outbox has it on record."""
     soc.logs.faults.add(Status(status))
     with pytest.raises(error) as caught:
         upload(soc)
@@ -71,9 +83,9 @@ def test_each_answer_means_what_it_means_elsewhere(soc: Soc, status: int, error:
         assert caught.value.status == status
 
 
-@pytest.mark.parametrize(("written", "seconds"), [("7", 7.0), ("soon", None), ("9" * 400, None)])
+@pytest.mark.parametrize(("written", "seconds"), [("7", 7.0), (DATE, 90.0), ("soon", None), ("9" * 400, None)])
 def test_the_endpoints_wish_is_heard_if_it_is_one(soc: Soc, written: str, seconds: float | None) -> None:
-    """Retry-After in seconds; nonsense is no wish."""
+    """Retry-After in seconds or as a date; nonsense is no wish."""
     soc.logs.faults.add(Status(429, retry_after=written))
     with pytest.raises(Unavailable) as caught:
         upload(soc)
@@ -85,3 +97,106 @@ def test_a_connection_that_is_cut_is_unavailable(soc: Soc) -> None:
     soc.logs.faults.add(Drop())
     with pytest.raises(Unavailable):
         upload(soc)
+
+
+def test_rows_follow_no_redirect() -> None:
+    """Neither the rows nor the token go where no rule sends them."""
+
+    async def go() -> None:
+        async with answering() as elsewhere, answering(307, Location=f"{elsewhere.url}/collect") as endpoint:
+            with pytest.raises(Rejected, match="redirects are not followed"):
+                await upload_to(endpoint.url)
+            assert (len(endpoint.requests), elsewhere.requests) == (1, [])
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
+def test_rows_go_through_no_proxy_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Where requests go is for the rules to say, and not for whatever this process was started by."""
+
+    async def go() -> None:
+        async with answering() as proxy, answering(204) as endpoint:
+            monkeypatch.setenv(name, proxy.url)
+            await upload_to(endpoint.url)
+            assert (len(endpoint.requests), proxy.requests) == (1, [])
+
+    asyncio.run(go())
+
+
+def test_a_certificate_that_is_not_trusted_is_told_as_such(soc: Soc) -> None:
+    """One line that names the host, and what to do."""
+    with pytest.raises(Unavailable) as caught:
+        asyncio.run(upload_to(soc.addresses.logs))
+    assert str(caught.value).startswith("127.0.0.1: its certificate is not trusted (")
+    assert str(caught.value).endswith("ALERT_ROUTER_CA_FILE")
+
+
+def test_an_answer_without_end_ends() -> None:
+    """Of its body only the beginning is read, and it is no success for being long."""
+
+    async def go() -> None:
+        async with flooding(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536) as endpoint:
+            with pytest.raises(Unavailable, match="without taking the rows"):
+                await upload_to(endpoint)
+
+    asyncio.run(go())
+
+
+class _Issuing:
+    """An identity whose tokens are counted; each lives an hour, and none is given where there is trouble."""
+
+    def __init__(self, trouble: Exception | None = None) -> None:
+        self.trouble = trouble
+        self.asked = 0
+
+    async def get_token(self, *scopes: str) -> AccessToken:
+        assert scopes == ("https://monitor.azure.com//.default",)
+        self.asked += 1
+        if self.trouble is not None:
+            raise self.trouble
+        return AccessToken(f"token-{self.asked}", int(NOW.timestamp()) + 3600)
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [(ClientAuthenticationError("who?"), Unauthorized), (ServiceRequestError("who?"), Unavailable)],
+)
+def test_where_there_is_no_token_nothing_is_sent(trouble: Exception, error: type[DeliveryError]) -> None:
+    """The error says whether we are refused or nobody answered, and not what the library says."""
+
+    async def go() -> None:
+        async with answering(204) as endpoint:
+            with pytest.raises(error, match="no token") as caught:
+                await upload_to(endpoint.url, credential=_Issuing(trouble))
+            assert endpoint.requests == []
+            assert "who?" not in str(caught.value)
+
+    asyncio.run(go())
+
+
+def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_over() -> None:
+    """Not for each call; and one that was taken back is not held on to."""
+
+    async def go() -> None:
+        issuing, now = _Issuing(), NOW
+        async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
+            logs = Logs(http, lambda _: issuing, lambda: now)  # type: ignore[arg-type,return-value]
+            ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
+            await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
+            assert issuing.asked == 1
+            endpoint.status = 401
+            with pytest.raises(Unauthorized):
+                await logs.upload(ask)
+            endpoint.status = 204
+            await logs.upload(ask)
+            assert issuing.asked == 2
+            now += timedelta(minutes=55)
+            await logs.upload(ask)
+            assert issuing.asked == 3
+            assert b"Bearer token-3" in endpoint.requests[-1]
+
+    asyncio.run(go())

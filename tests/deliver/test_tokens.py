@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,6 +18,7 @@ from router.deliver.http import Http
 from router.deliver.tokens import Tokens
 from router.domain.asks import AccessToken
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
+from tests.builders import NOW
 
 SECRET = "hunter2&more"
 
@@ -26,12 +29,15 @@ class Issuer:
     def __init__(self) -> None:
         self.forms: list[dict[str, list[str]]] = []
         self.status = 200
+        self.wish: dict[str, str] = {}
         self.body: Any = {"token_type": "Bearer", "expires_in": 3600}
 
     async def issue(self, request: web.Request) -> web.Response:
         self.forms.append(parse_qs(await request.text()))
         token = {"access_token": f"token-{len(self.forms)}"} if self.status == 200 else {}
-        return json_answer(self.body | token if isinstance(self.body, dict) else self.body, self.status)
+        answer = json_answer(self.body | token if isinstance(self.body, dict) else self.body, self.status)
+        answer.headers.update(self.wish)
+        return answer
 
 
 class Clock:
@@ -50,7 +56,7 @@ def issuing(act: Callable[[Issuer, Tokens, str, Clock], Awaitable[None]]) -> Non
         issuer, clock, application = Issuer(), Clock(), web.Application()
         application.router.add_post("/token", issuer.issue)
         async with served(application) as address, Http(ssl.create_default_context()) as http:
-            await act(issuer, Tokens(http, clock), f"{address}/token", clock)
+            await act(issuer, Tokens(http, clock, lambda: NOW), f"{address}/token", clock)
 
     asyncio.run(run())
 
@@ -117,6 +123,19 @@ def test_a_refusal_is_heard_by_all_who_wait_and_asked_for_once() -> None:
         heard = await asyncio.gather(*(tokens.find(wanted(url)) for _ in range(16)), return_exceptions=True)
         assert {type(one) for one in heard} == {Unauthorized}
         assert len(issuer.forms) == 1
+
+    issuing(act)
+
+
+@pytest.mark.parametrize("wish", ["90", format_datetime(NOW + timedelta(seconds=90), usegmt=True)])
+def test_the_servers_own_wish_is_heard(wish: str) -> None:
+    """Given as seconds or as a date."""
+
+    async def act(issuer: Issuer, tokens: Tokens, url: str, clock: Clock) -> None:
+        issuer.status, issuer.wish = 503, {"Retry-After": wish}
+        with pytest.raises(Unavailable) as caught:
+            await tokens.find(wanted(url))
+        assert caught.value.retry_after == 90
 
     issuing(act)
 

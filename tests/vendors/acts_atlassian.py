@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import strategies as st
 
+from router.assembly import now
 from router.cli.demo.soc.endpoint import Endpoint, served
 from router.cli.demo.soc.faults import Drop, Fault, LoseAnswer, Status
 from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
@@ -74,7 +75,7 @@ def on_the_line[T](
 
 
 def _answers(http: Http) -> Answers:
-    return Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
+    return Answers(http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now))
 
 
 class Step(NamedTuple):
@@ -144,7 +145,9 @@ def live(
             store = SqliteStore(Path(place))
             try:
                 async with served(vendor.application()) as url, Http(ssl.create_default_context()) as http:
-                    desk = _Desk(store, make(url), Answers(http, _no_logs(), Tokens(http, time.monotonic)), secrets)
+                    desk = _Desk(
+                        store, make(url), Answers(http, _no_logs(http), Tokens(http, time.monotonic, now)), secrets
+                    )
                     told = life.deliveries()
                     for step in life.steps:
                         for fault in step.faults:
@@ -160,8 +163,8 @@ def live(
     asyncio.run(lived())
 
 
-def _no_logs() -> Logs:
-    return Logs(lambda endpoint: pytest.fail(endpoint), None)
+def _no_logs(http: Http) -> Logs:
+    return Logs(http, lambda endpoint: pytest.fail(endpoint), now)
 
 
 class _Desk:

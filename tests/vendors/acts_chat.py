@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 
+from router.assembly import now
 from router.cli.demo.soc.endpoint import Endpoint, served
 from router.deliver.answers import Answers
 from router.deliver.http import Http
@@ -39,7 +40,7 @@ async def _at_work(
     play: Callable[[Send], Awaitable[None]],
 ) -> None:
     async with served(endpoint.application()) as url, Http(ssl.create_default_context(), timeout=5) as http:
-        answers = Answers(http, Logs(lambda where: pytest.fail(where), None), Tokens(http, time.monotonic))
+        answers = Answers(http, Logs(http, lambda where: pytest.fail(where), now), Tokens(http, time.monotonic, now))
         kind, secrets = make(url)
 
         async def send(*deliveries: Delivery) -> Sequence[Result]:

@@ -15,6 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from hypothesis import strategies as st
 
+from router.assembly import now
 from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
@@ -39,7 +40,7 @@ class Room:
     def __init__(self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, http: Http) -> None:
         self.now = NOW
         self._kind, self._secrets, self._store = kind, secrets, store
-        self._answers = Answers(http, Logs(_no_logs, None), Tokens(http, time.monotonic))
+        self._answers = Answers(http, Logs(http, _no_logs, now), Tokens(http, time.monotonic, now))
         sending = Sending(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
         self._deliverer = Deliverer("cwpp", DESTINATION, sending, outbox=store.outbox, clock=self._clock, slots=4)
 

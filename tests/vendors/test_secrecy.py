@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from router.assembly import now
 from router.cli.demo.soc.endpoint import json_answer, served
 from router.deliver import Answers
 from router.deliver.http import Http
@@ -87,7 +88,9 @@ def test_what_is_said_back_is_not_repeated(
 
     async def run() -> tuple[list[str], dict[str, str]]:
         async with served(application) as address, Http(ssl.create_default_context()) as http:
-            answers = Answers(http, Logs(lambda endpoint: pytest.fail(endpoint), None), Tokens(http, time.monotonic))
+            answers = Answers(
+                http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now)
+            )
             secrets = {one: a_secret(one) for one in secret_names_in(example)}
             if isinstance(example.get("url"), dict):  # the address itself is the secret
                 secrets[example["url"]["secret"]] = f"{address}/hooks/{a_secret('PATH')}?sig={a_secret('SIG')}"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _PATIENCE: Mapping[str, Any] = {"retry_total": 3, "connection_timeout": 5, "read_timeout": 20}
 """How long the clients try by themselves, in seconds; then the fault is a StoreError, and the platform tries again later."""
 
-_ALONE: Mapping[str, Any] = {"use_env_settings": False}
-"""No proxy from the environment, and no .netrc: aiohttp would look for that file anew, in a thread, at every request."""
+_ALONE: Mapping[str, Any] = {"use_env_settings": False, "permit_redirects": False}
+"""No proxy from the environment, no redirect, and no .netrc: aiohttp would look for that file anew at every request."""
 
 _WAITS: Mapping[str, Any] = {"initial_backoff": 1, "increment_base": 1, "random_jitter_range": 1}
 """Seconds between tries at blobs and queues: about 2, as at tables. By themselves their clients wait 15 and more."""

@@ -1,0 +1,59 @@
+"""Servers over bare sockets, for what no library of servers would do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Answering:
+    """A server that answers every request with one status; `requests` are what came, heads and bodies as they were."""
+
+    status: int
+    headers: dict[str, str]
+    url: str = ""
+    requests: list[bytes] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Takes one request and answers it."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+        )
+        self.requests.append(head + await reader.readexactly(length))
+        headers = {"Content-Length": "0", "Connection": "close"} | self.headers
+        lines = [f"HTTP/1.1 {self.status} x", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        writer.write("\r\n".join(lines).encode())
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def answering(status: int = 200, **headers: str) -> AsyncIterator[Answering]:
+    """A server on loopback that answers so."""
+    server = Answering(status, headers)
+    listening = await asyncio.start_server(server.answer, "127.0.0.1", 0)
+    async with listening:
+        server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        yield server
+
+
+@asynccontextmanager
+async def flooding(beginning: bytes, again: bytes) -> AsyncIterator[str]:
+    """A server on loopback that answers a request with some bytes and then others without end; gives its URL."""
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(ConnectionError):
+            writer.write(beginning)
+            while True:
+                writer.write(again)
+                await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(flood, "127.0.0.1", 0)
+    async with listening:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
