@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from router.assembly.clock import Clock
 from router.assembly.identity import identity_for
 from router.assembly.rules import Rules, secrets_of, specs_of
-from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.destinations import discover
 from router.domain.errors import BadFile
+from router.domain.lanes import LEASE
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream

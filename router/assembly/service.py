@@ -14,7 +14,7 @@ from router.assembly.clock import Clock, now
 from router.assembly.connections import namespace_for, storage_for
 from router.assembly.delivery import SHARE, sendings_over
 from router.assembly.rules import Rules, intake_over, load_rules, specs_of
-from router.deliver import LONGEST, Carrier
+from router.deliver import Carrier
 from router.domain.signals import Stream
 from router.settings import Settings
 from router.telemetry import Telemetry
@@ -74,7 +74,6 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
                     book,
                     intakes[stream],
                     HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
-                    longest=LONGEST,
                     named=[spec.name for spec in specs_of(book)],
                 )
                 for stream, book in rules.books.items()

@@ -4,7 +4,6 @@ from router.deliver.answers import Answers
 from router.deliver.carrier import Carrier
 from router.deliver.deliverer import Deliverer
 from router.deliver.lanes import deliver_due
-from router.deliver.retry import LEASE, LONGEST
 from router.deliver.sending import Sending
 
-__all__ = ["LEASE", "LONGEST", "Answers", "Carrier", "Deliverer", "Sending", "deliver_due"]
+__all__ = ["Answers", "Carrier", "Deliverer", "Sending", "deliver_due"]

@@ -12,13 +12,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from router.deliver.retry import PROBE, put_back, settlement_for
+from router.deliver.retry import put_back, settlement_for
 from router.deliver.sending import Sending
 from router.deliver.slots import Slots
 from router.deliver.trials import Trials
 from router.domain.asks import Result
-from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pause, Pointer, Settlement
-from router.domain.errors import StoreError, Unauthorized
+from router.domain.deliveries import SUSPECT, Claim, Pause, Pointer, Settlement
+from router.domain.errors import StoreError
+from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import Pointed
 from router.domain.rulebook import Lane
 
@@ -90,23 +91,22 @@ class Carrier:
     async def _probe(self, pointer: Pointer, pause: Pause, now: datetime) -> Carried:
         """One delivery probes a paused destination when that is due; the rest waits until it got through."""
         next = now + PROBE
-        if now < pause.probe or not await self._outbox.probe(pause, next):
+        if not is_probe_due(pause, now) or not await self._outbox.probe(pause, next):
             # Let go, else pointers would pile up: what is owed is pointed at again when the probe is due.
             return []
         self._looked = None
-        claims, carried = await self._deliver(pointer, now, 1)
+        claims, carried = await self._deliver(pointer, now, 1, pause)
         if not claims:
             # Nothing to probe with: the next pointer may.
             await self._outbox.pause(replace(pause, probe=now))
             return []
-        if any(settlement.state in (DeliveryState.SENT, DeliveryState.DEAD) for _, settlement in carried):
-            # It took the delivery, or refused just this one: our credentials are good.
-            await self._outbox.resume(self._stream, self._name)
         if pointer.lane is Lane.ROWS:
             await self._outbox.put_off(pointer, self._clock() + BUSY)
         return carried
 
-    async def _deliver(self, pointer: Pointer, due: datetime, limit: int) -> tuple[Sequence[Claim], Carried]:
+    async def _deliver(
+        self, pointer: Pointer, due: datetime, limit: int, pause: Pause | None = None
+    ) -> tuple[Sequence[Claim], Carried]:
         """Claims what is due and sends it; what may kill its worker is put back where it would not be alone."""
         if self._trials.is_on:
             await self._outbox.put_off(pointer, self._clock() + BUSY)
@@ -114,27 +114,35 @@ class Carrier:
         with self._trials.claiming():
             claims = await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
             if _is_suspect(claims) and not self._trials.is_possible:
-                return claims, await self._settle(claims, [None] * len(claims), BUSY)
-        return claims, await self._send(claims)
+                return claims, await self._settle(claims, [None] * len(claims), BUSY, due)
+        return claims, await self._send(claims, pause)
 
-    async def _send(self, claims: Sequence[Claim]) -> Carried:
+    async def _send(self, claims: Sequence[Claim], pause: Pause | None) -> Carried:
         if not claims:
             return []
         async with self._trials.trial() if _is_suspect(claims) else nullcontext():
+            began = self._clock()
             results = await self._sending.send(claims)
-        refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
-        carried = await self._settle(claims, results, PROBE)
-        if refusal is not None:
-            now = self._clock()
-            pause = Pause(stream=self._stream, destination=self._name, since=now, probe=now + PROBE, error=str(refusal))
-            await self._outbox.pause(pause)
-            self._looked = (now, pause)
+        carried = await self._settle(claims, results, PROBE, began)
+        await self._heed(results, pause)
         return carried
 
-    async def _settle(self, claims: Sequence[Claim], results: Sequence[Result | None], wait: timedelta) -> Carried:
+    async def _heed(self, results: Sequence[Result], pause: Pause | None) -> None:
+        """Pauses a destination that refuses our credentials, and resumes a paused one that took them."""
+        now = self._clock()
+        after = pause_after(pause, results, stream=self._stream, destination=self._name, now=now)
+        if after is not None:
+            await self._outbox.pause(after)
+            self._looked = (now, after)
+        elif pause is not None:
+            await self._outbox.resume(self._stream, self._name)
+
+    async def _settle(
+        self, claims: Sequence[Claim], results: Sequence[Result | None], wait: timedelta, began: datetime
+    ) -> Carried:
         now = self._clock()
         settlements = [
-            put_back(claim, now + wait, now) if result is None else settlement_for(claim, result, now)
+            put_back(claim, now + wait, now) if result is None else settlement_for(claim, result, began, now)
             for claim, result in zip(claims, results, strict=True)
         ]
         return await self._write(list(zip(claims, settlements, strict=True)))
@@ -153,9 +161,14 @@ class Carrier:
         return carried
 
     async def _find_pause(self, now: datetime) -> Pause | None:
-        if self._looked is None or now - self._looked[0] > FRESH:
+        if self._looked is None or not _is_fresh(self._looked[0], now):
             self._looked = (now, (await self._outbox.pauses(self._stream)).get(self._name))
         return self._looked[1]
+
+
+def _is_fresh(looked: datetime, now: datetime) -> bool:
+    """Whether what was read at an instant is still trusted; not after the clock was set back."""
+    return timedelta() <= now - looked <= FRESH
 
 
 def _is_suspect(claims: Sequence[Claim]) -> bool:

@@ -10,17 +10,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from router.deliver.retry import PROBE, put_back, settlement_for
+from router.deliver.retry import put_back, settlement_for
 from router.deliver.sending import Sending
 from router.domain.asks import Result
 from router.domain.deliveries import Claim, Pause, Settlement
 from router.domain.errors import Unauthorized
-from router.domain.notices import Receipt
+from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import Outbox
 
 GATHER = 0.03
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""
+
+
+class _Finished(NamedTuple):
+    """A claim, what came of it, None where it was not tried, and when its attempt began."""
+
+    claim: Claim
+    result: Result | None
+    began: datetime
 
 
 class Deliverer:
@@ -47,7 +56,7 @@ class Deliverer:
     async def drain(self) -> None:
         """Delivers until nothing is due here, or the destination refuses our credentials; raises StoreError."""
         pause = (await self._outbox.pauses(self._stream)).get(self._name)
-        if pause is not None and self._clock() < pause.probe:
+        if pause is not None and not is_probe_due(pause, self._clock()):
             return
         desk = _Desk(pause, self._clock())
         workers = [asyncio.create_task(self._work(desk)) for _ in range(self._slots)]
@@ -82,39 +91,37 @@ class Deliverer:
         if not finished:
             return
         now = self._clock()
-        await self._outbox.settle([self._settlement(claim, result, now) for claim, result in finished])
+        await self._outbox.settle([_settlement(one, now) for one in finished])
         desk.in_hand -= len(finished)
-        await self._heed([result for _, result in finished if result is not None], desk, now)
+        await self._heed([one.result for one in finished if one.result is not None], desk, now)
 
     async def _heed(self, results: Sequence[Result], desk: _Desk, now: datetime) -> None:
-        """Pauses a destination that refuses our credentials, and resumes a paused one that took its probe."""
-        refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
-        if refusal is not None:
+        """Pauses a destination that refuses our credentials, and resumes a paused one that took them."""
+        after = pause_after(desk.pause, results, stream=self._stream, destination=self._name, now=now)
+        if after is not None and after is not desk.pause:
+            # What was under way meanwhile tells nothing of it: the next probe asks again.
             desk.refused = True
-            await self._outbox.pause(self._pause(str(refusal), now))
-        elif desk.pause is not None and any(isinstance(result, Receipt) for result in results):
+            await self._outbox.pause(after)
+        elif after is None and desk.pause is not None:
             desk.pause = None
             await self._outbox.resume(self._stream, self._name)
-        elif desk.pause is not None and results:
-            # The probe got neither through nor refused, which tells nothing: the next one asks again.
-            desk.refused = True
-            await self._outbox.pause(self._pause(desk.pause.error, now))
-
-    def _pause(self, error: str, now: datetime) -> Pause:
-        return Pause(stream=self._stream, destination=self._name, since=now, probe=now + PROBE, error=error)
-
-    def _settlement(self, claim: Claim, result: Result | None, now: datetime) -> Settlement:
-        return put_back(claim, now + PROBE, now) if result is None else settlement_for(claim, result, now)
 
     async def _work(self, desk: _Desk) -> None:
         while True:
             claims = await desk.take(self._sending.batch)
             results: Sequence[Result | None] = [None] * len(claims)
+            began = self._clock()
             if not desk.refused:
                 results = await self._sending.send(claims)
                 desk.refused = desk.refused or any(isinstance(result, Unauthorized) for result in results)
-            desk.finished.extend(zip(claims, results, strict=True))
+            desk.finished += [_Finished(claim, result, began) for claim, result in zip(claims, results, strict=True)]
             desk.progress.set()
+
+
+def _settlement(one: _Finished, now: datetime) -> Settlement:
+    if one.result is None:
+        return put_back(one.claim, now + PROBE, now)
+    return settlement_for(one.claim, one.result, one.began, now)
 
 
 class _Desk:
@@ -125,7 +132,7 @@ class _Desk:
         self.began = began
         self.refused = False
         self.in_hand = 0
-        self.finished: list[tuple[Claim, Result | None]] = []
+        self.finished: list[_Finished] = []
         self.progress = asyncio.Event()
         self._waiting: asyncio.Queue[Claim] = asyncio.Queue()
 

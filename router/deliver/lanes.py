@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from router.deliver.deliverer import Deliverer
-from router.deliver.retry import LONGEST
 from router.domain.errors import StoreError
 from router.domain.ports import Outbox
 
@@ -18,13 +17,12 @@ async def deliver_due(
     clock: Callable[[], datetime],
     named: Collection[tuple[str, Collection[str]]],
 ) -> None:
-    """Delivers until nothing is due now, having given up on what is too old or has nowhere left to go.
+    """Delivers until nothing is due now, having given up on what has nowhere left to go.
 
     `named` gives for each stream the destinations that its policy names. Raises StoreError.
     """
     now = clock()
-    for lane, longest in LONGEST.items():
-        await outbox.expire(lane, now - longest, now)
+    await outbox.repair_times(now)
     for stream, destinations in named:
         await outbox.abandon(stream, destinations, now, now)
     failed: Exception | None = None

@@ -190,7 +190,8 @@ class Jira(OneByOne):
             there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
             raise Rejected(
                 f"{NAME}: {issue.key} stays open, since its workflow has no such transition to a done status "
-                f"(there are: {there}); finish it by hand, and check `resolve` and what the account may do"
+                f"(there are: {there}); finish it by hand, and check `resolve` and what the account may do",
+                authenticated=True,  # it took the comment
             )
         yield from self._issues.go(issue, way, self._resolution.resolution, attempt)
 

@@ -106,7 +106,7 @@ class LogAnalytics:
 
 
 def size_of(row: Mapping[str, Any]) -> int:
-    """The bytes of a row as azure-monitor-ingestion writes it: spaces after separators, nothing but ASCII."""
+    """The bytes of a row as it is sent: spaces after separators, nothing but ASCII."""
     return len(json.dumps(row))
 
 

@@ -27,7 +27,8 @@ def find_error(answer: HttpAnswer, kind: str, attempt: Attempt) -> DeliveryError
     """What an answer that is no success means, also one that says success around an error; None for a success."""
     error = error_for(answer, kind, attempt)
     if isinstance(error, Unauthorized) and answer.status == 403 and _ABOUT_ONE_RECORD.search(str(error)):
-        return Rejected(str(error), status=403)
+        # Rules of the instance see a record only once its user is known; a proxy's page is in no such form.
+        return Rejected(str(error), status=403, authenticated=_is_of_the_instance(answer))
     if error is not None:
         return error
     body = _body_of(answer)
@@ -39,6 +40,11 @@ def find_error(answer: HttpAnswer, kind: str, attempt: Attempt) -> DeliveryError
         # An instance that sleeps or is being upgraded answers 200 with a page for people.
         return Unavailable(f"{kind}: answered {answer.status} without a result; is the instance awake?")
     return None
+
+
+def _is_of_the_instance(answer: HttpAnswer) -> bool:
+    body = _body_of(answer)
+    return isinstance(body.get("error"), dict) and body.get("status") == "failure"
 
 
 def result_in(answer: HttpAnswer) -> object:

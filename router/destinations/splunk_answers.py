@@ -45,7 +45,8 @@ def find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
     if code in _ABOUT_ALL:
         return Unauthorized(f"{text}; check the token, its indexes, and that it needs no acknowledgement")
     if code in ABOUT_ONE_EVENT:
-        return Rejected(text, status=answer.status)
+        # Splunk reads an event only once it knows the token.
+        return Rejected(text, status=answer.status, authenticated=True)
     return error or Unavailable(text)
 
 

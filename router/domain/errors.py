@@ -87,8 +87,12 @@ class Unauthorized(DeliveryError):
 
 
 class Rejected(DeliveryError):
-    """The destination will never take this delivery; `status` is the HTTP status where there was one."""
+    """The destination will never take this delivery; `status` is the HTTP status where there was one.
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    `authenticated` says that the destination took our credentials before it refused the request for what it holds.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, authenticated: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.authenticated = authenticated

@@ -112,8 +112,11 @@ class Outbox(Protocol):
         """Writes down what became of claims, all or none of them."""
         ...
 
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
-        """Gives up on deliveries of a lane that are older than that; returns how many."""
+    async def repair_times(self, now: datetime) -> int:
+        """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries.
+
+        Those are as old as if they were owed from now on.
+        """
         ...
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from router.domain.deliveries import SUSPECT
 
-TOO_OLD = "too old to be sent"
 NOWHERE = "no_destination: the policy no longer names it"
 DEADLY = f"internal: its worker died each of the last {SUSPECT + 1} times it was tried"
 DISCARDED = "discarded"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection
 from datetime import datetime, timedelta
 
+from router.domain.clocks import is_recent
 from router.domain.errors import StoreError
 from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
 from router.domain.ports import Pointed, Store
-from router.domain.rulebook import Lane, Rulebook
+from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.intake import Intake
 from router.watch.held import release
@@ -30,7 +31,7 @@ ROLLOUT = timedelta(minutes=15)
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    `longest` is how old a delivery may grow in each lane; `named` are the destinations that the policy names.
+    `named` are the destinations that the policy names.
     """
 
     def __init__(
@@ -41,7 +42,6 @@ class Sweeper:
         intake: Intake,
         filler: HoleFiller,
         *,
-        longest: Mapping[Lane, timedelta],
         named: Collection[str],
     ) -> None:
         self._store = store
@@ -49,7 +49,6 @@ class Sweeper:
         self._rulebook = rulebook
         self._intake = intake
         self._filler = filler
-        self._longest = longest
         self._named = named
         self._stream = rulebook.stream.value
 
@@ -82,10 +81,9 @@ class Sweeper:
         return swept, [*released, *filled.entries]
 
     async def _point_again(self, now: datetime) -> int:
-        """Gives up on what is too old or has nowhere left to go, and points at what is due; returns how many pointers."""
+        """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
         steps = _Steps()
-        for lane, longest in self._longest.items():
-            await steps.do(self._outbox.expire(lane, now - longest, now), 0)
+        await steps.do(self._outbox.repair_times(now), 0)
         await steps.do(self._outbox.abandon(self._stream, self._named, now - ROLLOUT, now), 0)
         repointed = await self._outbox.repoint(self._stream, now)
         steps.raise_fault()
@@ -96,7 +94,7 @@ class Sweeper:
         journal = self._store.journal
         name = f"{PURGED}.{self._stream}"
         last = await journal.swept(name)
-        if last is not None and now - last < PURGE:
+        if last is not None and is_recent(last, now, PURGE):
             return
         await self._intake.complete(await self._store.ledger.unfinished(self._stream), now)
         await self._store.purge(now, Retention())

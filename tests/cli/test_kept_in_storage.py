@@ -18,7 +18,6 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.ledger import Arrival
 from router.domain.ports import Store
-from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.intake import Message
 from router.settings import STORAGE, Settings
@@ -103,7 +102,7 @@ async def take(store: Store, *bodies: bytes) -> None:
 
 
 def dead(*bodies: bytes) -> Seed:
-    """Messages whose deliveries all died, those to `people` of a refusal and the rest of age."""
+    """Messages whose deliveries all died, those to `people` of a refusal and the rest since nothing names where they go."""
 
     async def seed(store: Store) -> None:
         await take(store, *bodies)
@@ -111,8 +110,7 @@ def dead(*bodies: bytes) -> Seed:
             await store.outbox.settle(
                 [Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="refused") for one in claims]
             )
-        for lane in Lane:
-            await store.outbox.expire(lane, NOW, NOW)
+        await store.outbox.abandon("cwpp", [], NOW, NOW)
 
     return seed
 
@@ -127,7 +125,7 @@ def test_dead_letters_are_listed_and_shown_as_on_files(both: Both) -> None:
     both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))
     assert len(both.say("dead-letters", "list").splitlines()) == 7
     letters = json.loads(both.say("dead-letters", "list", "--format", "json"))
-    assert {letter["error"] for letter in letters} == {"refused", "too old to be sent"}
+    assert {letter["error"] for letter in letters} == {"refused", "no_destination: the policy no longer names it"}
     for letter in letters:
         both.say("dead-letters", "show", letter["id"][:12])
         both.say("dead-letters", "show", "--format", "json", letter["id"])
@@ -158,7 +156,7 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
 
     async def seed(store: Store) -> None:
         await store.outbox.add(deliveries, BEFORE)
-        await store.outbox.expire(Lane.TICKET, NOW, NOW)
+        await store.outbox.abandon("cwpp", [], NOW, NOW)
 
     both.hold(seed)
     assert (

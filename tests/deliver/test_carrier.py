@@ -12,19 +12,21 @@ from typing import cast
 import pytest
 
 from router.assembly import now
-from router.deliver import LEASE, Answers, Carrier, Sending
+from router.deliver import Answers, Carrier, Sending
 from router.deliver.carrier import BUSY, Carried
 from router.deliver.http import Http
 from router.deliver.logs import Logs
-from router.deliver.retry import PROBE
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
-from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer
+from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pause, Pointer
 from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
+from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
 from router.telemetry import Telemetry
+from tests.builders import NOW
 from tests.deliver.test_deliverer import Clock, InBatches, Scripted, sent
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
@@ -220,6 +222,21 @@ def test_a_pointer_with_nothing_to_probe_with_leaves_the_probe_to_the_next(post:
     post.clock.now += PROBE + MOMENT
     assert post.carry(carrier, stale) == []
     assert told(post.carry(carrier, other)) == [DeliveryState.SENT]
+
+
+def test_what_was_read_of_pauses_by_a_clock_ahead_is_read_again(post: Post) -> None:
+    """A clock that is set back must not make old news fresh for as long as it was ahead."""
+    kind = Scripted(sent)
+    carrier = post.carrier(kind)
+    post.owe("k0", "k1")
+    first, second = post.pointers()
+    post.clock.now += timedelta(days=400)
+    post.carry(carrier, first)
+    post.clock.now = NOW
+    paused = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + PROBE, error="401")
+    post.run(post.store.outbox.pause(paused))
+    assert post.carry(carrier, second) == []
+    assert len(kind.attempts) == 1
 
 
 def test_in_the_rows_lane_one_pointer_carries_all_that_is_due_there_in_batches(post: Post) -> None:

@@ -13,17 +13,18 @@ from typing import Any, ClassVar
 import pytest
 
 from router.assembly import now
-from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.files import append
 from router.deliver.http import Http
 from router.deliver.logs import Logs
-from router.deliver.retry import PROBE
 from router.deliver.tokens import Tokens
 from router.domain.asks import AppendLines, Conversation, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
+from router.domain.pauses import PROBE
 from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore

@@ -228,6 +228,7 @@ def test_a_resolution_that_no_transition_takes_is_told_to_both(resolve: dict[str
     assert "reports that this is over" in str(written)
     assert isinstance(result, Rejected)
     assert "SEC-7 stays open" in str(result)
+    assert result.authenticated
     assert ("Close, Reject" if open_ways is WAYS else "none") in str(result)
 
 

@@ -208,7 +208,7 @@ def test_what_is_no_name_of_a_ticket_is_not_kept() -> None:
 
 
 def test_a_data_policy_is_about_one_ticket() -> None:
-    """A 403 from a data policy fails one delivery; it does not pause the destination."""
+    """A 403 from a data policy fails one delivery; it does not pause the destination, and shows that we are let in."""
     said = {
         "message": "Operation Failed",
         "detail": "Data Policy Exception: The following fields are mandatory: Caller",
@@ -216,6 +216,9 @@ def test_a_data_policy_is_about_one_ticket() -> None:
     _, result, _ = steps(opened(), NONE, replied(403, {"error": said, "status": "failure"}))
     assert isinstance(result, Rejected)
     assert "mandatory: Caller" in str(result)
+    assert result.authenticated
+    _, proxys, _ = steps(opened(), NONE, replied(403, {"message": "Authentication is mandatory"}))
+    assert not getattr(proxys, "authenticated", False)
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,10 @@ def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int, number:
 
 
 def test_a_batch_that_is_refused_altogether_ends() -> None:
-    """Where no event can be read, each is dead, in no more than a few requests for each."""
+    """Where no event can be read, each is dead, in no more than a few requests for each; our token was taken."""
     refusal = replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": 0})
     asks, results = post(several(100), lambda ask: refusal)
-    assert [type(result) for result in results] == [Rejected] * 100
+    assert [isinstance(result, Rejected) and result.authenticated for result in results] == [True] * 100
     assert len(asks) <= 200
 
 

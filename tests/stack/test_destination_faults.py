@@ -15,7 +15,7 @@ import pytest
 from router.assembly import load_rules, now, service_over
 from router.cli import main
 from router.cli.demo.soc import Drop, Fault, LoseAnswer, Status
-from router.deliver.retry import PROBE
+from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.service import Service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -34,7 +34,7 @@ class Played(Protocol):
         self, stream: str, destination: str, due: datetime, until: datetime, limit: int
     ) -> Sequence[Claim]: ...
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int: ...
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int: ...
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]: ...
     async def next_due(self, stream: str) -> Mapping[str, NextDue]: ...
     async def backlog(self, stream: str) -> Mapping[str, Backlog]: ...
@@ -68,8 +68,8 @@ class Settle:
 
 
 @dataclass(frozen=True)
-class Expire:
-    """What is older than so many minutes is given up on."""
+class Abandon:
+    """What is older than so many minutes is given up on, since the policy names its destination no longer."""
 
     age: int
 
@@ -88,7 +88,7 @@ class Discarded:
     which: int
 
 
-type Step = Owe | Take | Settle | Expire | Redriven | Discarded
+type Step = Owe | Take | Settle | Abandon | Redriven | Discarded
 
 
 def _told(ends: bool, state: DeliveryState) -> list[Step]:
@@ -106,10 +106,10 @@ _SOME: st.SearchStrategy[list[Step]] = st.one_of(
         lambda wait, spent: [Take(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 3), st.booleans()
     ),
     st.builds(lambda times: [Take(LOST)] * times, st.sampled_from([1, 2, 5])),
-    st.builds(lambda age, which: [Expire(age), Redriven(which)], st.integers(0, 2), st.integers(0, 1)),
+    st.builds(lambda age, which: [Abandon(age), Redriven(which)], st.integers(0, 2), st.integers(0, 1)),
     st.builds(lambda which: [Redriven(which)], st.integers(0, 1)),
     st.builds(lambda one, two: [*_told(one, DeliveryState.DEAD), *_told(two, DeliveryState.SENT), Redriven(0)], *_ENDS),
-    st.builds(lambda age: [Expire(age)], st.integers(0, 5)),
+    st.builds(lambda age: [Abandon(age)], st.integers(0, 5)),
     st.builds(lambda which: [Discarded(which)], st.integers(0, 1)),
 )
 STEPS = st.lists(_SOME, min_size=4, max_size=14).map(lambda some: [step for steps in some for step in steps])
@@ -153,8 +153,8 @@ class History:
                 return [(one.delivery, one.number, one.lost, one.born, one.opening) for one in claims]
             case Settle():
                 await self._settle(step)
-            case Expire(age):
-                return await self.outbox.expire(self.lane, self.now - age * MINUTE, self.now)
+            case Abandon(age):
+                return await self.outbox.abandon("cwpp", [], self.now - age * MINUTE, self.now)
             case Redriven(which):
                 return await self._redrive(which)
             case Discarded(which):

@@ -12,8 +12,10 @@ from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
-from tests.store.acts import DAY, LEASE, claim, owe, run, settle, states
+from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
+
+HOUR = timedelta(hours=1)
 
 
 def test_a_delivery_is_owed_once_however_often_it_is_added(store: Store) -> None:
@@ -39,11 +41,11 @@ def test_deliveries_of_a_signal_go_to_a_destination_strictly_in_turn_order(store
     owe(store, UPDATE, OPENING)
     (opening,) = claim(store)
     assert opening.delivery.change is Change.OPENED
-    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
     assert claim(store) == []
-    (opening,) = claim(store, after=DAY)
+    (opening,) = claim(store, after=HOUR)
     settle(store, opening, DeliveryState.SENT, receipt=Receipt(reference="INC1", handles={"sys_id": "x"}))
-    (update,) = claim(store, after=DAY)
+    (update,) = claim(store, after=HOUR)
     assert (update.delivery.change, update.opening) == (
         Change.UPDATED,
         Receipt(reference="INC1", handles={"sys_id": "x"}),
@@ -69,7 +71,7 @@ def test_an_opening_that_was_attempted_is_resolved_even_if_it_died(store: Store)
 def test_a_resolution_is_sent_where_an_update_told_people_though_the_opening_died_untried(store: Store) -> None:
     """Any attempt after the opening counts: it may have opened a page by itself."""
     owe(store, OPENING)
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
     owe(store, UPDATE)
     settle(store, claim(store)[0], DeliveryState.SENT)
     owe(store, RESOLUTION)
@@ -83,7 +85,7 @@ def test_a_resolution_is_sent_where_an_earlier_one_never_got_through(store: Stor
     owe(store, RESOLUTION)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, a_delivery(4, opened=4))
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
     owe(store, a_delivery(5, Change.RESOLVED, opened=4))
     assert [one.delivery.turn for one in claim(store)] == [5]
 
@@ -153,26 +155,19 @@ def test_an_acknowledgement_on_record_is_never_overwritten(store: Store) -> None
     assert states(store) == {DeliveryState.SENT: 1}
 
 
-def test_what_is_too_old_or_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
-    """Both sides of the age, by lane; a destination that the policy no longer names."""
+def test_what_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
+    """Where the policy no longer names its destination, and on both sides of the age that it is given."""
     owe(store, OPENING)
-    expire = store.outbox.expire
-    assert run(expire(Lane.TICKET, NOW - timedelta(microseconds=1), NOW)) == 0
-    assert run(expire(Lane.PAGE, NOW, NOW)) == 0
-    assert run(expire(Lane.TICKET, NOW, NOW)) == 1
-    owe(store, a_delivery(key="other"))
+    assert run(store.outbox.abandon("cwpp", ["oncall"], NOW - timedelta(microseconds=1), NOW)) == 0
     assert run(store.outbox.abandon("cwpp", ["tickets"], NOW, NOW)) == 0
     assert run(store.outbox.abandon("cwpp", ["oncall"], NOW, NOW)) == 1
-    assert {letter.error.partition(":")[0] for letter in run(store.outbox.dead())} == {
-        "too old to be sent", "no_destination",
-    }  # fmt: skip
+    assert [letter.error.partition(":")[0] for letter in run(store.outbox.dead())] == ["no_destination"]
 
 
 def test_what_a_worker_has_in_hand_is_not_given_up_on(store: Store) -> None:
     """It may be sent at this moment; its worker says what becomes of it."""
     owe(store, OPENING)
     claim(store)
-    assert run(store.outbox.expire(Lane.TICKET, NOW, NOW)) == 0
     assert run(store.outbox.abandon("cwpp", [], NOW, NOW)) == 0
     assert states(store) == {DeliveryState.CLAIMED: 1}
 
@@ -202,13 +197,15 @@ def test_the_pause_of_a_destination_that_is_gone_is_forgotten(store: Store) -> N
 
 
 def test_what_is_given_up_on_keeps_its_last_trouble(store: Store) -> None:
-    """Who looks at a dead letter wants to know what was wrong, also when it died of age."""
+    """Who looks at a dead letter wants to know what was wrong, also when its destination went away."""
     owe(store, OPENING)
     (opening,) = claim(store)
-    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + DAY, "503")}
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
-    assert [letter.error for letter in run(store.outbox.dead())] == ["too old to be sent; its last trouble: 503"]
+    settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503")}
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
+    assert [letter.error for letter in run(store.outbox.dead())] == [
+        "no_destination: the policy no longer names it; its last trouble: 503"
+    ]
     assert run(store.outbox.next_due("cwpp")) == {}
 
 
@@ -249,7 +246,7 @@ def test_a_dead_resolution_is_redriven_though_a_later_opening_died_untold(store:
     owe(store, RESOLUTION)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     owe(store, a_delivery(4, opened=4))
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
     assert run(store.outbox.redrive(RESOLUTION.id, NOW)) is Redrive.OWED
     assert [one.delivery.turn for one in claim(store)] == [3]
 
@@ -270,7 +267,7 @@ def test_a_dead_letter_that_a_later_opening_overtook_is_let_go(store: Store) -> 
 def test_a_redriven_opening_is_sent_even_if_it_was_never_attempted(store: Store) -> None:
     """Somebody asked for it."""
     owe(store, OPENING, RESOLUTION)
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
     assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
     (opening,) = claim(store)
     assert opening.delivery.change is Change.OPENED
@@ -279,7 +276,7 @@ def test_a_redriven_opening_is_sent_even_if_it_was_never_attempted(store: Store)
 def test_a_discarded_dead_letter_is_gone(store: Store) -> None:
     """A person decides that it is not worth sending."""
     owe(store, OPENING)
-    run(store.outbox.expire(Lane.TICKET, NOW, NOW))
+    run(store.outbox.abandon("cwpp", [], NOW, NOW))
     assert run(store.outbox.discard(OPENING.id, NOW))
     assert not run(store.outbox.discard(OPENING.id, NOW))
     assert list(run(store.outbox.dead())) == []
@@ -406,8 +403,8 @@ def test_what_waits_for_an_earlier_turn_is_not_next_due(store: Store) -> None:
     owe(store, OPENING, UPDATE)
     (opening,) = claim(store)
     assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None)}
-    settle(store, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + DAY, "503")}
+    settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503")}
 
 
 def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqliteStore) -> None:

@@ -38,7 +38,7 @@ async def ask() -> list[object]:
         outbox.claim_at(shard, NOW, NOW, 1),
         outbox.put_off(one, NOW),
         outbox.settle([Settlement(delivery=OPENING, state=DeliveryState.SENT, at=NOW)]),
-        outbox.expire(Lane.TICKET, NOW, NOW),
+        outbox.repair_times(NOW),
         outbox.abandon("cwpp", [], NOW, NOW),
         outbox.repoint("cwpp", NOW),
         outbox.counts("cwpp"),

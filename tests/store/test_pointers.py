@@ -124,9 +124,9 @@ def refuse(store: AzureStore, pointer: Pointer) -> None:
     settle(store, follow(store, pointer)[0], DeliveryState.DEAD, error="400")
 
 
-def let_expire(store: AzureStore, pointer: Pointer) -> None:
-    """Nobody sends it in time."""
-    assert run(store.outbox.expire(Lane.TICKET, NOW - DAY, NOW)) == 1
+def abandon(store: AzureStore, pointer: Pointer) -> None:
+    """The policy names its destination no longer."""
+    assert run(store.outbox.abandon("cwpp", [], NOW - DAY, NOW)) == 1
 
 
 def kill(store: AzureStore, pointer: Pointer) -> None:
@@ -135,7 +135,7 @@ def kill(store: AzureStore, pointer: Pointer) -> None:
         follow(store, pointer, after=time * LEASE)
 
 
-@pytest.mark.parametrize("end", [refuse, let_expire, kill])
+@pytest.mark.parametrize("end", [refuse, abandon, kill])
 def test_what_waits_behind_a_dead_letter_is_pointed_at(
     azure: AzureStore, end: Callable[[AzureStore, Pointer], None]
 ) -> None:
@@ -345,7 +345,7 @@ def test_rows_behind_one_that_is_tried_again_later_wait_for_its_pointer(azure: A
     owe(azure, a_delivery(lane=Lane.ROWS))
     (pointer,) = taken(azure, Lane.ROWS)
     (opening,) = follow(azure, pointer)
-    settle(azure, opening, DeliveryState.OWED, due=NOW + DAY, error="503")
+    settle(azure, opening, DeliveryState.OWED, due=NOW + timedelta(hours=1), error="503")
     owe(azure, a_delivery(2, Change.RESOLVED, lane=Lane.ROWS))
     (late,) = taken(azure, Lane.ROWS)
     assert (follow(azure, late), run(azure.outbox.queue("cwpp", Lane.ROWS).length())) == ([], 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,7 +33,7 @@ from router.store.azure_storage.outbox.turns import (
     skipped,
     unsaid,
 )
-from router.store.endings import DEADLY, TOO_OLD
+from router.store.endings import DEADLY, NOWHERE
 from router.store.sqlite import SqliteStore
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
@@ -76,9 +76,9 @@ class PureOutbox:
                 self._move(settled(stage, one))
                 self._told[stage.id] = (delivery, one.receipt or receipt)
 
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         old = [one for one in self._stages.values() if is_free(one, now) and one.born <= born_before]
-        self._move(*(given_up(one, now, TOO_OLD) for one in old))
+        self._move(*(given_up(one, now, NOWHERE) for one in old))
         return len(old)
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from router.assembly import now
 from router.cli.demo.soc.endpoint import Endpoint, served
 from router.cli.demo.soc.faults import Drop, Fault, LoseAnswer, Status
-from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Delivery, Receipt
 from router.domain.ports import DestinationKind
 from router.domain.rulebook import Lane

@@ -16,13 +16,14 @@ from typing import NamedTuple, NoReturn
 from hypothesis import strategies as st
 
 from router.assembly import now
-from router.deliver import LEASE, Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.decisions import Change
 from router.domain.deliveries import DeadLetter, DeliveryState
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Delivery
 from router.domain.ports import DestinationKind
 from router.domain.rulebook import Lane

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from router.domain.clocks import latest
 from router.domain.decisions import Change
 from router.domain.deliveries import (
     SUSPECT,
@@ -23,8 +24,9 @@ from router.domain.deliveries import (
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.codec import decode, encode
-from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE, TOO_OLD
+from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE
 from router.store.sqlite.connection import Connection
+from router.store.sqlite.repairs import died_of_age_after, set_right
 from router.store.sqlite.schema import instant, micros
 
 _DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, d.trace, p.body"
@@ -156,9 +158,14 @@ class SqliteOutbox:
                 ],
             )
 
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
-        """Gives up on deliveries of a lane that are older than that; returns how many."""
-        return self._give_up("lane=? AND born<=?", (lane.value, micros(born_before)), TOO_OLD, now)
+    async def repair_times(self, now: datetime) -> int:
+        """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries."""
+        with self._connection.writing() as db:
+            count = set_right(db, now)
+            letters = died_of_age_after(db, latest(now))
+            for id in letters:
+                await self.redrive(id, now)
+        return count + len(letters)
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
@@ -218,7 +225,8 @@ class SqliteOutbox:
         with self._connection.writing() as db:
             db.execute(
                 "INSERT INTO pauses (stream, destination, since, probe, error) VALUES (?,?,?,?,?) "
-                "ON CONFLICT (stream, destination) DO UPDATE SET probe=excluded.probe, error=excluded.error",
+                "ON CONFLICT (stream, destination) DO UPDATE SET "
+                "since=min(since, excluded.since), probe=excluded.probe, error=excluded.error",
                 (pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error),
             )
 

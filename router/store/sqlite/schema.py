@@ -44,6 +44,8 @@ CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE
 CREATE INDEX IF NOT EXISTS updates ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'updated';
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
+CREATE TABLE IF NOT EXISTS births (id TEXT PRIMARY KEY, born INTEGER NOT NULL) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS record (
     key TEXT PRIMARY KEY, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BLOB NOT NULL
 );

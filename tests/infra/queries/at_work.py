@@ -13,11 +13,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-from router.deliver import LEASE, LONGEST, Answers, Carrier, Sending
+from router.deliver import Answers, Carrier, Sending
 from router.domain.asks import Conversation, Result
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, Pause, Pointer
 from router.domain.journal import Partition
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Deduplication, Queue, QueuedStore
 from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
@@ -115,7 +116,6 @@ class AtWork:
                     book,
                     intakes[stream],
                     HoleFiller(self.hubs[stream], self._store.journal, takings[stream]),
-                    longest=LONGEST,
                     named=list(book.destinations),
                 )
                 for stream, book in books.items()

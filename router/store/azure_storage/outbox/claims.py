@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState
 from router.domain.errors import StoreError
+from router.domain.lanes import LEASE
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
 from router.store.azure_storage.outbox.in_hand import InHand
@@ -28,6 +29,7 @@ from router.store.azure_storage.outbox.turns import (
     is_deadly,
     is_ripe,
     losses_of,
+    set_right,
     skipped,
     unsaid,
     untold,
@@ -67,7 +69,7 @@ class Claims:
         """Claims one delivery where it is due and its turn has come."""
         for _ in range(TRIES):
             ripe = await self._find_first(place, due)
-            if ripe is None or ripe.stage.turn != place.turn or not is_ripe(ripe.stage, due):
+            if ripe is None or ripe.stage.turn != place.turn or not is_ripe(ripe.stage, due, _lease(due, until)):
                 return []
             if is_deadly(ripe.stage):
                 await self._give_up([ripe], due)
@@ -81,11 +83,11 @@ class Claims:
         """Claims up to `limit` deliveries that are due, in order of due; a suspect only where there is nothing else."""
         claims: list[Claim] = []
         aside: list[Turn] = []
-        async with aclosing(self._due(shards, due, min(max(limit, _LEAST), _MOST))) as handfuls:
+        async with aclosing(self._due(shards, due, until, min(max(limit, _LEAST), _MOST))) as handfuls:
             async for places in handfuls:
                 looked_at = await asyncio.gather(*(self._find_first(place, due) for place in places))
                 firsts = [one for one in looked_at if one is not None]
-                ripe = [one for one in firsts if is_ripe(one.stage, due)]
+                ripe = [one for one in firsts if is_ripe(one.stage, due, _lease(due, until))]
                 await self._look_again(firsts, due)
                 aside += [one for one in ripe if losses_of(one.stage) >= SUSPECT]
                 safe = [one for one in ripe if losses_of(one.stage) < SUSPECT]
@@ -101,11 +103,13 @@ class Claims:
         suspects = [one for one in aside if not is_deadly(one.stage)]
         return await self._claim(suspects[: min(limit, 1)], due, until)
 
-    async def _due(self, shards: Sequence[Shard], due: datetime, most: int) -> AsyncGenerator[list[Place]]:
+    async def _due(
+        self, shards: Sequence[Shard], due: datetime, until: datetime, most: int
+    ) -> AsyncGenerator[list[Place]]:
         """One delivery of each signal that has some due, a handful at a time, in order of due within each shard."""
         seen: set[tuple[Shard, str]] = set()
         handful: list[Place] = []
-        async for place in self._deliveries.due(shards, due, due):
+        async for place in self._deliveries.due(shards, due, due, _lease(due, until)):
             if (place.shard, place.signal) in seen:
                 continue
             seen.add((place.shard, place.signal))
@@ -157,7 +161,9 @@ class Claims:
 
     async def _claim(self, ripe: Sequence[Turn], due: datetime, until: datetime) -> list[Claim]:
         """Claims for those that nobody else claimed meanwhile."""
-        stages = await self._deliveries.move([Move(one.stage, claimed(one.stage, until, uuid4().hex)) for one in ripe])
+        stages = await self._deliveries.move(
+            [Move(one.stage, claimed(set_right(one.stage, due), until, uuid4().hex)) for one in ripe]
+        )
         won = [(stage, one.signal) for one, stage in zip(ripe, stages, strict=True) if stage is not None]
         for stage, _ in won:
             self._in_hand.take(stage, due)
@@ -180,6 +186,11 @@ class Claims:
             self._deliveries.delivery(stage, row), self._deliveries.opening_receipt(stage, row)
         )
         return Claim(delivery=delivery, number=stage.attempts, born=stage.born, opening=opening, lost=stage.lost)
+
+
+def _lease(due: datetime, until: datetime) -> timedelta:
+    """How long a claim is one worker's alone; no worker has a much longer one, since all have the same settings."""
+    return max(until - due, *LEASE.values())
 
 
 def _is_for_later(one: Stage, at: datetime) -> bool:

@@ -6,9 +6,10 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from router.domain.clocks import latest
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Delivery, Receipt
@@ -151,9 +152,14 @@ class Deliveries:
         found = await asyncio.gather(*map(self.next_open, places.values()))
         return [one for one in found if one is not None]
 
-    async def due(self, shards: Sequence[Shard], last: datetime, now: datetime) -> AsyncGenerator[Place]:
-        """The places of deliveries that fell due until an instant and that nobody has claimed now, in order of due."""
-        free = f"lease le '{sorting(now)}'"
+    async def due(
+        self, shards: Sequence[Shard], last: datetime, now: datetime, lease: timedelta
+    ) -> AsyncGenerator[Place]:
+        """The places of deliveries that fell due until an instant and that nobody has claimed now, in order of due.
+
+        Nobody has a claim that ends later than one can which is for so long a lease.
+        """
+        free = f"lease le '{sorting(now)}' or lease gt '{sorting(latest(now, lease))}'"
         if len(shards) == 1:
             async for _, place in self.index(shards[0], Kind.DUE, last, free):
                 yield place
@@ -187,10 +193,15 @@ class Deliveries:
         )
 
     async def index(
-        self, shard: Shard, index: Kind, last: datetime | None = None, where: str | None = None
+        self,
+        shard: Shard,
+        index: Kind,
+        last: datetime | None = None,
+        where: str | None = None,
+        after: datetime | None = None,
     ) -> AsyncIterator[tuple[datetime, Place]]:
-        """The instants and places that an index names, in order."""
-        rows = self._table.rows(shard.partition, *span_of(index, last), where=where, select=("RowKey",))
+        """The instants and places that an index names, in order; as far as they come after an instant."""
+        rows = self._table.rows(shard.partition, *span_of(index, last, after), where=where, select=("RowKey",))
         async for row in rows:
             yield indexed(shard, row["RowKey"])
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.domain.clocks import latest
 from router.domain.deliveries import (
     Backlog,
     Claim,
@@ -109,9 +110,13 @@ class AzureOutbox:
         """Writes down what became of claims, each by itself, and points at what is owed again or comes next."""
         await self._settling.settle(settlements)
 
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
-        """Gives up on deliveries of a lane that are older than that; returns how many."""
-        return await self._sweeping.expire(lane, born_before, now)
+    async def repair_times(self, now: datetime) -> int:
+        """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries."""
+        count = await self._sweeping.repair_times(now)
+        letters = await self._sweeping.died_of_age_after(latest(now))
+        for id in letters:
+            await self._dead_letters.redrive(id, now)
+        return count + len(letters)
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""

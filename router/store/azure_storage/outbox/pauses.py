@@ -23,8 +23,10 @@ class Pauses:
         told = {**_keys(pause.stream, pause.destination), "probe": sorting(pause.probe), "error": pause.error}
         written = await self._table.write([(Step("create", {**told, "since": sorting(pause.since)}),)])
         if written == [None]:
-            # It is paused already; if somebody has just resumed it, they know better.
-            await self._table.write([(Step("merge", told),)])
+            # It is paused already, since earlier if a clock is right; if somebody has just resumed it, they know better.
+            known = await self._table.find(told["PartitionKey"], told["RowKey"], ("since",))
+            since = min(sorting(pause.since), known["since"]) if known is not None else sorting(pause.since)
+            await self._table.write([(Step("merge", {**told, "since": since}),)])
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""

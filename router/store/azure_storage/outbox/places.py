@@ -96,9 +96,10 @@ def indexed(shard: Shard, row: str) -> tuple[datetime, Place]:
     return instant(digits), Place(shard, signal, int(turn))
 
 
-def span_of(kind: Kind, last: datetime | None = None) -> tuple[str, str]:
-    """The range of the rows of a kind, or of those whose instant is at most that."""
-    return f"{kind}{_FIRST}", f"{kind}{_FIRST}{sorting(last)}{_BEYOND}" if last is not None else f"{kind}{_BEYOND}"
+def span_of(kind: Kind, last: datetime | None = None, after: datetime | None = None) -> tuple[str, str]:
+    """The range of the rows of a kind, or of those whose instant is at most that, and later than another."""
+    low = f"{kind}{_FIRST}{sorting(after)}{_BEYOND}" if after is not None else f"{kind}{_FIRST}"
+    return low, f"{kind}{_FIRST}{sorting(last)}{_BEYOND}" if last is not None else f"{kind}{_BEYOND}"
 
 
 def span_of_signal(signal: str) -> tuple[str, str]:

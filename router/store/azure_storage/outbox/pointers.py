@@ -105,7 +105,9 @@ class Pointers:
     async def point_soon(self, shard: Shard) -> None:
         """Points at a shard in the rows lane a little later, unless this process has a pointer there on its way already."""
         now = self._clock()
-        if now >= self._soon.get(shard, now):
+        soon = self._soon.get(shard, now)
+        # A clock that was set back must not keep it waiting.
+        if now >= soon or soon > now + SOON:
             await self.queue(shard.stream, Lane.ROWS).send(text_to_all(shard), seconds(SOON))
             self._soon[shard] = now + SOON
 

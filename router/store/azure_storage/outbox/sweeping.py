@@ -7,14 +7,17 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
+from router.domain.clocks import latest
+from router.domain.lanes import LEASE, LONGEST, LONGEST_WAIT
+from router.domain.pauses import is_probe_due
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
 from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, text_to, text_to_all
 from router.store.azure_storage.outbox.pointers import LANES, Pointers
 from router.store.azure_storage.outbox.registry import Known, Registry
-from router.store.azure_storage.outbox.turns import given_up, is_free
-from router.store.endings import NOWHERE, TOO_OLD
+from router.store.azure_storage.outbox.turns import given_up, is_free, set_right
+from router.store.endings import NOWHERE
 
 GRACE = timedelta(seconds=30)
 """How long after a delivery fell due its own pointer is waited for."""
@@ -42,11 +45,33 @@ class Sweeping:
         self._pauses = pauses
         self._full = full
 
-    async def expire(self, lane: Lane, born_before: datetime, now: datetime) -> int:
-        """Gives up on deliveries of a lane that are older than that; returns how many."""
-        known = [one for one in await self._registry.in_lanes() if one.lane is lane]
-        places = await self._places(known, Kind.BORN, born_before, f"lane eq '{lane}'")
-        return await self._give_up(places, TOO_OLD, now)
+    async def repair_times(self, now: datetime) -> int:
+        """Owes at once what only a wrong clock can have put off; returns how many deliveries.
+
+        Looks at those that were owed at an instant that is not possible, and at those that are put off for longer than any
+        is. What such a clock put off for less is due when a pointer comes to it, in the rows lane when its instant does.
+        """
+        known = await self._registry.all()
+        shards = [(shard, LONGEST_WAIT[one.lane]) for one in known for shard in one.shards]
+        found = await asyncio.gather(*(self._impossible(*one, now) for one in shards))
+        stages = await self._deliveries.find_all({place for some in found for place in some})
+        wrong = [(one, right) for one in stages if one.is_open and (right := set_right(one, now)) != one]
+        moved = await self._deliveries.move([Move(one, right) for one, right in wrong])
+        owed = [one for one in moved if one is not None]
+        await self._pointers.point(owed, now)
+        return len(owed)
+
+    async def _impossible(self, shard: Shard, wait: timedelta, now: datetime) -> list[Place]:
+        born = self._listed(shard, Kind.BORN, after=latest(now))
+        due = self._listed(shard, Kind.DUE, after=latest(now, wait))
+        return [place for some in await asyncio.gather(born, due) for place in some]
+
+    async def died_of_age_after(self, instant: datetime) -> list[str]:
+        """The ids of the dead letters that died after an instant, as old as they might grow or older."""
+        shards = [shard for one in await self._registry.all() for shard in one.shards]
+        found = await asyncio.gather(*(self._listed(shard, Kind.DEAD, after=instant) for shard in shards))
+        stages = await self._deliveries.find_all(place for some in found for place in some)
+        return [one.id for one in stages if one.settled is not None and one.settled - one.born >= LONGEST[one.lane]]
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
@@ -55,15 +80,15 @@ class Sweeping:
         known = [one for one in await self._registry.all(stream) if one.destination not in named]
         return await self._give_up(await self._places(known, Kind.BORN, born_before), NOWHERE, now)
 
-    async def _places(
-        self, known: Iterable[Known], index: Kind, last: datetime | None = None, where: str | None = None
-    ) -> list[Place]:
+    async def _places(self, known: Iterable[Known], index: Kind, last: datetime) -> list[Place]:
         shards = [shard for one in known for shard in one.shards]
-        found = await asyncio.gather(*(self._listed(shard, index, last, where) for shard in shards))
+        found = await asyncio.gather(*(self._listed(shard, index, last) for shard in shards))
         return [place for some in found for place in some]
 
-    async def _listed(self, shard: Shard, index: Kind, last: datetime | None, where: str | None) -> list[Place]:
-        return [place async for _, place in self._deliveries.index(shard, index, last, where)]
+    async def _listed(
+        self, shard: Shard, index: Kind, last: datetime | None = None, after: datetime | None = None
+    ) -> list[Place]:
+        return [place async for _, place in self._deliveries.index(shard, index, last, after=after)]
 
     async def _give_up(self, places: Sequence[Place], ending: str, now: datetime) -> int:
         """Gives up on those that nobody has; what is claimed just now is left to its worker."""
@@ -89,7 +114,8 @@ class Sweeping:
             return rescued
         # Either kind of pointer leads to whatever lies there, also to what is left of another lane.
         known = [one for one in await self._registry.all(stream) if one.lane is lane]
-        paused = [pause.destination for pause in (await self._pauses.all(stream)).values() if now < pause.probe + GRACE]
+        pauses = (await self._pauses.all(stream)).values()
+        paused = [pause.destination for pause in pauses if not is_probe_due(pause, now - GRACE)]
         # What a paused destination is owed is pointed at when its probe is due: until then pointers there are let go.
         shards = [shard for one in known if one.destination not in paused for shard in one.shards]
         texts = await asyncio.gather(*(self._neglected(shard, lane, now) for shard in shards))
@@ -99,7 +125,7 @@ class Sweeping:
         """The pointers to what has been due in a shard for a while: to the first turn of each signal, or to the shard."""
         firsts: dict[str, Place] = {}
         looked_at = 0
-        async with aclosing(self._deliveries.due([shard], now - GRACE, now)) as due:
+        async with aclosing(self._deliveries.due([shard], now - GRACE, now, max(LEASE.values()))) as due:
             async for place in due:
                 if lane is Lane.ROWS:
                     return [text_to_all(shard)]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
+from router.domain.lanes import LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.endings import DISCARDED, ended
@@ -23,14 +25,29 @@ def first_open(signal: Iterable[Stage]) -> Stage | None:
     return min((one for one in signal if one.is_open), key=lambda one: one.turn, default=None)
 
 
-def is_free(one: Stage, at: datetime) -> bool:
-    """Whether a delivery is open, and no worker has it in hand."""
-    return one.is_open and (one.lease is None or one.lease <= at)
+def is_free(one: Stage, at: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
+    """Whether a delivery is open, and no worker has it in hand; a claim may be for so long a lease."""
+    return one.is_open and (one.lease is None or one.lease <= at or not is_possible(one.lease, at, lease))
 
 
-def is_ripe(one: Stage, at: datetime) -> bool:
+def is_ripe(one: Stage, at: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
     """Whether a delivery whose turn it is may be claimed."""
-    return is_free(one, at) and one.due <= at
+    return is_free(one, at, lease) and (one.due <= at or is_put_off(one, at))
+
+
+def is_put_off(one: Stage, at: datetime) -> bool:
+    """Whether a clock that was wrong put a delivery off, or further than anything is put off."""
+    return not (is_possible(one.settled or one.born, at) and is_possible(one.due, at, LONGEST_WAIT[one.lane]))
+
+
+def set_right(one: Stage, at: datetime) -> Stage:
+    """A delivery without instants that only a clock that was wrong can have set."""
+    return replace(
+        one,
+        born=one.born if is_possible(one.born, at) else at,
+        settled=one.settled if one.settled is None or is_possible(one.settled, at) else at,
+        due=at if is_put_off(one, at) else one.due,
+    )
 
 
 def losses_of(one: Stage) -> int:
