@@ -41,17 +41,17 @@ def fold(
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say.
     """
+    seen = sighting.seen_at(now)
+    if row is not None:
+        # What a wrong clock or a wrong message told once must not make all that follows look old.
+        row = replace(row, seen=row.seen.without_impossible(now))
     named = alerts_named_in(sighting.signal)
     state = _state_after(sighting, named, row)
     is_replay = on_record not in (None, Outcome.QUARANTINED)
-    if (is_replay and (row is None or state != row.state)) or (
-        row is not None and sighting.seen.is_older_than(row.seen)
-    ):
+    if (is_replay and (row is None or state != row.state)) or (row is not None and seen.is_older_than(row.seen)):
         return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
     if row is not None and state == row.state and row.outcome in SETTLED:
-        return Fold(
-            entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(sighting.seen, row.seen))
-        )
+        return Fold(entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen)))
     number = row.turn + 1 if row is not None else 1
     decision, targets = _with_targets(decide(sighting.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
@@ -65,7 +65,7 @@ def fold(
         signal = sighting.signal
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, number, _new_first(named, row))
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
-    return Fold(entry=entry, row=_next_row(sighting, state, row, decision, turn, now))
+    return Fold(entry=entry, row=_next_row(sighting, seen, state, row, decision, turn, now))
 
 
 def _state_after(sighting: Sighting, named: Sequence[str], row: Row | None) -> State:
@@ -137,7 +137,9 @@ def _notice(
     return next((change for change in (Change.OPENED, Change.UPDATED) if change in changes), None)
 
 
-def _next_row(sighting: Sighting, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime) -> Row:
+def _next_row(
+    sighting: Sighting, seen: Seen, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime
+) -> Row:
     told = [target for target in turn.targets if target.change is not Change.RESOLVED]
     opened = {target.destination: target.opened for target in told}
     held = None
@@ -155,7 +157,7 @@ def _next_row(sighting: Sighting, state: State, row: Row | None, decision: Decis
         key=sighting.key,
         stream=sighting.signal.stream.value,
         state=state,
-        seen=_later(sighting.seen, row.seen) if row is not None else sighting.seen,
+        seen=_later(seen, row.seen) if row is not None else seen,
         turn=turn.number,
         outcome=decision.outcome,
         open={} if resolved else {**before, **opened},

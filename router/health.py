@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import Board
@@ -127,7 +128,7 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
     problems += [
         f"{stream} {name}: refuses our credentials since {_written(one.since)}" for name, one in pauses.items()
     ]
-    if swept is None or now - swept > STALE:
+    if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:

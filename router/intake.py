@@ -54,7 +54,7 @@ class Intake:
         readings = [reading for message in messages for reading in self._reader.read(message)]
         with self._store.atomically():
             entries = await self._keep([reading for reading in readings if isinstance(reading, Unread)], now)
-            for wave in _waves([reading for reading in readings if isinstance(reading, Sighting)]):
+            for wave in _waves([reading for reading in readings if isinstance(reading, Sighting)], now):
                 entries |= await self._advance(wave, now)
         return [entries[reading.arrival.key] for reading in readings]
 
@@ -159,12 +159,12 @@ class Intake:
         return [s.value for s in streams if (book := self._rulebooks.get(s)) is not None and book.record is not None]
 
 
-def _waves(sightings: Sequence[Sighting]) -> Iterator[dict[str, Sighting]]:
+def _waves(sightings: Sequence[Sighting], now: datetime) -> Iterator[dict[str, Sighting]]:
     """Sightings in waves of at most one for each signal, those of one signal in the order of time."""
     by_signal: dict[str, list[Sighting]] = {}
     for sighting in sightings:
         by_signal.setdefault(sighting.key, []).append(sighting)
-    queues = {key: iter(in_time_order(group)) for key, group in by_signal.items()}
+    queues = {key: iter(in_time_order(group, now)) for key, group in by_signal.items()}
     while queues:
         wave = {key: first for key, queue in queues.items() if (first := next(queue, None)) is not None}
         queues = {key: queues[key] for key in wave}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Signal
-
-AHEAD = timedelta(days=1)
-"""How far a message's own time may run ahead of the hub's clock; one further ahead would make all that follows look old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +26,14 @@ class Sighting:
         """The signal key."""
         return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
 
-    @property
-    def seen(self) -> Seen:
-        """When the state that the message tells of held; a time well after the message itself came in tells nothing."""
+    def seen_at(self, now: datetime) -> Seen:
+        """When the state that the message tells of held; a time well after the message itself came in tells nothing.
+
+        A message from a hub came in by the hub's own clock, and any other one now.
+        """
         deleted = isinstance(self.signal, Finding) and self.signal.deleted
-        changed, enqueued = self.signal.changed, self.arrival.enqueued
-        if changed is not None and enqueued is not None and changed > enqueued + AHEAD:
-            changed = None
-        return Seen(changed, self.arrival, deleted)
+        came_in = self.arrival.enqueued if self.arrival.enqueued is not None else now
+        return Seen(self.signal.changed, self.arrival, deleted).without_impossible(came_in)
 
     @property
     def state(self) -> State:
@@ -51,14 +48,14 @@ class Sighting:
         )
 
 
-def in_time_order(sightings: Sequence[Sighting]) -> list[Sighting]:
+def in_time_order(sightings: Sequence[Sighting], now: datetime) -> list[Sighting]:
     """Sightings of one signal in the order in which their states held.
 
     They are put in order of arrival first; those from files come in that order. Between those whose own times tell
     nothing, Deletes and messages without one, the others are put in the order of their own times.
     """
     arrived = sorted(sightings, key=_arrival_order)
-    return [one for stretch in _stretches(arrived) for one in _by_own_time(stretch)]
+    return [one for stretch in _stretches(arrived, now) for one in _by_own_time(stretch)]
 
 
 def _arrival_order(sighting: Sighting) -> tuple[float, int]:
@@ -66,10 +63,11 @@ def _arrival_order(sighting: Sighting) -> tuple[float, int]:
     return (arrival.enqueued.timestamp(), arrival.place) if arrival.enqueued is not None else (0.0, 0)
 
 
-def _stretches(arrived: Sequence[Sighting]) -> Iterator[list[Sighting]]:
+def _stretches(arrived: Sequence[Sighting], now: datetime) -> Iterator[list[Sighting]]:
     stretch: list[Sighting] = []
     for sighting in arrived:
-        if sighting.seen.deleted or sighting.seen.changed is None:
+        seen = sighting.seen_at(now)
+        if seen.deleted or seen.changed is None:
             yield stretch
             yield [sighting]
             stretch = []

@@ -135,6 +135,12 @@ def test_sweeps_that_do_not_end_are_a_problem(store: SqliteStore) -> None:
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
 
 
+def test_a_sweep_that_ended_in_the_future_is_a_problem(store: SqliteStore) -> None:
+    """A clock was wrong, and nobody has swept since it is right."""
+    run(store.journal.sweep_ended("cwpp", NOW + 2 * STALE))
+    assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
+
+
 def test_a_stream_that_was_never_swept_is_a_problem(tmp_path: Path) -> None:
     """A router that has just been set up says so until its first sweep."""
     store = SqliteStore(tmp_path)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from router.domain.clocks import is_plausible
 from router.domain.decisions import Change, Outcome
 from router.domain.notices import Delivery, Notice, RecordEntry
 from router.domain.rulebook import Lane
@@ -77,6 +78,14 @@ class Seen(NamedTuple):
         ):
             return self.changed < other.changed
         return self.arrival.is_before(other.arrival)
+
+    def without_impossible(self, now: datetime) -> Seen:
+        """The same without times that run ahead of a clock: nothing that is told later could ever be later than those."""
+        enqueued, arrival = self.arrival.enqueued, self.arrival
+        if enqueued is not None and not is_plausible(enqueued, now):
+            arrival = replace(arrival, enqueued=None)
+        changed = self.changed if self.changed is not None and is_plausible(self.changed, now) else None
+        return self._replace(changed=changed, arrival=arrival)
 
 
 @dataclass(frozen=True, slots=True)

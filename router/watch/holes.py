@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
+from router.domain.clocks import is_recent
 from router.domain.errors import HubError
 from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
 from router.domain.notices import RecordEntry
@@ -102,7 +103,7 @@ class HoleFiller:
         while first <= last and budget > 0:
             events = await self._hub.read(partition, Span(first, last), min(READ, budget))
             wanted = [event for event in events if any(hole.first <= event.sequence <= hole.last for hole in holes)]
-            ripe = [event for event in wanted if event.enqueued <= now - self._grace]
+            ripe = [event for event in wanted if self._is_past(event.enqueued, now)]
             for some in batched(ripe, AT_A_TIME, strict=False):
                 filled.entries += await self._taking.take(partition, some, now)
             numbers = [event.sequence for event in events]
@@ -153,7 +154,11 @@ class HoleFiller:
             await self._journal.forget(progress.era, settled)
 
     def _is_old(self, taken: Taken, now: datetime) -> bool:
-        return taken.at <= now - self._grace
+        return self._is_past(taken.at, now)
+
+    def _is_past(self, instant: datetime, now: datetime) -> bool:
+        """Whether an instant is longer ago than the grace period, or none that a clock can have shown."""
+        return not is_recent(instant, now, self._grace)
 
 
 def near(holes: Sequence[Span]) -> list[list[Span]]:

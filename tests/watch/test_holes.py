@@ -116,6 +116,27 @@ def test_a_reader_at_work_is_not_overtaken(watch: Watch) -> None:
     assert taken(watch.sweep(shelf, NOW + GRACE)) == [f"cwpp:0:1:{n}" for n in range(4, 10)]
 
 
+WRONG = NOW + timedelta(days=400)
+
+
+def test_what_was_taken_in_by_a_wrong_clock_hides_no_hole(watch: Watch) -> None:
+    """It is not taken in just now for ever: what is missing before it is found, and so is what comes after it."""
+    shelf = Shelf()
+    events = shelf.publish(6)
+    watch.take(events[:2], at=WRONG)
+    watch.take(events[4:5], at=WRONG)
+    assert taken(watch.sweep(shelf)) == [f"cwpp:0:1:{n}" for n in (2, 3, 5)]
+    assert watch.sweep(shelf).lag == {"0": 0}
+
+
+def test_an_event_that_its_hub_dates_in_the_future_is_taken_in(watch: Watch) -> None:
+    """Nobody waits for that date."""
+    shelf = Shelf()
+    watch.take(shelf.publish(1))
+    shelf.publish(1, at=WRONG)
+    assert taken(watch.sweep(shelf)) == ["cwpp:0:1:1"]
+
+
 def test_a_first_start_raises_no_alarm_and_skips_nothing(watch: Watch) -> None:
     """What the hub held before the first start is taken in; what it had forgotten by then is nobody's loss."""
     shelf = Shelf(partitions=2)
