@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
@@ -144,18 +145,19 @@ def test_an_answer_without_end_ends() -> None:
 
 
 class _Issuing:
-    """An identity whose tokens are counted; each lives an hour, and none is given where there is trouble."""
+    """An identity whose tokens are counted; each lives so many seconds, and none is given where there is trouble."""
 
-    def __init__(self, trouble: Exception | None = None) -> None:
+    def __init__(self, trouble: Exception | None = None, lives: int = 3600) -> None:
         self.trouble = trouble
+        self.lives = lives
         self.asked = 0
 
     async def get_token(self, *scopes: str) -> AccessToken:
-        assert scopes == ("https://monitor.azure.com//.default",)
+        assert scopes == ("https://monitor.azure.com/.default",)
         self.asked += 1
         if self.trouble is not None:
             raise self.trouble
-        return AccessToken(f"token-{self.asked}", int(NOW.timestamp()) + 3600)
+        return AccessToken(f"token-{self.asked}", int(time.time()) + self.lives)
 
     async def close(self) -> None:
         pass
@@ -182,19 +184,18 @@ def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_ove
     """Not for each call; and one that was taken back is not held on to."""
 
     async def go() -> None:
-        issuing, now = _Issuing(), NOW
+        issuing = _Issuing()
         async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
-            logs = Logs(http, lambda _: issuing, lambda: now)  # type: ignore[arg-type,return-value]
+            logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]
             ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
             await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
             assert issuing.asked == 1
             endpoint.status = 401
             with pytest.raises(Unauthorized):
                 await logs.upload(ask)
-            endpoint.status = 204
+            endpoint.status, issuing.lives = 204, 60
             await logs.upload(ask)
             assert issuing.asked == 2
-            now += timedelta(minutes=55)
             await logs.upload(ask)
             assert issuing.asked == 3
             assert b"Bearer token-3" in endpoint.requests[-1]
