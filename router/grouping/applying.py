@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
 from router.domain.keys import group_key
@@ -33,7 +34,7 @@ from router.grouping.likeness import (
     whose_of,
     words_of,
 )
-from router.grouping.limits import SKEW, Audience, audience_of, has_room, has_room_beyond, opening_of, recent
+from router.grouping.limits import Audience, audience_of, has_room, has_room_beyond, opening_of, recent
 from router.grouping.telling import (
     change_of,
     delivery_of,
@@ -169,7 +170,9 @@ class _Gathering:
     def _in(self, slot: str, window: timedelta) -> Iterator[str]:
         """The group of a slot, unless its time is over, or was written down by a clock that was wrong."""
         found = self.slots.get(slot) or self.known.slots.get(slot)
-        if found is not None and self.now < found.until <= self.now + window + SKEW and self._find_group(found.group):
+        if found is None or self._find_group(found.group) is None:
+            return
+        if self.now < found.until and is_possible(found.until, self.now, window):
             yield found.group
 
     def _opened(self, step: Step, taking: Sequence[str]) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
+from router.domain.clocks import is_possible
 from router.domain.groups import Opening
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane, Limit
 from router.grouping.gravity import gravity_of
-
-SKEW = timedelta(minutes=1)
-"""How far the clocks of two workers may be apart. What is written down for later than that was written by a wrong clock."""
 
 
 class Audience(NamedTuple):
@@ -33,7 +31,7 @@ def audience_of(notice: Notice, lane: Lane) -> Audience:
 
 def recent(openings: Iterable[Opening], limit: Limit, now: datetime) -> tuple[Opening, ...]:
     """The openings that count now: those of the window; one in the future counts for nothing."""
-    return tuple(one for one in openings if now - limit.window < one.at <= now + SKEW)
+    return tuple(one for one in openings if now - limit.window < one.at and is_possible(one.at, now))
 
 
 def has_room(openings: Iterable[Opening], audience: Audience, limit: Limit) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from router.domain.clocks import is_recent
 from router.domain.ports import Journal
 from router.domain.signals import Stream
 from router.intake import Intake
@@ -22,7 +23,7 @@ async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime)
     """
     name = f"{SILENT}.{stream}"
     last = await journal.swept(name)
-    if last is None or abs(now - last) >= DAY:
+    if last is None or not is_recent(last, now, DAY):
         await intake.find_silent(stream, now)
         await journal.sweep_ended(name, now)
     return await intake.admit_waiting(stream, now)
