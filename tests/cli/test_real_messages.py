@@ -21,9 +21,17 @@ pytestmark = [
 ]
 
 
+MESSAGES = ("azure-rest-api-specs", "azure-sentinel-notebooks", "demisto-content", "stix-shifter")
+"""The folders of messages; what else lies there, or comes to lie there, is no message of Defender's."""
+
+
 def the_files() -> list[Path]:
-    """Every file of samples, in one order."""
-    return sorted(path for path in SAMPLES.rglob("*") if path.suffix in (".json", ".csv"))
+    """Every file of messages, in one order."""
+    return sorted(path for folder in MESSAGES for path in _files_in(SAMPLES / folder))
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.suffix in (".json", ".csv")]
 
 
 def unwrapped() -> Iterator[object]:
@@ -92,6 +100,14 @@ def test_again_they_are_repeats(house: House) -> None:
     again = house.routes("--now", NOW, *files)
     assert set(column(again, "outcome")) <= {"repeat", "below_floor", "quarantined"}
     assert len(house.lines("everything.ndjson")) == sent
+
+
+def test_whatever_else_lies_there_has_an_outcome(house: House) -> None:
+    """Rules, answers of ARM, manifests of clusters: each document is decided or kept, and none is a fault of ours."""
+    others = sorted(set(_files_in(SAMPLES)) - set(the_files()))
+    decisions = house.routes("--now", NOW, *others)
+    assert len(decisions) >= len(others)
+    assert "internal" not in {reason.partition(": ")[0] for reason in column(decisions, "reason")}
 
 
 def test_a_dry_run_under_the_shipped_rules(house: House) -> None:
