@@ -63,7 +63,7 @@ def opening_storage() -> Iterator[None]:
 
 
 def _sqlite(directory: Path) -> SqliteStore:
-    if not (directory / "router.db").is_file():
+    if not SqliteStore.is_in(directory):
         raise BadFile(f"{directory}: holds no state; name the directory of a run with --state, or --storage")
     return SqliteStore(directory)
 

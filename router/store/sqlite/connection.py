@@ -2,40 +2,105 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
+from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_malformed, problems_in
+from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
-
-_REMEDY = "name another directory with --state"
+from router.store.sqlite.watermark import Watermark, find_number, text_of
 
 
 class Connection:
-    """A connection whose writes are transactions, taken at once so that two processes wait instead of failing."""
+    """A connection whose writes are transactions, taken at once so that two processes wait instead of failing.
+
+    Each transaction that changes anything has a number, which the database holds and a small file beside it names.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            _make(path.parent)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-            with ExitStack() as unprepared:
+        self._mark = Watermark(path.with_name("router.commit"))
+        make_private(path.parent)
+        with ExitStack() as unprepared:
+            unprepared.callback(self._mark.close)
+            named = find_named(path, self._mark)
+            try:
+                if not path.exists():
+                    os.close(open_private(path))
+                self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
                 unprepared.callback(self._db.close)
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
-                self._prepare()
-                unprepared.pop_all()
-        except sqlite3.Error as fault:
-            raise BadFile(f"{path}: cannot hold the state: {fault}; {_REMEDY}") from fault
+                # What is damaged is left as it is: closing it would throw its log away.
+                self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+                self._refuse_damaged(named)
+                self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
+                self._prepare(named)
+            except sqlite3.Error as fault:
+                if is_malformed(fault):
+                    raise damaged(path, str(fault), self._mark) from fault
+                raise BadFile(f"{path}: cannot hold the state: {fault}; {REMEDY}") from fault
+            except OSError as fault:
+                raise BadFile(f"{path}: cannot hold the state: {fault.strerror}; {REMEDY}") from fault
+            unprepared.pop_all()
 
-    def _prepare(self) -> None:
+    def _refuse_damaged(self, named: int | None) -> None:
+        """Raises BadFile where the database lost what was committed to it, or is another version's."""
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if found not in (0, VERSION):
             raise BadFile(f"{self._path}: holds state of version {found}, this program reads version {VERSION}")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version={VERSION}")
+        if named is None:
+            return
+        self._db.execute("BEGIN")
+        counts = self._db.execute("SELECT 1 FROM sqlite_schema WHERE name='commits'").fetchone() is not None
+        number = self._find_number() if counts else 0
+        # A number that nobody can read is somebody's edit: what lost commits has an older one.
+        if number is not None and number < named:
+            why = f"it ends with commit {number}, and {self._mark.path} names commit {named}"
+            raise damaged(self._path, why, self._mark)
+        if not has_all_pages(self._db, self._path):
+            raise damaged(self._path, "its file is shorter than what it should hold", self._mark)
+        self._db.execute("COMMIT")
+
+    def _prepare(self, named: int | None) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        # All at once: a database that has the table has a number in it.
+        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
+        if not self._db.execute("PRAGMA user_version").fetchone()[0]:
+            self._db.execute(f"PRAGMA user_version={VERSION}")
+        is_counted = self._find_number() is not None
+        if not is_counted:
+            self._write_number((named or 0) + 1)
+        self._db.execute("COMMIT")
+        if named is None or not is_counted:
+            # Locked, so that one process makes the file, and with a number that is committed.
+            self._db.execute("BEGIN IMMEDIATE")
+            number = self._find_number() or 0
+            if self._mark.open():
+                self._mark.write(number)
+            else:
+                self._mark.create(number)
+            self._db.execute("ROLLBACK")
+
+    def _find_number(self) -> int | None:
+        """The number of the last commit; None where the table holds none that can be read."""
+        found = [find_number(text) for (text,) in self._db.execute("SELECT number FROM commits")]
+        return max((number for number in found if number is not None), default=None)
+
+    def _write_number(self, number: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO commits (rowid, number) VALUES (1, ?)", (text_of(number),))
+
+    def check(self) -> None:
+        """Reads the whole file; raises BadFile where it is damaged."""
+        try:
+            problems = problems_in(self._db)
+        except sqlite3.Error as fault:
+            problems = [str(fault)]
+        if problems:
+            raise damaged(self._path, problems[0], self._mark)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -56,13 +121,25 @@ class Connection:
                 yield db
                 return
             db.execute("BEGIN IMMEDIATE")
+            before, number = db.total_changes, None
             try:
                 yield db
+                if db.total_changes != before:
+                    number = 1 + (self._find_number() or self._mark.read() or 0)
+                    self._write_number(number)
             except BaseException:
                 if db.in_transaction:  # a full disk ends it by itself, and that is the fault to tell of
                     db.execute("ROLLBACK")
                 raise
             db.execute("COMMIT")
+            if number is not None:
+                self._name(number)
+
+    def _name(self, number: int) -> None:
+        try:
+            self._mark.write(number)
+        except OSError as fault:
+            raise StoreError(f"{self._mark.path}: cannot be written: {fault.strerror}") from fault
 
     @property
     def is_writing(self) -> bool:
@@ -72,12 +149,4 @@ class Connection:
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
-
-
-def _make(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as fault:
-        raise BadFile(f"{directory}: is a file, so it cannot hold the state; {_REMEDY}") from fault
-    except OSError as fault:
-        raise BadFile(f"{directory}: cannot hold the state: {fault.strerror}; {_REMEDY}") from fault
+        self._mark.close()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime
 from pathlib import Path
 
 from router.domain.decisions import Outcome
-from router.domain.errors import StateInUse
+from router.domain.errors import BadFile, StateInUse
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Arrival, message_of
 from router.domain.notices import RecordEntry
@@ -22,7 +23,10 @@ from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
+from router.store.sqlite.private import open_private
 from router.store.sqlite.schema import instant, micros
+
+_AT_WORK = b"a run is at work, or did not come to its end\n"
 
 
 class SqliteStore:
@@ -39,13 +43,33 @@ class SqliteStore:
         self.quarantine = SqliteQuarantine(self._connection)
         self.journal = SqliteJournal(self._connection)
 
+    @staticmethod
+    def is_in(directory: Path) -> bool:
+        """Whether a directory holds a state, or what is left of one."""
+        return any((directory / name).exists() for name in ("router.db", "router.commit"))
+
     def hold(self) -> None:
-        """Makes this process the one that works on the state, until `close`; raises StateInUse if another does."""
-        lock = self._held.enter_context((self._directory / "router.lock").open("w"))
+        """Makes this process the one that works on the state, until `close`.
+
+        Raises StateInUse if another does. Where the last one did not come to its end the whole file is checked, and BadFile
+        says what is wrong with it.
+        """
+        path = self._directory / "router.lock"
+        try:
+            lock = self._held.enter_context(os.fdopen(open_private(path), "r+b"))
+        except OSError as fault:
+            raise BadFile(f"{path}: cannot be opened: {fault.strerror}; only one run at a time may hold it") from fault
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as fault:
             raise StateInUse(f"{self._directory}: another run is at work on this state; wait for it to end") from fault
+        if lock.read(1):
+            self._connection.check()
+        else:
+            lock.write(_AT_WORK)
+            lock.flush()
+            os.fsync(lock.fileno())
+        self._held.callback(lock.truncate, 0)
 
     def atomically(self) -> AbstractContextManager[object]:
         """A transaction."""

@@ -1,0 +1,299 @@
+"""A state that lost what was committed to it is told when it is opened, and one that was killed never is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from shutil import copytree, rmtree
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.domain.errors import BadFile
+from router.store.sqlite import SqliteStore
+from router.store.sqlite.schema import SCHEMA, VERSION
+from router.store.sqlite.watermark import SLOT
+from tests.leash import leashed
+from tests.store.acts import run
+from tests.store.builders import an_entry, noise
+from tests.store.crashing import count_in
+
+DB, WAL, SHM, MARK = "router.db", "router.db-wal", "router.db-shm", "router.commit"
+
+type Files = dict[str, bytes]
+"""What is in a state's directory, by name."""
+
+
+def commit(store: SqliteStore, first: int, last: int, size: int = 100) -> None:
+    """Commits entries one by one."""
+    for number in range(first, last):
+        run(store.record.add([an_entry(f"{number}", title=noise(size).hex())]))
+
+
+def files_in(state: Path) -> Files:
+    """Every file of a state."""
+    return {path.name: path.read_bytes() for path in state.iterdir()}
+
+
+def put(state: Path, files: Mapping[str, bytes]) -> None:
+    """Makes a state's directory hold those files and nothing else."""
+    rmtree(state, ignore_errors=True)
+    state.mkdir()
+    for name, content in files.items():
+        (state / name).write_bytes(content)
+
+
+@cache
+def a_state(closed: int, killed: int, size: int = 100) -> Files:
+    """A state with so many commits, of which the last ones are in a log that a killed process left."""
+    with TemporaryDirectory() as directory:
+        state = Path(directory) / "state"
+        store = SqliteStore(state)
+        commit(store, 0, closed, size)
+        run(store.close())
+        store = SqliteStore(state)
+        commit(store, closed, closed + killed, size)
+        files = files_in(state)  # open as it is: what is in its files is what a kill leaves
+        run(store.close())
+        return files if killed else files_in(state)
+
+
+CLOSED, KILLED = a_state(12, 0), a_state(0, 100)
+"""One that was closed, and one whose hundred commits are in its log alone."""
+
+
+def cut(name: str, share: float) -> Callable[[Files], Files]:
+    """Leaves the beginning of a file."""
+    return lambda files: files | {name: files[name][: int(len(files[name]) * share)]}
+
+
+def without(*names: str) -> Callable[[Files], Files]:
+    """Leaves files out."""
+    return lambda files: {name: content for name, content in files.items() if name not in names}
+
+
+def overwritten(name: str, at: int, content: bytes) -> Callable[[Files], Files]:
+    """Puts other bytes into a file."""
+    return lambda files: files | {name: files[name][:at] + content + files[name][at + len(content) :]}
+
+
+def replaced(name: str, content: bytes) -> Callable[[Files], Files]:
+    """Makes a file hold something else."""
+    return lambda files: files | {name: content}
+
+
+DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
+    "truncated": (CLOSED, cut(DB, 0.5)),
+    "all but its last page": (CLOSED, cut(DB, 0.99)),
+    "emptied": (CLOSED, replaced(DB, b"")),
+    "emptied, its log is left": (KILLED, replaced(DB, b"")),
+    "deleted": (CLOSED, without(DB)),
+    "no database": (CLOSED, replaced(DB, b"this is no database at all" * 99)),
+    "header cut": (CLOSED, cut(DB, 0.001)),
+    "header overwritten": (CLOSED, overwritten(DB, 0, b"\0" * 16)),
+    "more pages in its header than in its file": (CLOSED, overwritten(DB, 28, b"\0\1\0\0")),
+    "an empty database": (CLOSED, lambda files: files | {DB: a_state(0, 0)[DB]}),
+    "one of 930b370": (CLOSED, lambda files: files | {DB: of_930b370(a_state(0, 0)[DB])}),
+    "an older copy": (CLOSED, lambda files: files | {DB: a_state(11, 0)[DB]}),
+    "its log deleted": (KILLED, without(WAL)),
+    "its log and index deleted": (KILLED, without(WAL, SHM)),
+    "its log emptied": (KILLED, replaced(WAL, b"")),
+    "its log cut": (KILLED, cut(WAL, 0.5)),
+    "its log without its last byte": (KILLED, cut(WAL, 0.999999)),
+    "its log's header overwritten": (KILLED, overwritten(WAL, 0, b"garbage!")),
+    "its log's middle overwritten": (KILLED, overwritten(WAL, 90_000, b"garbage!")),
+    "truncated under its log": (a_state(40, 5, 3000), cut(DB, 0.6)),
+    "the small file emptied": (CLOSED, replaced(MARK, b"")),
+    "the small file is garbage": (KILLED, replaced(MARK, noise(2 * SLOT))),
+    "the small file cut": (CLOSED, cut(MARK, 0.01)),
+}  # fmt: skip
+
+
+def of_930b370(database: bytes) -> bytes:
+    """The same without what that version does not know."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / DB
+        path.write_bytes(database)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("DROP TABLE commits")
+        return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    """The line names both files and what a person does; nothing is written, so that what is left can still be looked at."""
+    files, damage = DAMAGES[name]
+    put(tmp_path / "state", damage(files))
+    before = files_in(tmp_path / "state")
+    for _ in range(2):
+        with pytest.raises(BadFile) as told:
+            SqliteStore(tmp_path / "state")
+        (line,) = str(told.value).splitlines()
+        assert line.startswith(f"{tmp_path / 'state' / DB}: is damaged: ")
+        assert line.endswith(f"; then delete {tmp_path / 'state' / MARK}")
+        after = files_in(tmp_path / "state")
+        assert {WAL: b"", **after, SHM: b""} == {WAL: b"", **before, SHM: b""}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("begins_anew", [False, True])
+def test_a_person_restores_a_copy_or_begins_anew(tmp_path: Path, name: str, begins_anew: bool) -> None:
+    """What the line says is enough: a copy in place of the three files, or none, and the small file deleted."""
+    files, damage = DAMAGES[name]
+    state = tmp_path / "state"
+    put(state, without(DB, WAL, SHM, MARK)(damage(files)))
+    if not begins_anew:
+        (state / DB).write_bytes(a_state(10, 0)[DB])
+    assert count_in(state) == (0 if begins_anew else 10)
+    assert (state / MARK).exists()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        without(SHM),
+        replaced(SHM, b"garbage" * 9999),
+        overwritten(MARK, 0, b"torn"),
+        overwritten(MARK, SLOT, b"torn"),
+        cut(MARK, 0.5),
+        without(MARK),
+        lambda files: files | {MARK: a_state(0, 9)[MARK]},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("state", [CLOSED, KILLED])
+def test_what_lost_nothing_is_sound(tmp_path: Path, state: Files, harm: Callable[[Files], Files]) -> None:
+    """The index of the log is made anew; one slot of the small file is enough; a state may be ahead of it, or have none."""
+    harmed = harm({SHM: b"", **state})
+    put(tmp_path / "state", harmed)
+    assert count_in(tmp_path / "state") == (12 if state is CLOSED else 100)
+
+
+@pytest.mark.parametrize("size", [10, 3000])
+def test_a_state_of_930b370_is_adopted(tmp_path: Path, size: int) -> None:
+    """It has no small file and no numbers; from then on it is told where it loses something."""
+    put(tmp_path, {DB: of_930b370(a_state(50, 0, size)[DB])})
+    assert count_in(tmp_path) == 50
+    adopted = files_in(tmp_path)
+    put(tmp_path, adopted | {DB: of_930b370(adopted[DB])})
+    with pytest.raises(BadFile, match="names commit"):
+        SqliteStore(tmp_path)
+
+
+@pytest.mark.parametrize("garbage", ["x", b"\xff", 7, -1, 1.5, b"commit 00000000000000000001 00000000"])
+def test_a_number_that_nobody_can_read_stops_nothing(tmp_path: Path, garbage: object) -> None:
+    """A column that somebody set to garbage is no loss of commits: what lost some has an older number. Counting goes on."""
+    put(tmp_path, CLOSED)
+    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
+        db.execute("UPDATE commits SET number=?", (garbage,))
+    assert count_in(tmp_path) == 12
+    mended = files_in(tmp_path)
+    assert count_in(tmp_path) == 12
+    put(tmp_path, mended | {DB: CLOSED[DB]})
+    with pytest.raises(BadFile, match="names commit"):
+        SqliteStore(tmp_path)
+
+
+STATES = [a_state(30, 0), a_state(0, 30), a_state(30, 30), a_state(40, 4, 3000), a_state(4, 40, 3000)]
+
+
+@given(
+    files=st.sampled_from(STATES),
+    name=st.sampled_from([DB, WAL, SHM]),
+    keep=st.floats(0, 1),
+    middle=st.binary(max_size=40),
+)
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_opens_has_everything(tmp_path: Path, files: Files, name: str, keep: float, middle: bytes) -> None:
+    """Wherever a file is cut, and whatever then follows: the state is told damaged, or nothing of it is missing."""
+    content = files.get(name, b"")
+    put(tmp_path / "state", files | {name: content[: int(len(content) * keep)] + middle})
+    whole = {id(one): count for one, count in zip(STATES, (30, 30, 60, 44, 44), strict=True)}[id(files)]
+    try:
+        found = count_in(tmp_path / "state")
+    except BadFile as told:
+        assert "is damaged" in str(told)
+        assert name != SHM
+    else:
+        assert found == whole
+
+
+def test_killed_at_each_line_it_is_sound(tmp_path: Path) -> None:
+    """A process that dies between any two of its writes, to the database or to the small file, leaves a sound state with
+    all that it acknowledged: the first one, that makes the state, and those after it."""
+    command = [sys.executable, "-m", "tests.store.crashing", "kill", str(tmp_path / "state")]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=leashed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 50
+
+
+def test_killed_inside_a_write_it_is_sound(tmp_path: Path) -> None:
+    """What the files of a process hold wherever it is stopped is what a kill would leave there."""
+    command = [sys.executable, "-m", "tests.store.crashing", "write", str(tmp_path / "state")]
+    with subprocess.Popen(command, preexec_fn=leashed) as writer:
+        try:
+            for number in range(60):
+                while writer.poll() is None and not (tmp_path / "acknowledged").exists():
+                    pass
+                os.kill(writer.pid, signal.SIGSTOP)
+                os.waitpid(writer.pid, os.WUNTRACED)
+                acknowledged = int((tmp_path / "acknowledged").read_bytes() or b"0")
+                if (tmp_path / "state").exists():
+                    copytree(tmp_path / "state", tmp_path / f"{number}")
+                os.kill(writer.pid, signal.SIGCONT)
+                assert count_in(tmp_path / f"{number}") >= acknowledged
+        finally:
+            writer.kill()
+
+
+def test_after_an_unclean_end_the_whole_file_is_checked(tmp_path: Path) -> None:
+    """Damage that shows only when all is read is told to the next run on the state, and to nobody who only looks."""
+    files = a_state(40, 0, 3000)
+    damaged = overwritten(DB, len(files[DB]) - 4096, noise(4096))(files)
+    for is_clean in (True, False):
+        put(tmp_path, damaged | ({} if is_clean else {"router.lock": b"a run is at work\n"}))
+        store = SqliteStore(tmp_path)
+        if is_clean:
+            store.hold()
+        else:
+            with pytest.raises(BadFile, match=r"router\.db: is damaged: .*delete"):
+                store.hold()
+        run(store.close())
+        assert bool((tmp_path / "router.lock").read_bytes()) is not is_clean
+
+
+def test_whoever_dies_at_work_leaves_an_unclean_end(tmp_path: Path) -> None:
+    """One that closes the state does not."""
+    store = SqliteStore(tmp_path)
+    store.hold()
+    assert (tmp_path / "router.lock").read_bytes()
+    run(store.close())
+    assert not (tmp_path / "router.lock").read_bytes()
+
+
+def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
+    """To look at a state writes nothing."""
+    put(tmp_path, CLOSED)
+    store = SqliteStore(tmp_path)
+    with store.atomically():
+        run(store.record.find(["1"]))
+    run(store.close())
+    assert files_in(tmp_path) == CLOSED
+
+
+def test_a_newer_state_is_not_called_damaged(tmp_path: Path) -> None:
+    """It is told that it is newer."""
+    put(tmp_path, CLOSED)
+    with closing(sqlite3.connect(tmp_path / DB)) as db:
+        db.execute(f"PRAGMA user_version={VERSION + 1}")
+    with pytest.raises(BadFile, match="holds state of version"):
+        SqliteStore(tmp_path)
+    assert "commits" in SCHEMA

@@ -1,0 +1,113 @@
+"""A state is its owner's alone, whatever the umask, and a directory that others use stays theirs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from router.domain.errors import BadFile
+from router.store.sqlite import SqliteStore
+from tests.store.acts import owe, run
+from tests.store.builders import OPENING
+
+FILES = {"router.db", "router.db-wal", "router.db-shm", "router.lock", "router.commit"}
+
+
+@contextmanager
+def a_umask(mask: int) -> Iterator[None]:
+    """The umask, for a while."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file or directory."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def use(directory: Path) -> dict[str, int]:
+    """Works on a state, and returns the permissions of its files meanwhile."""
+    store = SqliteStore(directory)
+    store.hold()
+    owe(store, OPENING)
+    modes = {path.name: mode_of(path) for path in directory.iterdir() if path.is_file()}
+    run(store.close())
+    return modes
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o027, 0o077, 0o277, 0o777])
+def test_a_new_state_is_its_owners_alone(tmp_path: Path, mask: int) -> None:
+    """The directory and each file in it, also where the umask takes away too much."""
+    with a_umask(mask):
+        modes = use(tmp_path / "state")
+    assert mode_of(tmp_path / "state") == 0o700
+    assert modes == dict.fromkeys(FILES, 0o600)
+
+
+def test_what_others_could_read_is_narrowed(tmp_path: Path) -> None:
+    """A state that an earlier version made, with what else was written beside it and the state of the demo in it."""
+    state = tmp_path / "state"
+    use(state)
+    use(state / "demo")
+    (state / "decisions.ndjson").touch()
+    for path in (*state.iterdir(), state):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert set(use(state).values()) - {mode_of(state / "decisions.ndjson")} == {0o600}
+    assert mode_of(state) == 0o700
+    assert (mode_of(state / "demo"), mode_of(state / "decisions.ndjson")) == (0o755, 0o644)
+
+
+def test_an_empty_directory_becomes_the_states(tmp_path: Path) -> None:
+    """Somebody made it for that."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o777)
+    use(tmp_path / "state")
+    assert mode_of(tmp_path / "state") == 0o700
+
+
+@pytest.mark.parametrize("state", [".", "shared", "above/.."])
+def test_a_directory_of_other_things_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    """Where the shell stands, or where other directories are; the state's files there are narrow all the same."""
+    for name in ("shared/others", "above/below"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "shared").chmod(0o755)
+    monkeypatch.chdir(tmp_path / "shared")
+    assert set(use(Path(tmp_path / state if state != "." else state)).values()) == {0o600}
+    assert mode_of(tmp_path / "shared") == 0o755
+    assert set(use(tmp_path / "shared").values()) == {0o600}
+
+
+def test_nothing_is_begun_where_anybody_may_write(tmp_path: Path) -> None:
+    """Somebody else could have put files there; the line names a directory that could be made. A state that is there opens."""
+    shared = tmp_path / "shared"
+    (shared / "others").mkdir(parents=True)
+    use(shared)
+    state = {path.name: path.read_bytes() for path in shared.iterdir() if path.is_file()}
+    shared.chmod(0o1777)
+    use(shared)
+    for name in state:
+        (shared / name).unlink()
+    with pytest.raises(BadFile, match=r"shared: anybody may write there.*--state, such as .*/shared/alert-router$"):
+        SqliteStore(shared)
+    assert mode_of(shared) == 0o1777
+    assert [path.name for path in shared.iterdir()] == ["others"]
+    use(shared / "alert-router")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_root_makes_there_the_owner_can_use(tmp_path: Path) -> None:
+    """Root looks at a state of somebody's: the directory is not root's to close, and new files are the owner's."""
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 1234, 1234)
+    use(state)
+    assert {path.stat().st_uid for path in state.iterdir()} == {1234}
+    assert mode_of(state) == 0o755
