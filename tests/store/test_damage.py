@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -226,30 +226,38 @@ def test_what_opens_has_everything(tmp_path: Path, files: Files, name: str, keep
         assert found == whole
 
 
-def test_killed_at_each_line_it_is_sound(tmp_path: Path) -> None:
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where the system has that: what is told of a kill needs no disk."""
+    disk = Path("/dev/shm")  # noqa: S108  The directory in it is ours.
+    with TemporaryDirectory(dir=disk if disk.is_dir() else tmp_path) as directory:
+        yield Path(directory)
+
+
+def test_killed_at_each_line_it_is_sound(memory: Path) -> None:
     """A process that dies between any two of its writes, to the database or to the small file, leaves a sound state with
     all that it acknowledged: the first one, that makes the state, and those after it."""
-    command = [sys.executable, "-m", "tests.store.crashing", "kill", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "tests.store.crashing", "kill", str(memory / "state")]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=leashed)
     assert (done.returncode, done.stderr) == (0, "")
     assert int(done.stdout) > 50
 
 
-def test_killed_inside_a_write_it_is_sound(tmp_path: Path) -> None:
+def test_killed_inside_a_write_it_is_sound(memory: Path) -> None:
     """What the files of a process hold wherever it is stopped is what a kill would leave there."""
-    command = [sys.executable, "-m", "tests.store.crashing", "write", str(tmp_path / "state")]
+    command = [sys.executable, "-m", "tests.store.crashing", "write", str(memory / "state")]
     with subprocess.Popen(command, preexec_fn=leashed) as writer:
         try:
             for number in range(60):
-                while writer.poll() is None and not (tmp_path / "acknowledged").exists():
+                while writer.poll() is None and not (memory / "acknowledged").exists():
                     pass
                 os.kill(writer.pid, signal.SIGSTOP)
                 os.waitpid(writer.pid, os.WUNTRACED)
-                acknowledged = int((tmp_path / "acknowledged").read_bytes() or b"0")
-                if (tmp_path / "state").exists():
-                    copytree(tmp_path / "state", tmp_path / f"{number}")
+                acknowledged = int((memory / "acknowledged").read_bytes() or b"0")
+                if (memory / "state").exists():
+                    copytree(memory / "state", memory / f"{number}")
                 os.kill(writer.pid, signal.SIGCONT)
-                assert count_in(tmp_path / f"{number}") >= acknowledged
+                assert count_in(memory / f"{number}") >= acknowledged
         finally:
             writer.kill()
 
