@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,8 +48,13 @@ class Delivery:
 
 
 @asynccontextmanager
-async def delivery_over(store: Store, rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Delivery]:
-    """Room 3 over a store, as long as the context lasts; raises MissingSecret before anything is sent."""
+async def delivery_over(
+    store: Store, rules: Rules, settings: Settings, clock: Clock, is_stopped: Callable[[], bool]
+) -> AsyncIterator[Delivery]:
+    """Room 3 over a store, as long as the context lasts; raises MissingSecret before anything is sent.
+
+    Once `is_stopped` says so, only what is in flight is finished.
+    """
     async with sendings_over(rules, settings, clock, Telemetry()) as sendings:
         deliverers = [
             Deliverer(
@@ -59,6 +64,7 @@ async def delivery_over(store: Store, rules: Rules, settings: Settings, clock: C
                 outbox=store.outbox,
                 clock=clock,
                 slots=max(1, SLOTS[spec.lane] // SHARE),
+                is_stopped=is_stopped,
             )
             for stream, spec, sending in sendings
         ]

@@ -8,63 +8,60 @@
     explain, rules, dead_letters, quarantine the other commands
     kept          what they share: a state that is there, ids by their beginning
     screen        where text is printed      progress      the bar on a terminal
+    streams       what is wrong with standard input, output and error
+    interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
 
 An error is one line on stderr that names the thing at fault, and exit code 2.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from router.cli.interrupts import Interrupted, end_at_once, on_signals
+from router.cli.streams import Unread, usable_streams
 from router.domain.errors import BadPolicy, RouterError
 
 FAILED = 2
 """The exit code of what could not be done: wrong usage, an unreadable file, a bad policy, a missing secret."""
 
-_INTERRUPTED = 130
 _NOBODY_READS = 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what the command line says and returns the exit code; never raises for somebody's mistake."""
-    _never_choke_on_text()
-    try:
-        code = _obey(sys.argv[1:] if arguments is None else arguments)
-        sys.stdout.flush()
-    except RouterError as error:
-        _say(error)
-        return FAILED
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # What is still buffered would be written at exit, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NOBODY_READS
-    return code
+    with on_signals(end_at_once), usable_streams():
+        try:
+            return _obey(sys.argv[1:] if arguments is None else arguments)
+        except Unread as lost:
+            _say(lost)
+            return _NOBODY_READS
+        except Interrupted as end:
+            _say(end)
+            return end.code
+        except RouterError as error:
+            _say(error)
+            return FAILED
 
 
 def _obey(arguments: Sequence[str]) -> int:
     from router.cli.parser import new_parser
 
-    options = new_parser().parse_args(arguments)
-    # Imported by name, so that `--help` does not wait for what only a command needs.
-    module, _, function = options.command.partition(":")
-    code: int = getattr(import_module(f"router.cli.{module}"), function)(options)
+    try:
+        options = new_parser().parse_args(arguments)
+        # Imported by name, so that `--help` does not wait for what only a command needs.
+        module, _, function = options.command.partition(":")
+        code: int = getattr(import_module(f"router.cli.{module}"), function)(options)
+    except SystemExit:  # help was asked for
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
     return code
 
 
 def _say(error: RouterError) -> None:
-    lines = error.problems if isinstance(error, BadPolicy) else (str(error),)
+    lines = error.problems if isinstance(error, BadPolicy) else str(error).splitlines()
     for line in lines:
         sys.stderr.write(" ".join(line.split()) + "\n")
-
-
-def _never_choke_on_text() -> None:
-    """A title in a script that the terminal's encoding lacks costs a letter, not the run."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,9 @@ from router.assembly import Clock, Delivery, Rules, delivery_over, intake_over, 
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import File
 from router.cli.progress import progress_over
+from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
+from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.signals import Stream
 from router.intake import Message
@@ -26,6 +27,8 @@ BATCH = 200
 
 BATCH_BYTES = 16 * 1024 * 1024
 """Bytes after which a batch takes no further message."""
+
+_STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
 type Before = Mapping[Stream, Counts]
 """How many deliveries there were in which state before the job."""
@@ -65,13 +68,20 @@ class Work:
     """A job at work: takes messages in, delivers, and reports."""
 
     def __init__(
-        self, job: Job, store: SqliteStore, delivery: Delivery, decisions: DecisionsFile | None, before: Before
+        self,
+        job: Job,
+        store: SqliteStore,
+        delivery: Delivery,
+        decisions: DecisionsFile | None,
+        before: Before,
+        stop: Stop,
     ) -> None:
         self._job = job
         self._store = store
         self._delivery = delivery
         self._decisions = decisions
         self._before = before
+        self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
         self._tally, self._released = Tally(), Tally()
 
@@ -82,9 +92,12 @@ class Work:
             await self._intake.complete(await self._store.ledger.unfinished(stream), self._job.clock())
 
     async def take_in(self, messages: Iterable[Message], size: int) -> None:
-        """Takes messages in, `size` bytes in all; raises BadFile and StoreError."""
+        """Takes messages in, `size` bytes in all, or as many batches as there were before the stop.
+
+        Raises BadFile and StoreError.
+        """
         with progress_over(size) as advance:
-            for batch in batches_of(messages):
+            for batch in self._stop.until_asked(batches_of(messages)):
                 entries = await self._intake.take(batch, self._job.clock())
                 self._tally.add(entries)
                 if self._decisions is not None:
@@ -93,26 +106,39 @@ class Work:
 
     async def release(self) -> None:
         """Decides again what a rule held that ended or changed, and lets open what waited for room under a limit."""
+        ledger, now = self._store.ledger, self._job.clock
         for stream, book in self._job.rules.books.items():
-            self._released.add(await release(self._intake, self._store.ledger, book, self._job.clock()))
-            await admit(self._intake, self._store.journal, stream, self._job.clock())
+            if not self._stop.is_asked:
+                self._released.add(await release(self._intake, ledger, book, now(), lambda: self._stop.is_asked))
+                await admit(self._intake, self._store.journal, stream, now())
 
     async def deliver(self) -> None:
-        """Delivers until nothing is due now, nor soon if the job has patience."""
+        """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""
+        if self._stop.is_asked:
+            return
         await self._delivery.deliver_due()
         end = self._job.clock() + self._job.patience
-        while (now := self._job.clock()) < end:
+        while not self._stop.is_asked and (now := self._job.clock()) < end:
             dues = [due for due in await self._dues() if due <= end]
             if not dues:
                 return
-            await asyncio.sleep(max((min(dues) - now).total_seconds(), 0.05))
-            await self._delivery.deliver_due()
+            await self._stop.wait(max((min(dues) - now).total_seconds(), 0.05))
+            if not self._stop.is_asked:
+                await self._delivery.deliver_due()
 
     async def report(self) -> Report:
         """What it all came to; what need not be kept any longer goes."""
         standings = [one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream])]
-        await self._store.purge(self._job.clock(), Retention())
+        if not self._stop.is_asked:
+            await self._store.purge(self._job.clock(), Retention())
         return Report(tally=self._tally, released=self._released, standings=standings)
+
+    async def end_if_asked(self) -> None:
+        """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""
+        if self._stop.is_asked:
+            counts = [await self._store.outbox.counts(stream) for stream in Stream]
+            owed = sum(count for one in counts for (_, state), count in one.items() if state in _STILL_OWED)
+            raise self._stop.said(f"{self._tally.received} taken in, {owed} owed; the next run goes on with them")
 
     async def _dues(self) -> list[datetime]:
         outbox = self._store.outbox
@@ -123,19 +149,24 @@ class Work:
 async def at_work(job: Job) -> AsyncIterator[Work]:
     """A job at work, with the state to itself.
 
-    Raises MissingSecret before anything is touched, StateInUse, BadFile and StoreError.
+    Raises MissingSecret before anything is touched, StateInUse, BadFile and StoreError; and Interrupted where a signal asked
+    for the end and the work ended in order.
     """
     secrets_of(job.rules.books.values(), job.settings)
     async with AsyncExitStack() as stack:
         store = SqliteStore(job.state)
         stack.push_async_callback(store.close)
         store.hold()
-        delivery = await stack.enter_async_context(delivery_over(store, job.rules, job.settings, job.clock))
+        stop = stack.enter_context(Stop.heeded())
+        delivery = await stack.enter_async_context(
+            delivery_over(store, job.rules, job.settings, job.clock, lambda: stop.is_asked)
+        )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         before = {stream: await store.outbox.counts(stream) for stream in Stream}
-        work = Work(job, store, delivery, decisions, before)
+        work = Work(job, store, delivery, decisions, before, stop)
         await work.finish_earlier()
         yield work
+        await work.end_if_asked()
 
 
 async def do(job: Job, files: Sequence[File]) -> Report:

@@ -195,6 +195,7 @@ def _heed_signals(stop: asyncio.Event) -> None:
         stop.set()
         for number in numbers:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
 
     for number in numbers:
         loop.add_signal_handler(number, heed)

@@ -33,7 +33,7 @@ class _Finished(NamedTuple):
 
 
 class Deliverer:
-    """Delivers to one destination with at most `slots` sends at a time."""
+    """Delivers to one destination with at most `slots` sends at a time; what is in flight at the stop is finished."""
 
     def __init__(
         self,
@@ -44,6 +44,7 @@ class Deliverer:
         outbox: Outbox,
         clock: Callable[[], datetime],
         slots: int,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stream = stream
         self._name = name
@@ -51,6 +52,7 @@ class Deliverer:
         self._outbox = outbox
         self._clock = clock
         self._slots = slots
+        self._is_stopped = is_stopped
         self._appetite = slots * 8 * sending.batch
 
     async def drain(self) -> None:
@@ -70,7 +72,7 @@ class Deliverer:
     async def _keep(self, desk: _Desk) -> None:
         while True:
             await self._settle(desk)
-            if not desk.refused and desk.in_hand <= self._appetite // 2:
+            if not desk.refused and not self._is_stopped() and desk.in_hand <= self._appetite // 2:
                 # One delivery probes a paused destination; the rest follows once it got through.
                 limit = 1 if desk.pause is not None else self._appetite
                 desk.give(await self._claim(desk, limit - desk.in_hand))
@@ -91,7 +93,7 @@ class Deliverer:
         if not finished:
             return
         now = self._clock()
-        await self._outbox.settle([_settlement(one, now) for one in finished])
+        await self._outbox.settle([self._settlement(one, now) for one in finished])
         desk.in_hand -= len(finished)
         await self._heed([one.result for one in finished if one.result is not None], desk, now)
 
@@ -106,22 +108,21 @@ class Deliverer:
             desk.pause = None
             await self._outbox.resume(self._stream, self._name)
 
+    def _settlement(self, one: _Finished, now: datetime) -> Settlement:
+        if one.result is not None:
+            return settlement_for(one.claim, one.result, one.began, now)
+        return put_back(one.claim, now if self._is_stopped() else now + PROBE, now)
+
     async def _work(self, desk: _Desk) -> None:
         while True:
             claims = await desk.take(self._sending.batch)
             results: Sequence[Result | None] = [None] * len(claims)
             began = self._clock()
-            if not desk.refused:
+            if not desk.refused and not self._is_stopped():
                 results = await self._sending.send(claims)
                 desk.refused = desk.refused or any(isinstance(result, Unauthorized) for result in results)
             desk.finished += [_Finished(claim, result, began) for claim, result in zip(claims, results, strict=True)]
             desk.progress.set()
-
-
-def _settlement(one: _Finished, now: datetime) -> Settlement:
-    if one.result is None:
-        return put_back(one.claim, now + PROBE, now)
-    return settlement_for(one.claim, one.result, one.began, now)
 
 
 class _Desk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,8 +16,10 @@ AT_A_TIME = 100
 """Signals that are decided again at a time."""
 
 
-async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime) -> list[RecordEntry]:
-    """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed.
+async def release(
+    intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime, is_stopped: Callable[[], bool] = lambda: False
+) -> list[RecordEntry]:
+    """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed, until stopped.
 
     Returns what became of those that are no longer held; raises StoreError.
     """
@@ -29,6 +31,8 @@ async def release(intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datet
         if len(some) == AT_A_TIME:
             released += await _decide_again(intake, some, now)
             some = []
+            if is_stopped():
+                break
     return released + await _decide_again(intake, some, now)
 
 

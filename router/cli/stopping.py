@@ -1,0 +1,72 @@
+"""A stop in order: what is in flight when a signal asks for the end is finished and written down first."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from router.cli.interrupts import Interrupted, end_at_once, on_signals
+
+
+class Stop:
+    """Whether the program was asked to end while it was at work."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._asked = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._may_break_off = False
+
+    @classmethod
+    @contextmanager
+    def heeded(cls) -> Iterator[Stop]:
+        """A context in which the first signal asks for the end of the work, and a second one ends the process."""
+        stop = cls()
+        with on_signals(stop._heed):
+            yield stop
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the work is to end."""
+        return self._number is not None
+
+    def said(self, text: str) -> Interrupted:
+        """What ends the program once its work has ended."""
+        return Interrupted(self._number or signal.SIGINT, text)
+
+    async def wait(self, seconds: float) -> None:
+        """Waits so many seconds, or until the work is to end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
+
+    def until_asked[T](self, items: Iterable[T]) -> Iterator[T]:
+        """Items until the work is to end; to wait for one, as for a line of standard input, is broken off then."""
+        each = iter(items)
+        while not self.is_asked:
+            try:
+                item = self._next(each)
+            except (StopIteration, _BrokenOff):
+                return
+            yield item
+
+    def _next[T](self, items: Iterator[T]) -> T:
+        self._may_break_off = True
+        try:
+            return next(items)
+        finally:
+            self._may_break_off = False
+
+    def _heed(self, number: int) -> None:
+        if self.is_asked:
+            end_at_once(number)
+        self._number = number
+        self._loop.call_soon_threadsafe(self._asked.set)
+        if self._may_break_off:
+            raise _BrokenOff
+
+
+class _BrokenOff(BaseException):
+    """Raised into what waits for an item, and heard by who asked for it."""

@@ -1,0 +1,102 @@
+"""Standard input, output and error as every command may use them: they are there, and their faults are told as ours.
+
+A stream that was closed when the program started is put in place, so that no file or socket gets its number: nothing can be
+read from such an input, nobody reads such an output, and nobody misses such an error.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from router.domain.errors import RouterError
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer
+
+_IN, _OUT, _ERROR = 0, 1, 2
+
+
+class Unread(RouterError):
+    """What the program says reaches nobody; its text says why, and is empty where whoever read has gone."""
+
+
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """A context in which writing to standard output raises Unread where it fails, once, and to standard error nothing.
+
+    Letters that the terminal's encoding lacks are written as escapes: a title costs a letter, not the run.
+    """
+    _put_closed_in_place()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = _over(sys.stdout, _OUT, _Output), _over(sys.stderr, _ERROR, _Error)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _put_closed_in_place() -> None:
+    if sys.stdin is None:
+        _put(os.open(os.devnull, os.O_WRONLY), _IN)
+        sys.stdin = open(_IN, closefd=False)  # noqa: SIM115  It is open for as long as the program is.
+    if sys.stdout is None:
+        nobody, pipe = os.pipe()
+        os.close(nobody)
+        _put(pipe, _OUT)
+        sys.stdout = open(_OUT, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        _put(os.open(os.devnull, os.O_WRONLY), _ERROR)
+        sys.stderr = open(_ERROR, "w", closefd=False)  # noqa: SIM115
+
+
+def _put(file: int, place: int) -> None:
+    if file != place:
+        os.dup2(file, place)
+        os.close(file)
+
+
+class _Output(io.FileIO):
+    """Standard output; once it failed, what is written there goes nowhere."""
+
+    _is_lost = False
+
+    def write(self, data: Buffer, /) -> int:
+        if self._is_lost:
+            return memoryview(data).nbytes
+        try:
+            return super().write(data)
+        except OSError as fault:
+            self._is_lost = True
+            has_gone = isinstance(fault, BrokenPipeError)
+            raise Unread("" if has_gone else f"standard output: cannot be written: {fault.strerror}") from fault
+
+
+class _Error(io.FileIO):
+    """Standard error: where nobody can be told, that cannot be told either."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _over(stream: TextIO, place: int, kind: type[io.FileIO]) -> TextIO:
+    """The same stream with the faults of another kind; what a test put there instead stays as it is."""
+    if not _is_at(stream, place):
+        return stream
+    raw = io.BufferedWriter(kind(place, "w", closefd=False))
+    is_by_line = place == _ERROR or stream.isatty()
+    return io.TextIOWrapper(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=is_by_line)
+
+
+def _is_at(stream: TextIO, place: int) -> bool:
+    try:
+        return stream.fileno() == place
+    except OSError:
+        return False

@@ -1,0 +1,366 @@
+"""Ctrl-C, SIGTERM, a reader that goes away and a full disk: one line at most, a code of their own, and nothing told twice."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import alert_body
+from tests.cli.house import House, lines_in
+from tests.leash import leashed
+
+BATCH = 200
+ROUTER = (sys.executable, "-m", "router")
+
+AT_A_CALL = """
+import os, signal, sys
+from itertools import count
+from router.cli import main
+
+calls, number, last = count(1), int(sys.argv[1]), int(sys.argv[2])
+
+def trace(frame, event, arg):
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL and next(calls) == last:
+        sys.setprofile(None)
+        os.kill(os.getpid(), number)
+
+sys.setprofile(trace)
+code = main(sys.argv[3:])
+sys.setprofile(None)
+if last == 0:
+    print(next(calls), file=sys.stderr)
+sys.exit(code)
+"""
+"""The router, which sends itself a signal at the call of that number; for the number 0 it says how many calls there are."""
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+def heeding() -> None:
+    """A child that does not ignore SIGINT, as one does that a script started in the background."""
+    leashed()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What a process finds around it."""
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
+
+
+def started(*command: str | Path, **more: str) -> subprocess.Popen[str]:
+    """A process with pipes at all its ends."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(list(map(str, command)), text=True, env=environment(**more), preexec_fn=heeding, **pipes)  # type: ignore[call-overload, no-any-return]
+
+
+def until(running: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
+    """Waits for something that a process does."""
+    while not is_so():
+        assert running.poll() is None, running.communicate()
+
+
+def size_of(path: Path) -> int:
+    """How much is in a file."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def alerts(house: House, count: int) -> str:
+    """A file of that many alerts, each of which is told to two files."""
+    return house.writes("many.ndjson", b"\n".join(alert_body(f"alert-{n}") for n in range(count)))
+
+
+def told(house: House) -> list[Counter[str]]:
+    """How often each file was told of each signal."""
+    return [
+        Counter(line["key"] for line in lines_in(house.directory / f"{name}.ndjson"))
+        for name in ("people", "everything")
+    ]
+
+
+def on_record(house: House) -> int:
+    """How many messages are on record."""
+    path = house.directory / ".state" / "router.db"
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as db:
+        tables = db.execute("SELECT count(*) FROM sqlite_schema WHERE name='record'").fetchone()[0]
+        return int(db.execute("SELECT count(*) FROM record").fetchone()[0]) if tables else 0
+
+
+def owed(house: House) -> int:
+    """How many deliveries are not ended."""
+    with closing(sqlite3.connect(house.directory / ".state" / "router.db")) as db:
+        return int(db.execute("SELECT count(*) FROM deliveries WHERE state IN ('owed', 'claimed')").fetchone()[0])
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, number: signal.Signals) -> None:
+    """What was written to a file is written down before the run ends, and the next run tells only the rest."""
+    file, count = alerts(house, 4000), 4000
+    with started(*ROUTER, "run", file) as run:
+        until(run, lambda: size_of(house.directory / "people.ndjson") > 0)
+        run.send_signal(number)
+        out, err = run.communicate()
+    first = told(house)
+    assert (run.returncode, out) == (CODES[number], "")
+    (line,) = err.splitlines()
+    left = owed(house)
+    assert f"{count} taken in, {left} owed" in line
+    assert left == 2 * count - sum(map(len, first)) > 0
+    assert house.says("run", file).code == 0
+    for counts in told(house):
+        assert (len(counts), set(counts.values())) == (count, {1})
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: House, number: signal.Signals) -> None:
+    """What was taken in is on record and in the decisions file, and the line says how much; nobody was told yet."""
+    file = alerts(house, 4000)
+    with started(*ROUTER, "run", "--decisions", "decisions.ndjson", file) as run:
+        until(run, lambda: size_of(house.directory / "decisions.ndjson") > 0)
+        run.send_signal(number)
+        _, err = run.communicate()
+    taken = on_record(house)
+    assert run.returncode == CODES[number]
+    assert (taken % BATCH, 0 < taken < 4000) == (0, True)
+    assert len(house.lines("decisions.ndjson")) == taken
+    assert f"{taken} taken in, {2 * taken} owed" in err
+    assert told(house) == [Counter(), Counter()]
+
+
+def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
+    """From its start to its last words: one line at most, whole batches, and each signal is told once in the end."""
+    count = BATCH + 50
+    file = alerts(house, count)
+    whole = started(sys.executable, "-c", AT_A_CALL, "0", "0", "run", file, "--state", "other")
+    calls = int(whole.communicate()[1])
+    for name in ("people", "everything"):
+        (house.directory / f"{name}.ndjson").unlink()
+    for turn, share in enumerate((0.02, 0.4, 0.7, 0.8, 0.9, 0.97)):
+        number = list(CODES)[turn % 2]
+        run = started(sys.executable, "-c", AT_A_CALL, f"{number.value}", f"{int(calls * share) + 1}", "run", file)
+        _, err = run.communicate()
+        assert run.returncode in (CODES[number], 0), err
+        assert len(err.splitlines()) <= 1, err
+        assert on_record(house) in (0, BATCH, count)
+    assert house.says("run", file).code == 0
+    for counts in told(house):
+        assert (len(counts), set(counts.values())) == (count, {1})
+
+
+@contextmanager
+def a_slow_pager() -> Iterator[tuple[str, threading.Semaphore, threading.Event]]:
+    """A pager that answers when it may: its address, what counts those who wait, and what lets it answer."""
+    asked, may_answer = threading.Semaphore(0), threading.Event()
+
+    class Pager(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.release()
+            may_answer.wait()
+            self.send_response(202)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            pass  # whoever asked may be gone
+
+    with Server(("127.0.0.1", 0), Pager) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        serving.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked, may_answer
+        finally:
+            may_answer.set()
+            server.shutdown()
+            serving.join()
+
+
+def paged_at(house: House, url: str) -> None:
+    """Lets every alert page there."""
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    pager = f"{{kind: pagerduty, url: '{url}', routing_key: {{secret: PAGER_KEY}}}}"
+    text = policy.read_text().replace("routes:", f"  pager: {pager}\nroutes:")
+    policy.write_text(
+        text.replace("to: [people]", "to: [pager]")
+        .replace("always: [everything]", "always: []")
+        .replace("otherwise: [", "otherwise: [everything, ")
+    )
+
+
+def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
+    """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent."""
+    with a_slow_pager() as (url, asked, may_answer):
+        paged_at(house, url)
+        with started(*ROUTER, "run", alerts(house, 40), PAGER_KEY="k" * 32) as run:
+            for _ in range(16):
+                asked.acquire()
+            run.send_signal(signal.SIGINT)
+            may_answer.set()
+            _, err = run.communicate()
+    with closing(sqlite3.connect(house.directory / ".state" / "router.db")) as db:
+        states = Counter(db.execute("SELECT state, attempts FROM deliveries"))
+    assert run.returncode == 130
+    assert set(states) == {("sent", 1), ("owed", 0)}
+    assert states["sent", 1] >= 16
+    assert f"40 taken in, {states['owed', 0]} owed" in err
+
+
+def test_a_second_signal_ends_it_at_once(house: House) -> None:
+    """Whoever does not want to wait for a slow destination need not: what was in flight is due again in the next run."""
+    with a_slow_pager() as (url, asked, _):
+        paged_at(house, url)
+        with started(*ROUTER, "run", alerts(house, 1), PAGER_KEY="k" * 32) as run:
+            asked.acquire()
+            run.send_signal(signal.SIGINT)
+            run.send_signal(signal.SIGTERM)
+            assert run.communicate() == ("", "")
+    assert run.returncode == 143
+    assert owed(house) == 1
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("command", [("run", "-"), ("explain", "-"), ("run", "--dry-run", "-")])
+def test_whoever_interrupts_is_not_lectured(house: House, command: tuple[str, ...], number: signal.Signals) -> None:
+    """A command that waits for its input ends with no more than a line."""
+    with started(*ROUTER, *command) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write("{")
+        waiting.stdin.flush()
+        until(waiting, lambda: is_read(waiting))
+        waiting.send_signal(number)
+        waiting.wait()
+        assert waiting.returncode == CODES[number]
+        assert waiting.stderr is not None
+        assert len(waiting.stderr.read().splitlines()) <= 1
+
+
+def is_read(process: subprocess.Popen[str]) -> bool:
+    """Whether a process has read what was written to it."""
+    assert process.stdin is not None
+    return not struct.unpack("i", fcntl.ioctl(process.stdin.fileno(), termios.FIONREAD, b"\0" * 4))[0]
+
+
+def test_what_was_started_to_ignore_ctrl_c_ignores_it(house: House) -> None:
+    """As `nohup` and a script's background job start it: whoever presses Ctrl-C means another program."""
+    file = alerts(house, 1)
+    command = ["bash", "-c", f"trap '' INT; exec {' '.join(ROUTER)} run -"]
+    with started(*command) as run:
+        assert run.stdin is not None
+        run.stdin.write("{")
+        run.stdin.flush()
+        until(run, lambda: is_read(run))
+        run.send_signal(signal.SIGINT)
+        run.communicate((house.directory / file).read_text()[1:])
+    assert run.returncode == 0
+
+
+@contextmanager
+def a_reader_gone() -> Iterator[dict[str, object]]:
+    """A pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield {"stdout": writer, "preexec_fn": heeding}
+    os.close(writer)
+
+
+@contextmanager
+def a_closed_output() -> Iterator[dict[str, object]]:
+    """No standard output at all."""
+
+    def without_output() -> None:
+        heeding()
+        os.close(1)
+
+    yield {"preexec_fn": without_output}
+
+
+@contextmanager
+def a_full_disk() -> Iterator[dict[str, object]]:
+    """A file that takes nothing."""
+    with Path("/dev/full").open("wb") as full:
+        yield {"stdout": full, "preexec_fn": heeding}
+
+
+@pytest.mark.parametrize("output", [a_reader_gone, a_closed_output, a_full_disk])
+@pytest.mark.parametrize(
+    "command", ["run many.ndjson", "explain many.ndjson", "dead-letters list", "rules schema", "-h"]
+)
+def test_what_nobody_reads_is_told_by_the_exit_code(
+    house: House, command: str, output: Callable[[], AbstractContextManager[dict[str, Any]]]
+) -> None:
+    """141 and no more than a line; what was to be done is done all the same."""
+    file = alerts(house, 200)
+    if command == "dead-letters list":
+        house.says("run", file)
+    with output() as options:
+        done = subprocess.run(
+            [*ROUTER, *command.split()], stderr=subprocess.PIPE, text=True, env=environment(), **options
+        )
+    assert done.returncode == 141, done.stderr
+    assert done.stderr == (NO_SPACE if output is a_full_disk else "")
+    if command.startswith("run"):
+        assert [len(counts) for counts in told(house)] == [200, 200]
+
+
+NO_SPACE = "standard output: cannot be written: No space left on device\n"
+
+
+def test_a_closed_input_is_no_empty_one(house: House) -> None:
+    """To route nothing would look like success."""
+    done = subprocess.run(
+        [*ROUTER, "run", "-"], preexec_fn=lambda: os.close(0), capture_output=True, text=True, env=environment()
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("-: cannot be read: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("number", [2, 0])
+def test_where_nobody_hears_of_an_error_the_exit_code_stays(house: House, number: int) -> None:
+    """Standard error is full or closed."""
+
+    def without_error() -> None:
+        os.close(2)
+        if number:
+            os.open("/dev/full", os.O_WRONLY)
+
+    assert subprocess.run([*ROUTER, "run", "missing"], preexec_fn=without_error, env=environment()).returncode == 2
+
+
+def test_a_decisions_file_on_a_full_disk_is_named(house: House) -> None:
+    """One line; what was taken in is owed."""
+    said = house.says("run", "--decisions", "/dev/full", alerts(house, 300))
+    assert said.complaint == "/dev/full: decisions cannot be written there: No space left on device"
+    assert owed(house) == 2 * on_record(house) > 0
+
+
+def test_a_started_list_ends_where_its_reader_does(house: House) -> None:
+    """As `alert-router explain FILE | head -1`."""
+    with started(*ROUTER, "explain", alerts(house, 3000)) as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr is not None
+        assert run.stderr.read() == ""
+    assert run.returncode == 141
