@@ -27,7 +27,8 @@ from router.domain.errors import BadPolicy, RouterError
 FAILED = 2
 """The exit code of what could not be done: wrong usage, an unreadable file, a bad policy, a missing secret."""
 
-_NOBODY_READS = 141
+NOBODY_READS = 141
+"""The exit code of what was done and has nobody to tell."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _obey(sys.argv[1:] if arguments is None else arguments)
         except Unread as lost:
             _say(lost)
-            return _NOBODY_READS
+            return NOBODY_READS
         except Interrupted as end:
             _say(end)
             return end.code

@@ -8,7 +8,10 @@ from datetime import timedelta
 
 from router.accept.reading import LARGEST_BODY, MOST_ELEMENTS
 from router.assembly import POINTERS, SHARE, SLOTS
+from router.cli import FAILED, NOBODY_READS
 from router.cli.decisions import KEYS
+from router.cli.interrupts import SIGNALS, code_for
+from router.cli.run import DIED
 from router.decide.decision import NOTED_KINDS
 from router.deliver.retry import seconds_after
 from router.domain import keys
@@ -23,6 +26,7 @@ from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, credentials_by, pause_after
 from router.domain.reasons import Code
 from router.domain.signals import Kind
+from router.store.sqlite.private import FILES
 from tests.builders import NOW
 from tests.docs.command_line import commands
 from tests.docs.pages import ROOT, column, page, pairs, spans
@@ -159,6 +163,19 @@ def test_the_record_has_the_keys_that_are_told() -> None:
     """A line of the decisions file has these keys in this order."""
     listed = next(block for block in PAGE.section("The record").split("\n\n") if block.startswith("`id`"))
     assert tuple(spans(listed)) == KEYS
+
+
+def test_every_exit_code_is_listed() -> None:
+    """The codes are those of the code."""
+    codes = {0, DIED, FAILED, NOBODY_READS, *map(code_for, SIGNALS)}
+    listed = [int(row["exit code"]) for row in PAGE.table("The command line", "exit code")]
+    assert listed == sorted(codes)
+
+
+def test_every_file_of_a_state_is_listed() -> None:
+    """The files are those that are kept private."""
+    named = [name for row in PAGE.table("The state", "file") for name in spans(row["file"])]
+    assert {*named, "router.db-journal"} == set(FILES)
 
 
 def test_every_command_is_listed() -> None:

@@ -10,7 +10,7 @@ from router.domain.errors import BadFile
 
 REMEDY = "name another directory with --state"
 
-_FILES = ("router.db", "router.db-wal", "router.db-shm", "router.db-journal", "router.lock", "router.commit")
+FILES = ("router.db", "router.db-wal", "router.db-shm", "router.db-journal", "router.lock", "router.commit")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -31,7 +31,7 @@ def make_private(directory: Path) -> None:
     try:
         if _is_open_to_others(directory):
             _narrow(directory)
-        for file in (directory / name for name in _FILES):
+        for file in (directory / name for name in FILES):
             if file.is_file() and _is_open_to_others(file):
                 file.chmod(0o600)
     except OSError as fault:
