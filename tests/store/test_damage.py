@@ -100,6 +100,7 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "no database": (CLOSED, replaced(DB, b"this is no database at all" * 99)),
     "header cut": (CLOSED, cut(DB, 0.001)),
     "header overwritten": (CLOSED, overwritten(DB, 0, b"\0" * 16)),
+    "a format of another program": (CLOSED, overwritten(DB, 44, b"\0\0\0\x63")),
     "more pages in its header than in its file": (CLOSED, overwritten(DB, 28, b"\0\1\0\0")),
     "an empty database": (CLOSED, lambda files: files | {DB: a_state(0, 0)[DB]}),
     "one of 930b370": (CLOSED, lambda files: files | {DB: of_930b370(a_state(0, 0)[DB])}),

@@ -11,7 +11,8 @@ from struct import unpack_from
 from router.domain.errors import BadFile
 from router.store.sqlite.watermark import Watermark
 
-_MALFORMED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_MALFORMED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""An error in our own statements is the file's, too: a header of an unsupported format, a table that is another one."""
 _LOCK_BYTE = 1 << 30
 """Where SQLite takes its locks: the page there holds nothing. https://www.sqlite.org/fileformat.html#the_lock_byte_page"""
 
