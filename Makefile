@@ -13,11 +13,11 @@ FIND_PYTHON := for p in $(CANDIDATES); do \
 
 setup: $(STAMP)  ## prepare .venv/bin/alert-router
 
-$(STAMP): requirements-dev.txt pyproject.toml
+$(STAMP): requirements-setup.txt requirements-dev.txt pyproject.toml
 	@python="$$($(FIND_PYTHON))"; \
 	if [ -z "$$python" ]; then echo "python: no Python 3.13 or later found; install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; fi; \
 	"$$python" -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-setup.txt
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --require-hashes -r requirements-dev.txt
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $@
@@ -56,14 +56,13 @@ soak: setup  ## the long proofs: faults through the whole stack, and 100,000 mes
 bench: setup  ## the measurements of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-# Two locks with hashes: what runs in Azure, and what a developer needs beside it. Neither names an index.
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.13 \
-	--generate-hashes --no-emit-index-url --no-header
+# The locks: what runs in Azure, what a developer needs beside it, uv itself, and checkov. Each has hashes, none names an index.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header
 lock:  ## remake the locks after a change to pyproject.toml
-	@$(COMPILE) --output-file requirements.txt
-	@$(COMPILE) --extra demo --group dev --output-file requirements-dev.txt
-	@$(BIN)/uv pip compile infra/requirements-check.in --quiet --universal --python-version 3.13 \
-		--generate-hashes --no-emit-index-url --no-header --output-file infra/requirements-check.txt
+	@$(COMPILE) pyproject.toml --output-file requirements.txt
+	@$(COMPILE) pyproject.toml --extra demo --group dev --output-file requirements-dev.txt
+	@$(COMPILE) --group setup --output-file requirements-setup.txt
+	@$(COMPILE) infra/requirements-check.in --output-file infra/requirements-check.txt
 
 clean:
 	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""What is deployed is what the lock says: requirements.txt is made from pyproject.toml, pinned and hashed."""
+"""What is installed is what a lock says, pinned and hashed: in Azure, for a developer, and what installs the rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-setup.txt", "infra/requirements-check.txt")
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -37,9 +38,29 @@ def test_what_only_developers_need_is_not_deployed() -> None:
     assert not pins("requirements.txt").keys() & {"pytest", "hypothesis", "mypy", "ruff", "trustme", "grpcio-tools"}
 
 
+def test_what_installs_the_rest_is_locked_for_every_platform() -> None:
+    """uv checks the hashes of all else, so it is one version itself, whose wheels for all systems are known."""
+    assert pins("requirements-setup.txt").keys() == {"uv"}
+    assert (ROOT / "requirements-setup.txt").read_text().count("--hash=sha256:") > 10
+
+
+def test_nothing_is_installed_that_no_lock_holds() -> None:
+    """Each installation of the Makefile asks for hashes, but for this project's own, which brings nothing with it."""
+    installs = re.findall(r"pip install (.*)", (ROOT / "Makefile").read_text())
+    assert len(installs) == 4
+    for install in installs:
+        assert "--require-hashes -r " in install or install == "--quiet --no-deps --editable ."
+
+
+def test_make_lock_remakes_every_lock() -> None:
+    """A lock that it forgot would stay behind for ever."""
+    recipe = (ROOT / "Makefile").read_text().partition("\nlock:")[2].partition("\n\n")[0]
+    assert set(re.findall(r"--output-file (\S+)", recipe)) == set(LOCKS)
+
+
 def test_every_pin_is_hashed_and_no_registry_is_named() -> None:
     """What is installed is what was locked, wherever it comes from."""
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in LOCKS:
         text = (ROOT / name).read_text()
         assert "http://" not in text
         assert "https://" not in text
