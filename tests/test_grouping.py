@@ -552,7 +552,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ACTS, st.lists(st.integers(0, 14), max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from(By))
 def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
     acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By

@@ -30,7 +30,7 @@ from tests.builders import (
 from tests.test_intake import House, changes
 
 MINUTE = timedelta(minutes=1)
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 
 
 @contextmanager

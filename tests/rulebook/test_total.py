@@ -65,7 +65,7 @@ def damaged(draw: st.DrawFn, sound: Any) -> object:
     return document
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(damaged(POLICY))
 def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
     """A damaged policy is either sound still, or stops its stream with a problem in its own file."""
@@ -76,7 +76,7 @@ def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
     assert {problem.file for problem in problems} <= {"cwpp/policy.yaml"}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(damaged(a_body()), st.sampled_from(["json", "yaml"]))
 def test_any_suppression_rule_is_in_force_or_refused(body: object, suffix: str) -> None:
     """A damaged rule is in force only if nothing worse than a warning is said, and then it ends and has a scope."""
@@ -95,7 +95,7 @@ def test_any_suppression_rule_is_in_force_or_refused(body: object, suffix: str) 
         assert "*" not in rule.alert_type
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(max_size=200) | st.text(alphabet='{}[]:,-&*!|>"\n a1', max_size=60))
 def test_any_text_at_all_can_be_a_rules_file(text: str) -> None:
     """No text in any file makes loading raise."""

@@ -128,7 +128,7 @@ def in_a_file(lane: Lane, steps: Sequence[Step]) -> list[object]:
     return seen
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LANES, STEPS)
 def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step]) -> None:
     """The account decides in one function what the file decides in one statement: both see the same of any history."""
@@ -138,7 +138,7 @@ def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step])
 _NAMES = itertools.count()
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(lane=LANES, steps=STEPS)
 def test_an_account_tells_the_same_history_as_a_file(address: Address, lane: Lane, steps: list[Step]) -> None:
     """Rows, indexes and versions in the account change nothing of what becomes of a delivery."""

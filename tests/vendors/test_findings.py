@@ -115,7 +115,7 @@ def test_a_huge_alert_is_taken() -> None:
     play(act)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(batches=batches_of(TURNS), faults=st.lists(st.sampled_from(FAULTS), max_size=4))
 def test_in_the_end_what_is_open_is_right(batches: list[list[Turn]], faults: list[Fault]) -> None:
     """Whichever turns come together, in whatever order, and whatever is lost, no older state is the last one."""

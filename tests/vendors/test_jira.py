@@ -338,7 +338,7 @@ def test_a_busy_vendor_is_asked_later() -> None:
 
 
 @given(life=lives())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who finish: at most one issue, open if it stands.
 

@@ -225,7 +225,7 @@ def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() ->
 
 
 @given(life=lives())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
     vendor = JsmOps([KEY])

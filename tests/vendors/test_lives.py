@@ -15,7 +15,7 @@ from tests.destinations.builders import NOW, a_destination, a_notice
 from tests.vendors.acts_atlassian import Life, live, lives
 from tests.vendors.slack import Slack
 
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=25)
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
 
 

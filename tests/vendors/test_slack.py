@@ -138,7 +138,7 @@ def test_a_busy_slack_is_tried_later(fault: Status, wait: float | None) -> None:
 
 
 @given(st.lists(st.text(alphabet=st.sampled_from("<>&!@#|*`~\n ab:/") | st.characters(codec="utf-8")), max_size=6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]) -> None:
     """Any text makes a message within every limit, without a mention, and with no link but the portal's."""
     slack = Slack(PATH)

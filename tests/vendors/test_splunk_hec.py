@@ -131,7 +131,7 @@ def test_requests_that_are_too_large_all_the_same_are_halved() -> None:
 
 
 @given(poison=st.sets(st.integers(0, 59), max_size=8))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_refused_event_costs_only_itself(poison: set[int]) -> None:
     """Whichever events Splunk cannot read, those alone are dead; every other one arrives, and none more than twice."""
     splunk = SplunkHec(TOKEN, poison={str(number) for number in poison})

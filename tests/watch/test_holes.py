@@ -247,7 +247,7 @@ def test_numbers_that_the_hub_never_gave_are_said_to_be_lost(watch: Watch) -> No
     assert (taken(filled), [loss.span for loss in filled.losses]) == (["cwpp:0:1:5", "cwpp:0:1:6"], [Span(2, 4)])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.integers(0, 29), st.integers(1, 8)), max_size=8),
     st.lists(st.integers(1, 6), max_size=4),
