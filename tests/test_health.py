@@ -36,6 +36,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
+from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
 
@@ -255,7 +256,7 @@ def test_nor_does_one_that_does_not_let_go(store: SqliteStore, caplog: pytest.Lo
         page = await health_of(store, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, timedelta(seconds=0.1))
         is_clinging = not hub.over.is_set()
         hub.over.set()
-        await asyncio.sleep(0.1)
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
         return page, is_clinging
 
     page, is_clinging = run(found())

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -18,9 +16,12 @@ from pathlib import Path
 from router.cli.demo.soc import Soc, soc_in_thread
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
+from tests.leash import leashed
+from tests.waiting import PATIENCE, wait_until
 
 KILLS = 50
 KILLS_UNDER_LAG = 10
+IN_A_ROW = 5
 ALERTS = 40
 
 POLICY = """
@@ -34,9 +35,12 @@ always: []
 otherwise: [tickets]
 """
 
+type Run = Callable[..., subprocess.Popen[str]]
+"""Starts the router with a state and files of messages."""
+
 
 @contextmanager
-def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Callable[[Path, Path], subprocess.Popen[str]]]]:
+def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Run]]:
     """A SOC that outlives the router, and what starts the router under rules by which every alert pages and opens a ticket."""
     rules = directory / "rules"
     (rules / "cwpp").mkdir(parents=True)
@@ -50,34 +54,57 @@ def a_soc(directory: Path, *, lag: float) -> Iterator[tuple[Soc, Callable[[Path,
         yield soc, partial(a_run, rules, settings)
 
 
-def a_run(rules: Path, settings: Mapping[str, str], state: Path, messages: Path) -> subprocess.Popen[str]:
+def a_run(rules: Path, settings: Mapping[str, str], state: Path, *messages: Path) -> subprocess.Popen[str]:
     """A router at work."""
-    command = [sys.executable, "-m", "router", "run", "--rules", str(rules), "--state", str(state), str(messages)]
-    return subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "router", "run", "--rules", str(rules), "--state", str(state), *map(str, messages)]
+    return subprocess.Popen(
+        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=leashed
+    )
 
 
-def kill_again_and_again(run: Callable[[Path, Path], subprocess.Popen[str]], directory: Path, kills: int) -> list[str]:
-    """Starts runs on fresh alerts, kills each at a random moment, and lets a second run finish; returns the alerts' ids."""
+def kill_again_and_again(soc: Soc, run: Run, directory: Path, kills: int) -> list[str]:
+    """Starts runs on fresh alerts, kills each at a moment that chance chose, and lets every fifth kill be followed by a run
+    that finishes what all of them began; returns the alerts' ids.
+
+    A moment is told by what was written by then, or by what the SOC was asked, so that it is one on any machine.
+    """
     chance = random.Random(20261124)  # noqa: S311  A seed, so that a failure can be had again.
-    state, messages = directory / "state", directory / "messages.ndjson"
-    length, killed, ids = 0.8, 0, []
-    for number in range(kills):
-        fresh = [f"kill-{number}-{n}" for n in range(ALERTS)]
-        ids += fresh
-        messages.write_bytes(b"\n".join(map(alert_body, fresh)))
-        running = run(state, messages)
-        time.sleep(chance.uniform(0.2, length))
-        if running.poll() is None:
-            running.send_signal(signal.SIGKILL)
-            killed += 1
-        running.communicate()
-        started = time.monotonic()
-        again = run(state, messages)
-        out, err = again.communicate(timeout=60)
-        length = time.monotonic() - started
-        assert (again.returncode, err) == (0, ""), out
+    state, killed, ids = directory / "state", 0, []
+    for number in range(0, kills, IN_A_ROW):
+        files: list[Path] = []
+        for place in range(number, number + IN_A_ROW):
+            fresh = [f"kill-{place}-{n}" for n in range(ALERTS)]
+            ids += fresh
+            files.append(directory / f"{place}.ndjson")
+            files[-1].write_bytes(b"\n".join(map(alert_body, fresh)))
+            most = 2 * ALERTS * len(files)
+            measure = chance.choice([partial(asked, soc), partial(asked, soc), partial(written, state)])
+            killed += is_killed(run(state, files[-1]), measure, measure() + chance.randint(1, most))
+        with run(state, *files) as last:
+            out, err = last.communicate(timeout=PATIENCE)
+        assert (last.returncode, err) == (0, ""), out
     assert killed > kills // 2
     return ids
+
+
+def is_killed(running: subprocess.Popen[str], measure: Callable[[], int], enough: int) -> bool:
+    """Kills a run when there is enough of something; whether it had not ended before."""
+    with running:
+        wait_until(lambda: measure() >= enough or running.poll() is not None)
+        has_ended = running.poll() is not None
+        running.kill()
+        running.communicate()
+    return not has_ended
+
+
+def asked(soc: Soc) -> int:
+    """How many requests the SOC has answered."""
+    return sum(count for answers in soc.counts()["requests"].values() for count in answers.values())
+
+
+def written(state: Path) -> int:
+    """How many pages of the state's write-ahead log are in use, and of the state itself."""
+    return sum(path.stat().st_size for path in state.glob("router.db*")) // 4096
 
 
 def count(state: Path, query: str) -> dict[str, int]:
@@ -90,7 +117,7 @@ def test_killed_fifty_times_it_accounts_for_every_message_and_opens_nothing_twic
     """Kill -9 at a random moment of each run, then run again: every message is on record with one outcome, every delivery
     ended, each signal has one page, and one ticket, since there is one deliverer and look-ups are consistent."""
     with a_soc(tmp_path, lag=0) as (soc, run):
-        ids = kill_again_and_again(run, tmp_path, KILLS)
+        ids = kill_again_and_again(soc, run, tmp_path, KILLS)
         keys = {signal_key("cwpp", "alert", id) for id in ids}
         state = tmp_path / "state"
         assert count(state, "SELECT outcome, count(*) FROM record GROUP BY outcome")["routed"] == len(ids)
@@ -103,7 +130,7 @@ def test_killed_fifty_times_it_accounts_for_every_message_and_opens_nothing_twic
 def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(tmp_path: Path) -> None:
     """A ticket that a look-up does not show yet is opened again: at least once, never without a kill, and counted."""
     with a_soc(tmp_path, lag=30) as (soc, run):
-        ids = kill_again_and_again(run, tmp_path, KILLS_UNDER_LAG)
+        ids = kill_again_and_again(soc, run, tmp_path, KILLS_UNDER_LAG)
         tickets = Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"])
         retried = "SELECT key, attempts FROM deliveries WHERE destination='tickets' AND attempts>1"
         cut_off = count(tmp_path / "state", retried)

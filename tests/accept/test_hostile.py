@@ -143,11 +143,11 @@ def an_html(text: str) -> dict[str, object]:
 
 
 def _seconds(body: bytes) -> float:
-    start = time.process_time()
+    start = time.thread_time()
     for signal in read(body, Catalogue()):
         if not isinstance(signal, Quarantined):
             evidence_of(signal)
-    return time.process_time() - start
+    return time.thread_time() - start
 
 
 @pytest.mark.parametrize("grow", _GROWING.values(), ids=_GROWING.keys())

@@ -16,6 +16,7 @@ import pytest
 
 from router.cli import main
 from tests.builders import RULES
+from tests.waiting import PATIENCE
 
 POLICIES = {
     "cwpp": """
@@ -94,7 +95,7 @@ def a_process(*arguments: str, within: Path) -> Said:
     """What the program comes to, run as a program in some directory."""
     command = [sys.executable, "-m", "router", *arguments]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=within)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=environment, cwd=within)
     return Said(done.returncode, done.stdout, done.stderr)
 
 

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,7 @@ from typing import Any
 from tests.leash import leashed
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import ROOT, Stack
-
-PATIENCE = 150.0
-"""Seconds after which a test has failed; no test is about speed."""
+from tests.waiting import PATIENCE, wait_until
 
 COMMAND = (sys.executable, "-m", "router", "serve")
 
@@ -45,7 +42,11 @@ class Serving:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Waits for something to come true while it serves; fails if it ends before, or in the end."""
-        until(is_so, lambda: self.process.poll() is None, lambda: f"{self.stack.soc.counts()}\n{self.log.read_text()}")
+        wait_until(
+            is_so,
+            goes_on=lambda: self.process.poll() is None,
+            about=lambda: f"{self.stack.soc.counts()}\n{self.log.read_text()}",
+        )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code after a signal that asks for a graceful end."""
@@ -58,22 +59,13 @@ class Serving:
         self.process.wait()
 
 
-def until(is_so: Callable[[], bool], goes_on: Callable[[], bool], about: Callable[[], str]) -> None:
-    """Waits for something to come true, a while at most, and only as long as something else holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not is_so():
-        assert goes_on(), about()
-        assert time.monotonic() < deadline, about()
-        time.sleep(0.1)
-
-
 @contextmanager
 def serving(stack: Stack, **more: str) -> Iterator[Serving]:
     """A process that serves a stack under further settings; it has begun to, and is gone at the end of the context.
 
     Whatever it says stands on lines of its log's form, in which is no secret and no URL.
     """
-    log = stack.directory / f"serve-{time.monotonic_ns()}.log"
+    log = stack.directory / f"serve-{len([*stack.directory.glob('serve-*.log')])}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*COMMAND, "--rules", str(stack.rules)],

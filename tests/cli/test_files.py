@@ -19,6 +19,8 @@ from router.cli.files import lines_in, open_files
 from router.domain.errors import BadFile
 from tests.accept.messages import a_flat_alert, a_table_row
 from tests.cli.house import House, column, ndjson
+from tests.leash import leashed
+from tests.waiting import PATIENCE
 
 ROWS = [a_table_row(SystemAlertId=f"row-{number}", VendorOriginalId=f"row-{number}") for number in (1, 2)]
 
@@ -164,7 +166,7 @@ def test_standard_input_is_a_file(house: House) -> None:
     """`-` reads what is piped in, told by its content."""
     for text, expected in ((ndjson(a_flat_alert(), b"?"), ["-:1", "-:2"]), (orjson.dumps([a_flat_alert()]), ["-:1"])):
         command = [sys.executable, "-m", "router", "run", "--dry-run", "--decisions", "decisions.ndjson", "-"]
-        done = subprocess.run(command, input=text, capture_output=True, timeout=60, env=_environment())
+        done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=_environment())
         assert (done.returncode, done.stderr) == (0, b"")
         assert column(house.lines("decisions.ndjson"), "source") == expected
 
@@ -172,7 +174,8 @@ def test_standard_input_is_a_file(house: House) -> None:
 def test_what_can_be_read_only_once_is_read(house: House) -> None:
     """A named pipe works as well as a file, under its suffix."""
     os.mkfifo("alerts.csv")
-    with subprocess.Popen([sys.executable, "-c", f"open('alerts.csv', 'w').write({as_csv(ROWS)!r})"]):
+    writing = f"open('alerts.csv', 'w').write({as_csv(ROWS)!r})"
+    with subprocess.Popen([sys.executable, "-c", writing], preexec_fn=leashed):
         assert column(house.routes("--dry-run", "alerts.csv"), "id") == ["row-1", "row-2"]
 
 

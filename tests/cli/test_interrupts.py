@@ -53,12 +53,6 @@ sys.exit(code)
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def heeding() -> None:
-    """A child that does not ignore SIGINT, as one does that a script started in the background."""
-    leashed()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def environment(**more: str) -> dict[str, str]:
     """What a process finds around it."""
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
@@ -67,7 +61,7 @@ def environment(**more: str) -> dict[str, str]:
 def started(*command: str | Path, **more: str) -> subprocess.Popen[str]:
     """A process with pipes at all its ends."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(list(map(str, command)), text=True, env=environment(**more), preexec_fn=heeding, **pipes)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(list(map(str, command)), text=True, env=environment(**more), preexec_fn=leashed, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 def until(running: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
@@ -297,7 +291,7 @@ def a_reader_gone() -> Iterator[dict[str, object]]:
     """A pipe that nobody reads."""
     reader, writer = os.pipe()
     os.close(reader)
-    yield {"stdout": writer, "preexec_fn": heeding}
+    yield {"stdout": writer, "preexec_fn": leashed}
     os.close(writer)
 
 
@@ -306,7 +300,7 @@ def a_closed_output() -> Iterator[dict[str, object]]:
     """No standard output at all."""
 
     def without_output() -> None:
-        heeding()
+        leashed()
         os.close(1)
 
     yield {"preexec_fn": without_output}
@@ -316,7 +310,7 @@ def a_closed_output() -> Iterator[dict[str, object]]:
 def a_full_disk() -> Iterator[dict[str, object]]:
     """A file that takes nothing."""
     with Path("/dev/full").open("wb") as full:
-        yield {"stdout": full, "preexec_fn": heeding}
+        yield {"stdout": full, "preexec_fn": leashed}
 
 
 @pytest.mark.parametrize("output", [a_reader_gone, a_closed_output, a_full_disk])

@@ -14,6 +14,7 @@ from router.cli.decisions import KEYS
 from router.store.sqlite import SqliteStore
 from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, a_process, a_suppression, column, ndjson
+from tests.waiting import PATIENCE
 
 NOW = "2026-11-24T12:00:00Z"
 
@@ -422,7 +423,9 @@ def test_help_says_what_would_surprise(house: House, command: str, words: str) -
 def test_help_needs_nothing_that_is_slow(house: House) -> None:
     """`--help` answers without loading what only commands need."""
     code = "import sys; from router.cli import main\ntry: main(['--help'])\nexcept SystemExit: print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=_environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE, env=_environment()
+    )
     assert "run" in done.stdout
     assert not {"pydantic", "rich", "httpx", "sqlite3", "azure"} & set(done.stdout.split())
 

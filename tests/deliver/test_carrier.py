@@ -30,6 +30,7 @@ from tests.builders import NOW
 from tests.deliver.test_deliverer import Clock, InBatches, Scripted, sent
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
+from tests.waiting import until
 
 HOUR = timedelta(hours=1)
 
@@ -142,15 +143,6 @@ def test_a_delivery_that_is_owed_again_is_tried_when_it_is_due(post: Post) -> No
     assert [attempt.number for attempt in kind.attempts] == [1, 2]
 
 
-def test_a_burst_leaves_as_fast_as_its_destination_takes_it(post: Post) -> None:
-    """Who finds no slot waits while others come and go; nothing is put off."""
-    kind = Scripted(sent)
-    carrier = post.carrier(kind, slots=2)
-    post.owe(*(f"k{n}" for n in range(12)))
-    post.carry(carrier, *post.pointers())
-    assert post.states() == {DeliveryState.SENT: 12}
-
-
 def test_a_destination_that_hangs_keeps_its_share_of_the_slots_and_the_rest_costs_no_attempt(post: Post) -> None:
     """What finds no slot is pointed at again a little later, still owed and untried."""
     released = asyncio.Event()
@@ -169,10 +161,8 @@ def test_a_destination_that_hangs_keeps_its_share_of_the_slots_and_the_rest_cost
 
     async def carried() -> Carried:
         hung = [asyncio.create_task(carrier.carry(pointer)) for pointer in pointers]
-        done, _ = await asyncio.wait(hung, timeout=10, return_when=asyncio.FIRST_COMPLETED)
-        while len(done) < 3:
-            done, _ = await asyncio.wait(hung, timeout=0.1)
-        assert [await one for one in done] == [[]] * 3
+        await until(lambda: sum(one.done() for one in hung) == 3)
+        assert [one.result() for one in hung if one.done()] == [[]] * 3
         released.set()
         return [one for each in await asyncio.gather(*hung) for one in each]
 

@@ -15,11 +15,12 @@ from router.deliver.http import LARGEST_ANSWER, Http
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from tests.deliver.sockets import flooding
+from tests.waiting import PATIENCE
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def ask(handler: Handler, *, body: bytes = b"{}", timeout: float = 5) -> HttpAnswer:
+def ask(handler: Handler, *, body: bytes = b"{}", timeout: float = PATIENCE) -> HttpAnswer:
     """What a server that answers so gets out of one request."""
     return asyncio.run(_ask(handler, body, timeout))
 
@@ -149,7 +150,7 @@ def test_an_answer_that_never_comes_to_its_body_ends(beginning: bytes, again: by
 
 
 async def _hangs(_: web.Request) -> web.Response:
-    await asyncio.sleep(3)
+    await asyncio.Event().wait()
     return web.Response()
 
 
@@ -157,7 +158,7 @@ async def _trickles(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     with suppress(ConnectionError):
-        for _ in range(30):
+        while True:
             await response.write(b"x")
             await asyncio.sleep(0.1)
     return response

@@ -21,6 +21,7 @@ from router.domain.asks import LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from tests.builders import NOW
 from tests.deliver.sockets import answering, flooding
+from tests.waiting import PATIENCE
 
 DATE = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
 
@@ -39,7 +40,7 @@ def upload(soc: Soc, rows: int = 2) -> None:
 
 async def upload_to(endpoint: str, *, trust: str | None = None, rows: int = 2, credential: object = None) -> None:
     """Uploads some rows to an endpoint whose authority is trusted, or not."""
-    async with Http(ssl.create_default_context(cafile=trust), timeout=2) as http:
+    async with Http(ssl.create_default_context(cafile=trust), timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: credential or LoopbackCredential(), lambda: NOW)  # type: ignore[arg-type,return-value]
         try:
             await logs.upload(

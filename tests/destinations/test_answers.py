@@ -137,10 +137,10 @@ def test_what_makes_an_address_a_secret_is_not_told_alone(shown: str) -> None:
 
 def test_words_of_any_length_are_looked_through_in_no_time() -> None:
     """Whoever answers decides what stands there, and every lane of the process waits meanwhile."""
-    began = time.process_time()
+    began = time.thread_time()
     error_for(HttpAnswer(status=500, body=b"?" * 65_000), "webhook", an_attempt())
     error_for(HttpAnswer(status=500, body=b"?a" * 32_000), "webhook", an_attempt())
-    assert time.process_time() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_server_error_is_worth_another_try() -> None:

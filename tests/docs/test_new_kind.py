@@ -12,6 +12,7 @@ import pytest
 
 from tests.destinations.goldens import CASES
 from tests.docs.pages import ROOT, page
+from tests.waiting import PATIENCE
 
 PAGE = page("docs/destinations.md")
 FILE = "router/destinations/chat.py"
@@ -42,7 +43,7 @@ def run_in(house: Path, *arguments: str, **environment: str) -> str:
         env={**os.environ, "PYTHONPATH": str(house), **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

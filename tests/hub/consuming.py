@@ -47,11 +47,6 @@ class Inbox:
         """Remembers a trouble."""
         self.troubles.append(f"{type(trouble).__name__} {trouble}")
 
-    async def until(self, is_so: Callable[[], bool]) -> None:
-        """Waits for something to come true."""
-        while not is_so():
-            await asyncio.sleep(0.02)
-
 
 @dataclass(slots=True)
 class Place:

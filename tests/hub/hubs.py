@@ -17,14 +17,12 @@ from router.domain.journal import Event, Partition
 from router.hub import Namespace
 from router.hub.consumer import Rhythm
 from tests.stack.event_hubs import EventHubs
+from tests.waiting import PATIENCE
 
 LEFT_BEHIND = pytest.mark.filterwarnings(
     "ignore:unclosed <StreamWriter:ResourceWarning", "ignore:loop is closed:ResourceWarning"
 )
 """The client leaves connections that were cut, or never came about, to the garbage collector."""
-
-PATIENCE = 60.0
-"""Seconds after which a test has failed; no test is about speed."""
 
 QUICK = Rhythm(renew=0.5)
 """How often a consumer of a test renews what it owns."""

@@ -16,6 +16,7 @@ from router.hub import HubReader, Namespace
 from router.hub.receiving import Receiver
 from tests.hub.hubs import FIRST, HOST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, numbers, relayed, run
 from tests.stack.event_hubs import KEY, EventHubs
+from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
 
@@ -203,12 +204,10 @@ def test_whoever_else_reads_is_not_sent_away() -> None:
             receiving = asyncio.create_task(
                 other.receive(on_event, partition_id="0", owner_level=7, starting_position="-1")
             )
-            while len(seen) < 3:
-                await asyncio.sleep(0.05)
+            await until(lambda: len(seen) == 3)
             assert numbers(await reader.read(FIRST, Span(0, 2), 100)) == [0, 1, 2]
             hubs.append(*FIRST, b"later")
-            while len(seen) < 4:
-                await asyncio.sleep(0.05)
+            await until(lambda: len(seen) == 4)
             receiving.cancel()
         # It would have begun anew, and seen all of them again, had it been sent away.
         assert seen == [0, 1, 2, 3]

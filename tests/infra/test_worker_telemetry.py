@@ -12,6 +12,7 @@ from azure.monitor.opentelemetry._constants import (
 from tests.infra.deployment import Deployment
 from tests.infra.test_app_settings import settings_of
 from tests.infra.variants import ROOT
+from tests.waiting import PATIENCE
 
 NOWHERE = (
     "InstrumentationKey=00000000-0000-0000-0000-000000000001;"
@@ -67,7 +68,7 @@ def spans_of(**settings: str) -> list[str]:
         env={"APPLICATIONINSIGHTS_CONNECTION_STRING": NOWHERE, **quiet, **whole, **settings},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -21,12 +21,17 @@ from router.store.azure_storage import AzureStore
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack
+from tests.waiting import PATIENCE, until
 
 ROWS, DECISIONS = "Custom-ASimAlertEventLogs", "Custom-AlertRouterDecisions_CL"
 """The SOC's tables."""
 
 
-def quick(lease: int = 3, pointer: int | None = None) -> dict[str, str]:
+LEASE = 3
+"""Seconds that a claim lasts under `QUICK`."""
+
+
+def quick(lease: int = LEASE, pointer: int | None = None) -> dict[str, str]:
     """Settings under which what a dead worker left is taken up within seconds; a pointer comes back when its lease is over.
 
     A conversation with the SOC may take 0.8 of the lease.
@@ -40,7 +45,6 @@ def quick(lease: int = 3, pointer: int | None = None) -> dict[str, str]:
 
 QUICK = quick()
 
-_PATIENCE = 45.0
 _BETWEEN = 2.0
 
 
@@ -217,13 +221,18 @@ async def sweep_later(stack: Stack, later: timedelta = timedelta(minutes=1)) -> 
 async def settle(stack: Stack, sweeping: Callable[[], Awaitable[None]]) -> None:
     """Sweeps now and then until nothing is left to do; raises TimeoutError that says what is."""
     left = ["nothing was looked at in time"]
+
+    async def is_settled() -> bool:
+        nonlocal left
+        left = await left_over(stack)
+        return not left
+
     try:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             while left:
                 await sweeping()
-                swept, left = time.monotonic(), await left_over(stack)
-                while left and time.monotonic() < swept + _BETWEEN:
-                    await asyncio.sleep(0.2)
-                    left = await left_over(stack)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BETWEEN):
+                        await until(is_settled, look=0.2)
     except TimeoutError:
-        raise TimeoutError(f"After {_PATIENCE:.0f} seconds: {'; '.join(left)}") from None
+        raise TimeoutError(f"After {PATIENCE:.0f} seconds: {'; '.join(left)}") from None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from router.domain.deliveries import DeadLetter, DeliveryState
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
-
-_PATIENCE = 60.0
+from tests.waiting import until
 
 
 def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
@@ -21,13 +19,6 @@ def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
 def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
     """How many runs of a function ended so."""
     return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns once something is so; gives up after a while."""
-    async with asyncio.timeout(_PATIENCE):
-        while not is_so():
-            await asyncio.sleep(0.02)
 
 
 def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: float = 0.0) -> set[int]:
@@ -49,11 +40,13 @@ def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: f
 
 async def dead_letters(stack: Stack) -> list[DeadLetter]:
     """The dead letters, once every delivery has ended."""
-    store, is_open = stack.store(), {DeliveryState.OWED, DeliveryState.CLAIMED}
+    store, open = stack.store(), {DeliveryState.OWED, DeliveryState.CLAIMED}
+
+    async def is_over() -> bool:
+        return not open & {state for _, state in await store.outbox.counts("cwpp")}
+
     try:
-        async with asyncio.timeout(_PATIENCE):
-            while is_open & {state for _, state in await store.outbox.counts("cwpp")}:
-                await asyncio.sleep(0.3)
+        await until(is_over, look=0.3)
         return list(await store.outbox.dead())
     finally:
         await store.close()

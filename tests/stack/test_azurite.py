@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,9 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import ContainerClient
 from azure.storage.queue import QueueClient
 
+from tests.leash import is_gone
 from tests.stack.azurite import Azurite, azurite_running
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 KILLED = """
@@ -86,8 +86,4 @@ def test_stopped_storage_refuses_and_has_kept_its_data_when_it_is_started_again(
 def test_storage_ends_with_the_process_that_started_it() -> None:
     """Nothing is left running, also where a test run is killed and can tidy up nothing."""
     said = subprocess.run([sys.executable, "-c", KILLED], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    left = time.monotonic() + 10
-    while Path("/proc", said.strip()).exists() and time.monotonic() < left:
-        time.sleep(0.05)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(said), 0)
+    wait_until(lambda: is_gone(int(said)))

@@ -17,12 +17,13 @@ from router.store.endings import DEADLY
 from router.taking.fates import CERTAINTY, SUSPICION
 from tests.builders import alert_body, finding_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
-from tests.stack.acts import conditions, dead_letters, kill_on, runs, until
+from tests.stack.acts import conditions, dead_letters, kill_on, runs
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Death, Outcome
 from tests.stack.gate import GatedStack, gated, moves, reads, sends, to
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import noise
+from tests.waiting import until
 
 DEATHS = SUSPICION + CERTAINTY
 """So many workers die of a message that kills: some beside its neighbours, some alone with it."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.gate import Seen, gated
 from tests.stack.stack import Stack, stack_running
+from tests.waiting import until
 
 WISH = 6
 """Seconds that the pager wishes to be left alone for."""
@@ -44,13 +45,6 @@ def stack(azurite: Azurite) -> Iterator[Stack]:
 def host(stack: Stack, **settings: str) -> FunctionsHost:
     """A host whose platform is quick."""
     return stack.host(conditions=Conditions(speed=100, grace=0.5), **(QUICK | settings))
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns once something is so; gives up after a while."""
-    async with asyncio.timeout(40):
-        while not is_so():
-            await asyncio.sleep(0.02)
 
 
 def received(stack: Stack, what: str) -> int:

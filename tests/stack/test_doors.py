@@ -33,6 +33,7 @@ from tests.stack.accounting import ROWS, sweep
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import ROOT, Stack, stack_running
+from tests.waiting import PATIENCE, until
 
 DEMO = ROOT / "router" / "cli" / "demo" / "samples"
 FINDINGS = "Custom-DefenderFindings_CL"
@@ -44,7 +45,6 @@ FILES = {stream: DEMO / f"{stream}.ndjson" for stream in STREAMS}
 OWN = ("source", "rulebook")
 """What a decision says of where its message came from, and under which rules."""
 
-PATIENCE = 120.0
 
 type Decision = dict[str, Any]
 
@@ -122,10 +122,12 @@ async def on_record(stack: Stack, hub: str) -> list[Decision]:
 async def delivered(stack: Stack) -> None:
     """Returns once nothing is owed any more; a pointer to the next turn of a signal may hide when nothing else is left."""
     open, store = {DeliveryState.OWED, DeliveryState.CLAIMED}, stack.store()
+
+    async def is_over() -> bool:
+        return not open & {state for stream in STREAMS for _, state in await store.outbox.counts(stream)}
+
     try:
-        async with asyncio.timeout(PATIENCE):
-            while open & {state for stream in STREAMS for _, state in await store.outbox.counts(stream)}:
-                await asyncio.sleep(0.2)
+        await until(is_over, look=0.2)
     finally:
         await store.close()
 

@@ -26,11 +26,12 @@ from azure.eventhub.exceptions import (
     EventHubError,
 )
 
+from tests.leash import leashed
 from tests.stack.event_hubs import KEY, EventHubs, event_hubs_in_thread
 from tests.stack.event_hubs.amqp.refused import Refused
+from tests.waiting import PATIENCE, until, wait_until
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 20  # seconds that a client is given; generous, since no test is about speed
 BALANCING = 0.2  # seconds between two looks at who reads what
 BEGINNING = "-1"
 
@@ -110,9 +111,7 @@ class Inbox:
     async def until(self, condition: Callable[[], bool]) -> None:
         """Waits for something to come true."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not condition():
-                    await asyncio.sleep(0.01)
+            await until(condition)
         except TimeoutError:
             pytest.fail(f"it never came true, with {len(self.events)} events and the errors {self.errors[:3]}")
 
@@ -176,12 +175,9 @@ class Stage:
 
     async def refusal(self, node: str) -> tuple[str, str]:
         """Waits until a link to a node is refused, and says why; the client keeps most of this to itself."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                for refused in self.hubs.refused_links():
-                    if refused.node == node:
-                        return refused.condition, refused.description
-                await asyncio.sleep(0.01)
+        await until(lambda: any(refused.node == node for refused in self.hubs.refused_links()))
+        refused = next(refused for refused in self.hubs.refused_links() if refused.node == node)
+        return refused.condition, refused.description
 
     async def close(self) -> None:
         """Ends all consumers."""
@@ -324,9 +320,7 @@ def test_a_reader_begins_where_it_wants() -> None:
                 ("sweep", noon + timedelta(seconds=3), False, "4"),
             )
         ]
-        async with asyncio.timeout(PATIENCE):
-            while len(stage.hubs.readers("cwpp")) < len(inboxes):
-                await asyncio.sleep(0.01)
+        await until(lambda: len(stage.hubs.readers("cwpp")) == len(inboxes))
         stage.hubs.append("cwpp", 0, b"4", noon + timedelta(seconds=4))
         for inbox, expected in inboxes:
             await inbox.holds(*expected)
@@ -717,14 +711,10 @@ def test_event_hubs_run_as_a_process_of_their_own(tmp_path: Path) -> None:
         "alerts=3",
         "--port-file",
         str(card),
-        "--for",
-        "60",
     ]
-    with subprocess.Popen(command, cwd=ROOT) as process:
+    with subprocess.Popen(command, cwd=ROOT, preexec_fn=leashed) as process:
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not card.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            wait_until(card.exists, goes_on=lambda: process.poll() is None)
             connection = json.loads(card.read_text())["connection_string"]
             client = azure.eventhub.EventHubProducerClient.from_connection_string(connection, eventhub_name="alerts")
             with client as producer:

@@ -34,8 +34,8 @@ from tests.stack.event_hubs.management import Request, describe
 from tests.stack.event_hubs.namespace import Namespace
 from tests.stack.event_hubs.refusals import no_entity
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
+from tests.waiting import PATIENCE
 
-PATIENCE = 20  # seconds
 A_DAY = 86_400  # seconds; tokens are made when the tests are collected, and used when their turn has come
 
 

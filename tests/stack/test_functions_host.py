@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 from azure.storage.queue.aio import QueueClient
 
+from tests.leash import is_gone
 from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
 from tests.stack.functions_host import (
@@ -32,6 +31,7 @@ from tests.stack.functions_host import (
     RetryPolicy,
 )
 from tests.stack.functions_host.host_json import HostJson
+from tests.waiting import until, wait_until
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "functions_host" / "sample_app"
@@ -113,13 +113,6 @@ def on_stage(azurite: Azurite, tmp_path: Path) -> Callable[[Callable[[Stage], An
 
 
 type OnStage = Callable[[Callable[[Stage], Any]], None]
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns once something is so; gives up after a while."""
-    async with asyncio.timeout(20):
-        while not is_so():
-            await asyncio.sleep(0.02)
 
 
 def ends(runs: list[Invocation], function: str) -> list[tuple[int, Outcome]]:
@@ -524,27 +517,25 @@ def test_a_test_that_fails_shows_what_the_worker_printed(tmp_path: Path) -> None
 def test_a_worker_ends_with_its_host_also_while_the_app_blocks_it(tmp_path: Path) -> None:
     """Nothing is left running where a test run is killed."""
     (tmp_path / "function_app.py").write_text(
-        HEADER + "import time\n@app.route()\nasync def block(req: func.HttpRequest) -> str:\n    time.sleep(60)\n"
+        HEADER + "import time\nfrom pathlib import Path\n@app.route()\nasync def block(req: func.HttpRequest) -> str:\n"
+        "    Path(__file__).with_name('blocked').touch()\n    time.sleep(600)\n"
     )
     said = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    left = time.monotonic() + 10
-    while Path("/proc", said.strip()).exists() and time.monotonic() < left:
-        time.sleep(0.05)
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(said), 0)
+    wait_until(lambda: is_gone(int(said)))
 
 
 KILLED = """
 import asyncio, os, sys
 from pathlib import Path
 from tests.stack.functions_host import FunctionsHost
+from tests.waiting import until
 
 async def main():
     async with FunctionsHost(Path(sys.argv[1]), env={}).running() as host:
         blocked = asyncio.create_task(host.request("GET", "/api/block"))
-        await asyncio.wait([blocked], timeout=0.5)
+        await until(Path(sys.argv[1], "blocked").exists)
         print(host.worker_pid, flush=True)
         os._exit(0)
 

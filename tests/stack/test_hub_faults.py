@@ -45,6 +45,7 @@ from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.functions_host.event_hubs import CONTAINER
 from tests.stack.gate import GatedStack, gated, to, writes
 from tests.stack.stack import POLICIES, Stack, stack_running
+from tests.waiting import PATIENCE, until
 
 SKEW = timedelta(hours=1)
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -57,8 +58,6 @@ IN_PARTS = {"AzureFunctionsJobHost__extensions__eventHubs__maxEventBatchSize": "
 
 BOOKS = tuple(one.name for one in fields(Books))
 """What the books are made up of."""
-
-_PATIENCE = 45.0  # seconds
 
 
 @pytest.fixture
@@ -90,16 +89,9 @@ def takes(host: FunctionsHost, outcome: Outcome = Outcome.OK) -> int:
     return sum(1 for run in host.invocations if run.function == "take_cwpp" and run.outcome is outcome)
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    """Returns once something is so; gives up after a while."""
-    async with asyncio.timeout(_PATIENCE):
-        while not is_so():
-            await asyncio.sleep(0.02)
-
-
 async def sweep_until(host: FunctionsHost, is_so: Callable[[], Awaitable[bool]]) -> None:
     """Sweeps until something is so; gives up after a while."""
-    async with asyncio.timeout(_PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         await sweep(host)
         while not await is_so():
             await sweep(host)
@@ -148,13 +140,14 @@ async def losses(stack: Stack) -> Sequence[Loss]:
 
 async def arrived(stack: Stack, post: Post, *what: str) -> None:
     """Returns once all that is due is on record and at the SOC, and nothing else; or only some pages of the books agree."""
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            with suppress(StoreError):  # Until the worker has begun there are no tables.
-                found = await books_of(stack)
-                if all(getattr(found, one) == getattr(post.due, one) for one in what or BOOKS):
-                    return
-            await asyncio.sleep(0.1)
+
+    async def has_arrived() -> bool:
+        with suppress(StoreError):  # Until the worker has begun there are no tables.
+            found = await books_of(stack)
+            return all(getattr(found, one) == getattr(post.due, one) for one in what or BOOKS)
+        return False
+
+    await until(has_arrived, look=0.1)
 
 
 def test_hubs_that_hang_up_and_stay_away_cost_time_only(stack: Stack) -> None:
@@ -162,19 +155,22 @@ def test_hubs_that_hang_up_and_stay_away_cost_time_only(stack: Stack) -> None:
     trigger in the end, without a sweep. A sweep meanwhile ends, and blames nobody."""
     post = Post(stack)
 
+    def is_read() -> bool:
+        return bool(stack.hubs.readers("cwpp"))
+
     async def run() -> None:
         async with stack.host(conditions=conditions(), **FAST).running() as host:
             for number in range(8):
                 # Few that are told: what finds its destination busy waits for seconds.
                 some = mixed(f"{number}") if number in (3, 6) else [junk(f"{number}".encode()), low(f"{number}")]
                 await post.send(*some, partition=number % 2)
-                await asyncio.sleep(0.2)
+                await until(is_read)
                 stack.hubs.drop_connections()
             stack.hubs.stop_accepting()
             await post.send(*mixed("away"))
             await post.send(low("away, too"), partition=1)
             await sweep(host)
-            await asyncio.sleep(1)
+            assert not is_read()
             stack.hubs.resume_accepting()
             await host.idle()
             assert (await books_of(stack)).record == post.due.record
@@ -217,16 +213,16 @@ def test_partitions_that_are_stolen_back_and_forth_are_taken_in_once(gated_stack
 
 async def sharing(post: Post, *hosts: FunctionsHost) -> tuple[FunctionsHost, FunctionsHost]:
     """Of two instances that have shared partitions, who reads partition 0 and who reads the other."""
-    readers: list[FunctionsHost] = []
+
+    def last_readers() -> dict[str, FunctionsHost]:
+        return {run.source: host for host in hosts for run in host.invocations if run.function == "take_cwpp"}
+
     for number in range(20):
         await asyncio.gather(*(post.send(low(f"whose {number}-{id}"), partition=id) for id in (0, 1)))
-        last: dict[str, FunctionsHost] = {}
-        while last.keys() != {"cwpp/0", "cwpp/1"}:
-            await asyncio.sleep(0.1)
-            last = {run.source: host for host in hosts for run in host.invocations if run.function == "take_cwpp"}
-        readers = [last["cwpp/0"], last["cwpp/1"]]
-        if readers[0] is not readers[1]:
-            return readers[0], readers[1]
+        await until(lambda: last_readers().keys() == {"cwpp/0", "cwpp/1"})
+        first, second = last_readers()["cwpp/0"], last_readers()["cwpp/1"]
+        if first is not second:
+            return first, second
         for host in hosts:
             host.invocations.clear()
     raise TimeoutError("One instance kept both partitions.")
@@ -289,10 +285,12 @@ def test_pointers_that_come_again_and_again_to_two_deliverers_are_delivered_once
             stack.host(conditions=conditions(), **settings).running() as other,
         ):
             await slow.met()
-            async with asyncio.timeout(_PATIENCE):
-                while not (pages(one) and pages(other)):
-                    await put(stack, pointers, times=1)
-                    await asyncio.sleep(0.3)
+
+            async def both_have_paged() -> bool:
+                await put(stack, pointers, times=1)
+                return bool(pages(one) and pages(other))
+
+            await until(both_have_paged, look=0.3)
             slow.end()
             await asyncio.gather(one.idle(), other.idle())
             await arrived(stack, post)
@@ -399,7 +397,6 @@ def test_a_hub_that_was_created_anew_is_not_taken_for_the_old_one(stack: Stack) 
             # As numbers go, each is known: it is another message all the same.
             await new.send(resolved("h-old 0"), low("new"), high("new 0"))
             await new.send(high("new 1"), partition=1)
-            await asyncio.sleep(0.3)  # A message must be older than the grace period.
             await sweep_until(host, lambda: is_on_record(stack, post))
             await arrived(stack, post)
             assert (takes(host), await losses(stack)) == (taken, [])
@@ -495,15 +492,18 @@ def test_what_was_lost_before_the_first_sweep_is_reported_too(stack: Stack) -> N
     post = Post(stack)
 
     async def run() -> None:
+        async def is_reported() -> bool:
+            await router.sweep()
+            return bool(await losses(stack))
+
         await post.send(*map(low, "ab"))
         async with service(stack) as router:
             await take(router, stack)
             await post.send(*map(low, "cdef"))
             stack.hubs.trim("cwpp", 0, 4)
             await take(router, stack, first=4)
-            await router.sweep()
-            await asyncio.sleep(1.5)  # until what was taken in is as old as a hole has to be
-            await router.sweep()
+            # Not before what was taken in is as old as a hole has to be.
+            await until(is_reported)
         assert [loss.span for loss in await losses(stack)] == [(2, 3)]
 
     asyncio.run(run())
@@ -543,6 +543,9 @@ def test_no_older_state_opens_a_signal_again_in_whatever_order_its_states_come(s
         for name, story in untimed.items()
     }
 
+    async def is_all_on_record() -> bool:
+        return (await books_of(stack)).record.keys() == post.due.record.keys()
+
     async def run() -> None:
         async with stack.host(conditions=conditions(), **FAST).running() as host:
             for number in range(3):
@@ -560,14 +563,16 @@ def test_no_older_state_opens_a_signal_again_in_whatever_order_its_states_come(s
                 await arrived(stack, post, "record", "pages", "tickets")
             for partition in (0, 1):
                 await post.send(*racing(partition), partition=partition)
-            while (await books_of(stack)).record.keys() != post.due.record.keys():
-                await asyncio.sleep(0.1)
-            while await left_over_but_skipped(stack):
-                await asyncio.sleep(1)
+            await until(is_all_on_record, look=0.1)
+
+            async def is_settled() -> bool:
                 await sweep(host)
+                return not await left_over_but_skipped(stack)
+
+            await until(is_settled, look=1)
             assert {len(outcomes) for outcomes in (await books_of(stack)).record.values()} == {1}
 
-    asyncio.run(asyncio.wait_for(run(), 2 * _PATIENCE))
+    asyncio.run(run())
     stands = {name: max(story, key=lambda step: step[1])[0] == "New" for name, story in (stories | untimed).items()}
     stands |= {f"racing {number}": number % 2 == 0 for number in range(RACING)}
     assert {name: is_open(stack, name) for name in stands} == stands

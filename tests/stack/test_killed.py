@@ -23,11 +23,12 @@ from tests.stack.accounting import (
     sweep,
     sweep_later,
 )
-from tests.stack.acts import conditions, runs, until
+from tests.stack.acts import conditions, runs
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Death, Outcome
 from tests.stack.gate import GatedStack, Matching, gated, moves, reads, sends, to, writes
 from tests.stack.stack import stack_running
+from tests.waiting import until
 
 STEPS: dict[str, Matching] = {
     "before its marks": writes("journal", '"RowKey": "m.'),

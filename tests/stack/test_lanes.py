@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.gate import gated, to
 from tests.stack.stack import Stack, stack_running
+from tests.waiting import until
 
 HUNG = POINTERS + 2
 """Tickets that hang: more than a worker carries at a time."""
@@ -56,13 +57,6 @@ def host(stack: Stack, **settings: str) -> FunctionsHost:
     return stack.host(conditions=Conditions(grace=0), **settings)
 
 
-async def until(is_so: Callable[[], bool], within: float = 30) -> None:
-    """Returns once something is so; gives up after some seconds."""
-    async with asyncio.timeout(within):
-        while not is_so():
-            await asyncio.sleep(0.02)
-
-
 def snapshot(stack: Stack) -> None:
     """Publishes a snapshot of posture."""
     for number in range(SNAPSHOT):
@@ -87,7 +81,7 @@ def test_a_page_leaves_while_tickets_hang_and_a_snapshot_pours_in(stack: Stack) 
             await asyncio.to_thread(snapshot, stack)
             await until(lambda: stack.soc.logs.counts["Custom-DefenderFindings_CL"] > 0)
             await post.send(high("new"))
-            await until(lambda: received(stack, "pages") == 1, within=30)
+            await until(lambda: received(stack, "pages") == 1)
             assert received(stack, "tickets") == 0
             assert stack.soc.logs.counts["Custom-DefenderFindings_CL"] < SNAPSHOT
 
@@ -108,7 +102,7 @@ def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack
             async with host(behind, WEBHOOK_SECRET=secret, ALERT_ROUTER_GRACE="1").running() as running:
                 await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
                 # A request gives up after 30 seconds, and another takes its place.
-                await until(lambda: received(behind, "hooks") == HUNG, within=25)
+                await until(lambda: received(behind, "hooks") == HUNG)
                 assert 0 < len(tried) <= POINTERS // SHARE
                 hung.end()
                 await settle(behind, lambda: sweep(running))

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,7 @@ from urllib.request import urlopen
 
 from tests.leash import leashed
 from tests.stack.stack import ROOT
-
-PATIENCE = 120.0
+from tests.waiting import PATIENCE, wait_until
 
 ENDS = "Ctrl-C ends it"
 
@@ -37,11 +35,7 @@ class Terminal:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Waits for something to come true while it runs."""
-        deadline = time.monotonic() + PATIENCE
-        while not is_so():
-            assert self.process.poll() is None, self.text
-            assert time.monotonic() < deadline, self.text
-            time.sleep(0.2)
+        wait_until(is_so, goes_on=lambda: self.process.poll() is None, about=lambda: self.text)
 
     def interrupt(self) -> int:
         """Its exit code after Ctrl-C, which reaches all that runs in the terminal's foreground."""
@@ -115,7 +109,4 @@ def counts(address: str) -> dict[str, Any]:
 
 def wait_for_nobody(terminal: Terminal) -> None:
     """Fails where something that it started is left."""
-    deadline = time.monotonic() + 10
-    while not terminal.is_deserted:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(lambda: terminal.is_deserted)

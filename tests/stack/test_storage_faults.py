@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from router.taking.fates import SUSPICION
-from tests.stack.accounting import QUICK, Post, books_of, high, junk, key_of, low, medium, settle, sweep
-from tests.stack.acts import conditions, dead_letters, runs, until
+from tests.stack.accounting import LEASE, QUICK, Post, books_of, high, junk, key_of, low, medium, settle, sweep
+from tests.stack.acts import conditions, dead_letters, runs
 from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.functions_host import Outcome
 from tests.stack.gate import GatedStack, Seen, gated, moves, writes
 from tests.stack.stack import stack_running
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -50,8 +51,7 @@ def test_while_storage_fails_messages_wait_in_the_hub_and_nobody_is_suspected(st
             half.end()
             busy = gate.fail(to_storage, 503, "ServerBusy")
             await post.send(high("under load"))
-            await busy.met()
-            await asyncio.sleep(1)
+            await until(lambda: busy.count > 10)
             busy.end()
             await settle(stack, lambda: sweep(host))
             assert await books_of(stack) == post.due
@@ -89,8 +89,7 @@ def test_storage_that_hangs_costs_time_only() -> None:
                 await until(lambda: len(stack.soc.pagerduty.pages) > 0)
                 azurite.pause()
                 await post.send(*(high(f"meanwhile-{number}") for number in range(8)), partition=1)
-                # Longer than a claim lasts.
-                await asyncio.sleep(4)
+                await asyncio.sleep(1 + LEASE)  # A claim runs out meanwhile, and nothing else can happen.
                 azurite.resume()
                 await settle(stack, lambda: sweep(host))
                 assert await books_of(stack) == post.due

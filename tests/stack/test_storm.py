@@ -17,6 +17,7 @@ from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.gate import GatedStack, Matching, gated, writes
 from tests.stack.stack import Stack, stack_running
+from tests.waiting import PATIENCE, until
 
 MOST = 10
 OPEN = (DeliveryState.OWED, DeliveryState.CLAIMED)
@@ -64,23 +65,26 @@ def over(name: str, host: str) -> Letter:
     return an_alert(name, host, Status="Resolved")
 
 
-async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float) -> None:
+async def settled(stack: Stack, post: Post, host: FunctionsHost, within: float = PATIENCE) -> None:
     """Sweeps until every message is on record, every row is there, and nothing is owed."""
     store, left = stack.store(), ["nothing was looked at in time"]
+
+    async def is_settled() -> bool:
+        nonlocal left
+        await sweep(host)
+        counts = await store.outbox.counts("cwpp")
+        books = await books_of(stack)
+        left = [f"{n} {state} at {where}" for (where, state), n in counts.items() if n and state in OPEN]
+        left += [
+            f"{key}: {books.record.get(key)}"
+            for key in post.due.record
+            if books.record.get(key) != post.due.record[key]
+        ]
+        left += [f"no row {uid}" for uid in post.due.rows - books.rows]
+        return not left
+
     try:
-        async with asyncio.timeout(within):
-            while left:
-                await sweep(host)
-                counts = await store.outbox.counts("cwpp")
-                books = await books_of(stack)
-                left = [f"{n} {state} at {where}" for (where, state), n in counts.items() if n and state in OPEN]
-                left += [
-                    f"{key}: {books.record.get(key)}"
-                    for key in post.due.record
-                    if books.record.get(key) != post.due.record[key]
-                ]
-                left += [f"no row {uid}" for uid in post.due.rows - books.rows]
-                await asyncio.sleep(1 if left else 0)
+        await until(is_settled, look=1, within=within)
     except TimeoutError:
         raise TimeoutError(f"After {within:.0f} seconds: {'; '.join(left[:20])}") from None
     finally:
@@ -104,14 +108,14 @@ def test_workers_that_die_over_a_group_make_one_page_of_it_and_end_it(stack: Gat
                 await order.met()
                 await host.kill_worker()
                 order.end()
-            await settled(stack, post, host, 60)
+            await settled(stack, post, host)
             (page,) = pages(stack, "triggered")
             assert page.triggers > 1
             await post.send(*(over(name, "h") for name in names[1:]))
-            await settled(stack, post, host, 60)
+            await settled(stack, post, host)
             assert pages(stack, "resolved") == []
             await post.send(over(names[0], "h"))
-            await settled(stack, post, host, 60)
+            await settled(stack, post, host)
 
     asyncio.run(run())
     assert [page.status for page in stack.soc.pagerduty.pages] == ["resolved"]
@@ -123,16 +127,20 @@ async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every
     letters = [an_alert(f"s-{number}", str(number % hosts)) for number in range(count)]
     ends = [over(f"s-{number}", str(number % hosts)) for number in range(count)]
 
+    killed: list[int] = []
+
     async def kill() -> None:
         while True:
             await asyncio.sleep(every)
+            killed.append(host.worker_pid)
             await host.kill_worker()
 
     for some in (letters, ends):
         killing = asyncio.create_task(kill())
         for place in range(0, count, 100):
             await post.send(*some[place : place + 100], partition=place // 100 % 2)
-        await asyncio.sleep(every * 2.5)
+        enough = len(killed) + 2
+        await until(lambda enough=enough: len(killed) >= enough)  # type: ignore[misc]
         killing.cancel()
         await settled(stack, post, host, within)
         assert len(stack.soc.pagerduty.pages) == MOST + 1

@@ -22,6 +22,7 @@ from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.store.acts import run
 from tests.store.lossy import lossy
 from tests.test_grouping import HOUR, LIMITED, a_grouping_book, an_incident
+from tests.waiting import until
 
 MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
@@ -202,12 +203,14 @@ class Slow:
 
     def __init__(self, store: AzureStore, gate: asyncio.Event) -> None:
         self._store, self._gate = store, gate
+        self.waits = False
 
     def __getattr__(self, name: str) -> Any:
         return self if name == "outbox" else getattr(self._store, name)
 
     async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         if any(one.destination == "tickets" for one in deliveries):
+            self.waits = True
             await self._gate.wait()
         await self._store.outbox.add(deliveries, now)
 
@@ -220,13 +223,13 @@ def test_three_workers_owe_in_the_order_in_which_they_changed_the_group(azure: A
         stories, gate = [story(await told(azure))], asyncio.Event()
         slow = []
         for part in (batch("a", Status="Resolved"), batch("b")):
-            slow.append(asyncio.create_task(intake(Slow(azure, gate)).take(part, NOW)))
-            await asyncio.sleep(0.5)
-        third = asyncio.create_task(intake(azure).take(batch("c"), NOW))
-        await asyncio.sleep(0.5)
+            behind = Slow(azure, gate)
+            slow.append(asyncio.create_task(intake(behind).take(part, NOW)))
+            await until(lambda behind=behind: behind.waits)  # type: ignore[misc]
+        await intake(azure).take(batch("c"), NOW)
         stories.append(story(await told(azure)))
         gate.set()
-        await asyncio.gather(*slow, third)
+        await asyncio.gather(*slow)
         return [*stories, story(await told(azure))]
 
     turns = [turn for some in run(raced()) for _, turn, _ in some]

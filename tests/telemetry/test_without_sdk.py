@@ -25,6 +25,7 @@ from tests.telemetry.builders import (
     settled,
     swept,
 )
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,7 +96,7 @@ with telemetry.taking("cwpp", [], {TRACEPARENT!r}):
 def test_opentelemetry_is_imported_when_it_is_needed_and_its_sdk_may_come_later() -> None:
     """Who only reads rules does not pay for it, and a worker that sets its SDK up after us collects all the same."""
     done = subprocess.run(
-        [sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LATE], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert done.returncode == 0, done.stderr
     names, traceparent = done.stdout.splitlines()

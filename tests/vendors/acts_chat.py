@@ -20,6 +20,7 @@ from router.domain.decisions import Change
 from router.domain.notices import Attempt, Delivery, Notice
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import NOW, a_delivery, a_notice
+from tests.waiting import PATIENCE
 
 type Send = Callable[..., Awaitable[Sequence[Result]]]
 """Sends some deliveries in one conversation, and gives their results."""
@@ -39,7 +40,7 @@ async def _at_work(
     make: Callable[[str], tuple[DestinationKind, Mapping[str, str]]],
     play: Callable[[Send], Awaitable[None]],
 ) -> None:
-    async with served(endpoint.application()) as url, Http(ssl.create_default_context(), timeout=5) as http:
+    async with served(endpoint.application()) as url, Http(ssl.create_default_context(), timeout=PATIENCE) as http:
         answers = Answers(http, Logs(http, lambda where: pytest.fail(where), now), Tokens(http, time.monotonic, now))
         kind, secrets = make(url)
 

@@ -18,6 +18,7 @@ from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
 from tests.vendors.teams import PATH, Teams
+from tests.waiting import until
 
 WORKFLOW, SIGNATURE = "0123456789abcdef", "Canary-of+a/signature_0123456789="
 
@@ -34,8 +35,7 @@ def at_teams(
 
     async def play_until_posted(send: Send) -> None:
         await play(send)
-        while teams.runs > len(teams.cards) + len(teams.failed):
-            await asyncio.sleep(0.01)
+        await until(lambda: teams.runs == len(teams.cards) + len(teams.failed))
 
     at_work(teams, make, play_until_posted)
 
@@ -92,7 +92,7 @@ def test_an_acceptance_is_all_that_is_known() -> None:
     async def play(send: Send) -> None:
         assert types_of(await send(opened())) == [Receipt]
         assert teams.cards == []
-        await asyncio.sleep(0.2)
+        await until(lambda: len(teams.cards) == 1)
         teams.is_orphaned = True
         assert types_of(await send(opened())) == [Receipt]
 
@@ -162,7 +162,7 @@ def test_a_busy_workflow_is_tried_later(fault: Status, wait: float | None) -> No
 
 
 @given(st.characters(), st.integers(0, 6_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> None:
     """Any text makes a card that the channel takes: one that is too large would be accepted, and never be seen."""
     teams = Teams(WORKFLOW, SIGNATURE)

@@ -7,14 +7,14 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.stack.azurite.installation import installed
+from tests.waiting import wait_until
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -24,7 +24,6 @@ _SERVICES = ("Blob", "Queue", "Table")
 _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 _ACCOUNTS = 500
 _LEASH = Path(__file__).parent / "leash.cjs"
-_PATIENCE = 60.0
 _GRACE = 10.0
 
 
@@ -145,14 +144,13 @@ def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]
 
 def _ports_of(process: subprocess.Popen[bytes], log: Path) -> dict[str, int]:
     """The ports that it says it listens on, once it does on all three: it takes free ones where it is given 0."""
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        ports = {name: int(port) for name, port in _LISTENING.findall(log.read_text())}
-        if len(ports) == len(_SERVICES):
-            return ports
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
+
+    def ports() -> dict[str, int]:
+        return {name: int(port) for name, port in _LISTENING.findall(log.read_text())}
+
+    with suppress(AssertionError):
+        wait_until(lambda: len(ports()) == len(_SERVICES), goes_on=lambda: process.poll() is None)
+        return ports()
     process.kill()
     process.wait()
     assert process.stdin is not None

@@ -18,9 +18,14 @@ _offset: Callable[[Event], int] = attrgetter("offset")
 
 
 class Partition:
-    """Events with sequence numbers that count up; a position is the lowest sequence number still of interest."""
+    """Events with sequence numbers that count up; a position is the lowest sequence number still of interest.
+
+    `sent` is how many events went out to readers, `asked` how often somebody asked how far it has come.
+    """
 
     def __init__(self) -> None:
+        self.sent = 0
+        self.asked = 0
         self.events: list[Event] = []
         self.last: Event | None = None
         self._next_sequence = 0

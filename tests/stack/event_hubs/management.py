@@ -122,6 +122,7 @@ def describe(request: Request, namespace: Namespace, claims: Claims) -> Answer:
     if kind != _PARTITION:
         raise Malformed(f"nothing is known about {kind}")
     partition = hub.partition(request.text("partition"))
+    partition.asked += 1
     return 200, mapping(
         *about,
         string("partition"), string(request.text("partition")),

@@ -68,6 +68,7 @@ class Reader(Outbound):
         if event is None:
             return None
         self._position = event.sequence + 1
+        self._partition.sent += 1
         return event.delivery(self._metrics() if self._wants_metrics else b"")
 
     def _metrics(self) -> bytes:

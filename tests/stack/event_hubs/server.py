@@ -89,6 +89,16 @@ class EventHubs:
         return [reader.seat for reader in readers_of(self._namespace.hub(hub))]
 
     @at_home
+    def sent(self, hub: str, partition: int | str) -> int:
+        """How many events of a partition went out to readers, each as often as it did."""
+        return self._namespace.hub(hub).partition(partition).sent
+
+    @at_home
+    def asked(self, hub: str, partition: int | str) -> int:
+        """How often clients asked how far a partition has come."""
+        return self._namespace.hub(hub).partition(partition).asked
+
+    @at_home
     def refused_links(self) -> list[RefusedLink]:
         """The links that clients wanted and did not get; often it is only here that one can see it."""
         return list(self._namespace.refused_links)

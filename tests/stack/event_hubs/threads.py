@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial, wraps
 from typing import Any, Concatenate, NamedTuple, Protocol, Self
 
-_PATIENCE = 10.0  # seconds that a caller waits for the loop
+from tests.waiting import PATIENCE
 
 
 class Home(NamedTuple):
@@ -41,7 +41,7 @@ def at_home[S: Resident, **P, R](method: Callable[Concatenate[S, P], R]) -> Call
 
         if self.home is None or self.home.thread == threading.get_ident():
             return method(self, *args, **kwargs)
-        return asyncio.run_coroutine_threadsafe(run(), self.home.loop).result(_PATIENCE)
+        return asyncio.run_coroutine_threadsafe(run(), self.home.loop).result(PATIENCE)
 
     return called
 

@@ -20,9 +20,8 @@ from tests.stack.functions_host.listener import Listener
 from tests.stack.functions_host.queues import QueueListener
 from tests.stack.functions_host.timers import Timer
 from tests.stack.functions_host.workers import Workers
+from tests.waiting import PATIENCE
 
-_STEALING = 15.0
-_LAST_LOOK = 30.0
 _TAIL = 8000
 
 
@@ -123,14 +122,14 @@ class FunctionsHost:
 
     async def steal(self, function: str, partition: str) -> None:
         """Takes a partition over from the instance that reads it for the same function."""
-        async with asyncio.timeout(_STEALING):
+        async with asyncio.timeout(PATIENCE):
             await self._reader(function).steal(partition)
 
     def reads(self, function: str, partition: str) -> bool:
         """Whether a partition is this instance's for a function, as far as the instance knows."""
         return self._reader(function).has(partition)
 
-    async def idle(self, within: float = 30.0) -> None:
+    async def idle(self, within: float = PATIENCE) -> None:
         """Returns once nothing is under way and nothing waits in any hub or queue; raises NotIdle after some seconds.
 
         Messages that are hidden in a queue wait for later, and do not count. Of several instances, each is asked.
@@ -139,7 +138,7 @@ class FunctionsHost:
         waiting = ["a first look"]
         try:
             # A look that has begun is not cut short, since the SDK would not close its connection then.
-            async with asyncio.timeout(within + _LAST_LOOK):
+            async with asyncio.timeout(within + PATIENCE):
                 while (waiting := await self._waiting()) and time.monotonic() < deadline:
                     self._raise_fault()
                     await asyncio.sleep(0.05)

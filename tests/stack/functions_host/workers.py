@@ -10,9 +10,9 @@ from typing import Any
 from tests.stack.functions_host.functions import Function, function_of
 from tests.stack.functions_host.process import WorkerDied, WorkerProcess
 from tests.stack.functions_host.protocol import protocol
+from tests.waiting import PATIENCE
 
 _HOST_VERSION = "4.1045.0"
-_PATIENCE = 60
 
 
 class AppRefused(Exception):
@@ -88,11 +88,11 @@ class Workers:
         assert self._output is not None
         worker = await WorkerProcess.started(self._app, self._settings, self._output)
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 return worker, await self._indexed(worker)
         except TimeoutError:
             await worker.kill()
-            raise AppRefused(f"{self._app}: the worker did not index it within {_PATIENCE} seconds") from None
+            raise AppRefused(f"{self._app}: the worker did not index it within {PATIENCE} seconds") from None
         except WorkerDied:
             raise AppRefused(
                 f"{self._app}: the worker ended with status {await worker.gone()} while indexing"

@@ -10,8 +10,7 @@ from typing import Any
 
 from tests.stack.event_hubs.threads import Home, at_home
 from tests.stack.gate.requests import Matching, Seen
-
-_PATIENCE = 30.0
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Order:
 
     async def met(self) -> None:
         """Returns once a request has met the order; raises TimeoutError."""
-        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._met)), _PATIENCE)
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._met)), PATIENCE)
 
     @at_home
     def end(self) -> None:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ import httpx
 import pytest
 
 from router.cli.demo.soc import Soc, soc_in_thread
+from tests.leash import leashed
+from tests.waiting import PATIENCE, wait_until
 
 MODULE = [sys.executable, "-m", "router.cli.demo.soc"]
 
@@ -22,12 +23,10 @@ MODULE = [sys.executable, "-m", "router.cli.demo.soc"]
 @contextmanager
 def a_process(directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     port_file = directory / "soc.json"
-    command = [*MODULE, "--port-file", str(port_file), "--for", "30", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [*MODULE, "--port-file", str(port_file), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=leashed)
     try:
-        deadline = time.monotonic() + 20
-        while not port_file.exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(port_file.exists, goes_on=lambda: process.poll() is None)
         yield process, json.loads(port_file.read_bytes())
     finally:
         process.kill()
@@ -46,7 +45,7 @@ def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
         assert httpx.get(table, headers=bearer).json() == {"result": []}
         assert httpx.get(f"{addresses['control']}/_state").json()["tickets"][0]["correlation_id"] == "key-1"
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, output, errors) == (0, b"", b"")
         assert not Path(addresses["ca"]).exists()
 
@@ -58,18 +57,16 @@ def test_a_caller_that_dies_leaves_no_trace(tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", port)) as caller:
             caller.sendall(b"POST /v2/enqueue HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
         counts = f"{card['addresses']['control']}/_counts"
-        deadline = time.monotonic() + 5
-        while not httpx.get(counts).json()["requests"]["pagerduty"] and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: bool(httpx.get(counts).json()["requests"]["pagerduty"]))
         assert httpx.get(counts).json()["requests"]["pagerduty"] == {"dropped": 1}
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, output, errors) == (0, b"", b"")
 
 
 def test_it_ends_by_itself() -> None:
     """Without anybody's help it ends, with 0, when its time is over; without a port file the card is on stdout."""
-    done = subprocess.run([*MODULE, "--for", "0.1"], capture_output=True, timeout=20, check=False)
+    done = subprocess.run([*MODULE, "--for", "0.1"], capture_output=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["addresses"]["webhook"].endswith("/hook")
 
@@ -77,7 +74,9 @@ def test_it_ends_by_itself() -> None:
 def test_a_port_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     """A wrong path is named, without a traceback, and the exit code is 2."""
     wrong = tmp_path / "missing" / "soc.json"
-    done = subprocess.run([*MODULE, "--port-file", str(wrong)], capture_output=True, timeout=20, check=False, text=True)
+    done = subprocess.run(
+        [*MODULE, "--port-file", str(wrong)], capture_output=True, timeout=PATIENCE, check=False, text=True
+    )
     assert done.returncode == 2
     assert done.stderr == f"{wrong}: No such file or directory\n"
 

@@ -1,12 +1,12 @@
 """The ticket intake answers as ServiceNow's Table API does."""
 
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from router.cli.demo.soc import Soc
+from tests.waiting import wait_until
 
 
 def a_ticket(**columns: Any) -> dict[str, Any]:
@@ -78,12 +78,11 @@ def test_a_resolved_ticket_stays_active_where_the_instance_says_so(soc: Soc, tic
 
 def test_look_ups_lag(soc: Soc, tickets: httpx.Client) -> None:
     """A new ticket can be read by its sys_id at once, and is found by queries only after the lag."""
-    soc.servicenow.lag = 0.3
+    soc.servicenow.lag = 1
     record = insert(tickets)
     assert find(tickets, "correlation_id=key-1") == []
     assert tickets.get(f"/incident/{record['sys_id']}").status_code == 200
-    time.sleep(0.35)
-    assert len(find(tickets, "correlation_id=key-1")) == 1
+    wait_until(lambda: len(find(tickets, "correlation_id=key-1")) == 1)
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])

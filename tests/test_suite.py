@@ -1,0 +1,140 @@
+"""What holds for the tests themselves, so that they pass on a machine that is busy, and wherever they are started."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.leash import leashed
+from tests.waiting import PATIENCE
+
+TESTS = Path(__file__).parent
+
+PACES = {
+    "waiting.py": "looks again and again until something is so",
+    "cli/test_serve_loops.py": "in virtual time",
+    "deliver/test_slots.py": "in virtual time",
+    "deliver/test_http.py": "a server that answers for ever, a little at a time",
+    "stack/acts.py": "a worker that lives on for a moment after its last request",
+    "stack/functions_host/host.py": "looks again and again until nothing is under way",
+    "stack/functions_host/queues.py": "Azure's own pace: an empty queue is looked at less and less often",
+    "stack/functions_host/timers.py": "Azure's own pace: a timer",
+    "stack/functions_host/worker.py": "looks again and again until its host is gone",
+    "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
+    "stack/functions_host/sample_app/function_app.py": "a function that hangs, or takes its time",
+    "stack/gate/orders.py": "a request that is slow",
+    "stack/soak.py": "workers die now and then for hours, and progress is printed",
+    "stack/test_storage_faults.py": "a claim runs out while storage hangs, in which nothing can be seen to happen",
+    "stack/test_storm.py": "workers die now and then",
+}
+"""Files in which something sleeps, and what: never a test until something has probably happened."""
+
+CLOCKS = {
+    "waiting.py": "the end of patience",
+    "accept/test_hostile.py": "CPU time of this thread, in a generous ratio",
+    "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
+    "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
+    "stack/soak.py": "what is printed, and the end of patience",
+    "stack/test_destination_faults.py": "nothing comes before its time; how much later does not matter",
+}
+"""Files that read a clock, and why it makes no difference how fast the machine is."""
+
+HURRIES = {
+    "cli/demo/soc/test_soc_faults.py": "a caller that gives up on what hangs",
+    "deliver/test_http.py": "a client that gives up on what hangs",
+}
+"""Files in which something is given less than a minute, and what."""
+
+SELF_LEASHED = {
+    "stack/azurite/process.py": "ends when a pipe is closed",
+    "stack/functions_host/process.py": "ends when a socket is closed",
+}
+"""Files that start processes which are gone with their parent by other means, and are never interrupted."""
+
+
+@cache
+def calls() -> list[tuple[str, ast.Call]]:
+    """Every call in every file of the tests, with the file's name."""
+    files = {path.relative_to(TESTS).as_posix(): path for path in sorted(TESTS.rglob("*.py"))}
+    return [
+        (name, node)
+        for name, path in files.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
+
+
+def called(call: ast.Call) -> str:
+    """The last word of what is called."""
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+def given(call: ast.Call, keyword: str) -> ast.expr | None:
+    """What a call gives under a keyword, if it does."""
+    return next((one.value for one in call.keywords if one.arg == keyword), None)
+
+
+def test_no_test_waits_for_a_fixed_time_until_something_has_happened() -> None:
+    """It waits for what it wants to see, by `tests.waiting`; whatever sleeps otherwise is a pace, and on the list."""
+    sleeping = {
+        name
+        for name, call in calls()
+        if called(call) == "sleep" and not (isinstance(call.args[0], ast.Constant) and call.args[0].value == 0)
+    }
+    assert sleeping == PACES.keys()
+
+
+def test_no_test_is_about_speed() -> None:
+    """Whatever reads a clock, or gives something less than a minute to happen, is on a list that says why it may."""
+    clocks = {"monotonic", "monotonic_ns", "perf_counter", "process_time", "thread_time"}
+    assert {name for name, call in calls() if called(call) in clocks} == CLOCKS.keys()
+    assert {name for name, call in calls() for bound in bounds_of(call) if bound < 60} == HURRIES.keys()
+
+
+def bounds_of(call: ast.Call) -> Iterator[float]:
+    """The numbers of seconds that a call gives something to happen."""
+    places = {"timeout": 0, "wait_for": 1, "wait": 0, "result": 0, "join": 0}
+    place = places.get(called(call))
+    positional = call.args[place : place + 1] if place is not None else []
+    for bound in (*positional, given(call, "timeout")):
+        if isinstance(bound, ast.Constant) and isinstance(bound.value, int | float):
+            yield bound.value
+
+
+def test_no_property_has_a_deadline() -> None:
+    """Nor does one fail because its examples were slow to make. One profile says so for all of them."""
+    assert settings().deadline is None
+    assert HealthCheck.too_slow in settings().suppress_health_check
+    given_ones = [(name, ast.unparse(bound)) for name, call in calls() if (bound := given(call, "deadline"))]
+    assert [(name, bound) for name, bound in given_ones if bound != "None"] == []
+
+
+def test_every_process_that_tests_start_is_on_a_leash() -> None:
+    """None is left where a test run is killed, and each heeds SIGINT wherever that run was started."""
+    starting = [
+        (name, given(call, "preexec_fn"))
+        for name, call in calls()
+        if called(call) in ("Popen", "create_subprocess_exec", "create_subprocess_shell")
+    ]
+    loose = {name for name, first in starting if first is None or ast.unparse(first) != leashed.__name__}
+    assert loose == SELF_LEASHED.keys()
+
+
+@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
+def test_a_process_on_a_leash_can_be_interrupted(before: signal.Handlers) -> None:
+    """Also where the tests were started in the background of a script, or by `nohup`, which both ignore SIGINT."""
+    ours = signal.signal(signal.SIGINT, before)
+    try:
+        asked = [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT).__name__)"]
+        done = subprocess.run(asked, preexec_fn=leashed, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    assert done.stdout == "default_int_handler\n"
