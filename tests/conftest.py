@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,6 +17,22 @@ from tests.stack.azurite import Azurite, azurite_running
 # No property is about speed: what is slow here may be the machine, which others share.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  Nobody else's files are looked at.
+_ENOUGH = 4 << 30
+"""Bytes that tests may fill with temporary files."""
+
+
+def pytest_configure() -> None:
+    """Puts temporary files into memory where there is enough of it: none of them has to outlast a power cut."""
+    if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector, which tests of clients call, what was imported: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
