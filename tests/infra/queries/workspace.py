@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import batched, chain
 from typing import Any
 
 import duckdb_kql
@@ -61,14 +62,17 @@ def _holding(rows: Rows, since: datetime, until: datetime, tables: Iterable[str]
 
 
 def _fill(workspace: Any, table: str, rows: Iterable[Row], since: datetime, until: datetime) -> None:
-    columns = SCHEMA[table]
-    places = ", ".join("?" * len(columns))
+    columns, held = SCHEMA[table], list[list[Any]]()
     for row in rows:
         unknown = row.keys() - columns.keys()
         assert not unknown, f"{table} has no columns {sorted(unknown)}"
         values = {name: _value(type, row.get(name)) for name, type in columns.items()}
         if since.replace(tzinfo=None) < values["TimeGenerated"] <= until.replace(tzinfo=None):
-            workspace.execute(f'INSERT INTO "{table}" VALUES ({places})', list(values.values()))  # noqa: S608
+            held.append(list(values.values()))
+    places = f"({', '.join('?' * len(columns))})"
+    for some in batched(held, 500, strict=False):
+        all_places = ", ".join([places] * len(some))
+        workspace.execute(f'INSERT INTO "{table}" VALUES {all_places}', list(chain(*some)))  # noqa: S608
 
 
 def _value(type: str, value: Any) -> Any:
