@@ -26,7 +26,7 @@ run: setup  ## the main job on bundled samples and a SOC on loopback
 	@$(BIN)/alert-router demo
 
 test: setup  ## all tests
-	@$(BIN)/python -m pytest -q -n auto
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff check .

@@ -29,6 +29,23 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
+FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
+"""Where the long tests are: begun first, since one that was begun last would run alone."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Makes three workers for two cores: many a test waits for a process that starts, or for a claim that runs out."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return 3 * (os.process_cpu_count() or 1) // 2 or 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long tests before the others, each in their own order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
 def pytest_collection_finish() -> None:
     """Spares the garbage collector, which tests of clients call, what was imported: it stays to the end."""
     gc.collect()
