@@ -27,11 +27,14 @@ from router.accept.refusals import Refused
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
 from router.domain.reasons import Code
+from router.domain.resources import ResourceId, parse_resource_id
 from router.domain.signals import Alert, Kind
 
 _OVER = frozenset({"resolved", "dismissed"})
 _NOTHING = Entities(())
-_NO_SUBSCRIPTION = "/00000000-0000-0000-0000-000000000000/"
+_SAMPLE_TYPE, _SAMPLE_TITLE = "SIMULATED_", "[SAMPLE ALERT]"
+_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+_SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
 
 
 def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
@@ -91,7 +94,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         intents=_intents(fields, extended),
         techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),
         plan=catalogue.find_plan(_find_component(fields, extended), type),
-        sample=_is_sample(type, title, description, resource or "", compromised or ""),
+        sample=_is_sample(type, title, resource),
         compromised_entity=compromised,
         product=text_in(fields, "productname", "providername"),
         correlation=text_in(fields, "correlationkey"),
@@ -134,16 +137,25 @@ def _entities(raw: object) -> Entities:
     return Entities(raw) if isinstance(raw, list) else _NOTHING
 
 
-def _is_sample(type: str, title: str, description: str, resource: str, compromised: str) -> bool:
+def _is_sample(type: str, title: str, resource: str | None) -> bool:
     """Whether the alert is one of those that Defender makes on request; any one mark tells, for none is always there.
+
+    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: whoever owns a
+    host can call it `Sample-VM`, and be left out where samples are. A name counts only in the subscription of zeros, which
+    nobody has.
 
     https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
     """
     return (
-        type[:10].upper() == "SIMULATED_"
-        or title.startswith("[SAMPLE ALERT]")
-        or description.startswith("THIS IS A SAMPLE ALERT:")
-        or compromised.startswith("Sample-")
-        or "/Sample-" in resource
-        or _NO_SUBSCRIPTION in resource
+        type[: len(_SAMPLE_TYPE)].upper() == _SAMPLE_TYPE
+        or title.startswith(_SAMPLE_TITLE)
+        or _is_sample_resource(parse_resource_id(resource))
+    )
+
+
+def _is_sample_resource(place: ResourceId) -> bool:
+    return (
+        place.subscription == _NO_SUBSCRIPTION
+        and (place.resource_group or "").lower() == _SAMPLE_GROUP
+        and (place.name or "").lower().startswith(_SAMPLE_NAME)
     )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.domain.signals import Kind, Severity
 from tests.accept.messages import (
     MACHINE,
+    SUBSCRIPTION,
     a_flat_alert,
     a_table_row,
     an_arm_alert,
@@ -122,29 +125,63 @@ def test_an_incident_says_so_as_a_boolean_or_in_letters(written: object, kind: K
     assert read_alert(a_flat_alert(IsIncident=written)).kind is kind
 
 
+NO_SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups"
+
+
 @pytest.mark.parametrize(
     "mark",
     [
         {"AlertType": "SIMULATED_VM_Example"},
         {"AlertDisplayName": "[SAMPLE ALERT] Something happens"},
-        {"Description": "THIS IS A SAMPLE ALERT: It happens."},
-        {"CompromisedEntity": "Sample-VM"},
-        {"AzureResourceId": "/SUBSCRIPTIONS/x/RESOURCEGROUPS/Sample-RG/providers/Microsoft.Compute/virtualMachines/x"},
-        {"AzureResourceId": "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/rg"},
+        {"AzureResourceId": f"{NO_SUBSCRIPTION}/Sample-RG/providers/Microsoft.Compute/virtualMachines/Sample-VM"},
+        {"AzureResourceId": f"{NO_SUBSCRIPTION.upper()}/SAMPLE-RG/PROVIDERS/MICROSOFT.KEYVAULT/VAULTS/SAMPLE-KV"},
     ],
 )
-def test_any_one_mark_tells_a_sample_alert(mark: dict[str, object]) -> None:
-    """A sample alert is known by any one of its marks, since none of them is always there."""
+def test_any_one_mark_of_defenders_tells_a_sample_alert(mark: dict[str, object]) -> None:
+    """A sample alert is known by any one of the marks that only Defender sets, since none of them is always there."""
     assert read_alert(a_flat_alert(**mark)).sample is True
 
 
 @pytest.mark.parametrize(
     "resemblance",
-    [{}, {"AlertDisplayName": "Sample taken"}, {"CompromisedEntity": "sampler"}, {"AlertType": "VM_SIMULATED_x"}],
+    [
+        {},
+        {"AlertDisplayName": "Sample taken"},
+        {"AlertDisplayName": " [SAMPLE ALERT] Something happens"},
+        {"AlertDisplayName": "User [SAMPLE ALERT] signed in"},
+        {"AlertType": "VM_SIMULATED_x"},
+        {"AzureResourceId": f"{NO_SUBSCRIPTION}/rg/providers/Microsoft.Compute/virtualMachines/Sample-vm"},
+        {"AzureResourceId": f"{NO_SUBSCRIPTION}/Sample-RG/providers/Microsoft.Compute/virtualMachines/web"},
+        {
+            "AzureResourceId": "/subscriptions/1/resourceGroups/Sample-RG/providers/Microsoft.Compute/virtualMachines/Sample-VM"
+        },
+    ],
 )
 def test_an_alert_without_a_mark_is_no_sample(resemblance: dict[str, object]) -> None:
     """A real alert is never taken for a sample because it resembles one."""
     assert read_alert(a_flat_alert(**resemblance)).sample is False
+
+
+CHOSEN = st.sampled_from(
+    ["Sample-web-01", "Sample-VM", "Sample-RG", "SIMULATED_x", "[SAMPLE ALERT] x", "THIS IS A SAMPLE ALERT: x"]
+) | st.text(max_size=20)
+
+
+@settings(deadline=None)
+@given(chosen=CHOSEN, place=st.sampled_from(["virtualMachines", "machines"]))
+def test_nothing_that_somebody_on_a_host_can_choose_makes_a_sample(chosen: str, place: str) -> None:
+    """Names of hosts, machines, groups, processes and files, and any description, leave a real alert a real one."""
+    resource = f"{SUBSCRIPTION}/resourceGroups/{chosen}/providers/Microsoft.Compute/{place}/{chosen}"
+    entities = [{"Type": "host", "HostName": chosen, "AzureID": resource}, {"Type": "process", "CommandLine": chosen}]
+    alert = a_flat_alert(
+        CompromisedEntity=chosen,
+        Description=chosen,
+        AzureResourceId=resource,
+        AlertDisplayName=f"Suspicious process {chosen} executed",
+        Entities=entities,
+        ExtendedProperties={"Compromised Host": chosen, "EffectiveAzureResourceId": resource, "AlertType": chosen},
+    )
+    assert read_alert(alert).sample is False
 
 
 def test_the_plan_is_told_by_the_component_else_by_the_type() -> None:
