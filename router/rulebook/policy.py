@@ -36,6 +36,9 @@ class Policy:
     otherwise: tuple[str, ...] = ()
 
 
+_LONG = timedelta(days=730)
+"""The longest life of suppression rules that is not warned about."""
+
 _LIFE = SuppressionLifeForm()
 _UNREAD = Policy(
     floor=Floor(Severity.INFORMATIONAL), longest=timedelta_for(_LIFE.longest), warn=timedelta_for(_LIFE.warn)
@@ -69,7 +72,7 @@ class _PolicyReader:
         routes = list(self._routes())
         self._check_names([route.name for _, route in routes])
         self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
-        life = find_sound(SuppressionLifeForm, self.value.get("suppression")) or _LIFE
+        life = self._life()
         return Policy(
             floor=self._floor(),
             longest=timedelta_for(life.longest),
@@ -89,6 +92,17 @@ class _PolicyReader:
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
             self.folder.note(self.document, ("stream",), f"is {stream}, but the file stands in {self.stream}/")
+
+    def _life(self) -> SuppressionLifeForm:
+        life = find_sound(SuppressionLifeForm, self.value.get("suppression")) or _LIFE
+        if timedelta_for(life.longest) > _LONG:
+            self.folder.note(
+                self.document,
+                ("suppression", "longest"),
+                f"is more than two years, in which nobody looks at a rule again; give at most {_LONG.days}d",
+                "warning",
+            )
+        return life
 
     def _destinations(self) -> dict[str, DestinationSpec]:
         entries: list[tuple[Place, str, object]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from router.domain.suppression import Element, Field, Operator
+from router.rulebook.breadth import find_breadth
 from router.rulebook.complaints import hint
 from router.rulebook.documents import TWICE
 from router.rulebook.faults import Faults
@@ -10,11 +11,6 @@ from router.rulebook.fields import PORTABLE, find_field, is_portable
 from router.rulebook.problems import Place
 
 _PLACE: Place = ("properties", "suppressionAlertsScope")
-_EVERYWHERE = frozenset(
-    {"", "subscriptions", "resourcegroups", "providers", "microsoft", "subscription", "resourcegroup"}
-)
-"""What every resource id has in it, apart from punctuation."""
-
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
@@ -59,6 +55,9 @@ def _read_element(place: Place, value: object, faults: Faults) -> Element | None
     texts = _read_texts((*place, operator.value), value[operator.value], operator, faults)
     if field is None or not texts:
         return None
+    if operator is Operator.CONTAINS and (broad := _find_broad(texts, field)):
+        faults.blame((*place, operator.value), broad)
+        return None
     return Element(field, operator, frozenset(form for text in texts for form in field.forms_of(text)))
 
 
@@ -100,12 +99,11 @@ def _read_texts(place: Place, value: object, operator: Operator, faults: Faults)
         faults.blame(place, "has an empty value; an element needs something to look for")
     elif not all(isinstance(text, str) for text in texts):
         faults.blame(place, "must hold texts; put values in quotes")
-    elif operator is Operator.CONTAINS and (broad := next(filter(_is_everywhere, texts), None)):
-        faults.blame(place, f"{broad!r} is in every value: a rule may not cover a whole alert type")
     else:
         return texts
     return []
 
 
-def _is_everywhere(text: str) -> bool:
-    return text.strip(" ./\\-_:@").casefold() in _EVERYWHERE
+def _find_broad(texts: list[str], field: Field) -> str | None:
+    """What is wrong with the first text that is in all values of a field."""
+    return next((f"{text!r} {breadth}" for text in texts if (breadth := find_breadth(text, field))), None)

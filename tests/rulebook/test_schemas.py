@@ -66,6 +66,8 @@ BEYOND_SCHEMA = {
     "technique-names-no-tactic", "both-messages", "expects-nothing", "no-message", "now-without-zone", "blank-contains",
     "expiry-beyond-longest", "expiry-no-time", "field-of-nothing", "field-of-unknown-entity", "field-without-property",
     "list-name-twice", "empty-expiry", "contains-what-is-everywhere",
+    "contains-too-few-letters", "contains-one-of-several-too-short", "contains-a-subscription", "contains-a-provider",
+    "contains-part-of-a-provider",
     "group-by-what-only-alerts-have", "group-by-incident-and-more",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
