@@ -13,6 +13,7 @@ import orjson
 from router.destinations.text import shorten
 from router.domain.asks import HttpAnswer, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.legible import one_line
 from router.domain.notices import Attempt
 
 EXCERPT = 200
@@ -54,7 +55,7 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
     for form in sorted(told, key=len, reverse=True):
         text = text.replace(form, "***")
     text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text[:_LONGEST_WORDS]))
-    return shorten(" ".join(text.split()), EXCERPT)
+    return shorten(one_line(" ".join(text.split())), EXCERPT)
 
 
 def _forms_of(secret: str) -> Iterator[str]:

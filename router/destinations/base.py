@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
+from router.destinations.languages import in_language, plain
 from router.domain.asks import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Attempt, Notice, Receipt
@@ -40,11 +41,15 @@ class OneByOne(ABC):
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that delivers one notice."""
 
+    def words(self, text: str) -> str:
+        """A text as nothing but words where it is shown; see `router.destinations.languages`."""
+        return plain(text)
+
     def notice_in(self, attempt: Attempt) -> Notice:
-        """The notice to deliver; raises Rejected for an entry of the record, which people are not told of."""
+        """The notice to deliver, in the kind's language; raises Rejected for an entry of the record, which is for rows."""
         content = attempt.delivery.content
         if isinstance(content, Notice):
-            return content
+            return in_language(content, self.words)
         raise Rejected(f"{self.name}: takes notices, not the record; let `record` be a destination for rows")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.destinations.languages import web_link
 from router.destinations.wording import EVIDENCE, group_of
 from router.domain.notices import Delivery, Notice, RecordEntry
 
@@ -30,6 +31,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         "turn": notice.turn,
         "destination": delivery.destination,
         **{name: getattr(notice, name) for name in _FIELDS},
+        "link": web_link(notice.link),
         "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
         "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
         "group": group_of(notice),

@@ -30,6 +30,7 @@ from pydantic import ConfigDict, Field, model_validator
 from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.languages import html
 from router.destinations.paging import PagerKeys
 from router.destinations.placeholders import Template, parse
 from router.destinations.text import fitted, json_bytes, shorten
@@ -37,6 +38,7 @@ from router.destinations.wording import account_of, details_of, headline, place_
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
+from router.domain.legible import one_line
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Deduplication
 from router.domain.rulebook import Lane
@@ -108,6 +110,10 @@ class JsmOps(OneByOne):
         self._keys = PagerKeys(self.name, config.key.secret, handle="key")
         self._url = f"{base_of(config.url)}/v2/alerts"
         self._responders = [(one, parse(one.id or one.name or "")) for one in config.responders]
+
+    def words(self, text: str) -> str:
+        """A text as nothing but words on the vendor's pages."""
+        return html(text)
 
     def address(self) -> str:
         """The alerts' address and the name of the key: each key is an integration of its own."""
@@ -195,7 +201,7 @@ def _details(notice: Notice) -> dict[str, str]:
 def _text(value: Any) -> str:
     match value:
         case Mapping():
-            return "\n".join(f"{name}: {item}" for name, item in value.items())
+            return "\n".join(f"{name}: {one_line(item)}" for name, item in value.items())
         case tuple() | list():
             return ", ".join(value)
         case bool():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from router.destinations.languages import web_link
 from router.destinations.log_tables import ALERTS, FINDINGS
 from router.destinations.wording import evidence_of
 from router.domain.decisions import Change
@@ -53,7 +54,7 @@ def alert_row(notice: Notice, attempt: Attempt) -> Row:
         "EventOriginalSeverity": notice.severity_written or notice.severity,
         "EventOriginalType": notice.type,
         "EventMessage": notice.description,
-        "EventReportUrl": notice.link,
+        "EventReportUrl": web_link(notice.link),
         "EventOwner": notice.owner.group if notice.owner else None,
         "AlertName": notice.title,
         "AlertStatus": "Closed" if attempt.delivery.change is Change.RESOLVED else "Active",
@@ -98,7 +99,7 @@ def finding_row(notice: Notice, attempt: Attempt) -> Row:
         "Routes": notice.routes,
         "Reason": notice.reason,
         "Rulebook": notice.rulebook,
-        "PortalLink": notice.link,
+        "PortalLink": web_link(notice.link),
         "Remediation": _NEXT_LINE.join(notice.remediation),
         "OwnerGroup": owner.group if owner else None,
         "OwnerService": owner.service if owner else None,

@@ -23,7 +23,7 @@ from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.text import fitted, json_bytes, shorten
-from router.destinations.wording import details_of, headline, place_of
+from router.destinations.wording import details_of, headline, link_of, place_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unavailable
@@ -114,9 +114,9 @@ def _trigger(notice: Notice) -> dict[str, Any]:
         "custom_details": details_of(notice),
     }
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
-    if notice.link:
-        event |= {"client": "Microsoft Defender for Cloud", "client_url": notice.link}
-        event["links"] = [{"href": notice.link, "text": "Open in the Azure portal"}]
+    if link := link_of(notice):
+        event |= {"client": "Microsoft Defender for Cloud", "client_url": link}
+        event["links"] = [{"href": link, "text": "Open in the Azure portal"}]
     return event
 
 

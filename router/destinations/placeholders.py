@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from router.destinations.wording import place_of, severity_of
+from router.destinations.wording import link_of, place_of, severity_of
 from router.domain.notices import Notice
 
 type Text = Callable[[Notice], str]
@@ -34,7 +34,7 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "tactics": lambda notice: ", ".join(tactic.name for tactic in notice.tactics),
     "techniques": lambda notice: ", ".join(notice.techniques),
     "routes": lambda notice: ", ".join(notice.routes),
-    "link": lambda notice: notice.link or "",
+    "link": lambda notice: link_of(notice) or "",
     "respond_by": lambda notice: notice.respond_by or "",
     "respond_by.date": lambda notice: (notice.respond_by or "").partition("T")[0],
 }

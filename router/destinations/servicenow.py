@@ -24,6 +24,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.languages import journal
 from router.destinations.placeholders import parse
 from router.destinations.servicenow_table import NAME, Table, Ticket
 from router.destinations.text import shorten
@@ -130,6 +131,10 @@ class ServiceNow(OneByOne):
         self._fields = {column: parse(text) for column, text in config.fields.items()}
         self._resolution = config.resolve
         self._is_security = config.table == SECURITY_INCIDENT
+
+    def words(self, text: str) -> str:
+        """A text as nothing but words on the vendor's pages."""
+        return journal(text)
 
     def address(self) -> str:
         """The table's address."""

@@ -31,9 +31,10 @@ from pydantic import ConfigDict, Field
 from router.destinations.base import Exchange, OneByOne
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.credentials import authorized
+from router.destinations.languages import journal, without_code
 from router.destinations.servicenow_answers import HEADERS, find_error, result_in
 from router.destinations.text import json_bytes, shorten
-from router.destinations.wording import account_of, evidence_of, place_of, severity_of, tactics_of
+from router.destinations.wording import account_of, evidence_of, link_of, place_of, severity_of, tactics_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
@@ -98,6 +99,10 @@ class ServiceNowEvents(OneByOne):
         self._auth = config.auth
         self._source = config.source
 
+    def words(self, text: str) -> str:
+        """A text as nothing but words on the vendor's pages."""
+        return journal(text)
+
     def address(self) -> str:
         """The address that events are pushed to."""
         return self._url
@@ -131,7 +136,7 @@ class ServiceNowEvents(OneByOne):
             "additional_info": additional_info_of(notice),
             "time_of_event": _time_of(notice, attempt),
         }
-        return {name: text for name, text in event.items() if text}
+        return {name: without_code(text) for name, text in event.items() if text}
 
     def _find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         error = find_error(answer, self.name, attempt)
@@ -181,7 +186,7 @@ def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
         "owner_service": owner.service if owner else None,
         "tactics": ", ".join(tactics_of(notice)),
         "techniques": ", ".join(notice.techniques),
-        "link": notice.link,
+        "link": link if (link := link_of(notice)) and len(link) <= VALUE_LIMIT else None,
         "reason": notice.reason,
         "rulebook": notice.rulebook,
         "sample": "true" if notice.sample else None,

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from router.destinations.base import Exchange, is_handle
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
+from router.destinations.languages import without_code
 from router.destinations.servicenow_answers import HEADERS, find_error, result_in
 from router.destinations.text import json_bytes
 from router.domain.asks import HttpRequest
@@ -79,7 +80,9 @@ class Table:
     def _ask(
         self, method: str, url: str, attempt: Attempt, columns: Mapping[str, str] | None = None
     ) -> Exchange[object]:
-        body = json_bytes(columns) if columns is not None else b""
+        # Every column goes this way, whatever it was put together of.
+        told = {name: without_code(text) for name, text in columns.items()} if columns is not None else None
+        body = json_bytes(told) if told is not None else b""
         request = HttpRequest(method=method, url=url, headers=HEADERS, body=body)
         answer = yield from authorized(request, self._auth, attempt, NAME)
         error = find_error(answer, NAME, attempt)

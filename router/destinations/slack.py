@@ -9,8 +9,8 @@ workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destin
 through either, and none is lost when somebody mends it. Any other is about this message, and final.
 Truncated: header at 150 characters, a text at 3,000, a fact at 300.
 
-Text of an alert is escaped, and not looked through for addresses and names (`verbatim`), so that it calls nobody
-and links nowhere.
+Text of an alert is plain text, in which nothing is bold, linked or called; it is escaped all the same. Only the link to the
+portal is `mrkdwn`.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (answers)
 https://docs.slack.dev/reference/block-kit/blocks (limits)
@@ -30,8 +30,9 @@ from router.destinations.answers import words_in
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.text import json_bytes, shorten, shorten_escaped
-from router.destinations.wording import FACT_LIMIT, facts_of, headline, link_of, story_of
+from router.destinations.languages import mrkdwn
+from router.destinations.text import json_bytes, shorten_escaped
+from router.destinations.wording import facts_of, headline, link_of, story_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
@@ -42,11 +43,9 @@ from router.domain.rulebook import Lane
 HEADER_LIMIT = 150  # characters
 TEXT_LIMIT = 3_000  # characters of a section or an element of a context
 _FIELDS = 10  # in one section
-_LINK_LIMIT = 2_000  # characters; ours, so that a link and its words stay one text
 
 _WEBHOOKS = "/services/"
 
-_ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _IN_THE_MARGIN = frozenset({"Id", "Portal", "Sent because"})
 
 _ABOUT_ALL = frozenset(
@@ -117,6 +116,7 @@ def _message(notice: Notice, delivery: Delivery) -> dict[str, Any]:
     return {
         # What a notification shows, which has no blocks.
         "text": title,
+        "mrkdwn": False,
         "blocks": list(_blocks(title, notice, delivery)),
         "unfurl_links": False,
         "unfurl_media": False,
@@ -124,33 +124,30 @@ def _message(notice: Notice, delivery: Delivery) -> dict[str, Any]:
 
 
 def _blocks(title: str, notice: Notice, delivery: Delivery) -> Iterator[dict[str, Any]]:
-    yield {"type": "header", "text": {"type": "plain_text", "text": title, "emoji": False}}
-    link = link_of(notice, _LINK_LIMIT)
+    yield {"type": "header", "text": _text(title)}
     told = {name: value for name, value in facts_of(notice).items() if name not in _IN_THE_MARGIN}
-    if notice.link and not link:
-        told["Portal"] = shorten(notice.link, FACT_LIMIT)
     # Escaped, a fact takes five times its characters at most, which is below the 2,000 of a field.
-    facts = [_text(f"*{name}*\n{value.translate(_ESCAPES)}") for name, value in told.items()]
+    facts = [_text(f"{name}\n{mrkdwn(value)}") for name, value in told.items()]
     for fields in batched(facts, _FIELDS, strict=False):
         yield {"type": "section", "fields": fields}
     # What is over is told in short: the channel has the rest already.
     story = "" if delivery.change is Change.RESOLVED else _escaped(story_of(notice, TEXT_LIMIT), TEXT_LIMIT)
     if story.strip():
         yield {"type": "section", "text": _text(story)}
-    yield {"type": "context", "elements": [_text(text) for text in _margin(notice, link)]}
+    yield {"type": "context", "elements": list(_margin(notice))}
 
 
-def _margin(notice: Notice, link: str | None) -> Iterator[str]:
-    if link:
+def _margin(notice: Notice) -> Iterator[dict[str, Any]]:
+    if link := link_of(notice):
         # No button: Slack marks one with a warning where its app answers no clicks, and a webhook's app does not.
-        yield f"<{link.translate(_ESCAPES)}|Open in the Azure portal>"
-    yield _escaped(f"Sent because {notice.reason}", TEXT_LIMIT)
-    yield _escaped(f"{notice.key}, turn {notice.turn}", TEXT_LIMIT)
+        yield {"type": "mrkdwn", "text": f"<{mrkdwn(link)}|Open in the Azure portal>", "verbatim": True}
+    yield _text(_escaped(f"Sent because {notice.reason}", TEXT_LIMIT))
+    yield _text(_escaped(f"{notice.key}, turn {notice.turn}", TEXT_LIMIT))
 
 
-def _text(mrkdwn: str) -> dict[str, Any]:
-    return {"type": "mrkdwn", "text": mrkdwn, "verbatim": True}
+def _text(words: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": words, "emoji": False}
 
 
 def _escaped(text: str, limit: int) -> str:
-    return shorten_escaped(text, limit, _ESCAPES)
+    return shorten_escaped(text, limit, mrkdwn)

@@ -10,7 +10,7 @@ Retried: no answer, 408, 425, 429, 5xx, and a success around an error or a page 
 that is turned off pause the destination: they are about every card. Any other answer is about this one, and final.
 Truncated: the heading at 200 characters, the story at 4,000, a fact at 300, the message below 28 KB.
 
-Text of an alert is escaped, so that its Markdown makes no link.
+Text of an alert is escaped, so that its Markdown makes nothing but paragraphs.
 
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook (28 KB)
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook (form)
@@ -28,7 +28,8 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.text import json_bytes, shorten, shorten_escaped
+from router.destinations.languages import markdown
+from router.destinations.text import json_bytes, shorten_escaped
 from router.destinations.wording import FACT_LIMIT, facts_of, headline, link_of, story_of
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
@@ -42,10 +43,6 @@ HEADING_LIMIT = 200  # characters; ours
 STORY_LIMIT = 4_000  # characters; ours
 _ROOMS = (STORY_LIMIT, 2_000, 1_000, 300)
 """Characters of the story, step by step until the message is below its limit; a fact gets a fifth."""
-_LINK_LIMIT = 2_000  # characters; ours
-
-# What Markdown of a card makes links, lists and emphasis of; a backslash before it takes that away.
-_ESCAPES = {ord(character): f"\\{character}" for character in "\\`*_[]<>~"}
 _IN_THE_MARGIN = frozenset({"Id", "Portal", "Sent because"})
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _TURNED_OFF = re.compile(rb'"WorkflowTriggerIsNotEnabled"')
@@ -146,8 +143,7 @@ def _message(notice: Notice, delivery: Delivery, room: int) -> dict[str, Any]:
         "msteams": {"width": "Full"},
         "body": _elements(notice, delivery, room),
     }
-    link = link_of(notice, _LINK_LIMIT)
-    if link:
+    if link := link_of(notice):
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in the Azure portal", "url": link}]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
@@ -158,8 +154,6 @@ def _elements(notice: Notice, delivery: Delivery, room: int) -> list[dict[str, A
     heading = f"{delivery.change.capitalize()}: {headline(notice, STORY_LIMIT)}"
     colour = "Good" if is_over else COLOURS.get(notice.severity or "", "Attention")
     told = {name: value for name, value in facts_of(notice).items() if name not in _IN_THE_MARGIN}
-    if notice.link and not link_of(notice, _LINK_LIMIT):
-        told["Portal"] = shorten(notice.link, FACT_LIMIT)
     facts = [{"title": name, "value": _escaped(value, min(room // 5, 2 * FACT_LIMIT))} for name, value in told.items()]
     elements = [_block(_escaped(heading, HEADING_LIMIT), size="Medium", weight="Bolder", color=colour)]
     elements.append({"type": "FactSet", "facts": facts})
@@ -177,4 +171,4 @@ def _block(text: str, **look: Any) -> dict[str, Any]:
 
 
 def _escaped(text: str, limit: int) -> str:
-    return shorten_escaped(text, limit, _ESCAPES)
+    return shorten_escaped(text, limit, markdown)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
+
+from router.domain.legible import legible_json
 
 MARK = "… [cut]"
 """What stands where a text was cut."""
@@ -23,21 +26,16 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - len(MARK), 0)] + MARK
 
 
-def shorten_escaped(text: str, limit: int, escapes: Mapping[int, str]) -> str:
+def shorten_escaped(text: str, limit: int, escape: Callable[[str], str]) -> str:
     """A text whose escaped form is at most `limit` characters, the mark included; no escape is cut in half.
 
-    `escapes` is as `str.translate` takes it. The mark itself is not escaped.
+    `escape` makes more of more text. The mark itself is not escaped.
     """
-    escaped = text.translate(escapes)
+    escaped = escape(text)
     if len(escaped) <= limit:
         return escaped
-    kept, room = [], limit - len(MARK)
-    for piece in (escapes.get(ord(character), character) for character in text):
-        room -= len(piece)
-        if room < 0:
-            break
-        kept.append(piece)
-    return "".join(kept) + MARK
+    longest = bisect_right(range(len(text)), limit - len(MARK), key=lambda length: len(escape(text[:length]))) - 1
+    return escape(text[: max(longest, 0)]) + MARK
 
 
 def shorten_bytes(text: str, limit: int) -> str:
@@ -52,11 +50,14 @@ def shorten_bytes(text: str, limit: int) -> str:
 
 
 def json_bytes(value: object) -> bytes:
-    """A value as JSON in UTF-8; lone surrogates, which JSON over UTF-8 cannot carry, become U+FFFD."""
+    """A value as JSON in UTF-8, in which nothing acts on whoever looks at it.
+
+    Lone surrogates, which JSON over UTF-8 cannot carry, become U+FFFD.
+    """
     try:
-        return orjson.dumps(value)
+        return legible_json(orjson.dumps(value))
     except TypeError:
-        return orjson.dumps(_without_surrogates(value))
+        return legible_json(orjson.dumps(_without_surrogates(value)))
 
 
 def encodable[T: Mapping[str, Any]](value: T) -> T:

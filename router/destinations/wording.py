@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from router.destinations.languages import sound_link
 from router.destinations.text import shorten
 from router.domain.notices import Evidence, Group, Named, Notice
 from router.domain.resources import parse_resource_id
@@ -15,8 +16,10 @@ EVIDENCE = tuple(Evidence.__dataclass_fields__)
 FACT_LIMIT = 300
 """Characters of one fact."""
 
+LINK_LIMIT = 2_000
+"""Characters of a link; ours, so that a link and its words stay one text."""
+
 _ITEMS = 20
-_ENDS = frozenset(' <>|"\\')
 _FACTS, _MEMBERS, _EVIDENCE, _REMEDIATION = 0.4, 0.2, 0.25, 0.15
 """The most that each part of an account may take of it."""
 
@@ -74,11 +77,10 @@ def story_of(notice: Notice, limit: int) -> str:
     return _joined(_story_in(notice, limit), limit)
 
 
-def link_of(notice: Notice, limit: int) -> str | None:
-    """The link to the portal where it can be one: https, at most `limit` characters, none that could end it early."""
-    link = notice.link or ""
-    is_sound = link.startswith("https://") and link.isascii() and link.isprintable() and not _ENDS.intersection(link)
-    return link if is_sound and len(link) <= limit else None
+def link_of(notice: Notice) -> str | None:
+    """The link to the portal, whole or not at all."""
+    link = sound_link(notice.link)
+    return link if link is not None and len(link) <= LINK_LIMIT else None
 
 
 def _story_in(notice: Notice, limit: int) -> Iterator[str]:
@@ -187,10 +189,11 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
         "Owner": " / ".join(filter(None, (owner.group, owner.service))) if owner else None,
         "Respond by": notice.respond_by,
         "Started": notice.started,
-        "Portal": notice.link,
+        "Portal": link_of(notice),
         "Sent because": notice.reason,
     }
-    return {name: shorten(value, FACT_LIMIT) for name, value in facts.items() if value}
+    # Half a link leads nowhere.
+    return {name: value if name == "Portal" else shorten(value, FACT_LIMIT) for name, value in facts.items() if value}
 
 
 def _listed(values: tuple[str, ...]) -> str:

@@ -114,10 +114,12 @@ def test_additional_information_is_texts_that_fit(over: int) -> None:
 
 def test_what_has_no_room_is_named() -> None:
     """However much each value takes in JSON, the whole stays within its limit and says what is missing."""
-    notice = a_huge_notice(**dict.fromkeys(("id", "resource", "plan", "link", "reason", "status"), "\x01" * 1000))
+    notice = a_huge_notice(
+        **dict.fromkeys(("id", "resource", "plan", "severity_written", "reason", "status"), "\x01" * 1000)
+    )
     text = additional_info_of(notice)
     assert len(text) <= INFO_LIMIT
-    assert {"resource_id", "plan", "link"} <= set(orjson.loads(text)["cut"].split(", "))
+    assert {"resource_id", "plan", "reason"} <= set(orjson.loads(text)["cut"].split(", "))
 
 
 def test_an_event_that_was_taken_leaves_its_key() -> None:

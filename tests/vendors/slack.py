@@ -64,6 +64,7 @@ class Slack(Endpoint):
         if not _is_sound(message.get("blocks")):
             return web.Response(status=400, text="invalid_blocks")
         self.messages.append(message)
+        # A notification shows the text; it takes mentions for what they are, whether or not it is formatted.
         for text in (message["text"], *(one["text"] for one in _marked_up(message["blocks"]))):
             for inside in _CONTROL.findall(text):
                 (self.called if inside[0] in "!@#" else self.linked).append(inside)
@@ -80,7 +81,7 @@ def _is_sound_block(block: Any) -> bool:
             return 0 < len(text) <= HEADER
         case {"type": "section", "fields": [*fields]}:
             return 0 < len(fields) <= FIELDS and all(0 < len(one["text"]) <= FIELD for one in fields)
-        case {"type": "section", "text": {"type": "mrkdwn", "text": str(text)}}:
+        case {"type": "section", "text": {"type": "mrkdwn" | "plain_text", "text": str(text)}}:
             return 0 < len(text) <= TEXT
         case {"type": "context", "elements": [*elements]}:
             return 0 < len(elements) <= ELEMENTS and all(0 < len(one["text"]) <= TEXT for one in elements)

@@ -1,0 +1,125 @@
+"""What each place makes of a text, and how an alert's words are kept from being more than words there.
+
+Whoever owns a host can choose much of what an alert says: names, command lines, paths. A notice is put into the language of
+its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), so that no field is forgotten:
+
+| language | spoken by | signs that mean something there | what is done |
+|---|---|---|---|
+| `plain` | Jira, PagerDuty, webhooks | none: texts stand in nodes, or in JSON | what acts is shown as its number |
+| `html` | JSM Operations | tags of HTML | the same; a blank behind a `<` that would open one |
+| `journal` | ServiceNow | HTML, `[code]`, `@[...]` | the same; a parenthesis for the bracket |
+| `mrkdwn` | Slack | `<...>` | the three signs that Slack asks to be escaped |
+| `markdown` | Teams | CommonMark | a backslash before what means something |
+
+The last two make a text longer sign by sign, so kinds use them where they cut it; the notice itself they take in `plain`.
+Rows (`file`, `log_analytics`, `splunk_hec`) carry data and not words: a file's name is searched for as it is. `json_bytes` lets
+none of it act on a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+from unicodedata import normalize
+
+from router.domain.legible import legible, one_line
+from router.domain.notices import Notice
+
+type Language = Callable[[str], str]
+"""Puts a text into a language, in which it is nothing but words. What is in it already stays as it is."""
+
+_PROSE = frozenset({"description", "remediation", "extended"})
+"""The fields of a notice that may have several lines."""
+
+_OURS = frozenset({"key", "owner"})
+"""The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
+
+_TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
+_BRACKET = re.compile(r"[\[\uff3b\ufe47]")
+_CODE = re.compile(r"\s*/?\s*code")
+_FAR_ENOUGH = 32  # characters behind a bracket in which a tag shows that it is one
+_CALLS = ("@", "\uff20", "\ufe6b")
+
+_MRKDWN = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_MARKDOWN = {ord(sign): f"\\{sign}" for sign in "\\`*_[]<>~"}
+_INDENT = re.compile(r"^ +", re.MULTILINE)
+_OPENS_A_BLOCK = re.compile(r"^(?:(\d+)(?=[.)])|(?=[-+#=]))", re.MULTILINE)
+
+
+def plain(text: str) -> str:
+    """Words alone."""
+    return legible(text)
+
+
+def html(text: str) -> str:
+    """Words in which no `<` opens a tag, wherever the text ends up standing."""
+    return _TAG_OPENS.sub("< ", legible(text))
+
+
+def journal(text: str) -> str:
+    """Words for any column of ServiceNow."""
+    return without_code(html(text))
+
+
+def without_code(text: str) -> str:
+    """A text in which no bracket opens `[code]`, behind which a journal shows HTML, nor a mention `@[...]`.
+
+    Also for texts that were put together of several: what was no tag in any of them can be one in the whole.
+    """
+    return _BRACKET.sub(_unless_it_opens, text)
+
+
+def _unless_it_opens(bracket: re.Match[str]) -> str:
+    text, start, end = bracket.string, bracket.start(), bracket.end()
+    words = normalize("NFKC", text[end : end + _FAR_ENOUGH]).casefold()
+    return "(" if _CODE.match(words) or text[:start].endswith(_CALLS) else bracket[0]
+
+
+def mrkdwn(text: str) -> str:
+    """A text in which Slack finds no mention and no link."""
+    return text.translate(_MRKDWN)
+
+
+def markdown(text: str) -> str:
+    """A text in which CommonMark finds nothing but paragraphs of it."""
+    return _OPENS_A_BLOCK.sub(r"\1\\", _INDENT.sub("", text).translate(_MARKDOWN))
+
+
+def in_language(notice: Notice, language: Language) -> Notice:
+    """A notice whose every text is words in a language, all on one line but for prose; its link is a sound one, or none."""
+    said: Notice = _said(notice, language, is_prose=False)
+    return replace(said, link=sound_link(notice.link))
+
+
+def _said(value: Any, language: Language, *, is_prose: bool) -> Any:
+    match value:
+        case str():
+            return language(value if is_prose else one_line(value))
+        case tuple():
+            return tuple(_said(item, language, is_prose=is_prose) for item in value)
+        case Mapping():
+            return {language(one_line(name)): _said(item, language, is_prose=is_prose) for name, item in value.items()}
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            told = [one.name for one in fields(value) if one.name not in _OURS]
+            return replace(
+                value, **{name: _said(getattr(value, name), language, is_prose=name in _PROSE) for name in told}
+            )
+        case _:
+            return value
+
+
+_ENDS = frozenset(' <>|"\\')
+
+
+def sound_link(link: str | None) -> str | None:
+    """A link that can be one: https, and nothing in it that could end it early; else None."""
+    if link is None or not link.startswith("https://"):
+        return None
+    return link if link.isascii() and link.isprintable() and not _ENDS.intersection(link) else None
+
+
+def web_link(link: str | None) -> str | None:
+    """A link as data: whatever it is, as long as it leads to a web page; else None."""
+    return link if link is not None and link.casefold().startswith(("https://", "http://")) else None

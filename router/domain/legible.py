@@ -1,0 +1,90 @@
+"""Texts as people can read them: without characters that act on a screen or on how other characters are read.
+
+Those are control characters, what turns the direction of reading, what has no shape (zero-width characters, tags, variation
+selectors), private and unassigned ones. Each is shown as its number, so that a reader sees that it was there, and so that
+nothing that it kept apart comes together. JSON says the same characters by escapes of its own, and stays the same data.
+
+https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing
+https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
+_BLANKS = frozenset("\t\xa0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
+# Printable by their category, and yet nothing is seen of them.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_HALVES = range(0xD800, 0xE000)
+_REPLACED = "\ufffd"
+_MOST = 4_096  # characters that are remembered
+
+
+class _Shown(dict[int, str]):
+    """What each character is shown as, found out when it is met."""
+
+    def __init__(self, show: Callable[[str], str]) -> None:
+        super().__init__()
+        self._show = show
+
+    def __missing__(self, code: int) -> str:
+        shown = self._show(chr(code))
+        if len(self) < _MOST:
+            self[code] = shown
+        return shown
+
+
+def legible(text: str) -> str:
+    """A text without characters that act instead of being read; every line end is a line feed."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _shown(text.replace("\r\n", "\n"), _LEGIBLE)
+
+
+def one_line(text: str) -> str:
+    """The same on one line."""
+    return text if text.isascii() and text.isprintable() else legible(text).replace("\n", " ")
+
+
+def legible_json(document: bytes) -> bytes:
+    """A JSON document in UTF-8 as the same data, with an escape wherever a character would act instead of being read."""
+    if document.isascii() and b"\x7f" not in document:
+        return document
+    return _shown(document.decode(), _JSON).encode()
+
+
+def _shown(text: str, table: _Shown) -> str:
+    return text if _is_seen(text.replace("\n", " ")) else text.translate(table)
+
+
+def _is_seen(text: str) -> bool:
+    """Whether all of a text is seen and does nothing."""
+    return text.isprintable() and not _UNSEEN.search(text)
+
+
+def _as_text(character: str) -> str:
+    if character in _LINE_ENDS:
+        return "\n"
+    if character in _BLANKS:
+        return " "
+    code = ord(character)
+    if code in _HALVES:
+        return _REPLACED
+    if _is_seen(character):
+        return character
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _as_json(character: str) -> str:
+    # A line feed stands between values only: within one it is escaped already.
+    if _is_seen(character) or character == "\n":
+        return character
+    pair = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{pair[place : place + 2].hex()}" for place in range(0, len(pair), 2))
+
+
+_LEGIBLE, _JSON = _Shown(_as_text), _Shown(_as_json)

@@ -1,0 +1,289 @@
+"""What an alert's words can do, wherever they are told: be read. Whoever owns a host chooses many of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+from unicodedata import category, normalize
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from router.destinations import discover, ocsf
+from router.destinations.languages import html, in_language, journal, plain
+from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
+from router.domain.decisions import Change
+from router.domain.notices import Notice
+from router.domain.ports import DestinationKind
+from router.domain.rulebook import Lane
+from tests.destinations import goldens
+from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in
+from tests.destinations.conversations import converse, payload_of
+from tests.destinations.goldens import CASES, Case
+
+KINDS = discover()
+PEOPLE = [name for name, kind in KINDS.items() if kind.lane is not Lane.ROWS]
+
+FRAGMENTS = [
+    "[code]", "[/code]", "[CODE]", "[co", "de]", "[ code ]", "\uff3bcode\uff3d", "[\uff43\uff4f\uff44\uff45]",
+    "co\u200bde]", "[", "]", "<a href='https://evil.example.com'>", "</a>", "<script>", "<", "a>", "<!-- ", "\uff1cb>",
+    "&lt;b&gt;", "@[0123:Ada]", "@", "@here", "<!channel>", "<@U123>", "<https://evil.example.com|x>", "<at>Ada</at>",
+    "[~ada]", "*b*", "_i_", "`c`", "```", "~~~", "# h", "- l", "1. l", "    c", "[x](https://evil.example.com)",
+    "![x](https://evil.example.com)", "{code}", "\n", "\r\n", "\t", " ", "x", "\\", "C:\\a_b\\c.exe --x=[1]",
+    "javascript:", "\x00", "\x07", "\x1b[31m", "\x1b]8;;https://evil.example.com\x07", "\x7f", "\x85", "\x9b31m",
+    "\u2028", "\u2029", "\u200b", "\u200d", "\u200e", "\u200f", "\u061c", "\u202a", "\u202b", "\u202c", "\u202d",
+    "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff", "\ufe0f", "\U000e0041", "\U000e007f", "\U000e0100",
+    "\u3164", "\xad", "\ud800", "\udfff", "\ue000", "\ufff9",
+]  # fmt: skip
+"""What means something to somebody, whole and in pieces."""
+
+HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=8).map("".join)
+
+EXACT = frozenset(
+    {"key", "stream", "kind", "severity", "owner", "started", "ended", "changed", "respond_by", "attack_version"}
+)
+"""What a notice says that no alert chooses."""
+
+
+def every_text(value: Any, text: str) -> Any:
+    """A value in which each text that an alert may choose is that text."""
+    match value:
+        case str():
+            return text
+        case tuple():
+            return tuple(every_text(item, text) for item in value)
+        case Mapping():
+            return {text: every_text(item, text) for item in list(value.values())[:1]}  # noqa: B035 - there is one
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            told = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in EXACT}
+            return replace(value, **{name: every_text(item, text) for name, item in told.items()})
+        case _:
+            return value
+
+
+def a_hostile_notice(text: str, **changes: Any) -> Notice:
+    """A notice of a group, of which every field says that text."""
+    full = a_notice(
+        group=a_group(), correlation="c", measure="m", cause="c", cloud="c", alerts=("a",), categories=("c",)
+    )
+    hostile: Notice = every_text(full, text)
+    return replace(hostile, **changes)
+
+
+def asked_of(kind: str, notice: Notice, case: Case, number: int = 0) -> list[Ask]:
+    """What is asked of a vendor to tell of a notice."""
+    found: type[DestinationKind] = KINDS[kind]
+    example = found.Config.model_json_schema()["examples"][number]
+    secrets = list(secret_names_in(example))
+    opening = goldens.opening_of(kind) if case.has_opening else None
+    attempt = an_attempt(notice, case.change, secrets=secrets, opening=opening)
+    destination = found(found.Config.model_validate(example))
+    return converse(destination, [attempt], goldens.replay(kind, case.name))[0]
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text of a document, the names of its keys too."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for name, item in value.items():
+                yield name
+                yield from texts_in(item)
+        case list():
+            for item in value:
+                yield from texts_in(item)
+
+
+def documents_in(asks: list[Ask]) -> Iterator[Any]:
+    """The bodies of some requests, as the vendor reads them."""
+    for ask in asks:
+        if isinstance(ask, HttpRequest) and ask.body:
+            yield orjson.loads(ask.body)
+
+
+def acts(character: str) -> bool:
+    """Whether a character does something else than be read."""
+    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return character != "\n" and (category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} or is_selector)
+
+
+def markup_in(kind: str, document: Any) -> list[str]:
+    """What a vendor would make of a document beside reading it."""
+    texts = list(texts_in(document))
+    match kind:
+        case "servicenow" | "servicenow_events":
+            tags = re.compile(r"<[a-z/!?]|\[\s*/?\s*code|@\[", re.IGNORECASE)
+            return [
+                text for text in texts if tags.search(text) or tags.search(normalize("NFKC", text).replace("<", "< "))
+            ]
+        case "jsm_ops":
+            return [text for text in texts if re.search(r"<[a-z/!?]", text, re.IGNORECASE)]
+        case "slack":
+            return [
+                text
+                for text in _mrkdwn_in(document)
+                if not re.fullmatch(r"<https://portal\.azure\.com/[^<>|]*\|[\w ]*>", text)
+            ]
+        case "teams":
+            known = {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak", "hardbreak"}
+            return [text for text in _markdown_in(document) if not _tokens_in(text) <= known]
+        case "jira":
+            return [one for one in _nodes_in(document) if one not in {"doc", "paragraph", "text", "hardBreak"}]
+        case _:
+            return []
+
+
+def _mrkdwn_in(value: Any) -> Iterator[str]:
+    match value:
+        case {"type": "mrkdwn", "text": str(text)}:
+            yield text
+        case {"blocks": list(blocks), "text": str(text), **rest}:
+            assert rest["mrkdwn"] is False
+            assert "<" not in text
+            yield from _mrkdwn_in(blocks)
+        case dict():
+            for item in value.values():
+                yield from _mrkdwn_in(item)
+        case list():
+            for item in value:
+                yield from _mrkdwn_in(item)
+
+
+def _markdown_in(message: Any) -> Iterator[str]:
+    for element in message["attachments"][0]["content"]["body"]:
+        yield from [element["text"]] if "text" in element else [fact["value"] for fact in element["facts"]]
+
+
+def _tokens_in(text: str) -> set[str]:
+    tokens = MarkdownIt("commonmark").parse(text)
+    return {one.type for token in tokens for one in (token, *(token.children or ()))}
+
+
+def _nodes_in(value: Any) -> Iterator[str]:
+    match value:
+        case {"type": str(type), **rest} if {"content", "text"} & rest.keys() or type == "hardBreak":
+            yield type
+            yield from ["marks"] * ("marks" in rest)
+            yield from _nodes_in(rest.get("content", []))
+        case dict():
+            for item in value.values():
+                yield from _nodes_in(item)
+        case list():
+            for item in value:
+                yield from _nodes_in(item)
+
+
+@settings(deadline=None, max_examples=25)
+@given(text=HOSTILE, case=st.sampled_from(CASES), number=st.integers(0, 1))
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_what_people_are_told_is_words_and_nothing_else(kind: str, text: str, case: Case, number: int) -> None:
+    """Whatever every field of an alert says: no markup, no mention, and nothing that acts on a screen or turns a text."""
+    examples = KINDS[kind].Config.model_json_schema()["examples"]
+    notice = a_hostile_notice(text, link="https://portal.azure.com/#view/alerts/1")
+    for document in documents_in(asked_of(kind, notice, case, number % len(examples))):
+        assert [one for one in texts_in(document) if any(map(acts, one))] == []
+        assert markup_in(kind, document) == []
+
+
+@settings(deadline=None, max_examples=25)
+@given(text=HOSTILE, case=st.sampled_from(CASES))
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_byte_that_is_sent_acts_on_whoever_looks_at_it(kind: str, text: str, case: Case) -> None:
+    """Rows are data and stay what they are, yet their JSON says by escapes what would act; so a file can be shown."""
+    for ask in asked_of(kind, a_hostile_notice(text), case):
+        if not isinstance(ask, LogRows):
+            assert not any(map(acts, payload_of(ask).decode()))
+
+
+@settings(deadline=None)
+@given(text=HOSTILE)
+def test_rows_keep_what_an_alert_says(text: str) -> None:
+    """A file's name with a sign that turns it is found by its name; half a pair alone cannot travel."""
+    (ask,) = asked_of("file", a_hostile_notice(text), CASES[0])
+    assert isinstance(ask, AppendLines)
+    assert orjson.loads(ask.lines)["title"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "JavaScript:x", " https://x", "data:text/html,x", "file:///etc", "https://a b"]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_link_leads_anywhere_but_to_a_web_page(kind: str, link: str) -> None:
+    """What is no whole link to one is told by nobody; rows keep one that is odd."""
+    told = b"".join(payload_of(ask) for ask in asked_of(kind, a_notice(link=link), CASES[0]))
+    assert link.encode() not in told or (KINDS[kind].lane is Lane.ROWS and link.startswith("https://"))
+
+
+@pytest.mark.parametrize("kind", PEOPLE)
+def test_a_key_stays_exact(kind: str) -> None:
+    """What a vendor knows a signal by is no word of an alert's."""
+    notice = a_hostile_notice("\u202e[code]")
+    told = b"".join(payload_of(ask) for ask in asked_of(kind, notice, CASES[0]))
+    assert notice.key.encode() in told
+
+
+@settings(deadline=None)
+@given(text=HOSTILE)
+@pytest.mark.parametrize("language", [plain, html, journal], ids=lambda one: one.__name__)
+def test_what_is_words_already_stays_as_it_is(language: Any, text: str) -> None:
+    """A notice may be put into a language twice: an update takes up what an opening said."""
+    once = in_language(a_hostile_notice(text), language)
+    assert in_language(once, language) == once
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("[co[code]de] [/code][CODE]", "[co(code]de] (/code](CODE]"),
+        ("[code]<a href=x>", "(code]< a href=x>"),
+        ("@[0123:Ada] a@b", "@(0123:Ada] a@b"),
+        ("[[ -f /etc/a_b ]] && cat <in >out; x=[1]", "[[ -f /etc/a_b ]] && cat < in >out; x=[1]"),
+        ("C:\\Users\\a_b\\[x].exe", "C:\\Users\\a_b\\[x].exe"),
+        ("a\u202ecod.exe\x1b[31m", "a\\u202ecod.exe\\x1b[31m"),
+        ("line\r\nnext\u2028last\tword", "line\nnext\nlast word"),
+        ("Ünïcödé 漢字 😀", "Ünïcödé 漢字 😀"),
+    ],
+)
+def test_what_a_person_needs_to_read_stays_readable(said: str, read: str) -> None:
+    """Only what would act is changed, and a reader sees that it was there."""
+    assert journal(said) == read
+
+
+def test_a_tag_that_two_fields_make_together_is_none() -> None:
+    """Where the words of several fields meet, in a template of the customer's or in a sentence of ours."""
+    fields = {"u_x": "{title}{status}", "u_y": "[{plan}]"}
+    notice = a_notice(title="[co", status="de]", plan="code")
+    asks, _ = converse(
+        a_destination("servicenow", fields=fields),
+        [an_attempt(notice, Change.OPENED, secrets=["SERVICENOW_PASSWORD"])],
+        goldens.replay("servicenow", "opened"),
+    )
+    (columns,) = documents_in(asks)
+    assert (columns["u_x"], columns["u_y"]) == ("(code]", "(code]")
+
+
+def test_one_fact_cannot_pretend_to_be_another() -> None:
+    """A name with a line end in it makes no line of its own."""
+    notice = a_notice(resource="vm\nSeverity: Low", compromised_entity="x", owner=None)
+    (columns,) = documents_in(
+        [
+            ask
+            for ask in asked_of("servicenow", notice, CASES[0])
+            if isinstance(ask, HttpRequest) and ask.method == "POST"
+        ]
+    )
+    assert "Resource: vm Severity: Low" in columns["description"].split("\n")
+
+
+def test_a_finding_of_ocsf_is_words_too() -> None:
+    """The other body of a webhook is made of the same notice."""
+    (document,) = documents_in(asked_of("webhook", a_hostile_notice("\u202e"), CASES[0], 2))
+    assert document["specversion"] == "1.0"
+    assert document["dataschema"].endswith(ocsf.DETECTION.name)
+    assert not any(any(map(acts, text)) for text in texts_in(document))
