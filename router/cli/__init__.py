@@ -10,6 +10,7 @@
     screen        where text is printed      progress      the bar on a terminal
     streams       what is wrong with standard input, output and error
     interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
+    complaints    what is said on standard error
 
 An error is one line on stderr that names the thing at fault, and exit code 2.
 """
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from router.cli.complaints import complain
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
 from router.cli.streams import Unread, usable_streams
 from router.domain.errors import BadPolicy, RouterError
@@ -63,6 +65,7 @@ def _obey(arguments: Sequence[str]) -> int:
 
 
 def _say(error: RouterError) -> None:
-    lines = error.problems if isinstance(error, BadPolicy) else str(error).splitlines()
+    # A name may have a line end in it; whoever has nothing to say says nothing.
+    lines = error.problems if isinstance(error, BadPolicy) else filter(None, (str(error),))
     for line in lines:
-        sys.stderr.write(" ".join(line.split()) + "\n")
+        complain(" ".join(line.split()))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import orjson
-
+from router.destinations.text import json_bytes
 from router.domain.errors import BadFile
 from router.domain.notices import RecordEntry
 
@@ -38,7 +37,7 @@ class DecisionsFile:
     def write(self, entries: Iterable[RecordEntry]) -> None:
         """Writes a line for each; raises BadFile."""
         try:
-            self.file.writelines(orjson.dumps(decision_of(entry)) + b"\n" for entry in entries)
+            self.file.writelines(json_bytes(decision_of(entry)) + b"\n" for entry in entries)
         except OSError as fault:
             raise _unwritable(self.path, fault) from fault
 

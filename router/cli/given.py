@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from router.assembly import Clock, Rules, load_rules
+from router.cli.complaints import complain
 from router.domain.errors import BadFile
 from router.domain.signals import Stream
 from router.rulebook import Problem
@@ -40,7 +40,7 @@ def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
     """The rules to work with, all that is to be said of them said on stderr; raises BadFile and BadPolicy."""
     rules = load_rules(directory, streams_in(directory, only), now)
     for line in lines_for(rules.problems):
-        sys.stderr.write(f"{line}\n")
+        complain(line)
     return rules
 
 

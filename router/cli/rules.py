@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
 from router.cli.given import clock_for, lines_for, streams_in
-from router.cli.screen import json_of, print_json
+from router.cli.screen import json_of, print_json, print_lines
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
 from router.domain.ledger import Arrival
@@ -53,7 +52,7 @@ def check(options: Namespace) -> int:
     if options.format == "json":
         print_json({"problems": list(map(_document, checked.problems))})
     else:
-        _print_lines([*lines_for(checked.problems), _summary(options.directory, checked)])
+        print_lines([*lines_for(checked.problems), _summary(options.directory, checked)])
     return 0 if checked.is_sound else FOUND
 
 
@@ -70,7 +69,7 @@ def test(options: Namespace) -> int:
         lines = [f"{one.where}: {one.example}: {one.unmet}" for one in failures]
         failed = len({(one.where, one.example) for one in failures})
         summary = f"{options.directory}: {_count(count, 'example')}, {failed} failed"
-        _print_lines([*lines_for(problems), *lines, summary])
+        print_lines([*lines_for(problems), *lines, summary])
     return FOUND if failures or problems else 0
 
 
@@ -135,7 +134,3 @@ def _write(wanted: Mapping[str, object], directory: Path) -> None:
             (directory / f"{name}.schema.json").write_bytes(json_of(one))
     except OSError as fault:
         raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
-
-
-def _print_lines(lines: Iterable[str]) -> None:
-    sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from router.destinations.text import encodable
+from router.domain.legible import legible, legible_json, one_line
 
 _WIDTH = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
 
 
+class _Screen(Console):
+    """A console that prints every text as words alone, whoever prints it."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """A text as it is painted: what would act on the terminal is shown as its number."""
+        return super().render_str(legible(text), **how)
+
+
 def screen() -> Console:
     """Standard output: in colour and as wide as the terminal, or plain where it is none."""
     width = None if sys.stdout.isatty() else _WIDTH
-    return Console(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
+    return _Screen(file=sys.stdout, width=width, markup=False, highlight=False, emoji=False)
 
 
 def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Table:
@@ -39,15 +52,20 @@ def print_table(screen: Console, table: Table, indent: int = 2) -> None:
 
 
 def print_json(value: object) -> None:
-    """Prints a value as JSON, indented."""
+    """Prints a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
     sys.stdout.write(json_of(value).decode())
 
 
 def json_of(value: object) -> bytes:
     """A value as JSON, indented, with a line end."""
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they are, each on one."""
+    sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
 
 
 def plain(text: str) -> str:
-    """Text from a message, without what would move the cursor or paint the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Text from a message on one line, without what would move the cursor or paint the terminal."""
+    return one_line(text)

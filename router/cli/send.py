@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from argparse import Namespace as Options
 from collections.abc import Iterator, Sequence
 
 from router.assembly import namespace_for
+from router.cli.complaints import complain
 from router.cli.files import File, open_files
 from router.cli.job import messages_in
 from router.cli.progress import Advance, progress_over
@@ -27,7 +27,7 @@ def send(options: Options) -> int:
         try:
             count = asyncio.run(_publish(namespace, options.to, files))
         except HubError as fault:
-            sys.stderr.write(f"{fault}\n")
+            complain(str(fault))
             return REFUSED
     screen().print(f"sent to {options.to}: {count}")
     return 0

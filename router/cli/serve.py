@@ -22,6 +22,7 @@ from router.assembly import POINTERS, consumers_over, now, service_over
 from router.cli.given import rules_given
 from router.cli.kept import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
+from router.domain.legible import legible
 from router.domain.ports import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -201,9 +202,17 @@ def _heed_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, heed)
 
 
+class _Formatter(logging.Formatter):
+    """Lines that are words alone; a traceback has several."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The lines of a record."""
+        return legible(super().format(record))
+
+
 def _log_to_stderr() -> None:
     """Our own lines from INFO up, and those of libraries from WARNING up."""
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = _Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)

@@ -60,8 +60,8 @@ def json_bytes(value: object) -> bytes:
         return legible_json(orjson.dumps(_without_surrogates(value)))
 
 
-def encodable[T: Mapping[str, Any]](value: T) -> T:
-    """A mapping that UTF-8 can carry: itself, or with every lone surrogate replaced by U+FFFD."""
+def encodable[T](value: T) -> T:
+    """A value that UTF-8 can carry as JSON: itself, or with every lone surrogate replaced by U+FFFD."""
     try:
         orjson.dumps(value)
     except TypeError:

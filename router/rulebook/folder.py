@@ -35,7 +35,7 @@ class Folder:
         """Sixteen hex digits that change when a file that was read changes, comes, goes or is renamed."""
         digest = blake2b(digest_size=8)
         for file, data in sorted(self._read.items()):
-            for part in (file.encode(), data):
+            for part in (file.encode("utf-8", "surrogateescape"), data):
                 digest.update(len(part).to_bytes(8, "big") + part)
         return digest.hexdigest()
 

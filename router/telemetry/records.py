@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
+from router.domain import legible
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
 from router.domain.errors import without_words
@@ -84,8 +85,8 @@ def record_swept(log: logging.Logger, swept: Swept) -> None:
 
 
 def one_line(text: str) -> str:
-    """A text on one line of bounded length; what does not print is a blank."""
-    return "".join(character if character.isprintable() else " " for character in text[:LONGEST])
+    """A text as words alone, on one line of bounded length."""
+    return legible.one_line(text[:LONGEST])[:LONGEST]
 
 
 def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:

@@ -430,13 +430,6 @@ def test_help_needs_nothing_that_is_slow(house: House) -> None:
     assert not {"pydantic", "rich", "httpx", "sqlite3", "azure"} & set(done.stdout.split())
 
 
-def test_a_title_cannot_paint_the_terminal(house: House) -> None:
-    """Control characters of a message are not passed on to whoever reads."""
-    house.writes("a.ndjson", ndjson(an_alert("one", AlertDisplayName="\x1b[31mred\x07\x9b", Severity="\x1b[1m")))
-    for command in (["explain", "a.ndjson"], ["run", "a.ndjson"]):
-        assert not {letter for letter in house.says(*command).out if not letter.isprintable()} - {"\n"}
-
-
 def _page(house: House) -> None:
     policy = house.directory / "rules" / "cwpp" / "policy.yaml"
     pager = "{kind: pagerduty, url: 'http://127.0.0.1:9', routing_key: {secret: PAGER_KEY}}"

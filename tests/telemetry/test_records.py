@@ -139,4 +139,4 @@ def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(done: dict[str, in
 def test_what_others_wrote_is_cut() -> None:
     """One character more than fits is left out."""
     assert records.one_line("a" * (records.LONGEST + 1)) == "a" * records.LONGEST
-    assert records.one_line("a\r\nb\x1b[31m\u2028c") == "a  b [31m c"
+    assert records.one_line("a\r\nb\x1b[31m\u2028c") == "a b\\x1b[31m c"

@@ -7,12 +7,12 @@ ships an address for that.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from router.assembly import Rules
+from router.cli.complaints import complain
 from router.cli.demo.soc import Account, Addresses, Soc
 from router.destinations.config import BasicAuth, SecretName
 from router.destinations.file import FileConfig
@@ -72,7 +72,7 @@ class _Switchboard:
         holder = next((self.holders[name] for name in spec.secrets if name in self.holders), account)
         found = _find_changes(spec.config, holder, self.addresses)
         if found is None:
-            sys.stderr.write(f"{stream} {spec.name}: left out, the demo's SOC has no endpoint for kind {spec.kind}\n")
+            complain(f"{stream} {spec.name}: left out, the demo's SOC has no endpoint for kind {spec.kind}")
             return None
         changes, secret = found
         self.holders.update(dict.fromkeys(spec.secrets, holder))

@@ -1,0 +1,12 @@
+"""What is said on standard error: words alone, whatever a file is called and whatever a vendor answered."""
+
+from __future__ import annotations
+
+import sys
+
+from router.domain.legible import one_line
+
+
+def complain(line: str) -> None:
+    """Writes one line to standard error."""
+    sys.stderr.write(one_line(line) + "\n")
