@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 
 from router.accept import alerts_named_in, evidence_of
 from router.decide import decide, entry_for, notice_for
@@ -18,7 +19,7 @@ from router.domain.ledger import Held, Row, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Finding
+from router.domain.signals import Finding, Kind
 from router.sightings import Sighting
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
@@ -27,35 +28,94 @@ SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """What becomes of a sighting: the entry for the record, and the row as it is to be written, if it changes at all."""
+    """What becomes of a sighting: the entry for the record, and the row as it is to be written, if it changes at all.
+
+    `let_go` are further rows of the signal that hold its body no longer, and `open` are those that it is left open in.
+    """
 
     entry: RecordEntry
     row: Row | None
+    let_go: tuple[Row, ...] = ()
+    open: tuple[Row, ...] = ()
 
 
 def fold(
-    sighting: Sighting, row: Row | None, rulebook: Rulebook, now: datetime, *, on_record: Outcome | None = None
+    sighting: Sighting,
+    rows: Sequence[Row],
+    rulebook: Rulebook,
+    now: datetime,
+    *,
+    on_record: Outcome | None = None,
 ) -> Fold:
-    """Folds one sighting into its signal's row, which carries no unfinished intent.
+    """Folds one sighting into its signal's row, none of whose rows carries an unfinished intent.
+
+    A signal has one row. More are there where an older program knew it under several spellings of its id, or before and
+    after it was flagged as an incident: then it goes on in the first that is open, and ends in all of them.
 
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say.
     """
-    seen = sighting.seen_at(now)
-    if row is not None:
-        # What a wrong clock or a wrong message told once must not make all that follows look old.
-        row = replace(row, seen=row.seen.without_impossible(now))
-    named = alerts_named_in(sighting.signal)
-    state = _state_after(sighting, named, row)
+    # What a wrong clock or a wrong message told once must not make all that follows look old.
+    rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
+    if len(rows) < 2:
+        only = rows[0] if rows else None
+        return _fold(sighting, only, only, rulebook, now, on_record)
+    row, *others = sorted(rows, key=lambda one: (not one.open, one.state.resolved))
+    folded = _fold(sighting, row, _latest(sighting, rows), rulebook, now, on_record)
+    if folded.row is None:
+        return folded
+    return replace(
+        folded,
+        let_go=tuple(_over(one, now) for one in others if one.outcome is Outcome.SUPPRESSED),
+        open=tuple(one for one in others if one.open) if folded.row.outcome is Outcome.RESOLVED else (),
+    )
+
+
+def _over(row: Row, now: datetime) -> Row:
+    """A row that holds nothing any more, since its signal goes on in another one."""
+    return replace(row, state=row.state._replace(resolved=True), outcome=Outcome.RESOLVED, closed_at=now)
+
+
+def _is_over(sighting: Sighting, row: Row) -> bool:
+    """Whether what the row held of this very message goes on in another row by now."""
+    return _is_from(row, sighting) and row.state.resolved and not sighting.signal.resolved
+
+
+def _is_from(row: Row, sighting: Sighting) -> bool:
+    """Whether a row has its state from this very message."""
+    return row.seen.arrival.key == replace(sighting.arrival, again=0).key
+
+
+def _latest(sighting: Sighting, rows: Sequence[Row]) -> Row:
+    """The row that knows the latest state of their signal; one that has this very sighting's, where it got no further."""
+    if reached := [one for one in rows if _is_from(one, sighting) and one.state == _state_after(sighting, one)]:
+        return reached[0]
+    return reduce(lambda one, other: other if one.seen.is_older_than(other.seen) else one, rows)
+
+
+def _fold(
+    sighting: Sighting,
+    row: Row | None,
+    latest: Row | None,
+    rulebook: Rulebook,
+    now: datetime,
+    on_record: Outcome | None,
+) -> Fold:
+    """Folds a sighting into one row; `latest` is the row that knows the latest state of the signal."""
+    seen, state = sighting.seen_at(now), _state_after(sighting, row)
     is_replay = on_record not in (None, Outcome.QUARANTINED)
-    if (is_replay and (row is None or state != row.state)) or (row is not None and seen.is_older_than(row.seen)):
+    if (
+        (is_replay and (latest is None or _state_after(sighting, latest) != latest.state))
+        or (latest is not None and seen.is_older_than(latest.seen))
+        or (row is not None and _is_over(sighting, row))
+    ):
         return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
     if row is not None and state == row.state and row.outcome in SETTLED:
         return Fold(entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen)))
     number = row.turn + 1 if row is not None else 1
     decision, targets = _with_targets(decide(sighting.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
-    is_new = on_record not in (None, decision.outcome)
+    is_new = on_record is not None and (on_record is not decision.outcome or latest is not row)
     arrival = replace(sighting.arrival, again=number) if is_new else sighting.arrival
     entry = entry_for(sighting.signal, decision, key=arrival.key, source=sighting.source, now=now)
     if is_replay and row is not None and decision.outcome is row.outcome:
@@ -63,19 +123,32 @@ def fold(
     notice = None
     if targets:
         signal = sighting.signal
-        notice = notice_for(signal, evidence_of(signal), decision, rulebook, number, _new_first(named, row))
+        key = row.key if row is not None else sighting.key
+        named = _new_first(alerts_named_in(signal), row)
+        notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
     return Fold(entry=entry, row=_next_row(sighting, seen, state, row, decision, turn, now))
 
 
-def _state_after(sighting: Sighting, named: Sequence[str], row: Row | None) -> State:
-    """The state that a message tells of, and of an incident all alerts that it ever named: more is news, fewer is none."""
-    state, before = sighting.state, row.state if row is not None else None
-    if isinstance(sighting.signal, Finding):
+def _state_after(sighting: Sighting, row: Row | None) -> State:
+    """The state that a message tells of, to a row of its signal.
+
+    Of an incident all alerts that it ever named are part of it: more is news, fewer is none. So is the kind that the signal
+    has come back as, where it is not the one that it was opened as.
+    """
+    state, signal = sighting.state, sighting.signal
+    if isinstance(signal, Finding):
         return state
-    is_over_still = before is not None and before.resolved and state.resolved
-    marks = _marks_in(row).union(() if is_over_still else map(alert_mark, named))
+    marks = _marks_in(row)
+    if row is None or not (row.state.resolved and state.resolved):
+        is_other = row is not None and row.key in sighting.other_keys
+        marks = (marks - _KINDS).union(
+            map(alert_mark, alerts_named_in(signal)), [signal.kind.value] if is_other else []
+        )
     return state._replace(measure=" ".join(sorted(marks)) or None)
+
+
+_KINDS = frozenset({Kind.ALERT.value, Kind.INCIDENT.value})
 
 
 def _new_first(named: Sequence[str], row: Row | None) -> tuple[str, ...]:
@@ -153,8 +226,9 @@ def _next_row(
         )
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
+    key = row.key if row is not None else sighting.key
     return Row(
-        key=sighting.key,
+        key=key,
         stream=sighting.signal.stream.value,
         state=state,
         seen=_later(seen, row.seen) if row is not None else seen,

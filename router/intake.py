@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import zip_longest
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
@@ -111,40 +112,57 @@ class Intake:
         await self._put_on_record(entries, now)
         return {entry.key: entry for entry in entries}
 
-    async def _advance(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, RecordEntry]:
-        """Folds one sighting of each signal, again and again for those whose row somebody else wrote meanwhile."""
+    async def _advance(self, wave: Sequence[Sighting], now: datetime) -> dict[str, RecordEntry]:
+        """Folds one sighting of each signal, again and again for those whose row somebody else wrote meanwhile.
+
+        Also for those that end a signal in one row, and are left to end it in another.
+        """
         entries: dict[str, RecordEntry] = {}
         while wave:
-            folds = await self._fold(wave, now)
-            versions = await self._store.ledger.write([one.row for one in folds.values() if one.row is not None])
-            won = {key: one for key, one in folds.items() if one.row is None or key in versions}
+            folds = list(zip(wave, await self._fold(wave, now), strict=True))
+            rows = [row for _, one in folds for row in (one.row, *one.let_go) if row is not None]
+            versions = await self._store.ledger.write(rows)
+            won = [(sighting, one) for sighting, one in folds if one.row is None or one.row.key in versions]
             turns = {
-                key: one.row.intent for key, one in won.items() if one.row is not None and one.row.intent is not None
+                one.row.key: one.row.intent for _, one in won if one.row is not None and one.row.intent is not None
             }
-            await self._put_on_record([one.entry for key, one in won.items() if key not in turns], now)
+            await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.intent is None], now)
             await self._fulfil(list(turns.values()), now)
             await self._store.ledger.finish({key: versions[key] for key in turns})
-            entries |= {wave[key].arrival.key: one.entry for key, one in won.items()}
-            wave = {key: sighting for key, sighting in wave.items() if key not in won}
+            entries = {sighting.arrival.key: one.entry for sighting, one in won} | entries
+            ended = {sighting.identity for sighting, one in won if not one.open}
+            wave = [sighting for sighting in wave if sighting.identity not in ended]
         return entries
 
-    async def _fold(self, wave: Mapping[str, Sighting], now: datetime) -> dict[str, Fold]:
-        rows = dict(await self._store.ledger.find(wave.keys()))
-        on_record = await self._store.record.find([sighting.arrival.key for sighting in wave.values()])
+    async def _fold(self, wave: Sequence[Sighting], now: datetime) -> list[Fold]:
+        rows = await self._rows(wave)
+        on_record = await self._store.record.find([sighting.arrival.key for sighting in wave])
         unfinished = [row for row in rows.values() if row.intent is not None]
         if unfinished:
             await self.complete(unfinished, now)
             rows |= await self._store.ledger.find([row.key for row in unfinished])
-        return {
-            key: fold(
+        return [
+            fold(
                 sighting,
-                rows.get(key),
+                [rows[key] for key in (*sighting.keys, *sighting.other_keys) if key in rows],
                 self._rulebooks[sighting.signal.stream],
                 now,
                 on_record=on_record.get(sighting.arrival.key),
             )
-            for key, sighting in wave.items()
-        }
+            for sighting in wave
+        ]
+
+    async def _rows(self, wave: Sequence[Sighting]) -> dict[str, Row]:
+        """The rows of signals, by all keys that they may have; what stays open where it is asks for no further ones."""
+        rows = dict(await self._store.ledger.find([key for sighting in wave for key in sighting.keys]))
+        staying = {key for key, row in rows.items() if row.open}
+        others = [
+            key
+            for sighting in wave
+            if sighting.signal.resolved or staying.isdisjoint(sighting.keys)
+            for key in sighting.other_keys
+        ]
+        return rows | dict(await self._store.ledger.find(others)) if others else rows
 
     async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
         await self._store.record.add(entries)
@@ -159,14 +177,10 @@ class Intake:
         return [s.value for s in streams if (book := self._rulebooks.get(s)) is not None and book.record is not None]
 
 
-def _waves(sightings: Sequence[Sighting], now: datetime) -> Iterator[dict[str, Sighting]]:
+def _waves(sightings: Sequence[Sighting], now: datetime) -> Iterator[list[Sighting]]:
     """Sightings in waves of at most one for each signal, those of one signal in the order of time."""
-    by_signal: dict[str, list[Sighting]] = {}
+    by_signal: dict[tuple[str, str], list[Sighting]] = {}
     for sighting in sightings:
-        by_signal.setdefault(sighting.key, []).append(sighting)
-    queues = {key: iter(in_time_order(group, now)) for key, group in by_signal.items()}
-    while queues:
-        wave = {key: first for key, queue in queues.items() if (first := next(queue, None)) is not None}
-        queues = {key: queues[key] for key in wave}
-        if wave:
-            yield wave
+        by_signal.setdefault(sighting.identity, []).append(sighting)
+    for wave in zip_longest(*(in_time_order(some, now) for some in by_signal.values())):
+        yield [sighting for sighting in wave if sighting is not None]

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.domain.keys import signal_key
+from router.domain.keys import same_id, signal_key, written_key
 from router.domain.ledger import Arrival, Seen, State
-from router.domain.signals import Finding, Signal
+from router.domain.signals import Finding, Kind, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +23,24 @@ class Sighting:
 
     @property
     def key(self) -> str:
-        """The signal key."""
+        """The signal key that it gets where it has none yet."""
         return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that it may have under its own kind, that of its id as it is written first."""
+        return self._keys_as(self.signal.kind)
+
+    @property
+    def other_keys(self) -> tuple[str, ...]:
+        """The keys that it may have because it came in as another kind before."""
+        return self._keys_as(self.signal.kind.other) if self.signal.kind.other is not None else ()
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What all sightings of one signal share, however its id is written and whichever kind it comes as."""
+        kind = self.signal.kind
+        return min(kind, kind.other or kind), same_id(self.signal.id)
 
     def seen_at(self, now: datetime) -> Seen:
         """When the state that the message tells of held; a time well after the message itself came in tells nothing.
@@ -46,6 +62,10 @@ class Sighting:
             severity=signal.severity,
             measure=signal.measure if isinstance(signal, Finding) else None,
         )
+
+    def _keys_as(self, kind: Kind) -> tuple[str, ...]:
+        stream, id = self.signal.stream, self.signal.id
+        return tuple(dict.fromkeys((written_key(stream, kind, id), signal_key(stream, kind, id))))
 
 
 def in_time_order(sightings: Sequence[Sighting], now: datetime) -> list[Sighting]:

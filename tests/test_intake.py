@@ -410,7 +410,7 @@ def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(hou
 def intent_of() -> Turn:
     """The turn that a fresh alert makes, as a dead worker would have left it."""
     sighting = Sighting(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
-    row = fold(sighting, None, a_rulebook(), NOW).row
+    row = fold(sighting, (), a_rulebook(), NOW).row
     assert row is not None
     assert row.intent is not None
     return row.intent

@@ -59,7 +59,7 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
     """With which others people are told of a signal that is routed now."""
     if decision.outcome is not Outcome.ROUTED:
         return []
-    notice = notice_for(signal, evidence_of(signal), decision, rulebook, 1, alerts_named_in(signal))
+    notice = notice_for(signal, evidence_of(signal), decision, rulebook, "", 1, alerts_named_in(signal))
     specs = [rulebook.destinations[name] for name in decision.people]
     return [(f"with others at {spec.name}?", account_of(notice, spec)) for spec in specs if spec.is_grouped]
 

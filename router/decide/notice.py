@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from router.domain.decisions import Decision
-from router.domain.keys import signal_key
 from router.domain.notices import Evidence, Notice, Tactic
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook
@@ -20,16 +19,17 @@ def notice_for(
     evidence: Evidence,
     decision: Decision,
     rulebook: Rulebook,
+    key: str,
     turn: int,
     alerts: tuple[str, ...] = (),
 ) -> Notice:
-    """The notice of a signal at one turn, with its evidence, the alerts that it names, its owner and why it was sent."""
+    """The notice of the signal of a key at one turn: its evidence, the alerts that it names, its owner, why it was sent."""
     place = parse_resource_id(signal.resource)
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
     names = rulebook.attack.names_of(decision.tactics)
     return Notice(
-        key=signal_key(signal.stream, signal.kind, signal.id),
+        key=key,
         turn=turn,
         stream=signal.stream.value,
         kind=signal.kind.value,

@@ -11,8 +11,21 @@ def _digest(*parts: str) -> str:
 
 
 def signal_key(stream: str, kind: str, id: str) -> str:
-    """The key of a signal, 32 hexadecimal digits, stable for ever (PagerDuty dedup_key, ServiceNow correlation_id)."""
+    """The key of a signal, 32 hexadecimal digits, stable for ever (PagerDuty dedup_key, ServiceNow correlation_id).
+
+    Ids that differ in case only, or in blanks at their ends, are one.
+    """
+    return written_key(stream, kind, same_id(id))
+
+
+def written_key(stream: str, kind: str, id: str) -> str:
+    """The key of a signal by its id as it is written, under which one may be open that came in before ids were compared."""
     return _digest(stream, kind, id)
+
+
+def same_id(id: str) -> str:
+    """The id in the one form that all its spellings share."""
+    return id.strip().lower()
 
 
 def delivery_key(signal: str, turn: int, destination: str) -> str:
@@ -37,7 +50,7 @@ def slot_key(*values: str) -> str:
 
 def alert_mark(id: str) -> str:
     """The short mark by which an incident's row knows an alert that it named: 8 hexadecimal digits."""
-    return _digest("alert", id.strip().casefold())[:8]
+    return _digest("alert", same_id(id))[:8]
 
 
 def kept_id(arrival: str) -> str:

@@ -36,8 +36,14 @@ class Kind(StrEnum):
         """The stream that carries this kind."""
         return Stream.CWPP if self in _CWPP_KINDS else Stream.CSPM
 
+    @property
+    def other(self) -> Kind | None:
+        """The kind that the same signal may come back as: Defender flags an alert as an incident, or no longer does."""
+        return _OTHERS.get(self)
+
 
 _CWPP_KINDS = frozenset({Kind.ALERT, Kind.INCIDENT})
+_OTHERS = {Kind.ALERT: Kind.INCIDENT, Kind.INCIDENT: Kind.ALERT}
 
 
 class Severity(IntEnum):

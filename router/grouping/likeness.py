@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from router.domain.keys import signal_key, slot_key
+from router.domain.keys import same_id, signal_key, slot_key, written_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Notice
 from router.domain.rulebook import By, DestinationSpec, Grouping, written
@@ -37,7 +37,8 @@ def steps_of(turn: Turn) -> list[Step]:
 def members_for(step: Step) -> list[str]:
     """The members that a step asks about: its own signal, and the alerts that it names as an incident."""
     notice = step.notice
-    return [notice.key, *(signal_key(notice.stream, Kind.ALERT, id) for id in notice.alerts)]
+    named = [make(notice.stream, Kind.ALERT, id) for id in notice.alerts for make in (signal_key, written_key)]
+    return [notice.key, *dict.fromkeys(named)]
 
 
 def slots_for(step: Step, spec: DestinationSpec | None) -> list[str]:
@@ -85,7 +86,7 @@ def limited_slot(step: Step) -> str:
 
 def claimed_slot(id: str, whose: str) -> str:
     """The slot that an incident claims for an alert that it names, if that alert is for the same people."""
-    return slot_key("alert", id, whose)
+    return slot_key("alert", same_id(id), whose)
 
 
 def whose_of(step: Step, grouping: Grouping) -> str:
