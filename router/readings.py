@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
-from router.accept import read, split
+from router.accept import LARGEST_BODY, read, split
 from router.decide import entry_for, quarantined
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
@@ -17,17 +18,25 @@ from router.domain.signals import Quarantined, Signal, Stream
 from router.sightings import Sighting
 
 
+class Cut(NamedTuple):
+    """How many bytes a body has that is too long to be held, and the digest of them all."""
+
+    size: int
+    digest: str
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One continuous-export body as it arrived, where it came in, and how people call that place.
 
-    `trace` is the W3C traceparent that came with it.
+    `trace` is the W3C traceparent that came with it. Where it is `cut`, the body is only the beginning of one too long.
     """
 
     body: bytes = field(repr=False)
     source: str
     arrival: Arrival
     trace: str | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,8 @@ class Reader:
 
     def read(self, message: Message) -> list[Reading]:
         """Every signal in a message, in their order, or why it is none."""
+        if message.cut is not None:
+            return [Unread(_too_large(message.body, message.cut), message.arrival, message.source)]
         understood = read(message.body, self.catalogue)
         if len(understood) == 1:
             return [self._reading(understood[0], message)]
@@ -89,3 +100,13 @@ class Reader:
             body=message.body,
             trace=message.trace,
         )
+
+
+def is_beginning(quarantined: Quarantined) -> bool:
+    """Whether only the beginning of a body is in quarantine."""
+    return quarantined.reason.code is Code.TOO_LARGE and quarantined.at_fault is not None
+
+
+def _too_large(beginning: bytes, cut: Cut) -> Quarantined:
+    words = f"{cut.size} bytes, which is more than {LARGEST_BODY}; BLAKE2b {cut.digest}, kept are the first {len(beginning)}"
+    return Quarantined(reason=Reason(Code.TOO_LARGE, words), body=beginning, at_fault=f"byte {len(beginning) + 1}")

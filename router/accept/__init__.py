@@ -15,6 +15,6 @@ Pure and total: no body raises, and none costs more than time in proportion to i
 """
 
 from router.accept.evidence import alerts_named_in, evidence_of
-from router.accept.reading import LARGEST_BODY, read, split
+from router.accept.reading import LARGEST_BODY, MOST_ELEMENTS, read, split
 
-__all__ = ["LARGEST_BODY", "alerts_named_in", "evidence_of", "read", "split"]
+__all__ = ["LARGEST_BODY", "MOST_ELEMENTS", "alerts_named_in", "evidence_of", "read", "split"]

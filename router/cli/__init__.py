@@ -3,11 +3,13 @@
     parser        what can be written        given         what options mean
     run           routes files               job           the work of `run` and `demo`
     dry_run       only decides               demo          the main job on an embedded default
-    files, tables files -> messages          decisions     the decisions file
+    files, tables files -> messages          stdin         lines -> messages, as they come
+    pieces        bytes -> lines, elements   batches       messages -> batches
+    decisions     the decisions file         progress      the bar on a terminal
     tally         what a run came to         funnel        as people read it
     explain, rules, dead_letters, quarantine the other commands
     kept          what they share: a state that is there, ids by their beginning
-    screen        where text is printed      progress      the bar on a terminal
+    screen        where text is printed
     streams       what is wrong with standard input, output and error
     interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
     complaints    what is said on standard error

@@ -38,6 +38,7 @@ class DecisionsFile:
         """Writes a line for each; raises BadFile."""
         try:
             self.file.writelines(json_bytes(decision_of(entry)) + b"\n" for entry in entries)
+            self.file.flush()
         except OSError as fault:
             raise _unwritable(self.path, fault) from fault
 

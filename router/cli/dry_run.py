@@ -9,9 +9,11 @@ from pathlib import Path
 
 from router.assembly import Clock
 from router.cli.decisions import decisions_at
-from router.cli.files import File
-from router.cli.job import batches_of, messages_in
+from router.cli.files import Source
+from router.cli.job import batches_in
 from router.cli.progress import progress_over
+from router.cli.stdin import Stdin
+from router.cli.stopping import Stop
 from router.cli.tally import Tally
 from router.decide import decide, entry_for
 from router.domain.notices import RecordEntry
@@ -26,13 +28,15 @@ def entry_of(reading: Reading, reader: Reader, now: datetime) -> RecordEntry:
     return entry_for(reading.signal, decision, key=reading.arrival.key, source=reading.source, now=now)
 
 
-def decide_only(files: Sequence[File], reader: Reader, clock: Clock, decisions: Path | None) -> Tally:
-    """What the signals in some files come to by themselves, written to the decisions file too; raises BadFile."""
+async def decide_only(sources: Sequence[Source], reader: Reader, clock: Clock, decisions: Path | None) -> Tally:
+    """What the signals in some sources come to by themselves, written to the decisions file too; raises BadFile."""
     tally = Tally()
     with ExitStack() as stack:
         written = stack.enter_context(decisions_at(decisions)) if decisions is not None else None
-        advance = stack.enter_context(progress_over(sum(file.size for file in files)))
-        for batch in batches_of(messages_in(files)):
+        is_awaited = any(isinstance(source, Stdin) for source in sources)
+        size = None if is_awaited else sum(source.size for source in sources)
+        advance = stack.enter_context(progress_over(size))
+        async for batch in batches_in(sources, Stop()):
             now = clock()
             entries = [entry_of(reading, reader, now) for message in batch for reading in reader.read(message)]
             tally.add(entries)

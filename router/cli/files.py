@@ -1,31 +1,34 @@
-"""Files of messages: opened and known by their digest first, then read one message after the other."""
+"""Files of messages: opened and known by their digest first, then read one message after the other.
+
+Whatever a file holds, no more of it is in memory at a time than the longest body that is looked at.
+"""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.accept import split
+from router.accept import LARGEST_BODY, split
+from router.cli.pieces import Piece, Text, elements_in, find_array, is_begun, lines_in, whole
+from router.cli.stdin import STDIN, Stdin, unreadable
 from router.cli.tables import has_header, rows_in
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.readings import Message
 
-STDIN = "-"
-
 _LINES = (".ndjson", ".jsonl")
-_BOM = b"\xef\xbb\xbf"
+_CHUNK = 256 * 1024
 
-type Numbered = tuple[int, bytes]
-"""A body, and the line that it starts on."""
+type Source = File | Stdin
+"""What messages are read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,77 +44,100 @@ class File:
     def messages(self) -> Iterator[Message]:
         """Its messages in their order; raises BadFile where it cannot be read any more.
 
-        Lines and rows are read as they are asked for; a file that is told by its content is read whole.
+        They are read as they are asked for.
         """
         try:
             with self.reopen() as file:
                 yield from self._messages_in(file)
         except OSError as fault:
-            raise _unreadable(self.name, fault) from fault
+            raise unreadable(self.name, fault) from fault
 
     def _messages_in(self, file: BinaryIO) -> Iterator[Message]:
         if self.suffix in _LINES:
-            return self._numbered(lines_in(file))
+            return self._numbered(lines_in(_text_of(file)))
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
             return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
-        return self._told_by_content(file.read())
+        return self._told_by_content(_text_of(file))
 
-    def _numbered(self, bodies: Iterator[Numbered]) -> Iterator[Message]:
-        return (self._message(body, f"{self.name}:{line}", line) for line, body in bodies)
-
-    def _told_by_content(self, text: bytes) -> Iterator[Message]:
-        bodies = split(text)
+    def _told_by_content(self, text: Iterator[bytes]) -> Iterator[Message]:
+        head = b""
+        while len(head) <= LARGEST_BODY and (chunk := next(text, b"")):
+            head += chunk
+        if len(head) > LARGEST_BODY:
+            return self._long(head, text)
+        bodies = split(head)
         if bodies is None:
-            return self._numbered(lines_in(text.split(b"\n")))
-        if bodies == (text,):
-            return iter([self._message(text, self.name, 1)])
-        return (self._message(body, f"{self.name}:{place}", place) for place, body in enumerate(bodies, 1))
+            return self._numbered(lines_in([head]))
+        if bodies == (head,):
+            return self._whole([Piece(1, head)])
+        return self._numbered(Piece(place, body) for place, body in enumerate(bodies, 1))
 
-    def _message(self, body: bytes, source: str, place: int) -> Message:
-        return Message(body, source, Arrival(self.digest, place))
+    def _long(self, head: bytes, rest: Iterator[bytes]) -> Iterator[Message]:
+        """The messages of a text of which only the head is looked at before they are read."""
+        line, is_ended, _ = head.lstrip().partition(b"\n")
+        is_document = not is_ended or is_begun(line)
+        if is_document and (start := find_array(head)) is not None:
+            wrapped = head.lstrip().startswith(b"{")
+            return self._numbered(elements_in(chain([head[start:]], rest), wrapped=wrapped))
+        text = chain([head], rest)
+        return self._whole(whole(text)) if is_document else self._numbered(lines_in(text))
+
+    def _numbered(self, pieces: Iterable[Piece]) -> Iterator[Message]:
+        return (self._message(piece, f"{self.name}:{piece.number}") for piece in pieces)
+
+    def _whole(self, pieces: Iterable[Piece]) -> Iterator[Message]:
+        return (self._message(piece, self.name) for piece in pieces)
+
+    def _message(self, piece: Piece, source: str) -> Message:
+        return Message(piece.body, source, Arrival(self.digest, piece.number), cut=piece.cut)
 
 
-def lines_in(file: BinaryIO | Sequence[bytes]) -> Iterator[Numbered]:
-    """The lines that hold anything, each with its number; a line ends at a line feed and nowhere else."""
-    for number, line in enumerate(file, 1):
-        body = line.removeprefix(_BOM) if number == 1 else line
-        if body.strip():
-            yield number, body.rstrip(b"\r\n")
+def _text_of(file: BinaryIO) -> Iterator[bytes]:
+    """What a file holds in UTF-8, a part at a time."""
+    text = Text()
+    while chunk := file.read(_CHUNK):
+        yield text.feed(chunk)
+    yield text.feed(b"", is_last=True)
 
 
 @contextmanager
-def open_files(names: Sequence[str]) -> Iterator[list[File]]:
+def open_files(names: Sequence[str]) -> Iterator[list[Source]]:
     """Every file named, digested, so that one that cannot be read stops all before anything is taken in.
 
-    Raises BadFile. What can be read only once, such as standard input, is copied to a temporary file, which goes when
-    the context ends.
+    Raises BadFile. What can be read only once is copied to a temporary file, which goes when the context ends. Standard
+    input is read as it comes.
     """
     with ExitStack() as copies:
         yield [_open(name, copies) for name in names]
 
 
-def _open(name: str, copies: ExitStack) -> File:
+def _open(name: str, copies: ExitStack) -> Source:
     path = Path(name)
     suffix = path.suffix.lower()
     try:
         if name == STDIN:
-            return _copied(name, suffix, sys.stdin.buffer, copies)
+            return copies.enter_context(Stdin.opened(file_of))
         if path.is_dir():
             raise BadFile(f"{_printable(name)}: is a directory; name the files in it")
         with path.open("rb") as file:
             if path.is_file():
                 return _known(name, suffix, file, lambda: path.open("rb"))
-            return _copied(name, suffix, file, copies)
+            return _copied(name, file, copies)
     except (OSError, ValueError) as fault:  # ValueError: a name with a NUL in it
-        raise _unreadable(name, fault) from fault
+        raise unreadable(_printable(name), fault) from fault
 
 
-def _copied(name: str, suffix: str, file: BinaryIO, copies: ExitStack) -> File:
+def file_of(name: str, copy: BinaryIO) -> File:
+    """A copy that lies in a temporary file as the file of that name."""
+    copy.seek(0)
+    return _known(name, Path(name).suffix.lower(), copy, lambda: _again(copy))
+
+
+def _copied(name: str, file: BinaryIO, copies: ExitStack) -> File:
     copy = copies.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
     copyfileobj(file, copy)
-    copy.seek(0)
-    return _known(name, suffix, copy, lambda: _again(copy))
+    return file_of(name, copy)
 
 
 def _again(file: BinaryIO) -> BinaryIO:
@@ -136,8 +162,3 @@ def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO
 def _printable(name: str) -> str:
     """A name as it can be put on record: file systems allow bytes that no text has."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _unreadable(name: str, fault: OSError | ValueError) -> BadFile:
-    why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
-    return BadFile(f"{_printable(name)}: cannot be read: {why}")

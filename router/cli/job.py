@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 
 from router.assembly import Clock, Delivery, Rules, delivery_over, intake_over, secrets_of
+from router.cli.batches import batches_of
 from router.cli.decisions import DecisionsFile, decisions_at
-from router.cli.files import File
+from router.cli.files import Source
 from router.cli.progress import progress_over
+from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
@@ -21,12 +25,6 @@ from router.intake import Message
 from router.settings import Settings
 from router.store.sqlite import SqliteStore
 from router.watch import admit, release
-
-BATCH = 200
-"""Messages that are taken in at a time; each batch is on disk before the next is read."""
-
-BATCH_BYTES = 16 * 1024 * 1024
-"""Bytes after which a batch takes no further message."""
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
@@ -91,18 +89,55 @@ class Work:
         for stream in self._job.rules.books:
             await self._intake.complete(await self._store.ledger.unfinished(stream), self._job.clock())
 
-    async def take_in(self, messages: Iterable[Message], size: int) -> None:
-        """Takes messages in, `size` bytes in all, or as many batches as there were before the stop.
+    async def take_in(self, sources: Sequence[Source]) -> None:
+        """Takes in what sources hold, or came to before the stop, and delivers meanwhile where one comes bit by bit.
 
         Raises BadFile and StoreError.
         """
-        with progress_over(size) as advance:
-            for batch in self._stop.until_asked(batches_of(messages)):
-                entries = await self._intake.take(batch, self._job.clock())
-                self._tally.add(entries)
-                if self._decisions is not None:
-                    self._decisions.write(entries)
-                advance(sum(len(message.body) for message in batch))
+        is_awaited = any(isinstance(source, Stdin) for source in sources)
+        with progress_over(None if is_awaited else sum(source.size for source in sources)) as advance:
+            async with self._delivering() if is_awaited else nullcontext(_nothing) as notice:
+                async for batch in batches_in(sources, self._stop):
+                    await self.take(batch)
+                    notice()
+                    advance(sum(len(message.body) for message in batch))
+
+    async def take(self, batch: Sequence[Message]) -> None:
+        """Takes one batch in; raises BadFile and StoreError."""
+        entries = await self._intake.take(batch, self._job.clock())
+        self._tally.add(entries)
+        if self._decisions is not None:
+            self._decisions.write(entries)
+
+    @asynccontextmanager
+    async def _delivering(self) -> AsyncIterator[Callable[[], None]]:
+        """Delivers what is due as long as the context lasts; gives what is to be called where more may be due."""
+        more, is_over = asyncio.Event(), False
+
+        async def deliver() -> None:
+            while not (is_over or self._stop.is_asked):
+                more.clear()
+                await self._delivery.deliver_due()
+                due = min(await self._dues(), default=None)
+                wait = max((due - self._job.clock()).total_seconds(), WAIT) if due is not None else None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await more.wait()
+
+        def notice() -> None:
+            if delivering.done():
+                delivering.result()
+            more.set()
+
+        delivering = asyncio.create_task(deliver())
+        try:
+            yield notice
+            is_over = True
+            more.set()
+            await delivering
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
 
     async def release(self) -> None:
         """Decides again what a rule held that ended or changed, and lets open what waited for room under a limit."""
@@ -145,6 +180,10 @@ class Work:
         return [next.due for stream in self._job.rules.books for next in (await dues_in(outbox, stream)).values()]
 
 
+def _nothing() -> None:
+    """What is to be done where nothing is delivered yet."""
+
+
 @asynccontextmanager
 async def at_work(job: Job) -> AsyncIterator[Work]:
     """A job at work, with the state to itself.
@@ -169,29 +208,27 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         await work.end_if_asked()
 
 
-async def do(job: Job, files: Sequence[File]) -> Report:
-    """Routes files until nothing is due; raises as `at_work` does."""
+async def do(job: Job, sources: Sequence[Source]) -> Report:
+    """Routes what sources hold until nothing is due; raises as `at_work` does."""
     async with at_work(job) as work:
-        await work.take_in(messages_in(files), sum(file.size for file in files))
+        await work.take_in(sources)
         await work.release()
         await work.deliver()
         return await work.report()
 
 
-def messages_in(files: Iterable[File]) -> Iterator[Message]:
-    """The messages of files in their order."""
-    return (message for file in files for message in file.messages())
+def messages_in(sources: Iterable[Source]) -> Iterator[Message]:
+    """The messages of sources in their order."""
+    return (message for source in sources for message in source.messages())
 
 
-def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
-    """Messages in batches in which none is twice: a file may be given twice."""
-    batch: dict[str, Message] = {}
-    size = 0
-    for message in messages:
-        if len(batch) >= BATCH or size >= BATCH_BYTES or message.arrival.key in batch:
-            yield list(batch.values())
-            batch, size = {}, 0
-        batch[message.arrival.key] = message
-        size += len(message.body)
-    if batch:
-        yield list(batch.values())
+async def batches_in(sources: Iterable[Source], stop: Stop) -> AsyncIterator[list[Message]]:
+    """The messages of sources in their order, in batches, those of standard input as they come, until the work is to end."""
+    for is_awaited, some in groupby(sources, lambda source: isinstance(source, Stdin)):
+        if not is_awaited:
+            for batch in stop.until_asked(batches_of(messages_in(some))):
+                yield batch
+        for source in some:
+            if isinstance(source, Stdin):
+                async for batch in source.batches(stop):
+                    yield batch

@@ -11,8 +11,8 @@ type Advance = Callable[[int], None]
 
 
 @contextmanager
-def progress_over(size: int) -> Iterator[Advance]:
-    """A progress bar on stderr over that many bytes, gone when the context ends; nothing where it is no terminal."""
+def progress_over(size: int | None) -> Iterator[Advance]:
+    """A progress bar over that many bytes, or over what comes, gone with the context; nothing where it is no terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return

@@ -16,7 +16,7 @@ from router.domain.decisions import Outcome
 from router.domain.keeping import Kept
 from router.domain.ports import Store
 from router.intake import Intake, Message
-from router.readings import Reader, Unread
+from router.readings import Reader, Unread, is_beginning
 
 
 def list_it(options: Namespace) -> int:
@@ -90,6 +90,8 @@ async def _retake(options: Namespace) -> list[str]:
 
 
 async def _retake_one(kept: Kept, store: Store, reader: Reader, intake: Intake, now: datetime) -> str:
+    if is_beginning(kept.quarantined):
+        return f"{kept.id}: stays, only its beginning is kept; find the whole of it where it came from: {kept.source}"
     # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
     message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
     readings = reader.read(message)

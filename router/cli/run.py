@@ -29,7 +29,7 @@ def run(options: Namespace) -> int:
     with open_files(options.files) as files:
         rules = rules_given(options.rules, only, clock())
         if options.dry_run:
-            tally = decide_only(files, reader_over(rules, only), clock, options.decisions)
+            tally = asyncio.run(decide_only(files, reader_over(rules, only), clock, options.decisions))
             print_tally(screen(), tally, _attack_in(rules))
             print_named(screen(), tally)
             return 0

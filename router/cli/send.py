@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from router.assembly import namespace_for
 from router.cli.complaints import complain
-from router.cli.files import File, open_files
+from router.cli.files import Source, open_files
 from router.cli.job import messages_in
 from router.cli.progress import Advance, progress_over
 from router.cli.screen import screen
@@ -33,7 +33,7 @@ def send(options: Options) -> int:
     return 0
 
 
-async def _publish(namespace: Namespace, hub: str, files: Sequence[File]) -> int:
+async def _publish(namespace: Namespace, hub: str, files: Sequence[Source]) -> int:
     try:
         with progress_over(sum(file.size for file in files)) as advance:
             return await publish(namespace, hub, _bodies_in(files, advance))
@@ -41,7 +41,9 @@ async def _publish(namespace: Namespace, hub: str, files: Sequence[File]) -> int
         await namespace.close()
 
 
-def _bodies_in(files: Sequence[File], advance: Advance) -> Iterator[bytes]:
-    for message in messages_in(files):
+def _bodies_in(sources: Sequence[Source], advance: Advance) -> Iterator[bytes]:
+    for message in messages_in(sources):
+        if message.cut is not None:
+            raise HubError(f"{message.source}: has {message.cut.size} bytes, more than a hub takes; leave it out")
         yield message.body
         advance(len(message.body))

@@ -42,8 +42,17 @@ class Stop:
             async with asyncio.timeout(seconds):
                 await self._asked.wait()
 
+    async def wait_for(self, event: asyncio.Event) -> None:
+        """Waits for an event, or until the work is to end."""
+        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._asked)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+
     def until_asked[T](self, items: Iterable[T]) -> Iterator[T]:
-        """Items until the work is to end; to wait for one, as for a line of standard input, is broken off then."""
+        """Items until the work is to end; to wait for one, as for the rest of a file, is broken off then."""
         each = iter(items)
         while not self.is_asked:
             try:

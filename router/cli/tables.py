@@ -6,15 +6,17 @@ import csv
 import io
 import sys
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import orjson
 
+from router.accept import LARGEST_BODY
 from router.accept.fields import fields_in
 from router.accept.shapes import has_alert_columns
+from router.cli.pieces import Growing, Piece, codec_of
 
-type _Row = tuple[int, list[str] | str]
-"""The line on which a row starts, and its cells; where its quotes do not match, the text that they leave unread."""
+type _Row = tuple[int, list[str] | Piece]
+"""The line on which a row starts, and its cells; else what cannot be read of it: its quotes do not match, or it is too long."""
 
 
 def has_header(file: BinaryIO) -> bool:
@@ -23,26 +25,29 @@ def has_header(file: BinaryIO) -> bool:
     return header is None or (isinstance(header, list) and has_alert_columns(fields_in(dict.fromkeys(header, ""))))
 
 
-def rows_in(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def rows_in(file: BinaryIO) -> Iterator[Piece]:
     """Each row as a JSON object of its columns, all texts, with the line it starts on.
 
     A column without a name is left out; cells beyond the header are kept under names that say their place. What lies
-    between quotes that do not match is given as it stands, so that it is kept as one message that cannot be read.
+    between quotes that do not match is given as it stands, so that it is kept as one message that cannot be read; of a row that
+    is too long, the beginning.
     """
     rows = _rows(file)
     _, header = next(rows, (0, []))
     for line, cells in rows:
-        if isinstance(cells, str):
-            yield line, cells.encode()
+        if isinstance(cells, Piece):
+            yield cells
             continue
         names = [*header, *(f"column {place}" for place in range(len(header) + 1, len(cells) + 1))]
-        yield line, orjson.dumps({name: cell for name, cell in zip(names, cells, strict=False) if name})
+        yield Piece(line, orjson.dumps({name: cell for name, cell in zip(names, cells, strict=False) if name}))
 
 
 def _rows(file: BinaryIO) -> Iterator[_Row]:
     # Entities of an alert are one cell, and far longer than the module expects of cells.
     csv.field_size_limit(sys.maxsize)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+    codec = codec_of(file.read(4))
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding=codec, errors="replace", newline="")
     try:
         lines = _Lines(text)
         reader = csv.reader(lines, strict=True)
@@ -52,8 +57,8 @@ def _rows(file: BinaryIO) -> Iterator[_Row]:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error:
-                yield start, lines.taken()
+            except (csv.Error, _TooLong):
+                yield from ((start, piece) for piece in lines.taken(start))
                 reader = csv.reader(lines, strict=True)
                 continue
             if cells:
@@ -63,28 +68,48 @@ def _rows(file: BinaryIO) -> Iterator[_Row]:
         text.detach()
 
 
+class _TooLong(Exception):
+    """The present row is longer than any body that is looked at."""
+
+
 class _Lines:
     """Lines, counted, of which those that the present row took are remembered."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
         self._count = 0
         self._row: list[str] = []
+        self._left = LARGEST_BODY
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._text.readline(LARGEST_BODY + 1)
+        if not line:
+            raise StopIteration
         self._count += 1
         self._row.append(line)
+        self._left -= len(line)
+        if self._left < 0:
+            raise _TooLong
         return line
 
     def begin(self) -> int:
         """Forgets the lines of the row before, and gives the number of the next."""
-        self._row = []
+        self._row, self._left = [], LARGEST_BODY
         return self._count + 1
 
-    def taken(self) -> str:
-        """The text of the present row, as far as it was read."""
-        return "".join(self._row).rstrip("\r\n")
+    def taken(self, number: int) -> Iterator[Piece]:
+        """The text of the present row, as far as its lines were begun."""
+        text = Growing()
+        part = ""
+        for part in self._row:
+            text.add(part.encode())
+        while part and not part.endswith(_ENDS) and (part := self._text.readline(_CHUNK)):
+            text.add(part.encode())
+        return text.end(number)
+
+
+_ENDS = ("\n", "\r")
+_CHUNK = 256 * 1024

@@ -17,7 +17,8 @@ from router.domain.rulebook import Lane
 class Arrival:
     """Where, and for Event Hubs when, a message came in; it orders states that their own times cannot.
 
-    `origin` is a hub's epoch and partition, or the digest of a file's body; `place` counts inside it. `part` counts the
+    `origin` is a hub's epoch and partition, the digest of a file's body, or that of a line of standard input; `place` counts
+    inside it, where of equal lines those that came before. `part` counts the
     signals of one message that holds several, from 1. `again` is set where a message that is on
     record is decided once more: because the rule that held it ended, or because it is read again.
     """

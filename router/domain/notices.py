@@ -122,7 +122,8 @@ class Notice:
 class RecordEntry:
     """One decision as it is put on record: the line that `--decisions` writes, and when it was made.
 
-    `key` is the identity of the message it is about: (hub epoch, partition, sequence) or (file body, place).
+    `key` is the identity of the message it is about: (hub epoch, partition, sequence), (file body, place)
+    or (line of standard input, how many equal ones it had before it).
     """
 
     key: str

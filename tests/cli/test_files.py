@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -15,12 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.files import lines_in, open_files
+from router.accept import LARGEST_BODY
+from router.cli.files import open_files
+from router.cli.pieces import Text, elements_in, lines_in
 from router.domain.errors import BadFile
 from tests.accept.messages import a_flat_alert, a_table_row
 from tests.cli.house import House, column, ndjson
 from tests.leash import leashed
-from tests.waiting import PATIENCE
 
 ROWS = [a_table_row(SystemAlertId=f"row-{number}", VendorOriginalId=f"row-{number}") for number in (1, 2)]
 
@@ -67,22 +72,142 @@ def test_only_a_line_feed_ends_a_line(house: House) -> None:
     assert bodies("alerts.ndjson") == [text.encode()]
 
 
-@given(lines=st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8))
-def test_no_line_is_lost(lines: list[bytes]) -> None:
-    """Every line that holds anything is a message, under its own number."""
-    kept = [
-        number
-        for number, line in enumerate(lines, 1)
-        if line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").strip()
+def cut_anywhere(data: st.DataObject, text: bytes) -> list[bytes]:
+    """A text as it may come in, a part at a time."""
+    places = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
+    return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
+
+
+@given(lines=st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8), data=st.data())
+def test_no_line_is_lost(lines: list[bytes], data: st.DataObject) -> None:
+    """Every line that holds anything is a message, under its own number, wherever the text is cut as it comes in."""
+    kept = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(lines, 1) if line.strip()]
+    pieces = lines_in(cut_anywhere(data, b"\n".join(lines)))
+    assert [(piece.number, piece.body) for piece in pieces] == kept
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text('a"\\[]{},\n', max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('"\\]}', max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(values=st.lists(JSON, max_size=5), indent=st.sampled_from([None, 2]), data=st.data())
+def test_an_array_is_cut_where_its_elements_end(values: list[object], indent: int | None, data: st.DataObject) -> None:
+    """Brackets, commas and quotes inside elements do not, wherever the text is cut as it comes in."""
+    text = json.dumps(values, indent=indent).encode()
+    more = data.draw(st.sampled_from([b"", b', "more": [1, {"a": "]}"}]']))
+    wrapped = text[1:] + (more + b"}" if (is_wrapped := data.draw(st.booleans())) else b"") + b"\n?"
+    *pieces, after = elements_in(cut_anywhere(data, wrapped), wrapped=is_wrapped)
+    assert [(piece.number, json.loads(piece.body)) for piece in pieces] == list(enumerate(values, 1))
+    assert after.body == b"?"
+
+
+@given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=12), data=st.data())
+def test_a_text_is_the_same_in_every_encoding_that_it_names(text: str, data: st.DataObject) -> None:
+    """Also where characters are cut in two as they come in."""
+    codec = data.draw(st.sampled_from(MARKED))
+    reader = Text()
+    parts = [reader.feed(part) for part in cut_anywhere(data, encoded(text, codec))]
+    assert b"".join([*parts, reader.feed(b"", is_last=True)]) == text.encode()
+
+
+MARKED = ["utf-8-sig", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+def encoded(text: str, codec: str) -> bytes:
+    """A text in an encoding, with the mark that names it."""
+    return (text if codec == "utf-8-sig" else f"\ufeff{text}").encode(codec)
+
+
+@pytest.mark.parametrize("codec", MARKED)
+def test_a_byte_order_mark_says_how_a_file_is_read(house: House, codec: str) -> None:
+    """As redirected output on Windows has it: NDJSON, CSV and documents in UTF-8, UTF-16 and UTF-32 are read."""
+    alerts = ndjson(a_flat_alert(AlertDisplayName="\u4e2d"), b"", a_flat_alert()).decode()
+    house.writes("alerts.ndjson", encoded(alerts.replace("\n", "\r\n"), codec))
+    house.writes("alerts.log", encoded(alerts, codec))
+    house.writes("alerts.csv", encoded(as_csv(ROWS), codec))
+    house.writes("alert.json", encoded(orjson.dumps(a_flat_alert(), option=orjson.OPT_INDENT_2).decode(), codec))
+    decisions = house.routes("--dry-run", "alerts.ndjson", "alerts.log", "alerts.csv", "alert.json")
+    assert column(decisions, "outcome") == ["routed"] * 7
+    assert column(decisions, "source") == [
+        "alerts.ndjson:1", "alerts.ndjson:3", "alerts.log:1", "alerts.log:3", "alerts.csv:2", "alerts.csv:3", "alert.json",
+    ]  # fmt: skip
+    assert decisions[0]["title"] == "\u4e2d"
+
+
+LONG = b"x" * (LARGEST_BODY + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sources", "which"),
+    [
+        ("a.ndjson", b"{}\n" + LONG + b"\r\n[]\n", ["a.ndjson:1", "a.ndjson:2", "a.ndjson:3"], 1),
+        ("a.log", LONG[1:] + b"\n" + LONG + b"\n{}", ["a.log:1", "a.log:2", "a.log:3"], 1),
+        ("a.log", b"{}\n" + LONG + b"\n{}", ["a.log:1", "a.log:2", "a.log:3"], 1),
+        ("a.csv", b"SystemAlertId\n1\n" + LONG + b"\n2\n", ["a.csv:2", "a.csv:3", "a.csv:4"], 1),
+        ("a.csv", b'SystemAlertId\n1\n"' + LONG + b'\n2\n"\n3\n', ["a.csv:2", "a.csv:3", "a.csv:4", "a.csv:5"], 1),
+        ("a.json", b'[1, {"a": "' + LONG + b'"}, 2]', ["a.json:1", "a.json:2", "a.json:3"], 1),
+        ("a.json", b'{"a": "' + LONG + b'"}', ["a.json"], 0),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_is_cut_and_its_file_goes_on(
+    house: House, name: str, text: bytes, sources: list[str], which: int
+) -> None:
+    """Of a line, a row, an element or a document beyond the limit the beginning, the length and the digest are kept."""
+    house.writes(name, text)
+    with open_files([name]) as (file,):
+        messages = list(file.messages())
+    assert [message.source for message in messages] == sources
+    assert [place for place, message in enumerate(messages) if message.cut] == [which]
+    cut = messages[which]
+    assert cut.cut is not None
+    assert cut.cut.size >= len(LONG)
+    assert 64 * 1024 - 1 <= len(cut.body) <= 64 * 1024
+
+
+def test_what_is_too_long_is_quarantined_and_not_retaken_for_a_message(house: House) -> None:
+    """The reason says how long it is and what its digest is; its beginning is no message, though it may look like one."""
+    line = orjson.dumps(a_flat_alert()) + b" " * LARGEST_BODY + b"and more"
+    house.writes("alerts.ndjson", ndjson(line, a_flat_alert()))
+    decisions = house.routes("alerts.ndjson")
+    digest = blake2b(line, digest_size=16).hexdigest()
+    assert column(decisions, "outcome") == ["quarantined", "routed"]
+    assert decisions[0]["reason"] == (
+        f"too_large: {len(line)} bytes, which is more than {LARGEST_BODY}; BLAKE2b {digest}, kept are the first 65536"
+    )
+    assert "stays, only its beginning is kept" in house.says("quarantine", "retake", "--all").out
+
+
+@pytest.mark.parametrize("name", ["alerts.ndjson", "alerts.csv", "alerts.json", "alerts"])
+@pytest.mark.parametrize("opens", [b"", b"[", b'{"a": "'])
+def test_memory_does_not_grow_with_what_is_too_long(house: House, name: str, opens: bytes) -> None:
+    """Reading a line, or a document without an end, takes no more of it at five times the length."""
+    peaks = []
+    for size in (6, 30):
+        house.writes(name, (b"SystemAlertId\n" if name.endswith("csv") else b"") + opens)
+        os.truncate(name, size * 1024 * 1024)
+        tracemalloc.start()
+        with open_files([name]) as (file,):
+            assert sum(message.cut is not None for message in file.messages()) == 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize("opens", [b"[", b' {"count": 3,\n "records": [\n'])
+@pytest.mark.parametrize("indent", [0, orjson.OPT_INDENT_2])
+def test_an_array_of_any_length_is_read_element_by_element(house: House, opens: bytes, indent: int) -> None:
+    """A document far longer than a body may be is as many messages; one that is broken costs itself only."""
+    close = b"]}" if b"{" in opens else b"]"
+    alerts = [
+        orjson.dumps(a_flat_alert(SystemAlertId=f"al-{n}", Description="x" * 99_999), option=indent) for n in range(60)
     ]
-    assert [number for number, _ in lines_in(io.BytesIO(b"\n".join(lines)))] == kept
-
-
-def test_a_byte_order_mark_is_no_part_of_a_message(house: House) -> None:
-    """A BOM in front of NDJSON or CSV is left out."""
-    house.writes("alerts.ndjson", b"\xef\xbb\xbf" + ndjson(a_flat_alert()))
-    house.writes("alerts.csv", b"\xef\xbb\xbf" + as_csv(ROWS).encode())
-    assert column(house.routes("--dry-run", "alerts.ndjson", "alerts.csv"), "outcome") == ["routed"] * 3
+    alerts[3] = b'{"SystemAlertId": nothing}'
+    house.writes("alerts.json", opens + b",\n".join(alerts) + close)
+    assert sources("alerts.json") == [f"alerts.json:{place}" for place in range(1, 61)]
+    assert bodies("alerts.json") == alerts
 
 
 @pytest.mark.parametrize("wrapped", [lambda items: items, lambda items: {"records": items}])
@@ -162,15 +287,6 @@ def test_the_same_bytes_are_the_same_messages(house: House) -> None:
     assert len({*a}) == 2
 
 
-def test_standard_input_is_a_file(house: House) -> None:
-    """`-` reads what is piped in, told by its content."""
-    for text, expected in ((ndjson(a_flat_alert(), b"?"), ["-:1", "-:2"]), (orjson.dumps([a_flat_alert()]), ["-:1"])):
-        command = [sys.executable, "-m", "router", "run", "--dry-run", "--decisions", "decisions.ndjson", "-"]
-        done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=_environment())
-        assert (done.returncode, done.stderr) == (0, b"")
-        assert column(house.lines("decisions.ndjson"), "source") == expected
-
-
 def test_what_can_be_read_only_once_is_read(house: House) -> None:
     """A named pipe works as well as a file, under its suffix."""
     os.mkfifo("alerts.csv")
@@ -208,10 +324,6 @@ def test_a_file_that_goes_meanwhile_is_named(house: House) -> None:
     with open_files([name]) as (file,), pytest.raises(BadFile, match=r"alerts\.ndjson: cannot be read"):
         (house.directory / name).unlink()
         list(file.messages())
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def test_what_lies_between_quotes_that_do_not_match_is_kept_as_one_message(house: House) -> None:

@@ -409,9 +409,9 @@ def test_the_program_is_a_program(house: House, alerts: str) -> None:
     [
         (
             "run",
-            "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, which is read to its end",
+            "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, whose lines are taken as they",
         ),
-        ("explain", "- is standard input, NDJSON or JSON, which is read to its end first"),
+        ("explain", "- is standard input, NDJSON or JSON, whose lines are taken as they come"),
         ("run", "the time to decide at and to deliver at"),
     ],
 )

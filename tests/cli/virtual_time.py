@@ -9,15 +9,16 @@ from typing import Any
 
 
 class _Skipping(selectors.SelectSelector):
-    """A selector that does not wait, and counts the seconds for which it should have."""
+    """A selector that does not wait, and counts the seconds for which it should have, where nothing was there at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
 
     def select(self, timeout: float | None = None) -> Sequence[tuple[selectors.SelectorKey, int]]:  # type: ignore[override]
-        self.seconds += timeout or 0.0
-        return super().select(0)
+        found = super().select(0)
+        self.seconds += 0.0 if found else timeout or 0.0
+        return found
 
 
 class _VirtualLoop(asyncio.SelectorEventLoop):

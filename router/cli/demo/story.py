@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
+from router.cli.batches import batches_of
 from router.cli.demo.connection import connected
 from router.cli.demo.soc import Drop, Soc, Status
-from router.cli.files import open_files
+from router.cli.files import File, open_files
 from router.cli.given import clock_for, rules_given
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.run import DIED, print_report
@@ -62,7 +63,8 @@ async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str
         )
         async with at_work(job) as work:
             for act in _acts():
-                await work.take_in(act, sum(len(message.body) for message in act))
+                for batch in batches_of(act):
+                    await work.take(batch)
                 await work.release()
                 await work.deliver()
             return job, await work.report(), soc.counts()
@@ -71,7 +73,9 @@ async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str
 def _acts() -> tuple[list[Message], list[Message]]:
     """The samples in two acts, so that there is something to change and to resolve in the second."""
     with open_files([str(_HERE / "samples" / name) for name in _FIRST_ACT]) as files:
-        named = [replace(file, name=name) for file, name in zip(files, _FIRST_ACT, strict=True)]
+        named = [
+            replace(file, name=name) for file, name in zip(files, _FIRST_ACT, strict=True) if isinstance(file, File)
+        ]
         messages = list(messages_in(named))
     first = [one for one in messages if one.arrival.place <= _FIRST_ACT[one.source.partition(":")[0]]]
     return first, [one for one in messages if one not in first]

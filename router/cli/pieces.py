@@ -1,0 +1,240 @@
+"""Bytes as they come in, cut into lines or into the elements of an array; what is too long is never held whole.
+
+Each cutter is fed, so that a file that lies there and an input that trickles are cut by the same code.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import NamedTuple
+
+from router.accept import LARGEST_BODY, split
+from router.readings import Cut
+
+BEGINNING = 64 * 1024
+"""Bytes that are kept of what is longer than the longest body that is looked at."""
+
+_CARRIAGE_RETURN = 1
+_HEAD = 64 * 1024
+
+
+class Piece(NamedTuple):
+    """A line or an element, with its number; where it is `cut`, the body is only its beginning."""
+
+    number: int
+    body: bytes
+    cut: Cut | None = None
+
+
+def digest_of(body: bytes) -> str:
+    """The digest of a body."""
+    return blake2b(body, digest_size=16).hexdigest()
+
+
+def codec_of(head: bytes) -> str:
+    """The codec that the byte order mark in front of a text names; that of UTF-8 where there is none."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+class Text:
+    """Makes a text of any Unicode encoding that its byte order mark names one of UTF-8 without a mark.
+
+    What is in UTF-8 already passes as it is, its faults too; faults of other encodings become U+FFFD.
+    """
+
+    def __init__(self) -> None:
+        self._head: bytes | None = b""
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
+        """The text that is known with the next bytes."""
+        if self._head is not None:
+            self._head += chunk
+            if self._head[:1] in _MAY_BE_MARKS and len(self._head) < len(codecs.BOM_UTF32_LE) and not is_last:
+                return b""
+            chunk, self._head = self._begun(self._head), None
+        if self._decoder is None:
+            return chunk
+        return self._decoder.decode(chunk, is_last).encode("utf-8", "replace")
+
+    def _begun(self, head: bytes) -> bytes:
+        if (codec := codec_of(head)) == "utf-8-sig":
+            return head.removeprefix(codecs.BOM_UTF8)
+        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+        return head
+
+
+_MAY_BE_MARKS = (b"", b"\x00", b"\xef", b"\xfe", b"\xff")
+
+
+class Lines:
+    """Lines that hold anything; a line ends at a line feed and nowhere else, and a half one is a line too."""
+
+    def __init__(self, first: int = 1) -> None:
+        self._number = first
+        self._line = Growing()
+
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """The lines that end in the next bytes."""
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            self._line.add(part)
+            yield from self.end()
+        self._line.add(rest)
+
+    def end(self) -> Iterator[Piece]:
+        """The line that is under way, as far as it came."""
+        yield from self._line.end(self._number)
+        self._number += 1
+
+
+class Elements:
+    """The elements of one JSON array, fed from behind its bracket, inside an object if it is `wrapped`.
+
+    What comes after it is cut into lines. Only brackets, commas and quotes are looked at: an element that is no JSON costs its
+    neighbours nothing.
+    """
+
+    def __init__(self, *, wrapped: bool) -> None:
+        self._number = 1
+        self._element = Growing()
+        self._depth = 0
+        self._is_text = self._is_escaped = False
+        self._closing = b"}" if wrapped else b"]"
+        self._is_done = False
+        self._after: Lines | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """The elements that end in the next bytes."""
+        start, at = 0, int(self._is_escaped)
+        self._is_escaped = self._is_escaped and not chunk
+        while self._after is None and (found := self._mark.search(chunk, at)):
+            at = found.end()
+            if found[0] == b"\\":
+                at += 1
+                self._is_escaped = at > len(chunk)
+            elif self._is_end(found[0]):
+                self._element.add(chunk[start : found.start()])
+                yield from self._ended()
+                start = at
+                self._is_done = self._is_done or found[0] == b"]"
+                if found[0] == self._closing:
+                    self._after = Lines(self._number)
+        if self._after is not None:
+            yield from self._after.feed(chunk[start:])
+        else:
+            self._element.add(chunk[start:])
+
+    def end(self) -> Iterator[Piece]:
+        """What is under way, as far as it came."""
+        return self._after.end() if self._after is not None else self._ended()
+
+    def _ended(self) -> Iterator[Piece]:
+        for piece in self._element.end(self._number):
+            # What an object holds beside its messages is none.
+            if not self._is_done:
+                yield piece._replace(body=piece.body.strip())
+                self._number += 1
+
+    @property
+    def _mark(self) -> re.Pattern[bytes]:
+        if self._is_text:
+            return _IN_TEXT
+        return _INSIDE if self._depth else _BETWEEN
+
+    def _is_end(self, mark: bytes) -> bool:
+        """Whether an element ends at a mark; where it does not, what is open after it."""
+        if mark == b'"':
+            self._is_text = not self._is_text
+        elif mark in (b"[", b"{"):
+            self._depth += 1
+        elif self._depth and mark in (b"]", b"}"):
+            self._depth -= 1
+        else:
+            return mark in (b",", b"]", self._closing)
+        return False
+
+
+_IN_TEXT, _INSIDE, _BETWEEN = re.compile(rb'["\\]'), re.compile(rb'["\[\]{}]'), re.compile(rb'["\[\]{},]')
+
+
+def find_array(head: bytes) -> int | None:
+    """Where the messages of a document begin whose beginning is given: behind the bracket of an array or of `records`."""
+    at = head.find(b"[", 0, _HEAD) + 1
+    close = b"0]}" if head.lstrip()[:1] == b"{" else b"0]"
+    return at if at and split(head[:at] + close) == (b"0",) else None
+
+
+def is_begun(line: bytes) -> bool:
+    """Whether a first line begins a document over several lines: it opens what it does not close, where printers break."""
+    line = line.strip()
+    return line[:1] in (b"{", b"[") and line[-1:] in (b"{", b"[", b",", b":") and split(line) is None
+
+
+class Growing:
+    """A piece that grows; of one that is too long only the beginning, the length and the digest are kept."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._digest = blake2b(digest_size=16)
+
+    def add(self, part: bytes) -> None:
+        """Puts the next bytes to it."""
+        was, self._size = self._size, self._size + len(part)
+        if was > _MOST:
+            self._digest.update(part)
+            return
+        self._parts.append(part)
+        if self._size > _MOST:
+            held = b"".join(self._parts)
+            self._digest.update(held)
+            self._parts = [held[:BEGINNING]]
+
+    def end(self, number: int) -> Iterator[Piece]:
+        """The piece, unless it holds nothing but blanks; the next one begins."""
+        body, size, digest = b"".join(self._parts), self._size, self._digest
+        self._begin()
+        if size > _MOST:
+            yield Piece(number, body, Cut(size, digest.hexdigest()))
+            return
+        body = body.rstrip(b"\r\n")
+        if len(body) > LARGEST_BODY:
+            yield Piece(number, body[:BEGINNING], Cut(len(body), digest_of(body)))
+        elif body.strip():
+            yield Piece(number, body)
+
+
+_MOST = LARGEST_BODY + _CARRIAGE_RETURN
+
+
+def lines_in(chunks: Iterable[bytes]) -> Iterator[Piece]:
+    """The lines of a text that is all there, a part at a time."""
+    return _cut(chunks, Lines())
+
+
+def elements_in(chunks: Iterable[bytes], *, wrapped: bool) -> Iterator[Piece]:
+    """The elements of an array that is all there, a part at a time, from behind its bracket."""
+    return _cut(chunks, Elements(wrapped=wrapped))
+
+
+def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:
+    """A text as one piece."""
+    piece = Growing()
+    for chunk in chunks:
+        piece.add(chunk)
+    yield from piece.end(1)
+
+
+def _cut(chunks: Iterable[bytes], cutter: Lines | Elements) -> Iterator[Piece]:
+    for chunk in chunks:
+        yield from cutter.feed(chunk)
+    yield from cutter.end()

@@ -1,0 +1,220 @@
+"""Standard input, read as it comes: a message a line, unless its first line begins a document over several.
+
+A line is known by its digest and by how many equal ones the same input had before it, so that the same input again is all
+repeats, wherever it is cut. A document over several lines is known as a file is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from select import select
+from tempfile import TemporaryFile
+from typing import BinaryIO, Protocol
+
+from router.accept import LARGEST_BODY, MOST_ELEMENTS, split
+from router.cli.batches import Batch
+from router.cli.pieces import Lines, Piece, Text, digest_of, find_array, is_begun
+from router.cli.stopping import Stop
+from router.domain.errors import BadFile
+from router.domain.ledger import Arrival
+from router.readings import Message
+
+STDIN = "-"
+
+WAIT = 1.0
+"""Seconds after its first line when a batch is decided that is not full."""
+
+_CHUNK = 64 * 1024
+_REMEDY = "make room for temporary files, or name another directory for them with TMPDIR"
+_WRAPPED = re.compile(rb'\s*(?:\[|\{\s*"records"\s*:)', re.IGNORECASE)
+
+
+class Readable(Protocol):
+    """A document that lies there."""
+
+    def messages(self) -> Iterator[Message]:
+        """Its messages in their order."""
+        ...
+
+
+type Filed = Callable[[str, BinaryIO], Readable]
+"""Makes of what lies in a temporary file the file of a name."""
+
+
+class Stdin:
+    """Standard input, which can be read once; `size` says how much of it is known to come, which is nothing."""
+
+    name = STDIN
+    size = 0
+
+    def __init__(self, fd: int, incoming: Incoming) -> None:
+        self._fd = fd
+        self._incoming = incoming
+
+    @classmethod
+    @contextmanager
+    def opened(cls, filed: Filed) -> Iterator[Stdin]:
+        """Standard input; raises OSError where nothing can be read there."""
+        os.read(fd := sys.stdin.fileno(), 0)
+        with ExitStack() as stack:
+            yield cls(fd, Incoming(filed, stack))
+
+    def messages(self) -> Iterator[Message]:
+        """Its messages, each as soon as it is there; raises BadFile."""
+        while select([self._fd], [], []) and (chunk := self._read()):
+            yield from self._incoming.feed(chunk)
+        yield from self._incoming.end()
+
+    async def batches(self, stop: Stop) -> AsyncIterator[list[Message]]:
+        """Its messages in batches, each as soon as it is full or `WAIT` has passed since its first; raises BadFile.
+
+        Where the work is to end, the lines that were read are the last.
+        """
+        loop, batch, until = asyncio.get_running_loop(), Batch(), None
+        is_over = False
+        while not is_over:
+            if stop.is_asked:
+                is_over = True
+            elif await self._is_ready(until, stop):
+                is_over = not (chunk := self._read())
+                for message in self._incoming.end() if is_over else self._incoming.feed(chunk):
+                    if not batch.takes(message):
+                        yield batch.messages()
+                        batch, until = Batch(), None
+                    batch.add(message)
+                    until = until or loop.time() + WAIT
+            if batch and (is_over or (until is not None and loop.time() >= until)):
+                yield batch.messages()
+                batch, until = Batch(), None
+
+    async def _is_ready(self, until: float | None, stop: Stop) -> bool:
+        """Waits until there is something to read, or the end; False where that takes too long, or the work is to end."""
+        loop = asyncio.get_running_loop()
+        ready = asyncio.Event()
+        try:
+            loop.add_reader(self._fd, ready.set)
+        except PermissionError:  # A file that lies on a disk is always ready.
+            return True
+        try:
+            async with asyncio.timeout_at(until):
+                await stop.wait_for(ready)
+        except TimeoutError:
+            return False
+        finally:
+            loop.remove_reader(self._fd)
+        return ready.is_set()
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._fd, _CHUNK)
+        except OSError as fault:
+            raise unreadable(STDIN, fault) from fault
+
+
+class Incoming:
+    """Cuts what comes in into messages, once its first line shows how."""
+
+    def __init__(self, filed: Filed, stack: ExitStack) -> None:
+        self._filed = filed
+        self._stack = stack
+        self._text = Text()
+        self._lines = Lines()
+        self._earlier = stack.enter_context(closing(_Earlier()))
+        self._raw: list[bytes] | None = []
+        self._head = b""
+        self._document: BinaryIO | None = None
+
+    def feed(self, chunk: bytes) -> Iterator[Message]:
+        """The messages that end in the next bytes."""
+        if self._document is not None:
+            self._put_by(self._document, [chunk])
+            return
+        text = self._text.feed(chunk)
+        if self._raw is None:
+            yield from self._messages(self._lines.feed(text))
+            return
+        self._raw.append(chunk)
+        self._head += text
+        line, is_ended, _ = self._head.lstrip().partition(b"\n")
+        if is_ended or len(line) > LARGEST_BODY:
+            yield from self._begin(is_begun(line) if is_ended else find_array(line) is not None)
+
+    def end(self) -> Iterator[Message]:
+        """The messages that are left: a half line is a line."""
+        text = self._text.feed(b"", is_last=True)
+        if self._raw is not None:
+            self._head += text
+            yield from self._begin(is_document=False)
+            text = b""
+        if self._document is not None:
+            yield from self._filed(STDIN, self._document).messages()
+            return
+        yield from self._messages(self._lines.feed(text))
+        yield from self._messages(self._lines.end())
+
+    def _begin(self, is_document: bool) -> Iterator[Message]:
+        raw, head = self._raw or [], self._head
+        self._raw, self._head = None, b""
+        if is_document:
+            self._document = self._stack.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
+            self._put_by(self._document, raw)
+        else:
+            yield from self._messages(self._lines.feed(head))
+
+    @staticmethod
+    def _put_by(document: BinaryIO, chunks: Iterable[bytes]) -> None:
+        try:
+            document.writelines(chunks)
+        except OSError as fault:
+            raise BadFile(f"{STDIN}: cannot be put by: {fault.strerror}; {_REMEDY}") from fault
+
+    def _messages(self, lines: Iterator[Piece]) -> Iterator[Message]:
+        for number, body, cut in lines:
+            digest = cut.digest if cut is not None else digest_of(body)
+            # Other than the digest of a file, whose places are other places.
+            arrival = Arrival(f"stdin-{digest}", self._earlier.count(digest))
+            source = f"{STDIN}:{number}"
+            elements = split(body) if cut is None and _WRAPPED.match(body) else None
+            if elements is None or len(elements) <= MOST_ELEMENTS:
+                yield Message(body, source, arrival, cut=cut)
+                continue
+            # A line may hold more of them than a message of a hub; each has the identity that the reader would give it.
+            for part, element in enumerate(elements, 1):
+                place = Arrival(arrival.origin, arrival.place, part=part)
+                yield Message(element, f"{source}[{part}]", place)
+
+
+class _Earlier:
+    """How many equal lines came before, however many lines come: what memory does not hold lies in a file of its own."""
+
+    def __init__(self) -> None:
+        # The empty name: a database on the disk that nobody else sees, and that goes with its connection.
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=OFF")
+        self._db.execute("CREATE TABLE lines (digest BLOB PRIMARY KEY, earlier INTEGER NOT NULL) WITHOUT ROWID")
+        self._db.execute("BEGIN")
+
+    def count(self, digest: str) -> int:
+        """How many lines of a digest came before this one."""
+        put = "INSERT INTO lines VALUES (?, 0) ON CONFLICT DO UPDATE SET earlier=earlier+1 RETURNING earlier"
+        try:
+            (earlier,) = self._db.execute(put, (bytes.fromhex(digest),)).fetchone()
+        except sqlite3.Error as fault:
+            raise BadFile(f"{STDIN}: its lines cannot be counted: {fault}; {_REMEDY}") from fault
+        return int(earlier)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._db.close()
+
+
+def unreadable(name: str, fault: OSError | ValueError) -> BadFile:
+    """What to say of a file that cannot be read."""
+    why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
+    return BadFile(f"{name}: cannot be read: {why}")

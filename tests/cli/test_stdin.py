@@ -1,0 +1,252 @@
+"""Standard input is read as it comes: a line is a message, known by what it says and how often it was said before."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.accept import LARGEST_BODY, MOST_ELEMENTS
+from router.cli.batches import BATCH
+from router.cli.files import file_of, open_files
+from router.cli.stdin import WAIT, Incoming, Stdin
+from router.cli.stopping import Stop
+from router.readings import Message
+from tests.accept.messages import a_flat_alert
+from tests.cli.house import House, column, ndjson
+from tests.cli.test_files import MARKED, cut_anywhere, encoded
+from tests.cli.virtual_time import clock, run_at_once
+
+
+def messages_in(*chunks: bytes) -> list[Message]:
+    """What comes in, read to its end."""
+    with ExitStack() as stack:
+        incoming = Incoming(file_of, stack)
+        return [one for chunk in chunks for one in incoming.feed(chunk)] + list(incoming.end())
+
+
+def piped(house: House, text: bytes, *options: str) -> list[dict[str, object]]:
+    """The decisions of a run that is piped a text; it must end well."""
+    done = subprocess.run(_command(*options), input=text, capture_output=True, timeout=60, env=_environment())
+    assert (done.returncode, done.stderr) == (0, b"")
+    return house.lines("decisions.ndjson")
+
+
+def test_the_same_input_again_is_all_repeats(house: House) -> None:
+    """Also what was taken in before as the first lines of a longer one, and equal lines among them."""
+    opened, ended = a_flat_alert(Status="New"), a_flat_alert(Status="Resolved")
+    lines = [opened, ended, opened, b"?"]
+    assert column(piped(house, ndjson(*lines)), "outcome") == ["routed", "resolved", "routed", "quarantined"]
+    told = house.lines("people.ndjson")
+    again = piped(house, ndjson(*lines, a_flat_alert(SystemAlertId="new")))
+    assert column(again, "outcome") == ["repeat", "repeat", "repeat", "quarantined", "routed"]
+    assert len(house.lines("people.ndjson")) == len(told) + 1
+
+
+LINES = st.lists(st.sampled_from([b'{"a":1}', b'{"a":2}', b"?", b"", b"  ", b'{"a":1}\r']), max_size=8)
+
+
+@given(lines=LINES, data=st.data())
+def test_a_line_is_known_by_what_it_says_and_how_often_it_was_said(lines: list[bytes], data: st.DataObject) -> None:
+    """Wherever the input is cut as it comes in; blank lines and carriage returns say nothing."""
+    text = b"\n".join(lines)
+    messages = messages_in(*cut_anywhere(data, text))
+    said = [line.rstrip(b"\r") for line in lines if line.strip()]
+    assert [message.body for message in messages] == said
+    places = [message.arrival.place for message in messages]
+    assert places == [said[:number].count(line) for number, line in enumerate(said)]
+    assert len({message.arrival.key for message in messages}) == len(messages)
+    assert len({message.arrival.origin for message in messages}) == len(set(said))
+
+
+def test_half_a_line_is_a_line() -> None:
+    """Who wrote it closed the pipe in the middle; nothing of it is lost."""
+    assert [message.body for message in messages_in(b'{"a":1}\n{"a"', b":")] == [b'{"a":1}', b'{"a":']
+
+
+@pytest.mark.parametrize("codec", MARKED)
+def test_a_byte_order_mark_says_how_it_is_read(codec: str) -> None:
+    """A line is the same one in every encoding."""
+    text = '{"a":"\u4e2d"}\n{"a":1}\n'
+    assert messages_in(encoded(text, codec)) == messages_in(text.encode())
+
+
+@pytest.mark.parametrize("indent", [b"  ", b"\t"])
+def test_a_document_over_several_lines_is_known_as_its_file_is(house: House, indent: bytes) -> None:
+    """Pretty-printed JSON, one message or many: the same again from a file is all repeats."""
+    text = orjson.dumps([a_flat_alert(), a_flat_alert(SystemAlertId="b")], option=orjson.OPT_INDENT_2).replace(
+        b"  ", indent
+    )
+    house.writes("alerts.json", text)
+    with open_files(["alerts.json"]) as (file,):
+        known = [(message.arrival, message.body) for message in file.messages()]
+    assert [(message.arrival, message.body) for message in messages_in(text[:7], text[7:])] == known
+
+
+@pytest.mark.parametrize("line", [b'{"a": 1, "b', b'{"a": "x", ', b"[1, 2", b"{", b'{"a":1}}'])
+def test_a_broken_first_line_keeps_nothing_back_for_ever(line: bytes) -> None:
+    """Whatever it begins like: what comes after it are messages at the latest when the input ends."""
+    messages = messages_in(line + b"\n", ndjson({"a": 1}, {"b": 2}))
+    assert [message.body for message in messages][-2:] == [b'{"a":1}', b'{"b":2}']
+
+
+def test_a_line_may_hold_more_messages_than_a_body_may() -> None:
+    """Who pipes one long array gets them all, each as the reader would call it; a shorter one is left to the reader."""
+    many = orjson.dumps({"records": list(range(MOST_ELEMENTS + 1))})
+    messages = messages_in(many + b"\n", b"[1,2]\n")
+    assert [message.arrival.part for message in messages] == [*range(1, MOST_ELEMENTS + 2), 0]
+    assert messages[-2].source == f"-:1[{MOST_ELEMENTS + 1}]"
+
+
+def test_an_array_that_is_longer_than_a_line_may_be_is_read_as_its_file_is(house: House) -> None:
+    """An export in one line, however long, is its elements."""
+    text = orjson.dumps([a_flat_alert(SystemAlertId=f"al-{n}", Description="x" * 99_999) for n in range(60)])
+    house.writes("alerts.json", text)
+    with open_files(["alerts.json"]) as (file,):
+        assert messages_in(text) == [
+            Message(one.body, one.source.replace("alerts.json", "-"), one.arrival) for one in file.messages()
+        ]
+
+
+def test_a_line_that_is_too_long_is_cut_and_what_comes_after_it_is_read() -> None:
+    """It is known by the digest of all of it."""
+    line = b"x" * LARGEST_BODY
+    longer, other = messages_in(line + b"y\n" + line + b"z\n")
+    assert longer.cut is not None
+    assert longer.arrival.origin == f"stdin-{longer.cut.digest}"
+    assert longer.arrival != other.arrival
+
+
+def test_memory_does_not_grow_with_the_input() -> None:
+    """Neither with a line that does not end, nor with the number of different lines."""
+    assert _peak(b"x" * 65536 for _ in range(400)) < 1.2 * _peak(b"x" * 65536 for _ in range(100))
+    few, many = (_peak(b"%d\n" % number for number in range(count)) for count in (2_000, 20_000))
+    assert many < 1.2 * few
+
+
+def _peak(chunks: Iterator[bytes]) -> int:
+    with ExitStack() as stack:
+        incoming = Incoming(file_of, stack)
+        tracemalloc.start()
+        for chunk in chunks:
+            for _ in incoming.feed(chunk):
+                pass
+        list(incoming.end())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+class Pipe:
+    """A pipe that is read as standard input is."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        read, write = os.pipe()
+        stack.callback(os.close, read)
+        self._write: BinaryIO = stack.enter_context(os.fdopen(write, "wb", buffering=0))
+        self.stdin = Stdin(read, Incoming(file_of, stack))
+        self.write, self.close = self._write.write, self._write.close
+
+
+def sizes(batches: Sequence[Sequence[Message]]) -> list[int]:
+    return [len(batch) for batch in batches]
+
+
+def test_a_batch_is_decided_a_second_after_its_first_line() -> None:
+    """The pipe stays open, and whoever writes to it does not wait."""
+
+    async def follow(pipe: Pipe) -> None:
+        batches = pipe.stdin.batches(Stop())
+        for count in (1, 3):
+            began = clock()
+            pipe.write(b'{"a":1}\n' * count + b'{"half":')
+            assert len(await anext(batches)) == count
+            assert clock() - began == pytest.approx(WAIT)
+            pipe.write(b"1}\n")
+            assert sizes([await anext(batches)]) == [1]
+        pipe.close()
+        assert [batch async for batch in batches] == []
+
+    with ExitStack() as stack:
+        run_at_once(follow(Pipe(stack)))
+
+
+def test_a_batch_is_decided_as_soon_as_it_is_full() -> None:
+    """No second passes; what is left goes when the input ends."""
+
+    async def follow(pipe: Pipe) -> None:
+        pipe.write(b"{}\n" * (2 * BATCH + 1))
+        batches = pipe.stdin.batches(Stop())
+        assert sizes([await anext(batches), await anext(batches)]) == [BATCH, BATCH]
+        assert clock() == 0
+        pipe.close()
+        assert sizes([batch async for batch in batches]) == [1]
+        assert clock() == 0
+
+    with ExitStack() as stack:
+        run_at_once(follow(Pipe(stack)))
+
+
+def test_a_file_is_standard_input_too(house: House) -> None:
+    """What is redirected from a disk is always ready."""
+    house.writes("alerts.ndjson", ndjson(a_flat_alert(), a_flat_alert(SystemAlertId="b")))
+    with ExitStack() as stack:
+        file = stack.enter_context(Path("alerts.ndjson").open("rb"))
+        stdin = Stdin(file.fileno(), Incoming(file_of, stack))
+
+        async def read() -> list[list[Message]]:
+            return [batch async for batch in stdin.batches(Stop())]
+
+        assert sizes(asyncio.run(read())) == [2]
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_what_comes_in_is_decided_and_sent_while_more_is_waited_for(house: House, options: list[str]) -> None:
+    """The pipe is open until its first line was decided, and reached the destination unless nothing is to be sent."""
+    command = [*_command(*options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment()) as process:
+        assert process.stdin is not None
+        for number in (1, 2):
+            process.stdin.write(ndjson(a_flat_alert(SystemAlertId=f"al-{number}")))
+            process.stdin.flush()
+            awaited = ["decisions.ndjson", *([] if options else ["people.ndjson", "everything.ndjson"])]
+            while any(_count(name) < number for name in awaited):
+                assert process.poll() is None
+                time.sleep(0.02)
+        process.stdin.close()
+        assert process.wait(60) == 0
+    assert column(house.lines("decisions.ndjson"), "source") == ["-:1", "-:2"]
+
+
+def test_explain_and_dry_run_read_it_too(house: House) -> None:
+    """As `run` does."""
+    assert column(piped(house, ndjson(a_flat_alert(), b"?"), "--dry-run"), "source") == ["-:1", "-:2"]
+    command = [sys.executable, "-m", "router", "explain", "--format", "json", "-"]
+    text = encoded(ndjson(a_flat_alert()).decode(), "utf-16-le")
+    done = subprocess.run(command, input=text, capture_output=True, timeout=60, env=_environment())
+    assert column([one["decision"] for one in orjson.loads(done.stdout)], "source") == ["-:1"]
+
+
+def _count(name: str) -> int:
+    path = Path(name)
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def _command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "router", "run", "--decisions", "decisions.ndjson", *options, "-"]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
