@@ -265,6 +265,18 @@ def test_an_incident_and_its_alerts_are_one_page_in_whatever_order_they_come(
     assert len(set(opened)) == (2 if order == ("a", "b", "i") else 1)
 
 
+@pytest.mark.parametrize("order", [("i", "a"), ("a", "i")])
+def test_an_incident_names_an_alert_in_any_spelling(build: Build, order: Sequence[str]) -> None:
+    """Case and blanks at the ends of an id are no part of it."""
+    house = build(a_grouping_book(Grouping((By.INCIDENT,), HOUR)))
+    bodies = {"i": an_incident("i", " AL-a "), "a": alert_body("Al-A")}
+    for id in order:
+        take(house, bodies[id])
+        house.owed("tickets")
+    take(house, an_incident("i", "al-a", Status="Resolved"), alert_body("al-a", Status="Resolved"))
+    assert changes(house.owed("tickets")) == ["resolved"]
+
+
 def test_an_incident_that_grows_takes_what_it_names_by_then(build: Build) -> None:
     """A later message of an incident, in another state, names one alert more: it joins."""
     house = build(a_grouping_book())

@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import NamedTuple
 
 from router.accept import LARGEST_BODY, split
@@ -19,6 +20,8 @@ BEGINNING = 64 * 1024
 
 _CARRIAGE_RETURN = 1
 _HEAD = 64 * 1024
+_TRIED = 32
+_BRACKET = re.compile(rb"\[")
 
 
 class Piece(NamedTuple):
@@ -165,15 +168,16 @@ _IN_TEXT, _INSIDE, _BETWEEN = re.compile(rb'["\\]'), re.compile(rb'["\[\]{}]'), 
 
 def find_array(head: bytes) -> int | None:
     """Where the messages of a document begin whose beginning is given: behind the bracket of an array or of `records`."""
-    at = head.find(b"[", 0, _HEAD) + 1
     close = b"0]}" if head.lstrip()[:1] == b"{" else b"0]"
-    return at if at and split(head[:at] + close) == (b"0",) else None
+    places = (found.end() for found in islice(_BRACKET.finditer(head, 0, _HEAD), _TRIED))
+    return next((at for at in places if split(head[:at] + close) == (b"0",)), None)
 
 
 def is_begun(line: bytes) -> bool:
-    """Whether a first line begins a document over several lines: it opens what it does not close, where printers break."""
+    """Whether a first line begins a document over several lines: an array, or an object that breaks where printers break it."""
     line = line.strip()
-    return line[:1] in (b"{", b"[") and line[-1:] in (b"{", b"[", b",", b":") and split(line) is None
+    is_broken = line[:1] == b"[" or (line[:1] == b"{" and line[-1:] in (b"{", b"[", b",", b":"))
+    return is_broken and split(line) is None
 
 
 class Growing:

@@ -100,6 +100,7 @@ class Stdin:
         try:
             loop.add_reader(self._fd, ready.set)
         except PermissionError:  # A file that lies on a disk is always ready.
+            await asyncio.sleep(0)
             return True
         try:
             async with asyncio.timeout_at(until):

@@ -196,16 +196,19 @@ def test_memory_does_not_grow_with_what_is_too_long(house: House, name: str, ope
     assert peaks[1] < 1.2 * peaks[0]
 
 
-@pytest.mark.parametrize("opens", [b"[", b' {"count": 3,\n "records": [\n'])
+@pytest.mark.parametrize("opens", [b"[", b' {"count": [3],\n "records": [\n'])
 @pytest.mark.parametrize("indent", [0, orjson.OPT_INDENT_2])
-def test_an_array_of_any_length_is_read_element_by_element(house: House, opens: bytes, indent: int) -> None:
+@pytest.mark.parametrize("between", [b",\n", b"\n,"])
+def test_an_array_of_any_length_is_read_element_by_element(
+    house: House, opens: bytes, indent: int, between: bytes
+) -> None:
     """A document far longer than a body may be is as many messages; one that is broken costs itself only."""
     close = b"]}" if b"{" in opens else b"]"
     alerts = [
         orjson.dumps(a_flat_alert(SystemAlertId=f"al-{n}", Description="x" * 99_999), option=indent) for n in range(60)
     ]
     alerts[3] = b'{"SystemAlertId": nothing}'
-    house.writes("alerts.json", opens + b",\n".join(alerts) + close)
+    house.writes("alerts.json", opens + between.join(alerts) + close)
     assert sources("alerts.json") == [f"alerts.json:{place}" for place in range(1, 61)]
     assert bodies("alerts.json") == alerts
 
