@@ -38,6 +38,12 @@ class Fold:
     let_go: tuple[Row, ...] = ()
     open: tuple[Row, ...] = ()
 
+    @property
+    def opens(self) -> bool:
+        """Whether it opens the signal anywhere."""
+        intent = self.row.intent if self.row is not None else None
+        return intent is not None and any(target.change is Change.OPENED for target in intent.targets)
+
 
 def fold(
     sighting: Sighting,

@@ -135,34 +135,35 @@ class Intake:
         return entries
 
     async def _fold(self, wave: Sequence[Sighting], now: datetime) -> list[Fold]:
-        rows = await self._rows(wave)
         on_record = await self._store.record.find([sighting.arrival.key for sighting in wave])
-        unfinished = [row for row in rows.values() if row.intent is not None]
-        if unfinished:
-            await self.complete(unfinished, now)
-            rows |= await self._store.ledger.find([row.key for row in unfinished])
+        rows = await self._rows([key for sighting in wave for key in sighting.keys], now)
+
+        def folded(sighting: Sighting, rows: Mapping[str, Row]) -> Fold:
+            known = [rows[key] for key in (*sighting.keys, *sighting.other_keys) if key in rows]
+            rulebook = self._rulebooks[sighting.signal.stream]
+            return fold(sighting, known, rulebook, now, on_record=on_record.get(sighting.arrival.key))
+
+        folds = [folded(sighting, rows) for sighting in wave]
+        # Only what opens or ends a signal asks whether it came in as another kind before: it is a request for each.
+        asking = [sighting for sighting, one in zip(wave, folds, strict=True) if one.opens or sighting.signal.resolved]
+        others = await self._rows([key for sighting in asking for key in sighting.other_keys], now)
+        if not others:
+            return folds
         return [
-            fold(
-                sighting,
-                [rows[key] for key in (*sighting.keys, *sighting.other_keys) if key in rows],
-                self._rulebooks[sighting.signal.stream],
-                now,
-                on_record=on_record.get(sighting.arrival.key),
-            )
-            for sighting in wave
+            one if others.keys().isdisjoint(sighting.other_keys) else folded(sighting, {**rows, **others})
+            for sighting, one in zip(wave, folds, strict=True)
         ]
 
-    async def _rows(self, wave: Sequence[Sighting]) -> dict[str, Row]:
-        """The rows of signals, by all keys that they may have; what stays open where it is asks for no further ones."""
-        rows = dict(await self._store.ledger.find([key for sighting in wave for key in sighting.keys]))
-        staying = {key for key, row in rows.items() if row.open}
-        others = [
-            key
-            for sighting in wave
-            if sighting.signal.resolved or staying.isdisjoint(sighting.keys)
-            for key in sighting.other_keys
-        ]
-        return rows | dict(await self._store.ledger.find(others)) if others else rows
+    async def _rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, Row]:
+        """The rows of some keys, what they intended completed."""
+        if not keys:
+            return {}
+        rows = await self._store.ledger.find(keys)
+        unfinished = [row for row in rows.values() if row.intent is not None]
+        if not unfinished:
+            return rows
+        await self.complete(unfinished, now)
+        return {**rows, **await self._store.ledger.find([row.key for row in unfinished])}
 
     async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
         await self._store.record.add(entries)

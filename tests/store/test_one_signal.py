@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import timedelta
 
@@ -203,6 +204,18 @@ def _ends_in_both_places(azure: AzureStore, step: int, is_done: bool) -> None:
     assert sorted(told(azure)) == sorted((key_of(one), "resolved") for one in (id, id.upper()))
 
 
+def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(azure: AzureStore) -> None:
+    """They meet at the row of its one key."""
+    id = an_id()
+    intake = Intake(azure, {Stream.CWPP: BOOK}, Catalogue())
+
+    async def at_once() -> None:
+        await asyncio.gather(*(intake.take([alert(spell(id))], NOW) for spell in SPELLINGS for _ in range(3)))
+
+    run(at_once())
+    assert told(azure) == [(key_of(id), "opened")]
+
+
 def test_what_a_rule_held_under_two_keys_comes_out_once(store: Store) -> None:
     """Each spelling was held by itself; when the rule ends people are told of one signal, and nothing is held any more."""
     rule = a_rulebook(a_rule(), always=())
@@ -217,7 +230,13 @@ def test_what_a_rule_held_under_two_keys_comes_out_once(store: Store) -> None:
     assert run(release(intake, store.ledger, book, NOW)) == []
 
 
-SPELLINGS = [str.lower, str.upper, str.title, lambda one: f" {one}", lambda one: f"{one.upper()}\n"]
+SPELLINGS: list[Callable[[str], str]] = [
+    str.lower,
+    str.upper,
+    str.title,
+    lambda one: f" {one}",
+    lambda one: f"{one.upper()}\n",
+]
 STEPS = st.lists(
     st.tuples(st.sampled_from(SPELLINGS), st.booleans(), st.sampled_from(["New", "InProgress", "Resolved"])), max_size=6
 )
