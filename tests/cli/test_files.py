@@ -16,7 +16,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.accept import LARGEST_BODY
@@ -78,6 +78,7 @@ def cut_anywhere(data: st.DataObject, text: bytes) -> list[bytes]:
     return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
 
 
+@settings(deadline=None)
 @given(lines=st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8), data=st.data())
 def test_no_line_is_lost(lines: list[bytes], data: st.DataObject) -> None:
     """Every line that holds anything is a message, under its own number, wherever the text is cut as it comes in."""
@@ -93,6 +94,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(values=st.lists(JSON, max_size=5), indent=st.sampled_from([None, 2]), data=st.data())
 def test_an_array_is_cut_where_its_elements_end(values: list[object], indent: int | None, data: st.DataObject) -> None:
     """Brackets, commas and quotes inside elements do not, wherever the text is cut as it comes in."""
@@ -104,6 +106,7 @@ def test_an_array_is_cut_where_its_elements_end(values: list[object], indent: in
     assert after.body == b"?"
 
 
+@settings(deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=12), data=st.data())
 def test_a_text_is_the_same_in_every_encoding_that_it_names(text: str, data: st.DataObject) -> None:
     """Also where characters are cut in two as they come in."""

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.accept import LARGEST_BODY, MOST_ELEMENTS
@@ -58,6 +58,7 @@ def test_the_same_input_again_is_all_repeats(house: House) -> None:
 LINES = st.lists(st.sampled_from([b'{"a":1}', b'{"a":2}', b"?", b"", b"  ", b'{"a":1}\r']), max_size=8)
 
 
+@settings(deadline=None)
 @given(lines=LINES, data=st.data())
 def test_a_line_is_known_by_what_it_says_and_how_often_it_was_said(lines: list[bytes], data: st.DataObject) -> None:
     """Wherever the input is cut as it comes in; blank lines and carriage returns say nothing."""
