@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -195,6 +196,24 @@ def test_a_batch_is_decided_as_soon_as_it_is_full() -> None:
         pipe.close()
         assert sizes([batch async for batch in batches]) == [1]
         assert clock() == 0
+
+    with ExitStack() as stack:
+        run_at_once(follow(Pipe(stack)))
+
+
+def test_a_stop_decides_the_lines_that_were_read() -> None:
+    """Whoever wrote them has them no more. The half line that was under way is none yet, and nothing more is waited for."""
+
+    async def follow(pipe: Pipe) -> None:
+        with Stop.heeded() as stop:
+            batches = pipe.stdin.batches(stop)
+            pipe.write(b"{}\n{}\n{")
+            batch = asyncio.ensure_future(anext(batches))
+            await asyncio.sleep(WAIT / 2)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert len(await batch) == 2
+            assert [batch async for batch in batches] == []
+            assert clock() < WAIT
 
     with ExitStack() as stack:
         run_at_once(follow(Pipe(stack)))
