@@ -130,11 +130,14 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
+    if set_aside := await store.quarantine.set_aside(stream):
+        problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:
         problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
     return {
         "swept": _written(swept) if swept else None,
+        "set_aside": set_aside,
         "destinations": {
             name: _row(one, pauses.get(name), await store.groups.board(stream, name), now)
             for name, one in sorted(backlog.items())

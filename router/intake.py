@@ -173,7 +173,7 @@ class Intake:
 
     def _recorders(self, entry: RecordEntry) -> list[str]:
         """The stream whose record has a second home for this entry; one that belongs to no stream goes to each."""
-        stream = self._only or (Stream(entry.stream) if entry.stream is not None else None)
+        stream = self._only or next((stream for stream in self._rulebooks if stream.value == entry.stream), None)
         streams = [stream] if stream is not None else list(self._rulebooks)
         return [s.value for s in streams if (book := self._rulebooks.get(s)) is not None and book.record is not None]
 

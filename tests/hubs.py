@@ -33,6 +33,12 @@ class Shelf:
             events.append(Event(number, at, alert_body(f"{partition}-{self.created:%H%M}-{number}")))
         return events[-count:]
 
+    def copy(self) -> Shelf:
+        """The same hub with events of its own."""
+        shelf = Shelf(len(self.events), self.created, self.name)
+        shelf.events = {place: list(events) for place, events in self.events.items()}
+        return shelf
+
     def trim(self, before: int, partition: int = 0) -> None:
         """Forgets what came before a number, as retention does."""
         place = Partition(self.name, str(partition))

@@ -76,6 +76,7 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: SqliteStore) -> None:
             "cwpp": {
                 "rulebook": BOOK.hash,
                 "swept": "2026-11-24T12:00:00Z",
+                "set_aside": 0,
                 "destinations": {},
                 "lost": [],
                 "hub": {"reached": True, "lag": {"0": 0}},

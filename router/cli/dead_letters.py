@@ -7,12 +7,17 @@ from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import datetime
+
+import orjson
 
 from router.cli.given import clock_for
 from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
-from router.domain.deliveries import DeadLetter, Redrive
-from router.domain.notices import Delivery, Notice
+from router.domain.deliveries import DAMAGED, DamagedLetter, DeadLetter, Redrive
+from router.domain.notices import Notice
+
+type Letter = DeadLetter | DamagedLetter
 
 _SHORT = 12
 """Digits of an id that the list shows; any beginning of one that is unique will do."""
@@ -33,9 +38,9 @@ def list_them(options: Namespace) -> int:
 
 def show(options: Namespace) -> int:
     """Prints one dead letter whole."""
-    letters = {letter.delivery.id: letter for letter in asyncio.run(_letters(options))}
+    letters = {id_of(letter): letter for letter in asyncio.run(_letters(options))}
     (id,) = ids_for([options.id], list(letters))
-    document = _document(letters[id]) | {"content": asdict(letters[id].delivery.content)}
+    document = _document(letters[id]) | {"content": _content(letters[id])}
     if options.format == "json":
         print_json(document)
         return 0
@@ -49,8 +54,14 @@ def show(options: Namespace) -> int:
 def redrive(options: Namespace) -> int:
     """Owes dead letters again, so that the next run sends them, and says how many were overtaken and let go."""
     refuse_unnamed(options)
-    became = Counter(asyncio.run(_redrive(options)))
+    results = asyncio.run(_redrive(options))
+    for letter in (letter for letter, result in results if result is Redrive.DAMAGED):
+        screen().print(
+            plain(f"{id_of(letter)[:_SHORT]}: stays, it cannot be sent again: {_error(letter)}"), soft_wrap=True
+        )
+    became = Counter(result for _, result in results)
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
+    became.pop(Redrive.DAMAGED, 0)
     # What is not dead any more came along with its opening.
     when = "who serves them sends them within a minute" if options.storage else "the next run sends them"
     screen().print(f"redriven: {became.total()}; {when}")
@@ -66,44 +77,55 @@ def discard(options: Namespace) -> int:
     return 0
 
 
-async def _letters(options: Namespace) -> Sequence[DeadLetter]:
+async def _letters(options: Namespace) -> Sequence[Letter]:
     async with store_in(options) as store:
         return await store.outbox.dead()
 
 
-async def _redrive(options: Namespace) -> list[Redrive]:
+async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
     # A resolution that a run is sending right now could not be owed again after the opening.
     async with store_to_change(options) as store:
         letters = await store.outbox.dead()
-        ids, now = set(ids_meant(options, [letter.delivery.id for letter in letters])), clock_for(options.now)()
+        ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now)()
 
-        async def in_turn(deliveries: Sequence[Delivery]) -> list[Redrive]:
-            return [await store.outbox.redrive(delivery.id, now) for delivery in deliveries]
+        async def in_turn(some: Sequence[Letter]) -> list[tuple[Letter, Redrive]]:
+            return [(letter, await store.outbox.redrive(id_of(letter), now)) for letter in some]
 
-        became = await each(in_turn, _by_signal([one.delivery for one in letters if one.delivery.id in ids]))
+        became = await each(in_turn, _by_signal([letter for letter in letters if id_of(letter) in ids]))
         return [one for some in became for one in some]
 
 
 async def _discard(options: Namespace) -> int:
     async with store_to_change(options) as store:
-        known = [letter.delivery.id for letter in await store.outbox.dead()]
+        known = [id_of(letter) for letter in await store.outbox.dead()]
         now = clock_for(options.now)()
         return sum(await each(lambda letter: store.outbox.discard(letter, now), ids_meant(options, known)))
 
 
-def _by_signal(deliveries: Iterable[Delivery]) -> list[list[Delivery]]:
-    """Deliveries of one signal to one destination together, in the order of its turns; their fates hang together."""
-    signals: defaultdict[tuple[str, str, str], list[Delivery]] = defaultdict(list)
-    for delivery in sorted(deliveries, key=lambda one: one.turn):
-        signals[delivery.stream, delivery.destination, delivery.key].append(delivery)
+def id_of(letter: Letter) -> str:
+    """The id under which a dead letter is listed."""
+    return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id
+
+
+def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
+    """Those of one signal to one destination together, in the order of its turns; their fates hang together."""
+    signals: defaultdict[tuple[str, ...], list[Letter]] = defaultdict(list)
+    for letter in sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0):
+        match letter:
+            case DeadLetter(delivery=it):
+                signals[it.stream, it.destination, it.key].append(letter)
+            case DamagedLetter(id=id):
+                signals[(id,)].append(letter)
     return list(signals.values())
 
 
-def _row(letter: DeadLetter) -> tuple[object, ...]:
+def _row(letter: Letter) -> tuple[object, ...]:
+    id, died = id_of(letter)[:_SHORT], f"{letter.died:%Y-%m-%dT%H:%M:%SZ}" if letter.died is not None else ""
+    if isinstance(letter, DamagedLetter):
+        return id, died, letter.damage.place, "", "", letter.error, ""
     delivery = letter.delivery
-    died = f"{letter.died:%Y-%m-%dT%H:%M:%SZ}"
     where = f"{delivery.stream} {delivery.destination}"
-    return delivery.id[:_SHORT], died, where, delivery.change, letter.attempts, letter.error, _title(letter)
+    return id, died, where, delivery.change, letter.attempts, letter.error, _title(letter)
 
 
 def _title(letter: DeadLetter) -> str:
@@ -111,19 +133,33 @@ def _title(letter: DeadLetter) -> str:
     return plain(content.title if isinstance(content, Notice) else content.title or content.source)
 
 
-def _document(letter: DeadLetter) -> dict[str, object]:
-    delivery = letter.delivery
+def _error(letter: Letter) -> str:
+    return f"{DAMAGED}{letter.damage.why}" if isinstance(letter, DamagedLetter) else letter.error
+
+
+def _content(letter: Letter) -> object:
+    """What a dead letter tells, or its row where that cannot be decoded."""
+    return asdict(letter.delivery.content) if isinstance(letter, DeadLetter) else orjson.loads(letter.damage.row)
+
+
+def _document(letter: Letter) -> dict[str, object]:
+    known = letter.delivery if isinstance(letter, DeadLetter) else None
     return {
-        "id": delivery.id,
-        "stream": delivery.stream,
-        "destination": delivery.destination,
-        "lane": delivery.lane.value,
-        "change": delivery.change.value,
-        "turn": delivery.turn,
-        "signal": delivery.content.id,
-        "title": delivery.content.title,
-        "attempts": letter.attempts,
-        "born": letter.born.isoformat().replace("+00:00", "Z"),
-        "died": letter.died.isoformat().replace("+00:00", "Z"),
+        "id": id_of(letter),
+        "stream": known.stream if known is not None else None,
+        "destination": known.destination if known is not None else None,
+        "lane": known.lane.value if known is not None else None,
+        "change": known.change.value if known is not None else None,
+        "turn": known.turn if known is not None else None,
+        "signal": known.content.id if known is not None else None,
+        "title": known.content.title if known is not None else None,
+        "attempts": letter.attempts if isinstance(letter, DeadLetter) else None,
+        "born": _written(letter.born) if isinstance(letter, DeadLetter) else None,
+        "died": _written(letter.died) if letter.died is not None else None,
         "error": letter.error,
+        "damaged": isinstance(letter, DamagedLetter),
     }
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat().replace("+00:00", "Z")

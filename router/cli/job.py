@@ -55,6 +55,7 @@ class Report:
     tally: Tally
     released: Tally
     standings: Sequence[Standing]
+    set_aside: int
 
     @property
     def died(self) -> bool:
@@ -166,7 +167,8 @@ class Work:
         standings = [one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream])]
         if not self._stop.is_asked:
             await self._store.purge(self._job.clock(), Retention())
-        return Report(tally=self._tally, released=self._released, standings=standings)
+        set_aside = max([await self._store.quarantine.set_aside(stream) for stream in Stream])
+        return Report(tally=self._tally, released=self._released, standings=standings, set_aside=set_aside)
 
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""

@@ -15,6 +15,7 @@ from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.domain.decisions import Outcome
 from router.domain.keeping import Kept
 from router.domain.ports import Store
+from router.domain.reasons import Code
 from router.intake import Intake, Message
 from router.readings import Reader, Unread, is_beginning
 
@@ -92,6 +93,8 @@ async def _retake(options: Namespace) -> list[str]:
 async def _retake_one(kept: Kept, store: Store, reader: Reader, intake: Intake, now: datetime) -> str:
     if is_beginning(kept.quarantined):
         return f"{kept.id}: stays, only its beginning is kept; find the whole of it where it came from: {kept.source}"
+    if kept.quarantined.reason.code is Code.DAMAGED:
+        return f"{kept.id}: stays, it is a row of the state and no message: {kept.quarantined.reason}"
     # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
     message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
     readings = reader.read(message)

@@ -55,6 +55,10 @@ def print_report(job: Job, report: Report) -> None:
         name for book in job.rules.books.values() for name, spec in book.destinations.items() if spec.is_grouped
     ]:
         screen().print(f"\n  signals that join others have no delivery of their own at {', '.join(sorted(grouped))}")
+    if report.set_aside:
+        screen().print(
+            f"\n  {report.set_aside} damaged rows of the state are set aside: see `alert-router quarantine list`"
+        )
     if job.decisions is not None:
         screen().print(f"\n  decisions  {job.decisions}")
     screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")

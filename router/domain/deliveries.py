@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from router.domain.damage import Unreadable
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 
@@ -20,6 +21,9 @@ class DeliveryState(StrEnum):
     SKIPPED = "skipped"
     DEAD = "dead"
 
+
+DAMAGED = "damaged: it cannot be decoded: "
+"""Begins the error of a delivery that was given up on since its row is damaged."""
 
 SUSPECT = 3
 """A delivery whose claim was lost so often is tried with nothing beside it; lost once more, it is dead: it kills."""
@@ -68,6 +72,16 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedLetter:
+    """A delivery that was given up on since it cannot be decoded; `damage` is its row. `died` is None where nobody knows."""
+
+    id: str
+    died: datetime | None
+    error: str
+    damage: Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """A destination that refuses our credentials: since when, why, and when it is next probed."""
 
@@ -83,6 +97,7 @@ class Redrive(StrEnum):
 
     OWED = "owed"
     OVERTAKEN = "overtaken"
+    DAMAGED = "damaged"
     UNKNOWN = "unknown"
 
 

@@ -9,6 +9,7 @@ RouterError
 │   ├── BadSetting      an app setting is missing or cannot be used
 │   └── StateInUse      another process holds the state
 ├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
+├── Undecodable         one row of the state cannot be decoded; trying again helps nobody, so the row is parked
 ├── HubError            an event hub cannot be read or written just now
 └── DeliveryError       a destination did not take a delivery
     ├── Unavailable     it may later: network errors, 408, 425, 429, 5xx
@@ -59,6 +60,10 @@ class StateInUse(UserError):
 
 class StoreError(RouterError):
     """Durable storage could not be read or written."""
+
+
+class Undecodable(RouterError):
+    """A row of the state, or a column of it, is not what was written; the text names it and quotes nothing of it."""
 
 
 class HubError(RouterError):

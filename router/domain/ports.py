@@ -13,6 +13,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import (
     Backlog,
     Claim,
+    DamagedLetter,
     DeadLetter,
     DeliveryState,
     NextDue,
@@ -66,7 +67,10 @@ class Ledger(Protocol):
     """The latest state of each signal."""
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
-        """The rows of those signals that are known."""
+        """The rows of those signals that are known.
+
+        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
+        """
         ...
 
     async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
@@ -150,12 +154,15 @@ class Outbox(Protocol):
         """The pauses of a stream by destination."""
         ...
 
-    async def dead(self) -> Sequence[DeadLetter]:
-        """The dead letters, oldest first."""
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
         ...
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
-        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go."""
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go.
+
+        One that cannot be decoded stays.
+        """
         ...
 
     async def discard(self, id: str, now: datetime) -> bool:
@@ -308,7 +315,10 @@ class Record(Protocol):
 
 
 class Quarantine(Protocol):
-    """What was not understood, kept whole until discarded."""
+    """What was not understood, kept whole until discarded: messages, and rows of the state that cannot be decoded.
+
+    Every part of a store sets aside here what it cannot decode, and goes on without it.
+    """
 
     async def add(self, kept: Sequence[Kept]) -> None:
         """Keeps bodies, create-if-absent by their id."""
@@ -324,6 +334,10 @@ class Quarantine(Protocol):
 
     async def remove(self, id: str) -> bool:
         """Discards one; False if there is none."""
+        ...
+
+    async def set_aside(self, stream: str) -> int:
+        """How many damaged rows are kept, of a stream or of nobody knows which."""
         ...
 
 

@@ -25,6 +25,7 @@ class Code(StrEnum):
     SAME = "same"
     OLDER = "older"
     NO_DESTINATION = "no_destination"
+    DAMAGED = "damaged"
 
 
 class Reason(NamedTuple):

@@ -18,8 +18,8 @@ class Swept:
     `taken` counts the messages that it took in since nobody else had, and `lost` are the losses that it declared. `lag` says
     for each partition how many numbers of its hub are not taken yet. `repointed` counts the deliveries that it pointed at
     again, and `released` the signals that a rule no longer holds. `backlog` and `paused` are as the outbox has them, by
-    destination. `holding` says until when each suppression rule holds that has not ended. `warnings` are lines for people,
-    without a secret.
+    destination. `holding` says until when each suppression rule holds that has not ended, and `set_aside` how many rows of
+    the state are in quarantine since they could not be decoded. `warnings` are lines for people, without a secret.
     """
 
     stream: str
@@ -32,6 +32,7 @@ class Swept:
     backlog: Mapping[str, Backlog] = field(default_factory=dict)
     paused: Mapping[str, Pause] = field(default_factory=dict)
     holding: Mapping[str, datetime] = field(default_factory=dict)
+    set_aside: int = 0
     warnings: Sequence[str] = ()
 
     def longest_wait_in(self, lane: Lane) -> timedelta:

@@ -108,7 +108,7 @@ class Gatherer:
             await self._store.outbox.add(owed, now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
-        book = self._rulebooks.get(Stream(stream))
+        book = next((book for known, book in self._rulebooks.items() if known.value == stream), None)
         return book.destinations.get(destination) if book is not None else None
 
 

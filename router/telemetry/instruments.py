@@ -78,6 +78,9 @@ OLDEST = Instrument(
 DEAD_LETTERS = Instrument(
     "alert_router.dead_letters", "{delivery}", (STREAM, DESTINATION, LANE), "Deliveries that were given up on."
 )
+SET_ASIDE = Instrument(
+    "alert_router.set_aside", "{row}", (STREAM,), "Rows of the state in quarantine, since they could not be decoded."
+)
 LAG = Instrument(
     "alert_router.hub.lag", "{message}", (STREAM, PARTITION), "Messages of a hub that are not taken in yet."
 )
@@ -90,4 +93,4 @@ REMAINING = Instrument(
     (STREAM, RULE),
     "How long a suppression rule still holds; none once it has ended.",
 )
-GAUGES = (OLDEST, DEAD_LETTERS, LAG, PAUSED, REMAINING)
+GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, REMAINING)

@@ -24,6 +24,7 @@ from router.telemetry.instruments import (
     RELEASED,
     REMAINING,
     REPOINTED,
+    SET_ASIDE,
     SIGNALS,
     TAKEN,
     Instrument,
@@ -89,6 +90,7 @@ def gauges_of_swept(swept: Swept) -> Iterator[Measure]:
         yield Measure(OLDEST, max(swept.longest_wait_in(lane).total_seconds(), 0.0), (stream, lane.value))
     for name, backlog in swept.backlog.items():
         yield Measure(DEAD_LETTERS, backlog.dead, (stream, name, backlog.lane.value))
+    yield Measure(SET_ASIDE, swept.set_aside, (stream,))
     for partition, lag in swept.lag.items():
         yield Measure(LAG, lag, (stream, partition))
     for name in sorted({*swept.backlog, *swept.paused}):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from router.domain.decisions import Outcome
 from router.domain.ledger import Row
 from router.domain.notices import RecordEntry
 from router.domain.ports import Ledger
@@ -29,18 +30,18 @@ async def release(
     async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):
         some.append(row)
         if len(some) == AT_A_TIME:
-            released += await _decide_again(intake, some, now)
+            released += await _decide_again(intake, ledger, some, now)
             some = []
             if is_stopped():
                 break
-    return released + await _decide_again(intake, some, now)
+    return released + await _decide_again(intake, ledger, some, now)
 
 
-async def _decide_again(intake: Intake, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
+async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
     # A release that broke off half-way left its intent behind.
     await intake.complete([row for row in rows if row.held is None and row.intent is not None], now)
-    messages = [
-        Message(
+    messages = {
+        row.key: Message(
             body=row.held.body,
             source=row.held.source,
             # Its own place on record: the message's first outcome, that it was held, stays what it was.
@@ -48,5 +49,10 @@ async def _decide_again(intake: Intake, rows: Sequence[Row], now: datetime) -> l
         )
         for row in rows
         if row.held is not None
-    ]
-    return [entry for entry in await intake.take(messages, now) if entry.suppressed_by is None]
+    }
+    entries = await intake.take(list(messages.values()), now)
+    unread = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
+    # A body that is damaged is in the quarantine now, whole; it would be no other the next time.
+    lost = [replace(row, held=None) for row in rows if row.key in messages and messages[row.key].arrival.key in unread]
+    await ledger.write([row for row in lost if row.version is not None])
+    return [entry for entry in entries if entry.suppressed_by is None]

@@ -127,6 +127,9 @@ class HoleFiller:
             if begun is None:
                 return None
             progress = begun
+        if progress.settled is not None and progress.settled > max(extent.last, extent.first - 1):
+            # Nobody can have seen to what the hub never held: the number is damaged, and all is compared again.
+            progress = replace(progress, settled=None, top=None)
         if progress.settled is None:
             # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
             first = min([one.span.first for one in await self._journal.taken(progress.era, -1)], default=extent.first)

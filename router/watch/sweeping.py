@@ -76,6 +76,7 @@ class Sweeper:
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
+            set_aside=await self._store.quarantine.set_aside(self._stream),
             warnings=tuple(filled.warnings),
         )
         return swept, [*released, *filled.entries]

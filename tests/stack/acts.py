@@ -8,6 +8,7 @@ from router.domain.deliveries import DeadLetter, DeliveryState
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
+from tests.store.acts import letters_in
 from tests.waiting import until
 
 
@@ -47,6 +48,6 @@ async def dead_letters(stack: Stack) -> list[DeadLetter]:
 
     try:
         await until(is_over, look=0.3)
-        return list(await store.outbox.dead())
+        return await letters_in(store.outbox)
     finally:
         await store.close()

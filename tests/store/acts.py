@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Settlement
 from router.domain.ledger import Row
 from router.domain.notices import Delivery
-from router.domain.ports import Store
+from router.domain.ports import Outbox, Store
 from tests.builders import NOW
 
 LEASE = timedelta(minutes=5)
@@ -42,6 +42,11 @@ def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> 
 def states(store: Store) -> dict[DeliveryState, int]:
     """How many deliveries there are in each state."""
     return {state: count for (_, state), count in run(store.outbox.counts("cwpp")).items()}
+
+
+async def letters_in(outbox: Outbox) -> list[DeadLetter]:
+    """The dead letters that can be decoded."""
+    return [one for one in await outbox.dead() if isinstance(one, DeadLetter)]
 
 
 def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str]) -> list[Row]:

@@ -11,7 +11,16 @@ from typing import Protocol
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
+from router.domain.deliveries import (
+    Backlog,
+    Claim,
+    DamagedLetter,
+    DeadLetter,
+    DeliveryState,
+    NextDue,
+    Redrive,
+    Settlement,
+)
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from tests.builders import NOW
@@ -38,7 +47,7 @@ class Played(Protocol):
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]: ...
     async def next_due(self, stream: str) -> Mapping[str, NextDue]: ...
     async def backlog(self, stream: str) -> Mapping[str, Backlog]: ...
-    async def dead(self) -> Sequence[DeadLetter]: ...
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]: ...
     async def redrive(self, id: str, now: datetime) -> Redrive: ...
     async def discard(self, id: str, now: datetime) -> bool: ...
 
@@ -183,9 +192,12 @@ class History:
         )
         await self.outbox.settle([settlement])
 
+    async def _letters(self) -> list[DeadLetter]:
+        return [one for one in await self.outbox.dead() if isinstance(one, DeadLetter)]
+
     async def _redrive(self, which: int) -> object:
         counts = await self.outbox.counts("cwpp")
-        letters = await self.outbox.dead()
+        letters = await self._letters()
         # In a file somebody redrives only while nobody works; in an account a claim is taken away then.
         if ("tickets", DeliveryState.CLAIMED) in counts or len(letters) <= which:
             return None
@@ -194,5 +206,5 @@ class History:
 
     async def _discard(self, which: int) -> object:
         # What a dead end kept from being skipped is skipped at once in a file, and when it is due in an account.
-        letters = [one for one in await self.outbox.dead() if one.delivery.change is not Change.RESOLVED]
+        letters = [one for one in await self._letters() if one.delivery.change is not Change.RESOLVED]
         return len(letters) > which and await self.outbox.discard(letters[which].delivery.id, self.now)

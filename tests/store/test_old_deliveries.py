@@ -12,7 +12,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.notices import Delivery, Receipt
 from router.store.azure_storage import Account, Address, AzureStore
 from tests.builders import NOW
-from tests.store.acts import DAY, claim, owe, run, settle, states
+from tests.store.acts import DAY, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery, an_entry, noise
 
 INSTANT = timedelta(microseconds=1)
@@ -74,7 +74,7 @@ def test_what_no_row_can_hold_comes_back_as_it_was(azure: AzureStore, account: A
     found = {one.delivery.key: one for one in claim(azure)}
     assert found["k"].delivery == BIG
     settle(azure, found["k"], DeliveryState.DEAD, error="413")
-    assert [letter.delivery for letter in run(azure.outbox.dead())] == [BIG]
+    assert [letter.delivery for letter in run(letters_in(azure.outbox))] == [BIG]
 
 
 def test_a_receipt_may_be_as_long_as_it_likes(azure: AzureStore) -> None:
@@ -89,7 +89,7 @@ def test_a_long_error_is_cut(azure: AzureStore) -> None:
     """A column holds only so much, and the beginning says what is at fault."""
     owe(azure, OPENING)
     settle(azure, claim(azure)[0], DeliveryState.DEAD, error="413: " + "x" * 100_000)
-    (letter,) = run(azure.outbox.dead())
+    (letter,) = run(letters_in(azure.outbox))
     assert letter.error.startswith("413: xxx")
     assert len(letter.error) == 4_000
 

@@ -12,7 +12,7 @@ from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
-from tests.store.acts import LEASE, claim, owe, run, settle, states
+from tests.store.acts import LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 
 HOUR = timedelta(hours=1)
@@ -217,7 +217,7 @@ def test_a_dead_letter_is_redriven_with_the_resolution_that_came_after_it(store:
     owe(store, RESOLUTION)
     (resolution,) = claim(store)
     settle(store, resolution, DeliveryState.SENT)
-    (letter,) = run(store.outbox.dead())
+    (letter,) = run(letters_in(store.outbox))
     assert (letter.error, letter.attempts, letter.delivery) == ("400", 1, OPENING)
     assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
     for expected in (Change.OPENED, Change.RESOLVED):
@@ -352,7 +352,7 @@ def test_what_was_lost_once_more_is_dead_and_says_why(store: Store) -> None:
     owe(store, OPENING, UPDATE)
     lose(store, SUSPECT + 1)
     assert claim(store, after=(SUSPECT + 1) * LEASE) == []
-    (letter,) = run(store.outbox.dead())
+    (letter,) = run(letters_in(store.outbox))
     assert letter.attempts == SUSPECT + 1
     assert letter.error == "internal: its worker died each of the last 4 times it was tried"
     assert [one.delivery.turn for one in claim(store, after=(SUSPECT + 1) * LEASE)] == [2]

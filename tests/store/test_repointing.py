@@ -12,6 +12,7 @@ import pytest
 from router.domain.deliveries import Backlog, DeliveryState, Pause
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure_storage.aside import Aside
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.deliveries import Deliveries
 from router.store.azure_storage.outbox.pauses import Pauses
@@ -100,9 +101,11 @@ def test_a_paused_destination_is_left_alone_until_its_probe_is_overdue(azure: Az
 def test_a_queue_that_is_full_gets_no_further_pointers(azure: AzureStore, account: Account) -> None:
     """Those that it has are to be seen to first; more of them would only add to the load."""
     table = Table(account.tables.get_table_client("deliveries"))
-    deliveries = Deliveries(table, Bodies(account.blobs.get_container_client("bodies")))
+    bodies = Bodies(account.blobs.get_container_client("bodies"))
+    aside = Aside(azure.quarantine, lambda: NOW)
+    deliveries = Deliveries(table, bodies, aside)
     pointers = Pointers(account.queues, "", clock=lambda: NOW)
-    sweeping = Sweeping(deliveries, Registry(table), pointers, Pauses(table), full=3)
+    sweeping = Sweeping(deliveries, Registry(table), pointers, Pauses(table, aside), full=3)
     owe(azure, OPENING, a_delivery(key="other"))
     assert run(sweeping.repoint("cwpp", LATER)) == 2
     assert run(sweeping.repoint("cwpp", LATER)) == 0

@@ -30,6 +30,7 @@ from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.destinations.builders import NOW, a_delivery, a_notice
+from tests.store.acts import letters_in
 
 DESTINATION = "there"
 _ROUNDS = 40
@@ -69,7 +70,7 @@ class Room:
 
     async def dead(self) -> list[DeadLetter]:
         """The dead letters."""
-        return list(await self._store.outbox.dead())
+        return await letters_in(self._store.outbox)
 
     async def is_paused(self) -> bool:
         """Whether the destination is paused."""

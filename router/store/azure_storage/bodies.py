@@ -5,18 +5,22 @@ A column holds 64 KiB: https://learn.microsoft.com/rest/api/storageservices/unde
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from router.domain.errors import StoreError
+from router.domain.errors import Undecodable
 from router.store.azure_storage.account import storing
 from router.store.azure_storage.tables import Entity
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
+
+_NAME = re.compile(r"[a-z]+/.+/[0-9a-f]{32}")
+"""A name as `fresh_name` makes it."""
 
 INSIDE = 60 * 1024
 """Bytes, compressed, up to which a body lies inside its row."""
@@ -47,13 +51,21 @@ class Bodies:
             await self._container.upload_blob(name, packed, overwrite=True)
         return name
 
-    async def read(self, column: bytes | str) -> bytes:
-        """The body that a column stands for."""
+    async def read(self, column: object) -> bytes:
+        """The body that a column stands for; raises Undecodable where it stands for none, also where its blob is gone."""
+        from azure.core.exceptions import ResourceNotFoundError
+
         if isinstance(column, bytes):
             return unpacked(column)
+        if not isinstance(column, str) or not _NAME.fullmatch(column):
+            raise Undecodable("body: is neither bytes nor the name of a blob")
         async with storing("bodies"):
-            blob = await self._container.download_blob(column)
-            return unpacked(await blob.readall())
+            try:
+                blob = await self._container.download_blob(column)
+                packed = await blob.readall()
+            except ResourceNotFoundError as fault:
+                raise Undecodable("body: its blob is gone") from fault
+        return unpacked(packed)
 
     async def delete(self, column: bytes | str | None) -> None:
         """Deletes the blob that a column names, if it names one that is there."""
@@ -93,8 +105,8 @@ def fresh_name(folder: str, key: str) -> str:
 
 
 def unpacked(packed: Any) -> bytes:
-    """A body as it was; raises StoreError where it is damaged."""
+    """A body as it was; raises Undecodable where it is damaged."""
     try:
         return zlib.decompress(packed)
-    except zlib.error as fault:
-        raise StoreError(f"storage: a stored body is damaged: {fault}") from fault
+    except (zlib.error, TypeError) as fault:
+        raise Undecodable("body: cannot be unpacked") from fault

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from router.domain.groups import Board, Cards, GroupCard
+from router.domain import damage
+from router.domain.errors import Undecodable
+from router.domain.groups import Board, Cards, GroupCard, MemberCard
+from router.store.azure_storage.aside import Aside
 from router.store.azure_storage.bodies import unpacked
 from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import Entity, Step, Table, quoted, version_of
-from router.store.cards import TYPES, Card, at_of, standing_of, typed
-from router.store.codec import decode, encode
+from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
+from router.store.codec import attempt, decode, encode
+
+type Past = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[damage.Past]]]]
+"""Tells which deliveries were ever owed for some keys."""
 
 _BOARD = "Board"
 _AT_A_TIME = 1000
@@ -25,13 +31,22 @@ _NO_ROW_KEY = frozenset("/\\#?")
 class AzureGroups:
     """Boards and cards in the table `groups`; a board's version is its row's etag. Raises StoreError."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, aside: Aside, past: Past) -> None:
         self._table = table
+        self._aside = aside
+        self._past = past
 
     async def board(self, stream: str, destination: str) -> Board:
         """The board of a destination; an empty one where nothing is kept yet."""
-        row = await self._table.find(_partition(stream, destination), _BOARD)
-        return replace(decode(_BOARD, unpacked(row["body"])), version=version_of(row)) if row is not None else Board()
+        while (row := await self._table.find(_partition(stream, destination), _BOARD)) is not None:
+            board = attempt(_board, row)
+            if isinstance(board, Board):
+                return board
+            # It begins anew, with what its cards know.
+            await self._aside.put("groups", row, board, stream)
+            mended = replace(mended_board(await self.standing_groups(stream, destination)), version=version_of(row))
+            await self.write(stream, destination, mended, Cards())
+        return Board()
 
     async def find(
         self,
@@ -45,13 +60,14 @@ class AzureGroups:
         """Those of some cards that are on a board."""
         asked = list(zip(TYPES, (members, groups, slots), strict=True))
         partition = _partition(stream, destination)
-        rows = await self._table.find_all(
-            ((partition, _row(type, key)) for type, keys in asked for key in keys), ("RowKey", "body")
-        )
+        rows = await self._table.find_all((partition, _row(type, key)) for type, keys in asked for key in keys)
         found: dict[str, dict[str, Any]] = {type: {} for type in TYPES}
         for (_, name), row in rows.items():
             type, _, key = name.partition(":")
-            found[type][key] = decode(type, unpacked(row["body"]))
+            read = attempt(_card, type, row)
+            card = await self._mend(stream, type, key, row, read) if isinstance(read, Undecodable) else read
+            if card is not None:
+                found[type][key] = card
         return Cards(*found.values())
 
     async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
@@ -59,34 +75,48 @@ class AzureGroups:
         partition = quoted(_partition(stream, destination))
         # Up to the sign that follows the colon.
         groups = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;'"
-        standing = f"PartitionKey eq '{partition}' and {groups} and standing gt 0"
-        rows = [row async for row in self._table.query(standing, ("RowKey", "body"))]
-        return {str(row["RowKey"]).partition(":")[2]: decode("GroupCard", unpacked(row["body"])) for row in rows}
+        standing = f"PartitionKey eq '{partition}' and {groups} and not (standing eq 0)"
+        keys = [str(row["RowKey"]).partition(":")[2] async for row in self._table.query(standing, ("RowKey",))]
+        found = await self.find(stream, destination, groups=keys)
+        return {key: card for key, card in found.groups.items() if card.group.standing > 0}
+
+    async def _mend(self, stream: str, type: str, key: str, row: Entity, why: Undecodable) -> Card | None:
+        """Puts a damaged card aside, and in its place what the others on its board know of it."""
+        await self._aside.put("groups", row, why, stream)
+        partition = row["PartitionKey"]
+        others: list[tuple[str, Card]] = []
+        async for other in self._table.rows(partition):
+            kind, _, name = other["RowKey"].partition(":")
+            if kind in TYPES and not isinstance(card := attempt(_card, kind, other), Undecodable):
+                others.append((name, card))
+        past = (await self._past([key])).get(key, ()) if type == "GroupCard" else ()
+        mended = mended_card(type, key, others, past, self._aside.clock())
+        place = {"PartitionKey": partition, "RowKey": row["RowKey"]}
+        step = Step("delete", place) if mended is None else Step("replace", _card_row(partition, type, key, mended))
+        await self._table.write([(replace(step, etag=version_of(row)),)])
+        return mended
+
+    async def joined(self, key: str) -> dict[str, int]:
+        """Where a signal stands in groups, and with which of its turns, by destination."""
+        found: dict[str, int] = {}
+        for row in await self._rows_anywhere("MemberCard", [key]):
+            card = attempt(_card, "MemberCard", row)
+            if isinstance(card, MemberCard) and card.stands:
+                found[row["PartitionKey"].partition(".")[2]] = card.turn
+        return found
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         partition = _partition(stream, destination)
         head = {"PartitionKey": partition, "RowKey": _BOARD, "body": _packed(replace(board, version=None))}
         first = Step("create", head) if board.version is None else Step("replace", head, str(board.version))
-        others = (
-            Step(
-                "put",
-                {
-                    "PartitionKey": partition,
-                    "RowKey": _row(type, key),
-                    "standing": standing_of(card),
-                    "at": sorting(at_of(card)),
-                    "body": _packed(card),
-                },
-            )
-            for type, key, card in typed(cards)
-        )
+        others = (Step("put", _card_row(partition, type, key, card)) for type, key, card in typed(cards))
         (written,) = await self._table.write([(first, *others)])
         return written is not None
 
     async def standing(self, keys: Collection[str]) -> Collection[str]:
         """Those of some groups, by their keys, that still stand."""
-        return {key for key, row in (await self._anywhere("GroupCard", keys)).items() if row["standing"]}
+        return {key for key, row in (await self._anywhere("GroupCard", keys)).items() if row.get("standing") != 0}
 
     async def has_any(self, keys: Collection[str]) -> Collection[str]:
         """Those of some signals that still have a card on any board."""
@@ -94,14 +124,17 @@ class AzureGroups:
 
     async def _anywhere(self, type: str, keys: Collection[str]) -> dict[str, Entity]:
         """The cards of a type on whichever board they are."""
+        rows = await self._rows_anywhere(type, keys, ("RowKey", "standing"))
+        return {row["RowKey"].partition(":")[2]: row for row in rows}
+
+    async def _rows_anywhere(
+        self, type: str, keys: Collection[str], select: Collection[str] | None = None
+    ) -> list[Entity]:
         boards = [row["PartitionKey"] async for row in self._table.query(f"RowKey eq '{_BOARD}'", ("PartitionKey",))]
         sound = [_row(type, key) for key in keys if not _NO_ROW_KEY.intersection(key)]
-        found: dict[str, Entity] = {}
+        found: list[Entity] = []
         for some in batched(sound, _AT_A_TIME, strict=False):
-            rows = await self._table.find_all(
-                [(board, row) for board in boards for row in some], ("RowKey", "standing")
-            )
-            found |= {name.partition(":")[2]: row for (_, name), row in rows.items()}
+            found += (await self._table.find_all([(board, row) for board in boards for row in some], select)).values()
         return found
 
     async def forget(self, before: datetime) -> None:
@@ -109,6 +142,25 @@ class AzureGroups:
         over = f"standing eq 0 and at le '{sorting(before)}'"
         rows = [row async for row in self._table.query(over, ("PartitionKey", "RowKey"))]
         await self._table.write([(Step("delete", row, version_of(row)),) for row in rows])
+
+
+def _board(row: Entity) -> Board:
+    board: Board = decode(_BOARD, unpacked(row.get("body")))
+    return replace(board, version=version_of(row))
+
+
+def _card(type: str, row: Entity) -> Card:
+    return card_of(type, unpacked(row.get("body")))
+
+
+def _card_row(partition: str, type: str, key: str, card: Card) -> Entity:
+    return {
+        "PartitionKey": partition,
+        "RowKey": _row(type, key),
+        "standing": standing_of(card),
+        "at": sorting(at_of(card)),
+        "body": _packed(card),
+    }
 
 
 def _packed(value: Board | Card) -> bytes:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
+from router.domain.damage import progress_after_damage
+from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Taken
+from router.store.azure_storage.aside import Aside
 from router.store.azure_storage.journal_rows import (
     MARK,
     TAKEN,
@@ -23,8 +27,10 @@ from router.store.azure_storage.journal_rows import (
     taken_of,
     taken_row,
 )
-from router.store.azure_storage.shards import instant, ordered, sorting
-from router.store.azure_storage.tables import AFTER, MOST_ROWS, Entity, Step, Table
+from router.store.azure_storage.shards import ordered, sorting
+from router.store.azure_storage.tables import AFTER, MOST_ROWS, Entity, Step, Table, version_of
+from router.store.codec import attempt, readable
+from router.store.columns import Columns
 
 _SWEPT = "swept"
 
@@ -32,13 +38,23 @@ _SWEPT = "swept"
 class AzureJournal:
     """Which sequence numbers have been taken in, and which are being tried, in the table `journal`."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, aside: Aside) -> None:
         self._table = table
+        self._aside = aside
 
     async def find(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
-        row = await self._table.find(progress_partition(partition.hub), partition.id)
-        return progress_of(partition, row) if row is not None else Progress(era=Era(partition, 1))
+        while (row := await self._table.find(progress_partition(partition.hub), partition.id)) is not None:
+            found = attempt(progress_of, partition, Columns(row), version_of(row))
+            if isinstance(found, Progress):
+                return found
+            await self._aside.put("journal", row, found, partition.hub)
+            # All that the hub still has is looked at again.
+            epoch = readable(None, Columns(row).whole, "epoch", 1)
+            mended = progress_after_damage(partition, epoch, self._aside.clock())
+            if (stored := await self.advance(replace(mended, version=version_of(row)))) is not None:
+                return stored
+        return Progress(era=Era(partition, 1))
 
     async def advance(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
@@ -55,7 +71,7 @@ class AzureJournal:
         # Each mark that overlaps another ends where that begins, or later.
         era, first = marks[0].era, min(mark.span.first for mark in marks)
         stored = self._table.rows(era_partition(era), MARK + ordered(first), MARK + AFTER)
-        found = [mark_of(era, row) async for row in stored]
+        found = await self._aside.sound(self._table, "journal", stored, partial(mark_of, era), era.partition.hub)
         return [one for one in found if any(one.span.overlaps(mark.span) for mark in marks)]
 
     async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
@@ -73,7 +89,7 @@ class AzureJournal:
     async def taken(self, era: Era, after: int) -> Sequence[Taken]:
         """What was taken in of an era and ends after a number, in order."""
         rows = self._table.rows(era_partition(era), TAKEN + ordered(after + 1), TAKEN + AFTER)
-        return [taken_of(row) async for row in rows]
+        return await self._aside.sound(self._table, "journal", rows, taken_of, era.partition.hub)
 
     async def forget(self, era: Era, until: int) -> None:
         """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
@@ -93,13 +109,19 @@ class AzureJournal:
 
     async def losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
-        found = [loss_of(hub, row) async for row in self._table.rows(losses_partition(hub))]
+        rows = self._table.rows(losses_partition(hub))
+        found = await self._aside.sound(self._table, "journal", rows, partial(loss_of, hub), hub)
         return sorted(found, key=lambda loss: (loss.at, loss.era.partition.id, loss.era.epoch, loss.span))
 
     async def swept(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""
         row = await self._table.find(_SWEPT, hub)
-        return instant(row["at"]) if row is not None else None
+        at = attempt(Columns(row).time, "at") if row is not None else None
+        if row is not None and isinstance(at, Undecodable):
+            # The sweep that ends next writes it anew.
+            await self._aside.put("journal", row, at)
+            return None
+        return at if isinstance(at, datetime) else None
 
     async def sweep_ended(self, hub: str, at: datetime) -> None:
         """Writes down that a sweep of a hub ended."""

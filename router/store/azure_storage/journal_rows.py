@@ -10,9 +10,11 @@ Numbers in row keys are digits that sort, so what ends after a number is a range
 
 from __future__ import annotations
 
+from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
-from router.store.azure_storage.shards import find_instant, instant, named, ordered, sorting
-from router.store.azure_storage.tables import Entity, version_of
+from router.store.azure_storage.shards import named, ordered, sorting
+from router.store.azure_storage.tables import Entity
+from router.store.columns import Columns
 
 TAKEN, MARK = "t.", "m."
 """What a row key of an era begins with."""
@@ -29,9 +31,9 @@ def taken_row(era: Era, taken: Taken) -> Entity:
     return {**place, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
 
 
-def taken_of(row: Entity) -> Taken:
-    """What was taken in, as it was written."""
-    return Taken(_span_of(row), instant(row["enqueued"]), instant(row["at"]))
+def taken_of(row: Columns) -> Taken:
+    """What was taken in, as it was written; raises Undecodable."""
+    return Taken(_span_of(row), row.time("enqueued"), row.time("at"))
 
 
 def mark_place(mark: Mark) -> Entity:
@@ -45,9 +47,9 @@ def mark_row(mark: Mark) -> Entity:
     return {**mark_place(mark), "process": mark.process, "alone": mark.alone}
 
 
-def mark_of(era: Era, row: Entity) -> Mark:
-    """A mark as it was written."""
-    return Mark(era, _span_of(row), row["process"], row["alone"])
+def mark_of(era: Era, row: Columns) -> Mark:
+    """A mark as it was written; raises Undecodable."""
+    return Mark(era, _span_of(row), row.text("process"), row.flag("alone"))
 
 
 def progress_row(progress: Progress) -> Entity:
@@ -65,14 +67,14 @@ def progress_row(progress: Progress) -> Entity:
     }
 
 
-def progress_of(partition: Partition, row: Entity) -> Progress:
-    """How far a partition has come, as it was written."""
+def progress_of(partition: Partition, row: Columns, version: str) -> Progress:
+    """How far a partition has come, as it was written; raises Undecodable."""
     return Progress(
-        era=Era(partition, row["epoch"]),
-        settled=int(row["settled"]) if row["settled"] else None,
-        top=(int(row["top"]), instant(row["top_enqueued"])) if row["top"] else None,
-        created=find_instant(row["created"]),
-        version=version_of(row),
+        era=Era(partition, row.whole("epoch", 1)),
+        settled=row.digits("settled", -1) if row.text("settled") else None,
+        top=(row.digits("top"), row.time("top_enqueued")) if row.text("top") else None,
+        created=row.find_time("created"),
+        version=version,
     )
 
 
@@ -96,10 +98,11 @@ def loss_row(loss: Loss) -> Entity:
     }
 
 
-def loss_of(hub: str, row: Entity) -> Loss:
-    """A loss as it was written."""
-    era = Era(Partition(hub, row["partition"]), row["epoch"])
-    return Loss(era, Span(int(row["first"]), int(row["last"])), instant(row["at"]), row["why"])
+def loss_of(hub: str, row: Columns) -> Loss:
+    """A loss as it was written; raises Undecodable."""
+    era = Era(Partition(hub, row.text("partition")), row.whole("epoch", 1))
+    first = row.digits("first")
+    return Loss(era, Span(first, row.digits("last", first)), row.time("at"), row.text("why"))
 
 
 def losses_partition(hub: str) -> str:
@@ -116,6 +119,8 @@ def _ends(span: Span) -> str:
     return f"{ordered(span.last)}.{ordered(span.first)}"
 
 
-def _span_of(row: Entity) -> Span:
-    _, last, first, *_ = row["RowKey"].split(".")
+def _span_of(row: Columns) -> Span:
+    _, last, first, *_ = (*row.text("RowKey").split("."), "", "")
+    if not last.isdecimal() or not first.isdecimal():
+        raise Undecodable("RowKey: names no numbers")
     return Span(int(first), int(last))

@@ -8,7 +8,7 @@ from itertools import batched
 
 from router.domain.decisions import Outcome
 from router.store.azure_storage.bodies import Bodies
-from router.store.azure_storage.held import HeldIndex
+from router.store.azure_storage.held import HeldIndex, signal_of
 from router.store.azure_storage.ledger_rows import BODIES, FOLDER, LET_GO, place_of
 from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import Entity, Step, Table, version_of
@@ -55,14 +55,14 @@ class LedgerRetention:
         """Those signals that still stand."""
         signals = [key for key in keys if not _NO_ROW_KEY.intersection(key)]
         found = await self._table.find_all(map(place_of, signals), ("resolved",))
-        return {key for (_, key), row in found.items() if not row["resolved"]}
+        return {key for (_, key), row in found.items() if row.get("resolved") is not True}
 
     async def tidy(self, before: datetime) -> None:
         """Takes away what was entered or put in a blob before an instant, and whose row was never written or is gone."""
         entries = [entry async for entry in self._held.older(before)]
         for some in batched(entries, _AT_A_TIME, strict=False):
-            found = await self._table.find_all([place_of(entry["signal"]) for entry in some], ("RowKey",))
-            await self._held.remove([entry for entry in some if place_of(entry["signal"]) not in found])
+            found = await self._table.find_all([place_of(signal_of(entry)) for entry in some], ("RowKey",))
+            await self._held.remove([entry for entry in some if place_of(signal_of(entry)) not in found])
         await self._bodies.tidy(FOLDER, before, lambda key: self._table.find(*place_of(key), BODIES))
 
     async def _change(self, steps: list[Step]) -> int:

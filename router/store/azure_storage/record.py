@@ -11,10 +11,12 @@ from typing import NamedTuple
 from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
+from router.store.azure_storage.aside import Aside
 from router.store.azure_storage.bodies import Bodies, fresh_name
 from router.store.azure_storage.shards import named, ordered
 from router.store.azure_storage.tables import AFTER, Entity, Step, Table, Unit
 from router.store.codec import encode
+from router.store.columns import Columns
 
 _BUCKET = 10_000
 """Places of one origin that share a partition."""
@@ -29,8 +31,9 @@ _FEW = 10
 class AzureRecord:
     """Every decision, in the table `record`: in a partition the messages of one origin whose places are near, in order."""
 
-    def __init__(self, table: Table, bodies: Bodies) -> None:
+    def __init__(self, table: Table, bodies: Bodies, aside: Aside) -> None:
         self._table = table
+        self._aside = aside
         self._bodies = bodies
 
     async def add(self, entries: Sequence[RecordEntry]) -> None:
@@ -54,14 +57,13 @@ class AzureRecord:
 
     async def _outcomes(self, stretch: _Stretch) -> Mapping[str, Outcome]:
         partition, low, high = stretch
-        latest: dict[str, tuple[datetime, int, str]] = {}
-        rows = self._table.rows(
-            partition, ordered(low), ordered(high) + AFTER, select=("message", "at", "again", "outcome")
-        )
-        async for row in rows:
-            one = (datetime.fromisoformat(row["at"]), row["again"], row["outcome"])
-            latest[row["message"]] = max(one, latest.get(row["message"], one))
-        return {message: Outcome(outcome) for message, (_, _, outcome) in latest.items()}
+        latest: dict[str, tuple[datetime, int, Outcome]] = {}
+        columns = ("PartitionKey", "RowKey", "message", "at", "again", "outcome")
+        rows = self._table.rows(partition, ordered(low), ordered(high) + AFTER, select=columns)
+        # What is damaged is put aside, and on record no more.
+        for message, one in await self._aside.sound(self._table, "record", rows, _told):
+            latest[message] = max(one, latest.get(message, one))
+        return {message: outcome for message, (_, _, outcome) in latest.items()}
 
     async def _rows_near(self, keys: Iterable[str]) -> set[_Row]:
         """The rows that are on record between the first and the last of each stretch of messages."""
@@ -84,6 +86,10 @@ class AzureRecord:
             "outcome": entry.outcome,
             "body": await self._bodies.column(encode(entry), fresh_name("record", named(entry.key))),
         }
+
+
+def _told(row: Columns) -> tuple[str, tuple[datetime, int, Outcome]]:
+    return row.text("message"), (row.written("at"), row.whole("again"), row.word("outcome", Outcome))
 
 
 type _Row = tuple[str, str]

@@ -8,7 +8,7 @@ from hashlib import blake2b
 SHARDS = 8
 """Partitions for the signals of a stream, and for each destination: 16,000 rows a second, near an account's 20,000."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -27,12 +27,12 @@ def sorting(time: datetime | None) -> str:
 
     Filters on columns that a row lacks mean one thing in Azure and another in Azurite, so no row lacks one.
     """
-    return f"{(time - _EPOCH) // _MICROSECOND:017d}" if time is not None else ""
+    return f"{(time - EPOCH) // _MICROSECOND:017d}" if time is not None else ""
 
 
 def instant(digits: str | int) -> datetime:
     """The time that those digits stand for."""
-    return _EPOCH + int(digits) * _MICROSECOND
+    return EPOCH + int(digits) * _MICROSECOND
 
 
 def find_instant(digits: str) -> datetime | None:

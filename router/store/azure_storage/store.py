@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from router.domain.keeping import Purged, Retention
 from router.store.azure_storage.account import Account
+from router.store.azure_storage.aside import Aside, Clock
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.groups import AzureGroups
 from router.store.azure_storage.held import HeldIndex
@@ -19,6 +21,8 @@ from router.store.azure_storage.outbox import AzureOutbox
 from router.store.azure_storage.quarantine import AzureQuarantine
 from router.store.azure_storage.record import AzureRecord
 from router.store.azure_storage.tables import Table
+
+_CLOCK = partial(datetime.now, UTC)
 
 TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "journal")
 """The tables, by what they hold."""
@@ -33,19 +37,20 @@ GRACE = timedelta(days=1)
 class AzureStore:
     """Everything kept in one account; `prefix` sets one store apart from others in it, as tests want."""
 
-    def __init__(self, account: Account, prefix: str = "") -> None:
+    def __init__(self, account: Account, prefix: str = "", clock: Clock = _CLOCK) -> None:
         self._account = account
         self._tables = {name: Table(account.tables.get_table_client(f"{prefix}{name}")) for name in TABLES}
         separated = f"{prefix}-" if prefix else ""
         self._bodies = Bodies(account.blobs.get_container_client(f"{separated}{CONTAINER}"))
         tables, held = self._tables, HeldIndex(self._tables["held"])
-        self.ledger = AzureLedger(tables["ledger"], held, self._bodies)
-        self._old = LedgerRetention(tables["ledger"], held, self._bodies)
-        self.groups = AzureGroups(tables["groups"])
-        self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, separated)
-        self.record = AzureRecord(tables["record"], self._bodies)
         self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
-        self.journal = AzureJournal(tables["journal"])
+        aside = Aside(self.quarantine, clock)
+        self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
+        self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
+        self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)
+        self._old = LedgerRetention(tables["ledger"], held, self._bodies)
+        self.record = AzureRecord(tables["record"], self._bodies, aside)
+        self.journal = AzureJournal(tables["journal"], aside)
 
     async def prepare(self) -> None:
         """Makes the tables, the container and the queues that are not there yet; raises StoreError."""

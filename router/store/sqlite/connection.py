@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
@@ -13,6 +14,9 @@ from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_ma
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import Watermark, find_number, text_of
+
+type Clock = Callable[[], datetime]
+"""Tells when a damaged row was found."""
 
 
 class Connection:
@@ -32,6 +36,7 @@ class Connection:
                 if not path.exists():
                     os.close(open_private(path))
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+                self._db.text_factory = _text
                 unprepared.callback(self._db.close)
                 # What is damaged is left as it is: closing it would throw its log away.
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
@@ -150,3 +155,8 @@ class Connection:
         """Closes the file."""
         self._db.close()
         self._mark.close()
+
+
+def _text(stored: bytes) -> str:
+    """A text as it is stored: what is not UTF-8 in it must not end the query that finds it."""
+    return stored.decode("utf-8", "surrogateescape")

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from router.domain.groups import Board, Cards, GroupCard
-from router.store.cards import TYPES, at_of, standing_of, typed
-from router.store.codec import decode, encode
-from router.store.sqlite.connection import Connection
+from router.domain import damage
+from router.domain.errors import Undecodable
+from router.domain.groups import Board, Cards, GroupCard, MemberCard
+from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
+from router.store.codec import attempt, decode, encode
+from router.store.columns import Columns, is_sound
+from router.store.sqlite.aside import set_aside, sound, take_out
+from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.schema import micros
+from router.store.sqlite.selecting import columns_of
+
+type Past = Callable[[Collection[str]], Mapping[str, Sequence[damage.Past]]]
+"""Tells which deliveries were ever owed for some keys."""
 
 
 class SqliteGroups:
     """Boards in the table `groupings`, and their cards in `cards`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock, past: Past) -> None:
         self._connection = connection
+        self._clock = clock
+        self._past = past
 
     async def board(self, stream: str, destination: str) -> Board:
         """The board of a destination; an empty one where nothing is kept yet."""
-        with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT body, version FROM groupings WHERE stream=? AND destination=?", (stream, destination)
-            ).fetchone()
-        return replace(decode("Board", found[0]), version=found[1]) if found is not None else Board()
+        where, place = "stream=? AND destination=?", (stream, destination)
+        if found := sound(self._connection, self._clock, "groupings", where, place, _board):
+            return found[0]
+        # One that was damaged begins anew, with what its cards know.
+        board = mended_board(await self.standing_groups(stream, destination))
+        if board == Board() or not await self.write(stream, destination, board, Cards()):
+            return board
+        return replace(board, version=1)
 
     async def find(
         self,
@@ -44,20 +58,50 @@ class SqliteGroups:
     def _cards(self, stream: str, destination: str, type: str, keys: Collection[str]) -> dict[str, Any]:
         if not keys:
             return {}
-        sql = (
-            "SELECT key, body FROM cards WHERE stream=? AND destination=? AND type=? "
-            "AND key IN (SELECT value FROM json_each(?))"
-        )
+        where = "stream=? AND destination=? AND type=? AND key IN (SELECT value FROM json_each(?))"
+        values = (stream, destination, type, json.dumps(list(keys)))
         with self._connection.reading() as db:
-            found = db.execute(sql, (stream, destination, type, json.dumps(list(keys)))).fetchall()
-        return {key: decode(type, body) for key, body in found}
+            rows = columns_of(db.execute(f"SELECT * FROM cards WHERE {where}", values))  # noqa: S608
+        read = {row.text("key"): (row, attempt(_card, row)) for row in rows}
+        damaged = {key: one for key, one in read.items() if isinstance(one[1], Undecodable)}
+        cards = {key: card for key, (_, card) in read.items() if key not in damaged}
+        # A group is asked for by who is in it, so that one that is not there was damaged.
+        gone = [key for key in keys if key not in read] if type == "GroupCard" else []
+        if damaged or gone:
+            cards |= self._mended(stream, destination, type, damaged, gone)
+        return cards
+
+    def _mended(
+        self,
+        stream: str,
+        destination: str,
+        type: str,
+        damaged: Mapping[str, tuple[Columns, Any]],
+        gone: Sequence[str],
+    ) -> dict[str, Any]:
+        """Sets damaged cards aside, and puts in the place of each what the others on the board know of it."""
+        with self._connection.writing() as db:
+            for row, fault in damaged.values():
+                set_aside(db, self._clock, "cards", row, fault)
+                take_out(db, "cards", row)
+            rows = columns_of(db.execute("SELECT * FROM cards WHERE stream=? AND destination=?", (stream, destination)))
+            others = [
+                (row.text("key"), card) for row in rows if not isinstance(card := attempt(_card, row), Undecodable)
+            ]
+            lost = [*damaged, *gone]
+            past = self._past(lost) if type == "GroupCard" else {}
+            cards = {key: mended_card(type, key, others, past.get(key, ()), self._clock()) for key in lost}
+            known = {key: card for key, card in cards.items() if card is not None}
+            _put(db, stream, destination, [(type, key, card) for key, card in known.items()])
+        return known
 
     async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
         """The groups of a board in which somebody stands."""
-        sql = "SELECT key, body FROM cards WHERE stream=? AND destination=? AND type='GroupCard' AND standing>0"
+        sql = "SELECT key FROM cards WHERE stream=? AND destination=? AND type='GroupCard' AND standing<>0"
         with self._connection.reading() as db:
-            found = db.execute(sql, (stream, destination)).fetchall()
-        return {key: decode("GroupCard", body) for key, body in found}
+            keys = [key for (key,) in db.execute(sql, (stream, destination)) if isinstance(key, str) and is_sound(key)]
+        cards = self._cards(stream, destination, "GroupCard", keys)
+        return {key: card for key, card in cards.items() if card.group.standing > 0}
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
@@ -73,12 +117,40 @@ class SqliteGroups:
                 sql = "UPDATE groupings SET body=?, version=version+1 WHERE stream=? AND destination=? AND version=?"
                 written = db.execute(sql, (body, stream, destination, version)).rowcount
             if written:
-                db.executemany(
-                    "INSERT OR REPLACE INTO cards (stream, destination, type, key, standing, at, body) "
-                    "VALUES (?,?,?,?,?,?,?)",
-                    [
-                        (stream, destination, type, key, standing_of(card), micros(at_of(card)), encode(card))
-                        for type, key, card in typed(cards)
-                    ],
-                )
+                _put(db, stream, destination, typed(cards))
         return bool(written)
+
+    def joined(self, keys: Collection[str]) -> Mapping[str, Mapping[str, int]]:
+        """Where some signals stand in groups, and with which of their turns, by key and destination."""
+        with self._connection.reading() as db:
+            rows = columns_of(
+                db.execute(
+                    "SELECT * FROM cards WHERE type='MemberCard' AND key IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(keys)),),
+                )
+            )
+        found: dict[str, dict[str, int]] = {}
+        for row in rows:
+            card = attempt(_card, row)
+            if isinstance(card, MemberCard) and card.stands:
+                found.setdefault(row.text("key"), {})[row.words("destination")] = card.turn
+        return found
+
+
+def _put(db: sqlite3.Connection, stream: str, destination: str, cards: Iterable[tuple[str, str, Card]]) -> None:
+    db.executemany(
+        "INSERT OR REPLACE INTO cards (stream, destination, type, key, standing, at, body) VALUES (?,?,?,?,?,?,?)",
+        [
+            (stream, destination, type, key, standing_of(card), micros(at_of(card)), encode(card))
+            for type, key, card in cards
+        ],
+    )
+
+
+def _board(row: Columns) -> Board:
+    board: Board = decode("Board", row.body("body"))
+    return replace(board, version=row.whole("version", 1))
+
+
+def _card(row: Columns) -> Any:
+    return card_of(row.text("type"), row.body("body"))

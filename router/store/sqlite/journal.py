@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from router.domain.damage import progress_after_damage
+from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
-from router.store.sqlite.connection import Connection
-from router.store.sqlite.schema import instant, micros
+from router.store.codec import attempt, readable
+from router.store.columns import Columns
+from router.store.sqlite.aside import set_aside, sound
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.schema import micros
+from router.store.sqlite.selecting import columns_of
 
 _PROGRESS = "epoch, settled, top, top_enqueued, created, version"
 
@@ -17,14 +24,33 @@ _PROGRESS = "epoch, settled, top, top_enqueued, created, version"
 class SqliteJournal:
     """Which sequence numbers have been taken in and which are being tried, in `progress`, `taken`, `marks` and `losses`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
 
     async def find(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
         with self._connection.reading() as db:
-            found = db.execute(f"SELECT {_PROGRESS} FROM progress WHERE hub=? AND partition=?", partition).fetchone()  # noqa: S608
-        return _progress(partition, found) if found is not None else Progress(era=Era(partition, 1))
+            found = columns_of(
+                db.execute(f"SELECT hub, partition, {_PROGRESS} FROM progress WHERE hub=? AND partition=?", partition)  # noqa: S608
+            )
+        if not found:
+            return Progress(era=Era(partition, 1))
+        progress = attempt(_progress, partition, found[0])
+        return self._mend(partition, found[0], progress) if isinstance(progress, Undecodable) else progress
+
+    def _mend(self, partition: Partition, row: Columns, why: Undecodable) -> Progress:
+        """Puts progress in the place of what cannot be decoded: all that the hub still has is looked at again."""
+        mended = replace(
+            progress_after_damage(partition, readable(None, row.whole, "epoch", 1), self._clock()), version=1
+        )
+        with self._connection.writing() as db:
+            set_aside(db, self._clock, "progress", row, why)
+            db.execute(
+                f"INSERT OR REPLACE INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                (*_columns(mended), *partition),
+            )
+        return mended
 
     async def advance(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
@@ -51,11 +77,8 @@ class SqliteJournal:
                 "INSERT OR REPLACE INTO marks (origin, last, first, process, alone) VALUES (?,?,?,?,?)",
                 [(*_place(mark), mark.alone) for mark in marks],
             )
-            found = db.execute(
-                "SELECT first, last, process, alone FROM marks WHERE origin=? AND last>=? ORDER BY last, first, process",
-                (era.origin, min(mark.span.first for mark in marks)),
-            ).fetchall()
-        stored = [Mark(era, Span(first, last), process, bool(alone)) for first, last, process, alone in found]
+        where = "origin=? AND last>=? ORDER BY last, first, process"
+        stored = self._sound("marks", where, (era.origin, min(mark.span.first for mark in marks)), partial(_mark, era))
         return [one for one in stored if any(one.span.overlaps(mark.span) for mark in marks)]
 
     async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
@@ -75,12 +98,7 @@ class SqliteJournal:
 
     async def taken(self, era: Era, after: int) -> Sequence[Taken]:
         """What was taken in of an era and ends after a number, in order."""
-        with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT first, last, enqueued, at FROM taken WHERE origin=? AND last>? ORDER BY last, first",
-                (era.origin, after),
-            ).fetchall()
-        return [Taken(Span(first, last), instant(enqueued), instant(at)) for first, last, enqueued, at in found]
+        return self._sound("taken", "origin=? AND last>? ORDER BY last, first", (era.origin, after), _taken)
 
     async def forget(self, era: Era, until: int) -> None:
         """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
@@ -98,26 +116,19 @@ class SqliteJournal:
 
     async def losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
-        with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT partition, epoch, first, last, at, why FROM losses WHERE hub=? ORDER BY at, partition, epoch, first",
-                (hub,),
-            ).fetchall()
-        return [
-            Loss(Era(Partition(hub, partition), epoch), Span(first, last), instant(at), why)
-            for partition, epoch, first, last, at, why in found
-        ]
+        return self._sound("losses", "hub=? ORDER BY at, partition, epoch, first", (hub,), _loss)
 
     async def swept(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""
-        with self._connection.reading() as db:
-            found = db.execute("SELECT at FROM sweeps WHERE hub=?", (hub,)).fetchone()
-        return instant(found[0]) if found is not None else None
+        return next(iter(self._sound("sweeps", "hub=?", (hub,), lambda row: row.time("at"))), None)
 
     async def sweep_ended(self, hub: str, at: datetime) -> None:
         """Writes down that a sweep of a hub ended."""
         with self._connection.writing() as db:
             db.execute("INSERT OR REPLACE INTO sweeps (hub, at) VALUES (?,?)", (hub, micros(at)))
+
+    def _sound[T](self, table: str, where: str, values: Sequence[object], read: Callable[[Columns], T]) -> list[T]:
+        return sound(self._connection, self._clock, table, where, values, read)
 
 
 def _place(mark: Mark) -> tuple[str, int, int, str]:
@@ -136,12 +147,30 @@ def _columns(progress: Progress) -> tuple[Any, ...]:
     )
 
 
-def _progress(partition: Partition, found: tuple[Any, ...]) -> Progress:
-    epoch, settled, top, enqueued, created, version = found
+def _progress(partition: Partition, row: Columns) -> Progress:
+    top = row.raw("top")
     return Progress(
-        era=Era(partition, epoch),
-        settled=settled,
-        top=(top, instant(enqueued)) if top is not None else None,
-        created=instant(created) if created is not None else None,
-        version=version,
+        era=Era(partition, row.whole("epoch", 1)),
+        settled=row.whole("settled", -1) if row.raw("settled") is not None else None,
+        top=(row.whole("top"), row.time("top_enqueued")) if top is not None else None,
+        created=row.find_time("created"),
+        version=row.whole("version", 1),
     )
+
+
+def _mark(era: Era, row: Columns) -> Mark:
+    return Mark(era, _span(row), row.text("process"), row.flag("alone"))
+
+
+def _taken(row: Columns) -> Taken:
+    return Taken(_span(row), row.time("enqueued"), row.time("at"))
+
+
+def _loss(row: Columns) -> Loss:
+    era = Era(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1))
+    return Loss(era, _span(row), row.time("at"), row.text("why"))
+
+
+def _span(row: Columns) -> Span:
+    first = row.whole("first")
+    return Span(first, row.whole("last", first))

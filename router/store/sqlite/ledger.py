@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import batched
 from typing import Any
 
 import orjson
 
+from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Outcome
-from router.domain.ledger import Arrival, Held, Row, Seen, State, Version
-from router.store.codec import decode, encode
-from router.store.sqlite.connection import Connection
-from router.store.sqlite.schema import instant, micros
+from router.domain.errors import Undecodable
+from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn, Version
+from router.domain.signals import Stream
+from router.store.codec import attempt, decode, encode, readable
+from router.store.columns import MOST_TURNS, Columns, printable
+from router.store.sqlite.aside import set_aside, take_out
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.groups import SqliteGroups
+from router.store.sqlite.outbox import SqliteOutbox
+from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
+from router.store.sqlite.selecting import columns_of
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
@@ -35,39 +43,63 @@ _HELD = "key, stream, rule, until, rulebook, source, body"
 class SqliteLedger:
     """The latest state of each signal, in the tables `ledger` and `held`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock, outbox: SqliteOutbox, groups: SqliteGroups) -> None:
         self._connection = connection
+        self._clock = clock
+        self._outbox = outbox
+        self._groups = groups
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
-        """The rows of those signals that are known; what they hold is left out, since nobody who folds asks for it."""
-        return {row.key: row for row in self._rows("key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))}
+        """The rows of those signals that are known; what they hold is left out, since nobody who folds asks for it.
+
+        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
+        """
+        found = {row.key: row for row in self._rows("key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))}
+        missing = [key for key in keys if key not in found]
+        # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
+        told = self._outbox.past(missing) if missing else {}
+        return found | {key: self._mend(key, Columns({})) for key in told}
 
     async def unfinished(self, stream: str) -> Sequence[Row]:
         """The rows of a stream that still carry an intent."""
-        return self._rows("stream=? AND intent IS NOT NULL", stream)
+        return [row for row in self._rows("stream=? AND intent IS NOT NULL", stream) if row.intent is not None]
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
         doubted = (
-            "SELECT key FROM held WHERE stream=? AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))"
+            "SELECT rowid FROM held WHERE (stream=? OR stream NOT IN ('cwpp', 'cspm')) "
+            "AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))"
         )
         with self._connection.reading() as db:
-            keys = [key for (key,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
-        for some in batched(keys, _AT_A_TIME, strict=False):
-            held = self._held(some)
+            places = [place for (place,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
+        for some in batched(places, _AT_A_TIME, strict=False):
+            held, nobodys = self._held(some)
             for row in (await self.find(held.keys())).values():
-                yield replace(row, held=held[row.key])
+                if row.stream == stream:
+                    yield replace(row, held=held[row.key])
+            for row in nobodys:
+                yield replace(row, stream=stream)
 
-    def _held(self, keys: Collection[str]) -> dict[str, Held]:
+    def _held(self, places: Sequence[int]) -> tuple[dict[str, Held], list[Row]]:
+        """What is held by signal, and what no row of the ledger answers to: that is set aside, and decided as if new."""
         with self._connection.reading() as db:
-            found = db.execute(
-                f"SELECT {_HELD} FROM held WHERE key IN (SELECT value FROM json_each(?))",  # noqa: S608
-                (json.dumps(list(keys)),),
-            ).fetchall()
-        return {
-            key: Held(rule=rule, until=instant(until), rulebook=rulebook, source=source, body=body)
-            for key, _, rule, until, rulebook, source, body in found
-        }
+            found = columns_of(
+                db.execute(
+                    f"SELECT rowid, {_HELD}, EXISTS (SELECT 1 FROM ledger l WHERE l.key=held.key) AS is_known "  # noqa: S608
+                    "FROM held WHERE rowid IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(places)),),
+                )
+            )
+        nobodys = [row for row in found if not row.raw("is_known")]
+        if nobodys:
+            with self._connection.writing() as db:
+                for row in nobodys:
+                    set_aside(db, self._clock, "held", row, Undecodable("key: is no signal's in the ledger"))
+                    db.execute("DELETE FROM held WHERE rowid=?", (row.raw("rowid"),))
+        return {row.text("key"): _held_of(row) for row in found if row.raw("is_known")}, [
+            replace(mended(_remains(row.words("key"), Columns({}), (), {}, is_held=True)), held=_held_of(row))
+            for row in nobodys
+        ]
 
     async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
@@ -98,7 +130,38 @@ class SqliteLedger:
 
     def _rows(self, where: str, *values: object) -> list[Row]:
         with self._connection.reading() as db:
-            return [_row(found) for found in db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values)]  # noqa: S608
+            found = columns_of(db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values))  # noqa: S608
+        read = [(row, attempt(row.text, "key"), attempt(_row, row)) for row in found]
+        for row, key, _ in read:
+            if isinstance(key, Undecodable):
+                self._set_aside(row, key)
+        return [
+            self._mend(key, row, one) if isinstance(one, Undecodable) else one
+            for row, key, one in read
+            if isinstance(key, str)
+        ]
+
+    def _set_aside(self, row: Columns, why: Undecodable) -> None:
+        """Sets a row aside of which nobody knows whose it is; its signal is met by its deliveries."""
+        with self._connection.writing() as db:
+            set_aside(db, self._clock, "ledger", row, why)
+            take_out(db, "ledger", row)
+
+    def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> Row:
+        """Sets a damaged row aside, and puts what is known of its signal in its place."""
+        with self._connection.writing() as db:
+            past, joined = self._outbox.past([key]).get(key, ()), self._groups.joined([key]).get(key, {})
+            is_held = db.execute("SELECT 1 FROM held WHERE key=?", (key,)).fetchone() is not None
+            one = mended(_remains(key, row, past, joined, is_held=is_held))
+            row = row if why is not None else Columns({"key": key})
+            set_aside(db, self._clock, "ledger", row, why or Undecodable("key: has deliveries, and no row"))
+            db.execute("DELETE FROM ledger WHERE key=?", (key,))
+            db.execute(_INSERT, _values(replace(one, version=None), with_intent=True))
+        return replace(one, version=1)
+
+    def set_odd_aside(self) -> None:
+        """Sets rows aside whose columns hold what no row has, before retention goes by them."""
+        self._rows(ODD_ROW)
 
 
 def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
@@ -156,24 +219,73 @@ def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
     )
 
 
-def _row(found: Iterable[Any]) -> Row:
-    (key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted,
-     turn, outcome, open, grouped, forwarded, intent, closed_at, version) = found  # fmt: skip
+def _row(row: Columns) -> Row:
     return Row(
-        key=key,
-        stream=stream,
-        state=State(bool(resolved), status, severity, measure),
-        seen=Seen(_instant(changed), Arrival(origin, place, _instant(enqueued), part), bool(deleted)),
-        turn=turn,
-        outcome=Outcome(outcome),
-        open=orjson.loads(open),
-        grouped=frozenset(orjson.loads(grouped)),
-        forwarded=bool(forwarded),
-        intent=decode("Turn", intent) if intent is not None else None,
-        closed_at=_instant(closed_at),
-        version=version,
+        key=row.text("key"),
+        stream=row.word("stream", Stream).value,
+        state=_state(row),
+        seen=_seen(row),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        outcome=row.word("outcome", Outcome),
+        open=row.turns("open"),
+        grouped=row.names("grouped"),
+        forwarded=row.flag("forwarded"),
+        intent=_intent(row),
+        closed_at=row.find_time("closed_at"),
+        version=row.whole("version", 1),
     )
 
 
-def _instant(value: int | None) -> Any:
-    return instant(value) if value is not None else None
+def _state(row: Columns) -> State:
+    severity = row.raw("severity")
+    return State(
+        resolved=row.flag("resolved"),
+        status=row.text("status"),
+        severity=row.whole("severity", -1) if severity is not None else None,
+        measure=row.find_text("measure"),
+    )
+
+
+def _seen(row: Columns) -> Seen:
+    arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
+    return Seen(row.find_time("changed"), arrival, row.flag("deleted"))
+
+
+def _intent(row: Columns) -> Turn | None:
+    intent = row.raw("intent")
+    turn: Turn | None = decode("Turn", row.body("intent")) if intent is not None else None
+    return turn
+
+
+def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, int], *, is_held: bool) -> Remains:
+    intent = attempt(_intent, row)
+    stream = readable(None, row.word, "stream", Stream)
+    return Remains(
+        key=key,
+        stream=stream.value if stream is not None else None,
+        state=readable(None, _state, row),
+        seen=readable(None, _seen, row),
+        turn=readable(None, row.whole, "turn", 1, MOST_TURNS),
+        outcome=readable(None, row.word, "outcome", Outcome),
+        open=readable(None, row.turns, "open"),
+        grouped=readable(None, row.names, "grouped"),
+        forwarded=readable(None, row.flag, "forwarded"),
+        closed_at=readable(None, row.find_time, "closed_at"),
+        intent=intent if isinstance(intent, Turn) else None,
+        is_intent_lost=isinstance(intent, Undecodable),
+        is_held=is_held,
+        past=past,
+        joined=joined,
+    )
+
+
+def _held_of(row: Columns) -> Held:
+    """What is held, whatever its columns hold: it is decided again from its body, which is quarantined if it is none."""
+    body = row.raw("body")
+    return Held(
+        rule=row.words("rule"),
+        until=readable(EPOCH, row.time, "until"),
+        rulebook=row.words("rulebook"),
+        source=row.words("source"),
+        body=body if isinstance(body, bytes) else printable(body).encode(),
+    )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from router.domain.clocks import latest
+from router.domain.damage import Past
 from router.domain.decisions import Change
 from router.domain.deliveries import (
     SUSPECT,
     Backlog,
     Claim,
+    DamagedLetter,
     DeadLetter,
     DeliveryState,
     NextDue,
@@ -21,17 +23,29 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
+from router.domain.errors import Undecodable
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.codec import decode, encode
+from router.domain.signals import Stream
+from router.store.codec import attempt, encode, readable
+from router.store.columns import MOST_TURNS, Columns
 from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE
-from router.store.sqlite.connection import Connection
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.delivery_rows import (
+    COLUMNS,
+    ODD,
+    WITH_PAYLOAD,
+    claim_of,
+    delivery_of,
+    letter_id,
+    letter_of,
+    park,
+    see_to_odd,
+)
+from router.store.sqlite.pauses import SqlitePauses
 from router.store.sqlite.repairs import died_of_age_after, set_right
-from router.store.sqlite.schema import instant, micros
-
-_DELIVERY = "d.id, d.stream, d.destination, d.lane, d.key, d.turn, d.change, d.opened, d.type, d.trace, p.body"
-_WIDTH = 11
-_WITH_PAYLOAD = "deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type"
+from router.store.sqlite.schema import EPOCH, micros
+from router.store.sqlite.selecting import columns_of
 
 # Deliveries of one signal to one destination go in the order of their turns.
 _FIRST = (
@@ -42,10 +56,11 @@ _FIRST = (
 # A lease that ended makes a claimed delivery due again, so claimed rows keep the end of their lease as `due`. One that is
 # claimed again has lost its worker once more.
 _CLAIMABLE = f"""
-SELECT {_DELIVERY}, d.attempts, d.born,
-       (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened),
-       d.lost + (d.state='claimed')
-FROM {_WITH_PAYLOAD}
+SELECT {COLUMNS},
+       (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened)
+       AS receipt_of_opening,
+       d.lost + (d.state='claimed') AS losses
+FROM {WITH_PAYLOAD}
 WHERE d.stream=? AND d.destination=? AND d.state IN ('owed', 'claimed') AND d.due<=? AND {_FIRST}
   AND d.lost + (d.state='claimed') BETWEEN ? AND ?
 ORDER BY d.due, d.rowid LIMIT ?
@@ -57,7 +72,7 @@ SELECT r.key, r.opened, r.turn FROM deliveries r
 JOIN deliveries o ON o.key=r.key AND o.destination=r.destination AND o.turn=r.opened
 WHERE r.stream=? AND r.destination=? AND r.state='owed' AND r.change='resolved' AND r.lane IN ('page', 'ticket')
   AND o.turn<r.turn AND o.state IN ('owed', 'dead', 'skipped')
-  AND NOT EXISTS (SELECT 1 FROM deliveries a WHERE a.key=r.key AND a.destination=r.destination AND a.opened=r.opened
+  AND NOT EXISTS (SELECT 1 FROM deliveries a WHERE a.key=r.key AND a.destination=r.destination AND a.turn>=r.opened
                   AND a.turn<r.turn AND (a.attempts>0 OR a.redriven>0))
   AND NOT EXISTS (SELECT 1 FROM deliveries p WHERE p.key=r.key AND p.destination=r.destination AND p.turn<r.opened
                   AND p.change='resolved' AND p.state='dead')
@@ -85,8 +100,10 @@ SELECT 1 FROM deliveries WHERE key=? AND destination=? AND turn>? AND state='sen
 class SqliteOutbox:
     """The deliveries, in the tables `deliveries` and `payloads`; a turn's payload is kept once for all destinations."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
+        self._pauses = SqlitePauses(connection, clock)
 
     async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Owes deliveries, create-if-absent by their id."""
@@ -108,17 +125,35 @@ class SqliteOutbox:
         """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order."""
         where = (stream, destination, micros(due))
         with self._connection.writing() as db:
+            see_to_odd(db, due)
             self._skip_unsaid(db, stream, destination, due)
-            found = db.execute(_CLAIMABLE, (*where, 0, SUSPECT - 1, limit)).fetchall()
-            if not found and limit > 0:
+            claims = self._claim(db, (*where, 0, SUSPECT - 1), due, until, limit)
+            if not claims and limit > 0:
                 # What may kill its worker is tried when nothing else is left, and alone.
-                found = db.execute(_CLAIMABLE, (*where, SUSPECT, SUSPECT, 1)).fetchall()
+                claims = self._claim(db, (*where, SUSPECT, SUSPECT), due, until, 1)
                 self._give_up_on_deadly(db, where)
+        return claims
+
+    def _claim(
+        self, db: sqlite3.Connection, where: tuple[object, ...], at: datetime, until: datetime, limit: int
+    ) -> list[Claim]:
+        """Claims what can be decoded, and parks what cannot, until there is enough or nothing left."""
+        claims: list[Claim] = []
+        while limit > len(claims):
+            found = columns_of(db.execute(_CLAIMABLE, (*where, limit - len(claims))))
+            read = [(row, attempt(claim_of, row)) for row in found]
+            for row, claim in read:
+                if isinstance(claim, Undecodable):
+                    park(db, row, claim, at)
+            won = [(row, claim) for row, claim in read if isinstance(claim, Claim)]
             db.executemany(
-                "UPDATE deliveries SET state='claimed', attempts=attempts+1, lost=?, due=? WHERE id=?",
-                [(row[-1], micros(until), row[0]) for row in found],
+                "UPDATE deliveries SET state='claimed', attempts=attempts+1, lost=?, due=? WHERE rowid=?",
+                [(claim.lost, micros(until), row.raw("place")) for row, claim in won],
             )
-        return [_claim(row) for row in found]
+            claims += [claim for _, claim in won]
+            if len(won) == len(found):
+                break
+        return claims
 
     def _give_up_on_deadly(self, db: sqlite3.Connection, where: tuple[str, str, int]) -> None:
         db.execute(
@@ -161,6 +196,7 @@ class SqliteOutbox:
     async def repair_times(self, now: datetime) -> int:
         """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries."""
         with self._connection.writing() as db:
+            see_to_odd(db, now)
             count = set_right(db, now)
             letters = died_of_age_after(db, latest(now))
             for id in letters:
@@ -180,40 +216,58 @@ class SqliteOutbox:
         free = "(state='owed' OR (state='claimed' AND due<=?1))"
         sql = f"UPDATE deliveries SET state='dead', settled=?1, error={_ENDED} WHERE {free} AND {where}"  # noqa: S608
         with self._connection.writing() as db:
+            see_to_odd(db, now)
             return db.execute(sql, (micros(now), error, *values)).rowcount
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
-        """How many deliveries there are by destination and state."""
+        """How many deliveries there are by destination and state; one whose state is damaged is as good as dead."""
         with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT destination, state, count(*) FROM deliveries WHERE stream=? GROUP BY destination, state",
-                (stream,),
+            found = columns_of(
+                db.execute(
+                    "SELECT destination, state, count(*) AS many FROM deliveries WHERE stream=? GROUP BY destination, state",
+                    (stream,),
+                )
             )
-            return {(destination, DeliveryState(state)): count for destination, state, count in found}
+        total: Counter[tuple[str, DeliveryState]] = Counter()
+        for row in found:
+            state = readable(DeliveryState.DEAD, row.word, "state", DeliveryState)
+            total[row.words("destination"), state] += row.whole("many")
+        return dict(total)
 
     async def next_due(self, stream: str) -> Mapping[str, NextDue]:
         """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
         with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT d.destination, min(d.due), d.error FROM deliveries d "  # noqa: S608
-                f"WHERE d.stream=? AND d.state IN ('owed', 'claimed') AND {_FIRST} GROUP BY d.destination",
-                (stream,),
+            found = columns_of(
+                db.execute(
+                    "SELECT d.destination, min(d.due) AS due, d.error FROM deliveries d "  # noqa: S608
+                    f"WHERE d.stream=? AND d.state IN ('owed', 'claimed') AND {_FIRST} GROUP BY d.destination",
+                    (stream,),
+                )
             )
-            # Beside min() SQLite gives the columns of the row that has it: https://www.sqlite.org/lang_select.html#bareagg
-            return {destination: NextDue(instant(due), error) for destination, due, error in found}
+        # Beside min() SQLite gives the columns of the row that has it: https://www.sqlite.org/lang_select.html#bareagg
+        return {
+            row.words("destination"): NextDue(readable(EPOCH, row.time, "due"), row.words("error") or None)
+            for row in found
+        }
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination of which deliveries are kept."""
         with self._connection.reading() as db:
-            found = db.execute(
-                "SELECT destination, lane, min(CASE WHEN state IN ('owed', 'claimed') THEN born END), sum(state='dead') "
-                "FROM deliveries WHERE stream=? GROUP BY destination",
-                (stream,),
+            found = columns_of(
+                db.execute(
+                    "SELECT destination, lane, min(CASE WHEN state IN ('owed', 'claimed') THEN born END) AS oldest, "
+                    "sum(state='dead') AS dead FROM deliveries WHERE stream=? GROUP BY destination",
+                    (stream,),
+                )
             )
-            return {
-                destination: Backlog(Lane(lane), instant(oldest) if oldest is not None else None, dead)
-                for destination, lane, oldest, dead in found
-            }
+        return {
+            row.words("destination"): Backlog(
+                readable(Lane.TICKET, row.word, "lane", Lane),
+                readable(None, row.find_time, "oldest"),
+                row.whole("dead"),
+            )
+            for row in found
+        }
 
     async def release_claims(self) -> int:
         """Gives back claims that no living process can hold; for the one holder of the state only. None counts as lost."""
@@ -222,57 +276,68 @@ class SqliteOutbox:
 
     async def pause(self, pause: Pause) -> None:
         """Remembers that a destination refuses our credentials."""
-        with self._connection.writing() as db:
-            db.execute(
-                "INSERT INTO pauses (stream, destination, since, probe, error) VALUES (?,?,?,?,?) "
-                "ON CONFLICT (stream, destination) DO UPDATE SET "
-                "since=min(since, excluded.since), probe=excluded.probe, error=excluded.error",
-                (pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error),
-            )
+        await self._pauses.pause(pause)
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""
-        with self._connection.writing() as db:
-            db.execute("DELETE FROM pauses WHERE stream=? AND destination=?", (stream, destination))
+        await self._pauses.resume(stream, destination)
 
     async def pauses(self, stream: str) -> Mapping[str, Pause]:
         """The pauses of a stream by destination."""
-        with self._connection.reading() as db:
-            found = db.execute("SELECT destination, since, probe, error FROM pauses WHERE stream=?", (stream,))
-            return {
-                name: Pause(stream=stream, destination=name, since=instant(since), probe=instant(probe), error=error)
-                for name, since, probe, error in found
-            }
+        return await self._pauses.all(stream)
 
-    async def dead(self) -> Sequence[DeadLetter]:
-        """The dead letters, oldest first."""
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; those that are damaged, and not given up on yet, among them."""
         with self._connection.reading() as db:
-            found = db.execute(
-                f"SELECT {_DELIVERY}, d.attempts, d.born, d.settled, d.error FROM {_WITH_PAYLOAD} "  # noqa: S608
-                "WHERE d.state='dead' ORDER BY d.settled, d.id"
-            ).fetchall()
-        return [
-            DeadLetter(
-                delivery=_delivery(row[:_WIDTH]),
-                attempts=attempts,
-                born=instant(born),
-                died=instant(died),
-                error=error or "",
+            found = columns_of(
+                db.execute(
+                    f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' ORDER BY d.settled, d.id"  # noqa: S608
+                )
             )
-            for row in found
-            for attempts, born, died, error in [row[_WIDTH:]]
+            found += columns_of(
+                db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD}) AND d.state<>'dead'")  # noqa: S608
+            )
+        letters = [(row, letter_of(row)) for row in found]
+        return [
+            letter
+            for row, letter in letters
+            if row.raw("state") == DeliveryState.DEAD
+            or isinstance(letter, DamagedLetter)
+            or isinstance(attempt(row.word, "state", DeliveryState), Undecodable)
         ]
 
+    def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
+        """The deliveries that were ever owed for some keys and are kept, by key; of damaged ones what can be read."""
+        with self._connection.reading() as db:
+            found = columns_of(
+                db.execute(
+                    "SELECT stream, destination, key, turn, change, opened FROM deliveries "
+                    "WHERE key IN (SELECT value FROM json_each(?))",
+                    (json.dumps(list(keys)),),
+                )
+            )
+        past: dict[str, list[Past]] = {}
+        for row in found:
+            if not isinstance(one := attempt(_past, row), Undecodable):
+                past.setdefault(row.text("key"), []).append(one)
+        return past
+
     async def redrive(self, id: str, now: datetime) -> Redrive:
-        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go."""
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go.
+
+        One that cannot be decoded stays.
+        """
         at = micros(now)
         with self._connection.writing() as db:
-            found = db.execute(
-                "SELECT key, destination, turn, change, opened FROM deliveries WHERE id=? AND state='dead'", (id,)
-            ).fetchone()
+            see_to_odd(db, now)
+            found = self._find_dead(db, id)
             if found is None:
                 return Redrive.UNKNOWN
-            key, destination, turn, change, opened = found
+            delivery = attempt(delivery_of, found)
+            if isinstance(delivery, Undecodable):
+                return Redrive.DAMAGED
+            key, destination, turn = delivery.key, delivery.destination, delivery.turn
+            change, opened = delivery.change.value, delivery.opened
             if db.execute(_OVERTAKEN, (key, destination, turn, change)).fetchone():
                 db.execute("UPDATE deliveries SET state='skipped', settled=? WHERE id=?", (at, id))
                 return Redrive.OVERTAKEN
@@ -286,11 +351,24 @@ class SqliteOutbox:
     async def discard(self, id: str, now: datetime) -> bool:
         """Forgets a dead letter for good; False if there is none."""
         with self._connection.writing() as db:
+            see_to_odd(db, now)
+            found = self._find_dead(db, id)
+            if found is None:
+                return False
             gone = db.execute(
-                "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE id=? AND state='dead'",
-                (micros(now), DISCARDED, id),
+                "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE rowid=?",
+                (micros(now), DISCARDED, found.raw("place")),
             )
             return bool(gone.rowcount)
+
+    def _find_dead(self, db: sqlite3.Connection, id: str) -> Columns | None:
+        """The dead letter of that id, by the id under which it is listed."""
+        see_to = f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' AND "  # noqa: S608
+        found = columns_of(db.execute(f"{see_to} d.id=?", (id,)))
+        if not found:
+            # One whose id is damaged is listed under what can be shown of it.
+            found = [row for row in columns_of(db.execute(f"{see_to} 1=1")) if letter_id(row) == id]
+        return found[0] if found else None
 
 
 def _values(delivery: Delivery) -> tuple[object, ...]:
@@ -308,27 +386,11 @@ def _values(delivery: Delivery) -> tuple[object, ...]:
     )
 
 
-def _delivery(found: Iterable[Any]) -> Delivery:
-    _, stream, destination, lane, key, turn, change, opened, type, trace, body = found
-    return Delivery(
-        stream=stream,
-        destination=destination,
-        lane=Lane(lane),
-        key=key,
-        turn=turn,
-        change=Change(change),
-        opened=opened,
-        content=decode(type, body),
-        trace=trace,
-    )
-
-
-def _claim(found: Sequence[Any]) -> Claim:
-    attempts, born, receipt, lost = found[_WIDTH:]
-    return Claim(
-        delivery=_delivery(found[:_WIDTH]),
-        number=attempts + 1,
-        born=instant(born),
-        opening=decode("Receipt", receipt) if receipt is not None else None,
-        lost=lost,
+def _past(row: Columns) -> Past:
+    return Past(
+        stream=row.word("stream", Stream).value,
+        destination=row.text("destination"),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        change=row.word("change", Change),
+        opened=row.whole("opened", 1, MOST_TURNS),
     )

@@ -7,6 +7,36 @@ from typing import overload
 
 VERSION = 3
 
+_TIME = "BETWEEN -62135596800000000 AND 253402300799999999"
+"""What stands for an instant of the years that this program knows."""
+
+_SINCE = "BETWEEN 946684800000000 AND 253402300799999999"
+"""What stands for an instant since 2000: nothing was owed before."""
+
+_BOOKKEEPING = (
+    "state IN ('owed', 'claimed', 'sent', 'skipped', 'dead') AND typeof(attempts)='integer' AND attempts BETWEEN 0 AND 999999 "
+    "AND typeof(redriven)='integer' AND redriven BETWEEN 0 AND 999999 AND typeof(lost)='integer' "
+    f"AND lost BETWEEN 0 AND 999999 AND typeof(born)='integer' AND born {_SINCE} AND typeof(due)='integer' AND due {_TIME} "
+    f"AND (settled IS NULL OR (typeof(settled)='integer' AND settled {_TIME}))"
+)
+_IDENTITY = (
+    "typeof(id)='text' AND stream IN ('cwpp', 'cspm') AND typeof(destination)='text' AND lane IN ('page', 'ticket', 'rows') "
+    "AND typeof(key)='text' AND typeof(turn)='integer' AND turn BETWEEN 1 AND 999999 "
+    "AND change IN ('opened', 'updated', 'resolved') AND typeof(opened)='integer' AND opened BETWEEN 1 AND 999999 "
+    "AND typeof(type)='text'"
+)
+
+ODD_DELIVERY = f"(NOT ({_BOOKKEEPING}) OR (state IN ('owed', 'claimed') AND NOT ({_IDENTITY})))"
+"""Deliveries whose columns hold what no delivery has; an index of its own finds them among however many."""
+
+ODD_ROW = (
+    "NOT (typeof(key)='text' AND stream IN ('cwpp', 'cspm') AND typeof(resolved)='integer' AND resolved IN (0, 1) "
+    "AND typeof(turn)='integer' AND outcome IN ('resolved', 'noted', 'below_floor', 'suppressed', 'routed') "
+    f"AND (closed_at IS NULL OR (typeof(closed_at)='integer' AND closed_at {_TIME})) "
+    "AND typeof(open)='text' AND typeof(version)='integer')"
+)
+"""Rows of the ledger whose columns hold what no row has, as far as queries go by them."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL,
@@ -101,7 +131,28 @@ CREATE TABLE IF NOT EXISTS sweeps (hub TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS commits (number BLOB NOT NULL);
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SCHEMA += f"""
+CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIVERY};
+CREATE INDEX IF NOT EXISTS odd_rows ON ledger (stream) WHERE {ODD_ROW};
+CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code='damaged';
+"""
+
+PLACES = {
+    "ledger": ("key",),
+    "held": ("key",),
+    "pauses": ("stream", "destination"),
+    "groupings": ("stream", "destination"),
+    "cards": ("stream", "destination", "type", "key"),
+    "progress": ("hub", "partition"),
+    "taken": ("origin", "last", "first"),
+    "marks": ("origin", "last", "first", "process"),
+    "losses": ("hub", "partition", "epoch", "first"),
+    "sweeps": ("hub",),
+    "record": ("key",),
+}
+"""The columns under which the rows of each table lie."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -111,9 +162,9 @@ def micros(time: datetime) -> int: ...
 def micros(time: None) -> None: ...
 def micros(time: datetime | None) -> int | None:
     """A time as a column holds it."""
-    return (time - _EPOCH) // _MICROSECOND if time is not None else None
+    return (time - EPOCH) // _MICROSECOND if time is not None else None
 
 
 def instant(value: int) -> datetime:
     """The time that a column holds."""
-    return _EPOCH + timedelta(microseconds=value)
+    return EPOCH + timedelta(microseconds=value)

@@ -7,24 +7,29 @@ import json
 import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile, StateInUse
-from router.domain.keeping import Kept, Purged, Retention
-from router.domain.ledger import Arrival, message_of
+from router.domain.keeping import Purged, Retention
+from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
-from router.domain.reasons import Code, Reason
-from router.domain.signals import Quarantined
 from router.store.codec import encode
-from router.store.sqlite.connection import Connection
+from router.store.columns import Columns
+from router.store.sqlite.aside import sound
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.delivery_rows import see_to_odd
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
-from router.store.sqlite.schema import instant, micros
+from router.store.sqlite.quarantine import SqliteQuarantine
+from router.store.sqlite.schema import micros
+
+_CLOCK = partial(datetime.now, UTC)
 
 _AT_WORK = b"a run is at work, or did not come to its end\n"
 
@@ -32,16 +37,16 @@ _AT_WORK = b"a run is at work, or did not come to its end\n"
 class SqliteStore:
     """Everything kept in `router.db` in a directory; raises BadFile if it cannot be opened."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock = _CLOCK) -> None:
         self._directory = directory
         self._held = ExitStack()
         self._connection = Connection(directory / "router.db")
-        self.ledger = SqliteLedger(self._connection)
-        self.groups = SqliteGroups(self._connection)
-        self.outbox = SqliteOutbox(self._connection)
-        self.record = SqliteRecord(self._connection)
+        self.outbox = SqliteOutbox(self._connection, clock)
+        self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
+        self.ledger = SqliteLedger(self._connection, clock, self.outbox, self.groups)
+        self.record = SqliteRecord(self._connection, clock)
         self.quarantine = SqliteQuarantine(self._connection)
-        self.journal = SqliteJournal(self._connection)
+        self.journal = SqliteJournal(self._connection, clock)
 
     @staticmethod
     def is_in(directory: Path) -> bool:
@@ -78,6 +83,8 @@ class SqliteStore:
     async def purge(self, now: datetime, retention: Retention) -> Purged:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
         with self._connection.writing() as db:
+            see_to_odd(db, now)
+            self.ledger.set_odd_aside()
             bodies = db.execute(
                 # What still waits for its rule to end keeps its body, however long nobody looked.
                 "DELETE FROM held WHERE until<=? AND NOT EXISTS "
@@ -119,8 +126,9 @@ class SqliteStore:
 class SqliteRecord:
     """Every decision, in the table `record`."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._connection = connection
+        self._clock = clock
 
     async def add(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
@@ -133,71 +141,11 @@ class SqliteRecord:
             )
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
-        """The latest outcomes of those messages that are on record."""
-        latest = "SELECT message, outcome FROM record WHERE message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
-        with self._connection.reading() as db:
-            return {key: Outcome(outcome) for key, outcome in db.execute(latest, (json.dumps(list(keys)),))}
+        """The latest outcomes of those messages that are on record; one that is damaged is set aside, and on record no more."""
+        where = "message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+        values = (json.dumps(list(keys)),)
+        return dict(sound(self._connection, self._clock, "record", where, values, _outcome, "key, message, outcome"))
 
 
-_KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
-
-
-class SqliteQuarantine:
-    """What was not understood, in the table `quarantine`."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def add(self, kept: Sequence[Kept]) -> None:
-        """Keeps bodies, create-if-absent by their id."""
-        if not kept:
-            return
-        with self._connection.writing() as db:
-            db.executemany(
-                f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",  # noqa: S608
-                [
-                    (
-                        one.id,
-                        one.source,
-                        one.stream,
-                        micros(one.at),
-                        one.arrival.origin,
-                        one.arrival.place,
-                        one.arrival.part,
-                        micros(one.arrival.enqueued),
-                        one.quarantined.reason.code.value,
-                        one.quarantined.reason.words,
-                        one.quarantined.at_fault,
-                        one.quarantined.body,
-                    )
-                    for one in kept
-                ],
-            )
-
-    async def all(self) -> Sequence[Kept]:
-        """What is kept, oldest first."""
-        return self._select("1=1")
-
-    async def find(self, id: str) -> Kept | None:
-        """One kept body."""
-        return next(iter(self._select("id=?", id)), None)
-
-    async def remove(self, id: str) -> bool:
-        """Discards one; False if there is none."""
-        with self._connection.writing() as db:
-            return bool(db.execute("DELETE FROM quarantine WHERE id=?", (id,)).rowcount)
-
-    def _select(self, where: str, *values: object) -> list[Kept]:
-        with self._connection.reading() as db:
-            found = db.execute(f"SELECT {_KEPT} FROM quarantine WHERE {where} ORDER BY at, id", values).fetchall()  # noqa: S608
-        return [
-            Kept(
-                id=id,
-                source=source,
-                stream=stream,
-                at=instant(at),
-                arrival=Arrival(origin, place, instant(enqueued) if enqueued is not None else None, part),
-                quarantined=Quarantined(reason=Reason(Code(code), words), at_fault=at_fault, body=body),
-            )
-            for id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body in found
-        ]
+def _outcome(row: Columns) -> tuple[str, Outcome]:
+    return row.text("message"), row.word("outcome", Outcome)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -34,6 +35,7 @@ from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
+from tests.store.acts import letters_in
 
 MINUTE = timedelta(minutes=1)
 
@@ -74,7 +76,7 @@ class AtWork:
 
     def discard_dead_letters(self) -> None:
         """Somebody has seen to them."""
-        for letter in asyncio.run(self._store.outbox.dead()):
+        for letter in asyncio.run(letters_in(self._store.outbox)):
             asyncio.run(self._store.outbox.discard(letter.delivery.id, self.now))
 
     def deliver(self, destination: str, lane: Lane) -> None:
@@ -186,4 +188,4 @@ class _PointedOutbox(SqliteOutbox):
 class _PointedStore(SqliteStore):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.outbox: _PointedOutbox = _PointedOutbox(self._connection)
+        self.outbox: _PointedOutbox = _PointedOutbox(self._connection, partial(datetime.now, UTC))

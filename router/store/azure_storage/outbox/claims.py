@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState
-from router.domain.errors import StoreError
+from router.domain.errors import StoreError, Undecodable
 from router.domain.lanes import LEASE
 from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move, Signal
@@ -34,7 +34,7 @@ from router.store.azure_storage.outbox.turns import (
     unsaid,
     untold,
 )
-from router.store.endings import DEADLY
+from router.store.endings import DEADLY, damaged
 
 UNREAD = timedelta(minutes=5)
 """How long a delivery waits whose body storage did not give."""
@@ -175,13 +175,24 @@ class Claims:
         """Owes those again a little later that could not be read whole: storage may be at fault, and no worker was."""
         faults = [(stage, fault) for stage, fault in read if isinstance(fault, BaseException)]
         for _, fault in faults:
-            if not isinstance(fault, StoreError):
+            if not isinstance(fault, StoreError | Undecodable):
                 raise fault
+        await self._park([(stage, fault) for stage, fault in faults if isinstance(fault, Undecodable)], due)
+        faults = [(stage, fault) for stage, fault in faults if isinstance(fault, StoreError)]
         back = await self._deliveries.move([Move(one, untold(one, due + UNREAD, str(why))) for one, why in faults])
         await self._pointers.point([stage for stage in back if stage is not None], due)
 
+    async def _park(self, read: Sequence[tuple[Stage, Undecodable]], at: datetime) -> None:
+        """Gives up on those that cannot be decoded: trying again helps nobody."""
+        for stage, why in read:
+            await self._deliveries.put_aside(stage, why)
+        moves = [Move(stage, given_up(stage, at, damaged(why))) for stage, why in read]
+        dead = [one for one in await self._deliveries.move(moves) if one is not None]
+        await self._pointers.point(await self._deliveries.after(dead), at)
+
     async def _told(self, stage: Stage, signal: Signal) -> Claim:
-        row = signal.rows[stage.turn]
+        if (row := signal.rows.get(stage.turn)) is None:
+            raise StoreError("storage, deliveries: a row was mended while it was claimed")
         delivery, opening = await asyncio.gather(
             self._deliveries.delivery(stage, row), self._deliveries.opening_receipt(stage, row)
         )

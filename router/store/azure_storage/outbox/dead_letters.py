@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from router.domain.deliveries import DeadLetter, DeliveryState, Redrive
+from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState, Redrive
 from router.domain.errors import StoreError
 from router.store.azure_storage.outbox.claims import TRIES
 from router.store.azure_storage.outbox.deliveries import Deliveries, Move
@@ -15,6 +15,7 @@ from router.store.azure_storage.outbox.pointers import Pointers
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.outbox.stages import Stage
 from router.store.azure_storage.outbox.turns import discarded, ends_after, is_overtaken, owed_again, skipped
+from router.store.azure_storage.shards import EPOCH
 from router.store.azure_storage.tables import quoted
 
 _AT_A_TIME = 200
@@ -30,38 +31,39 @@ class DeadLetters:
         self._pointers = pointers
         self._seen: dict[str, Place] = {}
 
-    async def all(self) -> Sequence[DeadLetter]:
-        """The dead letters, oldest first."""
+    async def all(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
         places = await self._places()
-        letters: list[DeadLetter] = []
+        letters: list[DeadLetter | DamagedLetter] = []
         for start in range(0, len(places), _AT_A_TIME):
             found = await asyncio.gather(*map(self._letter, places[start : start + _AT_A_TIME]))
             letters += [letter for letter in found if letter is not None]
-        return sorted(letters, key=lambda letter: (letter.died, letter.delivery.id))
+        return sorted(letters, key=lambda letter: (letter.died or EPOCH, _id_of(letter)))
 
-    async def _letter(self, place: Place) -> DeadLetter | None:
-        found = await self._deliveries.whole(place)
-        if found is None or found[0].state is not DeliveryState.DEAD or found[0].settled is None:
-            return None
-        stage = found[0]
-        self._seen[stage.id] = place
-        return DeadLetter(
-            delivery=await self._deliveries.delivery(*found),
-            attempts=stage.attempts,
-            born=stage.born,
-            died=found[0].settled,
-            error=stage.error or "",
-        )
+    async def _letter(self, place: Place) -> DeadLetter | DamagedLetter | None:
+        letter = await self._deliveries.letter(place)
+        if letter is not None:
+            self._seen[_id_of(letter)] = place
+        return letter
+
+    async def _is_damaged(self, id: str) -> bool:
+        """Whether a dead letter of that id was seen that cannot be decoded."""
+        place = self._seen.get(id)
+        return place is not None and isinstance(await self._deliveries.letter(place), DamagedLetter)
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
         """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go.
 
-        A resolution that is being sent is owed again too, whatever comes of that.
+        A resolution that is being sent is owed again too, whatever comes of that. One that cannot be decoded stays.
         """
+        if await self._is_damaged(id):
+            return Redrive.DAMAGED
         for _ in range(TRIES):
             letter = await self._find(id)
             if letter is None:
                 return Redrive.UNKNOWN
+            if isinstance(await self._letter(letter.place), DamagedLetter):
+                return Redrive.DAMAGED
             signal = await self._deliveries.history(letter.place)
             if is_overtaken(letter, signal):
                 if await self._deliveries.move_together([Move(letter, skipped(letter, now))]):
@@ -75,6 +77,8 @@ class DeadLetters:
 
     async def discard(self, id: str, now: datetime) -> bool:
         """Takes a dead letter off the list for good; False if there is none."""
+        if await self._is_damaged(id):
+            return await self._deliveries.discard_damaged(self._seen[id], now)
         letter = await self._find(id)
         return letter is not None and await self._deliveries.move_together([Move(letter, discarded(letter, now))])
 
@@ -97,3 +101,7 @@ class DeadLetters:
 
     async def _dead_in(self, shard: Shard, where: str | None) -> Iterable[Place]:
         return [place async for _, place in self._deliveries.index(shard, Kind.DEAD, where=where)]
+
+
+def _id_of(letter: DeadLetter | DamagedLetter) -> str:
+    return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id

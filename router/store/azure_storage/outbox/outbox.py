@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.domain.clocks import latest
+from router.domain.damage import Past
 from router.domain.deliveries import (
     Backlog,
     Claim,
+    DamagedLetter,
     DeadLetter,
     DeliveryState,
     NextDue,
@@ -21,6 +23,7 @@ from router.domain.deliveries import (
 )
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
+from router.store.azure_storage.aside import Aside
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.claims import Claims
 from router.store.azure_storage.outbox.dead_letters import DeadLetters
@@ -53,20 +56,21 @@ class AzureOutbox:
         table: Table,
         bodies: Bodies,
         queues: QueueServiceClient,
+        aside: Aside,
         prefix: str = "",
         clock: Callable[[], datetime] = _CLOCK,
     ) -> None:
         in_hand = InHand()
-        self._deliveries = Deliveries(table, bodies)
+        self._deliveries = Deliveries(table, bodies, aside)
         self._registry = Registry(table)
-        self._pauses = Pauses(table)
+        self._pauses = Pauses(table, aside)
         self._pointers = Pointers(queues, prefix, clock)
         self._claims = Claims(self._deliveries, self._pointers, in_hand)
         self._settling = Settling(self._deliveries, self._pointers, in_hand)
         self._dead_letters = DeadLetters(self._deliveries, self._registry, self._pointers)
         self._sweeping = Sweeping(self._deliveries, self._registry, self._pointers, self._pauses)
         self._figures = Figures(self._deliveries, self._registry)
-        self._outdated = Outdated(table, bodies, self._registry)
+        self._outdated = Outdated(table, bodies, self._registry, self._deliveries)
 
     async def prepare(self) -> None:
         """Makes the queues that are not there yet."""
@@ -154,8 +158,8 @@ class AzureOutbox:
         """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
         return await self._pauses.probe(pause, next)
 
-    async def dead(self) -> Sequence[DeadLetter]:
-        """The dead letters, oldest first."""
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
         return await self._dead_letters.all()
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
@@ -172,6 +176,10 @@ class AzureOutbox:
         Signals that stand, or of which anything is open or dead at any destination, keep all of theirs. Walks everything.
         """
         return await self._outdated.purge(settled_before, standing)
+
+    async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
+        """The deliveries that were ever owed for some keys and are kept, by key."""
+        return await self._outdated.past(keys)
 
     async def has_any(self, keys: Collection[str]) -> Collection[str]:
         """Those of some signals of which deliveries are kept for any destination."""

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from router.domain.deliveries import Pause
-from router.store.azure_storage.shards import instant, sorting
-from router.store.azure_storage.tables import AFTER, Entity, Step, Table, version_of
+from router.store.azure_storage.aside import Aside
+from router.store.azure_storage.shards import sorting
+from router.store.azure_storage.tables import AFTER, Step, Table, version_of
+from router.store.codec import readable
+from router.store.columns import Columns
 
 _PARTITION = "pauses"
 
@@ -15,8 +18,9 @@ _PARTITION = "pauses"
 class Pauses:
     """The pauses, one row each."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, aside: Aside) -> None:
         self._table = table
+        self._aside = aside
 
     async def pause(self, pause: Pause) -> None:
         """Remembers that a destination refuses our credentials, and since when it does."""
@@ -25,7 +29,8 @@ class Pauses:
         if written == [None]:
             # It is paused already, since earlier if a clock is right; if somebody has just resumed it, they know better.
             known = await self._table.find(told["PartitionKey"], told["RowKey"], ("since",))
-            since = min(sorting(pause.since), known["since"]) if known is not None else sorting(pause.since)
+            earlier = readable(None, Columns(known).find_time, "since") if known is not None else None
+            since = sorting(min(pause.since, earlier or pause.since))
             await self._table.write([(Step("merge", {**told, "since": since}),)])
 
     async def resume(self, stream: str, destination: str) -> None:
@@ -34,8 +39,10 @@ class Pauses:
 
     async def all(self, stream: str) -> Mapping[str, Pause]:
         """The pauses of a stream by destination."""
-        rows = [row async for row in self._table.rows(_PARTITION, f"{stream}.", f"{stream}.{AFTER}")]
-        return {pause.destination: pause for pause in map(_pause, rows)}
+        rows = self._table.rows(_PARTITION, f"{stream}.", f"{stream}.{AFTER}")
+        # One that is damaged is put aside: the next refusal pauses anew.
+        pauses = await self._aside.sound(self._table, "deliveries", rows, _pause, stream)
+        return {pause.destination: pause for pause in pauses}
 
     async def probe(self, pause: Pause, next: datetime) -> bool:
         """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
@@ -51,12 +58,12 @@ def _keys(stream: str, destination: str) -> dict[str, str]:
     return {"PartitionKey": _PARTITION, "RowKey": f"{stream}.{destination}"}
 
 
-def _pause(row: Entity) -> Pause:
-    stream, destination = row["RowKey"].split(".")
+def _pause(row: Columns) -> Pause:
+    stream, destination = (*row.text("RowKey").split("."), "")[:2]
     return Pause(
         stream=stream,
         destination=destination,
-        since=instant(row["since"]),
-        probe=instant(row["probe"]),
-        error=row["error"],
+        since=row.time("since"),
+        probe=row.time("probe"),
+        error=row.text("error"),
     )

@@ -22,9 +22,11 @@ from enum import StrEnum
 import orjson
 
 from router.domain.deliveries import Pointer
+from router.domain.errors import Undecodable
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure_storage.shards import SHARDS, instant, named, shard_of, sorting
+from router.store.azure_storage.shards import SHARDS, named, shard_of, sorting
+from router.store.columns import time_of
 
 _SIGNAL = re.compile(r"[0-9a-f]{32}")
 _MOST_TURNS = 1_000_000
@@ -90,10 +92,23 @@ def place_of(delivery: Delivery) -> Place:
     return Place(shard, named(delivery.key), delivery.turn)
 
 
+def place_in(shard: Shard, row: str) -> Place:
+    """The place whose delivery has that row key; raises Undecodable."""
+    _, signal, turn = _parts(row, 3)
+    return Place(shard, signal, int(turn))
+
+
 def indexed(shard: Shard, row: str) -> tuple[datetime, Place]:
-    """The instant and the place that the key of an index row names."""
-    _, digits, signal, turn = row.split(":")
-    return instant(digits), Place(shard, signal, int(turn))
+    """The instant and the place that the key of an index row names; raises Undecodable."""
+    _, digits, signal, turn = _parts(row, 4)
+    return time_of(digits, "RowKey"), Place(shard, signal, int(turn))
+
+
+def _parts(row: str, many: int) -> list[str]:
+    parts = row.split(":")
+    if len(parts) != many or not parts[-1].isdecimal() or not _SIGNAL.fullmatch(parts[-2]):
+        raise Undecodable("RowKey: names no delivery")
+    return parts
 
 
 def span_of(kind: Kind, last: datetime | None = None, after: datetime | None = None) -> tuple[str, str]:

@@ -11,6 +11,8 @@ from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.places import Shard, shards_of
 from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import AFTER, Step, Table
+from router.store.codec import attempt
+from router.store.columns import Columns
 
 _PARTITION = "destinations"
 
@@ -56,13 +58,15 @@ class Registry:
         """The same, each once for every lane in which it was ever owed something."""
         within = f"{stream}." if stream is not None else ""
         rows = self._table.rows(_PARTITION, within, within + AFTER)
-        return [_known(row["RowKey"], row["at"]) async for row in rows]
+        known = [attempt(_known, Columns(row)) async for row in rows]
+        return [one for one in known if isinstance(one, Known)]
 
 
 def _row(stream: str, destination: str, lane: Lane, now: datetime) -> dict[str, str]:
     return {"PartitionKey": _PARTITION, "RowKey": f"{stream}.{destination}.{lane}", "at": sorting(now)}
 
 
-def _known(row: str, at: str) -> Known:
-    stream, destination, lane = row.split(".")
-    return Known(stream, destination, Lane(lane), at)
+def _known(row: Columns) -> Known:
+    stream, destination, lane = (*row.text("RowKey").split("."), "", "")[:3]
+    # Since when it is the present one matters only where a destination was in several lanes.
+    return Known(stream, destination, Columns({"lane": lane}).word("lane", Lane), row.words("at"))

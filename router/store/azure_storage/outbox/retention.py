@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import batched
 
+from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState
 from router.store.azure_storage.bodies import Bodies
-from router.store.azure_storage.outbox.deliveries import BLOBS, TOLD
+from router.store.azure_storage.outbox.deliveries import BLOBS, TOLD, Deliveries
 from router.store.azure_storage.outbox.places import Kind, Shard, span_of, span_of_signal
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.shards import SHARDS, named, shard_of, sorting
@@ -24,14 +25,17 @@ _AT_A_TIME = 200
 
 _LOOKED_AT = ("PartitionKey", "RowKey", "key", "state", "settled")
 
+_STATES = frozenset(DeliveryState)
+
 _OVER = (DeliveryState.SENT.value, DeliveryState.SKIPPED.value)
 
 
 class Outdated:
     """Deliveries that were sent or skipped long ago; raises StoreError."""
 
-    def __init__(self, table: Table, bodies: Bodies, registry: Registry) -> None:
+    def __init__(self, table: Table, bodies: Bodies, registry: Registry, deliveries: Deliveries) -> None:
         self._table = table
+        self._deliveries = deliveries
         self._bodies = bodies
         self._registry = registry
 
@@ -53,7 +57,11 @@ class Outdated:
         needed: set[str] = set()
         old: dict[str, list[Step]] = defaultdict(list)
         async for row in self._rows(shards):
-            if row["state"] not in _OVER:
+            stream, destination, number = row["PartitionKey"].rsplit(".", 2)
+            if _is_odd(row):
+                await self._deliveries.see_to(Shard(stream, destination, int(number)), row)
+                needed.add(str(row.get("key")))
+            elif row["state"] not in _OVER:
                 needed.add(row["key"])
             elif row["settled"] <= settled_before:
                 place = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
@@ -75,6 +83,16 @@ class Outdated:
         partition, _, row = key.rpartition("/")
         return await self._table.find(partition, row, TOLD)
 
+    async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
+        """The deliveries that were ever owed for some keys and are kept, by key."""
+        known = await self._registry.all()
+        found: dict[str, list[Past]] = {}
+        for key in keys:
+            shards = [Shard(one.stream, one.destination, shard_of(key)) for one in known]
+            past = await asyncio.gather(*(self._deliveries.past(shard, named(key)) for shard in shards))
+            found[key] = [one for some in past for one in some]
+        return found
+
     async def has_any(self, keys: Collection[str]) -> Collection[str]:
         """Those of some signals of which deliveries are kept for any destination."""
         known = await self._registry.all()
@@ -89,3 +107,9 @@ class Outdated:
             )
             found |= {key for (key, _), row in zip(places, rows, strict=True) if row is not None}
         return found
+
+
+def _is_odd(row: Entity) -> bool:
+    """Whether columns by which retention goes are damaged."""
+    is_text = isinstance(row.get("key"), str) and isinstance(row.get("settled"), str)
+    return not is_text or row.get("state") not in _STATES

@@ -9,12 +9,12 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.errors import StoreError
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure_storage.outbox.places import Kind, Place, Shard, place_of
-from router.store.azure_storage.shards import find_instant, instant, sorting
+from router.store.azure_storage.outbox.places import Kind, Place, Shard, place_in, place_of
+from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import Entity, Step, Unit, version_of
+from router.store.columns import MOST_TURNS, Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,9 @@ class Stage:
         return self.state in (DeliveryState.OWED, DeliveryState.CLAIMED)
 
 
-OPEN = "(state eq 'owed' or state eq 'claimed')"
-CLOSED = "(state ne 'owed' and state ne 'claimed')"
-"""Conditions on rows of deliveries."""
+CLOSED = "(state eq 'sent' or state eq 'skipped' or state eq 'dead')"
+OPEN = f"not {CLOSED}"
+"""Conditions on rows of deliveries; one whose state is damaged may be open."""
 
 COLUMNS = (
     "PartitionKey", "RowKey", "id", "lane", "change", "opened", "state", "born", "due", "attempts", "lost", "redriven",
@@ -79,31 +79,24 @@ def first_stage(delivery: Delivery, now: datetime) -> Stage:
 
 
 def stage_of(shard: Shard, row: Entity) -> Stage:
-    """The stage that a row holds; raises StoreError where it is written as this version does not know it."""
-    try:
-        return _stage_of(shard, row)
-    except (KeyError, ValueError, TypeError) as fault:
-        raise StoreError(f"storage, deliveries: a row that this version does not know: {fault}") from fault
-
-
-def _stage_of(shard: Shard, row: Entity) -> Stage:
-    _, signal, turn = row["RowKey"].split(":")
+    """The stage that a row holds; raises Undecodable."""
+    found = Columns(row)
     return Stage(
-        place=Place(shard, signal, int(turn)),
-        id=row["id"],
-        lane=Lane(row["lane"]),
-        change=Change(row["change"]),
-        opened=row["opened"],
-        state=DeliveryState(row["state"]),
-        born=instant(row["born"]),
-        due=instant(row["due"]),
-        attempts=row["attempts"],
-        lost=row["lost"],
-        redriven=row["redriven"],
-        lease=find_instant(row["lease"]),
-        claim=row["claim"],
-        settled=find_instant(row["settled"]),
-        error=row["error"] or None,
+        place=place_in(shard, row["RowKey"]),
+        id=found.text("id"),
+        lane=found.word("lane", Lane),
+        change=found.word("change", Change),
+        opened=found.whole("opened", 1, MOST_TURNS),
+        state=found.word("state", DeliveryState),
+        born=found.time("born"),
+        due=found.time("due"),
+        attempts=found.whole("attempts"),
+        lost=found.whole("lost"),
+        redriven=found.whole("redriven"),
+        lease=found.find_time("lease"),
+        claim=found.text("claim"),
+        settled=found.find_time("settled"),
+        error=found.find_text("error"),
         version=version_of(row),
     )
 

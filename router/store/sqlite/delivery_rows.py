@@ -1,0 +1,154 @@
+"""Deliveries as rows of SQLite: what is read of them, and what becomes of those that cannot be."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from router.domain.damage import Unreadable, kept_of
+from router.domain.decisions import Change
+from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
+from router.domain.errors import Undecodable
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.store.codec import attempt, content_of, decode, readable
+from router.store.columns import MOST_TURNS, Columns
+from router.store.endings import damaged
+from router.store.sqlite.quarantine import keep
+from router.store.sqlite.schema import EPOCH, ODD_DELIVERY, micros
+from router.store.sqlite.selecting import columns_of
+
+TABLE = "deliveries"
+
+WITH_PAYLOAD = "deliveries d LEFT JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type"
+"""Deliveries with what they tell, also those of which that is gone."""
+
+_FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+
+ODD = f"SELECT rowid FROM deliveries WHERE {ODD_DELIVERY}"  # noqa: S608
+"""The places of deliveries whose columns hold what no delivery has."""
+
+COLUMNS = "d.rowid AS place, d.*, p.body AS body"
+
+
+def delivery_of(row: Columns) -> Delivery:
+    """The delivery that a row holds; raises Undecodable."""
+    delivery = Delivery(
+        stream=row.word("stream", Stream).value,
+        destination=row.text("destination"),
+        lane=row.word("lane", Lane),
+        key=row.text("key"),
+        turn=row.whole("turn", 1, MOST_TURNS),
+        change=row.word("change", Change),
+        opened=row.whole("opened", 1, MOST_TURNS),
+        content=content_of(row.text("type"), row.raw("body")),
+        trace=readable(None, row.find_text, "trace"),
+    )
+    if delivery.id != row.raw("id"):
+        raise Undecodable("id: is not that of its signal, turn and destination")
+    return delivery
+
+
+def claim_of(row: Columns) -> Claim:
+    """The claim of a delivery that is about to be made, with the receipt of its opening; raises Undecodable."""
+    receipt = row.raw("receipt_of_opening")
+    return Claim(
+        delivery=delivery_of(row),
+        number=row.whole("attempts") + 1,
+        born=row.time("born"),
+        # Without its handles the vendor is asked where the signal is open.
+        opening=readable(None, decode, "Receipt", receipt) if receipt is not None else None,
+        lost=row.whole("losses"),
+    )
+
+
+def letter_of(row: Columns) -> DeadLetter | DamagedLetter:
+    """The dead letter that a row holds, or what is left of it."""
+    delivery, error = attempt(delivery_of, row), row.words("error")
+    if isinstance(delivery, Undecodable):
+        return DamagedLetter(
+            id=letter_id(row),
+            died=readable(None, row.find_time, "settled"),
+            error=error or damaged(delivery),
+            damage=unreadable(row, delivery),
+        )
+    return DeadLetter(
+        delivery=delivery,
+        attempts=readable(0, row.whole, "attempts"),
+        born=readable(EPOCH, row.time, "born"),
+        died=readable(EPOCH, row.time, "settled"),
+        error=error,
+    )
+
+
+def letter_id(row: Columns) -> str:
+    """The id under which a dead letter is listed, also where its own is damaged."""
+    id = readable(None, row.find_text, "id")
+    return id if id is not None and id.isalnum() else f"row-{row.raw('place')}"
+
+
+def unreadable(row: Columns, why: Undecodable) -> Unreadable:
+    """A row that cannot be decoded, as it is set aside."""
+    stream = attempt(row.word, "stream", Stream)
+    return Unreadable(
+        table=TABLE,
+        key=row.words("id"),
+        why=str(why),
+        stream=stream if isinstance(stream, Stream) else None,
+        place=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
+        row=row.whole_row(),
+    )
+
+
+def park(db: sqlite3.Connection, row: Columns, why: Undecodable, at: datetime) -> None:
+    """Gives up on a delivery that cannot be decoded, and sets its row aside as it was."""
+    keep(db, kept_of(unreadable(row, why), at))
+    trouble = row.words("error") or None
+    db.execute(
+        "UPDATE deliveries SET state='dead', settled=?, error=? WHERE rowid=?",
+        (micros(at), damaged(why, trouble), row.raw("place")),
+    )
+
+
+def _since_2000(born: datetime) -> datetime:
+    if born < _FIRST:
+        raise Undecodable("born: is before anything was owed")
+    return born
+
+
+def see_to_odd(db: sqlite3.Connection, at: datetime) -> None:
+    """Sees to the deliveries whose columns hold what no delivery has: an index knows them, however many others there are.
+
+    Where only the bookkeeping is damaged they are due at once; what is to be told, and to whom, is whole.
+    """
+    for row in columns_of(db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD})")):  # noqa: S608
+        _mend(db, row, at)
+
+
+def _mend(db: sqlite3.Connection, row: Columns, at: datetime) -> None:
+    checks: dict[str, tuple[Callable[[], object], Any]] = {
+        "attempts": (lambda: row.whole("attempts"), 0),
+        "redriven": (lambda: row.whole("redriven"), 0),
+        "lost": (lambda: row.whole("lost"), 0),
+        "born": (lambda: _since_2000(row.time("born")), micros(at)),
+        "due": (lambda: row.time("due"), micros(at)),
+        "settled": (lambda: row.find_time("settled"), micros(at)),
+        "receipt": (lambda: row.body("receipt") if row.raw("receipt") is not None else None, None),
+        "trace": (lambda: row.find_text("trace"), None),
+        "error": (lambda: row.find_text("error"), row.words("error")),
+    }
+    faults = {name: fault for name, (check, _) in checks.items() if isinstance(fault := attempt(check), Undecodable)}
+    state, delivery = attempt(row.word, "state", DeliveryState), attempt(delivery_of, row)
+    lost = next((one for one in (state, delivery) if isinstance(one, Undecodable)), None)
+    if faults:
+        keep(db, kept_of(unreadable(row, next(iter(faults.values()))), at))
+        values = {name: checks[name][1] for name in faults}
+        db.execute(
+            f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in values)} WHERE rowid=?",  # noqa: S608
+            (*values.values(), row.raw("place")),
+        )
+    if lost is not None and state not in (DeliveryState.SENT, DeliveryState.SKIPPED, DeliveryState.DEAD):
+        park(db, row, lost, at)

@@ -1,0 +1,115 @@
+"""The quarantine in SQLite: what was not understood, and the rows of the state that could not be decoded."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from router.domain.damage import ORIGIN
+from router.domain.keeping import Kept
+from router.domain.ledger import Arrival
+from router.domain.reasons import Code, Reason
+from router.domain.signals import Quarantined
+from router.store.codec import readable
+from router.store.columns import Columns, printable
+from router.store.sqlite.connection import Connection
+from router.store.sqlite.schema import EPOCH, micros
+from router.store.sqlite.selecting import columns_of
+
+_KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
+_INSERT = f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+
+_UNNAMED = "row-"
+"""Begins the id of one whose own cannot be read."""
+
+
+class SqliteQuarantine:
+    """What was not understood, in the table `quarantine`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, kept: Sequence[Kept]) -> None:
+        """Keeps bodies, create-if-absent by their id."""
+        if not kept:
+            return
+        with self._connection.writing() as db:
+            for one in kept:
+                keep(db, one)
+
+    async def all(self) -> Sequence[Kept]:
+        """What is kept, oldest first; of an entry that is damaged itself, what can be read of it."""
+        with self._connection.reading() as db:
+            found = columns_of(db.execute(f"SELECT rowid AS nr, {_KEPT} FROM quarantine"))  # noqa: S608
+        return sorted(map(_kept, found), key=lambda one: (one.at, one.id))
+
+    async def find(self, id: str) -> Kept | None:
+        """One kept body."""
+        where, value = _named(id)
+        with self._connection.reading() as db:
+            found = columns_of(
+                db.execute(f"SELECT rowid AS nr, {_KEPT} FROM quarantine WHERE {where}", (value,))  # noqa: S608
+            )
+        return _kept(found[0]) if found else None
+
+    async def remove(self, id: str) -> bool:
+        """Discards one; False if there is none."""
+        where, value = _named(id)
+        with self._connection.writing() as db:
+            return bool(db.execute(f"DELETE FROM quarantine WHERE {where}", (value,)).rowcount)  # noqa: S608
+
+    async def set_aside(self, stream: str) -> int:
+        """How many damaged rows are kept, of a stream or of nobody knows which."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)", (stream,)
+            )
+            return int(found.fetchone()[0])
+
+
+def keep(db: sqlite3.Connection, one: Kept) -> None:
+    """Keeps one body, create-if-absent by its id."""
+    arrival, quarantined = one.arrival, one.quarantined
+    db.execute(
+        _INSERT,
+        (
+            one.id,
+            one.source,
+            one.stream,
+            micros(one.at),
+            arrival.origin,
+            arrival.place,
+            arrival.part,
+            micros(arrival.enqueued),
+            quarantined.reason.code.value,
+            quarantined.reason.words,
+            quarantined.at_fault,
+            quarantined.body,
+        ),
+    )
+
+
+def _named(id: str) -> tuple[str, str | int]:
+    number = id.removeprefix(_UNNAMED)
+    return ("rowid=?", int(number)) if id != number and number.isdecimal() else ("id=?", id)
+
+
+def _kept(row: Columns) -> Kept:
+    body = row.raw("body")
+    return Kept(
+        id=readable(None, row.find_text, "id") or f"{_UNNAMED}{row.raw('nr')}",
+        source=row.words("source"),
+        stream=row.words("stream") or None,
+        at=readable(EPOCH, row.time, "at"),
+        arrival=Arrival(
+            readable(ORIGIN, row.text, "origin"),
+            readable(0, row.whole, "place"),
+            readable(None, row.find_time, "enqueued"),
+            readable(0, row.whole, "part"),
+        ),
+        quarantined=Quarantined(
+            reason=Reason(readable(Code.DAMAGED, row.word, "code", Code), row.words("words")),
+            at_fault=row.words("at_fault") or None,
+            body=body if isinstance(body, bytes) else printable(body).encode(),
+        ),
+    )

@@ -1,0 +1,13 @@
+"""Rows as they come from SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from router.store.columns import Columns
+
+
+def columns_of(found: sqlite3.Cursor) -> list[Columns]:
+    """The rows that a query found, by the names of their columns."""
+    names = [column[0] for column in found.description]
+    return [Columns(dict(zip(names, row, strict=True))) for row in found]

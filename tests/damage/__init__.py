@@ -1,0 +1,1 @@
+"""One damaged row, in either store, costs nobody but itself."""

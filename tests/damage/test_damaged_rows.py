@@ -1,0 +1,210 @@
+"""What becomes of each kind of damaged row, in both stores."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from azure.data.tables import UpdateMode
+
+from router.domain.decisions import Change
+from router.domain.deliveries import DamagedLetter, DeliveryState, Redrive
+from router.domain.keys import signal_key
+from router.domain.ports import Store
+from router.domain.reasons import Code
+from router.domain.suppression import Suppressions
+from router.store.azure_storage import Account, Address, AzureStore
+from tests.builders import NOW, a_rule, alert_body, without_rules
+from tests.damage.town import HELD, Town
+from tests.store.acts import claim, owe, run, settle, states
+from tests.store.builders import OPENING, UPDATE, a_delivery
+
+type Spoil = Callable[[str, str, dict[str, object]], None]
+"""Writes columns into the rows of a table that a text names."""
+
+
+@pytest.fixture
+def spoil(request: pytest.FixtureRequest, store: Store) -> Spoil:
+    """Damages rows of the store, beside the router."""
+    if isinstance(store, AzureStore):
+        address: Address = request.getfixturevalue("address")
+        return lambda table, name, columns: run(_in_account(address, table, name, columns))
+    directory: Path = request.getfixturevalue("tmp_path")
+    return lambda table, name, columns: _in_file(directory, table, name, columns)
+
+
+async def _in_account(address: Address, table: str, name: str, columns: dict[str, object]) -> None:
+    account = Account(address)
+    client = account.tables.get_table_client({"payloads": "deliveries", "cards": "groups"}.get(table, table))
+    rows = [row async for row in client.list_entities() if name in (row["RowKey"], row.get("key"), row.get("signal"))]
+    assert rows
+    for row in rows:
+        await client.update_entity({**row, **columns}, mode=UpdateMode.REPLACE)
+    await account.close()
+
+
+def _in_file(directory: Path, table: str, name: str, columns: dict[str, object]) -> None:
+    db = sqlite3.connect(directory / "router.db")
+    with db:
+        values = ", ".join(f"{column}=?" for column in columns)
+        done = db.execute(f"UPDATE {table} SET {values} WHERE key=?", (*columns.values(), name))  # noqa: S608
+        assert done.rowcount
+    db.close()
+
+
+def body(store: Store) -> str:
+    """The column of a delivery that holds what it tells."""
+    return "content" if isinstance(store, AzureStore) else "body"
+
+
+def known(store: Store, **columns: object) -> dict[str, object]:
+    """Garbage for columns of the ledger, which an account packs into one."""
+    return {"known": b"\xff"} if isinstance(store, AzureStore) else columns
+
+
+def test_a_delivery_that_cannot_be_decoded_is_dead_and_its_neighbours_go_on(store: Store, spoil: Spoil) -> None:
+    """It is listed with the reason, shown whole, and no turn waits for it."""
+    owe(store, OPENING, a_delivery(key="other"))
+    spoil("payloads", "k", {body(store): b'{"key":'})
+    assert [one.delivery.key for one in claim(store)] == ["other"]
+    (letter,) = run(store.outbox.dead())
+    assert isinstance(letter, DamagedLetter)
+    assert letter.id == OPENING.id
+    assert letter.error.startswith("damaged: it cannot be decoded")
+    assert OPENING.id in letter.damage.row.decode()
+    owe(store, UPDATE)
+    assert [one.delivery for one in claim(store)] == [UPDATE]
+
+
+def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whenever(store: Store, spoil: Spoil) -> None:
+    """Until then redriving it changes nothing."""
+    owe(store, OPENING)
+    spoil("deliveries", "k", {"type": "Nonsense"})
+    assert claim(store) == []
+    assert run(store.outbox.dead())
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.DAMAGED
+    spoil("deliveries", "k", {"type": "RecordEntry"})
+    assert run(store.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
+    (again,) = claim(store)
+    settle(store, again, DeliveryState.DEAD, error="400")
+    spoil("deliveries", "k", {"change": "?"})
+    assert [type(letter) for letter in run(store.outbox.dead())] == [DamagedLetter]
+    assert run(store.outbox.discard(OPENING.id, NOW))
+    assert list(run(store.outbox.dead())) == []
+    assert states(store) == {DeliveryState.SKIPPED: 1}
+
+
+@pytest.mark.parametrize("column", ["due", "born", "attempts", "lost"])
+def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(store: Store, spoil: Spoil, column: str) -> None:
+    """What is to be told, and to whom, is whole; so the row is set aside, and nobody waits."""
+    owe(store, OPENING)
+    spoil("deliveries", "k", {column: "?"})
+    assert [one.delivery for one in claim(store)] == [OPENING]
+    assert run(store.quarantine.set_aside("cwpp")) == 1
+
+
+async def _begun(town: Town, *bodies: bytes) -> None:
+    await town.take(*bodies)
+    await town.deliver()
+    town.told.clear()
+
+
+async def _then(town: Town, *bodies: bytes) -> list[tuple[str, str, str]]:
+    town.told.clear()
+    await town.take(*bodies)
+    await town.deliver()
+    return sorted(one for one in town.told if one[0] in ("tickets", "oncall"))
+
+
+def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_open(store: Store, spoil: Spoil) -> None:
+    """Under turns that no delivery bears yet, also where the same state comes again; the row is in quarantine whole."""
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
+    run(_begun(town, alert_body("a"), alert_body("b")))
+    spoil("ledger", key, {"turn": "?", "outcome": "?", **known(store, open="{", status=b"\xff")})
+    assert run(_then(town, alert_body("a"))) == [("oncall", "updated", "a"), ("tickets", "updated", "a")]
+    assert run(_then(town, alert_body("a", Status="Resolved"))) == [
+        ("oncall", "resolved", "a"),
+        ("tickets", "resolved", "a"),
+    ]
+    (kept,) = run(store.quarantine.all())
+    assert kept.quarantined.reason.code is Code.DAMAGED
+    assert key in kept.source
+    assert kept.stream == "cwpp"
+    assert "cwpp: 1 damaged rows of the state are set aside in the quarantine" in run(town.look()).problems
+
+
+def test_what_a_damaged_intent_owed_is_opened_by_the_next_message(store: Store, spoil: Spoil) -> None:
+    """Nobody was told before, so that an update would be of nothing; what it was is in quarantine."""
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
+
+    async def broken_off() -> None:
+        await town.take(alert_body("a", **HELD))
+        (row,) = (await store.ledger.find([key])).values()
+        await store.ledger.write([replace(row, open={"tickets": 1}, forwarded=True)])
+
+    run(broken_off())
+    spoil("ledger", key, {"intent": b"{", **({"unfinished": True} if isinstance(store, AzureStore) else {})})
+    town.book = without_rules(town.book)
+    assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
+    assert [one.quarantined.reason.code for one in run(store.quarantine.all())] == [Code.DAMAGED]
+
+
+def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(store: Store, spoil: Spoil) -> None:
+    """Once: it is held no longer, and the signal's next message is decided."""
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
+    run(_begun(town, alert_body("a", **HELD), alert_body("b", **HELD)))
+    spoil(
+        "ledger" if isinstance(store, AzureStore) else "held",
+        key,
+        {"held" if isinstance(store, AzureStore) else "body": b"{"},
+    )
+    town.book = without_rules(town.book)
+    run(town.sweep())
+    assert {one[2] for one in run(_then(town))} == {"b"}
+    assert len(run(store.quarantine.all())) == 1
+    run(town.sweep())
+    assert run(_then(town)) == []
+    assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
+
+
+@pytest.mark.parametrize("column", ["rule", "until", "rulebook", "stream"])
+def test_a_signal_comes_out_whatever_is_damaged_of_what_holds_it(store: Store, spoil: Spoil, column: str) -> None:
+    """A suppression ends when it says, or else it would be a blind spot for ever."""
+    town, key = Town(store), signal_key("cwpp", "alert", "a")
+    run(_begun(town, alert_body("a", **HELD)))
+    spoil("ledger" if isinstance(store, AzureStore) else "held", key, {column: b"\xff"})
+    # Under the same hash, as when the rule has ended.
+    town.book = replace(town.book, suppressions=Suppressions.of([a_rule("another", alert_type="VM_Nothing")]))
+    run(town.sweep())
+    run(town.sweep())
+    assert {one[2] for one in run(_told(town))} == {"a"}
+
+
+async def _told(town: Town) -> list[tuple[str, str, str]]:
+    await town.deliver()
+    return town.told
+
+
+def test_a_group_whose_card_is_damaged_goes_on_and_ends(store: Store, spoil: Spoil) -> None:
+    """Those that join are told, and with the last of them it is over; nothing new is opened beside it for ever."""
+    town = Town(store)
+    run(_begun(town, alert_body("a"), alert_body("b")))
+    for name in ("a", "b"):
+        key = signal_key("cwpp", "alert", name)
+        (card,) = run(store.groups.find("cwpp", "chat", members=[key])).members.values()
+    spoil("cards", f"GroupCard:{card.group}" if isinstance(store, AzureStore) else card.group, {"body": b"{"})
+
+    async def end() -> list[tuple[str, str, str]]:
+        await town.take(alert_body("c"))
+        await town.deliver()
+        await town.take(*(alert_body(name, Status="Resolved") for name in ("a", "b", "c")))
+        await town.deliver()
+        return [one for one in town.told if one[0] == "chat"]
+
+    told = run(end())
+    assert [change for _, change, _ in told][-1] == Change.RESOLVED
+    assert ("chat", "updated", "c") in told or ("chat", "opened", "c") in told
+    assert run(store.quarantine.set_aside("cwpp")) == 1

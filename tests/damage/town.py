@@ -1,0 +1,201 @@
+"""A router at work on a store: messages are taken in from a hub, delivered, swept and listed; only the vendors are not real."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Never
+
+from router.deliver import LEASE, LONGEST, Answers, Deliverer, Sending, deliver_due
+from router.deliver.http import Http
+from router.deliver.logs import Logs
+from router.deliver.tokens import Tokens
+from router.domain.asks import Result
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import DamagedLetter, DeliveryState, Pause
+from router.domain.errors import Rejected
+from router.domain.journal import Era, Event, Loss, Mark, Partition, Span
+from router.domain.keeping import Retention
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Store
+from router.domain.rulebook import By, Grouping, Lane, Rulebook
+from router.domain.signals import Stream
+from router.health import Health, health_of
+from router.intake import Intake
+from router.store.azure_storage import AzureStore
+from router.taking import Taking
+from router.telemetry import Telemetry
+from router.watch import HoleFiller, Sweeper, release
+from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
+from tests.deliver.test_deliverer import Scripted
+from tests.hubs import LONG_AGO, Shelf
+
+PLACE = Partition("cwpp", "0")
+HOUR = timedelta(hours=1)
+LANES = {"tickets": Lane.TICKET, "oncall": Lane.PAGE, "chat": Lane.TICKET, "sentinel": Lane.ROWS}
+HELD = {"Entities": [an_ip("10.20.0.5")]}
+
+
+def a_book() -> Rulebook:
+    """Everything goes to tickets, to a pager, to a chat that is told of groups, and to rows."""
+    specs = [a_destination(name, lane) for name, lane in LANES.items()]
+    grouped = Grouping((By.ALERT_TYPE,), HOUR)
+    return a_rulebook(
+        a_rule(),
+        routes=[a_route("all", "tickets", "oncall", "chat")],
+        destinations=[replace(one, group=grouped) if one.name == "chat" else one for one in specs],
+    )
+
+
+class Town:
+    """A store with its shell; `told` is what destinations took, as (destination, change, id of the alert)."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.book = a_book()
+        self.now = NOW
+        self.hub = Shelf()
+        self.told: list[tuple[str, str, str]] = []
+        self.refused: set[str] = set()
+
+    @property
+    def intake(self) -> Intake:
+        return Intake(self.store, {Stream.CWPP: self.book}, Catalogue(), Stream.CWPP)
+
+    @property
+    def taking(self) -> Taking:
+        return Taking(self.intake, self.store.journal, "me")
+
+    async def take(self, *bodies: bytes) -> None:
+        """Takes events in as the hub brings them."""
+        await self.taking.take(PLACE, [self.publish(body) for body in bodies], self.now)
+
+    def publish(self, body: bytes) -> Event:
+        """An event that the hub holds."""
+        (event,) = self.hub.publish(at=LONG_AGO + timedelta(seconds=len(self.hub.events[PLACE])))
+        self.hub.events[PLACE][-1] = replace(event, body=body)
+        return self.hub.events[PLACE][-1]
+
+    async def deliver(self) -> None:
+        """Delivers until nothing is due."""
+
+        def answer(attempt: Attempt) -> Result:
+            it = attempt.delivery
+            if isinstance(it.content, Notice) and it.content.id in self.refused and it.destination == "tickets":
+                return Rejected("400 Bad Request")
+            if isinstance(it.content, Notice):
+                self.told.append((it.destination, it.change.value, it.content.id))
+            return Receipt(reference="INC1")
+
+        async with Http(ssl.create_default_context()) as http:
+            answers = Answers(http, Logs(_no, None), Tokens(http, time.monotonic))
+            deliverers = [
+                Deliverer(
+                    "cwpp",
+                    name,
+                    Sending(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
+                    outbox=self.store.outbox,
+                    clock=self.clock,
+                    slots=2,
+                )
+                for name, lane in LANES.items()
+            ]
+            await deliver_due(deliverers, self.store.outbox, self.clock, [("cwpp", list(LANES))])
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def sweep(self) -> None:
+        """What runs on a clock."""
+        filler = HoleFiller(self.hub, self.store.journal, self.taking)
+        if isinstance(self.store, AzureStore):
+            outbox = self.store.outbox
+            await Sweeper(self.store, outbox, self.book, self.intake, filler, longest=LONGEST, named=list(LANES)).sweep(
+                self.now
+            )
+            return
+        await filler.fill(self.now)
+        await release(self.intake, self.store.ledger, self.book, self.now)
+        await self.intake.complete(await self.store.ledger.unfinished("cwpp"), self.now)
+        await self.store.purge(self.now, Retention())
+        await self.store.journal.sweep_ended("cwpp", self.now)
+
+    async def look(self) -> Health:
+        """Asks for everything that can be asked."""
+        outbox = self.store.outbox
+        await outbox.dead()
+        await self.store.quarantine.all()
+        await outbox.counts("cwpp")
+        await outbox.next_due("cwpp")
+        await outbox.pauses("cwpp")
+        return await health_of(self.store, {Stream.CWPP: self.hub}, {Stream.CWPP: self.book}, self.now)
+
+    async def begin(self) -> None:
+        """A morning: what is open, owed, held, dead, over and in quarantine, a pause and a journal with all it can hold."""
+        self.refused = {"dead"}
+        await self.take(*(alert_body(id) for id in ("open", "dead", "over")), alert_body("held", **HELD), b"?")
+        await self.deliver()
+        self.refused = set()
+        await self.take(alert_body("over", Status="Resolved"))
+        await self.deliver()
+        await self.sweep()
+        await self.take(alert_body("owed"))
+        era = Era(PLACE, 1)
+        await self.store.journal.begin([Mark(era, Span(900, 901), "another")])
+        await self.store.journal.lose([Loss(era, Span(800, 801), self.now, "gone")])
+        await self.store.outbox.pause(
+            Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized")
+        )
+        self.told.clear()
+
+    async def go_on(self) -> Health:
+        """An hour later: the rule has ended, what is open changes, something new comes, and then all of it is over."""
+        self.now += HOUR
+        self.book = without_rules(self.book)
+        self.publish(alert_body("missed"))
+        await self.take(alert_body("open", Status="InProgress"), alert_body("fresh", AlertType="VM_Other"))
+        # Who reads the hub may still be at what is missing.
+        self.now += timedelta(minutes=5)
+        await self.sweep()
+        await self.deliver()
+        await self.look()
+        self.now += timedelta(minutes=20)
+        over = ("open", "owed", "held", "dead", "fresh", "missed")
+        await self.take(
+            *(alert_body(id, Status="Resolved", **({"AlertType": "VM_Other"} if id == "fresh" else {})) for id in over)
+        )
+        await self.deliver()
+        health = await self.look()
+        self.now += timedelta(days=4)
+        await self.deliver()
+        await self.sweep()
+        return health
+
+    async def open_deliveries(self) -> int:
+        """How many deliveries are still owed, or claimed."""
+        counts = await self.store.outbox.counts("cwpp")
+        return sum(
+            count for (_, state), count in counts.items() if state in (DeliveryState.OWED, DeliveryState.CLAIMED)
+        )
+
+    async def visible(self) -> int:
+        """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
+        letters = [one for one in await self.store.outbox.dead() if isinstance(one, DamagedLetter)]
+        return len(letters) + len(await self.store.quarantine.all()) - 1
+
+
+def by_signal(told: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, str]]]:
+    """What each destination that is told of every signal was told of each."""
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for destination, change, id in told:
+        if destination != "chat":
+            found[id].add((destination, change))
+    return found
+
+
+def _no(endpoint: str) -> Never:
+    raise AssertionError(endpoint)
