@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import orjson
@@ -74,9 +75,10 @@ class Columns:
     def word[E: StrEnum](self, name: str, words: type[E]) -> E:
         """One of a closed set of words."""
         value = self._row.get(name)
-        if not isinstance(value, str) or value not in words:
+        word: E | None = _known(words).get(value) if isinstance(value, str) else None
+        if word is None:
             raise self._fault(name, f"{words.__name__.lower()} that this version knows")
-        return words(value)
+        return word
 
     def time(self, name: str) -> datetime:
         """An instant, written as microseconds since 1970: a number, or digits."""
@@ -123,6 +125,11 @@ class Columns:
 
     def _fault(self, name: str, wanted: str) -> Undecodable:
         return Undecodable(f"{name}: is no {wanted}")
+
+
+@cache
+def _known(words: type[StrEnum]) -> Mapping[str, Any]:
+    return {word.value: word for word in words}
 
 
 def time_of(value: object, name: str) -> datetime:

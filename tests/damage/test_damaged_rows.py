@@ -18,9 +18,13 @@ from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.azure_storage import Account, Address, AzureStore
 from tests.builders import NOW, a_rule, alert_body, without_rules
-from tests.damage.town import HELD, Town
+from tests.damage.town import HELD, HOUR, PLACE, Town
+from tests.hubs import Shelf
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
+
+_TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal"}
+"""Where an account keeps what a file keeps in a table of its own."""
 
 type Spoil = Callable[[str, str, dict[str, object]], None]
 """Writes columns into the rows of a table that a text names."""
@@ -38,8 +42,10 @@ def spoil(request: pytest.FixtureRequest, store: Store) -> Spoil:
 
 async def _in_account(address: Address, table: str, name: str, columns: dict[str, object]) -> None:
     account = Account(address)
-    client = account.tables.get_table_client({"payloads": "deliveries", "cards": "groups"}.get(table, table))
-    rows = [row async for row in client.list_entities() if name in (row["RowKey"], row.get("key"), row.get("signal"))]
+    client = account.tables.get_table_client(_TABLES.get(table, table))
+    rows = [row async for row in client.list_entities() if name in (row["RowKey"], row.get("key"))]
+    if table == "progress":
+        rows = [row for row in rows if row["PartitionKey"].startswith("progress.")]
     assert rows
     for row in rows:
         await client.update_entity({**row, **columns}, mode=UpdateMode.REPLACE)
@@ -50,7 +56,8 @@ def _in_file(directory: Path, table: str, name: str, columns: dict[str, object])
     db = sqlite3.connect(directory / "router.db")
     with db:
         values = ", ".join(f"{column}=?" for column in columns)
-        done = db.execute(f"UPDATE {table} SET {values} WHERE key=?", (*columns.values(), name))  # noqa: S608
+        key = "partition" if table == "progress" else "key"
+        done = db.execute(f"UPDATE {table} SET {values} WHERE {key}=?", (*columns.values(), name))  # noqa: S608
         assert done.rowcount
     db.close()
 
@@ -208,3 +215,31 @@ def test_a_group_whose_card_is_damaged_goes_on_and_ends(store: Store, spoil: Spo
     assert [change for _, change, _ in told][-1] == Change.RESOLVED
     assert ("chat", "updated", "c") in told or ("chat", "opened", "c") in told
     assert run(store.quarantine.set_aside("cwpp")) == 1
+
+
+def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(store: Store, spoil: Spoil) -> None:
+    """A hub that was created anew counts from 0 again: its events are not those that were taken in before."""
+    town = Town(store)
+    run(_begun(town, alert_body("a"), alert_body("b")))
+    run(town.sweep())
+    progress = run(store.journal.find(PLACE))
+    assert progress.settled is not None
+    spoil("progress", PLACE.id, {"epoch": "?"})
+    again = run(store.journal.find(PLACE))
+    assert again.era.epoch > progress.era.epoch
+    assert (again.settled, run(store.journal.find(PLACE))) == (None, again)
+    town.hub = Shelf(created=NOW)
+    assert {one[2] for one in run(_then(town, alert_body("c"), alert_body("d")))} == {"c", "d"}
+
+
+def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spoil: Spoil) -> None:
+    """What was missed is found although the journal says that all of it was seen to."""
+    town = Town(store)
+    run(_begun(town, alert_body("a")))
+    run(town.sweep())
+    spoil("progress", PLACE.id, {"settled": "900" if isinstance(store, AzureStore) else 900})
+    town.publish(alert_body("missed"))
+    run(town.take(alert_body("b")))
+    town.now += HOUR
+    run(town.sweep())
+    assert {one[2] for one in run(_told(town))} == {"b", "missed"}

@@ -64,6 +64,8 @@ class Bodies:
                 blob = await self._container.download_blob(column)
                 packed = await blob.readall()
             except ResourceNotFoundError as fault:
+                if getattr(fault, "error_code", None) != "BlobNotFound":  # the container itself is missing
+                    raise
                 raise Undecodable("body: its blob is gone") from fault
         return unpacked(packed)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from router.domain import damage
+from router.domain.damage import Past
 from router.domain.errors import Undecodable
 from router.domain.groups import Board, Cards, GroupCard, MemberCard
 from router.store.azure_storage.aside import Aside
@@ -19,7 +19,7 @@ from router.store.azure_storage.tables import Entity, Step, Table, quoted, versi
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
 from router.store.codec import attempt, decode, encode
 
-type Past = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[damage.Past]]]]
+type PastFor = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Past]]]]
 """Tells which deliveries were ever owed for some keys."""
 
 _BOARD = "Board"
@@ -31,7 +31,7 @@ _NO_ROW_KEY = frozenset("/\\#?")
 class AzureGroups:
     """Boards and cards in the table `groups`; a board's version is its row's etag. Raises StoreError."""
 
-    def __init__(self, table: Table, aside: Aside, past: Past) -> None:
+    def __init__(self, table: Table, aside: Aside, past: PastFor) -> None:
         self._table = table
         self._aside = aside
         self._past = past

@@ -87,7 +87,7 @@ async def _held_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
     }
 
 
-class Known(NamedTuple):
+class Packed(NamedTuple):
     """What the packed column of a row holds."""
 
     state: State
@@ -116,7 +116,7 @@ async def row_of(entity: Entity, bodies: Bodies) -> Row:
     )
 
 
-async def _known_of(entity: Entity, bodies: Bodies) -> Known:
+async def _known_of(entity: Entity, bodies: Bodies) -> Packed:
     resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, open, grouped, forwarded = (
         parts_of(await bodies.read(entity.get("known")), 13, "known")
     )
@@ -136,7 +136,7 @@ async def _known_of(entity: Entity, bodies: Bodies) -> Known:
         }
     )
     arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
-    return Known(
+    return Packed(
         state=State(
             row.flag("resolved"),
             row.text("status"),
@@ -161,7 +161,7 @@ async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joine
     """What can still be read of a row that cannot be decoded whole."""
     row = Columns(entity)
     found, intent = await attempted(_known_of(entity, bodies)), await attempted(_intent_of(entity, bodies))
-    known = found if isinstance(found, Known) else None
+    known = found if isinstance(found, Packed) else None
     stream = readable(None, row.word, "stream", Stream)
     return Remains(
         key=row.words("RowKey"),

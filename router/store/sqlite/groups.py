@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from router.domain import damage
+from router.domain.damage import Past
 from router.domain.errors import Undecodable
 from router.domain.groups import Board, Cards, GroupCard, MemberCard
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
@@ -19,14 +19,14 @@ from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
 
-type Past = Callable[[Collection[str]], Mapping[str, Sequence[damage.Past]]]
+type PastFor = Callable[[Collection[str]], Mapping[str, Sequence[Past]]]
 """Tells which deliveries were ever owed for some keys."""
 
 
 class SqliteGroups:
     """Boards in the table `groupings`, and their cards in `cards`."""
 
-    def __init__(self, connection: Connection, clock: Clock, past: Past) -> None:
+    def __init__(self, connection: Connection, clock: Clock, past: PastFor) -> None:
         self._connection = connection
         self._clock = clock
         self._past = past
