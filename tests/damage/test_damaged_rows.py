@@ -23,7 +23,7 @@ from tests.hubs import Shelf
 from tests.store.acts import claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 
-_TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal"}
+_TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal", "groupings": "groups"}
 """Where an account keeps what a file keeps in a table of its own."""
 
 type Spoil = Callable[[str, str, dict[str, object]], None]
@@ -44,6 +44,8 @@ async def _in_account(address: Address, table: str, name: str, columns: dict[str
     account = Account(address)
     client = account.tables.get_table_client(_TABLES.get(table, table))
     rows = [row async for row in client.list_entities() if name in (row["RowKey"], row.get("key"))]
+    if table == "groupings":
+        rows = [row async for row in client.query_entities(f"PartitionKey eq 'cwpp.{name}' and RowKey eq 'Board'")]
     if table == "progress":
         rows = [row for row in rows if row["PartitionKey"].startswith("progress.")]
     assert rows
@@ -56,7 +58,7 @@ def _in_file(directory: Path, table: str, name: str, columns: dict[str, object])
     db = sqlite3.connect(directory / "router.db")
     with db:
         values = ", ".join(f"{column}=?" for column in columns)
-        key = "partition" if table == "progress" else "key"
+        key = {"progress": "partition", "groupings": "destination"}.get(table, "key")
         done = db.execute(f"UPDATE {table} SET {values} WHERE {key}=?", (*columns.values(), name))  # noqa: S608
         assert done.rowcount
     db.close()
@@ -242,3 +244,19 @@ def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spo
     town.now += HOUR
     run(town.sweep())
     assert {one[2] for one in run(_told(town))} == {"b", "missed"}
+
+
+def test_who_waits_under_a_limit_waits_still_where_the_board_is_damaged(store: Store, spoil: Spoil) -> None:
+    """The cards of the groups know who waits: with room they open, though no message comes."""
+    town = Town(store)
+    for name, status in (
+        ("a", "New"),
+        *((name, status) for name in "bc" for status in ("New", "Resolved")),
+        ("d", "New"),
+    ):
+        run(_begun(town, alert_body(name, Status=status)))
+    before = run(store.groups.board("cwpp", "summary")).waiting
+    assert before
+    spoil("groupings", "summary", {"body": b"{"})
+    assert run(store.groups.board("cwpp", "summary")).waiting == before
+    assert run(store.quarantine.set_aside("cwpp")) == 1

@@ -22,32 +22,41 @@ from router.domain.journal import Era, Event, Loss, Mark, Partition, Span
 from router.domain.keeping import Retention
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Store
-from router.domain.rulebook import By, Grouping, Lane, Rulebook
+from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.health import Health, health_of
 from router.intake import Intake
 from router.store.azure_storage import AzureStore
 from router.taking import Taking
 from router.telemetry import Telemetry
-from router.watch import HoleFiller, Sweeper, release
+from router.watch import HoleFiller, Sweeper, admit, release
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.deliver.test_deliverer import Scripted
 from tests.hubs import LONG_AGO, Shelf
 
 PLACE = Partition("cwpp", "0")
 HOUR = timedelta(hours=1)
-LANES = {"tickets": Lane.TICKET, "oncall": Lane.PAGE, "chat": Lane.TICKET, "sentinel": Lane.ROWS}
+LANES = {
+    "tickets": Lane.TICKET,
+    "oncall": Lane.PAGE,
+    "chat": Lane.TICKET,
+    "summary": Lane.TICKET,
+    "sentinel": Lane.ROWS,
+}
 HELD = {"Entities": [an_ip("10.20.0.5")]}
 
 
 def a_book() -> Rulebook:
-    """Everything goes to tickets, to a pager, to a chat that is told of groups, and to rows."""
+    """Everything goes to tickets, to a pager, to a chat that is told of groups, to a place with a limit, and to rows."""
     specs = [a_destination(name, lane) for name, lane in LANES.items()]
-    grouped = Grouping((By.ALERT_TYPE,), HOUR)
+    grouped, limit = Grouping((By.ALERT_TYPE,), HOUR), Limit(1, 2 * HOUR)
     return a_rulebook(
         a_rule(),
-        routes=[a_route("all", "tickets", "oncall", "chat")],
-        destinations=[replace(one, group=grouped) if one.name == "chat" else one for one in specs],
+        routes=[a_route("all", "tickets", "oncall", "chat", "summary")],
+        destinations=[
+            replace(one, group=grouped if one.name == "chat" else None, limit=limit if one.name == "summary" else None)
+            for one in specs
+        ],
     )
 
 
@@ -119,6 +128,7 @@ class Town:
             )
             return
         await filler.fill(self.now)
+        await admit(self.intake, self.store.journal, Stream.CWPP, self.now)
         await release(self.intake, self.store.ledger, self.book, self.now)
         await self.intake.complete(await self.store.ledger.unfinished("cwpp"), self.now)
         await self.store.purge(self.now, Retention())
@@ -192,7 +202,7 @@ def by_signal(told: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, 
     """What each destination that is told of every signal was told of each."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for destination, change, id in told:
-        if destination != "chat":
+        if destination not in ("chat", "summary"):
             found[id].add((destination, change))
     return found
 

@@ -85,9 +85,8 @@ class SqliteGroups:
                 set_aside(db, self._clock, "cards", row, fault)
                 take_out(db, "cards", row)
             rows = columns_of(db.execute("SELECT * FROM cards WHERE stream=? AND destination=?", (stream, destination)))
-            others = [
-                (row.text("key"), card) for row in rows if not isinstance(card := attempt(_card, row), Undecodable)
-            ]
+            read = [attempt(_keyed, row) for row in rows]
+            others = [one for one in read if not isinstance(one, Undecodable)]
             lost = [*damaged, *gone]
             past = self._past(lost) if type == "GroupCard" else {}
             cards = {key: mended_card(type, key, others, past.get(key, ()), self._clock()) for key in lost}
@@ -150,6 +149,10 @@ def _put(db: sqlite3.Connection, stream: str, destination: str, cards: Iterable[
 def _board(row: Columns) -> Board:
     board: Board = decode("Board", row.body("body"))
     return replace(board, version=row.whole("version", 1))
+
+
+def _keyed(row: Columns) -> tuple[str, Card]:
+    return row.text("key"), _card(row)
 
 
 def _card(row: Columns) -> Any:
