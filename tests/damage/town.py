@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Never
 
-from router.deliver import LEASE, LONGEST, Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
@@ -20,6 +20,7 @@ from router.domain.deliveries import DamagedLetter, DeliveryState, Pause
 from router.domain.errors import Rejected
 from router.domain.journal import Era, Event, Loss, Mark, Partition, Span
 from router.domain.keeping import Retention
+from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
@@ -101,7 +102,7 @@ class Town:
             return Receipt(reference="INC1")
 
         async with Http(ssl.create_default_context()) as http:
-            answers = Answers(http, Logs(_no, None), Tokens(http, time.monotonic))
+            answers = Answers(http, Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock))
             deliverers = [
                 Deliverer(
                     "cwpp",
@@ -123,9 +124,7 @@ class Town:
         filler = HoleFiller(self.hub, self.store.journal, self.taking)
         if isinstance(self.store, AzureStore):
             outbox = self.store.outbox
-            await Sweeper(self.store, outbox, self.book, self.intake, filler, longest=LONGEST, named=list(LANES)).sweep(
-                self.now
-            )
+            await Sweeper(self.store, outbox, self.book, self.intake, filler, named=list(LANES)).sweep(self.now)
             return
         await filler.fill(self.now)
         await admit(self.intake, self.store.journal, Stream.CWPP, self.now)
