@@ -37,7 +37,9 @@ class Morning:
     def _cells(self) -> list[tuple[str, int, str]]:
         """Every column of every row: table, place and name."""
         with sqlite3.connect(self.directory / "router.db") as db:
-            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table'")]
+            # The number of the last commit is the file's own: `tests/store/test_damage.py` is about that.
+            every = "SELECT name FROM sqlite_schema WHERE type='table' AND name<>'commits'"
+            tables = [name for (name,) in db.execute(every)]
             found = [
                 (table, place, column[1])
                 for table in tables
