@@ -20,7 +20,7 @@ from router.store.azure_storage import Account, Address, AzureStore
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
-from tests.store.acts import claim, in_doubt, owe, run, settle, states
+from tests.store.acts import DAY, claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
 
 _TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal", "groupings": "groups"}
@@ -260,3 +260,18 @@ def test_who_waits_under_a_limit_waits_still_where_the_board_is_damaged(store: S
     spoil("groupings", "summary", {"body": b"{"})
     assert run(store.groups.board("cwpp", "summary")).waiting == before
     assert run(store.quarantine.set_aside("cwpp")) == 1
+
+
+@pytest.mark.parametrize("columns", [{"born": "0" * 17}, {"due": "0" * 17}])
+def test_a_delivery_whose_index_says_something_else_is_sent_and_settled(
+    azure: AzureStore, address: Address, columns: dict[str, object]
+) -> None:
+    """No change of it fits its index, which is put in order."""
+    owe(azure, OPENING)
+    run(_in_account(address, "deliveries", "k", columns))
+    (one,) = claim(azure) or claim(azure)
+    settle(azure, one, DeliveryState.SENT)
+    assert states(azure) == {DeliveryState.SENT: 1}
+    run(azure.outbox.repoint("cwpp", NOW + DAY))
+    assert run(azure.outbox.repoint("cwpp", NOW + DAY)) == 0
+    assert run(azure.quarantine.set_aside("cwpp")) == 1

@@ -102,12 +102,34 @@ class Deliveries:
             # The answer may have been lost, and the client has tried again over a version that is there no more.
             stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in doubtful])}
             moved |= {one.id: stored[one.id] for one in doubtful if one.id in stored and _is_same(one, stored[one.id])}
+            await self._index_anew([one.before for one in moves if one.after.id not in moved], stored)
         return [moved.get(one.after.id) for one in moves]
 
     async def move_together(self, moves: Sequence[Move]) -> bool:
         """Takes deliveries of one signal to other stages, all or none; False where one was not at its stage any more."""
         (written,) = await self._table.write([tuple(step for one in moves for step in change(one.before, one.after))])
+        if written is None:
+            befores = [one.before for one in moves]
+            stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in befores])}
+            await self._index_anew(befores, stored)
         return written is not None
+
+    async def is_rightly_indexed(self, place: Place) -> bool:
+        """Whether a delivery is open that the index says is; what is wrong with its index is put in order."""
+        stage = await self.find(place)
+        if stage is not None and stage.is_open:
+            return True
+        if stage is not None:
+            await self._mending.index_anew(stage)
+        else:
+            await self._mending.drop_index(place)
+        return False
+
+    async def _index_anew(self, befores: Sequence[Stage], stored: Mapping[str, Stage]) -> None:
+        """Sees to those that nobody changed, and whose change was refused all the same: their index is damaged."""
+        for one in befores:
+            if one.id in stored and stored[one.id].version == one.version:
+                await self._mending.index_anew(one)
 
     async def _brought(self, move: Move) -> Mapping[str, Any]:
         if move.receipt is None:

@@ -6,7 +6,7 @@ lane. Where it is not known any more what is to be told, or to whom, it is dead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,22 +32,26 @@ _INDEX = (Kind.DUE, Kind.BORN, Kind.DEAD)
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The rows beside a delivery that say how far it has come, by their kind."""
+    """The rows beside a delivery that say how far it has come; one of each kind, if nothing is damaged."""
 
-    rows: Mapping[Kind, Entity]
+    rows: Sequence[Entity]
     shard: Shard
+
+    def find_row(self, kind: Kind) -> Entity | None:
+        """The first row of a kind."""
+        return next((row for row in self.rows if row["RowKey"].startswith(kind.value)), None)
 
     def find_time(self, kind: Kind) -> datetime | None:
         """The instant under which the delivery is found in an index."""
-        row = self.rows.get(kind)
+        row = self.find_row(kind)
         return indexed(self.shard, row["RowKey"])[0] if row is not None else None
 
     @property
     def state(self) -> DeliveryState:
         """The state that goes with those rows."""
-        if Kind.DUE in self.rows or Kind.BORN in self.rows:
+        if self.find_row(Kind.DUE) is not None or self.find_row(Kind.BORN) is not None:
             return DeliveryState.OWED
-        return DeliveryState.DEAD if Kind.DEAD in self.rows else DeliveryState.SENT
+        return DeliveryState.DEAD if self.find_row(Kind.DEAD) is not None else DeliveryState.SENT
 
 
 class Mending:
@@ -75,6 +79,26 @@ class Mending:
         stage = attempt(stage_of, place.shard, after) if after is not None else why
         return stage if isinstance(stage, Stage) else None
 
+    async def index_anew(self, stage: Stage) -> None:
+        """Puts the rows of the index in order that do not say what the delivery says, so that no change of it is refused."""
+        if (entity := await self._table.find(*stage.place.key)) is None or version_of(entity) != stage.version:
+            return
+        index, columns = await self._index_of(stage.place), _indexed_columns(stage)
+        rows = {row["RowKey"]: row for row in index.rows}
+        wanted = {key for key, more in _index_rows(stage.place, columns).items() if more is not None}
+        if rows.keys() != wanted:
+            await self._aside.put(
+                TABLE, entity, Undecodable("RowKey: its index says something else"), stage.place.shard.stream
+            )
+            await self._write(stage.place, entity, columns, index)
+
+    async def drop_index(self, place: Place) -> None:
+        """Takes the rows of the index away that name a delivery which is not there."""
+        if await self._table.find(*place.key, ("RowKey",)) is None:
+            index = await self._index_of(place)
+            gone = [{"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]} for row in index.rows]
+            await self._table.write([(Step("delete", row),) for row in gone])
+
     async def discard(self, place: Place, entity: Entity, now: datetime) -> bool:
         """Takes a damaged dead letter off the list."""
         columns = {"state": DeliveryState.SKIPPED.value, "settled": sorting(now), "error": DISCARDED}
@@ -83,7 +107,7 @@ class Mending:
     async def _write(self, place: Place, entity: Entity, columns: Mapping[str, Any], index: Index) -> bool:
         """Writes columns and the rows of the index that go with them."""
         partition, row = place.key
-        old = {one["RowKey"] for one in index.rows.values()}
+        old = {one["RowKey"] for one in index.rows}
         new = {key: more for key, more in _index_rows(place, columns).items() if more is not None}
         steps = [Step("merge", {"PartitionKey": partition, "RowKey": row, **columns}, version_of(entity))]
         steps += [Step("delete", {"PartitionKey": partition, "RowKey": key}) for key in old - new.keys()]
@@ -93,19 +117,19 @@ class Mending:
 
     async def _index_of(self, place: Place) -> Index:
         """Walks the index of a shard, since a row that cannot be decoded does not say where it stands there."""
-        found: dict[Kind, Entity] = {}
+        found: list[Entity] = []
         for kind in _INDEX:
             async for row in self._table.rows(place.shard.partition, *span_of(kind)):
                 one = attempt(indexed, place.shard, row["RowKey"])
                 if not isinstance(one, Undecodable) and one[1] == place:
-                    found[kind] = row
+                    found.append(row)
         return Index(found, place.shard)
 
 
 def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: datetime) -> dict[str, Any] | None:
     """The columns that a damaged delivery gets; None where it is a dead letter already of which no more is known."""
     state = readable(index.state, row.word, "state", DeliveryState)
-    born_row = index.rows.get(Kind.BORN)
+    born_row = index.find_row(Kind.BORN)
     lane = readable(None, row.word, "lane", Lane)
     if lane is None and born_row is not None:
         lane = readable(None, Columns(born_row).word, "lane", Lane)
@@ -123,8 +147,8 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
     return {
         **{name: value for name, value in whole.items() if value is not None},
         "state": DeliveryState.DEAD.value if is_lost else state.value,
-        "born": sorting(readable(index.find_time(Kind.BORN) or at, row.time, "born")),
-        "due": sorting(readable(index.find_time(Kind.DUE) or at, row.time, "due")),
+        "born": sorting(readable(index.find_time(Kind.BORN) or at, row.sorted_time, "born")),
+        "due": sorting(readable(index.find_time(Kind.DUE) or at, row.sorted_time, "due")),
         "attempts": readable(0, row.whole, "attempts"),
         "lost": readable(0, row.whole, "lost"),
         "redriven": readable(0, row.whole, "redriven"),
@@ -132,6 +156,19 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
         "claim": readable("", row.text, "claim"),
         "settled": sorting(at if is_lost else readable(index.find_time(Kind.DEAD) or at, row.find_time, "settled")),
         "error": damaged(why, trouble) if is_lost else trouble or "",
+    }
+
+
+def _indexed_columns(stage: Stage) -> dict[str, Any]:
+    """The columns of a delivery that its index goes by."""
+    return {
+        "id": stage.id,
+        "lane": stage.lane.value,
+        "state": stage.state.value,
+        "born": sorting(stage.born),
+        "due": sorting(stage.due),
+        "lease": sorting(stage.lease),
+        "settled": sorting(stage.settled),
     }
 
 

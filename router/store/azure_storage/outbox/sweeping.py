@@ -128,9 +128,14 @@ class Sweeping:
         async with aclosing(self._deliveries.due([shard], now - GRACE, now, max(LEASE.values()))) as due:
             async for place in due:
                 if lane is Lane.ROWS:
-                    return [text_to_all(shard)]
+                    if await self._deliveries.is_rightly_indexed(place):
+                        return [text_to_all(shard)]
+                    continue
                 firsts[place.signal] = min(place, firsts.get(place.signal, place), key=lambda one: one.turn)
                 looked_at += 1
                 if looked_at == _MOST_LOOKED_AT:
                     break
-        return [text_to(place) for place in firsts.values()][:_MOST_POINTED_AT]
+        places = list(firsts.values())[:_MOST_POINTED_AT]
+        # One that is indexed and done would hide the later turns of its signal.
+        right = await asyncio.gather(*map(self._deliveries.is_rightly_indexed, places))
+        return [text_to(place) for place, is_right in zip(places, right, strict=True) if is_right]
