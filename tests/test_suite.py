@@ -21,6 +21,7 @@ TESTS = Path(__file__).parent
 PACES = {
     "waiting.py": "looks again and again until something is so",
     "cli/test_serve_loops.py": "in virtual time",
+    "cli/test_stdin.py": "in virtual time",
     "deliver/test_slots.py": "in virtual time",
     "deliver/test_http.py": "a server that answers for ever, a little at a time",
     "stack/acts.py": "a worker that lives on for a moment after its last request",

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -29,6 +28,8 @@ from tests.accept.messages import a_flat_alert
 from tests.cli.house import House, column, ndjson
 from tests.cli.test_files import MARKED, cut_anywhere, encoded
 from tests.cli.virtual_time import clock, run_at_once
+from tests.leash import leashed
+from tests.waiting import PATIENCE, wait_until
 
 
 def messages_in(*chunks: bytes) -> list[Message]:
@@ -40,7 +41,7 @@ def messages_in(*chunks: bytes) -> list[Message]:
 
 def piped(house: House, text: bytes, *options: str) -> list[dict[str, object]]:
     """The decisions of a run that is piped a text; it must end well."""
-    done = subprocess.run(_command(*options), input=text, capture_output=True, timeout=60, env=_environment())
+    done = subprocess.run(_command(*options), input=text, capture_output=True, timeout=PATIENCE, env=_environment())
     assert (done.returncode, done.stderr) == (0, b"")
     return house.lines("decisions.ndjson")
 
@@ -236,17 +237,20 @@ def test_a_file_is_standard_input_too(house: House) -> None:
 def test_what_comes_in_is_decided_and_sent_while_more_is_waited_for(house: House, options: list[str]) -> None:
     """The pipe is open until its first line was decided, and reached the destination unless nothing is to be sent."""
     command = [*_command(*options)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment()) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=_environment(), preexec_fn=leashed
+    ) as process:
         assert process.stdin is not None
         for number in (1, 2):
             process.stdin.write(ndjson(a_flat_alert(SystemAlertId=f"al-{number}")))
             process.stdin.flush()
             awaited = ["decisions.ndjson", *([] if options else ["people.ndjson", "everything.ndjson"])]
-            while any(_count(name) < number for name in awaited):
-                assert process.poll() is None
-                time.sleep(0.02)
+            wait_until(
+                lambda: all(_count(name) >= number for name in awaited),  # noqa: B023  It is asked before the next one.
+                goes_on=lambda: process.poll() is None,
+            )
         process.stdin.close()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE) == 0
     assert column(house.lines("decisions.ndjson"), "source") == ["-:1", "-:2"]
 
 
@@ -255,7 +259,7 @@ def test_explain_and_dry_run_read_it_too(house: House) -> None:
     assert column(piped(house, ndjson(a_flat_alert(), b"?"), "--dry-run"), "source") == ["-:1", "-:2"]
     command = [sys.executable, "-m", "router", "explain", "--format", "json", "-"]
     text = encoded(ndjson(a_flat_alert()).decode(), "utf-16-le")
-    done = subprocess.run(command, input=text, capture_output=True, timeout=60, env=_environment())
+    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=_environment())
     assert column([one["decision"] for one in orjson.loads(done.stdout)], "source") == ["-:1"]
 
 
