@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from azure.data.tables import UpdateMode
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from router.store.azure_storage import Account, Address, AzureStore
 from router.store.azure_storage.store import TABLES
+from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER
@@ -22,12 +25,12 @@ type Cell = tuple[str, int, str]
 
 
 class Morning:
-    """A state as it is in the morning, made anew for each day, and what a day comes to where nothing is damaged."""
+    """A state as it is in the morning, made anew for each day, and what a day on any store comes to without damage."""
 
     def __init__(self, azurite: Azurite) -> None:
         self._azurite = azurite
         self.cells: Sequence[Cell] = RUNNER.run(self._cells())
-        self.told = by_signal(self.go_on(None)[0])
+        self.told = by_signal(RUNNER.run(_sound_day()))
 
     async def _begin(self) -> tuple[Town, Account]:
         account = Account(Address(connection_string=self._azurite.new_account()))
@@ -49,19 +52,27 @@ class Morning:
         await town.store.close()
         return cells
 
-    def go_on(self, damage: tuple[Cell, object] | None) -> tuple[list[tuple[str, str, str]], int, int]:
+    def go_on(self, damage: tuple[Cell, object]) -> tuple[list[tuple[str, str, str]], int, int]:
         """A day: what was told, what is still owed, how many damaged rows people are shown."""
         return RUNNER.run(self._go_on(damage))
 
-    async def _go_on(self, damage: tuple[Cell, object] | None) -> tuple[list[tuple[str, str, str]], int, int]:
+    async def _go_on(self, damage: tuple[Cell, object]) -> tuple[list[tuple[str, str, str]], int, int]:
         town, account = await self._begin()
         try:
-            if damage is not None:
-                await _damage(account, *damage)
+            await _damage(account, *damage)
             await town.go_on()
             return town.told, await town.open_deliveries(), await town.visible()
         finally:
             await town.store.close()
+
+
+async def _sound_day() -> list[tuple[str, str, str]]:
+    with tempfile.TemporaryDirectory() as directory:
+        town = Town(SqliteStore(Path(directory)))
+        await town.begin()
+        await town.go_on()
+        await town.store.close()
+        return town.told
 
 
 async def _damage(account: Account, cell: Cell, garbage: object) -> None:
