@@ -61,10 +61,13 @@ def print_standings(screen: Console, standings: Sequence[Standing], now: datetim
             screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
         if one.waiting:
             screen.print(
-                f"{where}: {one.waiting} beyond its limit wait until it has room; the next run tells them then"
+                f"{where}: {one.waiting} beyond its limit wait until it has room; a run after that tells of them"
             )
+        see = f"see alert-router dead-letters list --state {state}"
         if one.died:
-            screen.print(f"{where}: {one.died} given up on; see alert-router dead-letters list --state {state}")
+            screen.print(f"{where}: {one.died} given up on; {see}")
+        elif one.dead:
+            screen.print(f"{where}: {one.dead} given up on before; {see}")
 
 
 def print_named(screen: Console, tally: Tally) -> None:

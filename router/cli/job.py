@@ -28,6 +28,9 @@ from router.watch import admit, release
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
+LOOK = 60.0
+"""Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
+
 type Before = Mapping[Stream, Counts]
 """How many deliveries there were in which state before the job."""
 
@@ -56,11 +59,14 @@ class Report:
     released: Tally
     standings: Sequence[Standing]
     set_aside: int
+    """Damaged rows of the state in quarantine."""
+    fresh: int
+    """How many of them this job found."""
 
     @property
     def died(self) -> bool:
-        """Whether a delivery was given up on."""
-        return any(one.died for one in self.standings)
+        """Whether a delivery was given up on, or a row of the state set aside, which may have been one."""
+        return self.fresh > 0 or any(one.died for one in self.standings)
 
 
 class Work:
@@ -73,6 +79,7 @@ class Work:
         delivery: Delivery,
         decisions: DecisionsFile | None,
         before: Before,
+        set_aside: int,
         stop: Stop,
     ) -> None:
         self._job = job
@@ -80,6 +87,7 @@ class Work:
         self._delivery = delivery
         self._decisions = decisions
         self._before = before
+        self._set_aside = set_aside
         self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
         self._tally, self._released = Tally(), Tally()
@@ -118,11 +126,13 @@ class Work:
         async def deliver() -> None:
             while not (is_over or self._stop.is_asked):
                 more.clear()
+                # Rules end and limits have room while nothing comes in, too.
+                await self.release()
                 await self._delivery.deliver_due()
                 due = min(await self._dues(), default=None)
-                wait = max((due - self._job.clock()).total_seconds(), WAIT) if due is not None else None
+                wait = max((due - self._job.clock()).total_seconds(), WAIT) if due is not None else LOOK
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(min(wait, LOOK)):
                         await more.wait()
 
         def notice() -> None:
@@ -167,8 +177,14 @@ class Work:
         standings = [one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream])]
         if not self._stop.is_asked:
             await self._store.purge(self._job.clock(), Retention())
-        set_aside = max([await self._store.quarantine.set_aside(stream) for stream in Stream])
-        return Report(tally=self._tally, released=self._released, standings=standings, set_aside=set_aside)
+        now = await _set_aside_in(self._store)
+        return Report(
+            tally=self._tally,
+            released=self._released,
+            standings=standings,
+            set_aside=now,
+            fresh=now - self._set_aside,
+        )
 
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""
@@ -180,6 +196,10 @@ class Work:
     async def _dues(self) -> list[datetime]:
         outbox = self._store.outbox
         return [next.due for stream in self._job.rules.books for next in (await dues_in(outbox, stream)).values()]
+
+
+async def _set_aside_in(store: SqliteStore) -> int:
+    return max([await store.quarantine.set_aside(stream) for stream in Stream])
 
 
 def _nothing() -> None:
@@ -204,7 +224,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         before = {stream: await store.outbox.counts(stream) for stream in Stream}
-        work = Work(job, store, delivery, decisions, before, stop)
+        work = Work(job, store, delivery, decisions, before, await _set_aside_in(store), stop)
         await work.finish_earlier()
         yield work
         await work.end_if_asked()

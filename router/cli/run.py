@@ -56,9 +56,10 @@ def print_report(job: Job, report: Report) -> None:
     ]:
         screen().print(f"\n  signals that join others have no delivery of their own at {', '.join(sorted(grouped))}")
     if report.set_aside:
-        screen().print(
-            f"\n  {report.set_aside} damaged rows of the state are set aside: see `alert-router quarantine list`"
+        what = (
+            "row of the state that is damaged is" if report.set_aside == 1 else "rows of the state that are damaged are"
         )
+        screen().print(f"\n  {report.set_aside} {what} set aside; see alert-router quarantine list --state {job.state}")
     if job.decisions is not None:
         screen().print(f"\n  decisions  {job.decisions}")
     screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")

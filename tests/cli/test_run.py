@@ -223,7 +223,7 @@ def test_who_stands_beyond_a_limit_is_told_by_a_run_that_brings_no_message(
     for minute, (id, status) in enumerate(came):
         house.writes("one.ndjson", ndjson(an_alert(id, Status=status)))
         said = house.says("run", "--now", f"2026-11-24T12:0{minute}:00Z", "one.ndjson")
-    assert "cwpp pager: 1 beyond its limit wait until it has room; the next run tells them then" in said.out
+    assert "cwpp pager: 1 beyond its limit wait until it has room; a run after that tells of them" in said.out
     (before,) = [line for line in said.out.splitlines() if "owed, next due" in line]
     house.writes("none.ndjson", b"")
     said = house.says("run", "--now", "2026-11-24T12:10:00Z", "none.ndjson")

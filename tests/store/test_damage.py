@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -18,10 +19,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.domain.errors import BadFile
+from router.domain.errors import BadFile, StoreError
+from router.domain.keeping import Retention
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import SLOT
+from tests.builders import NOW
 from tests.leash import leashed
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
@@ -277,6 +280,34 @@ def test_after_an_unclean_end_the_whole_file_is_checked(tmp_path: Path) -> None:
                 store.hold()
         run(store.close())
         assert bool((tmp_path / "router.lock").read_bytes()) is not is_clean
+
+
+def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_whole_file_checked(
+    tmp_path: Path,
+) -> None:
+    """A page inside the file that cannot be read ends the run that reads it, and the next one before it sends anything."""
+    files, came_upon = a_state(40, 0, 3000), 0
+    for page in range(1, len(files[DB]) // 4096):
+        put(tmp_path, overwritten(DB, page * 4096, noise(4096))(files))
+        try:
+            store = SqliteStore(tmp_path)
+        except BadFile:
+            continue  # seen when it is opened
+        store.hold()
+        try:
+            run(store.purge(NOW, Retention()))
+            run(store.record.find(["1"]))
+        except StoreError as fault:
+            came_upon += 1
+            assert re.search(r"router\.db: is damaged: .*delete .*router\.commit", str(fault))
+            run(store.close())
+            again = SqliteStore(tmp_path)
+            with pytest.raises(BadFile, match=r"router\.db: is damaged: "):
+                again.hold()
+            run(again.close())
+        else:
+            run(store.close())
+    assert came_upon
 
 
 def test_whoever_dies_at_work_leaves_an_unclean_end(tmp_path: Path) -> None:

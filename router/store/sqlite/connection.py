@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
-from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_malformed, problems_in
+from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_corrupt, is_malformed, problems_in
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import Watermark, find_number, text_of
@@ -27,6 +27,8 @@ class Connection:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.is_damaged = False
+        """Whether damage of the file was come upon since it was opened."""
         self._mark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
         with ExitStack() as unprepared:
@@ -113,6 +115,9 @@ class Connection:
         try:
             yield self._db
         except sqlite3.Error as fault:
+            if is_corrupt(fault):
+                self.is_damaged = True
+                raise StoreError(str(damaged(self._path, str(fault), self._mark))) from fault
             raise StoreError(f"{self._path}: {fault}") from fault
 
     @contextmanager

@@ -23,7 +23,7 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 def damaged(path: Path, why: str, mark: Watermark) -> BadFile:
     """What is said of a damaged database: why, and how a person goes on."""
     files = f"{path.name}, {path.name}-wal and {path.name}-shm"
-    go_on = f"put a copy in place of {files}, or move these away to begin anew"
+    go_on = f"move {files} away, and put a copy there as {path.name} unless you begin anew"
     delete = f"; then delete {mark.path}" if mark.path.exists() else ""
     return BadFile(f"{path}: is damaged: {why}; {go_on}{delete}")
 
@@ -31,6 +31,11 @@ def damaged(path: Path, why: str, mark: Watermark) -> BadFile:
 def is_malformed(fault: sqlite3.Error) -> bool:
     """Whether SQLite found the file itself at fault."""
     return getattr(fault, "sqlite_errorcode", 0) & 0xFF in _MALFORMED
+
+
+def is_corrupt(fault: sqlite3.Error) -> bool:
+    """Whether SQLite came upon damage of the file itself while it was at work."""
+    return getattr(fault, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def find_named(path: Path, mark: Watermark) -> int | None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile, StateInUse
@@ -74,7 +75,12 @@ class SqliteStore:
             lock.write(_AT_WORK)
             lock.flush()
             os.fsync(lock.fileno())
-        self._held.callback(lock.truncate, 0)
+        self._held.callback(self._note_the_end, lock)
+
+    def _note_the_end(self, lock: IO[bytes]) -> None:
+        """Takes the note away that a run is at work; where it came upon damage the next one is to check the whole file."""
+        if not self._connection.is_damaged:
+            lock.truncate(0)
 
     def atomically(self) -> AbstractContextManager[object]:
         """A transaction."""
