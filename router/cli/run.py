@@ -56,10 +56,9 @@ def print_report(job: Job, report: Report) -> None:
     ]:
         screen().print(f"\n  signals that join others have no delivery of their own at {', '.join(sorted(grouped))}")
     if report.set_aside:
-        what = (
-            "row of the state that is damaged is" if report.set_aside == 1 else "rows of the state that are damaged are"
-        )
-        screen().print(f"\n  {report.set_aside} {what} set aside; see alert-router quarantine list --state {job.state}")
+        rows = "row" if report.set_aside == 1 else "rows"
+        see = f"see alert-router quarantine list --state {job.state}"
+        screen().print(f"\n  {report.set_aside} damaged {rows} of the state set aside; {see}")
     if job.decisions is not None:
         screen().print(f"\n  decisions  {job.decisions}")
     screen().print(f"{'' if job.decisions else '\n'}  state      {job.state}")

@@ -39,7 +39,7 @@ def test_a_run_goes_on_past_a_damaged_notice_and_ends_as_with_any_dead_letter(ow
     """The other alert arrives; what died is listed as what it is, in text and as JSON, and is shown whole."""
     said = owed.says("run", "--now", "2026-11-24T12:30:00Z", "a.ndjson")
     assert (said.code, said.err) == (1, "")
-    assert "1 damaged rows of the state are set aside" in said.out
+    assert "1 damaged row of the state set aside; see alert-router quarantine list --state .state" in said.out
     assert [line["id"] for line in owed.lines("people.ndjson")] == ["two"]
     listed = owed.says("dead-letters", "list").out
     assert "damaged: it cannot be decoded" in listed
