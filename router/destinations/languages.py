@@ -6,10 +6,10 @@ its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), s
 | language | spoken by | signs that mean something there | what is done |
 |---|---|---|---|
 | `plain` | Jira, PagerDuty, webhooks | none: texts stand in nodes, or in JSON | what acts is shown as its number |
-| `html` | JSM Operations | tags of HTML | the same; a blank behind a `<` that would open one |
+| `html` | JSM Operations | tags of HTML, `&#x202e;` | the same; a blank behind a `<` or `&` that would open one |
 | `journal` | ServiceNow | HTML, `[code]`, `@[...]` | the same; a parenthesis for the bracket |
-| `mrkdwn` | Slack | `<...>` | the three signs that Slack asks to be escaped |
-| `markdown` | Teams | CommonMark | a backslash before what means something |
+| `mrkdwn` | Slack | `<...>`, `&lt;` | the three signs that Slack asks to be escaped |
+| `markdown` | Teams | CommonMark, `&#x202e;` | a backslash before what means something |
 
 The last two make a text longer sign by sign, so kinds use them where they cut it; the notice itself they take in `plain`.
 Rows (`file`, `log_analytics`, `splunk_hec`) carry data and not words: a file's name is searched for as it is. `json_bytes` lets
@@ -37,6 +37,8 @@ _OURS = frozenset({"key", "owner"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
 
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
+# Behind the name or number of a character a reader is shown the character: one that turns the direction of reading, too.
+_REFERENCE_OPENS = re.compile(r"&(?=#|[A-Za-z][A-Za-z0-9]*(?:;|\Z)|\Z)")
 _BRACKET = re.compile(r"[\[\uff3b\ufe47]")
 _CODE = re.compile(r"\s*/?\s*code")
 _FAR_ENOUGH = 32  # characters behind a bracket in which a tag shows that it is one
@@ -54,8 +56,8 @@ def plain(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Words in which no `<` opens a tag, wherever the text ends up standing."""
-    return _TAG_OPENS.sub("< ", legible(text))
+    """Words in which no `<` opens a tag and no `&` names a character, wherever the text ends up standing."""
+    return _REFERENCE_OPENS.sub("& ", _TAG_OPENS.sub("< ", legible(text)))
 
 
 def journal(text: str) -> str:
@@ -84,7 +86,8 @@ def mrkdwn(text: str) -> str:
 
 def markdown(text: str) -> str:
     """A text in which CommonMark finds nothing but paragraphs of it."""
-    return _OPENS_A_BLOCK.sub(r"\1\\", _INDENT.sub("", text).translate(_MARKDOWN))
+    words = _REFERENCE_OPENS.sub(r"\\&", _INDENT.sub("", text).translate(_MARKDOWN))
+    return _OPENS_A_BLOCK.sub(r"\1\\", words)
 
 
 def in_language(notice: Notice, language: Language) -> Notice:

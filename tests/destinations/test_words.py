@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from html import unescape
 from typing import Any
 from unicodedata import category, normalize
 
@@ -39,6 +40,7 @@ FRAGMENTS = [
     "\u2028", "\u2029", "\u200b", "\u200d", "\u200e", "\u200f", "\u061c", "\u202a", "\u202b", "\u202c", "\u202d",
     "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff", "\ufe0f", "\U000e0041", "\U000e007f", "\U000e0100",
     "\u3164", "\xad", "\ud800", "\udfff", "\ue000", "\ufff9",
+    "&#x202e;", "&#8238", "&rlm;", "&", "#x7;",
 ]  # fmt: skip
 """What means something to somebody, whole and in pieces."""
 
@@ -120,10 +122,16 @@ def markup_in(kind: str, document: Any) -> list[str]:
         case "servicenow" | "servicenow_events":
             tags = re.compile(r"<[a-z/!?]|\[\s*/?\s*code|@\[", re.IGNORECASE)
             return [
-                text for text in texts if tags.search(text) or tags.search(normalize("NFKC", text).replace("<", "< "))
+                text
+                for text in texts
+                if tags.search(text)
+                or tags.search(normalize("NFKC", text).replace("<", "< "))
+                or any(map(acts, unescape(text)))
             ]
         case "jsm_ops":
-            return [text for text in texts if re.search(r"<[a-z/!?]", text, re.IGNORECASE)]
+            return [
+                text for text in texts if re.search(r"<[a-z/!?]", text, re.IGNORECASE) or any(map(acts, unescape(text)))
+            ]
         case "slack":
             return [
                 text
@@ -132,7 +140,11 @@ def markup_in(kind: str, document: Any) -> list[str]:
             ]
         case "teams":
             known = {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak", "hardbreak"}
-            return [text for text in _markdown_in(document) if not _tokens_in(text) <= known]
+            return [
+                text
+                for text in _markdown_in(document)
+                if not _tokens_in(text) <= known or any(map(acts, "".join(_seen_in(text))))
+            ]
         case "jira":
             return [one for one in _nodes_in(document) if one not in {"doc", "paragraph", "text", "hardBreak"}]
         case _:
@@ -163,6 +175,11 @@ def _markdown_in(message: Any) -> Iterator[str]:
 def _tokens_in(text: str) -> set[str]:
     tokens = MarkdownIt("commonmark").parse(text)
     return {one.type for token in tokens for one in (token, *(token.children or ()))}
+
+
+def _seen_in(text: str) -> Iterator[str]:
+    for token in MarkdownIt("commonmark").parse(text):
+        yield from (one.content for one in token.children or ())
 
 
 def _nodes_in(value: Any) -> Iterator[str]:
@@ -247,6 +264,7 @@ def test_what_is_words_already_stays_as_it_is(language: Any, text: str) -> None:
         ("C:\\Users\\a_b\\[x].exe", "C:\\Users\\a_b\\[x].exe"),
         ("a\u202ecod.exe\x1b[31m", "a\\u202ecod.exe\\x1b[31m"),
         ("line\r\nnext\u2028last\tword", "line\nnext\nlast word"),
+        ("a&b=1 && c &#x202e;&rlm;", "a&b=1 && c & #x202e;& rlm;"),
         ("Ünïcödé 漢字 😀", "Ünïcödé 漢字 😀"),
     ],
 )
