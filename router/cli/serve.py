@@ -20,6 +20,7 @@ from typing import Any
 
 from router.assembly import POINTERS, consumers_over, now, service_over
 from router.cli.given import rules_given
+from router.cli.interrupts import SIGNALS
 from router.cli.kept import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.legible import legible
@@ -189,8 +190,12 @@ async def _wait(stop: asyncio.Event, seconds: float) -> bool:
 
 
 def _heed_signals(stop: asyncio.Event) -> None:
-    """The first SIGINT or SIGTERM is the stop; then they end the process as they always do."""
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    """The first SIGINT or SIGTERM is the stop; then they end the process as they always do.
+
+    One that this process was started to ignore, as a script's background job is Ctrl-C, it still ignores.
+    """
+    loop = asyncio.get_running_loop()
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
     def heed() -> None:
         stop.set()

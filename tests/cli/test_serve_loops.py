@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +13,8 @@ from typing import cast
 import pytest
 
 from router.assembly import POINTERS
-from router.cli.serve import AGAIN, STOP, TROUBLE, Troubles, carry, repeat, run_until_stopped
+from router.cli.interrupts import SIGNALS
+from router.cli.serve import AGAIN, STOP, TROUBLE, Troubles, _heed_signals, carry, repeat, run_until_stopped
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -255,6 +257,26 @@ def test_the_same_trouble_is_said_once_a_minute(caplog: pytest.LogCaptureFixture
         troubles.tell(StoreError("storage:\ndown"))
     troubles.tell(HubError("hub: gone"))
     assert caplog.messages == ["storage: down", "storage: down", "hub: gone"]
+
+
+def test_what_was_started_to_ignore_ctrl_c_goes_on_serving() -> None:
+    """As `nohup` and a script's background job start it: whoever presses Ctrl-C means another program; SIGTERM stops it."""
+
+    async def stops_at(number: signal.Signals) -> bool:
+        stop = asyncio.Event()
+        _heed_signals(stop)
+        signal.raise_signal(number)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return stop.is_set()
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert [asyncio.run(stops_at(number)) for number in SIGNALS] == [False, True]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def stopped(stop: asyncio.Event) -> None:
