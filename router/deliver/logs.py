@@ -61,6 +61,11 @@ class Logs:
                 raise error_for(_answer_of(fault), self._clock()) from fault
             refused = Unauthorized if isinstance(fault, ClientAuthenticationError) else Unavailable
             raise refused(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
+        except ValueError as fault:
+            # All that the client decodes is what a refusal claims: rows and answers come whole.
+            raise Unauthorized(
+                "logs endpoint: refuses our credentials (401) with claims that cannot be read"
+            ) from fault
         except AzureError as fault:
             raise Unavailable(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
 

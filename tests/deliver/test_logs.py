@@ -113,6 +113,19 @@ def test_rows_follow_no_redirect() -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("claims", ["A", "__79", "\xff"])
+def test_a_refusal_that_claims_what_nobody_can_read_is_a_refusal(claims: str) -> None:
+    """The destination pauses, and no rows die for what an answer says."""
+
+    async def go() -> None:
+        challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
+        async with answering(401, **{"WWW-Authenticate": challenge}) as endpoint:
+            with pytest.raises(Unauthorized):
+                await upload_to(endpoint.url)
+
+    asyncio.run(go())
+
+
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
 def test_rows_go_through_no_proxy_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Where requests go is for the rules to say, and not for whatever this process was started by."""
