@@ -126,6 +126,18 @@ def test_a_refusal_that_claims_what_nobody_can_read_is_a_refusal(claims: str) ->
     asyncio.run(go())
 
 
+def test_the_client_says_nothing_of_an_answer_that_it_cannot_read(caplog: pytest.LogCaptureFixture) -> None:
+    """What an answer means is on record, and stderr is ours: Microsoft's client calls such an answer critical."""
+
+    async def go() -> None:
+        async with flooding(b"HTTP/1.1 400 x\r\nContent-Type: application/xml\r\n\r\n", b"?" * 4096) as url:
+            with pytest.raises(Rejected):
+                await upload_to(url)
+
+    asyncio.run(go())
+    assert caplog.messages == []
+
+
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
 def test_rows_go_through_no_proxy_that_a_variable_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Where requests go is for the rules to say, and not for whatever this process was started by."""
