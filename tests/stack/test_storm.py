@@ -132,8 +132,9 @@ async def storm(stack: Stack, count: int, hosts: int, host: FunctionsHost, every
     async def kill() -> None:
         while True:
             await asyncio.sleep(every)
-            killed.append(host.worker_pid)
+            worker = host.worker_pid
             await host.kill_worker()
+            killed.append(worker)  # now that it is gone: who counts goes on with the next one
 
     for some in (letters, ends):
         killing = asyncio.create_task(kill())
