@@ -15,7 +15,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.keeping import Kept
-from router.domain.keys import kept_id
+from router.domain.keys import kept_id, slot_key
 from router.domain.ledger import Row, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Store
@@ -81,8 +81,15 @@ class Intake:
         return await self._gatherer.admit_waiting(stream, now)
 
     async def find_silent(self, stream: Stream, now: datetime) -> None:
-        """Lets groups wait for room that an older program counted in silence; raises StoreError."""
+        """Lets groups wait for room that an older program counted in silence, and those open that wait nowhere any more.
+
+        Raises StoreError.
+        """
         await self._gatherer.find_silent(stream, now)
+
+    def places(self, stream: Stream) -> str:
+        """A digest of the names of a stream's destinations: another one where the policy named one, or ceased to."""
+        return slot_key(*sorted(self._rulebooks[stream].destinations))
 
     async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
         """Owes what turns owe, and puts them on record."""

@@ -297,6 +297,10 @@ class Groups(Protocol):
         """The groups of a board in which somebody stands. Walks the board."""
         ...
 
+    async def destinations(self, stream: str) -> Collection[str]:
+        """The destinations of a stream where groups stand, whatever its policy names. Walks all boards."""
+        ...
+
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         ...

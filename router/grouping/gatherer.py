@@ -41,14 +41,20 @@ class Gatherer:
         return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
 
     async def find_silent(self, stream: Stream, now: datetime) -> None:
-        """Lets the groups of a stream wait for room that stand and that nobody was told of, nor waits to be. Walks all."""
-        for destination in self._rulebooks[stream].destinations:
+        """Lets the groups of a stream wait for room that stand and that nobody was told of, nor waits to be. Walks all.
+
+        Where the policy names their destination no longer, they open at once: the dead letter says so.
+        """
+        named = self._rulebooks[stream].destinations
+        for destination in await self._store.groups.destinations(stream.value):
             at = (stream.value, destination)
             while silent := silent_in(await self._store.groups.standing_groups(*at)):
                 board = await self._store.groups.board(*at)
                 await self._owe_unsure(at, board, now)
                 some = dict(islice(silent.items(), AT_A_TIME))
                 await self._store.groups.write(*at, *waiting_with(board, some, stream))
+            if destination not in named:
+                await self._admit_at(at, now)
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         while True:

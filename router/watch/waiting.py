@@ -19,9 +19,10 @@ DAY = timedelta(days=1)
 async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime) -> int:
     """Lets the groups of a stream open that waited for room under a limit; returns how many did. Raises StoreError.
 
-    Those that an older program counted in silence are looked for once a day, since one may still be at work beside.
+    Those that an older program counted in silence, and those that wait at a destination which the policy names no longer, are
+    looked for when the policy's destinations change, and once a day: one with an older policy may be at work beside.
     """
-    name = f"{SILENT}.{stream}"
+    name = f"{SILENT}.{stream}.{intake.places(stream)}"
     last = await journal.swept(name)
     if last is None or not is_recent(last, now, DAY):
         await intake.find_silent(stream, now)

@@ -20,8 +20,8 @@ from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
 from router.intake import Intake
 from router.watch import admit
-from tests.builders import NOW, RESOURCE, a_message, alert_body
-from tests.store.acts import run
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
+from tests.store.acts import letters_in, run
 from tests.store.test_gathering import Deadly
 from tests.test_grouping import a_grouping_book, an_incident
 
@@ -187,6 +187,20 @@ def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> Non
     desk.book = a_grouping_book(None, None)
     desk.sweep(6 * MINUTE)
     assert story(desk.hear(6 * MINUTE)) == [("opened", "D")]
+
+
+def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
+    """D waits at `tickets`, which the policy then calls otherwise: the next sweep gives D up where everybody can see it."""
+    desk = Desk(store)
+    flapped(desk)
+    desk.sweep(5 * MINUTE)
+    desk.book = a_rulebook(destinations=[a_destination("intake"), a_destination("sentinel", Lane.ROWS)])
+    for minute in (6, 7):
+        desk.sweep(minute * MINUTE)
+        run(store.outbox.abandon("cwpp", ["intake", "sentinel"], NOW + minute * MINUTE, NOW + minute * MINUTE))
+    (letter,) = run(letters_in(store.outbox))
+    assert isinstance(letter.delivery.content, Notice)
+    assert (letter.delivery.destination, letter.delivery.content.title) == ("tickets", "D")
 
 
 def test_samples_use_up_no_limit_of_real_alerts(store: Store) -> None:

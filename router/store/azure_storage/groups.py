@@ -23,6 +23,9 @@ type PastFor = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Past]
 """Tells which deliveries were ever owed for some keys."""
 
 _BOARD = "Board"
+_STANDING = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;' and not (standing eq 0)"
+"""The cards of groups in which somebody stands, up to the sign that follows the colon."""
+
 _AT_A_TIME = 1000
 _NO_ROW_KEY = frozenset("/\\#?")
 """https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model"""
@@ -72,13 +75,16 @@ class AzureGroups:
 
     async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
         """The groups of a board in which somebody stands."""
-        partition = quoted(_partition(stream, destination))
-        # Up to the sign that follows the colon.
-        groups = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;'"
-        standing = f"PartitionKey eq '{partition}' and {groups} and not (standing eq 0)"
-        keys = [str(row["RowKey"]).partition(":")[2] async for row in self._table.query(standing, ("RowKey",))]
+        of_board = f"PartitionKey eq '{quoted(_partition(stream, destination))}' and {_STANDING}"
+        keys = [str(row["RowKey"]).partition(":")[2] async for row in self._table.query(of_board, ("RowKey",))]
         found = await self.find(stream, destination, groups=keys)
         return {key: card for key, card in found.groups.items() if card.group.standing > 0}
+
+    async def destinations(self, stream: str) -> Collection[str]:
+        """The destinations of a stream where groups stand, whatever its policy names. Walks all boards."""
+        # Up to the sign that follows the dot.
+        of_stream = f"PartitionKey ge '{stream}.' and PartitionKey lt '{stream}/' and {_STANDING}"
+        return {row["PartitionKey"].partition(".")[2] async for row in self._table.query(of_stream, ("PartitionKey",))}
 
     async def _mend(self, stream: str, type: str, key: str, row: Entity, why: Undecodable) -> Card | None:
         """Puts a damaged card aside, and in its place what the others on its board know of it."""

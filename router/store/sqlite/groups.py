@@ -102,6 +102,12 @@ class SqliteGroups:
         cards = self._cards(stream, destination, "GroupCard", keys)
         return {key: card for key, card in cards.items() if card.group.standing > 0}
 
+    async def destinations(self, stream: str) -> Collection[str]:
+        """The destinations of a stream where groups stand, whatever its policy names. Walks all boards."""
+        sql = "SELECT DISTINCT destination FROM cards WHERE stream=? AND type='GroupCard' AND standing<>0"
+        with self._connection.reading() as db:
+            return [name for (name,) in db.execute(sql, (stream,)) if isinstance(name, str) and is_sound(name)]
+
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         with self._connection.writing() as db:
