@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -61,6 +62,15 @@ def test_cards_come_back_as_they_were_written(store: Store) -> None:
     assert write(store, board=board)
     assert replace(run(store.groups.board(*AT)), version=None) == board
     assert find(store) == CARDS
+
+
+def test_a_board_has_room_for_all_that_a_limit_lets_it_remember(store: Store) -> None:
+    """A thousand openings and the summaries beside them, for each of ten owners with a pager of their own."""
+    shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
+    instants = [NOW + timedelta(microseconds=shuffled.randrange(10**9)) for _ in range(20_000)]
+    board = Board(openings=tuple(Opening(at, f"KEY_{number % 10}") for number, at in enumerate(instants)))
+    assert write(store, board=board)
+    assert replace(run(store.groups.board(*AT)), version=None) == board
 
 
 def test_each_destination_has_a_board_of_its_own(store: Store) -> None:

@@ -26,6 +26,10 @@ _BOARD = "Board"
 _STANDING = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;' and not (standing eq 0)"
 """The cards of groups in which somebody stands, up to the sign that follows the colon."""
 
+_COLUMN = 64 * 1024
+_BODY = ("body", *(f"body{number}" for number in range(1, 15)))
+"""The columns of a board, and the bytes that each holds; a row holds 1 MiB."""
+
 _AT_A_TIME = 1000
 _NO_ROW_KEY = frozenset("/\\#?")
 """https://learn.microsoft.com/rest/api/storageservices/understanding-the-table-service-data-model"""
@@ -114,7 +118,7 @@ class AzureGroups:
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         partition = _partition(stream, destination)
-        head = {"PartitionKey": partition, "RowKey": _BOARD, "body": _packed(replace(board, version=None))}
+        head = {"PartitionKey": partition, "RowKey": _BOARD, **_in_columns(_packed(replace(board, version=None)))}
         first = Step("create", head) if board.version is None else Step("replace", head, str(board.version))
         others = (Step("put", _card_row(partition, type, key, card)) for type, key, card in typed(cards))
         (written,) = await self._table.write([(first, *others)])
@@ -151,8 +155,15 @@ class AzureGroups:
 
 
 def _board(row: Entity) -> Board:
-    board: Board = decode(_BOARD, unpacked(row.get("body")))
+    parts = [row[name] for name in _BODY if name in row]
+    board: Board = decode(_BOARD, unpacked(b"".join(parts) if all(isinstance(one, bytes) for one in parts) else None))
     return replace(board, version=version_of(row))
+
+
+def _in_columns(packed: bytes) -> Entity:
+    """A board as columns: it remembers the openings of every owner's pager, and all that wait."""
+    starts = range(0, len(packed), _COLUMN)
+    return {name: packed[start : start + _COLUMN] for name, start in zip(_BODY, starts, strict=False)}
 
 
 def _card(type: str, row: Entity) -> Card:
