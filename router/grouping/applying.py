@@ -46,6 +46,9 @@ from router.grouping.telling import (
     words_that_wait,
 )
 
+MOST_ADMITTED = 40
+"""Groups that waited of which one change of a board lets open: a transaction of a table takes 100 rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
@@ -112,11 +115,13 @@ class _Gathering:
     owed: list[Delivery] = field(default_factory=list)
 
     def admit_waiting(self) -> None:
-        """Lets the groups that wait open as far as there is room, those that have waited longest first."""
+        """Lets groups that wait open as far as there is room, those that have waited longest first."""
         for key in self.board.waiting:
             card = self._find_group(key)
             if card is None or card.waiting is None or not _waits(card):
                 continue
+            if len(self.admitted) == MOST_ADMITTED:
+                return
             audience = audience_of(card.waiting, lane_of(self.spec))
             if self._takes_room(audience, card.severity, beyond=True) or self._takes_room(audience, card.severity):
                 turn = card.turn + 1

@@ -11,7 +11,7 @@ from router.domain.ledger import Turn
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping.applying import Gathered, admitted_before, gather, told_before
+from router.grouping.applying import MOST_ADMITTED, Gathered, admitted_before, gather, told_before
 from router.grouping.likeness import Step, members_for, slots_for, steps_of
 from router.grouping.silent import silent_in, waiting_with
 
@@ -57,17 +57,20 @@ class Gatherer:
                 await self._admit_at(at, now)
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
+        count = 0
         while True:
             board = await self._store.groups.board(*at)
             if not board.waiting and not board.admitted:
-                return 0
+                return count
             await self._owe_unsure(at, board, now)
             gathered = await self._gathered(at, (), board, now)
             if not gathered.deliveries and not board.admitted:
-                return 0
+                return count
             if await self._store.groups.write(*at, gathered.board, gathered.cards):
                 await self._store.outbox.add(gathered.deliveries, now)
-                return len(gathered.deliveries)
+                count += len(gathered.deliveries)
+                if len(gathered.deliveries) < MOST_ADMITTED:
+                    return count
 
     async def _take(self, at: tuple[str, str], steps: Sequence[Step], now: datetime) -> None:
         while True:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -312,6 +313,26 @@ def test_whom_an_older_program_counted_in_silence_is_told_of(store: Store) -> No
     assert (notice.severity, notice.group.standing) == ("High", 1)
     desk.over("D", 2 * WINDOW)
     assert [change for change, _ in story(desk.hear(2 * WINDOW))] == ["resolved"]
+
+
+@pytest.mark.parametrize("comes_next", ["sweep", "message"])
+def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
+    """More groups than one transaction of a table takes, counted in silence by an older program: each is told of."""
+    desk = Desk(store)
+    flapped(desk)
+    (card,) = [one for one in run(store.groups.standing_groups(*AT)).values() if one.waiting is not None]
+    keys = [f"g{number}" for number in range(3 * 90)]
+    for some in batched(keys, 90, strict=False):
+        cards = Cards(groups={key: replace(card, waiting=None) for key in some})
+        assert run(store.groups.write(*AT, run(store.groups.board(*AT)), cards))
+    desk.sweep(6 * MINUTE)
+    desk.book = a_grouping_book(None, None)
+    if comes_next == "message":
+        desk.book = a_grouping_book()
+        desk.take("E", at=7 * MINUTE)
+    desk.sweep(7 * MINUTE)
+    opened = {one.delivery.key for one in desk.hear(7 * MINUTE) if one.delivery.change.value == "opened"}
+    assert opened >= set(keys)
 
 
 def test_a_state_that_knows_no_waiting_groups_is_read(store: Store) -> None:
