@@ -28,6 +28,7 @@ from router.grouping.likeness import (
     audience_for,
     claimed_slot,
     grouping_of,
+    is_for_whom,
     limited_slot,
     members_for,
     slot_of,
@@ -261,8 +262,11 @@ class _Gathering:
 
     def result(self) -> Gathered:
         """Gives each group that has something to tell its next turn, and its members the notice that they went into."""
-        for key, steps in self.touched.items():
+        for key, touched in self.touched.items():
             card = self.groups[key]
+            # In the words of one whom it calls: who has moved to other people meanwhile leaves the others behind.
+            theirs = [step for step in touched if is_for_whom(card, step)]
+            steps = theirs + [step for step in touched if step not in theirs]
             change = change_of(card, steps)
             if change is Change.OPENED and card.group.limited and not self._is_admitted(card, steps):
                 self.groups[key] = replace(card, waiting=words_that_wait(card, steps))
@@ -279,7 +283,7 @@ class _Gathering:
 
     def _is_admitted(self, card: GroupCard, steps: Sequence[Step]) -> bool:
         """Whether a summary may open with what changed in it; the end of one of its members opens nothing."""
-        news = [step for step in steps if step.target.change is not Change.RESOLVED]
+        news = [step for step in steps if step.target.change is not Change.RESOLVED and is_for_whom(card, step)]
         return bool(news) and self._takes_room(audience_for(news[0]), card.severity, beyond=True)
 
     def _tells(self, key: str, change: Change, steps: Sequence[Step]) -> None:

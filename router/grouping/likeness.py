@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from router.domain.groups import GroupCard
 from router.domain.keys import same_id, signal_key, slot_key, written_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Notice
@@ -82,6 +83,11 @@ def slot_of(step: Step, grouping: Grouping) -> str:
 def limited_slot(step: Step) -> str:
     """The slot of what is beyond the limit."""
     return slot_key("limit", *_words_of(audience_for(step)))
+
+
+def is_for_whom(card: GroupCard, step: Step) -> bool:
+    """Whether a step is for the people of a summary that its signal is in; it may have moved to others since it joined."""
+    return not card.group.limited or card.whose in (None, limited_slot(step))
 
 
 def claimed_slot(id: str, whose: str) -> str:

@@ -11,7 +11,7 @@ from router.domain.groups import GroupCard, Told
 from router.domain.notices import Delivery, Evidence, Named, Notice
 from router.domain.rulebook import Lane
 from router.grouping.gravity import gravity_of
-from router.grouping.likeness import LONGEST, Step
+from router.grouping.likeness import LONGEST, Step, is_for_whom
 
 NAMED = 20
 """The most of its standing members that a group's notice names; it counts them all."""
@@ -116,7 +116,8 @@ def words_that_wait(card: GroupCard, steps: Sequence[Step]) -> Notice:
     words = card.waiting
     if words is not None and any(words.key == step.notice.key for step in steps):
         words = None
-    fresh = next((step.notice for step in steps if step.target.change is not Change.RESOLVED), None)
+    standing = (step for step in steps if step.target.change is not Change.RESOLVED)
+    fresh = next((step.notice for step in standing if is_for_whom(card, step)), None)
     if fresh is not None and (words is None or gravity_of(fresh.severity) >= gravity_of(words.severity)):
         return _bounded(fresh)
     return words or words_left(card, card.waiting or steps[0].notice)

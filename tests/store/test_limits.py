@@ -288,6 +288,23 @@ def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[
     assert sorted(map(str, pagers)) == ["A_KEY", "B_KEY"]
 
 
+@pytest.mark.parametrize("is_b_free", [False, True])
+def test_one_that_moves_to_another_pager_takes_nobody_along_who_waits_with_it(store: Store, is_b_free: bool) -> None:
+    """D and E wait for A's pager, and D turns out to be B's: A's pager is called for E all the same."""
+    desk = Desk(store, replace(PAGED, owners=OWNERS))
+    if not is_b_free:
+        desk.take("1", "2", "3", AzureResourceId=THEIRS)
+        desk.hear()
+    flapped(desk)
+    desk.take("E", at=6 * MINUTE)
+    desk.take("D", at=7 * MINUTE, AzureResourceId=THEIRS, Severity="Critical")
+    desk.sweep(WINDOW)
+    notices = [one.delivery.content for one in desk.hear(WINDOW)]
+    (called,) = [one.owner for one in notices if isinstance(one, Notice) and one.group and one.group.standing == 2]
+    assert called is not None
+    assert called.pager == "A_KEY"
+
+
 @pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
 def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, str]) -> None:
     """A drill that names a real alert hides nothing."""
