@@ -25,7 +25,7 @@ IDLE = 60.0
 """Seconds without a frame after which a connection is given up: the client does not see that its peer has hung up."""
 
 # A fault becomes a HubError; the clients would say it once more, with whole URLs.
-logging.getLogger("azure").setLevel(logging.CRITICAL)
+logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ MOST_TURNS = 999_999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NUMBER = 20
-_SORTED = re.compile(r"[0-9]{17}")
+_SORTED = re.compile(r"[0-9]{17,18}")
 _DIGITS = re.compile(r"-?[0-9]{1,20}")
 
 
@@ -86,7 +86,7 @@ class Columns:
         return time_of(self._row.get(name), name)
 
     def sorted_time(self, name: str) -> datetime:
-        """An instant as it stands in keys: in 17 digits, which sort as times do."""
+        """An instant as it stands in keys: in 17 digits, which sort as times do; in 18 by a clock beyond the year 5138."""
         value = self._row.get(name)
         if not isinstance(value, str) or not _SORTED.fullmatch(value):
             raise self._fault(name, "instant")

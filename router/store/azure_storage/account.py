@@ -35,7 +35,7 @@ LONGEST = 90.0
 """Seconds that one request may take, tries and all: the clients wait as long as the service asks them to, were it an hour."""
 
 # A fault becomes a StoreError; the clients would say it once more, with whole URLs.
-logging.getLogger("azure").setLevel(logging.CRITICAL)
+logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
