@@ -17,7 +17,7 @@ Three rooms, in the order in which a message walks through them, and the ground 
     grouping/      takes turns into groups: who is alike, what a turn makes of a group, what is told of it
     intake.py      takes a batch through all of it, asks the ledger, fills the outbox
     taking/        takes in what a hub holds, each event once, whatever dies meanwhile
-    watch/         what runs on a clock: holes in the journal, what nobody points at, what rules held
+    watch/         what runs on a clock: holes in the journal, what nobody points at, what rules and limits held
     health.py      what works and what is late
     service.py     the router at work behind hubs and queues, for triggers and `serve`; once.py opens it at its first use
     assembly/      the only wiring; settings.py is the only reader of the environment

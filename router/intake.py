@@ -87,7 +87,7 @@ class Intake:
         """
         await self._gatherer.find_silent(stream, now)
 
-    def places(self, stream: Stream) -> str:
+    def digest_of_destinations(self, stream: Stream) -> str:
         """A digest of the names of a stream's destinations: another one where the policy named one, or ceased to."""
         return slot_key(*sorted(self._rulebooks[stream].destinations))
 

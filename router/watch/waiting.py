@@ -22,7 +22,7 @@ async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime)
     Those that an older program counted in silence, and those that wait at a destination which the policy names no longer, are
     looked for when the policy's destinations change, and once a day: one with an older policy may be at work beside.
     """
-    name = f"{SILENT}.{stream}.{intake.places(stream)}"
+    name = f"{SILENT}.{stream}.{intake.digest_of_destinations(stream)}"
     last = await journal.swept(name)
     if last is None or not is_recent(last, now, DAY):
         await intake.find_silent(stream, now)
