@@ -69,7 +69,7 @@ class Http:
                 return await self._exchange(request)
         except TimeoutError as fault:
             raise Unavailable(f"no answer within {self._timeout:.0f} s") from fault
-        except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, UnicodeError) as fault:
+        except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as fault:
             untrusted = _find_untrusted(fault)
             if untrusted is not None:
                 raise Unavailable(

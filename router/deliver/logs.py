@@ -62,10 +62,13 @@ class Logs:
             refused = Unauthorized if isinstance(fault, ClientAuthenticationError) else Unavailable
             raise refused(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
         except ValueError as fault:
-            # All that the client decodes is what a refusal claims: rows and answers come whole.
-            raise Unauthorized(
-                "logs endpoint: refuses our credentials (401) with claims that cannot be read"
-            ) from fault
+            if isinstance(fault.__cause__, HttpResponseError):
+                # The client had the endpoint's refusal in hand, and could not read what that claims.
+                raise Unauthorized(
+                    "logs endpoint: refuses our credentials (401) with claims that cannot be read"
+                ) from fault
+            # No answer, so nobody refused anything: a library's mistake or ours may be mended while the rows are owed.
+            raise Unavailable(f"logs endpoint: not asked ({type(fault).__name__})") from fault
         except AzureError as fault:
             raise Unavailable(f"logs endpoint: no token for it ({type(fault).__name__})") from fault
 

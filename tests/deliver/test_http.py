@@ -14,7 +14,7 @@ from aiohttp import web
 from router.deliver.http import LARGEST_ANSWER, Http
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
-from tests.deliver.sockets import flooding
+from tests.deliver.sockets import answering, flooding
 from tests.waiting import PATIENCE
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -91,6 +91,18 @@ def test_an_answer_that_is_wrongly_said_to_be_compressed_is_tried_again() -> Non
 
     with pytest.raises(Unavailable):
         ask(wrong)
+
+
+def test_a_header_that_cannot_be_sent_is_tried_again() -> None:
+    """Nobody refused anything: a secret with a line's end in it is mended, and what is owed goes out."""
+
+    async def go() -> None:
+        async with answering() as server, Http(ssl.create_default_context()) as http:
+            with pytest.raises(Unavailable, match="ValueError"):
+                await http.send(HttpRequest(method="POST", url=server.url, headers={"x-key": "canary\n"}, body=b""))
+            assert server.requests == []
+
+    asyncio.run(go())
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:

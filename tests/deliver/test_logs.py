@@ -38,7 +38,9 @@ def upload(soc: Soc, rows: int = 2) -> None:
     asyncio.run(upload_to(soc.addresses.logs, trust=str(soc.addresses.ca), rows=rows))
 
 
-async def upload_to(endpoint: str, *, trust: str | None = None, rows: int = 2, credential: object = None) -> None:
+async def upload_to(
+    endpoint: str, *, trust: str | None = None, rows: int | list[dict[str, object]] = 2, credential: object = None
+) -> None:
     """Uploads some rows to an endpoint whose authority is trusted, or not."""
     async with Http(ssl.create_default_context(cafile=trust), timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: credential or LoopbackCredential(), lambda: NOW)  # type: ignore[arg-type,return-value]
@@ -48,7 +50,7 @@ async def upload_to(endpoint: str, *, trust: str | None = None, rows: int = 2, c
                     endpoint=endpoint,
                     rule=f"dcr-{'0' * 32}",
                     stream="Custom-Test_CL",
-                    rows=[{"EventUid": str(number)} for number in range(rows)],
+                    rows=[{"EventUid": str(number)} for number in range(rows)] if isinstance(rows, int) else rows,
                 )
             )
         finally:
@@ -122,6 +124,27 @@ def test_a_refusal_that_claims_what_nobody_can_read_is_a_refusal(claims: str) ->
         async with answering(401, **{"WWW-Authenticate": challenge}) as endpoint:
             with pytest.raises(Unauthorized):
                 await upload_to(endpoint.url)
+
+    asyncio.run(go())
+
+
+def _round() -> list[dict[str, object]]:
+    """A row that no JSON can be made of."""
+    row: dict[str, object] = {}
+    row["itself"] = row
+    return [row]
+
+
+def test_what_fails_before_anybody_was_asked_is_tried_again() -> None:
+    """Nobody refused the rows, and no credentials: not for want of a token, and not for a mistake of ours or a library's."""
+
+    async def go() -> None:
+        async with answering(204) as endpoint:
+            with pytest.raises(Unavailable, match=r"not asked \(ValueError\)"):
+                await upload_to(endpoint.url, credential=_Issuing(ValueError("what tenant?")))
+            with pytest.raises(Unavailable, match=r"not asked \(ValueError\)"):
+                await upload_to(endpoint.url, rows=_round())
+            assert endpoint.requests == []
 
     asyncio.run(go())
 
