@@ -16,6 +16,7 @@ from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, Outcome
 from router.domain.keys import alert_mark
 from router.domain.ledger import Held, Row, Seen, State, Target, Turn
+from router.domain.marks import marks_after
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
@@ -148,9 +149,7 @@ def _state_after(sighting: Sighting, row: Row | None) -> State:
     marks = _marks_in(row)
     if row is None or not (row.state.resolved and state.resolved):
         is_other = row is not None and row.key in sighting.other_keys
-        marks = (marks - _KINDS).union(
-            map(alert_mark, alerts_named_in(signal)), [signal.kind.value] if is_other else []
-        )
+        marks = marks_after(marks - _KINDS, alerts_named_in(signal)).union([signal.kind.value] if is_other else [])
     return state._replace(measure=" ".join(sorted(marks)) or None)
 
 

@@ -6,7 +6,6 @@ Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 
 from router.domain.entities import Entity
 from router.domain.notices import Evidence
@@ -14,9 +13,6 @@ from router.domain.signals import Kind, Signal
 
 MOST = 50
 """The most elements of each list; where there are more, the last one says how many."""
-
-MOST_ALERTS = 1_000
-"""The most alerts that are read out of one incident."""
 
 
 def evidence_of(signal: Signal) -> Evidence:
@@ -33,7 +29,7 @@ def alerts_named_in(signal: Signal) -> tuple[str, ...]:
     if signal.kind is not Kind.INCIDENT:
         return ()
     ids = (id for entity in signal.entities if entity.type in _ALERTS for id in _alert_ids(entity))
-    return tuple(islice(dict.fromkeys(ids), MOST_ALERTS))
+    return tuple(dict.fromkeys(ids))
 
 
 def _bounded(words: Iterable[str]) -> tuple[str, ...]:

@@ -53,7 +53,8 @@ def message_of(key: str) -> str:
 class State(NamedTuple):
     """What a signal was last seen to be; New and Active are one status.
 
-    `measure` is what a score measures, and for an incident the marks of all alerts that it named so far, in order.
+    `measure` is what a score measures, and for an incident the marks of the alerts that it named so far, in order; of very
+    many a part of them, and how many.
     """
 
     resolved: bool
