@@ -15,8 +15,14 @@ from router.accept.fields import fields_in
 from router.accept.shapes import has_alert_columns
 from router.cli.pieces import Growing, Piece, codec_of
 
+MOST_CELLS = 1_000
+"""Cells of a row that are looked at; a table has 500 columns at most:
+https://learn.microsoft.com/azure/azure-monitor/service-limits#log-analytics-workspaces
+"""
+
 type _Row = tuple[int, list[str] | Piece]
-"""The line on which a row starts, and its cells; else what cannot be read of it: its quotes do not match, or it is too long."""
+"""The line on which a row starts, and its cells; else what cannot be read of it: its quotes do not match, or it is too long, or
+of too many cells."""
 
 
 def has_header(file: BinaryIO) -> bool:
@@ -29,8 +35,8 @@ def rows_in(file: BinaryIO) -> Iterator[Piece]:
     """Each row as a JSON object of its columns, all texts, with the line it starts on.
 
     A column without a name is left out; cells beyond the header are kept under names that say their place. What lies
-    between quotes that do not match is given as it stands, so that it is kept as one message that cannot be read; of a row that
-    is too long, the beginning.
+    between quotes that do not match, and a row of too many cells, is given as it stands, so that it is kept as one message that
+    cannot be read; of a row that is too long, the beginning.
     """
     rows = _rows(file)
     _, header = next(rows, (0, []))
@@ -61,7 +67,9 @@ def _rows(file: BinaryIO) -> Iterator[_Row]:
                 yield from ((start, piece) for piece in lines.taken(start))
                 reader = csv.reader(lines, strict=True)
                 continue
-            if cells:
+            if len(cells) > MOST_CELLS:
+                yield from ((start, piece) for piece in lines.taken(start))
+            elif cells:
                 yield start, cells
     finally:
         # The file is the caller's to close.
@@ -73,12 +81,13 @@ class _TooLong(Exception):
 
 
 class _Lines:
-    """Lines, counted, of which those that the present row took are remembered."""
+    """Lines, counted, of which the text that the present row took is remembered."""
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
         self._count = 0
-        self._row: list[str] = []
+        # As bytes: a row may be millions of lines, and each would be an object.
+        self._row = bytearray()
         self._left = LARGEST_BODY
 
     def __iter__(self) -> _Lines:
@@ -89,7 +98,7 @@ class _Lines:
         if not line:
             raise StopIteration
         self._count += 1
-        self._row.append(line)
+        self._row += line.encode()
         self._left -= len(line)
         if self._left < 0:
             raise _TooLong
@@ -97,19 +106,19 @@ class _Lines:
 
     def begin(self) -> int:
         """Forgets the lines of the row before, and gives the number of the next."""
-        self._row, self._left = [], LARGEST_BODY
+        self._row.clear()
+        self._left = LARGEST_BODY
         return self._count + 1
 
     def taken(self, number: int) -> Iterator[Piece]:
         """The text of the present row, as far as its lines were begun."""
         text = Growing()
-        part = ""
-        for part in self._row:
-            text.add(part.encode())
-        while part and not part.endswith(_ENDS) and (part := self._text.readline(_CHUNK)):
-            text.add(part.encode())
+        part = bytes(self._row)
+        text.add(part)
+        while part and not part.endswith(_ENDS) and (part := self._text.readline(_CHUNK).encode()):
+            text.add(part)
         return text.end(number)
 
 
-_ENDS = ("\n", "\r")
+_ENDS = (b"\n", b"\r")
 _CHUNK = 256 * 1024

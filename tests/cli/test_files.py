@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from router.accept import LARGEST_BODY
 from router.cli.files import open_files
 from router.cli.pieces import Text, elements_in, lines_in
+from router.cli.tables import MOST_CELLS
 from router.domain.errors import BadFile
 from tests.accept.messages import a_flat_alert, a_table_row
 from tests.cli.house import House, column, ndjson
@@ -197,6 +198,33 @@ def test_memory_does_not_grow_with_what_is_too_long(house: House, name: str, ope
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
+
+
+@pytest.mark.parametrize("row", [b'"' + b"x\n" * (LARGEST_BODY // 2), b"," * (LARGEST_BODY // 2)])
+def test_a_row_takes_no_more_memory_for_what_it_is_made_of(house: House, row: bytes) -> None:
+    """Millions of short lines behind a quote that is never closed, and millions of cells, are a few times their length."""
+    house.writes("alerts.csv", b"SystemAlertId\none," + row)
+    tracemalloc.start()
+    with open_files(["alerts.csv"]) as (file,):
+        first = next(file.messages())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert first.source == "alerts.csv:2"
+    assert first.body.startswith(b"one,")
+    assert peak < 12 * LARGEST_BODY
+
+
+@pytest.mark.parametrize(("beyond", "outcome"), [(0, "routed"), (1, "quarantined")])
+def test_a_row_of_more_cells_than_any_table_has_is_kept_as_it_stands(house: House, beyond: int, outcome: str) -> None:
+    """It is quarantined under the number of its line, and its neighbours are read."""
+    text = as_csv(ROWS).splitlines(keepends=True)
+    many = MOST_CELLS - len(ROWS[0]) + beyond
+    text[1] = text[1].rstrip() + "," * many + "\r\n"
+    house.writes("alerts.csv", "".join(text))
+    decisions = house.routes("--dry-run", "alerts.csv")
+    assert column(decisions, "outcome") == [outcome, "routed"]
+    assert column(decisions, "source") == ["alerts.csv:2", "alerts.csv:3"]
+    assert bodies("alerts.csv")[0].endswith(b"," * many if beyond else b"}")
 
 
 @pytest.mark.parametrize("opens", [b"[", b' {"count": [3],\n "records": [\n'])
