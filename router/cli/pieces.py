@@ -116,7 +116,11 @@ class Elements:
         """The elements that end in the next bytes."""
         start, at = 0, int(self._is_escaped)
         self._is_escaped = self._is_escaped and not chunk
-        while self._after is None and (found := self._mark.search(chunk, at)):
+        while self._after is None:
+            if self._depth > _DEEP and not self._is_text:
+                at = self._passed(chunk, at)
+            if (found := self._mark.search(chunk, at)) is None:
+                break
             at = found.end()
             if found[0] == b"\\":
                 at += 1
@@ -132,6 +136,13 @@ class Elements:
             yield from self._after.feed(chunk[start:])
         else:
             self._element.add(chunk[start:])
+
+    def _passed(self, chunk: bytes, at: int) -> int:
+        """The place up to which a chunk cannot end the element, having fewer bytes than are open, nor leave a text open."""
+        found = _WHOLE_TEXTS.match(chunk, at, at + self._depth)
+        marks = _TEXT.sub(b"", found[0]) if found is not None else b""
+        self._depth += marks.count(b"[") + marks.count(b"{") - marks.count(b"]") - marks.count(b"}")
+        return found.end() if found is not None else at
 
     def end(self) -> Iterator[Piece]:
         """What is under way, as far as it came."""
@@ -163,6 +174,11 @@ class Elements:
         return False
 
 
+_DEEP = 64
+"""Levels beyond which brackets are counted and not looked at one by one; no message nests so deep."""
+
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_WHOLE_TEXTS = re.compile(rb'(?:[^"]++|%b)*+' % _TEXT.pattern, re.DOTALL)
 _IN_TEXT, _INSIDE, _BETWEEN = re.compile(rb'["\\]'), re.compile(rb'["\[\]{}]'), re.compile(rb'["\[\]{},]')
 
 

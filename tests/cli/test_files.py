@@ -244,6 +244,45 @@ def test_an_array_of_any_length_is_read_element_by_element(
     assert bodies("alerts.json") == alerts
 
 
+NESTED = st.recursive(
+    st.sampled_from([b"1", b'""', b'"],"', rb'"\\"', rb'"\"]"', b'"x', b"]", b","]),
+    lambda inner: st.tuples(st.integers(1, 200), st.lists(inner, min_size=1, max_size=4)).map(
+        lambda nest: b'[{"a":' * nest[0] + b",".join(nest[1]) + b"}]" * nest[0]
+    ),
+    max_leaves=8,
+)
+"""Elements that nest deep, with brackets and quotes in their texts; some are no JSON."""
+
+
+@settings(deadline=None)
+@given(nested=NESTED, data=st.data())
+def test_an_element_ends_where_it_is_closed_however_deep_it_goes(nested: bytes, data: st.DataObject) -> None:
+    """What is cut where it may, a part at a time, is what is cut a byte at a time."""
+    text = nested + b',"next",[2]]after'
+    one_by_one = list(elements_in([text[at : at + 1] for at in range(len(text))], wrapped=False))
+    assert list(elements_in(cut_anywhere(data, text), wrapped=False)) == one_by_one
+    assert list(elements_in([text], wrapped=False)) == one_by_one
+
+
+@pytest.mark.parametrize("opens", [b"[", b'[{"a":', b'["\\"[",{}, ['])
+def test_what_only_opens_is_not_looked_at_bracket_by_bracket(opens: bytes) -> None:
+    """Millions of openings, which no parser would follow, are passed over as fast as they are copied."""
+    text = opens * (1_000_000 // len(opens))
+    steps = 0
+
+    def count(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(count)
+    try:
+        (piece,) = elements_in([text[at : at + 65_536] for at in range(0, len(text), 65_536)], wrapped=False)
+    finally:
+        sys.setprofile(None)
+    assert piece.body == text
+    assert steps < len(text) / 50
+
+
 @pytest.mark.parametrize("wrapped", [lambda items: items, lambda items: {"records": items}])
 def test_the_elements_of_a_document_are_messages(house: House, wrapped: object) -> None:
     """An array, or `records`, is one message for each element, called by its place from 1."""
