@@ -9,10 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
+from router.domain.clocks import SKEW
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Seen
 from router.domain.ports import Store
@@ -124,3 +126,26 @@ def test_a_time_is_believed_up_to_a_day_ahead() -> None:
         just, beyond = Seen(NOW + DAY, arrival), Seen(NOW + DAY + timedelta(microseconds=1), arrival)
         assert just.without_impossible(NOW) == just
         assert beyond.without_impossible(NOW) == Seen(None, arrival)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "azure"])
+def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azurite: Azurite, kind: str) -> None:
+    """A row is in a place beyond all that follow, by damage; an event that the hub's own clock dates later is later."""
+
+    async def healed() -> None:
+        store: Store = (
+            SqliteStore(tmp_path) if kind == "sqlite" else AzureStore(Account(Address(azurite.new_account())))
+        )
+        if isinstance(store, AzureStore):
+            await store.prepare()
+        await store.ledger.write([a_row(KEY, seen=Seen(None, Arrival("hub/0", 10**15, NOW)))])
+        intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
+        outcomes = []
+        for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
+            (entry,) = await intake.take([_message(place, Told(True, None, True, NOW, NOW + later))], NOW)
+            outcomes.append(entry.outcome)
+        assert outcomes == ["repeat", "repeat", "resolved"]
+        assert (await store.ledger.find([KEY]))[KEY].seen.arrival.place == 2
+        await store.close()
+
+    asyncio.run(healed())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.clocks import is_plausible
+from router.domain.clocks import SKEW, is_plausible
 from router.domain.decisions import Change, Outcome
 from router.domain.notices import Delivery, Notice, RecordEntry
 from router.domain.rulebook import Lane
@@ -37,9 +37,16 @@ class Arrival:
         return f"{self.origin}:{self.place}{part}{again}"
 
     def is_before(self, other: Arrival) -> bool:
-        """Whether this message certainly came in before the other; a different file is taken to be a later one."""
+        """Whether this message certainly came in before the other; a different file is taken to be a later one.
+
+        A hub counts its events as it dates them: of two that it dates the other way about, one is not as it was, and a place
+        beyond all that follow would silence them.
+        """
         if self.origin == other.origin:
-            return (self.place, self.part) < (other.place, other.part)
+            is_dated_later = (
+                self.enqueued is not None and other.enqueued is not None and self.enqueued - other.enqueued > SKEW
+            )
+            return (self.place, self.part) < (other.place, other.part) and not is_dated_later
         if self.enqueued is not None and other.enqueued is not None:
             return self.enqueued < other.enqueued
         return False
