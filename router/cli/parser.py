@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup, _SubParsersAction
+import sys
+from argparse import Action, ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup, _SubParsersAction
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +21,33 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises BadUsage, naming the argument first."""
+        lacking = message.removeprefix("the following arguments are required: ")
+        if lacking in _WANTED:
+            message = f"{lacking}: is missing; {_WANTED[lacking]}"
         raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+_WANTED = {
+    "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
+    "ID": "name one of the list",
+}
+"""What to give where an argument is missing."""
+
+
+class _Version(Action):
+    """Prints the version of the package and ends; nothing else waits for it to be looked up."""
+
+    def __call__(self, parser: ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            sys.stdout.write(f"{parser.prog} {version(_PACKAGE)}\n")
+        except PackageNotFoundError as fault:
+            raise BadUsage(f"--version: {_PACKAGE} runs without being installed, and only a package has one") from fault
+        parser.exit()
+
+
+_PACKAGE = "alert-router"
 
 
 type Commands = _SubParsersAction[Parser]
@@ -29,6 +56,7 @@ type Commands = _SubParsersAction[Parser]
 def new_parser() -> Parser:
     """The parser; what it parses has in `command` the module and the function that obey it."""
     parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_demo(commands)

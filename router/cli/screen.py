@@ -33,13 +33,13 @@ def screen() -> Console:
 
 
 def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Table:
-    """A table without lines, two spaces in; the columns in `numbers` stand to the right."""
+    """A table without lines, two spaces in; the columns in `numbers` stand to the right, and what is absent is a dash."""
     right = set(numbers)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=any(heads), header_style="bold")
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place in right else "left", no_wrap=place in right, overflow="fold")
     for row in rows:
-        table.add_row(*(plain(str(cell)) for cell in row))
+        table.add_row(*(plain("-" if cell is None else str(cell)) for cell in row))
     return table
 
 

@@ -44,7 +44,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
         decision=decide(signal, rulebook, now),
         holder=holder,
         steps=(
-            Step("resolved?", f"{'yes' if signal.resolved else 'no'}, its status is {signal.status}"),
+            Step("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
             Step("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
             Step("below the floor?", _floor_words(signal, rulebook)),
             *(Step(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
@@ -59,12 +59,18 @@ def _by_name(rules: list[SuppressionRule]) -> list[SuppressionRule]:
     return sorted(rules, key=lambda rule: rule.name)
 
 
+def _status_words(signal: Signal) -> str:
+    return f"its status is {signal.status}" if signal.status else "it has no status"
+
+
 def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
     if reason := find_floor_above(signal, rulebook):
         return f"yes, {reason.words}"
     floor = rulebook.floor.severity_for(signal.plan if isinstance(signal, Alert) else None)
     if signal.severity is None:
-        return f"no, severity {signal.severity_written!r} is not known, which is above every floor"
+        written = signal.severity_written
+        lacking = f"severity {written!r} is not known" if written else "it has no severity"
+        return f"no, {lacking}, which is above every floor"
     return f"no, {signal.severity.label} is at least {floor.label}"
 
 

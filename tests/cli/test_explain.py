@@ -35,6 +35,20 @@ def test_every_step_is_said(house: House) -> None:
         assert line in lines
 
 
+def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:
+    """A status or a severity that is not there has no name of the program's own."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(Status=None, Severity=None), a_flat_alert(Severity="Grave")))
+    out = house.says("explain", "a.ndjson").out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert "None" not in out
+    for line in (
+        "resolved? no, it has no status",
+        "below the floor? no, it has no severity, which is above every floor",
+        "below the floor? no, severity 'Grave' is not known, which is above every floor",
+    ):
+        assert line in lines
+
+
 def test_how_soon_people_should_answer_is_said(house: House) -> None:
     """As the routes that match say it."""
     policy = yaml.safe_load((house.directory / "rules/cwpp/policy.yaml").read_bytes())

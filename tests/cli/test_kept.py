@@ -133,6 +133,8 @@ def test_the_quarantine_is_listed_and_shown(house: House, kept: list[dict[str, A
         out = house.says("quarantine", "show", one["id"][:8]).out
         assert one["reason"] in out
         assert "\x1b" not in out
+        assert "None" not in out
+        assert ["stream", one["stream"] or "-"] in [line.split() for line in out.splitlines()]
     wrong = next(one for one in kept if "wrong_stream" in one["reason"])
     shown = json.loads(house.says("quarantine", "show", "--format", "json", wrong["id"]).out)
     assert json.loads(shown["body"]) == an_assessment()

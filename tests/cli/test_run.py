@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -332,7 +333,7 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
     [
         ((), "the following arguments are required: COMMAND"),
         (("fly",), "COMMAND: invalid choice: 'fly'"),
-        (("run",), "the following arguments are required: FILE"),
+        (("run",), "FILE: is missing; name a file of messages (NDJSON, JSON or CSV), or - for standard input; see "),
         (("run", "--stream", "both", "a.ndjson"), "--stream: invalid choice: 'both'"),
         (("run", "--now", "yesterday", "a.ndjson"), "--now: 'yesterday' is no time"),
         (("run", "--now", "0001-01-01", "a.ndjson"), "--now: '0001-01-01' is no time to route at"),
@@ -348,7 +349,8 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
         (("run", "--decisions", "a.ndjson", "a.ndjson"), "a.ndjson: is one of the files to route"),
         (("run", "missing.ndjson"), "missing.ndjson: cannot be read"),
         (("route", "a.ndjson"), "COMMAND: invalid choice: 'route'"),
-        (("explain",), "the following arguments are required: FILE"),
+        (("explain",), "FILE: is missing; name a file of messages"),
+        (("quarantine", "show"), "ID: is missing; name one of the list"),
         (("explain", "missing.json"), "missing.json: cannot be read"),
         (("explain", "--format", "xml", "a.ndjson"), "--format: invalid choice: 'xml'"),
         (("rules",), "the following arguments are required: COMMAND"),
@@ -418,6 +420,11 @@ def test_the_program_is_a_program(house: House, alerts: str) -> None:
 def test_help_says_what_would_surprise(house: House, command: str, words: str) -> None:
     """CSV is told by its name, standard input is no stream, and deliveries go by --now."""
     assert words in " ".join(a_process(command, "--help", within=house.directory).out.split())
+
+
+def test_the_version_is_that_of_the_package(house: House) -> None:
+    """One line, also where no command is given."""
+    assert a_process("--version", within=house.directory).out == f"alert-router {version('alert-router')}\n"
 
 
 def test_help_needs_nothing_that_is_slow(house: House) -> None:
