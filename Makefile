@@ -33,7 +33,7 @@ lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-infra: setup  ## what Bicep reads of the rules and of the code
+infra: setup  ## what Bicep reads of the code; and, where a compiler is, the compiled template and the predictions
 	@$(BIN)/python -m infra.generate
 
 # checkov brings a hundred packages, so it has a lock and a place of its own.
@@ -43,8 +43,8 @@ $(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
 	@VIRTUAL_ENV=$(CHECKOV) $(BIN)/uv pip install --quiet --require-hashes -r infra/requirements-check.txt
 	@touch $@
 
-infra-check: infra $(CHECKOV)/.installed  ## infra/ against Azure's own types, where ../shared has them, and checkov
-	@infra/check.sh $(CHECKOV)/bin/checkov
+infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, and checkov say of infra/
+	@$(BIN)/python -m infra.check
 
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack

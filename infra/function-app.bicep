@@ -65,7 +65,6 @@ var references = [for secret in secrets: {
 }]
 
 resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_225: a parameter, since it doubles what is always ready
   name: planName
   location: location
   tags: tags
@@ -75,10 +74,6 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_17: its one HTTP function tells how it is, to whoever has the function key
-  // checkov:skip=CKV_AZURE_222: the same; and azd deploys by the public address
-  // checkov:skip=CKV_AZURE_212: Flex Consumption sets the number of instances itself
-  // checkov:skip=CKV_AZURE_213: Flex Consumption knows no health check
   name: name
   location: location
   // azd finds by this tag where to deploy the service of azure.yaml to.

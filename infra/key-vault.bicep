@@ -7,7 +7,6 @@ param tags object
 param private bool
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
-  // checkov:skip=CKV_AZURE_109: closed where `private` says so; else the app has no address that a firewall could let in
   name: name
   location: location
   tags: tags

@@ -21,8 +21,6 @@ var containers = ['bodies', 'checkpoints', deployments]
 var regret = 7
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
-  // checkov:skip=CKV_AZURE_35: closed where `private` says so; else the app has no address that a firewall could let in
-  // checkov:skip=CKV_AZURE_206: a parameter, zone-redundant by default
   name: name
   location: location
   tags: tags

@@ -1,0 +1,8 @@
+using '../main.bicep'
+
+param environmentName = 'test'
+param location = 'westeurope'
+param defenderPrincipalId = '00000000-0000-0000-0000-00000000defe'
+// With zones, where one would become two.
+param zoneRedundant = true
+param alwaysReady = 0

@@ -1,0 +1,8 @@
+using '../main.bicep'
+
+param environmentName = 'test'
+param location = 'westeurope'
+param defenderPrincipalId = '00000000-0000-0000-0000-00000000defe'
+param operators = '00000000-0000-0000-0000-000000000a11,00000000-0000-0000-0000-000000000b0b'
+param senders = '00000000-0000-0000-0000-000000000c1d'
+param emails = 'soc@example.com'
