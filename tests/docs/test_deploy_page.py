@@ -13,7 +13,7 @@ from router.assembly import load_rules, now
 from router.destinations.log_tables import TABLES
 from router.domain.signals import Stream
 from tests.docs.pages import ROOT, column, page, pairs, spans
-from tests.infra.deployment import Deployment
+from tests.infra.predicted import Deployment
 from tests.infra.queries.shipped import alert_rules
 from tests.infra.variants import deployed
 
@@ -26,7 +26,7 @@ SECONDS = 30 * 24 * 3600
 @pytest.fixture(scope="module")
 def azure() -> Deployment:
     """What `azd up` makes where nobody chose anything."""
-    return deployed()
+    return deployed("default")
 
 
 def choices() -> dict[str, str]:
@@ -44,7 +44,7 @@ def test_every_choice_is_listed_with_its_default() -> None:
 
 def test_every_variable_that_a_command_uses_is_set() -> None:
     """By azd, by a choice, or by an output of main.bicep; a shell would take another for nothing."""
-    azure = deployed()
+    azure = deployed("default")
     shell = "\n".join(fence.text for fence in PAGE.fences if fence.language == "sh")
     used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", PAGE.text))
     assert used <= BY_AZD | choices().keys() | azure.outputs.keys()
@@ -93,7 +93,7 @@ def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None
     assert told["hubs"]["1,000,000 a day"].startswith(
         f"{hours} to {hours * namespace['maximumThroughputUnits']:,} unit"
     )
-    closed = deployed(private=True)
+    closed = deployed("private")
     kinds = ("Microsoft.Network/privateEndpoints", "Microsoft.Network/privateDnsZones")
     endpoints, zones = (len(closed.of(kind)) for kind in kinds)
     assert told["closed network"]["1,000 messages a day"] == f"{endpoints} endpoints, {zones} zones"

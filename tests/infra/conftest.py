@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.deployment import Deployment
+from tests.infra.predicted import Deployment
 from tests.infra.variants import deployed
 
 
 @pytest.fixture(scope="session")
 def azure() -> Deployment:
     """What `azd up` makes where nobody chose anything."""
-    return deployed()
+    return deployed("default")

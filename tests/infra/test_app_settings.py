@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
-from router.assembly import load_rules, now, secret_names_of
 from router.domain.errors import BadSetting
-from router.domain.signals import Stream
 from router.settings import HUBS, SERVICES, STORAGE, Settings
 from tests.docs.pages import page, spans
-from tests.infra.deployment import Deployment
 from tests.infra.functions import triggers
-from tests.infra.variants import ROOT
+from tests.infra.predicted import Deployment
+from tests.infra.variants import SECRETS
+
+ACCOUNT = "Microsoft.Storage/storageAccounts"
 
 OF_THE_HOST = {
     # https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
@@ -44,7 +43,7 @@ class Asked(dict[str, str]):
 
 
 def read_by_code() -> set[str]:
-    """Every setting that the router looks for."""
+    """Every setting that the router looks for, those of the secrets left out."""
     asked = Asked()
     settings = Settings(asked)
     for name in (name for name, member in vars(Settings).items() if isinstance(member, property)):
@@ -54,7 +53,7 @@ def read_by_code() -> set[str]:
             continue
     for connection in (STORAGE, HUBS):  # asked for only once the rest is there
         settings._connection(connection, {}, set())
-    return asked.names | secret_names_of(load_rules(ROOT / "rules", list(Stream), now()).books.values())
+    return asked.names
 
 
 def settings_of(azure: Deployment) -> dict[str, str]:
@@ -81,14 +80,14 @@ def test_every_setting_that_the_code_reads_is_set_or_may_be_left_out(azure: Depl
 
 def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
     """A setting that nobody reads is a promise that nobody keeps."""
-    assert settings_of(azure).keys() - read_by_code() == OF_THE_HOST | OF_THE_WORKER
+    assert settings_of(azure).keys() - read_by_code() == OF_THE_HOST | OF_THE_WORKER | SECRETS
 
 
 def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
     """Storage, hubs and identity are found by them, and so is every secret once it is in the vault."""
     deployed = settings_of(azure)
     for service in SERVICES:
-        assert deployed[f"{STORAGE}__{service}ServiceUri"].endswith(f".primaryEndpoints.{service}>")
+        assert deployed[f"{STORAGE}__{service}ServiceUri"] == f"[{azure.asks(ACCOUNT, f'primaryEndpoints.{service}')}]"
         deployed[f"{STORAGE}__{service}ServiceUri"] = f"https://account.{service}.core.windows.net/"
     settings = Settings(deployed)
     assert settings.storage.endpoints.keys() == set(SERVICES)
@@ -96,7 +95,7 @@ def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: De
     assert (
         settings.identity
         == settings.hubs.client_id
-        == azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "clientId")
+        == f"[{azure.asks('Microsoft.ManagedIdentity/userAssignedIdentities', 'clientId')}]"
     )
 
 
@@ -110,15 +109,14 @@ def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
 
 
 def test_every_secret_is_a_reference_that_the_vault_can_hold(azure: Deployment) -> None:
-    """Each secret of the rules is looked up in the vault under its own name, and no value stands in a deployment."""
-    names = json.loads((ROOT / "infra" / "generated" / "secrets.json").read_text())
-    references = {name: settings_of(azure)[name] for name in names}
+    """Each secret is looked up in the vault under its own name, and no value stands in a deployment."""
+    references = {name: settings_of(azure)[name] for name in SECRETS}
     vault = azure.one("Microsoft.KeyVault/vaults").name
-    held = {name: name.lower().replace("_", "-") for name in names}
+    held = {name: name.lower().replace("_", "-") for name in SECRETS}
     assert references == {
         name: f"@Microsoft.KeyVault(VaultName={vault};SecretName={there})" for name, there in held.items()
     }
-    assert len(set(held.values())) == len(names)
+    assert len(set(held.values())) == len(SECRETS)
     assert all(there.replace("-", "").isalnum() for there in held.values())
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.infra.bicep import read
-from tests.infra.deployment import Deployment
-from tests.infra.variants import GIVEN, INFRA, ROOT, deployed
+from tests.infra.predicted import Deployment
+from tests.infra.variants import ENVIRONMENT, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, deployed
 
 AZURE = yaml.safe_load((ROOT / "azure.yaml").read_text())
 PARAMETERS: dict[str, Any] = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
@@ -34,32 +33,32 @@ def variables() -> dict[str, tuple[str, str | None]]:
     return {name: (match[1], match[2]) for name, match in found.items() if match}
 
 
-def as_bicep(value: str, kind: str) -> object:
+def as_azd_gives(value: str, kind: str) -> object:
     """A default as azd hands it over: by the type of the parameter."""
     return {"bool": lambda: value == "true", "int": lambda: int(value)}.get(kind, lambda: value)()
 
 
 def test_every_parameter_can_be_chosen_by_a_variable_of_its_own() -> None:
     """`azd env set NAME VALUE` is the way to choose; no parameter is out of its reach."""
-    assert variables().keys() == PARAMETERS.keys() == read(INFRA / "main.bicep").of("param").keys()
+    assert variables().keys() == PARAMETERS.keys() == TEMPLATE["parameters"].keys()
     assert len({name for name, _ in variables().values()}) == len(PARAMETERS)
 
 
 def test_what_has_no_default_is_known_to_azd_or_to_its_hook() -> None:
     """Nobody is asked for what can be found out."""
     assert {name for name, default in variables().values() if default is None} == OF_AZD | HOOKED
-    assert {parameter for parameter, (_, default) in variables().items() if default is None} == GIVEN.keys()
+    needed = {name for name, one in TEMPLATE["parameters"].items() if "defaultValue" not in one}
+    assert {parameter for parameter, (_, default) in variables().items() if default is None} == needed
     assert all(name in (INFRA / "before.sh").read_text() for name in HOOKED)
 
 
 def test_defaults_are_the_same_in_both_places() -> None:
     """Whoever deploys with az instead of azd gets the same."""
-    for name, one in read(INFRA / "main.bicep").of("param").items():
-        if one.value is not None:
-            kind = next(child.text.decode() for child in one.node.named_children if child.type == "type" and child.text)
+    for name, one in TEMPLATE["parameters"].items():
+        if "defaultValue" in one:
             default = variables()[name][1]
             assert default is not None
-            assert as_bicep(default, kind) == as_bicep((one.value.text or b"").decode().strip("'"), kind), name
+            assert as_azd_gives(default, one["type"]) == one["defaultValue"], name
 
 
 def test_azd_finds_the_app_by_its_tag(azure: Deployment) -> None:
@@ -73,7 +72,7 @@ def test_azd_finds_the_app_by_its_tag(azure: Deployment) -> None:
 def test_azd_finds_its_environment_by_a_tag(azure: Deployment) -> None:
     """`azd down` deletes the group that bears the environment's name."""
     group = azure.one("Microsoft.Resources/resourceGroups")
-    assert group.body["tags"]["azd-env-name"] == GIVEN["environmentName"]
+    assert group.body["tags"]["azd-env-name"] == ENVIRONMENT
 
 
 def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
@@ -89,14 +88,13 @@ def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
 
 def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
     """It is looked up where it is, nothing is made in its place, and rows go in where it stands."""
-    given = "/subscriptions/OTHER/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-logs"
-    azure = deployed(existingWorkspaceId=given)
+    azure = deployed("existing-workspace")
     assert azure.of("Microsoft.OperationalInsights/workspaces") == []
     tables = azure.of("Microsoft.OperationalInsights/workspaces/tables")
     assert {one.name.partition("/")[0] for one in tables} == {"soc-logs"}
-    assert {one.group for one in tables} == {"/subscriptions/OTHER/resourceGroups/soc"}
+    assert {one.group for one in tables} == {WORKSPACE_GROUP}
     (rule, _) = azure.of("Microsoft.Insights/dataCollectionRules")
-    assert str(rule.body["location"]) == "<Microsoft.OperationalInsights/workspaces/soc-logs.location>"
+    assert rule.body["location"].startswith(f"[reference('{WORKSPACE}', ")
 
 
 def test_every_hook_is_there_and_can_be_run() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.infra.deployment import Deployment
+from infra.variants import SUBSCRIPTION
+from tests.infra.predicted import Deployment
 from tests.infra.variants import deployed
 
 EXPORTS = "Microsoft.Security/automations"
@@ -25,7 +26,7 @@ def test_alerts_go_to_one_hub_and_posture_to_the_other(azure: Deployment) -> Non
     hubs = {one.name.rpartition("/")[2]: one.id for one in azure.of("Microsoft.EventHub/namespaces/eventhubs")}
     for stream, found in exports(azure).items():
         assert [action["eventHubResourceId"] for action in found["actions"]] == [hubs[stream]]
-        assert found["scopes"][0]["scopePath"] == "/subscriptions/S"
+        assert found["scopes"][0]["scopePath"] == f"/subscriptions/{SUBSCRIPTION}"
     assert sources(azure, "cwpp") == {"Alerts"}
     assert "Alerts" not in sources(azure, "cspm")
 
@@ -48,7 +49,7 @@ def test_every_finding_comes_with_its_recommendation_and_every_snapshot_with_its
 def test_all_severities_are_exported_unless_somebody_chose(azure: Deployment) -> None:
     """What is dropped at the source is on no record; a choice makes one alternative of each severity."""
     assert exports(azure)["cwpp"]["sources"][0]["ruleSets"] == []
-    (chosen,) = exports(deployed(alertSeverities="High,Medium"))["cwpp"]["sources"]
+    (chosen,) = exports(deployed("filtered"))["cwpp"]["sources"]
     assert [[rule["expectedValue"] for rule in one["rules"]] for one in chosen["ruleSets"]] == [["High"], ["Medium"]]
     assert {rule["propertyJPath"] for one in chosen["ruleSets"] for rule in one["rules"]} == {"Severity"}
 

@@ -12,7 +12,7 @@ from infra.remaining import remaining, secret_in_vault
 from router.assembly import load_rules, now
 from router.domain.signals import Stream
 from tests.builders import RULES
-from tests.infra.deployment import Deployment
+from tests.infra.predicted import Deployment
 from tests.infra.test_app_settings import settings_of
 
 OUTPUTS = {

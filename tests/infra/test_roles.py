@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import json
+import re
+from typing import Any
 
-from tests.infra.deployment import Deployment
-from tests.infra.variants import DEFENDER, INFRA, ROOT, deployed
+from tests.infra.predicted import Deployment
+from tests.infra.variants import DEFENDER, INFRA, OPERATORS, ROOT, SENDER, TEMPLATE, deployed, nested
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
 NAMES = {there: name for name, there in ROLES.items()}
@@ -55,7 +57,7 @@ def given_to(azure: Deployment, principal: str) -> Given:
     """The roles of somebody."""
     found = azure.of("Microsoft.Authorization/roleAssignments")
     return {
-        (NAMES[one.properties["roleDefinitionId"]], str(one.scope))
+        (NAMES[one.properties["roleDefinitionId"].rpartition("/")[2]], str(one.scope))
         for one in found
         if str(one.properties["principalId"]) == principal
     }
@@ -68,7 +70,7 @@ def on_each(azure: Deployment, needs: set[tuple[str, str]]) -> Given:
 
 def router(azure: Deployment) -> str:
     """The router's principal."""
-    return azure.unknown("Microsoft.ManagedIdentity/userAssignedIdentities", "principalId")
+    return f"[{azure.asks('Microsoft.ManagedIdentity/userAssignedIdentities', 'principalId')}]"
 
 
 def test_every_client_of_azure_that_the_code_uses_has_its_role_here() -> None:
@@ -104,19 +106,29 @@ def test_nobody_else_has_a_role_unless_named(azure: Deployment) -> None:
 
 def test_operators_and_senders_get_what_their_commands_need() -> None:
     """Operators look after dead letters and secrets; senders publish; neither may do the other's."""
-    azure = deployed(operators="ann", senders="cyd")
+    azure = deployed("people")
     kept = {(role.replace("Owner", "Contributor"), kind) for role, kind in NEEDS.values() if kind == ACCOUNT}
     secrets = ("keyVaultSecretsOfficer", "Microsoft.KeyVault/vaults")
-    assert given_to(azure, "ann") == on_each(azure, {*kept, secrets})
-    assert given_to(azure, "cyd") == on_each(azure, set(OF_PEOPLE.values()))
+    for operator in OPERATORS:
+        assert given_to(azure, operator) == on_each(azure, {*kept, secrets})
+    assert given_to(azure, SENDER) == on_each(azure, set(OF_PEOPLE.values()))
 
 
 def test_no_assignment_is_broader_than_one_resource(azure: Deployment) -> None:
-    """Each stands on a resource of the router's own."""
-    own = {one.id for one in azure.resources if not one.existing}
+    """Each stands on a resource of the router's own, none on the group of them all."""
+    own = {one.id for one in azure.resources} - {azure.one("Microsoft.Resources/resourceGroups").id}
     assert all(one.scope in own for one in azure.of("Microsoft.Authorization/roleAssignments"))
 
 
 def test_roles_are_given_before_the_app_is_made() -> None:
     """It reads storage and secrets as soon as it is there, and would start without them."""
-    assert "dependsOn: [roles, privateEndpoints]" in (INFRA / "main.bicep").read_text()
+    (app,) = [one for one in nested(TEMPLATE) if makes(one, "Microsoft.Web/sites")]
+    awaited = " ".join(app["dependsOn"])
+    assert re.search(r"\broles\b", awaited)
+    assert re.search(r"\bprivate-?endpoints\b", awaited, re.IGNORECASE)
+
+
+def makes(module: dict[str, Any], kind: str) -> bool:
+    """Whether a module makes a resource of a type."""
+    inner = module.get("properties", {}).get("template")
+    return inner is not None and any(one["type"] == kind and not one.get("existing") for one in nested(inner))

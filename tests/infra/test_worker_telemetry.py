@@ -9,7 +9,7 @@ from azure.monitor.opentelemetry._constants import (
     _FULLY_SUPPORTED_INSTRUMENTED_LIBRARIES as INSTRUMENTED,
 )
 
-from tests.infra.deployment import Deployment
+from tests.infra.predicted import Deployment
 from tests.infra.test_app_settings import settings_of
 from tests.infra.variants import ROOT
 from tests.waiting import PATIENCE

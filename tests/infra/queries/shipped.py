@@ -1,4 +1,4 @@
-"""The queries and alert rules that infra/ ships, as its files have them."""
+"""The queries that infra/ ships, as its files have them, and the alert rules and the page that it makes of them."""
 
 from __future__ import annotations
 
@@ -7,47 +7,42 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-INFRA = Path(__file__).parents[3] / "infra"
+from tests.infra.variants import INFRA, deployed
+
 QUERIES: Mapping[str, str] = {path.stem: path.read_text("utf-8") for path in sorted((INFRA / "queries").glob("*.kql"))}
-NAMESPACE = "/subscriptions/1/resourceGroups/rg-router/providers/Microsoft.EventHub/namespaces/router"
+NAMESPACE = deployed("default").one("Microsoft.EventHub/namespaces").id
 
 _ISO = {"PT{}M": "minutes", "PT{}H": "hours", "P{}D": "days"}
-_RULE = re.compile(r"\n  \{\n(.*?)\n  \}", re.DOTALL)
-_PAIR = re.compile(r"^    (\w+): (?:loadTextContent\()?'?([^')\n]*?)'?\)?(?: //.*)?$", re.MULTILINE)
-_DIMENSIONS = {
-    "byStream": ("Stream",),
-    "byDestination": ("Stream", "Destination"),
-    "byRule": ("Stream", "Rule"),
-    "[]": (),
-}
+_TILE = re.compile(r"'type', 3, 'name', '([^']+)'.*?'query', '((?:[^']|'')*)'", re.DOTALL)
+"""A tile in the expression that makes the page, which Azure evaluates."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """An alert rule of infra/alerts.bicep."""
+    """An alert rule as it is deployed."""
 
     name: str
-    file: str
+    query: str
     severity: int
     every: timedelta
     window: timedelta
     dimensions: tuple[str, ...]
 
-    @property
-    def query(self) -> str:
-        """The query as it is deployed."""
-        return (INFRA / self.file).read_text("utf-8").replace("{eventHubNamespaceId}", NAMESPACE)
-
 
 def alert_rules() -> Mapping[str, AlertRule]:
     """Every rule by its name."""
-    bicep = (INFRA / "alerts.bicep").read_text("utf-8")
-    listed = bicep.partition("var rules = [")[2].partition("\n]\n")[0]
-    rules = [_rule(dict(_PAIR.findall(written))) for written in _RULE.findall(listed)]
+    made = deployed("default").of("Microsoft.Insights/scheduledQueryRules")
+    rules = [_rule(one.name.removeprefix("alert-router-"), one.properties) for one in made]
     return {rule.name: rule for rule in rules}
+
+
+def tile_queries() -> list[tuple[str, str]]:
+    """What each tile of the deployed page asks, with its name."""
+    (page,) = deployed("default").of("Microsoft.Insights/workbooks")
+    found = _TILE.findall(page.properties["serializedData"])
+    return [(name, query.replace("''", "'")) for name, query in found]
 
 
 def tiles() -> Mapping[str, Any]:
@@ -64,14 +59,15 @@ def _page() -> Any:
     return json.loads((INFRA / "workbook.json").read_text("utf-8"))
 
 
-def _rule(said: Mapping[str, str]) -> AlertRule:
+def _rule(name: str, said: Mapping[str, Any]) -> AlertRule:
+    (criterion,) = said["criteria"]["allOf"]
     return AlertRule(
-        name=said["name"],
-        file=said["query"],
-        severity=int(said["severity"]),
-        every=duration(said["every"]),
-        window=duration(said["window"]),
-        dimensions=_DIMENSIONS[said["dimensions"]],
+        name=name,
+        query=criterion["query"],
+        severity=said["severity"],
+        every=duration(said["evaluationFrequency"]),
+        window=duration(said["windowSize"]),
+        dimensions=tuple(one["name"] for one in criterion["dimensions"]),
     )
 
 

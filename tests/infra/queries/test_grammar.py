@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pytest
 
 from tests.builders import NOW
 from tests.infra.queries.grammar import Reading, readings_of
-from tests.infra.queries.shipped import INFRA, QUERIES, alert_rules, parameters, tiles
+from tests.infra.queries.shipped import NAMESPACE, QUERIES, alert_rules, parameters, tile_queries, tiles
 from tests.infra.queries.tables import SCHEMA
 from tests.infra.queries.workspace import columns_of
-
-SHOWN = re.compile(r"^  '?([\w-]+)'?: loadTextContent\('queries/([\w-]+)\.kql'\)$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +63,12 @@ def test_an_alert_is_about_columns_of_text_that_its_query_has(name: str, reading
 
 
 def test_every_query_stands_once_and_is_used_once() -> None:
-    """In the workbook under its own name, or in an alert rule."""
-    shown = SHOWN.findall((INFRA / "workbook.bicep").read_text("utf-8"))
-    assert [name for name, _ in shown] == [file for _, file in shown] == list(tiles())
-    alerted = {f"alert-{name}": rule.file for name, rule in alert_rules().items()}
-    assert alerted == {name: f"queries/{name}.kql" for name in QUERIES if name.startswith("alert-")}
+    """In the workbook under its own name, or in the alert rule of its name, about the hubs that are deployed with it."""
+    assert tile_queries() == [(name, QUERIES[name]) for name in tiles()]
+    alerted = {f"alert-{name}": rule.query for name, rule in alert_rules().items()}
+    assert alerted == {
+        name: query.replace("{eventHubNamespaceId}", NAMESPACE)
+        for name, query in QUERIES.items()
+        if name.startswith("alert-")
+    }
     assert {*tiles(), *alerted} == set(QUERIES)

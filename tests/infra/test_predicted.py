@@ -1,0 +1,90 @@
+"""What is compiled and predicted is what infra/ says today, and every file of it is deployed by somebody."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from infra.sources import RECORD, record, recorded, stale
+from infra.variants import GROUP, variants
+from tests.infra.variants import EVERY, INFRA, deployed
+
+
+def test_what_is_made_of_infra_is_not_stale() -> None:
+    """`make infra` after a change to infra/, where a compiler is, and commit what it writes."""
+    assert list(stale(INFRA)) == []
+
+
+def test_every_source_is_on_record(tmp_path: Path) -> None:
+    """Also one that is read by no name: whoever changes, adds or removes a file hears of it. Line ends make no difference."""
+    infra = shutil.copytree(INFRA, tmp_path / "infra")
+    for name in recorded(INFRA)["sources"]:
+        (infra / name).write_bytes((infra / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert list(stale(infra)) == []
+    for name in ("alerts.bicep", "roles.json", "queries/alert-lag.kql", "predicted/private.bicepparam"):
+        (infra / name).write_text("// changed")
+    (infra / "workbook.json").unlink()
+    (infra / "new.bicep").touch()
+    (infra / "azuredeploy.json").write_text("{}")
+    said = [line.partition(":")[0] for line in stale(infra)]
+    assert said == [
+        "infra/alerts.bicep",
+        "infra/new.bicep",
+        "infra/predicted/private.bicepparam",
+        "infra/queries/alert-lag.kql",
+        "infra/roles.json",
+        "infra/workbook.json",
+        "infra/azuredeploy.json",
+    ]
+
+
+def test_what_nobody_compiles_is_no_source() -> None:
+    """The parameters of azd may change without a new compilation."""
+    made = record(INFRA, "1.0.0")
+    assert "main.parameters.json" not in made["sources"]
+    assert RECORD.as_posix() not in made["sources"].keys() | made["made"].keys()
+
+
+def test_every_variant_has_its_prediction() -> None:
+    """And no prediction has outlived its variant."""
+    predicted = INFRA / "predicted"
+    assert {one.snapshot for one in variants(INFRA)} == set(predicted.glob("*.snapshot.json"))
+    assert {"default", "private", "sentinel", "existing-workspace", "filtered", "no-always-ready"} < set(EVERY)
+
+
+def test_every_file_is_deployed() -> None:
+    """Each is used by another, or deployed by itself and then predicted, too."""
+    files = {path.name: path.read_text() for path in INFRA.glob("*.bicep")}
+    used = {
+        name for text in files.values() for name in re.findall(r"(?:^module \w+|\bfrom) '([\w-]+\.bicep)'", text, re.M)
+    }
+    alone = {one.template.name for one in variants(INFRA)}
+    assert used | alone == files.keys()
+    assert "az deployment mg create" in files["export-policy.bicep"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_nothing_is_made_twice(name: str) -> None:
+    """Two modules that made the same resource would undo each other's work."""
+    ids = [one.id for one in deployed(name).resources]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_policy_exports_each_stream_to_its_hub() -> None:
+    """A group of subscriptions sends alerts to one hub and posture to the other, from a resource group each."""
+    policy = deployed("export-policy")
+    assignments = policy.of("Microsoft.Authorization/policyAssignments")
+    assert all(f"/managementGroups/{GROUP}/" in one.id for one in assignments)
+    given = {
+        one.name: {key: held["value"] for key, held in one.properties["parameters"].items()} for one in assignments
+    }
+    assert {name: found["eventHubDetails"].rpartition("/")[2] for name, found in given.items()} == {
+        "alert-router-cwpp": "cwpp",
+        "alert-router-cspm": "cspm",
+    }
+    assert given["alert-router-cwpp"]["exportedDataTypes"] == ["Security alerts"]
+    assert "Security alerts" not in given["alert-router-cspm"]["exportedDataTypes"]
+    assert len({found["resourceGroupName"] for found in given.values()}) == 2
