@@ -56,13 +56,15 @@ soak: setup  ## the long proofs: faults through the whole stack, and 100,000 mes
 bench: setup  ## the measurements of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-# The locks: what runs in Azure, what a developer needs beside it, uv itself, and checkov. Each has hashes, none names an index.
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-emit-index-url --no-header
+# The locks: what runs in Azure, what a developer needs beside it, uv itself, checkov, and what azd's hooks import. Each has hashes,
+# none names an index. azd takes any Python: on one that is too old the hooks' lock installs nothing, and the hooks say so.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version
 lock:  ## remake the locks after a change to pyproject.toml
-	@$(COMPILE) pyproject.toml --output-file requirements.txt
-	@$(COMPILE) pyproject.toml --extra demo --group dev --output-file requirements-dev.txt
-	@$(COMPILE) --group setup --output-file requirements-setup.txt
-	@$(COMPILE) infra/requirements-check.in --output-file infra/requirements-check.txt
+	@$(COMPILE) 3.13 pyproject.toml --output-file requirements.txt
+	@$(COMPILE) 3.13 pyproject.toml --extra demo --group dev --output-file requirements-dev.txt
+	@$(COMPILE) 3.13 --group setup --output-file requirements-setup.txt
+	@$(COMPILE) 3.13 infra/requirements-check.in --output-file infra/requirements-check.txt
+	@$(COMPILE) 3.8 infra/hooks/requirements.in --constraint requirements.txt --output-file infra/hooks/requirements.txt
 
 clean:
 	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis

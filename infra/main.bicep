@@ -14,6 +14,11 @@ param location string
 @minLength(36)
 param defenderPrincipalId string
 
+// Read from rules/ by every way in: infra/required.py for azd, infra/parameters.py for az.
+@description('Names of the secrets that the rules name, separated by commas, or none. Never empty: that would take them all away.')
+@minLength(1)
+param secretNames string
+
 @description('Severities of alerts that are exported, separated by commas: High,Medium,Low,Informational. Empty for all.')
 param alertSeverities string = ''
 

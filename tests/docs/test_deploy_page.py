@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.required import LOOK_UP
 from router.assembly import load_rules, now
 from router.destinations.log_tables import TABLES
 from router.domain.signals import Stream
@@ -19,7 +20,7 @@ from tests.infra.variants import deployed
 
 PAGE = page("docs/deploy.md")
 OPERATIONS = page("docs/operations.md")
-BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID"}
+BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID", "ROUTER_SECRET_NAMES"}
 SECONDS = 30 * 24 * 3600
 
 
@@ -117,17 +118,26 @@ def test_the_requests_add_up() -> None:
 
 
 def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:
-    """Azure trusts the environment that the job names, and GitHub is given every variable that the workflow asks for."""
+    """Azure trusts the environments that the jobs name, and GitHub is given every variable that the workflow asks for."""
     workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
-    (environment,) = re.findall(r"environment: (\w+)$", workflow, re.MULTILINE)
-    assert f":environment:{environment} " in PAGE.text
+    environments = re.findall(r"environment: (\w+)$", workflow, re.MULTILINE)
+    assert set(environments) == set(re.findall(r":environment:(\w+) ", PAGE.text)) == {"preview", "production"}
     assert set(re.findall(r"vars\.(\w+)", workflow)) <= set(spans(PAGE.section("From your own repository")))
 
 
 def test_the_scripts_and_application_are_those_of_infra() -> None:
-    """Defender's application id stands on the page as the hook looks it up."""
-    (application,) = set(re.findall(r"--id ([0-9a-f-]{36})", (ROOT / "infra" / "before.sh").read_text()))
-    assert f"az ad sp show --id {application}" in PAGE.text
+    """Defender's object id is looked up on the page as the hook does it."""
+    assert " ".join(LOOK_UP) in PAGE.text
+
+
+def test_the_identity_of_the_preview_can_change_nothing() -> None:
+    """It reads how things are set up, and asks what would be; it reads no logs, and nobody's alerts."""
+    role = json.loads(PAGE.fence("preview-role.json"))
+    assert [action for action in role["Actions"] if not action.endswith("/read")] == [
+        "Microsoft.Resources/deployments/validate/action",
+        "Microsoft.Resources/deployments/whatIf/action",
+    ]
+    assert not role.get("DataActions")
 
 
 def test_every_alert_is_answered_with_its_severity() -> None:

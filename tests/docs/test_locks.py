@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-setup.txt", "infra/requirements-check.txt")
+HOOKS = "infra/hooks/requirements.txt"
+LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-setup.txt", "infra/requirements-check.txt", HOOKS)
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -31,6 +32,14 @@ def test_what_is_tested_is_what_is_deployed() -> None:
     """Both locks have the same versions of what both have, and the developers' has all of it."""
     deployed, developed = pins("requirements.txt"), pins("requirements-dev.txt")
     assert deployed.items() <= developed.items()
+
+
+def test_the_hooks_of_azd_read_rules_with_the_versions_that_run_in_azure() -> None:
+    """And install nothing on a Python that is too old, so that their own words are what somebody sees of it."""
+    assert pins(HOOKS)
+    assert pins(HOOKS).items() <= pins("requirements.txt").items()
+    lines = [line for line in (ROOT / HOOKS).read_text().splitlines() if PIN.match(line)]
+    assert all(line.endswith(" ; python_full_version >= '3.13' \\") for line in lines)
 
 
 def test_what_only_developers_need_is_not_deployed() -> None:

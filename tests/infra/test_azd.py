@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from fnmatch import fnmatch
@@ -13,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.parameters import NAMES
+from infra.required import DEFENDER
 from tests.infra.predicted import Deployment
 from tests.infra.variants import ENVIRONMENT, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, deployed
 
@@ -23,8 +24,8 @@ VARIABLE = re.compile(r"\$\{([A-Z_]+)(?:=(.*))?\}")
 OF_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION"}
 """What azd asks for and sets itself: https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables"""
 
-HOOKED = {"DEFENDER_PRINCIPAL_ID"}
-"""What the preprovision hook sets."""
+HOOKED = {DEFENDER, NAMES}
+"""What the hooks set before azd reads the parameters: tests/infra/test_hooks.py."""
 
 
 def variables() -> dict[str, tuple[str, str | None]]:
@@ -49,7 +50,6 @@ def test_what_has_no_default_is_known_to_azd_or_to_its_hook() -> None:
     assert {name for name, default in variables().values() if default is None} == OF_AZD | HOOKED
     needed = {name for name, one in TEMPLATE["parameters"].items() if "defaultValue" not in one}
     assert {parameter for parameter, (_, default) in variables().items() if default is None} == needed
-    assert all(name in (INFRA / "before.sh").read_text() for name in HOOKED)
 
 
 def test_defaults_are_the_same_in_both_places() -> None:
@@ -95,14 +95,6 @@ def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
     assert {one.group for one in tables} == {WORKSPACE_GROUP}
     (rule, _) = azure.of("Microsoft.Insights/dataCollectionRules")
     assert rule.body["location"].startswith(f"[reference('{WORKSPACE}', ")
-
-
-def test_every_hook_is_there_and_can_be_run() -> None:
-    """azd runs them before and after it provisions."""
-    for hook in AZURE["hooks"].values():
-        path = ROOT / hook["posix"]["run"]
-        assert os.access(path, os.X_OK), path
-        subprocess.run(["sh", "-n", str(path)], check=True)
 
 
 def packaged(path: Path) -> bool:

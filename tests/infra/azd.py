@@ -1,0 +1,163 @@
+"""What azd does with the hooks and the parameters of azure.yaml, on this machine: a double, since azd itself wants Azure.
+
+After azd's own source: cmd/up.go, pkg/ext/hooks_runner.go, pkg/tools/language/python_executor.go and
+pkg/infra/provisioning/bicep/bicep_provider.go of https://github.com/Azure/azure-dev/tree/main/cli/azd
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import distribution
+from pathlib import Path
+
+import yaml
+
+from tests.infra.variants import ROOT
+
+NAME = "soc"
+"""The environment that is deployed; another stands beside it."""
+
+_AZD = """#!{python} -I
+import os, pathlib, sys
+here = pathlib.Path.cwd()
+project = next(one for one in [here, *here.parents] if (one / "azure.yaml").is_file())
+with open(project / "asked", "a") as asked:
+    print("azd", *sys.argv[1:], file=asked)
+_, env, set_, name, value = sys.argv
+assert (env, set_) == ("env", "set")
+path = project / ".azure" / os.environ["AZURE_ENV_NAME"] / ".env"
+lines = [line for line in path.read_text().splitlines() if not line.startswith(name + "=")]
+path.write_text("\\n".join([*lines, f'{{name}}="{{value}}"']) + "\\n")
+"""
+
+_AZ = """#!{python} -I
+import sys
+with open({project!r} + "/asked", "a") as asked:
+    print("az", *sys.argv[1:], file=asked)
+sys.stdout.write({stdout!r})
+sys.stderr.write({stderr!r})
+sys.exit({code})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a command: whether it went through, what was said, and the parameters that were deployed."""
+
+    code: int
+    said: str
+    deployed: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Azd:
+    """azd at work on a copy of the project, with `--no-prompt`."""
+
+    project: Path
+    python: Path
+    """The interpreter with which the hooks run."""
+    outside: dict[str, str] = field(default_factory=dict)
+    """Variables of the shell from which azd is called."""
+
+    def up(self) -> Outcome:
+        """`azd up`: it reads the parameters as soon as `preup` is through, and again when it provisions."""
+        for event in ("preup", "the parameters", "preprovision"):
+            outcome = self._deploy() if event == "the parameters" else self.run(event)
+            if outcome.code != 0:
+                return outcome
+        return self._deploy()
+
+    def provision(self) -> Outcome:
+        """`azd provision`, which has no `preup`."""
+        outcome = self.run("preprovision")
+        return self._deploy() if outcome.code == 0 else outcome
+
+    def run(self, event: str) -> Outcome:
+        """What a hook does, if there is one for that event."""
+        hook = yaml.safe_load((self.project / "azure.yaml").read_text())["hooks"].get(event)
+        if hook is None:
+            return Outcome(0, "")
+        assert hook["kind"] == "python"
+        script = self.project / hook["run"]
+        environment = {"PATH": str(self.project / "bin"), **self.environment()}
+        done = subprocess.run(
+            [self.python, script], cwd=script.parent, env=environment, capture_output=True, text=True, check=False
+        )
+        return Outcome(done.returncode, done.stdout + done.stderr)
+
+    def environment(self, name: str = NAME) -> dict[str, str]:
+        """What azd knows: what stands in its own file comes before what the shell says."""
+        lines = (self.project / ".azure" / name / ".env").read_text().splitlines()
+        kept = {line.partition("=")[0]: line.partition("=")[2].strip('"') for line in lines}
+        return {**self.outside, **kept, "AZURE_ENV_NAME": name}
+
+    def set(self, name: str, value: str) -> None:
+        """`azd env set`, by whoever deploys."""
+        with (self.project / ".azure" / NAME / ".env").open("a") as file:
+            file.write(f'{name}="{value}"\n')
+
+    @property
+    def asked(self) -> list[str]:
+        """The commands that hooks called."""
+        path = self.project / "asked"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def _deploy(self) -> Outcome:
+        text = (self.project / "infra" / "main.parameters.json").read_text()
+        known = self.environment()
+        filled = re.sub(r"\$\{(\w+)(=[^}]*)?\}", lambda found: known.get(found[1]) or (found[2] or "")[1:], text)
+        required = re.findall(r"\$\{(\w+)\}", text)
+        if missing := [name for name in required if not known.get(name)]:
+            return Outcome(1, f"missing required inputs: {', '.join(missing)}")
+        values = {name: one["value"] for name, one in json.loads(filled)["parameters"].items()}
+        return Outcome(0, "", values)
+
+
+def azd_on(project: Path, python: Path, **outside: str) -> Azd:
+    """A copy of the project in which `azd env new` was called and a region chosen, with azd on the path and no az."""
+    shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("hooks_env", "__pycache__"))
+    shutil.copytree(ROOT / "rules", project / "rules")
+    shutil.copy(ROOT / "azure.yaml", project)
+    (project / "router").symlink_to(ROOT / "router")
+    for name in (NAME, "another"):
+        (project / ".azure" / name).mkdir(parents=True)
+        (project / ".azure" / name / ".env").write_text('AZURE_LOCATION="westeurope"\n')
+    (project / "bin").mkdir()
+    _program(project / "bin" / "azd", _AZD.format(python=sys.executable))
+    return Azd(project, python, outside)
+
+
+def az_that_says(azd: Azd, stdout: str = "", stderr: str = "", code: int = 0) -> None:
+    """Puts an az on the path that answers everything so."""
+    text = _AZ.format(python=sys.executable, project=str(azd.project), stdout=stdout, stderr=stderr, code=code)
+    _program(azd.project / "bin" / "az", text)
+
+
+def locked_python(directory: Path) -> Path:
+    """An interpreter that finds what the hooks' lock names, and nothing else: what azd makes of it, without a network."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
+    for name in locked():
+        for top in {
+            path.parts[0] for path in distribution(name).files or [] if path.parts[0] not in ("..", "__pycache__")
+        }:
+            (site / top).symlink_to(Path(str(distribution(name).locate_file(top))))
+    return directory / "bin" / "python"
+
+
+def locked() -> dict[str, str]:
+    """The packages of the hooks' lock, and their versions."""
+    text = (ROOT / "infra" / "hooks" / "requirements.txt").read_text()
+    return dict(re.findall(r"^([\w-]+)==(\S+)", text, re.MULTILINE))
+
+
+def _program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)

@@ -1,0 +1,238 @@
+"""The hooks of azd: whoever deploys is asked nothing that can be found out, and rules are deployed as they stand."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.required import LOOK_UP
+from tests.infra.azd import Azd, Outcome, az_that_says, azd_on, locked, locked_python
+from tests.infra.variants import DEFENDER, ROOT
+
+HOOKS = ROOT / "infra" / "hooks"
+SHIPPED = "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD"
+SILENT = """stream: {stream}
+floor: {{default: Low}}
+destinations:
+  kept: {{kind: file, path: {stream}.ndjson}}
+otherwise: [kept]
+"""
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter that azd gives to the hooks."""
+    return locked_python(tmp_path_factory.mktemp("hooks") / "hooks_env")
+
+
+@pytest.fixture
+def azd(tmp_path: Path, python: Path) -> Azd:
+    """azd where az can look Defender up."""
+    azd = azd_on(tmp_path, python)
+    az_that_says(azd, stdout=f"{DEFENDER}\n")
+    return azd
+
+
+def call(azd: Azd, command: str) -> Outcome:
+    """What comes of `azd up` or `azd provision`."""
+    return azd.up() if command == "up" else azd.provision()
+
+
+ways = pytest.mark.parametrize("command", ["up", "provision"])
+
+
+@ways
+def test_whoever_deploys_for_the_first_time_is_asked_nothing(azd: Azd, command: str) -> None:
+    """The names of the rules' secrets and Defender's object id are there before azd reads the parameters."""
+    outcome = call(azd, command)
+    assert (outcome.code, outcome.said) == (0, "")
+    assert outcome.deployed is not None
+    assert (outcome.deployed["secretNames"], outcome.deployed["defenderPrincipalId"]) == (SHIPPED, DEFENDER)
+    assert azd.environment("another").keys() == {"AZURE_LOCATION", "AZURE_ENV_NAME"}
+
+
+@ways
+@pytest.mark.parametrize("where", ["in azd's environment", "in the shell"])
+def test_a_stale_name_is_not_deployed(azd: Azd, command: str, where: str) -> None:
+    """Rules that changed since the last deployment are read anew, by each way in."""
+    if where == "in the shell":
+        azd.outside["ROUTER_SECRET_NAMES"] = "STALE_KEY"
+    else:
+        azd.set("ROUTER_SECRET_NAMES", "STALE_KEY")
+    policy = azd.project / "rules" / "cspm" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
+    outcome = call(azd, command)
+    assert outcome.deployed is not None
+    assert outcome.deployed["secretNames"] == "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
+
+
+@ways
+def test_rules_that_name_no_secret_say_so(azd: Azd, command: str) -> None:
+    """An empty value would be refused, and rightly: nobody could tell it from one that was forgotten."""
+    shutil.rmtree(azd.project / "rules")
+    for stream in ("cwpp", "cspm"):
+        (azd.project / "rules" / stream).mkdir(parents=True)
+        (azd.project / "rules" / stream / "policy.yaml").write_text(SILENT.format(stream=stream))
+    shutil.copy(ROOT / "rules" / "attack.yaml", azd.project / "rules")
+    outcome = call(azd, command)
+    assert (outcome.code, outcome.said) == (0, "")
+    assert outcome.deployed is not None
+    assert outcome.deployed["secretNames"] == "none"
+
+
+@ways
+@pytest.mark.parametrize("file", ["cwpp/policy.yaml", "owners.yaml"])
+def test_rules_that_cannot_be_used_stop_it_and_change_nothing(azd: Azd, command: str, file: str) -> None:
+    """One line a problem, as `rules check` has it; what was deployed keeps its secrets, those of owners' pagers too."""
+    azd.set("ROUTER_SECRET_NAMES", SHIPPED)
+    (azd.project / "rules" / file).write_text("owners: [1, 2]\n")
+    outcome = call(azd, command)
+    assert outcome.code == 1
+    assert outcome.deployed is None
+    lines = outcome.said.splitlines()
+    assert len(lines) >= 2
+    assert all(re.match(rf".*/rules/{file}:1: ", line) for line in lines)
+    assert azd.asked == []
+    assert azd.environment()["ROUTER_SECRET_NAMES"] == SHIPPED
+
+
+def test_what_is_right_already_is_not_set_again(azd: Azd) -> None:
+    """The second hook of `azd up`, and every later one, has nothing to do."""
+    azd.up()
+    first = azd.asked
+    assert [line.split()[:2] for line in first] == [["azd", "env"], ["az", "ad"], ["azd", "env"]]
+    azd.provision()
+    assert azd.asked == first
+
+
+@ways
+def test_defender_is_not_looked_up_where_somebody_said_it(azd: Azd, command: str) -> None:
+    """Who deploys may lack the right to read the directory."""
+    given = DEFENDER.replace("defe", "feed")
+    azd.set("DEFENDER_PRINCIPAL_ID", given)
+    outcome = call(azd, command)
+    assert outcome.deployed is not None
+    assert outcome.deployed["defenderPrincipalId"] == given
+    assert not [line for line in azd.asked if line.startswith("az ")]
+
+
+@ways
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (None, "az: is not on the PATH"),
+        ({"stderr": "\nERROR: Please run 'az login'.\nmore\n", "code": 1}, "ERROR: Please run 'az login'."),
+        ({"stdout": "\n"}, "it said nothing"),
+        ({"stdout": "not an id\n", "stderr": "WARNING: old\n"}, "WARNING: old"),
+    ],
+)
+def test_a_missing_object_id_ends_with_the_command_that_finds_it(
+    azd: Azd, command: str, answer: dict[str, str] | None, why: str
+) -> None:
+    """One line with why, what to run, and how to hand the answer over; azd's own question explains nothing."""
+    (azd.project / "bin" / "az").unlink()
+    if answer is not None:
+        az_that_says(azd, **answer)  # type: ignore[arg-type]
+    outcome = call(azd, command)
+    assert outcome.code == 1
+    assert outcome.deployed is None
+    (line,) = outcome.said.splitlines()
+    assert line == (
+        f"DEFENDER_PRINCIPAL_ID: could not be looked up ({why}); whoever may read the directory finds it with "
+        f"`{' '.join(LOOK_UP)}`; then: azd env set DEFENDER_PRINCIPAL_ID ID"
+    )
+
+
+@ways
+def test_a_choice_of_the_wrong_type_stops_it(azd: Azd, command: str) -> None:
+    """azd would take the default without a word: an open network where somebody asked for a closed one."""
+    azd.set("ROUTER_PRIVATE", "yes")
+    outcome = call(azd, command)
+    assert (outcome.code, outcome.said) == (1, "ROUTER_PRIVATE: yes is no bool\n")
+
+
+def test_without_azd_on_the_path_it_says_so(azd: Azd) -> None:
+    """azd was called by its whole path."""
+    (azd.project / "bin" / "azd").unlink()
+    assert azd.provision() == Outcome(1, "azd: is not on the PATH\n")
+
+
+def test_what_azd_refuses_to_keep_stops_it(azd: Azd) -> None:
+    """What it says is passed on."""
+    (azd.project / "bin" / "azd").write_text("#!/bin/sh\necho 'ERROR: no environment' >&2\nexit 1\n")
+    assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
+
+
+def test_after_it_provisioned_it_says_what_is_left(azd: Azd) -> None:
+    """The outputs come in the environment; nothing is installed but what the lock names."""
+    for name in ("CWPP_LOGS_ENDPOINT", "CWPP_LOGS_RULE", "CSPM_LOGS_ENDPOINT", "CSPM_LOGS_RULE"):
+        azd.set(name, name.lower())
+    azd.set("KEY_VAULT_NAME", "kv-test")
+    outcome = azd.run("postprovision")
+    assert outcome.code == 0
+    assert "az keyvault secret set --vault-name kv-test --name pagerduty-routing-key" in outcome.said
+    assert outcome.said.endswith("Then: azd deploy\n")
+
+
+def test_azd_is_new_enough_to_run_them_and_shows_what_they_say() -> None:
+    """azd 1.23.13 takes a file in Python for a shell script; and what is not interactive vanishes when it ends."""
+    azure = yaml.safe_load((ROOT / "azure.yaml").read_text())
+    assert azure["requiredVersions"] == {"azd": ">= 1.24.0"}
+    assert azure["hooks"].keys() == {"preup", "preprovision", "postprovision"}
+    for hook in azure["hooks"].values():
+        assert hook.keys() == {"run", "kind", "interactive"}
+        assert (hook["kind"], hook["interactive"]) == ("python", True)
+        assert (ROOT / hook["run"]).is_file()
+
+
+def older() -> list[str]:
+    """Every Python on this machine that is too old, as far as it can be found."""
+    named = [path for minor in range(8, 13) if (path := shutil.which(f"python3.{minor}"))]
+    kept = sorted(str(path) for path in (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python"))
+    ask = "import sys; sys.exit(not (3, 8) <= sys.version_info < (3, 13))"
+    return [path for path in [*named, *kept] if subprocess.run([path, "-c", ask], capture_output=True).returncode == 0]
+
+
+@pytest.mark.parametrize("name", ["before.py", "after.py", "start.py"])
+def test_an_old_python_can_read_what_says_that_it_is_too_old(name: str) -> None:
+    """The hooks themselves, down to Python 3.8."""
+    ast.parse((HOOKS / name).read_text(), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize("name", ["before.py", "after.py"])
+def test_an_old_python_is_told_in_one_line(name: str) -> None:
+    """No traceback, and what to do."""
+    found = older()
+    if not found:
+        pytest.skip("no Python older than 3.13 on this machine")
+    for path in found:
+        done = subprocess.run([path, HOOKS / name], capture_output=True, text=True, check=False)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (1, "")
+        assert line.startswith("python: the hooks of azd need Python 3.13 or later, and azd found 3.")
+        assert "delete infra/hooks/hooks_env" in line
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("old", [False, True])
+def test_azd_can_install_the_lock(tmp_path: Path, old: bool) -> None:
+    """With pip and from the index, as azd does it; on an old Python there is nothing to install."""
+    interpreters = older() if old else [sys.executable]
+    if not interpreters:
+        pytest.skip("no Python older than 3.13 on this machine")
+    subprocess.run([interpreters[0], "-m", "venv", tmp_path / "hooks_env"], check=True)
+    python = str(tmp_path / "hooks_env" / "bin" / "python")
+    pip = [python, "-m", "pip"]
+    subprocess.run([*pip, "install", "--quiet", "-r", "requirements.txt"], cwd=HOOKS, check=True)
+    listed = subprocess.run([*pip, "list", "--format", "freeze"], check=True, capture_output=True, text=True).stdout
+    installed = {name.lower().replace("_", "-") for name in re.findall(r"^([\w-]+)==", listed, re.MULTILINE)}
+    assert locked().keys() & installed == (set() if old else locked().keys())
+    done = subprocess.run([python, HOOKS / "before.py"], capture_output=True, text=True, env={"PATH": ""}, check=False)
+    assert done.stderr.startswith("python: " if old else "azd: is not on the PATH")

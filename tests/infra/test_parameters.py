@@ -1,0 +1,129 @@
+"""Who deploys with az instead of azd gives the same parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra.parameters import NAMES, rendered, secret_names
+from router.assembly import now
+from router.domain.errors import BadSetting
+from tests.builders import RULES
+from tests.infra.azd import azd_on
+from tests.infra.variants import DEFENDER, INFRA
+
+NEEDED = {
+    "AZURE_ENV_NAME": "soc",
+    "AZURE_LOCATION": "westeurope",
+    "DEFENDER_PRINCIPAL_ID": DEFENDER,
+    NAMES: "A,B",
+}
+GIVEN = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+
+
+def values(**chosen: str) -> dict[str, object]:
+    """What the parameters are with those variables."""
+    parameters = rendered({**NEEDED, **chosen})["parameters"]
+    assert isinstance(parameters, dict)
+    return {name: one["value"] for name, one in parameters.items()}
+
+
+def test_every_parameter_is_given_in_its_own_type() -> None:
+    """ARM refuses a text where it wants a number."""
+    assert values().keys() == GIVEN.keys()
+    defaults = values()
+    assert (defaults["environmentName"], defaults["secretNames"]) == ("soc", "A,B")
+    assert (defaults["private"], defaults["partitions"], defaults["alertSeverities"]) == (False, 4, "")
+    types = dict(re.findall(r"^param (\w+) (\w+)", (INFRA / "main.bicep").read_text(), re.MULTILINE))
+    python = {"bool": bool, "int": int}
+    assert {name: type(value) for name, value in defaults.items()} == {
+        name: python.get(types.get(name, ""), str) for name in GIVEN
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "is_meant"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False), ("", False)]
+)
+def test_a_yes_or_no_is_read_as_azd_reads_it(text: str, is_meant: bool) -> None:
+    """A variable that is empty counts as one that is not set."""
+    assert values(ROUTER_PRIVATE=text)["private"] is is_meant
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [("ROUTER_PRIVATE", "yes", "bool"), ("ROUTER_PARTITIONS", "4.5", "int"), ("ROUTER_PARTITIONS", "1_0", "int")],
+)
+def test_what_is_not_of_its_type_is_refused(name: str, text: str, kind: str) -> None:
+    """Instead of the default, which azd would take."""
+    with pytest.raises(BadSetting, match=f"^{name}: {text} is no {kind}$"):
+        values(**{name: text})
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_missing_value_is_named(name: str, is_set: bool) -> None:
+    """Whether the variable is empty or not there at all."""
+    environment = {key: value for key, value in NEEDED.items() if key != name}
+    with pytest.raises(BadSetting, match=f"^{name}: is not set, "):
+        rendered({**environment, name: ""} if is_set else environment)
+
+
+def test_the_file_is_what_az_reads() -> None:
+    """Schema and version stand where they stood, and every value under `value`."""
+    document = rendered(NEEDED)
+    assert document.keys() == {"$schema", "contentVersion", "parameters"}
+    assert "deploymentParameters.json" in str(document["$schema"])
+
+
+def test_every_secret_is_found_wherever_the_rules_name_it(tmp_path: Path) -> None:
+    """In destinations of both streams, and as the pager of an owner."""
+    shutil.copytree(RULES, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "owners.yaml").open("a") as owners:
+        owners.write("  - {subscription: '*', group: last, pager: {secret: THE_OWNERS_KEY}}\n")
+    posture = tmp_path / "cspm" / "policy.yaml"
+    posture.write_text(posture.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_SECRET"))
+    assert secret_names(tmp_path, now()) == "ANOTHER_SECRET,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,THE_OWNERS_KEY"
+
+
+def printed(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What `python -m infra.parameters` says in a copy of the project."""
+    command = [sys.executable, "-m", "infra.parameters"]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> None:
+    """Whatever the variable says."""
+    azd = azd_on(tmp_path, Path(sys.executable))
+    policy = tmp_path / "rules" / "cspm" / "policy.yaml"
+    policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
+    done = printed(tmp_path, **NEEDED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["parameters"]["secretNames"] == {
+        "value": "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
+    }
+    for name, value in NEEDED.items():
+        azd.set(name, value)
+    deployed = azd.provision().deployed
+    assert deployed is not None
+    given = json.loads(done.stdout)["parameters"]
+    assert {name: str(one["value"]).lower() for name, one in given.items()} == {
+        name: value.lower() for name, value in deployed.items()
+    }
+
+
+def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
+    """No traceback, and nothing that could be taken for parameters."""
+    azd_on(tmp_path, Path(sys.executable))
+    done = printed(tmp_path, **{**NEEDED, "AZURE_LOCATION": ""})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "AZURE_LOCATION: is not set, and infra/main.bicep needs it\n"
+    (tmp_path / "rules" / "cwpp" / "policy.yaml").write_text("stream: cwpp\n")
+    done = printed(tmp_path, **NEEDED)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert all("/rules/cwpp/policy.yaml:1: " in line for line in done.stderr.splitlines())
