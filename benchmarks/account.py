@@ -53,6 +53,7 @@ async def _cases(stack: GatedStack) -> list[str]:
         told = [alert_body(f"told-{n}") for n in range(ALERTS)]
         alone = [alert_body(f"alone-{n}") for n in range(ALERTS)]
         kept = [alert_body(f"kept-{n}", Severity="Low") for n in range(ALERTS)]
+        trickled = [alert_body(f"trickled-{n}", Severity="Low") for n in range(ALERTS)]
         large = list(alerts(ALERTS))
         await service.sweep()  # the first of all makes what later ones find
         return [
@@ -64,6 +65,8 @@ async def _cases(stack: GatedStack) -> list[str]:
             await counted(
                 "taken in by the hundred, below the floor", ALERTS, lambda: _take(service, kept, 2000, ALERTS)
             ),
+            await counted("... and delivered: record only", ALERTS, lambda: _deliver(service, stack)),
+            await counted("taken in by twos, below the floor", ALERTS, lambda: _take(service, trickled, 4000, 2)),
             await counted("... and delivered: record only", ALERTS, lambda: _deliver(service, stack)),
             await counted(
                 "4.9 KB each, by the hundred, told everywhere", ALERTS, lambda: _take(service, large, 3000, ALERTS)

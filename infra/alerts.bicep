@@ -23,10 +23,10 @@ param storageAccountId string
 param functionAppId string
 
 @description('Tags of every resource.')
-param tags object
+param tags { *: string }
 
 @description('Mail addresses of who operates the router. Without any, alerts are seen in the portal only.')
-param emailReceivers array
+param emailReceivers string[]
 
 // What an alert is about, where a rule fires for several things at once.
 var byStream = [{ name: 'Stream', operator: 'Include', values: ['*'] }]
@@ -116,7 +116,7 @@ var rules = [
     title: 'A suppression rule ends within two weeks'
     query: loadTextContent('queries/alert-expiring-rules.kql')
     severity: 3 // two weeks are enough to ask its owner
-    every: 'PT12H' // the answer changes by the day; what Azure asks less often than this it never resolves by itself
+    every: 'PT6H' // the answer changes by the day; a rule that resolves by itself must be asked at least this often
     window: 'P1D'
     dimensions: byRule
   }
@@ -129,54 +129,58 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = {
   properties: {
     groupShortName: 'alertrouter'
     enabled: true
-    emailReceivers: [for (address, number) in emailReceivers: {
-      name: 'mail-${number}'
-      emailAddress: address
-      useCommonAlertSchema: true
-    }]
+    emailReceivers: [
+      for (address, number) in emailReceivers: {
+        name: 'mail-${number}'
+        emailAddress: address
+        useCommonAlertSchema: true
+      }
+    ]
   }
 }
 
-resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [for rule in rules: {
-  name: 'alert-router-${rule.name}'
-  location: location
-  tags: tags
-  kind: 'LogAlert'
-  properties: {
-    displayName: 'Alert router: ${rule.title}'
-    description: '${rule.title}. What to do: docs/operations.md, "When an alert fires", ${rule.name}.'
-    enabled: true
-    severity: rule.severity
-    scopes: [workspaceId]
-    evaluationFrequency: rule.every
-    windowSize: rule.window
-    // A table that the same deployment makes may not be known yet when Azure checks the query.
-    skipQueryValidation: true
-    autoMitigate: true
-    criteria: {
-      allOf: [
-        {
-          query: replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId)
-          timeAggregation: 'Count'
-          operator: 'GreaterThan'
-          threshold: 0
-          dimensions: rule.dimensions
-          failingPeriods: {
-            numberOfEvaluationPeriods: 1
-            minFailingPeriodsToAlert: 1
+resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
+  for rule in rules: {
+    name: 'alert-router-${rule.name}'
+    location: location
+    tags: tags
+    kind: 'LogAlert'
+    properties: {
+      displayName: 'Alert router: ${rule.title}'
+      description: '${rule.title}. What to do: docs/operations.md, "When an alert fires", ${rule.name}.'
+      enabled: true
+      severity: rule.severity
+      scopes: [workspaceId]
+      evaluationFrequency: rule.every
+      windowSize: rule.window
+      // A table that the same deployment makes may not be known yet when Azure checks the query.
+      skipQueryValidation: true
+      autoMitigate: true
+      criteria: {
+        allOf: [
+          {
+            query: replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId)
+            timeAggregation: 'Count'
+            operator: 'GreaterThan'
+            threshold: 0
+            dimensions: rule.dimensions
+            failingPeriods: {
+              numberOfEvaluationPeriods: 1
+              minFailingPeriodsToAlert: 1
+            }
           }
+        ]
+      }
+      actions: {
+        actionGroups: [operators.id]
+        // Where to look, in the mail and in every webhook that hears of it.
+        customProperties: {
+          applicationInsights: applicationInsightsId
+          eventHubs: eventHubNamespaceId
+          functionApp: functionAppId
+          storage: storageAccountId
         }
-      ]
-    }
-    actions: {
-      actionGroups: [operators.id]
-      // Where to look, in the mail and in every webhook that hears of it.
-      customProperties: {
-        applicationInsights: applicationInsightsId
-        eventHubs: eventHubNamespaceId
-        functionApp: functionAppId
-        storage: storageAccountId
       }
     }
   }
-}]
+]

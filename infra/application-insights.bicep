@@ -1,7 +1,7 @@
 // What the host says of itself, in the workspace. Whoever writes here has an identity and a role.
 param name string
 param location string
-param tags object
+param tags { *: string }
 param workspaceId string
 
 resource component 'Microsoft.Insights/components@2020-02-02' = {
@@ -15,7 +15,3 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     DisableLocalAuth: true
   }
 }
-
-output id string = component.id
-output name string = component.name
-output connectionString string = component.properties.ConnectionString

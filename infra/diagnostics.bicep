@@ -8,7 +8,10 @@ param vaultName string
 @description('Whether every request to storage is logged: a row for each, and each message makes several.')
 param storageLogs bool
 
-resource app 'Microsoft.Web/sites@2024-11-01' existing = {
+@description('Whether the host\'s logs are written here, too: Application Insights has them.')
+param appLogs bool
+
+resource app 'Microsoft.Web/sites@2025-03-01' existing = {
   name: functionAppName
 }
 
@@ -16,7 +19,7 @@ resource namespace 'Microsoft.EventHub/namespaces@2026-01-01' existing = {
   name: eventHubsName
 }
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' existing = {
   name: vaultName
 }
 
@@ -42,12 +45,13 @@ resource tables 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' exi
 var everything = [{ categoryGroup: 'allLogs', enabled: true }]
 var metrics = [{ category: 'AllMetrics', enabled: true }]
 var storageMetrics = [{ category: 'Transaction', enabled: true }]
+var ofHost = [{ categoryGroup: 'allLogs', enabled: appLogs }]
 var requests = [{ categoryGroup: 'allLogs', enabled: storageLogs }]
 
 resource ofApp 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: app
   name: 'alert-router'
-  properties: { workspaceId: workspaceId, logs: everything, metrics: metrics }
+  properties: { workspaceId: workspaceId, logs: ofHost, metrics: metrics }
 }
 
 resource ofHubs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {

@@ -41,28 +41,32 @@ var exports = [
   }
 ]
 
-resource assignments 'Microsoft.Authorization/policyAssignments@2026-07-01' = [for one in exports: {
-  name: 'alert-router-${one.stream}'
-  location: location
-  identity: { type: 'SystemAssigned' }
-  properties: {
-    displayName: 'Export ${one.stream} to the alert router'
-    policyDefinitionId: definition
-    parameters: {
-      eventHubDetails: { value: one.hub }
-      exportedDataTypes: { value: one.types }
-      isSecurityFindingsEnabled: { value: one.findings }
-      resourceGroupName: { value: 'rg-alert-router-export-${one.stream}' }
-      resourceGroupLocation: { value: location }
+resource assignments 'Microsoft.Authorization/policyAssignments@2026-07-01' = [
+  for one in exports: {
+    name: 'alert-router-${one.stream}'
+    location: location
+    identity: { type: 'SystemAssigned' }
+    properties: {
+      displayName: 'Export ${one.stream} to the alert router'
+      policyDefinitionId: definition
+      parameters: {
+        eventHubDetails: { value: one.hub }
+        exportedDataTypes: { value: one.types }
+        isSecurityFindingsEnabled: { value: one.findings }
+        resourceGroupName: { value: 'rg-alert-router-export-${one.stream}' }
+        resourceGroupLocation: { value: location }
+      }
     }
   }
-}]
+]
 
-resource deploys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for (one, at) in exports: {
-  name: guid(managementGroup().id, one.stream, contributor)
-  properties: {
-    principalId: assignments[at].identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: contributor
+resource deploys 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
+  for (one, at) in exports: {
+    name: guid(managementGroup().id, one.stream, contributor)
+    properties: {
+      principalId: assignments[at].identity.principalId
+      principalType: 'ServicePrincipal'
+      roleDefinitionId: contributor
+    }
   }
-}]
+]

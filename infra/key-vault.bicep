@@ -1,12 +1,12 @@
 // Where the secrets are that the rules name. People put them there; no deployment ever sees one.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Whether the network is closed but for private endpoints.')
 param private bool
 
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2025-05-01' = {
   name: name
   location: location
   tags: tags
@@ -22,6 +22,3 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
     networkAcls: { bypass: 'AzureServices', defaultAction: private ? 'Deny' : 'Allow' }
   }
 }
-
-output id string = vault.id
-output name string = vault.name

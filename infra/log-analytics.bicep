@@ -1,7 +1,7 @@
 // A workspace of the router's own, for those who bring none.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Days for which rows can be queried.')
 param retentionDays int

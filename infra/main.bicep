@@ -1,6 +1,17 @@
 // The whole of the alert router in one subscription: `azd up`. docs/deploy.md says what each parameter does and costs.
 targetScope = 'subscription'
 
+import {
+  lowerItems
+  namesOf
+  severitiesOf
+  wrongAddresses
+  wrongIds
+  wrongNames
+  wrongSeverities
+  wrongWorkspace
+} from 'choices.bicep'
+
 @description('Names everything, and sets it apart from another router in the same subscription.')
 @minLength(1)
 @maxLength(20)
@@ -9,15 +20,19 @@ param environmentName string
 @description('A region that has Flex Consumption: az functionapp list-flexconsumption-locations.')
 param location string
 
-// azd looks it up before it asks (azure.yaml): az ad sp show --id 8edd93e1-2103-40b4-bd70-6e34e586362d --query id
+// infra/hooks/before.py looks it up before azd asks: az ad sp show --id 8edd93e1-2103-40b4-bd70-6e34e586362d --query id
 @description('Object id, in this tenant, of Windows Azure Security Resource Provider: Defender for Cloud, which the hubs let in.')
 @minLength(36)
 param defenderPrincipalId string
 
-// Read from rules/ by every way in: infra/required.py for azd, infra/parameters.py for az.
-@description('Names of the secrets that the rules name, separated by commas, or none. Never empty: that would take them all away.')
+// Without a default: the rules are the user's, and what a build once read of them would take the secrets away from an app that has
+// others. Every way in reads them anew: infra/required.py for azd, infra/parameters.py for az.
+@description('Names of the secrets that the rules call, separated by commas: PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD. none where they call none.')
 @minLength(1)
 param secretNames string
+
+@description('Subscriptions whose alerts and posture are exported beside those of the deployment\'s own, separated by commas.')
+param exportSubscriptions string = ''
 
 @description('Severities of alerts that are exported, separated by commas: High,Medium,Low,Informational. Empty for all.')
 param alertSeverities string = ''
@@ -42,7 +57,19 @@ param emails string = ''
 param alwaysReady int = 1
 
 @description('Partitions of each hub; Standard cannot change them later.')
+@minValue(1)
+@maxValue(32)
 param partitions int = 4
+
+@description('Throughput units of the hubs, of 1 MB or 1,000 events a second each: each deployment sets them to this.')
+@minValue(1)
+@maxValue(40)
+param throughputUnits int = 1
+
+@description('Throughput units that a burst may raise them to.')
+@minValue(1)
+@maxValue(40)
+param maximumThroughputUnits int = 4
 
 @description('Standard_ZRS, or Standard_LRS where the region has no zones.')
 param storageRedundancy string = 'Standard_ZRS'
@@ -53,8 +80,10 @@ param zoneRedundant bool = false
 @description('Whether storage, hubs and vault are closed but for private endpoints in a network that is made for them.')
 param private bool = false
 
-@description('Ranges of addresses in that network: of the app, and of the services.')
+@description('Range of addresses in that network: of the app.')
 param appAddresses string = '10.80.0.0/26'
+
+@description('Range of addresses in that network: of the services.')
 param serviceAddresses string = '10.80.0.64/26'
 
 @description('Days for which rows in a workspace that is made here can be queried.')
@@ -63,19 +92,61 @@ param retentionDays int = 90
 @description('Whether every request to storage is logged: a row for each, and each message makes several.')
 param storageLogs bool = false
 
+@description('Whether the host\'s logs are written a second time, as logs of the resource beside those in Application Insights.')
+param appLogs bool = false
+
+@description('Address of a released package; empty where azd deploys the code.')
+param packageUri string = ''
+
+var operatorIds = lowerItems(operators)
+var senderIds = lowerItems(senders)
+var addresses = lowerItems(emails)
+var defenderId = toLower(trim(defenderPrincipalId))
+var workspaceId = trim(existingWorkspaceId)
+
+// The deployment's own subscription is always exported: naming it changes nothing.
+var subscriptions = filter(lowerItems(exportSubscriptions), id => id != toLower(subscription().subscriptionId))
+
+var faults = concat(
+  wrongIds('defenderPrincipalId', [defenderId]),
+  wrongNames('secretNames', secretNames),
+  wrongIds('exportSubscriptions', subscriptions),
+  wrongSeverities('alertSeverities', alertSeverities),
+  wrongWorkspace('existingWorkspaceId', workspaceId),
+  wrongIds('operators', operatorIds),
+  wrongIds('senders', senderIds),
+  wrongAddresses('emails', addresses)
+)
+
+// A name is evaluated before anything is made, and so a wrong list stops the deployment here.
+var groupName = empty(faults) ? 'rg-alert-router-${environmentName}' : fail(join(faults, '; '))
+
 var token = uniqueString(subscription().id, environmentName, location)
-var groupName = 'rg-alert-router-${environmentName}'
 var tags = { 'azd-env-name': environmentName }
-var operatorIds = empty(operators) ? [] : split(operators, ',')
-var senderIds = empty(senders) ? [] : split(senders, ',')
-var severities = empty(alertSeverities) ? [] : split(alertSeverities, ',')
-var emailReceivers = empty(emails) ? [] : split(emails, ',')
+var streams = ['cwpp', 'cspm']
+
+// Modules are given names, never another module's outputs: what a preview cannot evaluate it leaves out.
+var names = {
+  identity: 'id-${token}'
+  network: 'vnet-${token}'
+  eventHubs: 'evhns-${token}'
+  storage: 'st${token}'
+  vault: 'kv-${token}'
+  workspace: ownWorkspace ? 'log-${token}' : last(workspacePath)
+  rules: 'dcr-${token}'
+  applicationInsights: 'appi-${token}'
+  plan: 'plan-${token}'
+  app: 'func-${token}'
+}
 
 // A workspace that is there already may be another group's, even another subscription's.
-var ownWorkspace = empty(existingWorkspaceId)
-var workspaceName = ownWorkspace ? 'log-${token}' : last(split(existingWorkspaceId, '/'))
-var workspaceSubscription = ownWorkspace ? subscription().subscriptionId : split(existingWorkspaceId, '/')[2]
-var workspaceGroup = ownWorkspace ? groupName : split(existingWorkspaceId, '/')[4]
+var ownWorkspace = empty(workspaceId)
+var workspacePath = split(workspaceId, '/')
+var workspaceSubscription = ownWorkspace ? subscription().subscriptionId : workspacePath[2]
+var workspaceGroup = ownWorkspace ? groupName : workspacePath[4]
+
+// Without Sentinel the rows of alerts go to a table of the same columns. A custom table's name ends in _CL.
+var alertsTable = sentinel ? 'ASimAlertEventLogs' : 'DefenderAlerts_CL'
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: groupName
@@ -83,17 +154,47 @@ resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   tags: tags
 }
 
-module identity 'identity.bicep' = {
-  scope: group
-  name: 'identity'
-  params: { name: 'id-${token}', location: location, tags: tags }
+// Looked up only where it is there already: what this deployment makes cannot be asked for anything before it is made.
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = if (!ownWorkspace) {
+  scope: resourceGroup(workspaceSubscription, workspaceGroup)
+  name: names.workspace
 }
 
-module network 'network.bicep' = if (private) {
+// Rows can only be sent from the region of the workspace.
+var workspaceLocation = ownWorkspace ? location : workspace!.location
+
+var ids = {
+  workspace: resourceId(
+    workspaceSubscription,
+    workspaceGroup,
+    'Microsoft.OperationalInsights/workspaces',
+    names.workspace
+  )
+  applicationInsights: resourceId(
+    subscription().subscriptionId,
+    groupName,
+    'Microsoft.Insights/components',
+    names.applicationInsights
+  )
+  eventHubs: resourceId(subscription().subscriptionId, groupName, 'Microsoft.EventHub/namespaces', names.eventHubs)
+  storage: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', names.storage)
+  app: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', names.app)
+}
+var cwppHubId = '${ids.eventHubs}/eventhubs/cwpp'
+var cspmHubId = '${ids.eventHubs}/eventhubs/cspm'
+var appSubnetId = private
+  ? '${resourceId(subscription().subscriptionId, groupName, 'Microsoft.Network/virtualNetworks', names.network)}/subnets/app'
+  : null
+
+module identity 'identity.bicep' = {
   scope: group
-  name: 'network'
+  params: { name: names.identity, location: location, tags: tags }
+}
+
+module privateNetwork 'network.bicep' = if (private) {
+  scope: group
   params: {
-    name: 'vnet-${token}'
+    name: names.network
     location: location
     tags: tags
     appAddresses: appAddresses
@@ -103,185 +204,206 @@ module network 'network.bicep' = if (private) {
 
 module eventHubs 'event-hubs.bicep' = {
   scope: group
-  name: 'event-hubs'
+  dependsOn: [privateNetwork]
   params: {
-    name: 'evhns-${token}'
+    name: names.eventHubs
     location: location
     tags: tags
+    hubs: streams
     private: private
-    appSubnetId: private ? network.outputs.appSubnetId : ''
+    appSubnetId: appSubnetId
     partitions: partitions
+    throughputUnits: throughputUnits
+    maximumThroughputUnits: maximumThroughputUnits
   }
 }
 
 module storage 'storage.bicep' = {
   scope: group
-  name: 'storage'
-  params: { name: 'st${token}', location: location, tags: tags, redundancy: storageRedundancy, private: private }
+  params: { name: names.storage, location: location, tags: tags, redundancy: storageRedundancy, private: private }
 }
 
 module keyVault 'key-vault.bicep' = {
   scope: group
-  name: 'key-vault'
-  params: { name: 'kv-${token}', location: location, tags: tags, private: private }
+  params: { name: names.vault, location: location, tags: tags, private: private }
 }
 
 module logAnalytics 'log-analytics.bicep' = if (ownWorkspace) {
   scope: group
-  name: 'log-analytics'
-  params: { name: workspaceName, location: location, tags: tags, retentionDays: retentionDays }
+  params: { name: names.workspace, location: location, tags: tags, retentionDays: retentionDays }
 }
 
 module sentinelOn 'sentinel.bicep' = if (sentinel && ownWorkspace) {
   scope: group
-  name: 'sentinel'
   dependsOn: [logAnalytics]
-  params: { workspaceName: workspaceName }
+  params: { workspaceName: names.workspace }
 }
 
 module logTables 'log-tables.bicep' = {
   scope: resourceGroup(workspaceSubscription, workspaceGroup)
-  name: 'alert-router-tables-${token}'
   dependsOn: [logAnalytics, sentinelOn]
-  params: { workspaceName: workspaceName, sentinel: sentinel }
+  params: { workspaceName: names.workspace, alertsTable: alertsTable }
 }
 
+// After the tables: Azure refuses a rule whose table it does not know (InvalidOutputTable). docs/deploy.md says what to do
+// where it does not know one yet that was made a moment ago.
 module logRules 'log-rules.bicep' = {
   scope: group
-  name: 'log-rules'
+  dependsOn: [logTables]
   params: {
-    name: 'dcr-${token}'
-    location: logTables.outputs.location
+    name: names.rules
+    location: workspaceLocation
     tags: tags
-    workspaceId: logTables.outputs.workspaceId
-    alertsTable: logTables.outputs.alertsTable
+    streams: streams
+    workspaceId: ids.workspace
+    alertsTable: alertsTable
   }
 }
 
 module applicationInsights 'application-insights.bicep' = {
   scope: group
-  name: 'application-insights'
-  params: { name: 'appi-${token}', location: location, tags: tags, workspaceId: logTables.outputs.workspaceId }
+  dependsOn: [logAnalytics]
+  params: { name: names.applicationInsights, location: location, tags: tags, workspaceId: ids.workspace }
 }
 
 // Before the app: it reads its secrets and its storage as soon as it is there.
 module roles 'roles.bicep' = {
   scope: group
-  name: 'roles'
+  dependsOn: [identity, eventHubs, storage, keyVault, applicationInsights, logRules]
   params: {
-    principalId: identity.outputs.principalId
-    eventHubsName: eventHubs.outputs.name
-    hubs: eventHubs.outputs.hubs
-    storageName: storage.outputs.name
-    vaultName: keyVault.outputs.name
-    applicationInsightsName: applicationInsights.outputs.name
-    ruleNames: logRules.outputs.names
+    identityName: names.identity
+    eventHubsName: names.eventHubs
+    storageName: names.storage
+    vaultName: names.vault
+    applicationInsightsName: names.applicationInsights
+    ruleNames: map(streams, stream => '${names.rules}-${stream}')
   }
 }
 
 module functionApp 'function-app.bicep' = {
   scope: group
-  name: 'function-app'
   dependsOn: [roles, privateEndpoints]
   params: {
-    name: 'func-${token}'
-    planName: 'plan-${token}'
+    name: names.app
+    planName: names.plan
     location: location
     tags: tags
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
-    identityId: identity.outputs.id
-    identityClientId: identity.outputs.clientId
-    storageBlob: storage.outputs.blob
-    storageQueue: storage.outputs.queue
-    storageTable: storage.outputs.table
-    deployments: storage.outputs.deployments
-    eventHubsHost: eventHubs.outputs.host
-    vaultName: keyVault.outputs.name
-    applicationInsightsConnection: applicationInsights.outputs.connectionString
-    subnetId: private ? network.outputs.appSubnetId : ''
+    secrets: namesOf(secretNames)
+    identityName: names.identity
+    storageName: names.storage
+    eventHubsName: names.eventHubs
+    vaultName: names.vault
+    applicationInsightsName: names.applicationInsights
+    subnetId: appSubnetId
   }
+}
+
+module package 'package.bicep' = if (!empty(packageUri)) {
+  scope: group
+  dependsOn: [functionApp]
+  params: { appName: names.app, packageUri: packageUri }
 }
 
 module privateEndpoints 'private-endpoints.bicep' = if (private) {
   scope: group
-  name: 'private-endpoints'
+  dependsOn: [privateNetwork, storage, eventHubs, keyVault]
   params: {
     location: location
     tags: tags
-    networkId: network.outputs.id
-    subnetId: network.outputs.servicesSubnetId
-    storageId: storage.outputs.id
-    eventHubsId: eventHubs.outputs.id
-    vaultId: keyVault.outputs.id
+    networkName: names.network
+    storageName: names.storage
+    eventHubsName: names.eventHubs
+    vaultName: names.vault
   }
 }
 
 module people 'people.bicep' = {
   scope: group
-  name: 'people'
+  dependsOn: [eventHubs, storage, keyVault]
   params: {
-    eventHubsName: eventHubs.outputs.name
-    hubs: eventHubs.outputs.hubs
-    storageName: storage.outputs.name
-    vaultName: keyVault.outputs.name
+    eventHubsName: names.eventHubs
+    hubs: streams
+    storageName: names.storage
+    vaultName: names.vault
     operators: operatorIds
     senders: senderIds
   }
 }
 
-module continuousExport 'export.bicep' = {
+module defender 'defender.bicep' = {
   scope: group
-  name: 'export'
+  dependsOn: [eventHubs]
+  params: { eventHubsName: names.eventHubs, hubs: streams, principalId: defenderId }
+}
+
+module export 'export.bicep' = {
+  scope: group
+  dependsOn: [defender]
   params: {
     location: location
     tags: tags
-    eventHubsName: eventHubs.outputs.name
-    hubs: eventHubs.outputs.hubs
-    defenderPrincipalId: defenderPrincipalId
-    severities: severities
+    cwppHubId: cwppHubId
+    cspmHubId: cspmHubId
+    severities: severitiesOf(alertSeverities)
   }
 }
 
+module exportElsewhere 'export-subscription.bicep' = [
+  for id in subscriptions: {
+    scope: subscription(id)
+    dependsOn: [defender]
+    params: {
+      environmentName: environmentName
+      location: location
+      cwppHubId: cwppHubId
+      cspmHubId: cspmHubId
+      alertSeverities: alertSeverities
+    }
+  }
+]
+
 module diagnostics 'diagnostics.bicep' = {
   scope: group
-  name: 'diagnostics'
+  dependsOn: [functionApp, logAnalytics]
   params: {
-    workspaceId: logTables.outputs.workspaceId
-    functionAppName: functionApp.outputs.name
-    eventHubsName: eventHubs.outputs.name
-    storageName: storage.outputs.name
-    vaultName: keyVault.outputs.name
+    workspaceId: ids.workspace
+    functionAppName: names.app
+    eventHubsName: names.eventHubs
+    storageName: names.storage
+    vaultName: names.vault
     storageLogs: storageLogs
+    appLogs: appLogs
   }
 }
 
 module workbook 'workbook.bicep' = {
   scope: group
-  name: 'workbook'
+  dependsOn: [logTables]
   params: {
     location: location
-    workspaceId: logTables.outputs.workspaceId
-    applicationInsightsId: applicationInsights.outputs.id
-    eventHubNamespaceId: eventHubs.outputs.id
-    storageAccountId: storage.outputs.id
-    functionAppId: functionApp.outputs.id
+    workspaceId: ids.workspace
+    applicationInsightsId: ids.applicationInsights
+    eventHubNamespaceId: ids.eventHubs
+    storageAccountId: ids.storage
+    functionAppId: ids.app
     tags: tags
   }
 }
 
 module alerts 'alerts.bicep' = {
   scope: group
-  name: 'alerts'
+  dependsOn: [logTables]
   params: {
-    location: logTables.outputs.location
-    workspaceId: logTables.outputs.workspaceId
-    applicationInsightsId: applicationInsights.outputs.id
-    eventHubNamespaceId: eventHubs.outputs.id
-    storageAccountId: storage.outputs.id
-    functionAppId: functionApp.outputs.id
+    location: workspaceLocation
+    workspaceId: ids.workspace
+    applicationInsightsId: ids.applicationInsights
+    eventHubNamespaceId: ids.eventHubs
+    storageAccountId: ids.storage
+    functionAppId: ids.app
     tags: tags
-    emailReceivers: emailReceivers
+    emailReceivers: addresses
   }
 }
 
@@ -289,15 +411,15 @@ module alerts 'alerts.bicep' = {
 output AZURE_LOCATION string = location
 output AZURE_TENANT_ID string = subscription().tenantId
 output AZURE_RESOURCE_GROUP string = group.name
-output FUNCTION_APP_NAME string = functionApp.outputs.name
+output FUNCTION_APP_NAME string = names.app
 output HEALTH_URL string = 'https://${functionApp.outputs.host}/api/health'
-output KEY_VAULT_NAME string = keyVault.outputs.name
-output EVENT_HUBS_NAMESPACE string = eventHubs.outputs.host
-output CWPP_HUB_ID string = '${eventHubs.outputs.id}/eventhubs/cwpp'
-output CSPM_HUB_ID string = '${eventHubs.outputs.id}/eventhubs/cspm'
-output STORAGE_ACCOUNT string = storage.outputs.name
-output WORKSPACE_ID string = logTables.outputs.workspaceId
-output ALERTS_TABLE string = logTables.outputs.alertsTable
+output KEY_VAULT_NAME string = names.vault
+output EVENT_HUBS_NAMESPACE string = '${names.eventHubs}.servicebus.windows.net'
+output CWPP_HUB_ID string = cwppHubId
+output CSPM_HUB_ID string = cspmHubId
+output STORAGE_ACCOUNT string = names.storage
+output WORKSPACE_ID string = ids.workspace
+output ALERTS_TABLE string = alertsTable
 
 // What destinations of kind log_analytics need: `endpoint` and `rule`, for each stream.
 output CWPP_LOGS_ENDPOINT string = logRules.outputs.cwppEndpoint

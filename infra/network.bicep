@@ -2,13 +2,13 @@
 // have private addresses in the other.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Ranges that nobody else uses: of the app, and of the services. /26 each is plenty.')
 param appAddresses string
 param serviceAddresses string
 
-resource rules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+resource rules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-${name}'
   location: location
   tags: tags
@@ -31,7 +31,7 @@ resource rules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
   tags: tags
@@ -58,7 +58,3 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
     ]
   }
 }
-
-output id string = network.id
-output appSubnetId string = '${network.id}/subnets/app'
-output servicesSubnetId string = '${network.id}/subnets/services'

@@ -1,7 +1,7 @@
 // Where the router keeps what it owes, and the Functions host its own state. Nothing else is in this account.
 param name string
 param location string
-param tags object
+param tags { *: string }
 
 @description('Zone-redundant by default: what is owed must survive a data centre. Standard_LRS where a region has no zones.')
 param redundancy string
@@ -13,9 +13,8 @@ param private bool
 var tables = ['ledger', 'held', 'deliveries', 'record', 'quarantine', 'journal', 'groups']
 var lanes = ['cwpp-page', 'cwpp-ticket', 'cwpp-rows', 'cspm-ticket', 'cspm-rows']
 
-// The deployed package lies here.
-var deployments = 'deployments'
-var containers = ['bodies', 'checkpoints', deployments]
+// The deployed package lies in deployments: function-app.bicep says so, too.
+var containers = ['bodies', 'checkpoints', 'deployments']
 
 // Days for which a deleted blob comes back.
 var regret = 7
@@ -49,41 +48,50 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
   }
 }
 
-resource containersOf 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [for container in containers: {
-  parent: blobs
-  name: container
-  properties: { publicAccess: 'None' }
-}]
+// One at a time, here and below: an account refuses a change while another is at work on it.
+@batchSize(1)
+resource containersOf 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = [
+  for container in containers: {
+    parent: blobs
+    name: container
+    properties: { publicAccess: 'None' }
+  }
+]
 
 resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2025-01-01' = {
   parent: account
+  dependsOn: [containersOf]
   name: 'default'
 }
 
-resource pointers 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [for lane in lanes: {
-  parent: queueService
-  name: lane
-}]
+@batchSize(1)
+resource pointers 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
+  for lane in lanes: {
+    parent: queueService
+    name: lane
+  }
+]
 
 // Where the platform puts a pointer that was fetched too often; the sweep brings it back.
-resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [for lane in lanes: {
-  parent: queueService
-  name: '${lane}-poison'
-}]
+@batchSize(1)
+resource poison 'Microsoft.Storage/storageAccounts/queueServices/queues@2025-01-01' = [
+  for lane in lanes: {
+    parent: queueService
+    dependsOn: [pointers]
+    name: '${lane}-poison'
+  }
+]
 
 resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2025-01-01' = {
   parent: account
+  dependsOn: [poison]
   name: 'default'
 }
 
-resource tablesOf 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [for table in tables: {
-  parent: tableService
-  name: table
-}]
-
-output id string = account.id
-output name string = account.name
-output blob string = account.properties.primaryEndpoints.blob
-output queue string = account.properties.primaryEndpoints.queue
-output table string = account.properties.primaryEndpoints.table
-output deployments string = '${account.properties.primaryEndpoints.blob}${deployments}'
+@batchSize(1)
+resource tablesOf 'Microsoft.Storage/storageAccounts/tableServices/tables@2025-01-01' = [
+  for table in tables: {
+    parent: tableService
+    name: table
+  }
+]

@@ -20,7 +20,7 @@ param storageAccountId string
 param functionAppId string
 
 @description('Tags of every resource.')
-param tags object
+param tags { *: string }
 
 var page = loadJsonContent('workbook.json')
 
@@ -45,19 +45,21 @@ var heading = {
   }
 }
 
-var tiles = [for tile in page.tiles: {
-  type: 3
-  name: tile.name
-  customWidth: tile.width
-  content: union(tile.look, {
-    version: 'KqlItem/1.0'
-    query: queries[tile.name]
-    size: 0
-    queryType: 0
-    resourceType: 'microsoft.operationalinsights/workspaces'
-    crossComponentResources: [workspaceId]
-  })
-}]
+var tiles = [
+  for tile in page.tiles: {
+    type: 3
+    name: tile.name
+    customWidth: tile.width
+    content: union(tile.look, {
+      version: 'KqlItem/1.0'
+      query: queries[tile.name]
+      size: 0
+      queryType: 0
+      resourceType: 'microsoft.operationalinsights/workspaces'
+      crossComponentResources: [workspaceId]
+    })
+  }
+]
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
   name: guid(resourceGroup().id, 'alert-router') // Azure wants one; the same on every deployment

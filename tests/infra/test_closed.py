@@ -132,17 +132,18 @@ def test_everything_says_what_happens_to_it(any_azure: Deployment) -> None:
     ids = [any_azure.one(kind).id for kind in (STORAGE, HUBS, VAULT, APP, *services)]
     assert sorted(told) == sorted(ids)
     assert {one["workspaceId"] for one in told.values()} == {any_azure.outputs["WORKSPACE_ID"]}
-    for kind in (HUBS, VAULT, APP):
+    for kind in (HUBS, VAULT):
         assert all(log["enabled"] for log in told[any_azure.one(kind).id]["logs"])
     assert all(metric["enabled"] for one in told.values() for metric in one["metrics"])
 
 
-def test_requests_to_storage_are_logged_only_if_asked_for() -> None:
-    """Each message makes several, and each would be a row that is paid for."""
-    for name, chosen in (("storage-logs", True), ("default", False)):
+def test_what_is_dear_is_logged_only_if_asked_for() -> None:
+    """Requests to storage, of which each message makes several, and the host's logs, which Application Insights has."""
+    for name, chosen in (("logs", True), ("default", False)):
         azure = deployed(name)
         told = {str(one.scope): one.properties for one in azure.of("Microsoft.Insights/diagnosticSettings")}
-        assert [log["enabled"] for log in told[azure.one(f"{STORAGE}/tableServices").id]["logs"]] == [chosen]
+        for kind in (f"{STORAGE}/tableServices", APP):
+            assert [log["enabled"] for log in told[azure.one(kind).id]["logs"]] == [chosen]
 
 
 def subnet(azure: Deployment, name: str) -> str:

@@ -77,6 +77,12 @@ def test_what_host_json_needs_is_not_named_elsewhere() -> None:
     assert json.loads(written)["telemetryMode"] == "OpenTelemetry"
 
 
+def test_the_host_says_of_each_execution_only_what_is_wrong() -> None:
+    """A line for each begin and end, at a million messages a day, is tens of gigabytes a month that nobody reads."""
+    levels = json.loads((ROOT / "host.json").read_text())["logging"]["logLevel"]
+    assert levels["Function"] == "Warning"
+
+
 def test_every_function_that_is_always_ready_exists() -> None:
     """A name that no function has would be paid for and wait for nothing."""
     ready = always_ready(deployed("default"))

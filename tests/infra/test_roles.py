@@ -14,6 +14,7 @@ ROLES = json.loads((INFRA / "roles.json").read_text())
 NAMES = {there: name for name, there in ROLES.items()}
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 HUBS = "Microsoft.EventHub/namespaces/eventhubs"
+NAMESPACE = "Microsoft.EventHub/namespaces"
 
 NEEDS = {
     "BlobServiceClient": ("storageBlobDataOwner", ACCOUNT),
@@ -23,7 +24,7 @@ NEEDS = {
     "QueueClient": ("storageQueueDataContributor", ACCOUNT),
     "TableServiceClient": ("storageTableDataContributor", ACCOUNT),
     "TableClient": ("storageTableDataContributor", ACCOUNT),
-    "EventHubConsumerClient": ("eventHubsDataReceiver", HUBS),
+    "EventHubConsumerClient": ("eventHubsDataReceiver", NAMESPACE),
     "LogsIngestionClient": ("monitoringMetricsPublisher", "Microsoft.Insights/dataCollectionRules"),
 }
 """The role that each client of Azure's needs, and on every resource of which type."""
@@ -79,7 +80,7 @@ def test_every_client_of_azure_that_the_code_uses_has_its_role_here() -> None:
 
 
 def test_the_router_has_the_roles_that_it_needs_and_no_other(azure: Deployment) -> None:
-    """On each hub, each rule, the one account, the one vault: never on a group or a subscription."""
+    """On the namespace, each rule, the one account, the one vault: never on a group or a subscription."""
     assert given_to(azure, router(azure)) == on_each(azure, {*NEEDS.values(), *OF_THE_PLATFORM})
 
 

@@ -4,5 +4,5 @@ param environmentName = 'test'
 param location = 'westeurope'
 param defenderPrincipalId = '00000000-0000-0000-0000-00000000defe'
 param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD'
-param storageLogs = true
-param storageRedundancy = 'Standard_LRS'
+// More than a burst may raise it to.
+param throughputUnits = 6

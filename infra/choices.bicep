@@ -1,0 +1,78 @@
+// What people choose, as it comes out of an environment: lists in one string each, separated by commas. And what is wrong
+// with it, in lines that name the parameter.
+
+@export()
+@description('The severities that Defender knows.')
+var known = ['High', 'Medium', 'Low', 'Informational']
+
+@export()
+@description('What stands between the commas: without blanks around it, without what is empty, each once.')
+func items(text string) string[] => union([], filter(map(split(text, ','), item => trim(item)), item => !empty(item)))
+
+@export()
+@description('The same where case means nothing: ids, addresses, severities.')
+func lowerItems(text string) string[] => items(toLower(text))
+
+@export()
+@description('The severities of a list, as Defender writes them.')
+func severitiesOf(text string) string[] => filter(known, severity => contains(lowerItems(text), toLower(severity)))
+
+@export()
+@description('The names of a list, which is empty where it says none.')
+func namesOf(text string) string[] => toLower(trim(text)) == 'none' ? [] : items(text)
+
+@export()
+@description('What is wrong with ids of people and subscriptions.')
+func wrongIds(parameter string, ids string[]) string[] =>
+  map(filter(ids, id => !isId(id)), id => '${parameter}: "${id}" is no id: 00000000-0000-0000-0000-000000000000')
+
+@export()
+@description('What is wrong with severities.')
+func wrongSeverities(parameter string, text string) string[] =>
+  map(
+    filter(lowerItems(text), one => !contains(map(known, severity => toLower(severity)), one)),
+    one => '${parameter}: "${one}" is none of ${join(known, ', ')}'
+  )
+
+@export()
+@description('What is wrong with addresses of mail.')
+func wrongAddresses(parameter string, addresses string[]) string[] =>
+  map(
+    filter(addresses, address => length(split(address, '@')) != 2 || contains(split(address, '@'), '')),
+    address => '${parameter}: "${address}" is no address of mail'
+  )
+
+@export()
+@description('What is wrong with names of secrets. None is repeated: one that is a secret would stay in the deployment\'s history.')
+func wrongNames(parameter string, text string) string[] =>
+  toLower(trim(text)) == 'none' || !empty(items(text)) && empty(filter(items(text), name => !isName(name)))
+    ? []
+    : ['${parameter}: it must be none, or names of app settings in capital letters, digits and _, separated by commas']
+
+@export()
+@description('What is wrong with the id of a workspace.')
+func wrongWorkspace(parameter string, id string) string[] =>
+  empty(id) || isWorkspace(split(toLower(id), '/'))
+    ? []
+    : ['${parameter}: "${id}" is no resource id of a Log Analytics workspace']
+
+func isId(text string) bool =>
+  map(split(text, '-'), part => length(part)) == [8, 4, 4, 4, 12] && consistsOf(
+    replace(text, '-', ''),
+    '0123456789abcdef'
+  )
+
+func isName(text string) bool =>
+  consistsOf(text, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_') && consistsOf(
+    substring(text, 0, 1),
+    'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
+  )
+
+func isWorkspace(path string[]) bool =>
+  length(path) == 9 && path[1] == 'subscriptions' && isId(path[2]) && path[3] == 'resourcegroups' && path[6] == 'microsoft.operationalinsights' && path[7] == 'workspaces' && !contains(
+    skip(path, 1),
+    ''
+  )
+
+func consistsOf(text string, characters string) bool =>
+  empty(filter(range(0, length(text)), at => !contains(characters, substring(text, at, 1))))

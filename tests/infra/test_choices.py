@@ -1,0 +1,110 @@
+"""What people choose is read as they meant it, or refused by the name of the parameter before anything is made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.compiler import Answer, Compiler, find_compiler
+from infra.variants import SUBSCRIPTION, Variant
+from tests.infra.predicted import Deployment
+from tests.infra.test_app_settings import settings_of
+from tests.infra.test_export import exports
+from tests.infra.variants import INFRA, OPERATORS, TEMPLATE, deployed
+
+WRONG = {
+    "defenderPrincipalId": "000000000000000000000000000000000000",
+    "secretNames": "PAGERDUTY_ROUTING_KEY,xoxb-what-nobody-may-see",
+    "exportSubscriptions": "production",
+    "alertSeverities": "High,Hihg",
+    "existingWorkspaceId": "/subscriptions/00000000-0000-0000-0000-000000000009/resourceGroups/soc",
+    "operators": "ann",
+    "senders": "00000000-0000-0000-0000-00000000000g",
+    "emails": "soc@example.com,soc@",
+}
+
+
+@pytest.fixture(scope="module")
+def compiler() -> Compiler:
+    """Microsoft's, which refuses what Azure would."""
+    found = find_compiler()
+    if found is None:
+        pytest.skip("no Bicep compiler here")
+    return found
+
+
+def predict(compiler: Compiler, at: Path, **chosen: str) -> Answer:
+    """What the compiler says of a deployment with some parameters."""
+    given = {"environmentName": "test", "location": "westeurope", **chosen}
+    lines = [f"using '{os.path.relpath(INFRA / 'main.bicep', at)}'", *(f"param {k} = '{v}'" for k, v in given.items())]
+    path = at / "chosen.bicepparam"
+    path.write_text("\n".join(lines) + "\n")
+    return compiler.snapshot(Variant(path))
+
+
+def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, tmp_path: Path) -> None:
+    """One refusal names every parameter that is wrong, and repeats nothing of what may be a secret."""
+    answer = predict(compiler, tmp_path, **WRONG)
+    said = " ".join(one.said for one in answer.diagnostics)
+    assert not answer.done
+    assert [name for name in WRONG if f"{name}: " not in said] == []
+    assert "Hihg".lower() in said.lower()
+    assert "xoxb" not in said
+
+
+@pytest.mark.parametrize("names", [" ", ",", "none,PAGERDUTY_ROUTING_KEY", "pagerduty_routing_key"])
+def test_names_that_are_missing_or_no_names_empty_nothing(compiler: Compiler, tmp_path: Path, names: str) -> None:
+    """An empty list would take every reference to the vault away from the app: only `none` says that there are none."""
+    answer = predict(compiler, tmp_path, defenderPrincipalId="00000000-0000-0000-0000-00000000defe", secretNames=names)
+    assert not answer.done
+    assert "secretNames: " in " ".join(one.said for one in answer.diagnostics)
+
+
+def test_the_secrets_names_have_no_default() -> None:
+    """What a build once read of somebody's rules is never what another's app gets."""
+    assert "defaultValue" not in TEMPLATE["parameters"]["secretNames"]
+    assert TEMPLATE["parameters"]["secretNames"]["minLength"] == 1
+
+
+def test_rules_without_secrets_make_an_app_without_references() -> None:
+    """Said with the word none."""
+    settings = settings_of(deployed("no-secrets"))
+    assert not [name for name, value in settings.items() if "KeyVault" in value]
+
+
+def test_severities_are_what_defender_calls_them_however_they_are_written() -> None:
+    """The variant says ' high , MEDIUM,,high'."""
+    (source,) = exports(deployed("filtered"))["cwpp"]["sources"]
+    assert [rule["expectedValue"] for one in source["ruleSets"] for rule in one["rules"]] == ["High", "Medium"]
+
+
+def test_people_who_are_named_twice_get_their_roles_once() -> None:
+    """The variant repeats one of them in capitals, with blanks."""
+    assigned = [
+        one.properties["principalId"]
+        for one in deployed("people").of("Microsoft.Authorization/roleAssignments")
+        if one.properties["principalId"] in OPERATORS
+    ]
+    assert sorted(assigned) == sorted([*OPERATORS] * 4)
+
+
+def test_the_deployment_s_own_subscription_may_be_named() -> None:
+    """It is exported anyhow, and once."""
+    several = deployed("several-subscriptions")
+    groups = [one.id.split("/")[2] for one in several.of("Microsoft.Resources/resourceGroups")]
+    assert groups.count(SUBSCRIPTION) == 1
+    assert sorted(set(groups)) == sorted(groups)
+
+
+def units(azure: Deployment) -> tuple[int, int]:
+    """What a deployment sets, and how far a burst may raise it."""
+    namespace = azure.one("Microsoft.EventHub/namespaces")
+    return namespace.body["sku"]["capacity"], namespace.properties["maximumThroughputUnits"]
+
+
+def test_throughput_units_are_the_user_s() -> None:
+    """A hub that needs six is not set back to one by each deployment, and its maximum is never below that."""
+    assert units(deployed("default")) == (1, 4)
+    assert units(deployed("busy")) == (6, 6)
