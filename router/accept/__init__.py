@@ -4,6 +4,7 @@ Pure and total: no body raises, and none costs more than time in proportion to i
 
     reading.py       bytes -> signals; the only place that knows the order of the steps
     documents.py     bytes -> a JSON document, strictly first and leniently if that fails
+    envelopes.py     an array, records, and what `az` and REST answer: documents that hold messages
     shapes.py        which of Defender's shapes a document has, told by its keys and never by their case
     alerts.py        alerts of every form: flat, ARM, Resource Graph, a row of the SecurityAlert table
     arm.py           what every posture message has: an ARM id, properties, what was done
@@ -14,7 +15,18 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     evidence.py      what a responder looks for first, read out of the entities
 """
 
+from router.accept.envelopes import Answer, Rest, answer_in
 from router.accept.evidence import alerts_named_in, evidence_of
 from router.accept.reading import LARGEST_BODY, MOST_ELEMENTS, read, split
 
-__all__ = ["LARGEST_BODY", "MOST_ELEMENTS", "alerts_named_in", "evidence_of", "read", "split"]
+__all__ = [
+    "LARGEST_BODY",
+    "MOST_ELEMENTS",
+    "Answer",
+    "Rest",
+    "alerts_named_in",
+    "answer_in",
+    "evidence_of",
+    "read",
+    "split",
+]

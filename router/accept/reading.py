@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from router.accept.documents import document_in, serialised
+from router.accept.envelopes import find_elements
 from router.accept.fields import fields_in
 from router.accept.refusals import Refused
-from router.accept.shapes import find_reader, reader_for
+from router.accept.shapes import reader_for
 from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
@@ -20,7 +21,7 @@ https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
 
 
 def read(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantined, ...]:
-    """What a body says: one signal, or one for each element of an array or of `{"records": [...]}`; never none.
+    """What a body says: one signal, or one for each element of an envelope; never none.
 
     Never raises: what is not understood is Quarantined, with the element that it is about as its body.
     """
@@ -29,7 +30,7 @@ def read(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantin
         return (refused.quarantined(body),)
     try:
         document = document_in(body)
-        elements = _find_elements(document)
+        elements = find_elements(document)
         if elements is None:
             return (_signal_in(document, catalogue),)
         if not elements:
@@ -47,21 +48,10 @@ def split(body: bytes) -> tuple[bytes, ...] | None:
     A document without elements is a body by itself, also where it is an empty list, so that none gets lost.
     """
     try:
-        elements = _find_elements(document_in(body))
+        elements = find_elements(document_in(body))
     except Refused:
         return None
     return tuple(map(serialised, elements)) if elements else (body,)
-
-
-def _find_elements(document: object) -> list[object] | None:
-    """The elements of an array or of records; None for a document that is one message."""
-    if isinstance(document, list):
-        return document
-    if not isinstance(document, dict):
-        return None
-    records = document.get("records", document.get("Records"))
-    # A signal may have a field of that name.
-    return records if isinstance(records, list) and find_reader(fields_in(document)) is None else None
 
 
 def _read_element(element: object, catalogue: Catalogue) -> Alert | Finding | Quarantined:

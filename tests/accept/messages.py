@@ -120,6 +120,34 @@ def an_arm_alert(**changes: object) -> Message:
     }
 
 
+def a_graph_row(**changes: object) -> Message:
+    """The alert of `a_flat_alert` as `az graph query` gives it; changes are to its properties, of which None is left out."""
+    flat = a_flat_alert()
+    name = str(flat.pop("SystemAlertId"))
+    times = {f"{key}Utc": flat.pop(key) for key in ("TimeGenerated", "ProcessingEndTime")}
+    del flat["AzureResourceId"]
+    properties = flat | times | {"SystemAlertId": name, "Status": "Active", "Version": "2022-01-01.0"} | changes
+    path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
+    return {
+        "extendedLocation": None,
+        "id": path,
+        "identity": None,
+        "kind": "",
+        "location": "westeurope",
+        "managedBy": "",
+        "name": name,
+        "plan": None,
+        "properties": {key: held for key, held in properties.items() if held is not None},
+        "resourceGroup": "rg-web",
+        "sku": None,
+        "subscriptionId": SUBSCRIPTION.rpartition("/")[2],
+        "tags": None,
+        "tenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
+        "type": "microsoft.security/locations/alerts",
+        "zones": None,
+    }
+
+
 def an_old_arm_alert(**changes: object) -> Message:
     """An alert in the ARM form of 2015 to 2019; changes are to its properties."""
     name = "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003"

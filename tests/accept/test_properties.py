@@ -18,6 +18,7 @@ from tests.accept.messages import (
     Message,
     a_compliance_assessment,
     a_flat_alert,
+    a_graph_row,
     a_legacy_attack_path,
     a_score_control,
     a_secure_score,
@@ -33,6 +34,7 @@ from tests.accept.messages import (
 
 _MESSAGES: tuple[Callable[[], Any], ...] = (
     a_flat_alert,
+    a_graph_row,
     an_arm_alert,
     an_old_arm_alert,
     a_table_row,
@@ -50,6 +52,7 @@ _KEYS = (
         ["type", "Type", "id", "name", "properties", "records", "AlertType", "SystemAlertId", "$id", "$ref"]
     )
     | st.sampled_from(["Entities", "entities", "severity", "status", "metadata", "score", "TimeGenerated"])
+    | st.sampled_from(["value", "data", "Data", "count", "skip_token", "total_records", "nextLink", "facets"])
     | st.sampled_from(["ResourceIdentifiers", "ExtendedProperties", "securityEventDataEnrichment", "graphComponent"])
 )
 _SCALARS = (
