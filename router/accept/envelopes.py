@@ -20,7 +20,9 @@ from router.accept.refusals import Refused
 from router.accept.shapes import find_reader
 
 _LISTS = ("value", "data")
-_MEMBERS = frozenset({*_LISTS, "count", "totalrecords", "skiptoken", "resulttruncated", "nextlink", "context", "facets"})
+_MEMBERS = frozenset(
+    {*_LISTS, "count", "totalrecords", "skiptoken", "resulttruncated", "nextlink", "context", "facets"}
+)
 # The same names as they are written: an answer is told by how it begins, before anything of it is parsed.
 _BEGINNING = re.compile(
     rb'\s*\{\s*"(?:\$|@odata\.)?(?:'

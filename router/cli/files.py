@@ -16,8 +16,9 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.accept import LARGEST_BODY, split
-from router.cli.pieces import Piece, Text, elements_in, find_array, is_begun, lines_in, whole
+from router.accept import LARGEST_BODY, answer_in, split
+from router.cli.answers import messages_within, tell_rest
+from router.cli.pieces import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.cli.stdin import STDIN, Stdin, unreadable
 from router.cli.tables import has_header, rows_in
 from router.domain.errors import BadFile
@@ -26,6 +27,7 @@ from router.readings import Message
 
 _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024
+_BESIDE = 0  # The place of what stands beside elements, which count from 1.
 
 type Source = File | Stdin
 """What messages are read from."""
@@ -54,7 +56,7 @@ class File:
 
     def _messages_in(self, file: BinaryIO) -> Iterator[Message]:
         if self.suffix in _LINES:
-            return self._numbered(lines_in(_text_of(file)))
+            return self._lines(lines_in(_text_of(file)))
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
             return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
@@ -66,9 +68,12 @@ class File:
             head += chunk
         if len(head) > LARGEST_BODY:
             return self._long(head, text)
+        if (answer := answer_in(head)) is not None:
+            tell_rest(answer.rest, self.name)
+            return self._numbered(Piece(place, body) for place, body in enumerate(answer.bodies, 1))
         bodies = split(head)
         if bodies is None:
-            return self._numbered(lines_in([head]))
+            return self._lines(lines_in([head]))
         if bodies == (head,):
             return self._whole([Piece(1, head)])
         return self._numbered(Piece(place, body) for place, body in enumerate(bodies, 1))
@@ -78,10 +83,26 @@ class File:
         line, is_ended, _ = head.lstrip().partition(b"\n")
         is_document = not is_ended or is_begun(line)
         if is_document and (start := find_array(head)) is not None:
-            wrapped = head.lstrip().startswith(b"{")
-            return self._numbered(elements_in(chain([head[start:]], rest), wrapped=wrapped))
+            opening, text = head[:start], chain([head[start:]], rest)
+            if answer_in(opening + b"]}") is not None:
+                return self._answered(opening, text)
+            return self._numbered(elements_in(text, wrapped=opening.lstrip().startswith(b"{")))
         text = chain([head], rest)
-        return self._whole(whole(text)) if is_document else self._numbered(lines_in(text))
+        return self._whole(whole(text)) if is_document else self._lines(lines_in(text))
+
+    def _answered(self, opening: bytes, text: Iterator[bytes]) -> Iterator[Message]:
+        """The messages of a long answer; what it holds beside them says whether it is one, and is a message where it is not."""
+        elements = Elements(wrapped=True)
+        yield from self._numbered(cut(text, elements))
+        beside = opening + b"]" + bytes(elements.beside) + b"}"
+        # A second list of the same name would hide the first one.
+        if (answer := answer_in(beside)) is not None and not answer.bodies:
+            tell_rest(answer.rest, self.name)
+        elif elements.is_over:
+            yield from self._whole([Piece(_BESIDE, beside)])
+
+    def _lines(self, pieces: Iterable[Piece]) -> Iterator[Message]:
+        return chain.from_iterable(map(messages_within, self._numbered(pieces)))
 
     def _numbered(self, pieces: Iterable[Piece]) -> Iterator[Message]:
         return (self._message(piece, f"{self.name}:{piece.number}") for piece in pieces)

@@ -100,7 +100,7 @@ class Elements:
     """The elements of one JSON array, fed from behind its bracket, inside an object if it is `wrapped`.
 
     What comes after it is cut into lines. Only brackets, commas and quotes are looked at: an element that is no JSON costs its
-    neighbours nothing.
+    neighbours nothing. Once the array `is_over`, `beside` has the beginning of what else the object holds.
     """
 
     def __init__(self, *, wrapped: bool) -> None:
@@ -109,7 +109,8 @@ class Elements:
         self._depth = 0
         self._is_text = self._is_escaped = False
         self._closing = b"}" if wrapped else b"]"
-        self._is_done = False
+        self.is_over = False
+        self.beside = bytearray()
         self._after: Lines | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
@@ -129,7 +130,7 @@ class Elements:
                 self._element.add(chunk[start : found.start()])
                 yield from self._ended()
                 start = at
-                self._is_done = self._is_done or found[0] == b"]"
+                self.is_over = self.is_over or found[0] == b"]"
                 if found[0] == self._closing:
                     self._after = Lines(self._number)
         if self._after is not None:
@@ -151,7 +152,9 @@ class Elements:
     def _ended(self) -> Iterator[Piece]:
         for piece in self._element.end(self._number):
             # What an object holds beside its messages is none.
-            if not self._is_done:
+            if self.is_over:
+                self.beside += (b"," + piece.body)[: BEGINNING - len(self.beside)]
+            else:
                 yield piece._replace(body=piece.body.strip())
                 self._number += 1
 
@@ -183,7 +186,7 @@ _IN_TEXT, _INSIDE, _BETWEEN = re.compile(rb'["\\]'), re.compile(rb'["\[\]{}]'), 
 
 
 def find_array(head: bytes) -> int | None:
-    """Where the messages of a document begin whose beginning is given: behind the bracket of an array or of `records`."""
+    """Where the messages of a document begin whose beginning is given: behind the bracket of an array or in an envelope."""
     close = b"0]}" if head.lstrip()[:1] == b"{" else b"0]"
     places = (found.end() for found in islice(_BRACKET.finditer(head, 0, _HEAD), _TRIED))
     return next((at for at in places if split(head[:at] + close) == (b"0",)), None)
@@ -238,12 +241,12 @@ _MOST = LARGEST_BODY + _CARRIAGE_RETURN
 
 def lines_in(chunks: Iterable[bytes]) -> Iterator[Piece]:
     """The lines of a text that is all there, a part at a time."""
-    return _cut(chunks, Lines())
+    return cut(chunks, Lines())
 
 
 def elements_in(chunks: Iterable[bytes], *, wrapped: bool) -> Iterator[Piece]:
     """The elements of an array that is all there, a part at a time, from behind its bracket."""
-    return _cut(chunks, Elements(wrapped=wrapped))
+    return cut(chunks, Elements(wrapped=wrapped))
 
 
 def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:
@@ -254,7 +257,8 @@ def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:
     yield from piece.end(1)
 
 
-def _cut(chunks: Iterable[bytes], cutter: Lines | Elements) -> Iterator[Piece]:
+def cut(chunks: Iterable[bytes], cutter: Lines | Elements) -> Iterator[Piece]:
+    """What a cutter makes of a text that is all there, a part at a time."""
     for chunk in chunks:
         yield from cutter.feed(chunk)
     yield from cutter.end()

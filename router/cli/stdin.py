@@ -13,11 +13,13 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from select import select
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
 from router.accept import LARGEST_BODY, MOST_ELEMENTS, split
+from router.cli.answers import messages_within
 from router.cli.batches import Batch
 from router.cli.pieces import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
@@ -180,15 +182,18 @@ class Incoming:
             digest = cut.digest if cut is not None else digest_of(body)
             # Other than the digest of a file, whose places are other places.
             arrival = Arrival(f"stdin-{digest}", self._earlier.count(digest))
-            source = f"{STDIN}:{number}"
-            elements = split(body) if cut is None and _WRAPPED.match(body) else None
-            if elements is None or len(elements) <= MOST_ELEMENTS:
-                yield Message(body, source, arrival, cut=cut)
-                continue
-            # A line may hold more of them than a message of a hub; each has the identity that the reader would give it.
-            for part, element in enumerate(elements, 1):
-                place = Arrival(arrival.origin, arrival.place, part=part)
-                yield Message(element, f"{source}[{part}]", place)
+            yield from self._within(Message(body, f"{STDIN}:{number}", arrival, cut=cut))
+
+    @staticmethod
+    def _within(message: Message) -> Iterator[Message]:
+        elements = split(message.body) if message.cut is None and _WRAPPED.match(message.body) else None
+        if elements is None or len(elements) <= MOST_ELEMENTS:
+            yield from messages_within(message)
+            return
+        # A line may hold more of them than a message of a hub; each has the identity that the reader would give it.
+        for part, element in enumerate(elements, 1):
+            place = replace(message.arrival, part=part)
+            yield replace(message, body=element, source=f"{message.source}[{part}]", arrival=place)
 
 
 class _Earlier:

@@ -123,10 +123,10 @@ def an_arm_alert(**changes: object) -> Message:
 def a_graph_row(**changes: object) -> Message:
     """The alert of `a_flat_alert` as `az graph query` gives it; changes are to its properties, of which None is left out."""
     flat = a_flat_alert()
-    name = str(flat.pop("SystemAlertId"))
+    name = str(changes.get("SystemAlertId") or flat["SystemAlertId"])
     times = {f"{key}Utc": flat.pop(key) for key in ("TimeGenerated", "ProcessingEndTime")}
     del flat["AzureResourceId"]
-    properties = flat | times | {"SystemAlertId": name, "Status": "Active", "Version": "2022-01-01.0"} | changes
+    properties = flat | times | {"Status": "Active", "Version": "2022-01-01.0"} | changes
     path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
     return {
         "extendedLocation": None,

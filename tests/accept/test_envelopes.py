@@ -36,7 +36,9 @@ ENVELOPES: dict[str, Message] = {
 
 def enveloped(envelope: Message, *elements: object, **members: object) -> Message:
     """An envelope with elements in it."""
-    return {name: list(elements) if held == [] and name != "facets" else held for name, held in envelope.items()} | members
+    return {
+        name: list(elements) if held == [] and name != "facets" else held for name, held in envelope.items()
+    } | members
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES.values(), ids=ENVELOPES.keys())
@@ -127,7 +129,9 @@ def test_an_answer_says_that_it_is_only_a_part(members: Message, rest: Rest | No
     assert answer.rest is rest
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b'{"records": [1]}', b'{"value": [1]', b"{}", b"7", b'{"value": [1]} {}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b'{"records": [1]}', b'{"value": [1]', b"{}", b"7", b'{"value": [1]} {}']
+)
 def test_what_is_no_answer_of_azure_s_is_none(body: bytes) -> None:
     """Arrays and records are documents of messages, as before."""
     assert answer_in(body) is None

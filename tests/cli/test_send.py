@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import gc
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
-from tests.accept.messages import a_flat_alert, a_table_row
-from tests.cli.house import House, ndjson
+from tests.accept.messages import a_flat_alert, a_sub_assessment, a_table_row, an_assessment
+from tests.builders import RULES
+from tests.cli.house import House, Said, column, ndjson
+from tests.cli.test_envelopes import listed, queried, rows
 from tests.cli.test_files import as_csv
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed <StreamWriter:ResourceWarning", "ignore:loop is closed:ResourceWarning"
@@ -50,6 +58,44 @@ def test_each_stream_has_its_hub(house: House, hubs: EventHubs) -> None:
     house.writes("lines.ndjson", b"1\n2\n")
     assert house.says("send", "lines.ndjson", "--to", "cspm").code == 0
     assert (arrived(hubs), arrived(hubs, "cspm")) == ([], [b"1", b"2"])
+
+
+@pytest.mark.parametrize("name", ["standing.json", "standing.ndjson"])
+def test_each_element_is_an_event(house: House, hubs: EventHubs, name: str) -> None:
+    """Also of an answer that is longer than an event may be, and in one line."""
+    some = [row | {"tags": {"x": "y" * 99_999}} for row in rows(20)]
+    house.writes(name, orjson.dumps(queried(*some, token="ey==")))
+    said = house.says("send", "--to", "cwpp", name)
+    assert (said.code, said.out) == (0, "sent to cwpp: 20\n")
+    assert "is a part of the answer" in said.err
+    assert [json.loads(body)["name"] for body in arrived(hubs)] == [row["name"] for row in some]
+
+
+def test_an_answer_is_sent_from_standard_input(house: House, hubs: EventHubs) -> None:
+    """As it comes out of `az`."""
+    command = [sys.executable, "-m", "router", "send", "--to", "cwpp", "-"]
+    text = orjson.dumps(queried(*rows(3)), option=orjson.OPT_INDENT_2)
+    environment = os.environ | {"PYTHONPATH": str(RULES.parent)}
+    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=environment)
+    assert (done.returncode, done.stdout) == (0, b"sent to cwpp: 3\n"), done.stderr
+    assert len(arrived(hubs)) == 3
+
+
+def test_an_empty_answer_sends_nothing(house: House, hubs: EventHubs) -> None:
+    """Who has no alert from before needs not know."""
+    house.writes("standing.json", orjson.dumps(queried(), option=orjson.OPT_INDENT_2))
+    assert house.says("send", "--to", "cwpp", "standing.json") == Said(0, "sent to cwpp: 0\n", "")
+    assert arrived(hubs) == []
+
+
+def test_what_was_sent_is_what_was_read(house: House, hubs: EventHubs) -> None:
+    """A reader of the hub finds the same signals as `run` does in the file, and posture goes to its own hub."""
+    house.writes("posture.json", orjson.dumps(listed(an_assessment(), a_sub_assessment())))
+    assert house.says("send", "--to", "cspm", "posture.json").out == "sent to cspm: 2\n"
+    house.writes("taken.ndjson", ndjson(*arrived(hubs, "cspm")))
+    ids = column(house.routes("--dry-run", "posture.json"), "id")
+    assert column(house.routes("--dry-run", "taken.ndjson"), "id") == ids
+    assert arrived(hubs) == []
 
 
 def test_a_hub_that_does_not_take_all_fails_the_command(house: House, hubs: EventHubs) -> None:

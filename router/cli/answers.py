@@ -1,0 +1,41 @@
+"""Answers of Azure's among messages: each is what is in it, and where it is only a part of one, that is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from router.accept import Rest, answer_in
+from router.cli.complaints import complain
+from router.readings import Message
+
+_ADVICE = {
+    Rest.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
+    Rest.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
+    # The last page looks like that, too.
+    Rest.CUT: (
+        "holds fewer records than its query found, and no skip_token: either pages came before it, "
+        "or ask with id among the columns and --first 1000"
+    ),
+}
+
+
+def messages_within(message: Message) -> Iterator[Message]:
+    """The messages in one that is an answer of Azure's, which may be none, as the reader would call them; else itself."""
+    answer = answer_in(message.body) if message.cut is None else None
+    if answer is None:
+        yield message
+        return
+    tell_rest(answer.rest, message.source)
+    for part, body in enumerate(answer.bodies, 1):
+        place = replace(message.arrival, part=part)
+        yield replace(message, body=body, source=f"{message.source}[{part}]", arrival=place)
+
+
+def tell_rest(rest: Rest | None, source: str) -> None:
+    """Says on stderr that an answer is only a part, and how to get the rest.
+
+    Its token and its link are not repeated: whoever wrote the file would have words in a line that is to be obeyed.
+    """
+    if rest is not None:
+        complain(f"{source}: {_ADVICE[rest]}")

@@ -1,0 +1,303 @@
+"""What `az` and REST print is read: each element is a message, and a part of an answer is said to be one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import orjson
+import pytest
+
+from router.accept import LARGEST_BODY, MOST_ELEMENTS
+from router.cli.demo.soc import soc_in_thread
+from router.cli.files import file_of, open_files
+from router.cli.stdin import Incoming
+from router.readings import Message
+from tests.accept.messages import MACHINE, a_flat_alert, a_graph_row, an_arm_alert
+from tests.cli.house import House, column, ndjson
+from tests.cli.test_real_messages import SAMPLES
+
+type Printed = Callable[[object], bytes]
+
+FORMS: dict[str, Printed] = {
+    "pretty": lambda document: orjson.dumps(document, option=orjson.OPT_INDENT_2),
+    "in one line": orjson.dumps,
+    "as PowerShell on Windows redirects it": lambda document: json.dumps(document, indent=2).encode("utf-16"),
+}
+
+
+def queried(*rows: object, token: str | None = None, total: int | None = None) -> dict[str, object]:
+    """What `az graph query` prints."""
+    total = len(rows) if total is None else total
+    return {"count": len(rows), "data": list(rows), "skip_token": token, "total_records": total}
+
+
+def listed(*rows: object, **members: object) -> dict[str, object]:
+    """What `az rest` prints of a list."""
+    return {**members, "value": list(rows)}
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """So many alerts of Resource Graph."""
+    return [a_graph_row(SystemAlertId=f"al-{number}") for number in range(1, count + 1)]
+
+
+def piped(*chunks: bytes) -> list[Message]:
+    """The messages of standard input."""
+    with ExitStack() as stack:
+        incoming = Incoming(file_of, stack)
+        return [one for chunk in chunks for one in incoming.feed(chunk)] + list(incoming.end())
+
+
+def read_from(*names: str) -> list[Message]:
+    """The messages of files."""
+    with open_files(names) as files:
+        return [message for file in files for message in file.messages()]
+
+
+@pytest.mark.parametrize("printed", FORMS.values(), ids=FORMS.keys())
+@pytest.mark.parametrize("answer", [queried, listed], ids=["az graph query", "a REST list"])
+def test_an_answer_is_its_elements(house: House, answer: Callable[..., object], printed: Printed) -> None:
+    """Each has its place; what is no message is quarantined by itself; the same file again is all repeats."""
+    house.writes("alerts.json", printed(answer(a_graph_row(), 7, an_arm_alert())))
+    decisions = house.routes("alerts.json")
+    assert column(decisions, "source") == ["alerts.json:1", "alerts.json:2", "alerts.json:3"]
+    assert column(decisions, "outcome") == ["routed", "quarantined", "routed"]
+    sent = len(house.lines("people.ndjson"))
+    assert column(house.routes("alerts.json"), "outcome") == ["repeat", "quarantined", "repeat"]
+    assert len(house.lines("people.ndjson")) == sent
+    (kept,) = json.loads(house.says("quarantine", "list", "--format", "json").out)
+    assert kept["source"] == "alerts.json:2"
+
+
+@pytest.mark.parametrize("printed", FORMS.values(), ids=FORMS.keys())
+def test_an_answer_may_be_piped(printed: Printed) -> None:
+    """As pretty-printed JSON, in a line, and in one of several lines; each message has an identity, and the same one again."""
+    text = printed(queried(*rows(3)))
+    messages = piped(text[:9], text[9:])
+    assert [json.loads(message.body)["name"] for message in messages] == ["al-1", "al-2", "al-3"]
+    assert len({message.arrival.key for message in messages}) == 3
+    assert piped(text) == messages
+
+
+def test_answers_may_be_lines_of_a_file(house: House) -> None:
+    """A page a line, with alerts between them: whoever reads the lines one by one names the same messages."""
+    lines = ndjson(queried(*rows(2)), a_flat_alert(), listed(*rows(1)), queried())
+    house.writes("pages.ndjson", lines)
+    decisions = house.routes("pages.ndjson")
+    assert column(decisions, "source") == [
+        "pages.ndjson:1[1]",
+        "pages.ndjson:1[2]",
+        "pages.ndjson:2",
+        "pages.ndjson:3[1]",
+    ]
+    assert column(decisions, "outcome") == ["routed", "routed", "routed", "repeat"]
+    assert [message.source for message in piped(lines)] == ["-:1[1]", "-:1[2]", "-:2", "-:3[1]"]
+
+
+@pytest.mark.parametrize("answer", [queried(), listed(), queried() | {"skip_token": ""}])
+def test_an_answer_without_elements_is_no_message(house: House, answer: object) -> None:
+    """Nothing is still active: nothing is quarantined, and nothing would be sent."""
+    house.writes("alerts.json", orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+    assert read_from("alerts.json") == []
+    assert piped(orjson.dumps(answer)) == piped((house.directory / "alerts.json").read_bytes()) == []
+    assert house.routes("alerts.json") == []
+
+
+def test_a_line_may_hold_more_elements_than_a_body_may() -> None:
+    """Who joined all pages into one answer gets them all."""
+    assert len(piped(orjson.dumps(listed(*range(MOST_ELEMENTS + 1))))) == MOST_ELEMENTS + 1
+
+
+ADVICE = {
+    "skip_token": "alerts.json: is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
+    "nextLink": "alerts.json: is a part of the answer; for the next give `az rest --url` its nextLink",
+    "total_records": "alerts.json: holds fewer records than its query found, and no skip_token: either pages came before it, "
+    "or ask with id among the columns and --first 1000",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "advice"),
+    [
+        ({}, {"skip_token": "ey==", "total_records": 2_300}, "skip_token"),
+        ({"$skipToken": "ey==", "totalRecords": 2_300}, {}, "skip_token"),
+        ({}, {"nextLink": "https://management.azure.com/x?$skiptoken=y"}, "nextLink"),
+        ({"count": 2}, {"skip_token": None, "total_records": 3}, "total_records"),
+        ({"count": 2}, {"skip_token": None, "total_records": 2}, None),
+    ],
+)
+def test_a_part_of_an_answer_is_said_to_be_one(
+    house: House, before: dict[str, object], after: dict[str, object], advice: str | None, is_long: bool
+) -> None:
+    """In one line on standard error, with how to get the rest, also where the answer is longer than a body may be."""
+    some = [row | {"tags": {"x": "y" * (LARGEST_BODY // 2) * is_long}} for row in rows(2)]
+    house.writes("alerts.json", orjson.dumps(before | {"data": some} | after, option=orjson.OPT_INDENT_2))
+    said = house.says("run", "--dry-run", "--decisions", "decisions.ndjson", "alerts.json")
+    assert said.code == 0
+    assert said.err.splitlines() == ([ADVICE[advice]] if advice else [])
+    assert column(house.lines("decisions.ndjson"), "id") == ["al-1", "al-2"]
+
+
+def test_a_part_is_said_of_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each page by its line, and what a token says is not repeated."""
+    piped(ndjson(queried(1, token="\x1b[31mey"), listed(2, nextLink="https://example.org/\x1b[31m"), listed(3)))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("-:1: is a part of the answer")
+    assert second.startswith("-:2: is a part of the answer")
+    assert "\x1b" not in first + second
+
+
+@pytest.mark.parametrize("indent", [0, orjson.OPT_INDENT_2])
+def test_an_answer_of_any_length_is_read_element_by_element(house: House, indent: int) -> None:
+    """One that is far longer than a body may be is as many messages as it has elements."""
+    some = [row | {"tags": {"x": "y" * 99_999}} for row in rows(60)]
+    text = orjson.dumps(queried(*some), option=indent)
+    house.writes("alerts.json", text)
+    messages = read_from("alerts.json")
+    assert [message.source for message in messages] == [f"alerts.json:{place}" for place in range(1, 61)]
+    assert [json.loads(message.body)["name"] for message in messages] == [row["name"] for row in some]
+    assert [(one.body, one.arrival) for one in piped(text)] == [(one.body, one.arrival) for one in messages]
+
+
+def test_what_stands_behind_a_long_list_is_not_lost(house: House) -> None:
+    """A document that only begins as an answer keeps what an answer does not have, as a message that nobody understands."""
+    document = {"value": ["x" * LARGEST_BODY, 1], "nextLink": None, "category": {"a": [1, "]}"]}}
+    house.writes("alerts.json", orjson.dumps(document))
+    *elements, beside = read_from("alerts.json")
+    assert [message.source for message in elements] == ["alerts.json:1", "alerts.json:2"]
+    assert json.loads(beside.body) == document | {"value": []}
+    assert beside.source == "alerts.json"
+    assert len({message.arrival.key for message in (*elements, beside)}) == 3
+
+
+@pytest.mark.parametrize("second", [b'"value":[{"a":1}]', b'"data":[{"a":1}]'])
+def test_a_second_list_behind_a_long_one_is_not_lost(house: House, second: bytes) -> None:
+    """Whatever it is called, what is in it is on record."""
+    house.writes("alerts.json", b'{"value":["%s"],%s}' % (b"x" * LARGEST_BODY, second))
+    assert read_from("alerts.json")[-1].body == b'{"value":[],%s}' % second
+
+
+def test_what_stands_behind_a_long_list_is_kept_only_so_far(house: House) -> None:
+    """Its beginning is on record, and no more of it is in memory."""
+    house.writes("alerts.json", b'{"value":["%s"],"a":"%s","b":1}' % (b"x" * LARGEST_BODY, b"y" * 3 * LARGEST_BODY))
+    *_, beside = read_from("alerts.json")
+    assert 60 * 1024 < len(beside.body) < 70 * 1024
+    assert column(house.routes("--dry-run", "alerts.json"), "outcome") == ["quarantined", "quarantined"]
+
+
+def test_an_answer_that_breaks_off_costs_its_last_element(house: House) -> None:
+    """Whoever wrote it stopped in the middle; what was whole is read, at any length."""
+    for count in (2, 60):
+        text = orjson.dumps(queried(*[row | {"tags": {"x": "y" * 99_999}} for row in rows(count)]))
+        house.writes("alerts.json", text[: text.rindex(b"zones")])
+        outcomes = column(house.routes("--dry-run", "alerts.json"), "outcome")
+        assert outcomes[-1] == "quarantined"
+        assert outcomes[:-1] == ["routed"] * (59 if count == 60 else 0)
+
+
+def test_explain_reads_an_answer(house: House) -> None:
+    """As `run` does."""
+    house.writes("alerts.json", orjson.dumps(queried(*rows(2)), option=orjson.OPT_INDENT_2))
+    explained = json.loads(house.says("explain", "--format", "json", "alerts.json").out)
+    assert [one["decision"]["id"] for one in explained] == ["al-1", "al-2"]
+
+
+@pytest.mark.parametrize("is_asked_first", [True, False])
+def test_an_alert_that_was_asked_for_and_comes_by_the_export_pages_once(house: House, is_asked_first: bool) -> None:
+    """In either order: it is the same signal, and what is said of it again is a repeat or an update, no new page."""
+    house.writes("asked.json", orjson.dumps(queried(a_graph_row()), option=orjson.OPT_INDENT_2))
+    house.writes("exported.ndjson", ndjson(a_flat_alert()))
+    names = ["asked.json", "exported.ndjson"]
+    first, second = names if is_asked_first else names[::-1]
+    (opened,), (again,) = house.routes(first), house.routes(second)
+    assert (opened["outcome"], again["outcome"], again["id"]) == ("routed", "repeat", opened["id"])
+    assert len(house.lines("people.ndjson")) == 1
+
+
+def test_an_alert_that_was_asked_for_and_changed_since_is_an_update(house: House) -> None:
+    """What the export says later is told under the same key; a copy that was asked for before that is a repeat."""
+    asked = orjson.dumps(queried(a_graph_row()), option=orjson.OPT_INDENT_2)
+    house.writes("asked.json", asked)
+    house.writes("asked-again.json", asked + b"\n")
+    graver = a_flat_alert(Severity="Critical", Status="InProgress", ProcessingEndTime="2026-11-17T02:05:53Z")
+    house.writes("exported.ndjson", ndjson(graver))
+    outcomes = [column(house.routes(name), "outcome") for name in ("asked.json", "exported.ndjson", "asked-again.json")]
+    assert outcomes == [["routed"], ["routed"], ["repeat"]]
+    told = house.lines("people.ndjson")
+    assert column(told, "change") == ["opened", "updated"]
+    assert len(set(column(told, "key"))) == 1
+
+
+ONCALL = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall:
+    kind: pagerduty
+    url: "{url}"
+    routing_key: {{secret: PAGERDUTY_ROUTING_KEY}}
+    group: {{by: [alert_type, entity], window: 30m}}
+    limit: {{most: 20, window: 10m}}
+routes: [{{name: page-high, when: {{at_least: High}}, to: [oncall]}}]
+always: []
+otherwise: [oncall]
+"""
+
+
+def test_fifty_alerts_that_stood_before_are_no_fifty_pages(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty machines, 20 pages and one that counts the others; sent twice, and exported later, they are repeats."""
+    some, exported = [], []
+    for number in range(50):
+        machine = f"{MACHINE}-{number}"
+        place: dict[str, object] = {
+            "CompromisedEntity": f"web-{number}",
+            "ResourceIdentifiers": [{"AzureResourceId": machine, "Type": "AzureResource"}],
+            "Entities": [{"$id": "1", "Type": "host", "HostName": f"web-{number}"}],
+        }
+        some.append(a_graph_row(SystemAlertId=f"al-{number}", **place))
+        exported.append(a_flat_alert(SystemAlertId=f"al-{number}", AzureResourceId=machine, **place))
+    house.writes("standing.json", orjson.dumps(queried(*some), option=orjson.OPT_INDENT_2))
+    house.writes("exported.ndjson", ndjson(*exported))
+    with soc_in_thread() as soc:
+        monkeypatch.setenv("PAGERDUTY_ROUTING_KEY", soc.accounts["cwpp"].routing_key)
+        monkeypatch.setenv("ALERT_ROUTER_CA_FILE", str(soc.addresses.ca))
+        house.writes("rules/cwpp/policy.yaml", ONCALL.format(url=soc.addresses.pagerduty))
+        for name, outcome in (("standing.json", "routed"), ("standing.json", "repeat"), ("exported.ndjson", "repeat")):
+            decisions = house.routes("--now", "2026-11-24T12:00:00Z", "--stream", "cwpp", name)
+            assert column(decisions, "outcome") == [outcome] * 50
+            assert len(soc.pagerduty.pages) == 20 + 1
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
+def test_the_lists_of_the_rest_examples_are_read(house: House) -> None:
+    """What Microsoft's examples say that a list of alerts is answered with, as `az rest` prints it, is its alerts."""
+    expected: list[str] = []
+    names: list[str] = []
+    for path in sorted((SAMPLES / "azure-rest-api-specs").rglob("Get*Alerts*.json")):
+        body = json.loads(path.read_bytes())["responses"]["200"]["body"]
+        if path.parent.name == "Alerts" and "value" in body:
+            names.append(house.writes(f"{len(names)}.json", orjson.dumps(body, option=orjson.OPT_INDENT_2)))
+            expected += [f"{names[-1]}:{place}" for place in range(1, len(body["value"]) + 1)]
+    decisions = house.routes("--dry-run", *names)
+    assert column(decisions, "source") == expected
+    assert len(names) > 10
+    assert set(column(decisions, "kind")) == {"alert", "incident"}
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
+def test_a_page_of_resource_graph_is_read(house: House) -> None:
+    """Its first page of three of 386 resources, none of which is a message: each is quarantined by itself, and a part it is."""
+    path = SAMPLES / "coverage" / "arg" / "resources.first-page.2022-10-01.azure-rest-api-specs.json"
+    body = json.loads(path.read_bytes())["responses"]["200"]["body"]
+    house.writes("alerts.json", orjson.dumps(body, option=orjson.OPT_INDENT_2))
+    said = house.says("run", "--dry-run", "--decisions", "decisions.ndjson", "alerts.json")
+    assert said.err.splitlines() == [ADVICE["skip_token"]]
+    decisions = house.lines("decisions.ndjson")
+    assert column(decisions, "source") == ["alerts.json:1", "alerts.json:2", "alerts.json:3"]
+    assert set(column(decisions, "outcome")) == {"quarantined"}
