@@ -179,7 +179,8 @@ def _add_serve(commands: Commands) -> None:
 
 _ID = "an id from the list, or the beginning of one"
 _FILE = (
-    "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, whose lines are taken as they come"
+    "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
+    "- is standard input, NDJSON or JSON, whose lines are taken as they come"
 )
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"

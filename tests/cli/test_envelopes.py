@@ -183,7 +183,8 @@ def test_a_second_list_behind_a_long_one_is_not_lost(house: House, second: bytes
 
 def test_what_stands_behind_a_long_list_is_kept_only_so_far(house: House) -> None:
     """Its beginning is on record, and no more of it is in memory."""
-    house.writes("alerts.json", b'{"value":["%s"],"a":"%s","b":1}' % (b"x" * LARGEST_BODY, b"y" * 3 * LARGEST_BODY))
+    more = b",".join(b'"%d":"%s"' % (number, b"y" * size) for number, size in enumerate((3 * LARGEST_BODY, 999_999, 9)))
+    house.writes("alerts.json", b'{"value":["%s"],%s}' % (b"x" * LARGEST_BODY, more))
     *_, beside = read_from("alerts.json")
     assert 60 * 1024 < len(beside.body) < 70 * 1024
     assert column(house.routes("--dry-run", "alerts.json"), "outcome") == ["quarantined", "quarantined"]
