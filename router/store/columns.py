@@ -20,6 +20,12 @@ MOST = 2**63 - 1
 MOST_TURNS = 999_999
 """Turns of one signal."""
 
+MOST_TIMES = 999_999
+"""How often anything may have been done with one delivery: far more than it lives to see."""
+
+MOST_STEPS = 2**62
+"""Epochs, and versions of one row: each has room for the next."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_NUMBER = 20
 _SORTED = re.compile(r"[0-9]{17,18}")

@@ -18,6 +18,7 @@ from tests.damage.town import Town, by_signal
 from tests.stack.azurite import Azurite
 from tests.store.acts import RUNNER
 
+DELIVERIES = "deliveries"
 GARBAGE: list[object] = [None, b"\xff\xfe", b"", "", "zz", '{"a":', "ledger/k/" + "0" * 32, -1, 2**31 - 1, 1.5, True]
 
 type Cell = tuple[str, int, str]
@@ -49,6 +50,8 @@ class Morning:
             for column in row
             if column not in ("PartitionKey", "RowKey")
         ]
+        states = [row.get("state") async for row in account.tables.get_table_client(DELIVERIES).list_entities()]
+        self.owed = states.index("owed")
         await town.store.close()
         return cells
 
@@ -107,7 +110,7 @@ def check(morning: Morning, cell: Cell, garbage: object) -> None:
         assert visible, less
     for id in less:
         # Of what was held, and whose body is damaged, nobody was told that it opened.
-        assert id == "held" or ("tickets", "resolved") in found[id] or cell[0] == "deliveries", (id, found[id])
+        assert id == "held" or ("tickets", "resolved") in found[id] or cell[0] == DELIVERIES, (id, found[id])
 
 
 @pytest.mark.parametrize("examples", [3, pytest.param(60, marks=pytest.mark.soak)])
@@ -120,3 +123,8 @@ def test_any_column_of_any_row_may_hold_anything(morning: Morning, examples: int
         check(morning, cell, garbage)
 
     holds()
+
+
+def test_a_count_that_no_delivery_comes_to_is_damage(morning: Morning) -> None:
+    """One more than that would not fit into its column, and no worker could claim anything beside it."""
+    check(morning, (DELIVERIES, morning.owed, "attempts"), 2**31 - 1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
 
-GARBAGE: list[object] = [None, b"\xff\xfe", b"{", "", "zz", '{"a":', -1, 2**62, 1.5, "non-UTF-8"]
+GARBAGE: list[object] = [None, b"\xff\xfe", b"{", "", "zz", '{"a":', -1, 2**31 - 1, 2**62, 2**63 - 1, 1.5, "non-UTF-8"]
 
 
 class Morning:
@@ -128,3 +128,12 @@ def test_any_column_of_any_row_may_hold_anything(morning: Morning, examples: int
         check(morning, cell, garbage)
 
     holds()
+
+
+@pytest.mark.parametrize("column", ["attempts", "lost", "redriven"])
+def test_a_count_that_no_delivery_comes_to_is_damage(morning: Morning, column: str) -> None:
+    """A delivery that says it was tried two thousand million times would else never be claimed, nor counted on."""
+    with sqlite3.connect(morning.directory / "router.db") as db:
+        states = [state for (state,) in db.execute("SELECT state FROM deliveries ORDER BY id")]
+    for place in (place for place, state in enumerate(states) if state == "owed"):
+        check(morning, ("deliveries", place, column), 2**31 - 1)

@@ -30,7 +30,7 @@ from router.store.azure_storage.journal_rows import (
 from router.store.azure_storage.shards import ordered, sorting
 from router.store.azure_storage.tables import AFTER, MOST_ROWS, Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
-from router.store.columns import Columns
+from router.store.columns import MOST_STEPS, Columns
 
 _SWEPT = "swept"
 
@@ -50,7 +50,7 @@ class AzureJournal:
                 return found
             await self._aside.put("journal", row, found, partition.hub)
             # All that the hub still has is looked at again.
-            epoch = readable(None, Columns(row).whole, "epoch", 1)
+            epoch = readable(None, Columns(row).whole, "epoch", 1, MOST_STEPS)
             mended = progress_after_damage(partition, epoch, self._aside.clock())
             if (stored := await self.advance(replace(mended, version=version_of(row)))) is not None:
                 return stored

@@ -14,7 +14,7 @@ from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
 from router.store.azure_storage.shards import named, ordered, sorting
 from router.store.azure_storage.tables import Entity
-from router.store.columns import Columns
+from router.store.columns import MOST_STEPS, Columns
 
 TAKEN, MARK = "t.", "m."
 """What a row key of an era begins with."""
@@ -70,7 +70,7 @@ def progress_row(progress: Progress) -> Entity:
 def progress_of(partition: Partition, row: Columns, version: str) -> Progress:
     """How far a partition has come, as it was written; raises Undecodable."""
     return Progress(
-        era=Era(partition, row.whole("epoch", 1)),
+        era=Era(partition, row.whole("epoch", 1, MOST_STEPS)),
         settled=row.digits("settled", -1) if row.text("settled") else None,
         top=(row.digits("top"), row.time("top_enqueued")) if row.text("top") else None,
         created=row.find_time("created"),
@@ -100,7 +100,7 @@ def loss_row(loss: Loss) -> Entity:
 
 def loss_of(hub: str, row: Columns) -> Loss:
     """A loss as it was written; raises Undecodable."""
-    era = Era(Partition(hub, row.text("partition")), row.whole("epoch", 1))
+    era = Era(Partition(hub, row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
     first = row.digits("first")
     return Loss(era, Span(first, row.digits("last", first)), row.time("at"), row.text("why"))
 

@@ -15,7 +15,7 @@ from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
-from router.store.columns import MOST_TURNS, Columns
+from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 from router.store.endings import damaged
 from router.store.sqlite.quarantine import keep
 from router.store.sqlite.schema import EPOCH, ODD_DELIVERY, micros
@@ -57,11 +57,11 @@ def claim_of(row: Columns) -> Claim:
     receipt = row.raw("receipt_of_opening")
     return Claim(
         delivery=delivery_of(row),
-        number=row.whole("attempts") + 1,
+        number=row.whole("attempts", 0, MOST_TIMES) + 1,
         born=row.time("born"),
         # Without its handles the vendor is asked where the signal is open.
         opening=readable(None, decode, "Receipt", receipt) if receipt is not None else None,
-        lost=row.whole("losses"),
+        lost=row.whole("losses", 0, MOST_TIMES),
     )
 
 
@@ -77,7 +77,7 @@ def letter_of(row: Columns) -> DeadLetter | DamagedLetter:
         )
     return DeadLetter(
         delivery=delivery,
-        attempts=readable(0, row.whole, "attempts"),
+        attempts=readable(0, row.whole, "attempts", 0, MOST_TIMES),
         born=readable(EPOCH, row.time, "born"),
         died=readable(EPOCH, row.time, "settled"),
         error=error,
@@ -130,9 +130,9 @@ def see_to_odd(db: sqlite3.Connection, at: datetime) -> None:
 
 def _mend(db: sqlite3.Connection, row: Columns, at: datetime) -> None:
     checks: dict[str, tuple[Callable[[], object], Any]] = {
-        "attempts": (lambda: row.whole("attempts"), 0),
-        "redriven": (lambda: row.whole("redriven"), 0),
-        "lost": (lambda: row.whole("lost"), 0),
+        "attempts": (lambda: row.whole("attempts", 0, MOST_TIMES), 0),
+        "redriven": (lambda: row.whole("redriven", 0, MOST_TIMES), 0),
+        "lost": (lambda: row.whole("lost", 0, MOST_TIMES), 0),
         "born": (lambda: _since_2000(row.time("born")), micros(at)),
         "due": (lambda: row.time("due"), micros(at)),
         "settled": (lambda: row.find_time("settled"), micros(at)),

@@ -13,7 +13,7 @@ from router.domain.errors import Undecodable
 from router.domain.groups import Board, Cards, GroupCard, MemberCard
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
 from router.store.codec import attempt, decode, encode
-from router.store.columns import Columns, is_sound
+from router.store.columns import MOST_STEPS, Columns, is_sound
 from router.store.sqlite.aside import set_aside, sound, take_out
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.schema import micros
@@ -154,7 +154,7 @@ def _put(db: sqlite3.Connection, stream: str, destination: str, cards: Iterable[
 
 def _board(row: Columns) -> Board:
     board: Board = decode("Board", row.body("body"))
-    return replace(board, version=row.whole("version", 1))
+    return replace(board, version=row.whole("version", 1, MOST_STEPS))
 
 
 def _keyed(row: Columns) -> tuple[str, Card]:

@@ -12,7 +12,7 @@ from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
-from router.store.columns import Columns
+from router.store.columns import MOST_STEPS, Columns
 from router.store.sqlite.aside import set_aside, sound
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.schema import micros
@@ -42,7 +42,8 @@ class SqliteJournal:
     def _mend(self, partition: Partition, row: Columns, why: Undecodable) -> Progress:
         """Puts progress in the place of what cannot be decoded: all that the hub still has is looked at again."""
         mended = replace(
-            progress_after_damage(partition, readable(None, row.whole, "epoch", 1), self._clock()), version=1
+            progress_after_damage(partition, readable(None, row.whole, "epoch", 1, MOST_STEPS), self._clock()),
+            version=1,
         )
         with self._connection.writing() as db:
             set_aside(db, self._clock, "progress", row, why)
@@ -150,11 +151,11 @@ def _columns(progress: Progress) -> tuple[Any, ...]:
 def _progress(partition: Partition, row: Columns) -> Progress:
     top = row.raw("top")
     return Progress(
-        era=Era(partition, row.whole("epoch", 1)),
+        era=Era(partition, row.whole("epoch", 1, MOST_STEPS)),
         settled=row.whole("settled", -1) if row.raw("settled") is not None else None,
         top=(row.whole("top"), row.time("top_enqueued")) if top is not None else None,
         created=row.find_time("created"),
-        version=row.whole("version", 1),
+        version=row.whole("version", 1, MOST_STEPS),
     )
 
 
@@ -167,7 +168,7 @@ def _taken(row: Columns) -> Taken:
 
 
 def _loss(row: Columns) -> Loss:
-    era = Era(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1))
+    era = Era(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
     return Loss(era, _span(row), row.time("at"), row.text("why"))
 
 

@@ -17,7 +17,7 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn, Version
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
-from router.store.columns import MOST_TURNS, Columns, printable
+from router.store.columns import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.aside import set_aside, take_out
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.groups import SqliteGroups
@@ -232,7 +232,7 @@ def _row(row: Columns) -> Row:
         forwarded=row.flag("forwarded"),
         intent=_intent(row),
         closed_at=row.find_time("closed_at"),
-        version=row.whole("version", 1),
+        version=row.whole("version", 1, MOST_STEPS),
     )
 
 

@@ -22,7 +22,7 @@ from router.store.azure_storage.outbox.stages import Stage, stage_of
 from router.store.azure_storage.shards import named, sorting
 from router.store.azure_storage.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
-from router.store.columns import MOST_TURNS, Columns
+from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 from router.store.endings import DISCARDED, damaged
 
 TABLE = "deliveries"
@@ -149,9 +149,9 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
         "state": DeliveryState.DEAD.value if is_lost else state.value,
         "born": sorting(readable(index.find_time(Kind.BORN) or at, row.sorted_time, "born")),
         "due": sorting(readable(index.find_time(Kind.DUE) or at, row.sorted_time, "due")),
-        "attempts": readable(0, row.whole, "attempts"),
-        "lost": readable(0, row.whole, "lost"),
-        "redriven": readable(0, row.whole, "redriven"),
+        "attempts": readable(0, row.whole, "attempts", 0, MOST_TIMES),
+        "lost": readable(0, row.whole, "lost", 0, MOST_TIMES),
+        "redriven": readable(0, row.whole, "redriven", 0, MOST_TIMES),
         "lease": sorting(lease) if state is DeliveryState.CLAIMED and not is_lost else "",
         "claim": readable("", row.text, "claim"),
         "settled": sorting(at if is_lost else readable(index.find_time(Kind.DEAD) or at, row.find_time, "settled")),

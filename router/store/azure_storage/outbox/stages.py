@@ -14,7 +14,7 @@ from router.domain.rulebook import Lane
 from router.store.azure_storage.outbox.places import Kind, Place, Shard, place_in, place_of
 from router.store.azure_storage.shards import sorting
 from router.store.azure_storage.tables import Entity, Step, Unit, version_of
-from router.store.columns import MOST_TURNS, Columns
+from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +90,9 @@ def stage_of(shard: Shard, row: Entity) -> Stage:
         state=found.word("state", DeliveryState),
         born=found.sorted_time("born"),
         due=found.sorted_time("due"),
-        attempts=found.whole("attempts"),
-        lost=found.whole("lost"),
-        redriven=found.whole("redriven"),
+        attempts=found.whole("attempts", 0, MOST_TIMES),
+        lost=found.whole("lost", 0, MOST_TIMES),
+        redriven=found.whole("redriven", 0, MOST_TIMES),
         lease=found.find_time("lease"),
         claim=found.text("claim"),
         settled=found.find_time("settled"),
