@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from router.domain.catalogue import Catalogue
 from router.domain.clocks import SKEW
 from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, Seen
+from router.domain.ledger import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, Seen
 from router.domain.ports import Store
 from router.domain.signals import Stream
 from router.intake import Intake, Message
@@ -138,7 +138,7 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
         )
         if isinstance(store, AzureStore):
             await store.prepare()
-        await store.ledger.write([a_row(KEY, seen=Seen(None, Arrival("hub/0", 10**15, NOW)))])
+        await store.ledger.write([a_row(KEY, seen=Seen(None, Arrival("hub/0", MOST_AT_ONCE, NOW)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         outcomes = []
         for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
@@ -149,3 +149,26 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
         await store.close()
 
     asyncio.run(healed())
+
+
+A_WHILE = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "dated", "other", "is_before"),
+    [
+        (1, NOW, Arrival("hub/0", 2, NOW), True),
+        (1, NOW, Arrival("hub/0", 1 + MOST_AT_ONCE, NOW), True),
+        (1, NOW, Arrival("hub/0", 2 + MOST_AT_ONCE, NOW), False),
+        (1, NOW - A_WHILE, Arrival("hub/0", 2 + MOST_AT_ONCE, NOW), True),
+        (1, NOW + SKEW, Arrival("hub/0", 2, NOW), True),
+        (1, NOW + SKEW + A_WHILE, Arrival("hub/0", 2, NOW), False),
+        (1, None, Arrival("hub/0", 1 + MOST_DOCUMENTS), True),
+        (1, None, Arrival("hub/0", 2 + MOST_DOCUMENTS), False),
+    ],
+)
+def test_a_place_is_believed_up_to_what_its_origin_can_have_numbered(
+    place: int, dated: datetime | None, other: Arrival, is_before: bool
+) -> None:
+    """What the hub dates earlier may be any number of events behind; what it dates no earlier may not."""
+    assert Arrival("hub/0", place, dated).is_before(other) is is_before

@@ -12,6 +12,15 @@ from router.domain.decisions import Change, Outcome
 from router.domain.notices import Delivery, Notice, RecordEntry
 from router.domain.rulebook import Lane
 
+MOST_AT_ONCE = 10_000_000
+"""Events that a partition of a hub does not take within `SKEW`: 1 MB a second is what one bears.
+
+https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
+"""
+
+MOST_DOCUMENTS = 1_000_000_000
+"""Documents that no file has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -37,19 +46,23 @@ class Arrival:
         return f"{self.origin}:{self.place}{part}{again}"
 
     def is_before(self, other: Arrival) -> bool:
-        """Whether this message certainly came in before the other; a different file is taken to be a later one.
-
-        A hub counts its events as it dates them: of two that it dates the other way about, one is not as it was, and a place
-        beyond all that follow would silence them.
-        """
+        """Whether this message certainly came in before the other; a different file is taken to be a later one."""
         if self.origin == other.origin:
-            is_dated_later = (
-                self.enqueued is not None and other.enqueued is not None and self.enqueued - other.enqueued > SKEW
-            )
-            return (self.place, self.part) < (other.place, other.part) and not is_dated_later
+            return (self.place, self.part) < (other.place, other.part) and not self._gainsays(other)
         if self.enqueued is not None and other.enqueued is not None:
             return self.enqueued < other.enqueued
         return False
+
+    def _gainsays(self, other: Arrival) -> bool:
+        """Whether the other, which has the greater place, cannot have it: it would silence all that follow.
+
+        A hub counts its events as it dates them, and no partition numbers so many while its clock stands still; no file has
+        so many documents.
+        """
+        ahead = other.place - self.place
+        if self.enqueued is None or other.enqueued is None:
+            return ahead > MOST_DOCUMENTS
+        return self.enqueued - other.enqueued > SKEW or (self.enqueued >= other.enqueued and ahead > MOST_AT_ONCE)
 
 
 def message_of(key: str) -> str:
