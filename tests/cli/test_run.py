@@ -411,7 +411,7 @@ def test_the_program_is_a_program(house: House, alerts: str) -> None:
     [
         (
             "run",
-            "NDJSON, JSON, or CSV if its name ends so; - is standard input, NDJSON or JSON, whose lines are taken as they",
+            "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; - is standard input",
         ),
         ("explain", "- is standard input, NDJSON or JSON, whose lines are taken as they come"),
         ("run", "the time to decide at and to deliver at"),
