@@ -21,6 +21,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
+from router.domain.hosts import is_example, never_asked
 
 TIMEOUT = 30.0
 """Seconds for one request from its first byte to the answer's last; Standard Webhooks advises 15 to 30."""
@@ -63,8 +64,14 @@ class Http:
         await self._transport.aclose()
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
-        """The answer, whatever its status; raises Unavailable when none came in time. It names a host at most, and no URL."""
+        """The answer, whatever its status; raises Unavailable when none came in time. It names a host at most, and no URL.
+
+        A host that ends in `.example` is never asked: whatever led to it, no name is looked up and no connection opened.
+        """
         try:
+            host = _parsed(request.url).host
+            if is_example(host):
+                raise Unavailable(never_asked(host))
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(request)
         except TimeoutError as fault:

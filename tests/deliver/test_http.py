@@ -15,6 +15,8 @@ from router.deliver.http import LARGEST_ANSWER, Http
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from tests.deliver.sockets import answering, flooding
+from tests.deliver.sockets import flooding
+from tests.network import nobody_else
 from tests.waiting import PATIENCE
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -189,3 +191,17 @@ def test_a_server_that_does_not_answer_is_unavailable_and_its_url_is_not_told(ha
         ask(handler, timeout=0.3)
     assert "canary" not in str(caught.value)
     assert "hook" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["soc.example", "SOC.Example", "soc.example.", "soc.example:8443"])
+def test_a_host_that_is_nobodys_is_never_asked(host: str) -> None:
+    """Neither looked up nor connected to; the delivery is told so, by the host alone."""
+
+    async def asked() -> None:
+        async with Http(ssl.create_default_context()) as http:
+            await http.send(HttpRequest(method="POST", url=f"https://{host}/hook/canary", headers={}, body=b""))
+
+    with nobody_else() as strangers, pytest.raises(Unavailable, match=r"ends in \.example") as refused:
+        asyncio.run(asked())
+    assert strangers == []
+    assert "canary" not in str(refused.value)

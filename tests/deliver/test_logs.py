@@ -21,6 +21,7 @@ from router.domain.asks import LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from tests.builders import NOW
 from tests.deliver.sockets import answering, flooding
+from tests.network import nobody_else
 from tests.waiting import PATIENCE
 
 DATE = format_datetime(NOW + timedelta(seconds=90), usegmt=True)
@@ -250,3 +251,15 @@ def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_ove
             assert b"Bearer token-3" in endpoint.requests[-1]
 
     asyncio.run(go())
+
+
+def test_for_an_endpoint_that_is_nobodys_not_even_a_token_is_asked() -> None:
+    """Who gives out tokens would be asked first."""
+
+    class Asked(LoopbackCredential):
+        async def get_token(self, *scopes: str, **_: object) -> AccessToken:
+            pytest.fail("a token was asked for")
+
+    with nobody_else() as strangers, pytest.raises(Unavailable, match=r"ends in \.example"):
+        asyncio.run(upload_to("https://logs.example", credential=Asked()))
+    assert strangers == []
