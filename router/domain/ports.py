@@ -130,6 +130,17 @@ class Outbox(Protocol):
         """
         ...
 
+    async def give_up(self, stream: str, destination: str, born_until: datetime, error: str, now: datetime) -> int:
+        """Gives up on what was owed until an instant at a destination that nobody can ask; returns how many deliveries.
+
+        What need not be said any more is skipped, as it is before a claim.
+        """
+        ...
+
+    async def has_delivered(self, stream: str, destination: str) -> bool:
+        """Whether a destination ever took a delivery, whatever is kept of it."""
+        ...
+
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
         """How many deliveries there are by destination and state."""
         ...
@@ -195,8 +206,11 @@ class Pointed(Outbox, Protocol):
         """Points there once more at that instant."""
         ...
 
-    async def repoint(self, stream: str, now: datetime) -> int:
-        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
+    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers.
+
+        At what destinations are owed that are not ready it points when they are.
+        """
         ...
 
     async def probe(self, pause: Pause, next: datetime) -> bool:

@@ -192,6 +192,14 @@ class SqliteOutbox:
                     for one in settlements
                 ],
             )
+            db.executemany(
+                "INSERT OR IGNORE INTO reached (stream, destination) VALUES (?,?)",
+                {
+                    (one.delivery.stream, one.delivery.destination)
+                    for one in settlements
+                    if one.state is DeliveryState.SENT
+                },
+            )
 
     async def repair_times(self, now: datetime) -> int:
         """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries."""
@@ -210,6 +218,23 @@ class SqliteOutbox:
         with self._connection.writing() as db:
             db.execute(f"DELETE FROM pauses WHERE {where}", unnamed)  # noqa: S608
         return self._give_up(f"{where} AND born<=?", (*unnamed, micros(born_before)), NOWHERE, now)
+
+    async def give_up(self, stream: str, destination: str, born_until: datetime, error: str, now: datetime) -> int:
+        """Gives up on what was owed until an instant at a destination that nobody can ask; returns how many deliveries."""
+        with self._connection.writing() as db:
+            self._skip_unsaid(db, stream, destination, now)
+            where = (stream, destination, micros(born_until))
+            return self._give_up("stream=? AND destination=? AND born<=?", where, error, now)
+
+    async def has_delivered(self, stream: str, destination: str) -> bool:
+        """Whether a destination ever took a delivery; an older program left nothing but the delivery itself."""
+        with self._connection.reading() as db:
+            found = db.execute(
+                "SELECT 1 FROM reached WHERE stream=?1 AND destination=?2 UNION ALL "
+                "SELECT 1 FROM deliveries WHERE stream=?1 AND destination=?2 AND state='sent' LIMIT 1",
+                (stream, destination),
+            )
+            return found.fetchone() is not None
 
     def _give_up(self, where: str, values: tuple[object, ...], error: str, now: datetime) -> int:
         # A claim whose lease ended is nobody's; `due` is when it did.

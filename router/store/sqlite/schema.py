@@ -74,6 +74,10 @@ CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE
 CREATE INDEX IF NOT EXISTS updates ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'updated';
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
+CREATE TABLE IF NOT EXISTS reached (
+    stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS births (id TEXT PRIMARY KEY, born INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS record (

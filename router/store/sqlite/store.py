@@ -97,6 +97,10 @@ class SqliteStore:
                 "(SELECT 1 FROM ledger l WHERE l.key=held.key AND l.outcome='suppressed')",
                 (micros(now - retention.held),),
             ).rowcount
+            # An older program did not say who took a delivery, and what says so may go now.
+            db.execute(
+                "INSERT OR IGNORE INTO reached SELECT DISTINCT stream, destination FROM deliveries WHERE state='sent'"
+            )
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
                 "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "

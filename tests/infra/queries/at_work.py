@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -178,7 +178,7 @@ class _PointedOutbox(SqliteOutbox):
     async def put_off(self, pointer: Pointer, until: datetime) -> None:
         pass
 
-    async def repoint(self, stream: str, now: datetime) -> int:
+    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
         return 0
 
     async def probe(self, pause: Pause, next: datetime) -> bool:

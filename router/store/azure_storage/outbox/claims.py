@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from uuid import uuid4
 
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState
@@ -78,6 +79,12 @@ class Claims:
             if claims:
                 return claims
         return []
+
+    async def skip_unsaid(self, places: Sequence[Place], at: datetime) -> None:
+        """Skips what need not be said any more of the signals of some deliveries."""
+        signals = {(place.shard, place.signal): place for place in places}
+        for some in batched(signals.values(), _MOST, strict=False):
+            await asyncio.gather(*(self._find_first(place, at) for place in some))
 
     async def among(self, shards: Sequence[Shard], due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due, in order of due; a suspect only where there is nothing else."""

@@ -34,6 +34,7 @@ from router.store.azure_storage.outbox.pauses import Pauses
 from router.store.azure_storage.outbox.places import Place, Shard, find_pointer, place_at, shards_of
 from router.store.azure_storage.outbox.pointers import Pointers
 from router.store.azure_storage.outbox.queues import AzureQueue
+from router.store.azure_storage.outbox.reached import Reached
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.outbox.retention import Outdated, Standing
 from router.store.azure_storage.outbox.settling import Settling
@@ -70,7 +71,8 @@ class AzureOutbox:
         self._dead_letters = DeadLetters(self._deliveries, self._registry, self._pointers)
         self._sweeping = Sweeping(self._deliveries, self._registry, self._pointers, self._pauses)
         self._figures = Figures(self._deliveries, self._registry)
-        self._outdated = Outdated(table, bodies, self._registry, self._deliveries)
+        self._reached = Reached(table)
+        self._outdated = Outdated(table, bodies, self._registry, self._deliveries, self._reached)
 
     async def prepare(self) -> None:
         """Makes the queues that are not there yet."""
@@ -112,6 +114,8 @@ class AzureOutbox:
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Writes down what became of claims, each by itself, and points at what is owed again or comes next."""
+        sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
+        await self._reached.note((one.stream, one.destination) for one in sent)
         await self._settling.settle(settlements)
 
     async def repair_times(self, now: datetime) -> int:
@@ -126,9 +130,19 @@ class AzureOutbox:
         """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many."""
         return await self._sweeping.abandon(stream, named, born_before, now)
 
-    async def repoint(self, stream: str, now: datetime) -> int:
+    async def give_up(self, stream: str, destination: str, born_until: datetime, error: str, now: datetime) -> int:
+        """Gives up on what was owed until an instant at a destination that nobody can ask; returns how many deliveries."""
+        places = await self._sweeping.aged(stream, destination, born_until)
+        await self._claims.skip_unsaid(places, now)
+        return await self._sweeping.give_up(places, error, now)
+
+    async def has_delivered(self, stream: str, destination: str) -> bool:
+        """Whether a destination ever took a delivery, whatever is kept of it."""
+        return await self._reached.has((stream, destination))
+
+    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
         """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
-        return await self._sweeping.repoint(stream, now)
+        return await self._sweeping.repoint(stream, now, unready)
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
         """How many deliveries there are by destination and state. Walks everything that is kept of the stream."""

@@ -13,6 +13,7 @@ from router.domain.deliveries import DeliveryState
 from router.store.azure_storage.bodies import Bodies
 from router.store.azure_storage.outbox.deliveries import BLOBS, TOLD, Deliveries
 from router.store.azure_storage.outbox.places import Kind, Shard, span_of, span_of_signal
+from router.store.azure_storage.outbox.reached import Reached
 from router.store.azure_storage.outbox.registry import Registry
 from router.store.azure_storage.shards import SHARDS, named, shard_of, sorting
 from router.store.azure_storage.tables import Entity, Step, Table, version_of
@@ -33,11 +34,14 @@ _OVER = (DeliveryState.SENT.value, DeliveryState.SKIPPED.value)
 class Outdated:
     """Deliveries that were sent or skipped long ago; raises StoreError."""
 
-    def __init__(self, table: Table, bodies: Bodies, registry: Registry, deliveries: Deliveries) -> None:
+    def __init__(
+        self, table: Table, bodies: Bodies, registry: Registry, deliveries: Deliveries, reached: Reached
+    ) -> None:
         self._table = table
         self._deliveries = deliveries
         self._bodies = bodies
         self._registry = registry
+        self._reached = reached
 
     async def purge(self, settled_before: datetime, standing: Standing) -> int:
         """Takes away what was sent or skipped until an instant, and its blobs; returns how many deliveries.
@@ -56,6 +60,7 @@ class Outdated:
     async def _purge(self, shards: Sequence[Shard], settled_before: str, standing: Standing) -> int:
         needed: set[str] = set()
         old: dict[str, list[Step]] = defaultdict(list)
+        sent: set[tuple[str, str]] = set()
         async for row in self._rows(shards):
             stream, destination, number = row["PartitionKey"].rsplit(".", 2)
             if _is_odd(row):
@@ -66,6 +71,10 @@ class Outdated:
             elif row["settled"] <= settled_before:
                 place = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
                 old[row["key"]].append(Step("delete", place, version_of(row)))
+                if row["state"] == DeliveryState.SENT:
+                    sent.add((stream, destination))
+        # An older program did not say who took a delivery, and what says so may go now.
+        await self._reached.note(sent)
         gone = 0
         for keys in batched(old.keys() - needed, _AT_A_TIME, strict=False):
             over = set(keys).difference(await standing(keys))

@@ -80,6 +80,14 @@ class Sweeping:
         known = [one for one in await self._registry.all(stream) if one.destination not in named]
         return await self._give_up(await self._places(known, Kind.BORN, born_before), NOWHERE, now)
 
+    async def aged(self, stream: str, destination: str, born_until: datetime) -> list[Place]:
+        """The open deliveries that a destination was owed until an instant."""
+        return await self._places([Known(stream, destination, Lane.PAGE, "")], Kind.BORN, born_until)
+
+    async def give_up(self, places: Sequence[Place], ending: str, now: datetime) -> int:
+        """Gives up on those of some deliveries that are still open and that nobody has; returns how many."""
+        return await self._give_up(places, ending, now)
+
     async def _places(self, known: Iterable[Known], index: Kind, last: datetime) -> list[Place]:
         shards = [shard for one in known for shard in one.shards]
         found = await asyncio.gather(*(self._listed(shard, index, last) for shard in shards))
@@ -102,12 +110,15 @@ class Sweeping:
             count += len(dead)
         return count
 
-    async def repoint(self, stream: str, now: datetime) -> int:
-        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers."""
-        counts = await asyncio.gather(*(self._repoint(stream, lane, now) for lane in LANES[stream]))
+    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers.
+
+        Pointers to what is owed at a destination that is not ready are let go.
+        """
+        counts = await asyncio.gather(*(self._repoint(stream, lane, now, unready) for lane in LANES[stream]))
         return sum(counts)
 
-    async def _repoint(self, stream: str, lane: Lane, now: datetime) -> int:
+    async def _repoint(self, stream: str, lane: Lane, now: datetime, unready: Collection[str]) -> int:
         rescued = await self._pointers.rescue(stream, lane)
         queue = self._pointers.queue(stream, lane)
         if await queue.length() >= self._full:
@@ -117,7 +128,8 @@ class Sweeping:
         pauses = (await self._pauses.all(stream)).values()
         paused = [pause.destination for pause in pauses if not is_probe_due(pause, now - GRACE)]
         # What a paused destination is owed is pointed at when its probe is due: until then pointers there are let go.
-        shards = [shard for one in known if one.destination not in paused for shard in one.shards]
+        left = {*paused, *unready}
+        shards = [shard for one in known if one.destination not in left for shard in one.shards]
         texts = await asyncio.gather(*(self._neglected(shard, lane, now) for shard in shards))
         return rescued + await self._pointers.send(stream, lane, [text for some in texts for text in some])
 

@@ -1,0 +1,149 @@
+"""What every store promises of destinations that nothing was ever delivered to, and of those that something was."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from router.domain.deliveries import DeliveryState
+from router.domain.keeping import Retention
+from router.domain.notices import Receipt
+from router.domain.ports import Store
+from router.store.azure_storage import Account, Address, AzureStore
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW
+from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
+from tests.store.builders import OPENING, RESOLUTION, a_delivery
+
+WHY = "never tried: KEY is missing"
+INSTANT = timedelta(microseconds=1)
+
+
+def has_delivered(store: Store, destination: str = "tickets", stream: str = "cwpp") -> bool:
+    """Whether a destination ever took a delivery."""
+    return run(store.outbox.has_delivered(stream, destination))
+
+
+def deliver(store: Store) -> None:
+    """Delivers an opening and its resolution to `tickets`."""
+    for delivery in (OPENING, replace(RESOLUTION, turn=2)):
+        owe(store, delivery)
+        settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt())
+
+
+def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
+    """Also once nothing is kept of it; nobody else is taken for them."""
+    assert not has_delivered(store)
+    deliver(store)
+    assert has_delivered(store)
+    run(store.purge(NOW + 400 * DAY, Retention()))
+    assert states(store) == {}
+    assert has_delivered(store)
+    assert not has_delivered(store, "pager")
+    assert not has_delivered(store, stream="cspm")
+
+
+@pytest.mark.parametrize("state", [DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED])
+def test_what_was_not_sent_was_not_delivered(store: Store, state: DeliveryState) -> None:
+    """However often it was tried."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], state, due=NOW, error="answered 400")
+    assert not has_delivered(store)
+
+
+@pytest.fixture
+def forgetful(request: pytest.FixtureRequest, store: Store) -> Store:
+    """A store in which an older program has delivered, which remembers nothing beside its deliveries."""
+    deliver(store)
+    if isinstance(store, SqliteStore):
+        change(request.getfixturevalue("tmp_path"), "DELETE FROM reached")
+    else:
+        run(_forget(request.getfixturevalue("address")))
+    return store
+
+
+def change(directory: Path, sql: str) -> None:
+    """Changes a state by hand."""
+    with closing(sqlite3.connect(directory / "router.db")) as db, db:
+        db.execute(sql)
+
+
+async def _forget(address: Address) -> None:
+    account = Account(address)
+    try:
+        await account.tables.get_table_client("deliveries").delete_entity("reached", "cwpp.tickets")
+    finally:
+        await account.close()
+
+
+def test_what_an_older_program_delivered_counts(forgetful: Store) -> None:
+    """Its receipts are there."""
+    assert has_delivered(forgetful)
+
+
+def test_what_an_older_program_delivered_counts_for_good(forgetful: Store) -> None:
+    """Retention remembers what it takes away, asked before or not."""
+    run(forgetful.purge(NOW + 400 * DAY, Retention()))
+    assert states(forgetful) == {}
+    assert has_delivered(forgetful)
+
+
+def give_up(store: Store, born_until: timedelta, *, after: timedelta = timedelta()) -> int:
+    """Gives up on what is that old at `tickets`."""
+    return run(store.outbox.give_up("cwpp", "tickets", NOW + born_until, WHY, NOW + after))
+
+
+def test_what_is_old_at_a_destination_becomes_a_dead_letter(store: Store) -> None:
+    """To the instant, there and nowhere else; it says why, and can be redriven."""
+    owe(store, OPENING, replace(OPENING, destination="pager"))
+    assert give_up(store, -INSTANT) == 0
+    assert give_up(store, timedelta()) == 1
+    (letter,) = run(letters_in(store.outbox))
+    assert (letter.delivery, letter.error, letter.attempts, letter.died) == (OPENING, WHY, 0, NOW)
+    run(store.outbox.redrive(OPENING.id, NOW))
+    assert [one.delivery for one in claim(store)] == [OPENING]
+
+
+def test_what_a_worker_has_is_left_to_it(store: Store) -> None:
+    """Elsewhere the destination may be ready. Once its lease is over nobody has it."""
+    owe(store, OPENING)
+    claim(store)
+    assert give_up(store, DAY) == 0
+    assert give_up(store, DAY, after=LEASE) == 1
+
+
+def test_what_opened_and_ended_untold_is_skipped_and_not_dead(store: Store) -> None:
+    """Nobody was told of it, and nobody needs to be."""
+    owe(store, OPENING, replace(RESOLUTION, turn=2), a_delivery(key="stands"))
+    assert give_up(store, timedelta()) == 1
+    assert states(store) == {DeliveryState.SKIPPED: 2, DeliveryState.DEAD: 1}
+
+
+def test_what_is_old_at_a_destination_without_anything_is_nothing(store: Store) -> None:
+    """Every sweep asks."""
+    assert give_up(store, DAY) == 0
+
+
+def test_an_unready_destination_is_not_pointed_at(azure: AzureStore) -> None:
+    """Its pointers would be let go every minute."""
+    owe(azure, OPENING, replace(OPENING, destination="pager"))
+    later = NOW + timedelta(hours=1)
+    assert run(azure.outbox.repoint("cwpp", later, ["tickets", "pager"])) == 0
+    assert run(azure.outbox.repoint("cwpp", later, ["pager"])) == 1
+    assert run(azure.outbox.repoint("cwpp", later)) == 2
+
+
+def test_a_state_without_the_table_gets_it(tmp_path: Path) -> None:
+    """The version of the state stays: an older program goes on with it, too."""
+    store = SqliteStore(tmp_path)
+    run(store.close())
+    change(tmp_path, "DROP TABLE reached")
+    store = SqliteStore(tmp_path)
+    deliver(store)
+    assert has_delivered(store)
+    run(store.close())
