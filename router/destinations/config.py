@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
@@ -32,6 +33,20 @@ class SecretName(Config):
         return value
 
 
+class SettingName(Config):
+    """What an app setting holds, by its name: `{setting: NAME}`. It is no secret, and messages show it."""
+
+    setting: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+    def __str__(self) -> str:
+        return f"{{setting: {self.setting}}}"
+
+
+def named_or_written(value: Any) -> str:
+    """Which of two tags fits what may be written in the rules or held by an app setting."""
+    return "named" if isinstance(value, dict | SettingName) else "written"
+
+
 class BearerAuth(Config):
     """A token: `{bearer: {secret: NAME}}`."""
 
@@ -49,7 +64,13 @@ _PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_PART}(?:\.{_PART})*\.?")
 
 
-def _https(text: str) -> str:
+class Address(str):
+    """An address that may be asked, apart from any other text that looks like one."""
+
+    __slots__ = ()
+
+
+def _https(text: str) -> Address:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("a URL is written in printable ASCII, without spaces")
     url = _split(text)
@@ -64,7 +85,7 @@ def _https(text: str) -> str:
         raise ValueError("must name a port by its number")
     if url.query or url.fragment:
         raise ValueError("must have no query and no fragment: they often carry a secret")
-    return _tidied(url)
+    return Address(_tidied(url))
 
 
 def _split(text: str) -> SplitResult:
@@ -133,7 +154,7 @@ type Auth = Annotated[
 def _origin(url: str) -> str:
     if urlsplit(url).path not in ("", "/"):
         raise ValueError("must be an origin, without a path: the path stands in the secret")
-    return base_of(url)
+    return Address(base_of(url))
 
 
 Origin = Annotated[str, AfterValidator(_https), AfterValidator(_origin), Field(json_schema_extra={"format": "uri"})]
@@ -143,3 +164,41 @@ Origin = Annotated[str, AfterValidator(_https), AfterValidator(_origin), Field(j
 def base_of(url: str) -> str:
     """An address without the slash at its end, to which a path is added."""
     return url.rstrip("/")
+
+
+def hosts_in(config: object) -> set[str]:
+    """The hosts that a destination of a config may ask, as far as the config says."""
+    return {urlsplit(part).hostname or "" for part in _parts_of(config) if isinstance(part, Address)}
+
+
+def settings_in(config: object) -> set[str]:
+    """The names of the app settings that stand for a part of a config."""
+    return {part.setting for part in _parts_of(config) if isinstance(part, SettingName)}
+
+
+def with_setting(config: Config, name: str, value: str) -> Config:
+    """The config in which a setting's value stands where the setting was named; raises ValidationError if it cannot."""
+    return config.model_validate(_replaced(config.model_dump(exclude_unset=True), name, value))
+
+
+def _parts_of(value: object) -> Iterator[object]:
+    yield value
+    children: list[object] = []
+    if isinstance(value, BaseModel):
+        children = [child for _, child in value]
+    elif isinstance(value, Mapping):
+        children = list(value.values())
+    elif isinstance(value, list | tuple):
+        children = list(value)
+    for child in children:
+        yield from _parts_of(child)
+
+
+def _replaced(dumped: Any, name: str, value: str) -> Any:
+    if dumped == {"setting": name}:
+        return value
+    if isinstance(dumped, dict):
+        return {key: _replaced(child, name, value) for key, child in dumped.items()}
+    if isinstance(dumped, list | tuple):
+        return [_replaced(child, name, value) for child in dumped]
+    return dumped

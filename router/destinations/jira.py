@@ -90,8 +90,8 @@ class JiraConfig(Config):
             "examples": [
                 {
                     "kind": "jira",
-                    "url": "https://example.atlassian.net",
-                    "auth": {"user": "alert-router@example.com", "password": {"secret": "JIRA_TOKEN"}},
+                    "url": "https://jira.example",
+                    "auth": {"user": "alert-router@contoso.example", "password": {"secret": "JIRA_TOKEN"}},
                     "project": "SEC",
                     "fields": {"components": [{"name": "{owner.service}"}], "customfield_10010": "{owner.group}"},
                 },
@@ -104,7 +104,7 @@ class JiraConfig(Config):
                     "labels": ["defender", "{plan}"],
                     "priorities": {},
                     "resolve": {"transition": "Close", "resolution": "Done"},
-                    "site": "https://example.atlassian.net",
+                    "site": "https://jira.example",
                 },
             ]
         }

@@ -18,9 +18,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from router.destinations.config import Config, HttpsUrl, base_of
+from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
 from router.destinations.log_rows import Row, row_for
 from router.destinations.text import encodable, fitted, packed, shorten_bytes
 from router.domain.asks import Conversation, LogRows, Result
@@ -35,26 +35,43 @@ _SMALL_ROW = 30_000  # bytes of a row that was too large by itself, on its last 
 _SEPARATOR, _BRACKETS = len(", "), len("[]")
 
 
+type LogsEndpoint = Annotated[
+    Annotated[HttpsUrl, Tag("written")] | Annotated[SettingName, Tag("named")], Discriminator(named_or_written)
+]
+type LogsRule = Annotated[
+    Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$"), Tag("written")] | Annotated[SettingName, Tag("named")],
+    Discriminator(named_or_written),
+]
+
+
 class LogAnalyticsConfig(Config):
-    """`{kind: log_analytics, endpoint: https://..., rule: dcr-..., table: NAME}`; `stream` is Custom-NAME by default."""
+    """`{kind: log_analytics, endpoint: https://..., rule: dcr-..., table: NAME}`; `stream` is Custom-NAME by default.
+
+    Endpoint and rule may be those that app settings hold: `{setting: NAME}`.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {
                     "kind": "log_analytics",
-                    "endpoint": "https://example-weu.westeurope-1.ingest.monitor.azure.com",
+                    "endpoint": "https://logs.example",
                     "rule": "dcr-00000000000000000000000000000000",
-                    "table": table,
-                }
-                for table in ("ASimAlertEventLogs", "DefenderFindings_CL")
+                    "table": "ASimAlertEventLogs",
+                },
+                {
+                    "kind": "log_analytics",
+                    "endpoint": {"setting": "CSPM_LOGS_ENDPOINT"},
+                    "rule": {"setting": "CSPM_LOGS_RULE"},
+                    "table": "DefenderFindings_CL",
+                },
             ]
         }
     )
 
     kind: Literal["log_analytics"]
-    endpoint: HttpsUrl
-    rule: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+    endpoint: LogsEndpoint
+    rule: LogsRule
     table: Annotated[str, Field(pattern=r"^(ASimAlertEventLogs|[A-Za-z][A-Za-z0-9_]*_CL)$")]
     stream: Annotated[str, Field(pattern=r"^(Custom|Microsoft)-[A-Za-z0-9_]+$")] | None = None
 
@@ -69,8 +86,8 @@ class LogAnalytics:
     Config: ClassVar[type[LogAnalyticsConfig]] = LogAnalyticsConfig
 
     def __init__(self, config: LogAnalyticsConfig) -> None:
-        self._endpoint = base_of(config.endpoint)
-        self._rule = config.rule
+        self._endpoint = base_of(str(config.endpoint))
+        self._rule = str(config.rule)
         self._table = config.table
         self._stream = config.stream or f"Custom-{config.table}"
 

@@ -86,13 +86,13 @@ class ServiceNowConfig(Config):
             "examples": [
                 {
                     "kind": "servicenow",
-                    "url": "https://example.service-now.com",
+                    "url": "https://servicenow.example",
                     "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
                     "fields": {"assignment_group": "{owner.group}", "u_environment": "prod"},
                 },
                 {
                     "kind": "servicenow",
-                    "url": "https://example.service-now.com",
+                    "url": "https://servicenow.example",
                     "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
                     "table": "sn_si_incident",
                 },

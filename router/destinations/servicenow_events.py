@@ -65,12 +65,12 @@ class ServiceNowEventsConfig(Config):
             "examples": [
                 {
                     "kind": "servicenow_events",
-                    "url": "https://example.service-now.com",
+                    "url": "https://servicenow.example",
                     "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
                 },
                 {
                     "kind": "servicenow_events",
-                    "url": "https://example.service-now.com",
+                    "url": "https://servicenow.example",
                     "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
                     "source": "Defender",
                 },

@@ -54,13 +54,13 @@ class SplunkHecConfig(Config):
             "examples": [
                 {
                     "kind": "splunk_hec",
-                    "url": "https://http-inputs-example.splunkcloud.com",
+                    "url": "https://http-inputs.splunk.example",
                     "token": {"secret": "SPLUNK_HEC_TOKEN"},
                     "index": "security",
                 },
                 {
                     "kind": "splunk_hec",
-                    "url": "https://splunk.example.com:8088",
+                    "url": "https://splunk.example:8088",
                     "token": {"secret": "SPLUNK_HEC_TOKEN"},
                     "sourcetype": "azure:defender",
                     "source": "soc",

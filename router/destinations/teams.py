@@ -69,7 +69,7 @@ class TeamsConfig(Config):
                 {
                     "kind": "teams",
                     "url": {"secret": "TEAMS_WEBHOOK_URL"},
-                    "origin": "https://default0.1.environment.api.powerplatform.com",
+                    "origin": "https://default0.1.environment.powerplatform.example",
                 }
             ]
         }

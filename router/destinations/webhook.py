@@ -59,22 +59,22 @@ class WebhookConfig(Config):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"kind": "webhook", "url": "https://soc.example.com/hook", "secret": {"secret": "WEBHOOK_SECRET"}},
+                {"kind": "webhook", "url": "https://soc.example/hook", "secret": {"secret": "WEBHOOK_SECRET"}},
                 {
                     "kind": "webhook",
-                    "url": "https://soc.example.com/hook",
+                    "url": "https://soc.example/hook",
                     "secret": [{"secret": "WEBHOOK_SECRET_NEXT"}, {"secret": "WEBHOOK_SECRET"}],
                 },
                 {
                     "kind": "webhook",
-                    "url": "https://siem.example.com/ocsf",
+                    "url": "https://siem.example/ocsf",
                     "secret": {"secret": "WEBHOOK_SECRET"},
                     "body": "ocsf",
                     "auth": {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}},
                 },
                 {
                     "kind": "webhook",
-                    "url": "https://soc.example.com/hook",
+                    "url": "https://soc.example/hook",
                     "secret": {"secret": "WEBHOOK_SECRET"},
                     "auth": {"bearer": {"secret": "GATEWAY_TOKEN"}},
                 },

@@ -16,7 +16,7 @@ from router.domain.rulebook import Lane, Owner
 
 _ADDRESSES = {
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/",
-    "TEAMS_WEBHOOK_URL": "https://default0.1.environment.api.powerplatform.com:443/workflows/0/invoke?api-version=1&sig=",
+    "TEAMS_WEBHOOK_URL": "https://default0.1.environment.powerplatform.example:443/workflows/0/invoke?api-version=1&sig=",
 }
 """How the secrets begin that are addresses."""
 

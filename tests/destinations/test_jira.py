@@ -91,7 +91,7 @@ def test_an_opening_searches_then_creates() -> None:
         "fields": ["status"],
         "maxResults": 10,
     }
-    link = "https://example.atlassian.net/browse/SEC-8"
+    link = "https://jira.example/browse/SEC-8"
     assert results == [Receipt(reference="SEC-8", link=link, handles={"id": "10043"})]
 
 
@@ -352,9 +352,9 @@ def test_a_link_leads_to_what_people_can_open() -> None:
     assert asks[0].url == f"{gateway}/rest/api/3/search/jql"
     assert isinstance(result, Receipt)
     assert result.link is None
-    _, result, _ = steps(opened(), NONE, CREATED, site="https://example.atlassian.net/", url=gateway)
+    _, result, _ = steps(opened(), NONE, CREATED, site="https://jira.example/", url=gateway)
     assert isinstance(result, Receipt)
-    assert result.link == "https://example.atlassian.net/browse/SEC-8"
+    assert result.link == "https://jira.example/browse/SEC-8"
 
 
 @pytest.mark.parametrize("over", [0, 1])

@@ -128,8 +128,7 @@ def test_an_event_that_was_taken_leaves_its_key() -> None:
     assert isinstance(result, Receipt)
     assert result.reference == a_notice().key
     assert result.link == (
-        "https://example.service-now.com/nav_to.do"
-        f"?uri=em_alert_list.do%3Fsysparm_query%3Dmessage_key%3D{a_notice().key}"
+        f"https://servicenow.example/nav_to.do?uri=em_alert_list.do%3Fsysparm_query%3Dmessage_key%3D{a_notice().key}"
     )
 
 

@@ -18,7 +18,7 @@ from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
 from tests.vendors.jira import IN_PROGRESS, TO_DO, Jira, Way
 
-USER, TOKEN = "alert-router@example.com", "ATATT-token-1234"
+USER, TOKEN = "alert-router@contoso.example", "ATATT-token-1234"
 SECRETS = {"JIRA_TOKEN": TOKEN}
 HUGE = {name: getattr(a_huge_notice(), name) for name in ("title", "description", "remediation", "evidence")}
 
