@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from router.assembly import Rules, load_rules, secret_names_of, specs_of
+from router.destinations.config import settings_in
 from router.destinations.log_analytics import LogAnalyticsConfig
 from router.domain.errors import BadPolicy
 from router.domain.signals import Stream
@@ -43,10 +44,9 @@ def misdirected(rules: Rules, outputs: Mapping[str, str]) -> Iterator[str]:
         endpoint, rule = outputs[f"{prefix}_LOGS_ENDPOINT"], outputs[f"{prefix}_LOGS_RULE"]
         for spec in specs_of(book):
             config = spec.config
-            if isinstance(config, LogAnalyticsConfig) and (config.endpoint.rstrip("/"), config.rule) != (
-                endpoint.rstrip("/"),
-                rule,
-            ):
+            if not isinstance(config, LogAnalyticsConfig) or settings_in(config):
+                continue
+            if (str(config.endpoint).rstrip("/"), config.rule) != (endpoint.rstrip("/"), rule):
                 yield f"rules/{stream.value}/policy.yaml, {spec.name}:"
                 yield f"  endpoint: {endpoint}"
                 yield f"  rule: {rule}"

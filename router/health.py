@@ -13,7 +13,8 @@ from router.domain.deliveries import Backlog, Pause
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import Board
 from router.domain.journal import Extent, Partition
-from router.domain.ports import Hub, Store
+from router.domain.ports import Hub, Outbox, Store
+from router.domain.readiness import Remark, Unready, remark_on
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.taking import top_of
@@ -30,15 +31,24 @@ PATIENCE = timedelta(seconds=25)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is wrong, a line each, and the figures behind it, ready for JSON."""
+    """What is wrong, a line each, and the figures behind it, ready for JSON.
+
+    `not_yet` names the destinations that cannot be asked yet, which by itself is nothing wrong.
+    """
 
     problems: tuple[str, ...]
     figures: Mapping[str, Any]
+    not_yet: tuple[str, ...] = ()
 
     @property
     def document(self) -> dict[str, Any]:
         """The health page."""
-        return {"status": "failing" if self.problems else "ok", "problems": list(self.problems), **self.figures}
+        return {
+            "status": "failing" if self.problems else "ok",
+            "problems": list(self.problems),
+            "not_yet": list(self.not_yet),
+            **self.figures,
+        }
 
 
 class _Part(NamedTuple):
@@ -46,6 +56,12 @@ class _Part(NamedTuple):
 
     problems: Sequence[str]
     figures: Mapping[str, Any]
+    not_yet: Sequence[str] = ()
+
+
+async def remarks_on(outbox: Outbox, unready: Sequence[Unready]) -> list[Remark]:
+    """What is said of destinations that cannot be asked; raises StoreError."""
+    return [remark_on(one, has_delivered=await outbox.has_delivered(one.stream, one.destination)) for one in unready]
 
 
 async def health_of(
@@ -54,13 +70,19 @@ async def health_of(
     books: Mapping[Stream, Rulebook],
     now: datetime,
     patience: timedelta = PATIENCE,
+    *,
+    unready: Sequence[Unready] = (),
+    problems: Sequence[str] = (),
 ) -> Health:
-    """The health of the router now; what cannot be asked, or does not answer in time, is a problem, not an error."""
+    """The health of the router now; what cannot be asked, or does not answer in time, is a problem, not an error.
+
+    `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
+    """
     questions = [
         question
         for stream, book in books.items()
         for question in (
-            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, now)),
+            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, unready, now)),
             _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
         )
     ]
@@ -69,8 +91,9 @@ async def health_of(
         stream.value: {"rulebook": book.hash, **stored.figures, "hub": hub.figures}
         for (stream, book), stored, hub in zip(books.items(), parts[::2], parts[1::2], strict=True)
     }
-    problems = dict.fromkeys(problem for part in parts for problem in part.problems)
-    return Health(tuple(problems), {"at": _written(now), "streams": streams})
+    found = dict.fromkeys([*problems, *(problem for part in parts for problem in part.problems)])
+    not_yet = tuple(line for part in parts for line in part.not_yet)
+    return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet)
 
 
 async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _Part]) -> _Part:
@@ -95,10 +118,13 @@ def _forget(asked: asyncio.Task[_Part]) -> None:
         asked.exception()
 
 
-async def _of_storage(store: Store, stream: str, now: datetime) -> _Part:
+async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now: datetime) -> _Part:
     problems: list[str] = []
     try:
-        return _Part(problems, await _figures(store, stream, problems, now))
+        remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
+        problems += [remark.text for remark in remarks if remark.is_problem]
+        not_yet = [remark.text for remark in remarks if not remark.is_problem]
+        return _Part(problems, await _figures(store, stream, problems, now), not_yet)
     except StoreError as fault:
         return _Part([*problems, f"{stream}: {fault}"], {})
 

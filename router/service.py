@@ -10,9 +10,10 @@ from router.deliver import Carrier
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports import Hub, QueuedStore
+from router.domain.readiness import Unready
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.health import Health, health_of
+from router.health import Health, health_of, remarks_on
 from router.taking import Taking
 from router.telemetry import Telemetry
 from router.watch import Sweeper
@@ -20,7 +21,11 @@ from router.watch import Sweeper
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything wired for both streams. Each door raises StoreError where storage fails, and must then be tried again."""
+    """Everything wired for both streams. Each door raises StoreError where storage fails, and must then be tried again.
+
+    `unready` are the destinations that cannot be asked, so that there is no carrier for them; `problems` is what else is
+    wrong with the settings.
+    """
 
     store: QueuedStore
     books: Mapping[Stream, Rulebook]
@@ -30,6 +35,8 @@ class Service:
     hubs: Mapping[Stream, Hub]
     telemetry: Telemetry
     clock: Callable[[], datetime]
+    unready: Sequence[Unready] = ()
+    problems: Sequence[str] = ()
 
     async def take(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
         """Takes events of a stream's hub in; `trace` is the traceparent of the call itself."""
@@ -62,4 +69,10 @@ class Service:
 
     async def health(self) -> Health:
         """What works and what is late."""
-        return await health_of(self.store, self.hubs, self.books, self.clock())
+        return await health_of(
+            self.store, self.hubs, self.books, self.clock(), unready=self.unready, problems=self.problems
+        )
+
+    async def remarks(self) -> list[str]:
+        """What is to be said of the settings at the start, a line each."""
+        return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from router.domain.errors import BadSetting, MissingSecret
+from router.domain.errors import BadSetting
+from router.domain.hosts import is_example
+from router.domain.readiness import Lack, Why
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""
@@ -37,6 +40,14 @@ class Connection:
     connection_string: str | None = field(default=None, repr=False)
     endpoints: Mapping[str, str] = field(default_factory=dict)
     client_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What some app settings hold, by name, and what is said of those that hold nothing yet."""
+
+    values: Mapping[str, str] = field(repr=False)
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,7 @@ class Settings:
                 raise BadSetting(
                     f"{STORAGE}__{service}ServiceUri: {uri!r} is no https address; give that of the service"
                 )
+            _refuse_example(f"{STORAGE}__{service}ServiceUri", _find_host(uri or ""))
         return self._connection(STORAGE, endpoints, {f"{STORAGE}__{service}ServiceUri" for service in SERVICES})
 
     @property
@@ -99,28 +111,28 @@ class Settings:
         namespace = self._find(name)
         if namespace is not None and not _HOST.fullmatch(namespace):
             raise BadSetting(f"{name}: {namespace!r} is no host name, such as NAME.servicebus.windows.net")
+        _refuse_example(name, namespace)
         return self._connection(HUBS, {"namespace": namespace} if namespace is not None else {}, {name})
 
-    def secrets(self, names: Iterable[str]) -> dict[str, str]:
-        """The secrets of those names; raises MissingSecret naming every one that has no value."""
-        wanted = sorted(set(names))
+    def look_up(self, names: Iterable[str]) -> LookedUp:
+        """What settings of those names hold, secrets among them, and which of them hold nothing yet."""
         # Who stores a secret with `echo` stores a line end with it, which no header may hold.
-        found = {name: self.values.get(name, "").strip() for name in wanted}
-        missing = [name for name, value in found.items() if not value or value.startswith(_UNRESOLVED)]
-        if missing:
-            what = (
-                "this secret; give it as an app setting"
-                if len(missing) == 1
-                else "these secrets; give them as app settings"
-            )
-            raise MissingSecret(f"{', '.join(missing)}: the rules name {what} (environment variable)")
-        return found
+        held = {name: self.values.get(name, "").strip() for name in sorted(set(names))}
+        lacks = [
+            Lack(name, Why.REFERENCE if value else Why.MISSING)
+            for name, value in held.items()
+            if not value or value.startswith(_UNRESOLVED)
+        ]
+        missing = {lack.name for lack in lacks}
+        return LookedUp({name: value for name, value in held.items() if name not in missing}, tuple(lacks))
 
     def _find(self, name: str) -> str | None:
         return self.values.get(name, "").strip() or None
 
     def _connection(self, name: str, endpoints: Mapping[str, str], wanted: set[str]) -> Connection:
         if (connection_string := self._find(name)) is not None:
+            for host in _hosts_in(connection_string):
+                _refuse_example(name, host)
             return Connection(connection_string)
         if len(endpoints) < len(wanted):
             raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
@@ -137,3 +149,22 @@ class Settings:
         if not 0 < seconds <= 24 * 3600:
             raise BadSetting(f"{name}: {written!r} is no number of seconds above 0 and up to a day")
         return timedelta(seconds=seconds)
+
+
+def _hosts_in(connection_string: str) -> list[str | None]:
+    """The hosts that a connection string names, and the end that it gives to others."""
+    pairs = [part.partition("=")[::2] for part in connection_string.split(";")]
+    suffixes = [value for name, value in pairs if name.strip().lower() == "endpointsuffix"]
+    return [*(_find_host(value.strip()) for _, value in pairs if "://" in value), *suffixes]
+
+
+def _find_host(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # whoever opens it says so
+        return None
+
+
+def _refuse_example(name: str, host: str | None) -> None:
+    if host is not None and is_example(host.strip()):
+        raise BadSetting(f"{name}: {host!r} ends in .example, which is nobody's and never asked; name your own")

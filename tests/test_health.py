@@ -20,7 +20,9 @@ from router.assembly import load_rules, now, service_over
 from router.cli.demo.soc import Status
 from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.journal import Era, Extent, Loss, Mark, Partition, Span, Taken
+from router.domain.notices import Receipt
 from router.domain.ports import Hub, Store
+from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.health import LATE, STALE, Health, health_of
@@ -71,6 +73,7 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: SqliteStore) -> None:
     assert health(store).document == {
         "status": "ok",
         "problems": [],
+        "not_yet": [],
         "at": "2026-11-24T12:00:00Z",
         "streams": {
             "cwpp": {
@@ -105,6 +108,50 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: L
     assert late.problems == (
         f"cwpp tickets: the oldest of its deliveries waits since {NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}",
     )
+
+
+NOT_YET = Unready(
+    stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=(Lack("KEY", Why.MISSING), Lack("X", Why.REFERENCE))
+)
+WHY = "KEY is missing, X is still a reference to Key Vault"
+
+
+def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
+    """The health of a stream with a destination that cannot be asked."""
+    return run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[one]))
+
+
+def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: SqliteStore) -> None:
+    """Also while something is owed there, for as long as that would be in time anywhere."""
+    assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
+    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
+    assert unready_health(store).document["status"] == "ok"
+
+
+def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: SqliteStore) -> None:
+    """And dead, as anywhere; the page still names what is missing."""
+    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
+    late = unready_health(store)
+    assert [line.partition(" waits")[0] for line in late.problems] == ["cwpp tickets: the oldest of its deliveries"]
+    assert late.not_yet == (f"cwpp tickets: not yet: {WHY}",)
+    assert run(store.outbox.give_up("cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
+    assert unready_health(store).problems == ("cwpp tickets: 1 dead letters",)
+
+
+def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqliteStore) -> None:
+    """Somebody took away what was there."""
+    run(store.outbox.add([a_delivery()], NOW))
+    (claim,) = run(store.outbox.claim("cwpp", "tickets", NOW, NOW, 1))
+    run(store.outbox.settle([Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]))
+    found = unready_health(store)
+    assert (found.problems, found.not_yet) == ((f"cwpp tickets: cannot be asked: {WHY}",), ())
+    assert found.document["status"] == "failing"
+
+
+def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: SqliteStore) -> None:
+    """Nobody would come to mend it by going on."""
+    found = unready_health(store, replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),)))
+    assert found.problems == ("cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take",)
 
 
 def test_dead_letters_are_a_problem(store: SqliteStore) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.errors import BadSetting, MissingSecret
+from router.domain.errors import BadSetting
+from router.domain.readiness import Lack, Why
 from router.settings import Connection, Settings
 
 IDENTITY = {
@@ -21,29 +22,31 @@ ENDPOINTS = {name: f"https://a.{name}.core.windows.net" for name in ("blob", "qu
 
 def test_a_secret_is_read_without_the_line_end_that_it_was_stored_with() -> None:
     """`echo` puts a line end into a vault, and no header may hold one."""
-    assert Settings({"KEY": " value\n"}).secrets(["KEY"]) == {"KEY": "value"}
+    assert Settings({"KEY": " value\n"}).look_up(["KEY"]).values == {"KEY": "value"}
 
 
 @pytest.mark.parametrize("value", [{}, {"ONE": ""}, {"ONE": " \n"}])
 def test_every_missing_secret_is_named_at_once(value: dict[str, str]) -> None:
-    """Blank is missing, too."""
-    with pytest.raises(MissingSecret, match=r"^ONE, TWO: the rules name these secrets; give them as app settings"):
-        Settings(value | {"THREE": "x"}).secrets(["TWO", "ONE", "THREE"])
+    """Blank is missing, too; what is there is found all the same."""
+    found = Settings(value | {"THREE": "x"}).look_up(["TWO", "ONE", "THREE"])
+    assert found.values == {"THREE": "x"}
+    assert found.lacks == (Lack("ONE", Why.MISSING), Lack("TWO", Why.MISSING))
 
 
-def test_a_reference_that_leads_to_nothing_is_a_missing_secret() -> None:
+def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() -> None:
     """Where a vault has no such secret, the platform leaves the reference; no vendor is ever sent that as a password."""
-    reference = "@Microsoft.KeyVault(VaultName=v;SecretName=key)"
-    with pytest.raises(MissingSecret, match=r"^KEY: the rules name this secret") as raised:
-        Settings({"KEY": reference}).secrets(["KEY"])
-    assert reference not in str(raised.value)
+    found = Settings({"KEY": " @Microsoft.KeyVault(VaultName=v;SecretName=key)"}).look_up(["KEY", "OTHER"])
+    assert found.values == {}
+    assert list(map(str, found.lacks)) == ["KEY is still a reference to Key Vault", "OTHER is missing"]
 
 
 def test_settings_never_show_their_values() -> None:
     """A repr may end in a log."""
     values = {"AzureWebJobsStorage": "canary", "EVENT_HUBS": "canary"}
     settings = Settings(values)
-    assert "canary" not in repr(settings) + repr(settings.storage) + repr(settings.hubs)
+    found = settings.look_up(["EVENT_HUBS"])
+    assert found.values == {"EVENT_HUBS": "canary"}
+    assert "canary" not in repr(settings) + repr(settings.storage) + repr(settings.hubs) + repr(found)
 
 
 def test_storage_is_reached_by_identity_at_the_endpoint_of_each_service() -> None:
@@ -100,6 +103,24 @@ def test_a_namespace_that_is_no_host_is_named(written: str) -> None:
     """A scheme before it is the usual mistake."""
     with pytest.raises(BadSetting, match=r"^EVENT_HUBS__fullyQualifiedNamespace: .* is no host name"):
         _ = Settings({"EVENT_HUBS__fullyQualifiedNamespace": written}).hubs
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        IDENTITY | {"AzureWebJobsStorage__blobServiceUri": "https://a.blob.Example/"},
+        IDENTITY | {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=a;EndpointSuffix=core.example"},
+        IDENTITY | {"AzureWebJobsStorage": "BlobEndpoint=https://a.blob.example/;SharedAccessSignature=canary"},
+        {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.Example"},
+        {"EVENT_HUBS": "Endpoint=sb://n.servicebus.example/;SharedAccessKeyName=k;SharedAccessKey=canary"},
+    ],
+)
+def test_storage_and_hubs_that_are_nobodys_are_never_asked(values: dict[str, str]) -> None:
+    """The setting is named before anything is opened, and no key is shown."""
+    settings = Settings(values)
+    with pytest.raises(BadSetting, match=r"^(AzureWebJobsStorage|EVENT_HUBS)\S*: .*\.example") as refused:
+        _ = settings.storage if "AzureWebJobsStorage__blobServiceUri" in values else settings.hubs
+    assert "canary" not in str(refused.value)
 
 
 def test_hubs_that_are_not_said_name_what_to_set() -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from router.assembly.clock import Clock
 from router.assembly.identity import identity_for
-from router.assembly.rules import Rules, secrets_of, specs_of
+from router.assembly.readiness import Readiness
+from router.assembly.rules import Rules, specs_of
 from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.destinations import discover
 from router.domain.errors import BadFile
@@ -33,29 +34,34 @@ SHARE = 4
 
 
 class Delivery:
-    """Room 3, wired for some rulebooks: sends what is due."""
+    """Room 3, wired for some rulebooks: sends what is due to those destinations that are ready."""
 
-    def __init__(self, store: Store, rules: Rules, deliverers: Sequence[Deliverer], clock: Clock) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, readiness: Readiness, deliverers: Sequence[Deliverer], clock: Clock
+    ) -> None:
         self._store = store
         self._rules = rules
+        self._readiness = readiness
         self._deliverers = deliverers
         self._clock = clock
 
     async def deliver_due(self) -> None:
         """Delivers until nothing is due now; raises StoreError."""
         named = [(stream.value, [spec.name for spec in specs_of(book)]) for stream, book in self._rules.books.items()]
-        await deliver_due(self._deliverers, self._store.outbox, self._clock, named)
+        await deliver_due(self._deliverers, self._store.outbox, self._clock, named, self._readiness.unready)
 
 
 @asynccontextmanager
 async def delivery_over(
-    store: Store, rules: Rules, settings: Settings, clock: Clock, is_stopped: Callable[[], bool]
+    store: Store,
+    rules: Rules,
+    readiness: Readiness,
+    settings: Settings,
+    clock: Clock,
+    is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Delivery]:
-    """Room 3 over a store, as long as the context lasts; raises MissingSecret before anything is sent.
-
-    Once `is_stopped` says so, only what is in flight is finished.
-    """
-    async with sendings_over(rules, settings, clock, Telemetry()) as sendings:
+    """Room 3 over a store, as long as the context lasts. Once `is_stopped` says so, only what is in flight is finished."""
+    async with sendings_over(rules, readiness, settings, clock, Telemetry()) as sendings:
         deliverers = [
             Deliverer(
                 stream.value,
@@ -68,19 +74,18 @@ async def delivery_over(
             )
             for stream, spec, sending in sendings
         ]
-        yield Delivery(store, rules, deliverers, clock)
+        yield Delivery(store, rules, readiness, deliverers, clock)
 
 
 @asynccontextmanager
 async def sendings_over(
-    rules: Rules, settings: Settings, clock: Clock, telemetry: Telemetry
+    rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
 ) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sending]]]:
-    """What sends to each destination of some rules, as long as the context lasts; raises MissingSecret."""
+    """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
     from router.deliver.logs import Logs
     from router.deliver.tokens import Tokens
 
-    secrets_of(rules.books.values(), settings)
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers))
         logs = Logs(http, partial(_credential_for, settings), clock)
@@ -89,19 +94,20 @@ async def sendings_over(
         kinds = discover()
         yield [
             (
-                book.stream,
+                stream,
                 spec,
                 Sending(
-                    kinds[spec.kind](spec.config),
+                    kinds[spec.kind](readiness.ready[stream, spec.name]),
                     answers,
-                    secrets_of([book], settings),
+                    readiness.secrets[stream],
                     clock,
                     settings.lease or LEASE[spec.lane],
                     telemetry.delivering,
                 ),
             )
-            for book in rules.books.values()
+            for stream, book in rules.books.items()
             for spec in specs_of(book)
+            if (stream, spec.name) in readiness.ready
         ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from router import rulebook as rules_room
 from router.destinations import discover
+from router.destinations.config import settings_in
 from router.domain.errors import BadPolicy
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
@@ -16,7 +17,6 @@ from router.domain.signals import Stream
 from router.intake import Intake
 from router.readings import Reader
 from router.rulebook import Problem
-from router.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,20 @@ def specs_of(book: Rulebook) -> list[DestinationSpec]:
     return [*book.destinations.values(), *([book.record] if book.record is not None else [])]
 
 
-def secrets_of(books: Iterable[Rulebook], settings: Settings) -> dict[str, str]:
-    """Every secret that the rules of some streams name; raises MissingSecret naming all that are missing."""
-    return settings.secrets(secret_names_of(books))
-
-
 def secret_names_of(books: Iterable[Rulebook]) -> set[str]:
-    """The names of the app settings that hold those secrets."""
-    return {name for book in books for name in _named_in(book)}
+    """The names of the app settings that hold the secrets which the rules of some streams name."""
+    return {name for book in books for name in _secrets_in(book)}
 
 
-def _named_in(book: Rulebook) -> set[str]:
-    pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
-    return pagers.union(*(spec.secrets for spec in specs_of(book)))
+def setting_names_of(books: Iterable[Rulebook]) -> set[str]:
+    """The names of the app settings, none of them a secret, that stand in the rules of some streams for what they hold."""
+    return {name for book in books for spec in specs_of(book) for name in settings_in(spec.config)}
+
+
+def pagers_of(book: Rulebook) -> set[str]:
+    """The names of the secrets that hold the keys of owners' own pagers."""
+    return {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
+
+
+def _secrets_in(book: Rulebook) -> set[str]:
+    return pagers_of(book).union(*(spec.secrets for spec in specs_of(book)))

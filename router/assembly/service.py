@@ -13,6 +13,7 @@ from uuid import uuid4
 from router.assembly.clock import Clock, now
 from router.assembly.connections import namespace_for, storage_for
 from router.assembly.delivery import SHARE, sendings_over
+from router.assembly.readiness import readiness_of
 from router.assembly.rules import Rules, intake_over, load_rules, specs_of
 from router.deliver import Carrier
 from router.domain.signals import Stream
@@ -30,9 +31,9 @@ POINTERS = 24
 
 @asynccontextmanager
 async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Service]:
-    """The router at work behind hubs and queues, as long as the context lasts.
+    """The router at work behind hubs and queues, as long as the context lasts; raises BadSetting and StoreError.
 
-    Raises MissingSecret, BadSetting and StoreError.
+    A destination that lacks something keeps nobody else from theirs; `Service.remarks` says which do.
     """
     from router.hub import HubReader
     from router.service import Service
@@ -41,7 +42,8 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
-        sendings = await stack.enter_async_context(sendings_over(rules, settings, clock, telemetry))
+        readiness = readiness_of(rules, settings)
+        sendings = await stack.enter_async_context(sendings_over(rules, readiness, settings, clock, telemetry))
         store = storage_for(settings)
         stack.push_async_callback(store.close)
         namespace = namespace_for(settings)
@@ -75,10 +77,13 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
                     intakes[stream],
                     HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
+                    unready=[one for one in readiness.unready if one.stream == stream],
                 )
                 for stream, book in rules.books.items()
             },
             hubs=hubs,
+            unready=readiness.unready,
+            problems=readiness.problems,
             telemetry=telemetry,
             clock=clock,
         )
@@ -88,11 +93,14 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
 async def service_at(directory: Path) -> AsyncIterator[Service]:
     """The service as the app settings say; raises what `load_rules` and `service_over` do.
 
-    The rules are those in a directory, unless a setting names another one. Their problems are said in the log.
+    The rules are those in a directory, unless a setting names another one. Their problems are said in the log, and which
+    destinations cannot be asked.
     """
     settings = Settings()
     rules = load_rules(settings.rules or directory, list(Stream), now())
     for problem in rules.problems:
         _LOG.warning("%s", problem)
     async with service_over(rules, settings, now) as service:
+        for line in await service.remarks():
+            _LOG.warning("%s", line)
         yield service

@@ -55,6 +55,8 @@ def print_standings(screen: Console, standings: Sequence[Standing], now: datetim
         screen.print("\n  nothing sent, nothing owed")
     for one in standings:
         where = f"  {one.stream} {one.destination}"
+        if one.unready is not None and one.owed:
+            screen.print(f"{where}: {one.owed} owed, not tried: {plain(one.unready)}")
         if one.paused is not None:
             screen.print(f"{where}: paused, {plain(one.paused)}")
         if one.due is not None:

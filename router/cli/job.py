@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from router.assembly import Clock, Delivery, Rules, delivery_over, intake_over, secrets_of
+from router.assembly import Clock, Delivery, Readiness, Rules, delivery_over, intake_over, readiness_of
 from router.cli.batches import batches_of
+from router.cli.complaints import complain
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
 from router.cli.progress import progress_over
@@ -21,6 +22,7 @@ from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.signals import Stream
+from router.health import remarks_on
 from router.intake import Message
 from router.settings import Settings
 from router.store.sqlite import SqliteStore
@@ -62,6 +64,8 @@ class Report:
     """Damaged rows of the state in quarantine."""
     fresh: int
     """How many of them this job found."""
+    is_hindered: bool = False
+    """Whether something is missing among the settings that was there before, or that nothing can do without."""
 
     @property
     def died(self) -> bool:
@@ -81,7 +85,10 @@ class Work:
         before: Before,
         set_aside: int,
         stop: Stop,
+        readiness: Readiness,
     ) -> None:
+        self._readiness = readiness
+        self._is_hindered = False
         self._job = job
         self._store = store
         self._delivery = delivery
@@ -91,6 +98,13 @@ class Work:
         self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
         self._tally, self._released = Tally(), Tally()
+
+    async def name_what_is_missing(self) -> None:
+        """Says on stderr which destinations cannot be asked, and whether they are not there yet or were before."""
+        remarks = await remarks_on(self._store.outbox, self._readiness.unready)
+        self._is_hindered = bool(self._readiness.problems) or any(one.is_problem for one in remarks)
+        for line in [*self._readiness.problems, *(one.text for one in remarks)]:
+            complain(line)
 
     async def finish_earlier(self) -> None:
         """Finishes what a job that did not end left half done."""
@@ -174,7 +188,10 @@ class Work:
 
     async def report(self) -> Report:
         """What it all came to; what need not be kept any longer goes."""
-        standings = [one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream])]
+        unready = self._readiness.unready
+        standings = [
+            one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream], unready)
+        ]
         if not self._stop.is_asked:
             await self._store.purge(self._job.clock(), Retention())
         now = await _set_aside_in(self._store)
@@ -184,6 +201,7 @@ class Work:
             standings=standings,
             set_aside=now,
             fresh=now - self._set_aside,
+            is_hindered=self._is_hindered,
         )
 
     async def end_if_asked(self) -> None:
@@ -194,8 +212,9 @@ class Work:
             raise self._stop.said(f"{self._tally.received} taken in, {owed} owed; the next run goes on with them")
 
     async def _dues(self) -> list[datetime]:
-        outbox = self._store.outbox
-        return [next.due for stream in self._job.rules.books for next in (await dues_in(outbox, stream)).values()]
+        outbox, unready = self._store.outbox, self._readiness.unready
+        dues = [await dues_in(outbox, stream, unready) for stream in self._job.rules.books]
+        return [next.due for one in dues for next in one.values()]
 
 
 async def _set_aside_in(store: SqliteStore) -> int:
@@ -210,21 +229,22 @@ def _nothing() -> None:
 async def at_work(job: Job) -> AsyncIterator[Work]:
     """A job at work, with the state to itself.
 
-    Raises MissingSecret before anything is touched, StateInUse, BadFile and StoreError; and Interrupted where a signal asked
+    What the settings lack is said on stderr. Raises StateInUse, BadFile and StoreError; and Interrupted where a signal asked
     for the end and the work ended in order.
     """
-    secrets_of(job.rules.books.values(), job.settings)
+    readiness = readiness_of(job.rules, job.settings)
     async with AsyncExitStack() as stack:
         store = SqliteStore(job.state)
         stack.push_async_callback(store.close)
         store.hold()
         stop = stack.enter_context(Stop.heeded())
         delivery = await stack.enter_async_context(
-            delivery_over(store, job.rules, job.settings, job.clock, lambda: stop.is_asked)
+            delivery_over(store, job.rules, readiness, job.settings, job.clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         before = {stream: await store.outbox.counts(stream) for stream in Stream}
-        work = Work(job, store, delivery, decisions, before, await _set_aside_in(store), stop)
+        work = Work(job, store, delivery, decisions, before, await _set_aside_in(store), stop, readiness)
+        await work.name_what_is_missing()
         await work.finish_earlier()
         yield work
         await work.end_if_asked()

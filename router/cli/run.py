@@ -21,9 +21,12 @@ from router.settings import Settings
 DIED = 1
 """The exit code where a delivery was given up on."""
 
+HINDERED = 2
+"""The exit code where all else was done, and something is missing among the settings that is no mere "not yet"."""
+
 
 def run(options: Namespace) -> int:
-    """Routes files until nothing is due now; 1 where a delivery died, else 0."""
+    """Routes files until nothing is due now; 2 where a setting is missing that was there, 1 where a delivery died, else 0."""
     clock, only = clock_for(options.now), stream_for(options.stream)
     _refuse_to_overwrite(options.files, options.decisions)
     with open_files(options.files) as files:
@@ -43,6 +46,8 @@ def run(options: Namespace) -> int:
         )
         report = asyncio.run(do(job, files))
     print_report(job, report)
+    if report.is_hindered:
+        return HINDERED
     return DIED if report.died else 0
 
 

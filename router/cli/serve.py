@@ -69,6 +69,8 @@ async def _serve(options: Namespace) -> None:
         with opening_storage():
             service = await stack.enter_async_context(service_over(rules, settings, now))
             consumers = await stack.enter_async_context(consumers_over(rules.books, settings, report))
+            for line in await service.remarks():
+                _LOG.warning("%s", line)
         _heed_signals(stop)
         _LOG.info("serving %s", ", ".join(rules.books))
         await run_until_stopped(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,6 +11,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.notices import RecordEntry
 from router.domain.ports import Outbox, Store
+from router.domain.readiness import Unready
 
 UNKNOWN = "unknown"
 NOBODY = "told nobody"
@@ -72,6 +73,8 @@ class Standing:
     """Its last trouble, if it had any."""
     paused: str | None = None
     """Why it is paused, where it is: it refuses our credentials."""
+    unready: str | None = None
+    """What it lacks, where it cannot be asked."""
     waiting: int = 0
     """Summaries that wait for room under its limit."""
 
@@ -79,11 +82,12 @@ class Standing:
 type Counts = Mapping[tuple[str, DeliveryState], int]
 
 
-async def standings_in(store: Store, stream: str, before: Counts) -> list[Standing]:
+async def standings_in(store: Store, stream: str, before: Counts, unready: Sequence[Unready]) -> list[Standing]:
     """How it stands with every destination of a stream, given the counts from before the run."""
     outbox = store.outbox
     counts = await outbox.counts(stream)
-    dues, pauses = await dues_in(outbox, stream), await outbox.pauses(stream)
+    dues, pauses = await dues_in(outbox, stream, unready), await outbox.pauses(stream)
+    lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
     def new(destination: str, state: DeliveryState) -> int:
         return counts.get((destination, state), 0) - before.get((destination, state), 0)
@@ -100,16 +104,22 @@ async def standings_in(store: Store, stream: str, before: Counts) -> list[Standi
             due=dues[destination].due if destination in dues else None,
             error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
+            unready=lacking.get(destination),
             waiting=len((await store.groups.board(stream, destination)).waiting),
         )
         for destination in sorted({destination for destination, _ in counts})
     ]
 
 
-async def dues_in(outbox: Outbox, stream: str) -> Mapping[str, NextDue]:
-    """When each destination that is owed something is next tried; a paused one is tried when it is probed."""
+async def dues_in(outbox: Outbox, stream: str, unready: Sequence[Unready]) -> Mapping[str, NextDue]:
+    """When each destination that is owed something is next tried.
+
+    A paused one is tried when it is probed, and one that is not ready never.
+    """
     pauses = await outbox.pauses(stream)
+    left = {one.destination for one in unready if one.stream == stream}
     return {
         destination: due._replace(due=max(due.due, pauses[destination].probe)) if destination in pauses else due
         for destination, due in (await outbox.next_due(stream)).items()
+        if destination not in left
     }

@@ -5,7 +5,6 @@ RouterError
 │   ├── BadUsage        the command was called wrongly
 │   ├── BadFile         a file cannot be read, or is not what it should be
 │   ├── BadPolicy       a policy has problems; carries them all
-│   ├── MissingSecret   a name in the rules has no app setting
 │   ├── BadSetting      an app setting is missing or cannot be used
 │   └── StateInUse      another process holds the state
 ├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
@@ -44,10 +43,6 @@ class BadPolicy(UserError):
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
-
-
-class MissingSecret(UserError):
-    """A secret that the rules name has no value among the app settings."""
 
 
 class BadSetting(UserError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_recent
@@ -10,6 +10,7 @@ from router.domain.errors import StoreError
 from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
 from router.domain.ports import Pointed, Store
+from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.intake import Intake
@@ -31,7 +32,7 @@ ROLLOUT = timedelta(minutes=15)
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    `named` are the destinations that the policy names.
+    `named` are the destinations that the policy names; of those, nobody delivers to the `unready` ones.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Sweeper:
         filler: HoleFiller,
         *,
         named: Collection[str],
+        unready: Sequence[Unready] = (),
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -50,6 +52,7 @@ class Sweeper:
         self._intake = intake
         self._filler = filler
         self._named = named
+        self._unready = unready
         self._stream = rulebook.stream.value
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
@@ -86,7 +89,10 @@ class Sweeper:
         steps = _Steps()
         await steps.do(self._outbox.repair_times(now), 0)
         await steps.do(self._outbox.abandon(self._stream, self._named, now - ROLLOUT, now), 0)
-        repointed = await self._outbox.repoint(self._stream, now)
+        for one in self._unready:
+            giving_up = self._outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now)
+            await steps.do(giving_up, 0)
+        repointed = await self._outbox.repoint(self._stream, now, [one.destination for one in self._unready])
         steps.raise_fault()
         return repointed
 

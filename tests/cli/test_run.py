@@ -307,13 +307,6 @@ def test_a_second_run_on_the_same_state_waits_its_turn(house: House, alerts: str
     assert house.says("run", alerts).code == 0
 
 
-def test_a_missing_secret_stops_before_anything_is_taken_in(house: House, alerts: str) -> None:
-    """The secret is named, and there is no state yet."""
-    _page(house)
-    assert house.says("run", alerts).complaint.startswith("PAGER_KEY: ")
-    assert not (house.directory / ".state").exists()
-
-
 def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
     """Every problem of every policy is a line, with file and line."""
     for stream in ("cwpp", "cspm"):

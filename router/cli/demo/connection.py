@@ -14,7 +14,7 @@ from typing import Any
 from router.assembly import Rules
 from router.cli.complaints import complain
 from router.cli.demo.soc import Account, Addresses, Soc
-from router.destinations.config import BasicAuth, SecretName
+from router.destinations.config import BasicAuth, SecretName, SettingName
 from router.destinations.file import FileConfig
 from router.destinations.log_analytics import LogAnalyticsConfig
 from router.destinations.pagerduty import PagerDutyConfig
@@ -86,6 +86,8 @@ def _find_changes(config: object, account: Account, addresses: Addresses) -> tup
     match config:
         case FileConfig():
             return {}, ""
+        case LogAnalyticsConfig(rule=SettingName(setting=name)):
+            return {"endpoint": addresses.logs, "rule": f"dcr-{name.lower().replace('_', '-')}"}, ""
         case LogAnalyticsConfig():
             return {"endpoint": addresses.logs}, ""
         case PagerDutyConfig():

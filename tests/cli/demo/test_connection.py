@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.assembly import Rules, load_rules, secrets_of
+from router.assembly import Rules, load_rules, readiness_of
 from router.cli.demo.connection import connected
 from router.cli.demo.soc import Soc, soc_in_thread
 from router.cli.files import open_files
@@ -88,7 +88,9 @@ def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
 def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) -> None:
     """Also the user's, both of a webhook's, and an owner's pager key; so no secret is missing."""
     rules, settings = connected(rules_in(house), soc)
-    secrets = secrets_of(rules.books.values(), settings)
+    readiness = readiness_of(rules, settings)
+    assert (readiness.unready, readiness.problems) == ((), [])
+    secrets = readiness.secrets[Stream.CWPP]
     assert {"HOOK", "HOOK_NEXT", "TOKEN", "USER", "PASSWORD", "KEY", "WEB_KEY"} <= secrets.keys()
 
 
