@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,20 @@ def test_each_secret_is_put_where_its_reference_looks(azure: Deployment) -> None
         assert there == secret_in_vault(name)
 
 
-def test_each_destination_of_rows_is_told_the_rule_of_its_stream() -> None:
-    """Those that name another rule, as the shipped ones do; the record's second home too."""
-    lines = "\n".join(said(RULES))
+def written_out(directory: Path, outputs: Mapping[str, str]) -> Path:
+    """The shipped rules, with endpoints and rules in the place of the settings that they name."""
+    shutil.copytree(RULES, directory, dirs_exist_ok=True)
+    for stream in Stream:
+        path = directory / stream.value / "policy.yaml"
+        text = re.sub(r"\{setting: (\w+)\}", lambda named: outputs[named[1]], path.read_text())
+        path.write_text(text)
+    return directory
+
+
+def test_each_destination_of_rows_is_told_the_rule_of_its_stream(tmp_path: Path) -> None:
+    """Those that write another rule out; the record's second home too."""
+    other = {name: value.replace("alerts", "other").replace("posture", "another") for name, value in OUTPUTS.items()}
+    lines = "\n".join(said(written_out(tmp_path, other)))
     for stream, what in (("cwpp", "sentinel"), ("cwpp", "record"), ("cspm", "posture"), ("cspm", "record")):
         block = f"  rules/{stream}/policy.yaml, {what}:\n    endpoint: {OUTPUTS[f'{stream.upper()}_LOGS_ENDPOINT']}"
         assert f"{block}\n    rule: {OUTPUTS[f'{stream.upper()}_LOGS_RULE']}" in lines
@@ -50,12 +62,13 @@ def test_each_destination_of_rows_is_told_the_rule_of_its_stream() -> None:
 
 def test_what_is_written_already_is_not_told_again(tmp_path: Path) -> None:
     """Rules that name what is deployed are left in peace."""
-    shutil.copytree(RULES, tmp_path, dirs_exist_ok=True)
-    for stream in Stream:
-        path = tmp_path / stream.value / "policy.yaml"
-        text = re.sub(r"endpoint: \S+", f"endpoint: {OUTPUTS[f'{stream.upper()}_LOGS_ENDPOINT']}/", path.read_text())
-        path.write_text(re.sub(r"rule: dcr-\S+", f"rule: {OUTPUTS[f'{stream.upper()}_LOGS_RULE']}", text))
-    assert not [line for line in said(tmp_path) if "endpoint" in line]
+    deployed = {name: f"{value}/" if value.startswith("https:") else value for name, value in OUTPUTS.items()}
+    assert not [line for line in said(written_out(tmp_path, deployed)) if "endpoint" in line]
+
+
+def test_the_shipped_rules_need_no_such_line() -> None:
+    """They name the settings that hold what is deployed."""
+    assert not [line for line in said(RULES) if "endpoint" in line]
 
 
 def test_without_azd_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from router.accept import read
+from router.cli import demo
 from router.decide.decision import decide
 from router.decide.record import entry_for
 from router.destinations import discover
 from router.domain.attack import Attack
+from router.domain.decisions import Outcome
+from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Kind, Severity, Signal, Stream
 from router.rulebook import Example, load_all, load_catalogue, load_examples
@@ -117,3 +122,48 @@ def test_each_stream_keeps_a_record_of_its_own() -> None:
     records = {stream: the_rules(stream).record for stream in Stream}
     assert all(record is not None and record.kind == "log_analytics" for record in records.values())
     assert records[Stream.CWPP] != records[Stream.CSPM]
+
+
+SAMPLES = Path(demo.__file__).parent / "samples"
+SUBSCRIPTIONS = re.findall(r"^\|.*`([0-9a-f-]{36})` \|$", (SAMPLES / "README.md").read_text(), re.MULTILINE)
+"""Where the bundled samples say that they come from."""
+
+ELSEWHERE = "0b5e7d10-9c1f-4a58-a7a3-6c1d2e3f4a5b"
+"""A subscription of somebody who has just deployed the rules that ship."""
+
+
+def the_samples(stream: Stream, *, moved: bool) -> list[Signal]:
+    """The bundled samples of a stream that are understood, as they are or as another tenant would send them."""
+    bodies = (SAMPLES / f"{stream}.ndjson").read_text().splitlines()
+    if moved:
+        bodies = [re.sub("|".join(SUBSCRIPTIONS), ELSEWHERE, body, flags=re.IGNORECASE) for body in bodies]
+    found = [one for body in bodies for one in read(body.encode(), load_catalogue())]
+    return [one for one in found if isinstance(one, Signal)]
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_the_shipped_rules_silence_nobody_and_own_nothing(stream: Stream) -> None:
+    """What they hold and own is the samples', and in another tenant, whatever it calls its things, not even that."""
+    assert len(SUBSCRIPTIONS) == 3
+    book = the_rules(stream)
+    for moved in (False, True):
+        signals = the_samples(stream, moved=moved)
+        held = [one for one in signals if decide(one, book, TODAY).outcome is Outcome.SUPPRESSED]
+        places = [parse_resource_id(one.resource) for one in signals]
+        owned = [place for place in places if book.find_owner(place.subscription, place.resource_group) is not None]
+        assert (bool(held), bool(owned)) == (not moved, not moved)
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_every_shipped_rule_names_a_subscription_of_the_samples(stream: Stream) -> None:
+    """So none of them can hold anything that somebody meets."""
+    for rule in the_rules(stream).suppressions.by_name.values():
+        values = [value for group in rule.groups for element in group for value in element.values]
+        assert any(subscription in value for value in values for subscription in SUBSCRIPTIONS), rule.name
+
+
+def test_every_shipped_owner_names_a_subscription_of_the_samples() -> None:
+    """Also where nothing of the samples would lie in it."""
+    for subscription in (ELSEWHERE, None):
+        for group in ("rg-payments", "rg-web-01", "rg-data", "rg-build", "anything", None):
+            assert the_rules(Stream.CWPP).find_owner(subscription, group) is None
