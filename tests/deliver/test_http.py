@@ -15,7 +15,6 @@ from router.deliver.http import LARGEST_ANSWER, Http
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from tests.deliver.sockets import answering, flooding
-from tests.deliver.sockets import flooding
 from tests.network import nobody_else
 from tests.waiting import PATIENCE
 
