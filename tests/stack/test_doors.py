@@ -95,6 +95,7 @@ def ship(rules: Path, soc: Soc) -> dict[str, str]:
         "PAGERDUTY_ROUTING_KEY": alerts.routing_key,
         "WEBHOOK_SECRET": alerts.webhook_secret,
         **{name: soc.accounts[stream].servicenow_password for stream, name in PASSWORDS.items()},
+        **{f"{stream.upper()}_LOGS_RULE": f"dcr-{stream}" for stream in PASSWORDS},
     }
 
 
