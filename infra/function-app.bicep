@@ -19,6 +19,9 @@ param eventHubsName string
 param vaultName string
 param applicationInsightsName string
 
+@description('The data collection rules are called this, a hyphen and the stream.')
+param rulesName string
+
 @description('The subnet that the app reaches out from, where there is one.')
 param subnetId string?
 
@@ -32,6 +35,14 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
 
 resource component 'Microsoft.Insights/components@2020-02-02' existing = {
   name: applicationInsightsName
+}
+
+resource cwppRule 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing = {
+  name: '${rulesName}-cwpp'
+}
+
+resource cspmRule 'Microsoft.Insights/dataCollectionRules@2024-03-11' existing = {
+  name: '${rulesName}-cspm'
 }
 
 // A page must not wait for a cold start: neither the alert that it begins with nor the pointer that it ends with. Two instances
@@ -56,6 +67,11 @@ var settings = [
   { name: 'EVENT_HUBS__fullyQualifiedNamespace', value: '${eventHubsName}.servicebus.windows.net' }
   { name: 'EVENT_HUBS__credential', value: 'managedidentity' }
   { name: 'EVENT_HUBS__clientId', value: identity.properties.clientId }
+  // Where rows go: what the rules call {setting: NAME}.
+  { name: 'CWPP_LOGS_ENDPOINT', value: cwppRule.properties.endpoints.logsIngestion }
+  { name: 'CWPP_LOGS_RULE', value: cwppRule.properties.immutableId }
+  { name: 'CSPM_LOGS_ENDPOINT', value: cspmRule.properties.endpoints.logsIngestion }
+  { name: 'CSPM_LOGS_RULE', value: cspmRule.properties.immutableId }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: component.properties.ConnectionString }
   {
     name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING'

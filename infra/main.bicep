@@ -296,6 +296,7 @@ module functionApp 'function-app.bicep' = {
     eventHubsName: names.eventHubs
     vaultName: names.vault
     applicationInsightsName: names.applicationInsights
+    rulesName: names.rules
     subnetId: appSubnetId
   }
 }
@@ -421,7 +422,7 @@ output STORAGE_ACCOUNT string = names.storage
 output WORKSPACE_ID string = ids.workspace
 output ALERTS_TABLE string = alertsTable
 
-// What destinations of kind log_analytics need: `endpoint` and `rule`, for each stream.
+// What destinations of kind log_analytics need: `endpoint` and `rule`, for each stream. The app has them as settings.
 output CWPP_LOGS_ENDPOINT string = logRules.outputs.cwppEndpoint
 output CWPP_LOGS_RULE string = logRules.outputs.cwppRule
 output CSPM_LOGS_ENDPOINT string = logRules.outputs.cspmEndpoint

@@ -13,6 +13,7 @@ from tests.infra.functions import triggers
 from tests.infra.predicted import Deployment
 from tests.infra.variants import SECRETS
 
+RULES = "Microsoft.Insights/dataCollectionRules"
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 
 OF_THE_HOST = {
@@ -24,6 +25,9 @@ OF_THE_HOST = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
 """What Microsoft's host reads, and we do not."""
+
+OF_THE_RULES = {f"{stream}_LOGS_{what}" for stream in ("CWPP", "CSPM") for what in ("ENDPOINT", "RULE")}
+"""What rules call {setting: NAME}."""
 
 OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}
 """What Microsoft's worker for Python reads, or what it sets telemetry up with."""
@@ -80,7 +84,7 @@ def test_every_setting_that_the_code_reads_is_set_or_may_be_left_out(azure: Depl
 
 def test_every_setting_that_is_set_is_read(azure: Deployment) -> None:
     """A setting that nobody reads is a promise that nobody keeps."""
-    assert settings_of(azure).keys() - read_by_code() == OF_THE_HOST | OF_THE_WORKER | SECRETS
+    assert settings_of(azure).keys() - read_by_code() == OF_THE_HOST | OF_THE_WORKER | OF_THE_RULES | SECRETS
 
 
 def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
@@ -106,6 +110,17 @@ def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
     for connection in connections:
         found = {name.removeprefix(f"{connection}__") for name in settings_of(azure) if name.startswith(connection)}
         assert {"credential", "clientId"} < found
+
+
+def test_rows_go_where_the_rule_of_their_stream_takes_them(azure: Deployment) -> None:
+    """Each stream has its own endpoint and rule, as the outputs say them too, and nobody writes them into rules."""
+    for stream in ("cwpp", "cspm"):
+        (rule,) = (one for one in azure.of(RULES) if one.name.endswith(f"-{stream}"))
+        held = {"ENDPOINT": "endpoints.logsIngestion", "RULE": "immutableId"}
+        for what, name in held.items():
+            setting = settings_of(azure)[f"{stream.upper()}_LOGS_{what}"]
+            assert setting == f"[reference('{rule.id}', '{rule.body['apiVersion']}').{name}]"
+    assert OF_THE_RULES <= azure.outputs.keys()
 
 
 def test_every_secret_is_a_reference_that_the_vault_can_hold(azure: Deployment) -> None:
