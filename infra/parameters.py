@@ -52,6 +52,11 @@ def refuse_wrong(environment: Mapping[str, str]) -> None:
             _value(source, kind, environment)
 
 
+def is_on(environment: Mapping[str, str], variable: str) -> bool:
+    """Whether a choice of yes or no is yes; no is what stands where it is not set."""
+    return _BOOLEANS.get(environment.get(variable) or "", False)
+
+
 class _Source(NamedTuple):
     """`${variable}` or `${variable=default}`."""
 

@@ -1,4 +1,4 @@
-"""Sets in azd's environment what main.bicep needs and nobody should be asked: the secrets' names, and Defender's object id.
+"""Sets in azd's environment what main.bicep needs and nobody should be asked, and says what must be there first.
 
 azd's hooks `preup` and `preprovision` run it: `azd up` reads the parameters before any `preprovision`, and `azd provision`
 knows no `preup`.
@@ -6,70 +6,112 @@ knows no `preup`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import shutil
-import subprocess
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
+from infra.looking import look
 from infra.parameters import NAMES, RULES, refuse_wrong, secret_names
+from infra.preflight import Wanted, Weight, wanted_by
+from infra.programs import NoAnswer, answer_of
 from router.domain.errors import BadSetting, UserError
 
 DEFENDER = "DEFENDER_PRINCIPAL_ID"
 LOOK_UP = ("az", "ad", "sp", "show", "--id", "8edd93e1-2103-40b4-bd70-6e34e586362d", "--query", "id", "--output", "tsv")
 """Windows Azure Security Resource Provider has this application id everywhere, and in each tenant an object id of its own."""
 
+CHECKED = "ROUTER_CHECKED"
+"""The variable that says when what was last looked at."""
+
+FRESH = timedelta(minutes=15)
+"""How long that holds: `azd up` runs both hooks, and packages the code between them."""
+
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def main() -> int:
-    """Sets both; 1 and one line a problem where the rules or a choice are of no use, or the object id cannot be looked up."""
+    """Sets both; 1 and one line a problem where rules, a choice, the look-up or what is there would let the deployment fail.
+
+    What `azd up` looked at a moment ago is not looked at again.
+    """
+    return _prepare(os.environ)
+
+
+def first() -> int:
+    """The same, and it always looks: whoever mended what was said calls `azd up` again."""
+    return _prepare({**os.environ, CHECKED: ""})
+
+
+def _prepare(environment: Mapping[str, str]) -> int:
+    now = datetime.now(UTC)
     try:
-        names = secret_names(RULES, datetime.now(UTC))
-        refuse_wrong(os.environ)
-        if os.environ.get(NAMES) != names:
+        names = secret_names(RULES, now)
+        refuse_wrong(environment)
+        if environment.get(NAMES) != names:
             _set_in_azd(NAMES, names)
-        if not os.environ.get(DEFENDER):
+        if not environment.get(DEFENDER):
             _set_in_azd(DEFENDER, _look_up())
+        return _check(environment, now)
     except UserError as fault:
         print(fault, file=sys.stderr)
         return 1
+
+
+def _check(environment: Mapping[str, str], now: datetime) -> int:
+    wanted = wanted_by(environment)
+    if wanted is None:
+        print(
+            "unknown: azd knows no subscription and region yet, so nothing was looked at; azd env set AZURE_SUBSCRIPTION_ID ID"
+        )
+        return 0
+    if is_checked(environment.get(CHECKED, ""), wanted, now):
+        return 0
+    found = look(wanted)
+    for one in found:
+        print(one, file=sys.stderr if one.weight is Weight.STOPS else sys.stdout)
+    if any(one.weight is Weight.STOPS for one in found):
+        return 1
+    _set_in_azd(CHECKED, f"{now.isoformat()} {_digest(wanted)}")
     return 0
+
+
+def is_checked(stamp: str, wanted: Wanted, now: datetime) -> bool:
+    """Whether the same was looked at a moment ago."""
+    at, _, what = stamp.partition(" ")
+    try:
+        age = now - datetime.fromisoformat(at)
+    except (ValueError, TypeError):
+        return False
+    return what == _digest(wanted) and timedelta() <= age < FRESH
+
+
+def _digest(wanted: Wanted) -> str:
+    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:12]
 
 
 def _set_in_azd(name: str, value: str) -> None:
     # Which environment is meant azd tells its hooks, and so itself, by AZURE_ENV_NAME.
-    said = _answer("azd", "env", "set", name, value)
-    if said.returncode != 0:
-        raise BadSetting(f"azd env set {name}: {_first_line(said.stderr)}")
+    said = answer_of("azd", "env", "set", name, value)
+    if said.code != 0:
+        raise BadSetting(f"azd env set {name}: {said.why}")
 
 
 def _look_up() -> str:
     try:
-        said = _answer(*LOOK_UP)
-    except BadSetting as fault:
+        said = answer_of(*LOOK_UP)
+    except NoAnswer as fault:
         why = str(fault)
     else:
-        if _GUID.fullmatch(found := said.stdout.strip()):
+        if _GUID.fullmatch(found := said.out.strip()):
             return found
-        why = _first_line(said.stderr)
+        why = said.why
     raise BadSetting(
         f"{DEFENDER}: could not be looked up ({why}); whoever may read the directory finds it with `{' '.join(LOOK_UP)}`; "
         f"then: azd env set {DEFENDER} ID"
     )
-
-
-def _answer(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # On Windows az is a batch file, which is found by its whole path only.
-    path = shutil.which(program)
-    if path is None:
-        raise BadSetting(f"{program}: is not on the PATH")
-    return subprocess.run([path, *arguments], cwd=RULES.parent, capture_output=True, text=True, check=False)  # noqa: S603
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "it said nothing")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What azd runs before it reads the parameters: `preup` of `azd up`, and `preprovision` of `azd provision`."""
+"""What azd runs before it provisions: `preprovision`, of `azd provision` and of `azd up`."""
 
 import sys
 from pathlib import Path

@@ -10,8 +10,8 @@ import sys
 NEEDED = (3, 13)
 
 
-def start(module: str) -> int:
-    """The exit code of a module's `main`; 1 and one line on stderr where Python is too old to read it."""
+def start(module: str, function: str = "main") -> int:
+    """The exit code of a module's function; 1 and one line on stderr where Python is too old to read it."""
     if sys.version_info < NEEDED:
         found = ".".join(str(number) for number in sys.version_info[:3])
         print(
@@ -22,5 +22,5 @@ def start(module: str) -> int:
             file=sys.stderr,
         )
         return 1
-    code: int = importlib.import_module(module).main()
+    code: int = getattr(importlib.import_module(module), function)()
     return code

@@ -38,13 +38,38 @@ path.write_text("\\n".join([*lines, f'{{name}}="{{value}}"']) + "\\n")
 """
 
 _AZ = """#!{python} -I
-import sys
-with open({project!r} + "/asked", "a") as asked:
-    print("az", *sys.argv[1:], file=asked)
-sys.stdout.write({stdout!r})
-sys.stderr.write({stderr!r})
-sys.exit({code})
+import json, pathlib, sys
+project = pathlib.Path({project!r})
+said = " ".join(sys.argv[1:])
+with open(project / "asked", "a") as asked:
+    asked.write("az " + said + "\\n")
+answers = json.loads((project / "az.json").read_text())
+found = [answer for command, answer in answers.items() if said.startswith(command)]
+stdout, stderr, code = found[0] if found else ("", "ERROR: no such command", 2)
+sys.stdout.write(stdout)
+sys.stderr.write(stderr)
+sys.exit(code)
 """
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
+WHO = "somebody@contoso.example"
+
+PROVIDERS = ("EventHub", "Insights", "KeyVault", "ManagedIdentity", "OperationalInsights", "Security", "Storage", "Web")
+
+AZURE: Mapping[str, object] = {
+    "account show": {"id": SUBSCRIPTION, "user": {"name": WHO, "type": "user"}},
+    "provider list": [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in PROVIDERS],
+    "functionapp list-flexconsumption-locations": [{"name": "westeurope"}, {"name": "northeurope"}],
+    "role assignment list": [{"roleDefinitionName": "Owner"}],
+    "security pricing list": {
+        "value": [
+            {"name": "FoundationalCspm", "pricingTier": "Standard"},
+            {"name": "VirtualMachines", "pricingTier": "Standard"},
+            {"name": "Containers", "pricingTier": "Free"},
+        ]
+    },
+}
+"""What az answers where all is there that must be there first, by the beginning of the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +153,9 @@ def azd_on(project: Path, python: Path, **outside: str) -> Azd:
     (project / "router").symlink_to(ROOT / "router")
     for name in (NAME, "another"):
         (project / ".azure" / name).mkdir(parents=True)
-        (project / ".azure" / name / ".env").write_text('AZURE_LOCATION="westeurope"\n')
+        (project / ".azure" / name / ".env").write_text(
+            f'AZURE_LOCATION="westeurope"\nAZURE_SUBSCRIPTION_ID="{SUBSCRIPTION}"\n'
+        )
     (project / "bin").mkdir()
     _program(project / "bin" / "azd", _AZD.format(python=sys.executable))
     return Azd(project, python, outside)
@@ -136,8 +163,27 @@ def azd_on(project: Path, python: Path, **outside: str) -> Azd:
 
 def az_that_says(azd: Azd, stdout: str = "", stderr: str = "", code: int = 0) -> None:
     """Puts an az on the path that answers everything so."""
-    text = _AZ.format(python=sys.executable, project=str(azd.project), stdout=stdout, stderr=stderr, code=code)
-    _program(azd.project / "bin" / "az", text)
+    _answers(azd, {"": (stdout, stderr, code)})
+
+
+def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = {}) -> None:
+    """Puts an az on the path that answers as AZURE has it, but for some commands; what is a text is what it complains of."""
+    answers = {**AZURE, **changes}
+    _answers(
+        azd,
+        {
+            "ad sp show": (f"{defender}\n", "", 0),
+            **{
+                command: ("", answer, 1) if isinstance(answer, str) else (json.dumps(answer), "WARNING: old\n", 0)
+                for command, answer in answers.items()
+            },
+        },
+    )
+
+
+def _answers(azd: Azd, answers: Mapping[str, tuple[str, str, int]]) -> None:
+    (azd.project / "az.json").write_text(json.dumps(answers))
+    _program(azd.project / "bin" / "az", _AZ.format(python=sys.executable, project=str(azd.project)))
 
 
 def locked_python(directory: Path) -> Path:

@@ -13,7 +13,18 @@ import pytest
 import yaml
 
 from infra.required import LOOK_UP
-from tests.infra.azd import Azd, Outcome, az_that_says, azd_on, locked, locked_python
+from tests.infra.azd import (
+    PROVIDERS,
+    SUBSCRIPTION,
+    WHO,
+    Azd,
+    Outcome,
+    az_that_knows,
+    az_that_says,
+    azd_on,
+    locked,
+    locked_python,
+)
 from tests.infra.variants import DEFENDER, ROOT
 
 HOOKS = ROOT / "infra" / "hooks"
@@ -34,9 +45,9 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def azd(tmp_path: Path, python: Path) -> Azd:
-    """azd where az can look Defender up."""
+    """azd where az can look Defender up, and all is there that must be there first."""
     azd = azd_on(tmp_path, python)
-    az_that_says(azd, stdout=f"{DEFENDER}\n")
+    az_that_knows(azd, DEFENDER)
     return azd
 
 
@@ -55,7 +66,7 @@ def test_whoever_deploys_for_the_first_time_is_asked_nothing(azd: Azd, command: 
     assert (outcome.code, outcome.said) == (0, "")
     assert outcome.deployed is not None
     assert (outcome.deployed["secretNames"], outcome.deployed["defenderPrincipalId"]) == (SHIPPED, DEFENDER)
-    assert azd.environment("another").keys() == {"AZURE_LOCATION", "AZURE_ENV_NAME"}
+    assert azd.environment("another").keys() == {"AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "AZURE_ENV_NAME"}
 
 
 @ways
@@ -107,9 +118,112 @@ def test_what_is_right_already_is_not_set_again(azd: Azd) -> None:
     """The second hook of `azd up`, and every later one, has nothing to do."""
     azd.up()
     first = azd.asked
-    assert [line.split()[:2] for line in first] == [["azd", "env"], ["az", "ad"], ["azd", "env"]]
+    assert [line for line in first if line.startswith(("azd", "az ad"))] == [
+        f"azd env set ROUTER_SECRET_NAMES {SHIPPED}",
+        f"{' '.join(LOOK_UP)}",
+        f"azd env set DEFENDER_PRINCIPAL_ID {DEFENDER}",
+        next(line for line in first if line.startswith("azd env set ROUTER_CHECKED ")),
+    ]
     azd.provision()
     assert azd.asked == first
+
+
+def test_what_must_be_there_first_is_asked_once_and_in_few_calls(azd: Azd) -> None:
+    """By the first of the two hooks of `azd up`."""
+    azd.up()
+    asked = [" ".join(line.split()[1:3]) for line in azd.asked if line.startswith("az ") and " ad " not in line]
+    assert asked[0] == "account show"
+    assert sorted(asked[1:]) == [
+        "functionapp list-flexconsumption-locations",
+        "provider list",
+        "role assignment",
+        "security pricing",
+    ]
+
+
+def test_every_subscription_that_is_exported_is_asked_for_its_plans(azd: Azd) -> None:
+    """What no plan watches raises no alert, wherever it is."""
+    other = SUBSCRIPTION.replace("1", "4")
+    azd.set("ROUTER_EXPORT_SUBSCRIPTIONS", f" {other},,{SUBSCRIPTION}")
+    azd.up()
+    asked = sorted(line for line in azd.asked if line.startswith("az security"))
+    assert asked == [f"az security pricing list --subscription {one} --output json" for one in (SUBSCRIPTION, other)]
+
+
+@ways
+def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Azd, command: str) -> None:
+    """One line each; nothing is made; and the next try asks again."""
+    providers = [
+        {"namespace": f"microsoft.{one}".lower(), "registrationState": "NotRegistered"} for one in PROVIDERS[:2]
+    ]
+    providers += [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in PROVIDERS[2:]]
+    lacking = {"provider list": providers, "functionapp list-flexconsumption-locations": [{"name": "East US"}]}
+    az_that_knows(azd, DEFENDER, lacking)
+    outcome = call(azd, command)
+    assert (outcome.code, outcome.deployed) == (1, None)
+    mend = "az provider register --wait --namespace"
+    assert outcome.said.splitlines() == [
+        *(
+            f"Microsoft.{one}: is not registered in the subscription; {mend} Microsoft.{one} --subscription {SUBSCRIPTION}"
+            for one in PROVIDERS[:2]
+        ),
+        "AZURE_LOCATION: westeurope has no Flex Consumption; choose one of "
+        "`az functionapp list-flexconsumption-locations --output table`, then: azd env set AZURE_LOCATION REGION",
+    ]
+    az_that_knows(azd, DEFENDER)
+    assert call(azd, command).code == 0
+
+
+def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None:
+    """Roles of one's own may do as much, and a plan costs money."""
+    lacking = {
+        "role assignment list": [{"roleDefinitionName": "Contributor"}],
+        "security pricing list": {"value": [{"name": "VirtualMachines", "pricingTier": "Free"}]},
+    }
+    az_that_knows(azd, DEFENDER, lacking)
+    outcome = azd.run("preup")
+    assert outcome.code == 0
+    roles, more, posture, plans = outcome.said.splitlines()
+    assert roles.startswith(
+        f"note: {WHO}, as whom az is signed in, has Contributor and not Role Based Access Control Admin"
+    )
+    assert more.endswith(f'--assignee {WHO} --role "Security Admin" --scope /subscriptions/{SUBSCRIPTION}')
+    assert posture.startswith(f"unknown: whether Foundational CSPM is on in {SUBSCRIPTION}")
+    assert plans.startswith(f"note: {SUBSCRIPTION} has no plan that raises alerts")
+    assert azd.run("preprovision") == Outcome(0, "")
+    azd.set("ROUTER_SENTINEL", "true")
+    assert "SecurityInsights" in azd.run("preprovision").said
+
+
+@pytest.mark.parametrize("answer", ["\nERROR: Please run 'az login'.\n", {"user": {}}, [], None])
+def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd, answer: object) -> None:
+    """What cannot be told stops nothing."""
+    az_that_knows(azd, DEFENDER, {"account show": answer})
+    outcome = azd.run("preup")
+    assert outcome.code == 0
+    (line,) = outcome.said.splitlines()
+    assert line.startswith("unknown: what must be there first was not looked at (")
+    assert azd.run("preprovision") == Outcome(0, "")
+    az_that_knows(azd, DEFENDER, {"role assignment list": [{"roleDefinitionName": "Reader"}]})
+    assert "has Reader and not Contributor" in azd.run("preup").said
+
+
+def test_without_az_on_the_path_it_is_said_once(azd: Azd) -> None:
+    """Somebody said Defender's object id; azd itself needs no az."""
+    (azd.project / "bin" / "az").unlink()
+    azd.set("DEFENDER_PRINCIPAL_ID", DEFENDER)
+    assert azd.run("preup").said == "unknown: what must be there first was not looked at (az: is not on the PATH)\n"
+    assert azd.run("preprovision") == Outcome(0, "")
+
+
+def test_before_azd_knows_where_nothing_is_looked_at(azd: Azd) -> None:
+    """`azd up` asks for the subscription between the two hooks."""
+    azd.set("AZURE_SUBSCRIPTION_ID", "")
+    outcome = azd.run("preup")
+    assert outcome.said.startswith("unknown: azd knows no subscription and region yet")
+    azd.set("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
+    assert azd.run("preprovision") == Outcome(0, "")
+    assert [line for line in azd.asked if line.startswith("az role")]
 
 
 @ways
@@ -120,7 +234,7 @@ def test_defender_is_not_looked_up_where_somebody_said_it(azd: Azd, command: str
     outcome = call(azd, command)
     assert outcome.deployed is not None
     assert outcome.deployed["defenderPrincipalId"] == given
-    assert not [line for line in azd.asked if line.startswith("az ")]
+    assert not [line for line in azd.asked if line.startswith("az ad ")]
 
 
 @ways
@@ -200,13 +314,13 @@ def older() -> list[str]:
     return [path for path in [*named, *kept] if subprocess.run([path, "-c", ask], capture_output=True).returncode == 0]
 
 
-@pytest.mark.parametrize("name", ["before.py", "after.py", "start.py"])
+@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py", "start.py"])
 def test_an_old_python_can_read_what_says_that_it_is_too_old(name: str) -> None:
     """The hooks themselves, down to Python 3.8."""
     ast.parse((HOOKS / name).read_text(), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("name", ["before.py", "after.py"])
+@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py"])
 def test_an_old_python_is_told_in_one_line(name: str) -> None:
     """No traceback, and what to do."""
     found = older()

@@ -1,0 +1,10 @@
+"""What `azd up` runs before it reads the parameters: `preup`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from infra.hooks.start import start
+
+sys.exit(start("infra.required", "first"))
