@@ -1,23 +1,44 @@
-"""Says what is left to do by hand after azd provisioned: secrets to put into the vault, and lines to write into the rules.
+"""The last words of `azd up`: what is not there yet, what to do about it, and how to see an alert routed.
 
-azd's postprovision hook runs it, with the outputs of main.bicep in the environment.
+azd's hook `postdeploy` runs it, with the outputs of main.bicep in the environment; `azd hooks run postdeploy` by hand.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from router.assembly import Rules, load_rules, secret_names_of, specs_of
+from infra.programs import NoAnswer
+from infra.proof import LONGEST
+from infra.references import RESOLVED, VERSION, address_of, refresh
+from router.assembly import Rules, load_rules, readiness_of, secret_names_of, specs_of
 from router.destinations.config import settings_in
 from router.destinations.log_analytics import LogAnalyticsConfig
 from router.domain.errors import BadPolicy
+from router.domain.readiness import Why, remark_on
 from router.domain.signals import Stream
+from router.settings import Settings
 
-RULES = Path(__file__).parents[1] / "rules"
+ROOT = Path(__file__).parents[1]
+RULES = ROOT / "rules"
+
+STANDING = (
+    "az extension add --name resource-graph",
+    'az graph query --first 1000 --output json -q "securityresources '
+    "| where type =~ 'microsoft.security/locations/alerts' "
+    "| where tostring(coalesce(properties.Status, properties.status)) in~ ('Active', 'InProgress') "
+    '| order by id asc" > standing.json',
+)
+"""What asks for the alerts that are still active, in every subscription that az knows."""
+
+SEND = ".venv/bin/alert-router send standing.json --to cwpp"
+"""What sends them to the hub of the namespace that EVENT_HUBS__fullyQualifiedNamespace names."""
+
+_REFERENCE = "@Microsoft.KeyVault()"
+_HELD = "in the vault"
 
 
 def secret_in_vault(name: str) -> str:
@@ -25,16 +46,48 @@ def secret_in_vault(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def remaining(rules: Rules, outputs: Mapping[str, str]) -> Iterator[str]:
+def last_words(rules: Rules, outputs: Mapping[str, str], references: Mapping[str, str] | NoAnswer) -> Iterator[str]:
     """What is left to do, line by line; raises KeyError where an output is missing."""
-    vault = outputs["KEY_VAULT_NAME"]
-    yield "Put each secret that is not there yet into the vault, from a file that you then delete:"
-    for name in sorted(secret_names_of(rules.books.values())):
-        yield f"  az keyvault secret set --vault-name {vault} --name {secret_in_vault(name)} --file FILE  # {name}"
+    secrets = sorted(secret_names_of(rules.books.values()))
+    told = not isinstance(references, NoAnswer)
+    missing = [name for name in secrets if isinstance(references, NoAnswer) or references.get(name) != RESOLVED]
+    yield from _unready(rules, outputs, missing if told else ())
+    if isinstance(references, NoAnswer) and secrets:
+        yield f"unknown: whether the app has its secrets ({references}); have it read the vault:"
+        yield f"  az rest --method post --url {address_of(outputs)}/refresh?api-version={VERSION}"
+    if missing:
+        yield "Put each secret that is not there yet into the vault, from a file that you then delete:"
+        for name in missing:
+            vault = outputs["KEY_VAULT_NAME"]
+            yield f"  az keyvault secret set --vault-name {vault} --name {secret_in_vault(name)} --file FILE  # {name}"
+            # What is there and cannot be read yet is not to be put there again.
+            status = "" if isinstance(references, NoAnswer) else references.get(name, "")
+            if status not in ("", "SecretNotFound"):
+                yield f"  # Azure says of it: {status}"
+        yield "and have the app read them, which says again what is not there yet:"
+        yield "  azd hooks run postdeploy"
     if lines := list(misdirected(rules, outputs)):
-        yield "Write where the rows go into the rules:"
+        yield "Write where the rows go into the rules, then azd deploy:"
         yield from (f"  {line}" for line in lines)
-    yield "Then: azd deploy"
+    yield f"Raise a sample alert and see it routed, within {LONGEST} minutes at most (reckoned, not measured):"
+    yield f"  {_python()} {Path('infra', 'hooks', 'prove.py')}"
+    yield "It goes to the pager too; while there is none, the alarm late-pages may be raised."
+    yield "Alerts from before the export never come by themselves. Ask for those that are still active, and send them:"
+    yield from (f"  {line}" for line in STANDING)
+    yield f"  EVENT_HUBS__fullyQualifiedNamespace={outputs['EVENT_HUBS_NAMESPACE']} {SEND}"
+    yield "docs/deploy.md says more of each."
+
+
+def _unready(rules: Rules, outputs: Mapping[str, str], missing: Collection[str]) -> Iterator[str]:
+    # What the app will say of itself on its health page, in the same words.
+    names = secret_names_of(rules.books.values())
+    secrets = dict.fromkeys(names, _HELD) | dict.fromkeys(missing, _REFERENCE)
+    readiness = readiness_of(rules, Settings({**outputs, **secrets}))
+    if readiness.unready:
+        yield "Everything works but for these; what is due there is owed until then:"
+        yield from (f"  {remark_on(one, has_delivered=False).text}" for one in readiness.unready)
+    if any(lack.why is Why.EXAMPLE for one in readiness.unready for lack in one.lacks):
+        yield "Write your own addresses into rules/ in the place of those that end in .example, then: azd deploy"
 
 
 def misdirected(rules: Rules, outputs: Mapping[str, str]) -> Iterator[str]:
@@ -52,11 +105,18 @@ def misdirected(rules: Rules, outputs: Mapping[str, str]) -> Iterator[str]:
                 yield f"  rule: {rule}"
 
 
+def _python() -> str:
+    # The one that azd made for the hooks has all that the proof needs.
+    found = Path(sys.executable)
+    shown = str(found.relative_to(ROOT) if found.is_relative_to(ROOT) else found)
+    return f'"{shown}"' if " " in shown else shown
+
+
 def main() -> int:
     """Prints it; 1 where the rules are of no use or azd has not provisioned yet."""
     try:
         rules = load_rules(RULES, list(Stream), datetime.now(UTC))
-        print("\n".join(remaining(rules, os.environ)))
+        print("\n".join(last_words(rules, os.environ, _references(rules, os.environ))))
     except BadPolicy as fault:
         print(fault, file=sys.stderr)
         return 1
@@ -64,6 +124,15 @@ def main() -> int:
         print(f"{missing.args[0]}: azd has no such output; run azd provision first", file=sys.stderr)
         return 1
     return 0
+
+
+def _references(rules: Rules, outputs: Mapping[str, str]) -> Mapping[str, str] | NoAnswer:
+    if not secret_names_of(rules.books.values()):
+        return {}
+    try:
+        return refresh(outputs)
+    except NoAnswer as fault:
+        return fault
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ LOOK_UP = ("az", "ad", "sp", "show", "--id", "8edd93e1-2103-40b4-bd70-6e34e58636
 """Windows Azure Security Resource Provider has this application id everywhere, and in each tenant an object id of its own."""
 
 CHECKED = "ROUTER_CHECKED"
-"""The variable that says when what was last looked at."""
+"""The variable that says when what was last looked at; or SKIP."""
+
+SKIP = "skip"
+"""What somebody sets it to whom a look stops by mistake."""
 
 FRESH = timedelta(minutes=15)
 """How long that holds: `azd up` runs both hooks, and packages the code between them."""
@@ -42,7 +45,7 @@ def main() -> int:
 
 def first() -> int:
     """The same, and it always looks: whoever mended what was said calls `azd up` again."""
-    return _prepare({**os.environ, CHECKED: ""})
+    return _prepare({**os.environ, CHECKED: SKIP if os.environ.get(CHECKED) == SKIP else ""})
 
 
 def _prepare(environment: Mapping[str, str]) -> int:
@@ -61,13 +64,16 @@ def _prepare(environment: Mapping[str, str]) -> int:
 
 
 def _check(environment: Mapping[str, str], now: datetime) -> int:
+    stamp = environment.get(CHECKED, "")
+    if stamp == SKIP:
+        return 0
     wanted = wanted_by(environment)
     if wanted is None:
         print(
             "unknown: azd knows no subscription and region yet, so nothing was looked at; azd env set AZURE_SUBSCRIPTION_ID ID"
         )
         return 0
-    if is_checked(environment.get(CHECKED, ""), wanted, now):
+    if is_checked(stamp, wanted, now):
         return 0
     found = look(wanted)
     for one in found:

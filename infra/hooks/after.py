@@ -1,4 +1,4 @@
-"""What azd runs after it provisioned. It hands the outputs of main.bicep over in the environment."""
+"""What azd runs after it deployed. It hands the outputs of main.bicep over in the environment."""
 
 import sys
 from pathlib import Path

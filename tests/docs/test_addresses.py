@@ -70,13 +70,10 @@ def test_no_address_in_the_rules_is_anybodys(path: Path) -> None:
     assert sorted({host for host in hosts_in(path.read_text()) if not is_nobodys(host)}) == []
 
 
-BY_OTHERS = pytest.mark.xfail(reason="the page is written anew", strict=False)
 PAPERS = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted(DOCS.glob("*.md")))]
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=BY_OTHERS) if name == "docs/deploy.md" else name for name in PAPERS]
-)
+@pytest.mark.parametrize("name", PAPERS)
 def test_no_address_in_the_papers_that_is_to_be_copied_is_anybodys(name: str) -> None:
     """Snippets, and what stands as code in tables and sentences; links are for who reads."""
     text = _LINK.sub("]", page(name).text)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from infra.required import LOOK_UP
-from router.assembly import load_rules, now
-from router.destinations.log_tables import TABLES
-from router.domain.signals import Stream
+from infra.preflight import ALWAYS, WITH_NETWORK, WITH_SENTINEL
+from infra.proof import LONGEST, STEPS
+from infra.references import VERSION, address_of
+from infra.remaining import SEND, STANDING
+from infra.required import CHECKED, LOOK_UP
 from tests.docs.pages import ROOT, column, page, pairs, spans
 from tests.infra.predicted import Deployment
 from tests.infra.queries.shipped import alert_rules
@@ -21,6 +21,7 @@ from tests.infra.variants import deployed
 PAGE = page("docs/deploy.md")
 OPERATIONS = page("docs/operations.md")
 BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID", "ROUTER_SECRET_NAMES"}
+OF_THE_HOOKS = {CHECKED}
 SECONDS = 30 * 24 * 3600
 
 
@@ -48,37 +49,51 @@ def test_every_variable_that_a_command_uses_is_set() -> None:
     azure = deployed("default")
     shell = "\n".join(fence.text for fence in PAGE.fences if fence.language == "sh")
     used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", PAGE.text))
-    assert used <= BY_AZD | choices().keys() | azure.outputs.keys()
+    assert used <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
     named = set(re.findall(r"`((?:AZURE|CWPP|CSPM|FUNCTION|KEY|ALERTS|ROUTER|DEFENDER)_\w+)`", PAGE.text))
-    assert named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"} <= BY_AZD | choices().keys() | azure.outputs.keys()
+    assert (
+        named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"}
+        <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
+    )
 
 
 def test_the_exports_have_the_names_that_the_check_expects(azure: Deployment) -> None:
     """Whoever looks for them finds them."""
     made = {one.name for one in azure.of("Microsoft.Security/automations")}
-    assert made == set(re.findall(r"alert-router-c[a-z]+", PAGE.section("3. `azd up`")))
+    assert made == set(re.findall(r"alert-router-c[a-z]+", PAGE.section("1. `azd up`")))
 
 
-def test_the_query_for_the_first_decision_asks_for_columns_that_there_are() -> None:
-    """The table and its columns are those that the program writes."""
-    text = next(fence.text for fence in PAGE.fences if "IsSample" in fence.text)
-    (query,) = re.findall(r"'(AlertRouterDecisions_CL \| .*)'", text)
-    asked = {"IsSample", *query.partition("project ")[2].split(", ")}
-    assert asked <= TABLES["AlertRouterDecisions_CL"].columns.keys()
+def test_the_time_that_a_sample_takes_is_what_the_proof_waits() -> None:
+    """Each step with its source, and the sum."""
+    rows = PAGE.table("A sample alert", "step")
+    assert [tuple(row.values()) for row in rows] == [
+        *((step.what, str(step.minutes), step.source) for step in STEPS),
+        ("together", str(LONGEST), ""),
+    ]
+    assert f"It waits for {LONGEST} minutes at most." in PAGE.section("A sample alert")
 
 
-def test_the_first_policy_can_be_used_for_both_streams(tmp_path: Path) -> None:
-    """It stands as it is, and in the form that the page says for posture, and names no secret."""
-    policy = PAGE.fence("rules/cwpp/policy.yaml")
-    posture = policy.replace("stream: cwpp", "stream: cspm").replace("ASimAlertEventLogs", "DefenderFindings_CL")
-    posture = posture.replace("dcr-0", "dcr-1")
-    for stream, text in (("cwpp", policy), ("cspm", posture)):
-        (tmp_path / stream).mkdir()
-        (tmp_path / stream / "policy.yaml").write_text(text)
-    (tmp_path / "attack.yaml").write_bytes((ROOT / "rules" / "attack.yaml").read_bytes())
-    rules = load_rules(tmp_path, list(Stream), now())
-    assert rules.problems == ()
-    assert "secret" not in policy
+def test_what_stood_before_is_asked_for_as_the_last_words_say() -> None:
+    """By the same commands."""
+    shell = "".join(fence.text for fence in PAGE.fences)
+    for command in (*STANDING, SEND):
+        assert command in shell
+
+
+def test_the_app_is_told_to_read_its_vault_as_the_hook_tells_it() -> None:
+    """By the same address."""
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
+    address = address_of({name: f"${name}" for name in names})
+    assert f'az rest --method post --url "{address}/refresh?api-version={VERSION}"\n' in PAGE.text
+
+
+def test_the_page_lists_what_is_looked_at() -> None:
+    """Each provider, and by which choice."""
+    (row, *_) = PAGE.table("What the hooks do", "what")
+    always, sentinel, network = row["what"].split(";")
+    assert set(ALWAYS) == set(re.findall(r"\b[A-Z]\w+", always)) - {"Microsoft"}
+    assert sentinel == f" with `ROUTER_SENTINEL` {' and '.join(WITH_SENTINEL)}"
+    assert network == f" with `ROUTER_PRIVATE` {' and '.join(WITH_NETWORK)}"
 
 
 def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None:

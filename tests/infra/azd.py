@@ -13,9 +13,10 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -30,9 +31,19 @@ here = pathlib.Path.cwd()
 project = next(one for one in [here, *here.parents] if (one / "azure.yaml").is_file())
 with open(project / "asked", "a") as asked:
     print("azd", *sys.argv[1:], file=asked)
+path = project / ".azure" / os.environ.get("AZURE_ENV_NAME", "{name}") / ".env"
+if sys.argv[1:] == ["env", "get-values"]:
+    sys.exit(print(path.read_text(), end=""))
+if sys.argv[1:] in (["auth", "login"], ["env", "new", "{name}"]):
+    sys.exit(0)
+if sys.argv[1] != "env":
+    sys.path.insert(0, "{root}")
+    from tests.infra.azd import Azd
+    outcome = Azd(project, pathlib.Path("{hooks}")).called(*sys.argv[1:])
+    print(outcome.said + outcome.last_words, end="")
+    sys.exit(outcome.code)
 _, env, set_, name, value = sys.argv
 assert (env, set_) == ("env", "set")
-path = project / ".azure" / os.environ["AZURE_ENV_NAME"] / ".env"
 lines = [line for line in path.read_text().splitlines() if not line.startswith(name + "=")]
 path.write_text("\\n".join([*lines, f'{{name}}="{{value}}"']) + "\\n")
 """
@@ -56,6 +67,29 @@ WHO = "somebody@contoso.example"
 
 PROVIDERS = ("EventHub", "Insights", "KeyVault", "ManagedIdentity", "OperationalInsights", "Security", "Storage", "Web")
 
+OUTPUTS: Mapping[str, str] = {
+    "AZURE_RESOURCE_GROUP": "rg-soc",
+    "FUNCTION_APP_NAME": "func-test",
+    "KEY_VAULT_NAME": "kv-test",
+    "HEALTH_URL": "https://func-test.azurewebsites.net/api/health",
+    "EVENT_HUBS_NAMESPACE": "evhns-test.servicebus.windows.net",
+    "CWPP_HUB_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers"
+    "/Microsoft.EventHub/namespaces/evhns-test/eventhubs/cwpp",
+    "WORKSPACE_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers"
+    "/Microsoft.OperationalInsights/workspaces/log-test",
+    "CWPP_LOGS_ENDPOINT": "https://alerts.westeurope-1.ingest.monitor.azure.com",
+    "CWPP_LOGS_RULE": "dcr-alerts",
+    "CSPM_LOGS_ENDPOINT": "https://posture.westeurope-1.ingest.monitor.azure.com",
+    "CSPM_LOGS_RULE": "dcr-posture",
+}
+"""What main.bicep puts out, as far as hooks and docs/deploy.md's steps read it."""
+
+
+def references(**statuses: str) -> Mapping[str, object]:
+    """What Azure says of the app's references to its vault."""
+    return {"value": [{"name": name, "properties": {"status": status}} for name, status in statuses.items()]}
+
+
 AZURE: Mapping[str, object] = {
     "account show": {"id": SUBSCRIPTION, "user": {"name": WHO, "type": "user"}},
     "provider list": [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in PROVIDERS],
@@ -68,6 +102,12 @@ AZURE: Mapping[str, object] = {
             {"name": "Containers", "pricingTier": "Free"},
         ]
     },
+    "rest": references(
+        PAGERDUTY_ROUTING_KEY="SecretNotFound",
+        SERVICENOW_PASSWORD="SecretNotFound",
+        SERVICENOW_POSTURE_PASSWORD="SecretNotFound",
+    ),
+    "functionapp restart": None,
 }
 """What az answers where all is there that must be there first, by the beginning of the command."""
 
@@ -79,6 +119,8 @@ class Outcome:
     code: int
     said: str
     deployed: Mapping[str, str] | None = None
+    last_words: str = ""
+    """What was said after it deployed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +139,28 @@ class Azd:
             outcome = self._deploy() if event == "the parameters" else self.run(event)
             if outcome.code != 0:
                 return outcome
-        return self._deploy()
+        outcome = self._deploy()
+        with (self.project / ".azure" / NAME / ".env").open("a") as file:
+            file.writelines(f'{name}="{value}"\n' for name, value in OUTPUTS.items())
+        after = [self.run(event) for event in ("postprovision", "predeploy", "postdeploy", "postup")]
+        assert not any(one.code for one in after)
+        return replace(outcome, last_words="".join(one.said for one in after))
 
     def provision(self) -> Outcome:
         """`azd provision`, which has no `preup`."""
         outcome = self.run("preprovision")
         return self._deploy() if outcome.code == 0 else outcome
+
+    def called(self, *arguments: str) -> Outcome:
+        """What comes of a command line of azd's."""
+        match arguments:
+            case ("up",):
+                return self.up()
+            case ("deploy",):
+                return self.run("postdeploy")
+            case ("hooks", "run", event):
+                return self.run(event)
+        return Outcome(2, f"no such command: {arguments}")
 
     def run(self, event: str) -> Outcome:
         """What a hook does, if there is one for that event."""
@@ -157,7 +215,7 @@ def azd_on(project: Path, python: Path, **outside: str) -> Azd:
             f'AZURE_LOCATION="westeurope"\nAZURE_SUBSCRIPTION_ID="{SUBSCRIPTION}"\n'
         )
     (project / "bin").mkdir()
-    _program(project / "bin" / "azd", _AZD.format(python=sys.executable))
+    _program(project / "bin" / "azd", _AZD.format(python=sys.executable, name=NAME, root=ROOT, hooks=python))
     return Azd(project, python, outside)
 
 
@@ -166,19 +224,27 @@ def az_that_says(azd: Azd, stdout: str = "", stderr: str = "", code: int = 0) ->
     _answers(azd, {"": (stdout, stderr, code)})
 
 
-def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = {}) -> None:
-    """Puts an az on the path that answers as AZURE has it, but for some commands; what is a text is what it complains of."""
-    answers = {**AZURE, **changes}
-    _answers(
-        azd,
-        {
-            "ad sp show": (f"{defender}\n", "", 0),
-            **{
-                command: ("", answer, 1) if isinstance(answer, str) else (json.dumps(answer), "WARNING: old\n", 0)
-                for command, answer in answers.items()
-            },
-        },
-    )
+def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Puts an az on the path that answers as AZURE has it, but for some commands.
+
+    What is a text is what it complains of; what is a pair of texts is what it prints, and where.
+    """
+    answers = {
+        "ad sp show": (f"{defender}\n", ""),
+        **changes,
+        **{one: AZURE[one] for one in AZURE if one not in changes},
+    }
+    _answers(azd, {command: _answer(answer) for command, answer in answers.items()})
+
+
+def _answer(answer: object) -> tuple[str, str, int]:
+    match answer:
+        case str():
+            return "", answer, 1
+        case tuple((str(stdout), str(stderr))):
+            return stdout, stderr, 0
+        case _:
+            return json.dumps(answer), "WARNING: old\n", 0
 
 
 def _answers(azd: Azd, answers: Mapping[str, tuple[str, str, int]]) -> None:

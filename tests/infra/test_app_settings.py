@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
+from router.assembly import load_rules, now, setting_names_of
 from router.domain.errors import BadSetting
+from router.domain.signals import Stream
 from router.settings import HUBS, SERVICES, STORAGE, Settings
+from tests.builders import RULES
 from tests.docs.pages import page, spans
 from tests.infra.functions import triggers
 from tests.infra.predicted import Deployment
 from tests.infra.variants import SECRETS
 
-RULES = "Microsoft.Insights/dataCollectionRules"
+ROWS = "Microsoft.Insights/dataCollectionRules"
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 
 OF_THE_HOST = {
@@ -26,8 +29,8 @@ OF_THE_HOST = {
 }
 """What Microsoft's host reads, and we do not."""
 
-OF_THE_RULES = {f"{stream}_LOGS_{what}" for stream in ("CWPP", "CSPM") for what in ("ENDPOINT", "RULE")}
-"""What rules call {setting: NAME}."""
+OF_THE_RULES = setting_names_of(load_rules(RULES, list(Stream), now()).books.values())
+"""What the shipped rules call {setting: NAME}."""
 
 OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}
 """What Microsoft's worker for Python reads, or what it sets telemetry up with."""
@@ -115,7 +118,7 @@ def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
 def test_rows_go_where_the_rule_of_their_stream_takes_them(azure: Deployment) -> None:
     """Each stream has its own endpoint and rule, as the outputs say them too, and nobody writes them into rules."""
     for stream in ("cwpp", "cspm"):
-        (rule,) = (one for one in azure.of(RULES) if one.name.endswith(f"-{stream}"))
+        (rule,) = (one for one in azure.of(ROWS) if one.name.endswith(f"-{stream}"))
         held = {"ENDPOINT": "endpoints.logsIngestion", "RULE": "immutableId"}
         for what, name in held.items():
             setting = settings_of(azure)[f"{stream.upper()}_LOGS_{what}"]

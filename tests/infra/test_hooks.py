@@ -132,6 +132,7 @@ def test_what_must_be_there_first_is_asked_once_and_in_few_calls(azd: Azd) -> No
     """By the first of the two hooks of `azd up`."""
     azd.up()
     asked = [" ".join(line.split()[1:3]) for line in azd.asked if line.startswith("az ") and " ad " not in line]
+    asked = [command for command in asked if not command.startswith("rest")]
     assert asked[0] == "account show"
     assert sorted(asked[1:]) == [
         "functionapp list-flexconsumption-locations",
@@ -206,6 +207,14 @@ def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd, answer: object) ->
     assert azd.run("preprovision") == Outcome(0, "")
     az_that_knows(azd, DEFENDER, {"role assignment list": [{"roleDefinitionName": "Reader"}]})
     assert "has Reader and not Contributor" in azd.run("preup").said
+
+
+def test_whom_a_look_stops_by_mistake_may_skip_it(azd: Azd) -> None:
+    """Nobody is kept from deploying by an answer that was read wrongly."""
+    az_that_knows(azd, DEFENDER, {"functionapp list-flexconsumption-locations": [{"name": "East US"}]})
+    assert azd.run("preup").code == 1
+    azd.set("ROUTER_CHECKED", "skip")
+    assert azd.up().deployed is not None
 
 
 def test_without_az_on_the_path_it_is_said_once(azd: Azd) -> None:
@@ -284,22 +293,51 @@ def test_what_azd_refuses_to_keep_stops_it(azd: Azd) -> None:
     assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
 
 
-def test_after_it_provisioned_it_says_what_is_left(azd: Azd) -> None:
-    """The outputs come in the environment; nothing is installed but what the lock names."""
-    for name in ("CWPP_LOGS_ENDPOINT", "CWPP_LOGS_RULE", "CSPM_LOGS_ENDPOINT", "CSPM_LOGS_RULE"):
-        azd.set(name, name.lower())
-    azd.set("KEY_VAULT_NAME", "kv-test")
-    outcome = azd.run("postprovision")
+def test_the_last_words_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> None:
+    """After the very first `azd up`; nothing is installed but what the lock names."""
+    said = azd.up().last_words
+    assert (
+        "  cwpp oncall: not yet: PAGERDUTY_ROUTING_KEY is still a reference to Key Vault, events.pagerduty.example"
+        in said
+    )
+    assert "az keyvault secret set --vault-name kv-test --name pagerduty-routing-key --file FILE" in said
+    assert "sentinel" not in said and "endpoint:" not in said  # what settings name is there
+    assert str(Path("infra", "hooks", "prove.py")) in said
+    assert "az graph query" in said
+    assert [line for line in azd.asked if "refresh" in line] == [
+        f"az rest --method post --url https://management.azure.com/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers/"
+        "Microsoft.Web/sites/func-test/config/configreferences/appsettings/refresh?api-version=2022-03-01 --output json"
+    ]
+
+
+def test_without_az_the_last_words_are_said_all_the_same(azd: Azd) -> None:
+    """With how to have the vault read, and every secret."""
+    (azd.project / "bin" / "az").unlink()
+    azd.set("DEFENDER_PRINCIPAL_ID", DEFENDER)
+    outcome = azd.up()
     assert outcome.code == 0
-    assert "az keyvault secret set --vault-name kv-test --name pagerduty-routing-key" in outcome.said
-    assert outcome.said.endswith("Then: azd deploy\n")
+    assert (
+        "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:"
+        in outcome.last_words
+    )
+    assert outcome.last_words.count("az keyvault secret set") == 3
+
+
+def test_a_sample_alert_is_raised_by_the_interpreter_that_azd_made(azd: Azd) -> None:
+    """Where nothing answers, in one line."""
+    azd.up()
+    az_that_knows(azd, DEFENDER, {"monitor log-analytics workspace show": "ERROR: (AuthorizationFailed) no"})
+    script = azd.project / "infra" / "hooks" / "prove.py"
+    path = {"PATH": str(azd.project / "bin")}
+    done = subprocess.run([azd.python, script], env=path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "ERROR: (AuthorizationFailed) no\n")
 
 
 def test_azd_is_new_enough_to_run_them_and_shows_what_they_say() -> None:
     """azd 1.23.13 takes a file in Python for a shell script; and what is not interactive vanishes when it ends."""
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text())
     assert azure["requiredVersions"] == {"azd": ">= 1.24.0"}
-    assert azure["hooks"].keys() == {"preup", "preprovision", "postprovision"}
+    assert azure["hooks"].keys() == {"preup", "preprovision", "postdeploy"}
     for hook in azure["hooks"].values():
         assert hook.keys() == {"run", "kind", "interactive"}
         assert (hook["kind"], hook["interactive"]) == ("python", True)
@@ -314,13 +352,13 @@ def older() -> list[str]:
     return [path for path in [*named, *kept] if subprocess.run([path, "-c", ask], capture_output=True).returncode == 0]
 
 
-@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py", "start.py"])
+@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py", "prove.py", "start.py"])
 def test_an_old_python_can_read_what_says_that_it_is_too_old(name: str) -> None:
     """The hooks themselves, down to Python 3.8."""
     ast.parse((HOOKS / name).read_text(), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py"])
+@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py", "prove.py"])
 def test_an_old_python_is_told_in_one_line(name: str) -> None:
     """No traceback, and what to do."""
     found = older()

@@ -1,0 +1,139 @@
+"""A sample alert is raised, and seen routed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.programs import NoAnswer
+from infra.proof import LONGEST, PAUSE, QUERY, STEPS, prove
+from router.destinations.log_tables import TABLES
+from tests.infra.azd import OUTPUTS, SUBSCRIPTION
+from tests.infra.variants import ROOT
+
+VALUES = {**OUTPUTS, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
+NOW = "2026-11-25T12:00:00Z"
+COLUMNS = ("TimeGenerated", "SignalTitle", "Severity", "Outcome", "Reason", "Routes", "Destinations")
+
+
+def row(outcome: str = "routed", title: str = "A sample", to: str = '["oncall", "sentinel"]') -> list[str]:
+    """A decision as the workspace answers it."""
+    return [NOW, title, "High", outcome, "routes: page-high", '["page-high"]', to]
+
+
+class Azure:
+    """An Azure in which decisions can be queried one batch after another; a text is what az complains of."""
+
+    def __init__(self, *batches: Sequence[list[str]] | str) -> None:
+        self.batches = list(batches)
+        self.asked: list[tuple[str, Any]] = []
+        self.waited = timedelta()
+        self.said: list[str] = []
+
+    def ask(self, *arguments: str) -> object:
+        """What az answers."""
+        if arguments[0] != "rest":
+            return {"customerId": "workspace-1"} if arguments[0] == "monitor" else [{"name": "centralus"}]
+        url, body = arguments[arguments.index("--url") + 1], arguments[arguments.index("--body") + 1]
+        self.asked.append((url, json.loads(Path(body.removeprefix("@")).read_text())))
+        if "simulate" in url:
+            return None
+        if "now()" in self.asked[-1][1]["query"]:
+            return {"tables": [{"columns": [{"name": "at"}], "rows": [[NOW]]}]}
+        batch = self.batches.pop(0) if self.batches else []
+        if isinstance(batch, str):
+            raise NoAnswer(batch)
+        return {"tables": [{"columns": [{"name": name} for name in COLUMNS], "rows": batch}]}
+
+    def proves(self) -> bool:
+        """Whether it comes through."""
+
+        def wait(pause: timedelta) -> None:
+            self.waited += pause
+
+        return prove(VALUES, self.ask, wait, self.said.append)
+
+
+def test_what_becomes_of_it_is_shown() -> None:
+    """Each decision once, until one is routed."""
+    azure = Azure([], [row("suppressed", "Another")], "busy", [row("suppressed", "Another"), row()], [row()])
+    assert azure.proves()
+    assert azure.said[-2:] == [
+        "suppressed: High Another, routes: page-high, to oncall, sentinel",
+        "routed: High A sample, routes: page-high, to oncall, sentinel",
+    ]
+    assert azure.waited == 3 * PAUSE
+
+
+def test_it_is_raised_once_and_after_the_workspace_answered() -> None:
+    """Where Defender keeps the subscription's data; and only what came since is looked at, by Azure's clock."""
+    azure = Azure([row()])
+    assert azure.proves()
+    (first, simulate, then) = azure.asked
+    assert first[1] == {"query": "print at = now()"}
+    assert simulate == (
+        f"https://management.azure.com/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/locations/centralus"
+        "/alerts/default/simulate?api-version=2022-01-01",
+        {"properties": {"kind": "Bundles", "bundles": ["VirtualMachines"]}},
+    )
+    assert then == ("https://api.loganalytics.io/v1/workspaces/workspace-1/query", {"query": QUERY.format(since=NOW)})
+
+
+def test_the_columns_are_those_that_the_program_writes() -> None:
+    """A query for others would end before anything was seen."""
+    assert QUERY.endswith(" | project " + ", ".join(COLUMNS))
+    assert {"IsSample", *COLUMNS} <= TABLES["AlertRouterDecisions_CL"].columns.keys()
+
+
+def test_it_gives_up_when_the_longest_is_over_and_says_why() -> None:
+    """What was last complained of is said, too."""
+    azure = Azure("busy")
+    assert not azure.proves()
+    assert azure.waited == timedelta(minutes=LONGEST) == timedelta(minutes=sum(step.minutes for step in STEPS))
+    assert azure.said[-1].startswith(f"nothing was routed within {LONGEST} minutes (busy): ")
+
+
+@pytest.mark.parametrize("to", ["", "[]", "null", "[", "oncall"])
+def test_whatever_stands_in_a_column_is_shown(to: str) -> None:
+    """A dynamic column comes as text."""
+    azure = Azure([row(to=to)])
+    assert azure.proves()
+    assert azure.said[-1].endswith({"[": "to [", "oncall": "to oncall"}.get(to, "to nobody"))
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"tables": []}, {"tables": [{"columns": [], "rows": [["x"]]}]}])
+def test_nothing_is_raised_where_nobody_could_see_it(answer: object) -> None:
+    """A workspace that cannot be queried ends it at once."""
+    asked: list[str] = []
+
+    def ask(*arguments: str) -> object:
+        asked.append(" ".join(arguments))
+        return {"customerId": "workspace-1"} if arguments[0] == "monitor" else answer
+
+    with pytest.raises(NoAnswer):
+        prove(VALUES, ask, lambda _: None, lambda _: None)
+    assert not [command for command in asked if "simulate" in command]
+
+
+def test_without_a_location_of_defender_it_is_said() -> None:
+    """No plan is on, or was never."""
+    azure = Azure()
+
+    def ask(*arguments: str) -> object:
+        return [] if arguments[0] == "security" else azure.ask(*arguments)
+
+    with pytest.raises(NoAnswer, match="is a plan on"):
+        prove(VALUES, ask, lambda _: None, lambda _: None)
+
+
+def test_any_python_can_run_it() -> None:
+    """Nothing is installed for it: who reads docs/deploy.md has azd, az and a Python."""
+    bare = [sys.executable, "-S", "-c", "import infra.proof"]
+    subprocess.run(bare, cwd=ROOT, check=True)
