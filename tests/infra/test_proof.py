@@ -88,6 +88,7 @@ def test_it_is_raised_once_and_after_the_workspace_answered() -> None:
 
 def test_the_columns_are_those_that_the_program_writes() -> None:
     """A query for others would end before anything was seen."""
+    assert QUERY.startswith("AlertRouterDecisions_CL | where IsSample and TimeGenerated >= datetime({since}) | ")
     assert QUERY.endswith(" | project " + ", ".join(COLUMNS))
     assert {"IsSample", *COLUMNS} <= TABLES["AlertRouterDecisions_CL"].columns.keys()
 
