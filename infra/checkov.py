@@ -39,6 +39,9 @@ def problems(infra: Path, program: Path) -> Iterator[str]:
     """What it has against the predictions, a line each."""
     excepted, wrong = exceptions(infra / EXCEPTIONS)
     yield from wrong
+    if not program.exists():
+        yield "checkov: not installed; run `make infra-check`, which brings it"
+        return
     with TemporaryDirectory() as made:
         for variant in VARIANTS:
             predicted = json.loads((infra / "predicted" / f"{variant}.snapshot.json").read_text("utf-8"))

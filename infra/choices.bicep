@@ -19,7 +19,7 @@ func severitiesOf(text string) string[] => filter(known, severity => contains(lo
 
 @export()
 @description('The names of a list, which is empty where it says none.')
-func namesOf(text string) string[] => toLower(trim(text)) == 'none' ? [] : items(text)
+func namesOf(text string) string[] => trim(text) == 'none' ? [] : items(text)
 
 @export()
 @description('What is wrong with ids of people and subscriptions.')
@@ -38,16 +38,21 @@ func wrongSeverities(parameter string, text string) string[] =>
 @description('What is wrong with addresses of mail.')
 func wrongAddresses(parameter string, addresses string[]) string[] =>
   map(
-    filter(addresses, address => length(split(address, '@')) != 2 || contains(split(address, '@'), '')),
+    filter(
+      addresses,
+      address => length(split(address, '@')) != 2 || contains(split(address, '@'), '') || contains(address, ' ')
+    ),
     address => '${parameter}: "${address}" is no address of mail'
   )
 
 @export()
 @description('What is wrong with names of secrets. None is repeated: one that is a secret would stay in the deployment\'s history.')
 func wrongNames(parameter string, text string) string[] =>
-  toLower(trim(text)) == 'none' || !empty(items(text)) && empty(filter(items(text), name => !isName(name)))
+  trim(text) == 'none' || !empty(items(text)) && empty(filter(items(text), name => !isName(name)))
     ? []
-    : ['${parameter}: it must be none, or names of app settings in capital letters, digits and _, separated by commas']
+    : [
+        '${parameter}: it must be none, or names of app settings in capital letters, digits and _, separated by commas, none of which Azure or infra/ sets itself'
+      ]
 
 @export()
 @description('What is wrong with the id of a workspace.')
@@ -62,8 +67,23 @@ func isId(text string) bool =>
     '0123456789abcdef'
   )
 
+// What function-app.bicep sets, and what Functions keeps for itself: https://learn.microsoft.com/azure/azure-functions/functions-app-settings
+var taken = [
+  'APPLICATIONINSIGHTS_'
+  'AZUREWEBJOBS'
+  'AZURE_FUNCTIONS_'
+  'CSPM_LOGS_'
+  'CWPP_LOGS_'
+  'EVENT_HUBS_'
+  'FUNCTIONS_'
+  'OTEL_'
+  'PYTHON_'
+  'SCM_'
+  'WEBSITE_'
+]
+
 func isName(text string) bool =>
-  consistsOf(text, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_') && consistsOf(
+  empty(filter(taken, one => startsWith(text, one))) && consistsOf(text, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_') && consistsOf(
     substring(text, 0, 1),
     'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
   )

@@ -54,6 +54,7 @@ param emails string = ''
 
 @description('Instances that always wait for alerts and for pages each. 0 saves their price, and a page waits for a cold start.')
 @minValue(0)
+@maxValue(1000)
 param alwaysReady int = 1
 
 @description('Partitions of each hub; Standard cannot change them later.')
@@ -72,6 +73,7 @@ param throughputUnits int = 1
 param maximumThroughputUnits int = 4
 
 @description('Standard_ZRS, or Standard_LRS where the region has no zones.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_GZRS', 'Standard_RAGRS', 'Standard_RAGZRS'])
 param storageRedundancy string = 'Standard_ZRS'
 
 @description('Whether the plan spreads over zones. It takes two always-ready instances where one would do.')
@@ -87,6 +89,8 @@ param appAddresses string = '10.80.0.0/26'
 param serviceAddresses string = '10.80.0.64/26'
 
 @description('Days for which rows in a workspace that is made here can be queried.')
+@minValue(30)
+@maxValue(730)
 param retentionDays int = 90
 
 @description('Whether every request to storage is logged: a row for each, and each message makes several.')

@@ -55,7 +55,7 @@ def _prepare(environment: Mapping[str, str]) -> int:
         refuse_wrong(environment)
         if environment.get(NAMES) != names:
             _set_in_azd(NAMES, names)
-        if not environment.get(DEFENDER):
+        if not environment.get(DEFENDER, "").strip():
             _set_in_azd(DEFENDER, _look_up())
         return _check(environment, now)
     except UserError as fault:

@@ -20,7 +20,9 @@ _NOT_READ = {RECORD, TEMPLATE, Path("main.parameters.json")}
 
 def record(infra: Path, version: str) -> dict[str, Any]:
     """What to write into sources.json: the compiler's version, and a SHA-256 of each file that it read or made."""
+    # azd makes an environment of its own in hooks/, and packages in it bring files of these kinds.
     every = {path.relative_to(infra): path for path in infra.rglob("*") if path.suffix in _READ}
+    every = {name: path for name, path in every.items() if name.parts[0] != "hooks"}
     made = {name for name in every if name.name.endswith(".snapshot.json")} | ({TEMPLATE} & every.keys())
     read = every.keys() - made - _NOT_READ
     return {

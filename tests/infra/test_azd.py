@@ -83,6 +83,7 @@ def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
     assert by_policy
     needed = {"AZURE_LOCATION", "AZURE_TENANT_ID", "AZURE_RESOURCE_GROUP"} | by_hook | by_policy
     assert needed <= azure.outputs.keys()
+    assert azure.outputs["HEALTH_URL"].startswith("[format('https://{0}/api/health', ")
     assert not [name for name in azure.outputs if name != name.upper()]  # azd keeps them as they are written
 
 

@@ -62,7 +62,7 @@ def test_every_way_in_is_encrypted(any_azure: Deployment) -> None:
 def test_secrets_cannot_be_purged(any_azure: Deployment) -> None:
     """A vault that was deleted by mistake comes back."""
     vault = any_azure.one(VAULT).properties
-    assert vault["enableSoftDelete"] is True
+    assert (vault["enableSoftDelete"], vault["softDeleteRetentionInDays"]) == (True, 90)
     assert vault["enablePurgeProtection"] is True
 
 

@@ -61,3 +61,18 @@ def test_defender_sends_as_a_trusted_service_without_a_key(azure: Deployment) ->
         (action,) = found["actions"]
         assert action["isTrustedServiceEnabled"] is True
         assert "connectionString" not in action
+
+
+def test_every_subscription_exports_the_same_into_the_same_hubs() -> None:
+    """The deployment's own and each that it is told of: attack paths included, and by the same choice of severities."""
+    several = deployed("several-subscriptions")
+    by_subscription: dict[str, list[Any]] = {}
+    for one in several.of(EXPORTS):
+        by_subscription.setdefault(one.id.split("/")[2], []).append(
+            (one.name, one.properties["sources"], one.properties["actions"])
+        )
+        assert one.properties["scopes"][0]["scopePath"] == f"/subscriptions/{one.id.split('/')[2]}"
+    own = by_subscription.pop(SUBSCRIPTION)
+    assert len(by_subscription) == 2
+    assert all(found == own for found in by_subscription.values())
+    assert "AttackPathsSnapshot" in sources(several, "cspm")

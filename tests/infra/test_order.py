@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -68,6 +68,75 @@ def before(name: str) -> set[str]:
 def test_what_must_be_there_first_is_waited_for(first: str, then: str) -> None:
     """Azure makes everything at once that does not wait."""
     assert first in before(then)
+
+
+def given(module: str) -> Mapping[str, str]:
+    """The expressions of main.bicep that a module gets as parameters."""
+    found = modules()[module]["properties"].get("parameters", {})
+    values = {name: one["value"] for name, one in found.items() if isinstance(one, dict) and "value" in one}
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def made_in(module: str) -> Sequence[Template]:
+    """The resources that a module makes or looks up."""
+    return nested(modules()[module]["properties"]["template"])
+
+
+def makers() -> Mapping[str, str]:
+    """Which module makes the resource that has a name, by the expression of the name in main.bicep."""
+    return {
+        value: module
+        for module in modules()
+        for parameter, value in given(module).items()
+        for one in made_in(module)
+        if not one.get("existing") and one["name"] == f"[parameters('{parameter}')]"
+    }
+
+
+def looked_up_in(module: str) -> set[str]:
+    """The names, as expressions of main.bicep, of what a module takes to be there."""
+    # A module without types of its own compiles to a form that only names what is looked up where something stands on it.
+    names = " ".join(one["name"] if one.get("existing") else one.get("scope", "") for one in made_in(module))
+    return {value for parameter, value in given(module).items() if f"parameters('{parameter}')" in names}
+
+
+BY_ID = {
+    "[variables('ids').workspace]": "logAnalytics",
+    "[variables('appSubnetId')]": "privateNetwork",
+    "[variables('cwppHubId')]": "eventHubs",
+    "[variables('cspmHubId')]": "eventHubs",
+}
+"""What makes a resource that others are told of by its id, and that must be there when they are made."""
+
+
+@pytest.mark.parametrize("module", modules())
+def test_whatever_a_module_takes_to_be_there_is_made_before(module: str) -> None:
+    """By its name, where the module looks it up, or by its id."""
+    by_name = {makers()[name] for name in looked_up_in(module) & makers().keys()}
+    by_id = {BY_ID[value] for value in given(module).values() if value in BY_ID}
+    assert (by_name | by_id) - {module} <= before(module)
+
+
+def test_the_names_that_are_looked_up_are_found() -> None:
+    """The test above looks at something: each service is made by a module, and looked up by others."""
+    assert {"identity", "privateNetwork", "eventHubs", "storage", "keyVault", "functionApp"} <= set(makers().values())
+    assert len(looked_up_in("roles")) == 6
+
+
+@pytest.mark.parametrize(
+    ("module", "first", "then"),
+    [
+        ("eventHubs", "network", "streams"),
+        ("eventHubs", "cwppReaders", "cspmReaders"),
+        ("storage", "containersOf", "queueService"),
+        ("storage", "pointers", "poison"),
+        ("storage", "poison", "tableService"),
+    ],
+)
+def test_changes_to_one_parent_wait_for_each_other(module: str, first: str, then: str) -> None:
+    """A namespace or an account refuses a change while another is at work on it."""
+    resources = modules()[module]["properties"]["template"]["resources"]
+    assert first in resources[then]["dependsOn"]
 
 
 @pytest.mark.parametrize("kind", ONE_AT_A_TIME)

@@ -86,5 +86,8 @@ def test_the_policy_exports_each_stream_to_its_hub() -> None:
         "alert-router-cspm": "cspm",
     }
     assert given["alert-router-cwpp"]["exportedDataTypes"] == ["Security alerts"]
-    assert "Security alerts" not in given["alert-router-cspm"]["exportedDataTypes"]
+    scores = {"Overall secure score", "Secure score controls", "Regulatory compliance", "Security recommendations"}
+    assert set(given["alert-router-cspm"]["exportedDataTypes"]) == scores | {f"{one} - snapshot" for one in scores} | {
+        "Security findings - snapshot"
+    }
     assert len({found["resourceGroupName"] for found in given.values()}) == 2
