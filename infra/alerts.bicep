@@ -28,13 +28,17 @@ param tags { *: string }
 @description('Mail addresses of who operates the router. Without any, alerts are seen in the portal only.')
 param emailReceivers string[]
 
+@description('When it was deployed for the first time; empty where nobody said.')
+param firstDeployed string
+
 // What an alert is about, where a rule fires for several things at once.
 var byStream = [{ name: 'Stream', operator: 'Include', values: ['*'] }]
 var byDestination = concat(byStream, [{ name: 'Destination', operator: 'Include', values: ['*'] }])
 var byRule = concat(byStream, [{ name: 'Rule', operator: 'Include', values: ['*'] }])
 
 // A rule fires when its query answers with a row, once for each combination of its dimensions, and resolves itself when
-// there is none any more. `every` is how often Azure asks, `window` how far back the query sees.
+// there is none any more. `every` is how often Azure asks, `window` how far back the query sees. `from` is when the
+// answer begins to mean something: until then the query has none, at most as long after the first deployment as it says.
 //   severity 1: somebody may be unprotected now, and should get up
 //   severity 2: nothing is lost yet, and will be if nobody looks within hours
 //   severity 3: to be seen to within days
@@ -42,6 +46,7 @@ var rules = [
   {
     name: 'dead-pages'
     title: 'Pages were given up on'
+    from: 'from the first page on'
     query: loadTextContent('queries/alert-dead-pages.kql')
     severity: 1 // somebody should have been paged, and was not
     every: 'PT5M' // such a page waited for hours already; minutes more do not matter, hours do
@@ -51,6 +56,7 @@ var rules = [
   {
     name: 'late-pages'
     title: 'A page waits for more than two minutes'
+    from: 'from the first page on'
     query: loadTextContent('queries/alert-late-pages.kql')
     severity: 1 // the same, while it can still be mended
     every: 'PT5M'
@@ -60,6 +66,7 @@ var rules = [
   {
     name: 'loss'
     title: 'Messages were lost'
+    from: 'from the first sweep on'
     query: loadTextContent('queries/alert-loss.kql')
     severity: 1 // nobody was told of them, and nobody will be
     every: 'PT5M'
@@ -69,6 +76,7 @@ var rules = [
   {
     name: 'silent-stream'
     title: 'The router is silent about a stream'
+    from: 'from an hour after the first deployment on'
     query: loadTextContent('queries/alert-silent-stream.kql')
     severity: 1 // while it is silent nobody knows whether anybody is paged
     every: 'PT5M'
@@ -78,6 +86,7 @@ var rules = [
   {
     name: 'nothing-taken'
     title: 'Messages come into the hubs, and none is taken in'
+    from: 'from an hour after the first deployment on'
     query: loadTextContent('queries/alert-nothing-taken.kql')
     severity: 1 // alerts wait in the hub, unread
     every: 'PT5M'
@@ -87,6 +96,7 @@ var rules = [
   {
     name: 'lag'
     title: 'A hub fills faster than it is taken in'
+    from: 'once a hub was watched for 20 minutes'
     query: loadTextContent('queries/alert-lag.kql')
     severity: 2 // the hub keeps what is not taken in, for days
     every: 'PT15M'
@@ -96,6 +106,7 @@ var rules = [
   {
     name: 'paused'
     title: 'A destination refuses our credentials'
+    from: 'from an hour after the first deployment on'
     query: loadTextContent('queries/alert-paused.kql')
     severity: 2 // what is owed there waits; a page that does is late and has its own alert
     every: 'PT5M'
@@ -105,6 +116,7 @@ var rules = [
   {
     name: 'silent-export'
     title: 'Nothing was exported for a day'
+    from: 'from 48 hours after the first deployment on'
     query: loadTextContent('queries/alert-silent-export.kql')
     severity: 2 // Defender's own portal still shows everything
     every: 'PT1H' // what took a day to see is not seen better every five minutes
@@ -114,6 +126,7 @@ var rules = [
   {
     name: 'expiring-rules'
     title: 'A suppression rule ends within two weeks'
+    from: 'from the first sweep on'
     query: loadTextContent('queries/alert-expiring-rules.kql')
     severity: 3 // two weeks are enough to ask its owner
     every: 'PT6H' // the answer changes by the day; a rule that resolves by itself must be asked at least this often
@@ -147,7 +160,7 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: 'Alert router: ${rule.title}'
-      description: '${rule.title}. What to do: docs/operations.md, "When an alert fires", ${rule.name}.'
+      description: '${rule.title}. It means something ${rule.from}. What to do: docs/operations.md, "When an alert fires", ${rule.name}.'
       enabled: true
       severity: rule.severity
       scopes: [workspaceId]
@@ -159,7 +172,11 @@ resource queryRules 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
       criteria: {
         allOf: [
           {
-            query: replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId)
+            query: replace(
+              replace(rule.query, '{eventHubNamespaceId}', eventHubNamespaceId),
+              '{firstDeployed}',
+              firstDeployed
+            )
             timeAggregation: 'Count'
             operator: 'GreaterThan'
             threshold: 0

@@ -22,6 +22,10 @@ func severitiesOf(text string) string[] => filter(known, severity => contains(lo
 func namesOf(text string) string[] => trim(text) == 'none' ? [] : items(text)
 
 @export()
+@description('The instant that a text says, which is empty where it says none.')
+func instantOf(text string) string => toLower(trim(text)) == 'none' ? '' : trim(text)
+
+@export()
 @description('What is wrong with ids of people and subscriptions.')
 func wrongIds(parameter string, ids string[]) string[] =>
   map(filter(ids, id => !isId(id)), id => '${parameter}: "${id}" is no id: 00000000-0000-0000-0000-000000000000')
@@ -61,6 +65,13 @@ func wrongWorkspace(parameter string, id string) string[] =>
     ? []
     : ['${parameter}: "${id}" is no resource id of a Log Analytics workspace']
 
+@export()
+@description('What is wrong with an instant.')
+func wrongInstant(parameter string, text string) string[] =>
+  empty(instantOf(text)) || isInstant(instantOf(text))
+    ? []
+    : ['${parameter}: "${text}" is no instant in UTC, as 2026-01-31T23:59:59Z, and not none']
+
 func isId(text string) bool =>
   map(split(text, '-'), part => length(part)) == [8, 4, 4, 4, 12] && consistsOf(
     replace(text, '-', ''),
@@ -93,6 +104,19 @@ func isWorkspace(path string[]) bool =>
     skip(path, 1),
     ''
   )
+
+func isInstant(text string) bool =>
+  withZeros(text) == '0000-00-00T00:00:00Z' && isBetween(text, 5, 1, 12) && isBetween(text, 8, 1, 31) && isBetween(
+    text,
+    11,
+    0,
+    23
+  ) && isBetween(text, 14, 0, 59) && isBetween(text, 17, 0, 59)
+
+func isBetween(text string, at int, least int, most int) bool =>
+  int(substring(text, at, 2)) >= least && int(substring(text, at, 2)) <= most
+
+func withZeros(text string) string => reduce(range(1, 9), text, (shape, digit) => replace(shape, string(digit), '0'))
 
 func consistsOf(text string, characters string) bool =>
   empty(filter(range(0, length(text)), at => !contains(characters, substring(text, at, 1))))

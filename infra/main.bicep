@@ -2,11 +2,13 @@
 targetScope = 'subscription'
 
 import {
+  instantOf
   lowerItems
   namesOf
   severitiesOf
   wrongAddresses
   wrongIds
+  wrongInstant
   wrongNames
   wrongSeverities
   wrongWorkspace
@@ -102,6 +104,10 @@ param appLogs bool = false
 @description('Address of a released package; empty where azd deploys the code.')
 param packageUri string = ''
 
+// Not utcNow(): a later deployment would make the alarms quiet again. infra/required.py sets it once.
+@description('When it was deployed for the first time, as 2026-01-31T23:59:59Z: what cannot be heard of yet raises no alarm for an hour from then, nor for 48 a silent export. Empty or none for alarms from the start.')
+param firstDeployed string = ''
+
 var operatorIds = lowerItems(operators)
 var senderIds = lowerItems(senders)
 var addresses = lowerItems(emails)
@@ -119,7 +125,8 @@ var faults = concat(
   wrongWorkspace('existingWorkspaceId', workspaceId),
   wrongIds('operators', operatorIds),
   wrongIds('senders', senderIds),
-  wrongAddresses('emails', addresses)
+  wrongAddresses('emails', addresses),
+  wrongInstant('firstDeployed', firstDeployed)
 )
 
 // A name is evaluated before anything is made, and so a wrong list stops the deployment here.
@@ -409,6 +416,7 @@ module alerts 'alerts.bicep' = {
     functionAppId: ids.app
     tags: tags
     emailReceivers: addresses
+    firstDeployed: instantOf(firstDeployed)
   }
 }
 
@@ -425,6 +433,9 @@ output CSPM_HUB_ID string = cspmHubId
 output STORAGE_ACCOUNT string = names.storage
 output WORKSPACE_ID string = ids.workspace
 output ALERTS_TABLE string = alertsTable
+
+// Known again where another machine asks Azure (`azd env refresh`), and forgotten with the deployment (`azd down`).
+output ROUTER_FIRST_DEPLOYED string = firstDeployed
 
 // What destinations of kind log_analytics need: `endpoint` and `rule`, for each stream. The app has them as settings.
 output CWPP_LOGS_ENDPOINT string = logRules.outputs.cwppEndpoint

@@ -27,6 +27,9 @@ NAMES = "ROUTER_SECRET_NAMES"
 NONE = "none"
 """What it holds where the rules name no secret: nothing at all would be what somebody forgot."""
 
+FIRST = "ROUTER_FIRST_DEPLOYED"
+"""The variable of the instant from which alarms are quiet that cannot mean anything yet."""
+
 _NUMBER = re.compile(r"-?[0-9]+")
 _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.fromkeys(
     ("0", "f", "F", "false", "False", "FALSE"), False

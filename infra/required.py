@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from infra.looking import look
-from infra.parameters import NAMES, RULES, refuse_wrong, secret_names
+from infra.parameters import FIRST, NAMES, RULES, refuse_wrong, secret_names
 from infra.preflight import Wanted, Weight, wanted_by
 from infra.programs import NoAnswer, answer_of
 from router.domain.errors import BadSetting, UserError
+
+DEPLOYED = "FUNCTION_APP_NAME"
+"""An output of main.bicep, which is there once it was deployed: then this is not the first time."""
 
 DEFENDER = "DEFENDER_PRINCIPAL_ID"
 LOOK_UP = ("az", "ad", "sp", "show", "--id", "8edd93e1-2103-40b4-bd70-6e34e586362d", "--query", "id", "--output", "tsv")
@@ -36,7 +39,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def main() -> int:
-    """Sets both; 1 and one line a problem where rules, a choice, the look-up or what is there would let the deployment fail.
+    """Sets them; 1 and one line a problem where rules, a choice, the look-up or what is there would let the deployment fail.
 
     What `azd up` looked at a moment ago is not looked at again.
     """
@@ -57,7 +60,10 @@ def _prepare(environment: Mapping[str, str]) -> int:
             _set_in_azd(NAMES, names)
         if not environment.get(DEFENDER, "").strip():
             _set_in_azd(DEFENDER, _look_up())
-        return _check(environment, now)
+        code = _check(environment, now)
+        if code == 0 and not (environment.get(FIRST) or environment.get(DEPLOYED)):
+            _set_in_azd(FIRST, now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        return code
     except UserError as fault:
         print(fault, file=sys.stderr)
         return 1

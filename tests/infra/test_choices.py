@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -23,7 +24,26 @@ WRONG = {
     "operators": "ann",
     "senders": "00000000-0000-0000-0000-00000000000g",
     "emails": "soc@example.com,soc@",
+    "firstDeployed": "2026-11-24",
 }
+
+INSTANTS = {
+    "": True,
+    " none ": True,
+    "2026-01-31T23:59:59Z": True,
+    "2026-12-01T00:00:00Z": True,
+    "2026-13-01T00:00:00Z": False,
+    "2026-00-01T00:00:00Z": False,
+    "2026-01-32T00:00:00Z": False,
+    "2026-01-00T00:00:00Z": False,
+    "2026-01-31T24:00:00Z": False,
+    "2026-01-31T23:60:00Z": False,
+    "2026-01-31T23:59:60Z": False,
+    "2026-01-31T23:59:59+01:00": False,
+    "2026-01-31 23:59:59Z": False,
+    "yesterday": False,
+}
+"""Texts, and whether each may be an instant."""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +80,22 @@ def test_names_that_are_missing_or_no_names_empty_nothing(compiler: Compiler, tm
     answer = predict(compiler, tmp_path, defenderPrincipalId="00000000-0000-0000-0000-00000000defe", secretNames=names)
     assert not answer.done
     assert "secretNames: " in " ".join(one.said for one in answer.diagnostics)
+
+
+def test_an_instant_is_one_in_utc(compiler: Compiler, tmp_path: Path) -> None:
+    """What is none would be taken for no instant by the queries, and be quiet for nobody."""
+    choices = os.path.relpath(INFRA / "choices.bicep", tmp_path)
+    (tmp_path / "instants.bicep").write_text(
+        f"targetScope = 'subscription'\nimport {{ wrongInstant }} from '{choices}'\nparam texts string[]\n"
+        "output wrong string[][] = map(texts, text => wrongInstant('firstDeployed', text))\n"
+    )
+    path = tmp_path / "instants.bicepparam"
+    path.write_text(f"using 'instants.bicep'\nparam texts = [{', '.join(f"'{text}'" for text in INSTANTS)}]\n")
+    variant = Variant(path)
+    assert compiler.snapshot(variant).done
+    (wrong,) = json.loads(variant.snapshot.read_text())["outputs"].values()
+    assert {text: not said for text, said in zip(INSTANTS, wrong, strict=True)} == INSTANTS
+    assert all(line.startswith("firstDeployed: ") for said in wrong for line in said)
 
 
 def test_the_secrets_names_have_no_default() -> None:

@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infra.required import LOOK_UP
+from infra.parameters import FIRST
+from infra.required import DEPLOYED, LOOK_UP
+from router.assembly import now
 from tests.infra.azd import (
     PROVIDERS,
     SUBSCRIPTION,
@@ -25,7 +28,7 @@ from tests.infra.azd import (
     locked,
     locked_python,
 )
-from tests.infra.variants import DEFENDER, ROOT
+from tests.infra.variants import DEFENDER, ROOT, deployed
 
 HOOKS = ROOT / "infra" / "hooks"
 SHIPPED = "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD"
@@ -123,6 +126,7 @@ def test_what_is_right_already_is_not_set_again(azd: Azd) -> None:
         f"{' '.join(LOOK_UP)}",
         f"azd env set DEFENDER_PRINCIPAL_ID {DEFENDER}",
         next(line for line in first if line.startswith("azd env set ROUTER_CHECKED ")),
+        next(line for line in first if line.startswith("azd env set ROUTER_FIRST_DEPLOYED ")),
     ]
     azd.provision()
     assert azd.asked == first
@@ -233,6 +237,40 @@ def test_before_azd_knows_where_nothing_is_looked_at(azd: Azd) -> None:
     azd.set("AZURE_SUBSCRIPTION_ID", SUBSCRIPTION)
     assert azd.run("preprovision") == Outcome(0, "")
     assert [line for line in azd.asked if line.startswith("az role")]
+
+
+@ways
+def test_the_first_deployment_is_dated_once(azd: Azd, command: str) -> None:
+    """In seconds of UTC; a later one keeps it, so that it does not make the alarms quiet again."""
+    before = now().replace(microsecond=0)
+    outcome = call(azd, command)
+    assert outcome.deployed is not None
+    first = outcome.deployed["firstDeployed"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first)
+    assert before <= datetime.fromisoformat(first) <= now()
+    azd.set(FIRST, "2026-01-31T23:59:59Z")
+    later = call(azd, command)
+    assert later.deployed is not None
+    assert later.deployed["firstDeployed"] == "2026-01-31T23:59:59Z"
+
+
+@ways
+def test_what_was_deployed_before_anybody_dated_it_is_not_deployed_for_the_first_time(azd: Azd, command: str) -> None:
+    """azd has the outputs of main.bicep from then on, and a date would make alarms quiet that mean something."""
+    assert DEPLOYED in deployed("default").outputs
+    assert FIRST in deployed("default").outputs
+    azd.set(DEPLOYED, "func-x")
+    outcome = call(azd, command)
+    assert outcome.deployed is not None
+    assert outcome.deployed["firstDeployed"] == ""
+
+
+@ways
+def test_what_is_not_deployed_is_not_dated(azd: Azd, command: str) -> None:
+    """The hour counts from what may be heard of."""
+    az_that_says(azd, stderr="forbidden", code=1)
+    assert call(azd, command).deployed is None
+    assert FIRST not in azd.environment()
 
 
 @ways

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.parameters import NAMES, rendered, secret_names
+from infra.parameters import FIRST, NAMES, rendered, secret_names
 from router.assembly import now
 from router.domain.errors import BadSetting
 from tests.builders import RULES
@@ -102,12 +102,13 @@ def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> Non
     azd = azd_on(tmp_path, Path(sys.executable))
     policy = tmp_path / "rules" / "cspm" / "policy.yaml"
     policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
-    done = printed(tmp_path, **NEEDED)
+    chosen = {**NEEDED, FIRST: "2026-01-31T23:59:59Z"}
+    done = printed(tmp_path, **chosen)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["parameters"]["secretNames"] == {
         "value": "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
     }
-    for name, value in NEEDED.items():
+    for name, value in chosen.items():
         azd.set(name, value)
     deployed = azd.provision().deployed
     assert deployed is not None

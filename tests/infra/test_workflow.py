@@ -108,6 +108,18 @@ def test_every_variable_that_is_needed_is_given(job: str) -> None:
     assert JOBS[job]["steps"][python]["with"] == {"python-version": "3.13"}
 
 
+@pytest.mark.parametrize("job", ["deploy", "preview"])
+@pytest.mark.parametrize("said", [{}, {"ROUTER_FIRST_DEPLOYED": "2026-01-31T23:59:59Z"}])
+def test_no_run_is_taken_for_the_first_deployment(tmp_path: Path, job: str, said: dict[str, str]) -> None:
+    """A runner knows of none before it, and each would make alarms quiet again; what somebody said stands."""
+    (given,) = [command for command in commands(job) if "GITHUB_ENV" in command]
+    variables = json.dumps({"ROUTER_PARTITIONS": "8", "AZURE_LOCATION": "westeurope", **said})
+    file = tmp_path / "env"
+    run(given, tmp_path, VARIABLES=variables, GITHUB_ENV=str(file), PATH=os.environ["PATH"])
+    chosen = dict(line.split("=") for line in file.read_text().splitlines())
+    assert chosen == {"ROUTER_PARTITIONS": "8", "ROUTER_FIRST_DEPLOYED": "none", **said}
+
+
 def test_what_was_changed_by_hand_is_put_back() -> None:
     """azd skips what it deployed already, unless it is told not to trust its memory."""
     assert [run for run in commands("deploy") if run.startswith("azd ") and "auth" not in run] == [

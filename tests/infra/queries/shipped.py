@@ -24,6 +24,7 @@ class AlertRule:
     """An alert rule as it is deployed."""
 
     name: str
+    said: str
     query: str
     severity: int
     every: timedelta
@@ -31,9 +32,9 @@ class AlertRule:
     dimensions: tuple[str, ...]
 
 
-def alert_rules() -> Mapping[str, AlertRule]:
-    """Every rule by its name."""
-    made = deployed("default").of("Microsoft.Insights/scheduledQueryRules")
+def alert_rules(variant: str = "default") -> Mapping[str, AlertRule]:
+    """Every rule of a deployment by its name."""
+    made = deployed(variant).of("Microsoft.Insights/scheduledQueryRules")
     rules = [_rule(one.name.removeprefix("alert-router-"), one.properties) for one in made]
     return {rule.name: rule for rule in rules}
 
@@ -63,6 +64,7 @@ def _rule(name: str, said: Mapping[str, Any]) -> AlertRule:
     (criterion,) = said["criteria"]["allOf"]
     return AlertRule(
         name=name,
+        said=said["description"],
         query=criterion["query"],
         severity=said["severity"],
         every=duration(said["evaluationFrequency"]),

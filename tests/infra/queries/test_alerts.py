@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import timedelta
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +17,18 @@ from router.health import LATE
 from router.telemetry.meters import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork
-from tests.infra.queries.shipped import NAMESPACE, alert_rules
+from tests.infra.queries.shipped import NAMESPACE, AlertRule, alert_rules
 from tests.infra.queries.workspace import Row, Rows, answers
 
 RULES_BY_NAME = alert_rules()
+DATED = alert_rules("busy")
+"""The rules of a deployment that is told when it was deployed for the first time."""
+
+FIRST = datetime.fromisoformat("2026-11-24T12:00:00Z")
+"""What infra/predicted/busy.bicepparam says."""
+
+QUIET = {"silent-stream": 1, "nothing-taken": 1, "paused": 1, "silent-export": 48}
+"""For how many hours from then a rule has nothing to say."""
 DAY = timedelta(days=1)
 STATEFUL = timedelta(hours=12)
 """The longest pause between two looks of a rule that resolves by itself:
@@ -28,10 +37,12 @@ https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-r
 WINDOWS = {timedelta(minutes=n) for n in (5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880)}
 """What `windowSize` may be: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule"""
 
+type Rules = Mapping[str, AlertRule]
 
-def fired(name: str, work: AtWork, rows: Rows | None = None) -> list[dict[str, Any]]:
+
+def fired(name: str, work: AtWork, rows: Rows | None = None, rules: Rules = RULES_BY_NAME) -> list[dict[str, Any]]:
     """What an alert rule finds now, in its own window."""
-    rule = RULES_BY_NAME[name]
+    rule = rules[name]
     return answers(rule.query, {"AppMetrics": work.rows, **(rows or {})}, now=work.now, window=rule.window)
 
 
@@ -150,6 +161,15 @@ def test_a_hub_that_fills_faster_than_it_is_taken_in_fires(work: AtWork) -> None
     assert (found["Stream"], found["Lowest"], found["Last"] - found["First"]) == ("cwpp", found["First"], 29 * 20)
     work.rows += work.rows
     assert fired("lag", work) == [found]
+
+
+@pytest.mark.parametrize(("minutes", "fires"), [(20, False), (21, True)])
+def test_a_hub_that_was_watched_for_less_than_twenty_minutes_has_no_lag(
+    work: AtWork, minutes: int, fires: bool
+) -> None:
+    """What waited for the first start is worked off like a hill: its first minutes say nothing. Ends are a minute's."""
+    _climb(work, minutes)
+    assert bool(fired("lag", work)) is fires
 
 
 def test_a_hill_that_is_worked_off_is_no_lag(work: AtWork) -> None:
@@ -304,6 +324,65 @@ def test_a_day_without_a_message_is_a_silent_export(work: AtWork) -> None:
     assert fired("silent-export", work) == [{"Messages": 0}]
     assert fired("silent-export", work, {"AzureMetrics": silence}) == [{"Messages": 0}]
     assert fired("silent-export", work, {"AzureMetrics": [*silence, *incoming(1000, at=work.now)]}) == []
+
+
+def _troubled(work: AtWork, at: datetime) -> Rows:
+    """Everything that a first day may look like: no code, so no sweep for half an hour, and credentials not taken yet."""
+    work.now = at - 2 * MINUTE
+    work.publish(1)
+    work.take()
+    work.says = {"tickets": Unauthorized("answered 403")}
+    work.deliver("tickets", Lane.TICKET)
+    work.minutes()
+    paused = [row for row in work.rows if row["Name"] == "alert_router.paused"]
+    work.rows, work.now = paused, at
+    return {"AzureMetrics": incoming(12, at=at)}
+
+
+@pytest.mark.parametrize(("name", "hours"), QUIET.items())
+def test_what_cannot_be_heard_of_yet_is_quiet_for_so_long_and_no_longer(work: AtWork, name: str, hours: int) -> None:
+    """Though nothing ever came: an app that never starts, and an export that never comes, are told."""
+    for at, fires in ((timedelta(0), False), (timedelta(hours=hours) - MINUTE, False), (timedelta(hours=hours), True)):
+        rows = _troubled(work, FIRST + at)
+        if name == "silent-export":
+            rows = {"AzureMetrics": incoming(*range(0, 1440, 30), at=work.now, count=0)}
+        assert bool(fired(name, work, rows, DATED)) is fires
+        assert fired(name, work, rows)
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_an_instant_that_is_still_to_come_keeps_nothing_quiet(work: AtWork, name: str) -> None:
+    """A wrong one cannot silence a rule for longer than a right one would."""
+    rows = _troubled(work, FIRST - MINUTE)
+    assert fired(name, work, {} if name == "silent-export" else rows, DATED)
+
+
+def test_a_first_sign_changes_nothing_of_the_first_hour(work: AtWork) -> None:
+    """A router that swept and stopped is silent when the hour is over."""
+    work.minutes(20)
+    work.minutes(39, sweeping=False)
+    assert (work.now, fired("silent-stream", work, rules=DATED)) == (FIRST + 59 * MINUTE, [])
+    work.minutes(sweeping=False)
+    assert fired("silent-stream", work, rules=DATED) == [{"Stream": "cwpp"}, {"Stream": "cspm"}]
+
+
+def test_an_export_that_came_and_stopped_is_told_after_two_days(work: AtWork) -> None:
+    """A first message does not make the rest of the two days loud, nor the time after them quiet."""
+    came = {"AzureMetrics": incoming(0, at=FIRST + timedelta(hours=2))}
+    for hours, fires in ((3, False), (47, False), (48, True)):
+        work.now = FIRST + timedelta(hours=hours)
+        assert bool(fired("silent-export", work, came, DATED)) is fires
+    work.now = FIRST + timedelta(hours=48)
+    assert fired("silent-export", work, {"AzureMetrics": incoming(5, at=work.now)}, DATED) == []
+
+
+@pytest.mark.parametrize("name", RULES_BY_NAME)
+def test_a_rule_says_from_when_it_means_something(name: str) -> None:
+    """In the words that come with the alert; who counts from the first deployment says how long."""
+    (since,) = re.findall(r"It means something (from|once) (.*?)\.", DATED[name].said)
+    counts = re.findall(r"(an|\d+) hours? after the first deployment", since[1])
+    assert [1 if number == "an" else int(number) for number in counts] == ([QUIET[name]] if name in QUIET else [])
+    assert ("FirstDeployed" in DATED[name].query) is (name in QUIET)
 
 
 @pytest.mark.parametrize("name", RULES_BY_NAME)
