@@ -10,6 +10,12 @@ param alwaysReady int
 @description('Zone-redundant where the storage is.')
 param zoneRedundant bool
 
+@description('Instances that each function may have at most; Flex Consumption knows no fewer than 40.')
+param maximumInstances int
+
+@description('How a new version takes the place of the old.')
+param updateStrategy 'Recreate' | 'RollingUpdate'
+
 @description('The names that the rules call {secret: NAME}.')
 param secrets string[]
 
@@ -96,6 +102,10 @@ var references = [
   }
 ]
 
+// Azure's page knows it from 2024-11-01 on, its published types do not: so only who asks for it is given what nobody checked.
+// https://learn.microsoft.com/azure/azure-functions/flex-consumption-site-updates
+var rolling = updateStrategy == 'Recreate' ? {} : { siteUpdateStrategy: { type: updateStrategy } }
+
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: planName
   location: location
@@ -119,8 +129,10 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
     // Without it references would be read by the system-assigned identity, which there is not.
     keyVaultReferenceIdentity: identity.id
     virtualNetworkSubnetId: subnetId
+    #disable-next-line BCP037
     functionAppConfig: {
       runtime: { name: 'python', version: '3.13' }
+      ...rolling
       deployment: {
         storage: {
           type: 'blobContainer'
@@ -130,8 +142,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       }
       scaleAndConcurrency: {
         instanceMemoryMB: 2048
-        // The lowest that Flex knows: what limits the router is its partitions and what destinations can bear.
-        maximumInstanceCount: 40
+        maximumInstanceCount: maximumInstances
         alwaysReady: alwaysReady == 0 ? [] : ready
       }
     }

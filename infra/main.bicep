@@ -59,6 +59,15 @@ param emails string = ''
 @maxValue(1000)
 param alwaysReady int = 1
 
+@description('Instances that each function may have at most. A group of functions that scale together counts as one.')
+@minValue(40)
+@maxValue(1000)
+param maximumInstances int = 40
+
+@description('How a new version takes the place of the old: Recreate ends what works at once, RollingUpdate (a preview) one by one.')
+@allowed(['Recreate', 'RollingUpdate'])
+param updateStrategy string = 'Recreate'
+
 @description('Partitions of each hub; Standard cannot change them later.')
 @minValue(1)
 @maxValue(32)
@@ -301,6 +310,8 @@ module functionApp 'function-app.bicep' = {
     tags: tags
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
+    maximumInstances: maximumInstances
+    updateStrategy: updateStrategy
     secrets: namesOf(secretNames)
     identityName: names.identity
     storageName: names.storage

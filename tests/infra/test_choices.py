@@ -98,6 +98,20 @@ def test_an_instant_is_one_in_utc(compiler: Compiler, tmp_path: Path) -> None:
     assert all(line.startswith("firstDeployed: ") for said in wrong for line in said)
 
 
+def test_how_many_instances_and_how_a_version_takes_over_are_the_user_s() -> None:
+    """The lowest that Flex Consumption knows, and what is no preview, where nobody chose; Azure's types know no strategy."""
+    usual, chosen = (
+        deployed(variant).one("Microsoft.Web/sites").properties["functionAppConfig"] for variant in ("default", "busy")
+    )
+    assert usual["scaleAndConcurrency"]["maximumInstanceCount"] == 40
+    assert "siteUpdateStrategy" not in usual
+    assert chosen["scaleAndConcurrency"]["maximumInstanceCount"] == 100
+    assert chosen["siteUpdateStrategy"] == {"type": "RollingUpdate"}
+    given = TEMPLATE["parameters"]
+    assert (given["maximumInstances"]["minValue"], given["maximumInstances"]["maxValue"]) == (40, 1000)
+    assert given["updateStrategy"]["allowedValues"] == ["Recreate", "RollingUpdate"]
+
+
 def test_the_secrets_names_have_no_default() -> None:
     """What a build once read of somebody's rules is never what another's app gets."""
     assert "defaultValue" not in TEMPLATE["parameters"]["secretNames"]
