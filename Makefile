@@ -9,7 +9,7 @@ CANDIDATES := $(PYTHON) python3.13 python3.14 python3 /usr/bin/python3.13 $(shel
 FIND_PYTHON := for p in $(CANDIDATES); do \
 	"$$p" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 13))' 2>/dev/null && { echo "$$p"; break; }; done
 
-.PHONY: setup run test lint infra infra-check stack soak bench lock clean
+.PHONY: setup run test lint infra infra-check package stack soak bench lock clean
 
 setup: $(STAMP)  ## prepare .venv/bin/alert-router
 
@@ -46,6 +46,9 @@ $(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
 infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, and checkov say of infra/
 	@$(BIN)/python -m infra.check
 
+package: setup  ## dist/alert-router.zip, as a release ships it
+	@$(BIN)/python -m infra.package
+
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack
 
@@ -67,4 +70,4 @@ lock:  ## remake the locks after a change to pyproject.toml
 	@$(COMPILE) 3.8 infra/hooks/requirements.in --constraint requirements.txt --output-file infra/hooks/requirements.txt
 
 clean:
-	rm -rf .venv .state .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .state dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from infra.package import DEPENDENCIES
 from tests.stack.functions_host.protocol import find_message, protocol, write_message
 
 _REPOSITORY = Path(__file__).parents[3]
@@ -35,9 +36,10 @@ class WorkerProcess:
 
     @classmethod
     async def started(cls, app: Path, env: Mapping[str, str], log: Path) -> Self:
-        """Starts a process that has the app and nothing but `env` around it; what it prints is added to a log."""
+        """Starts a process with the app, what it brings along, and nothing but `env` around it; a log gets what it prints."""
         ours, theirs = socket.socketpair()
-        paths = {"PYTHONPATH": os.pathsep.join([str(app), str(_REPOSITORY)]), "PYTHONUNBUFFERED": "1"}
+        places = (app, app / DEPENDENCIES, _REPOSITORY)
+        paths = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
         with theirs, log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.stack.functions_host.worker", str(theirs.fileno())),

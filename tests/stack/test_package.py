@@ -1,0 +1,92 @@
+"""The package that a release ships, unpacked: it needs nothing but itself, and takes a batch in Microsoft's own worker."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from infra.package import DEPENDENCIES, OWN, main
+from tests.builders import alert_body
+from tests.stack.azurite import Azurite
+from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
+from tests.stack.stack import stack_running
+from tests.stack.test_doors import delivered, on_record, publish
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.skipif(
+    (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 13)),
+    reason="the package is built for Python 3.13 on Linux, x86_64",
+)
+
+ALONE = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import function_app
+from router.assembly import load_rules, now
+from router.domain.signals import Stream
+from pathlib import Path
+assert load_rules(Path("rules"), list(Stream), now()).problems == ()
+for module in list(sys.modules.values()):
+    if file := getattr(module, "__file__", None):
+        print(file)
+"""
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where it was unpacked."""
+    directory = tmp_path_factory.mktemp("package")
+    made = directory / "alert-router.zip"
+    assert main([str(made)]) == 0
+    with ZipFile(made) as file:
+        file.extractall(directory / "app")
+    made.unlink()
+    yield directory / "app"
+    shutil.rmtree(directory)
+
+
+def test_it_loads_with_nothing_around_it(package: Path) -> None:
+    """Every module is its own or Python's, and the rules that it ships can be used."""
+    command = [sys.executable, "-I", "-S", "-B", "-c", ALONE, str(package), str(package / DEPENDENCIES)]
+    done = subprocess.run(command, cwd=package, env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    own = (str(package), sys.base_prefix, sys.exec_prefix)
+    assert [file for file in done.stdout.splitlines() if not file.startswith(own) or ".venv" in file] == []
+    assert f"{package}/router/assembly/__init__.py" in done.stdout.splitlines()
+    assert {path.name for path in package.iterdir()} == {*OWN, ".python_packages"}
+
+
+def test_it_takes_a_batch_in_microsofts_worker(package: Path, azurite: Azurite) -> None:
+    """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's."""
+    with stack_running(azurite) as stack:
+        shutil.rmtree(package / "rules")
+        shutil.copytree(stack.rules, package / "rules")
+        host = FunctionsHost(
+            package,
+            env={name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"},
+            event_hubs_connection=stack.hubs.connection_string,
+            storage_connection=stack.storage,
+            conditions=Conditions(speed=100),
+        )
+
+        async def run() -> None:
+            async with host.running():
+                await publish(stack, "cwpp", alert_body("one"), alert_body("two"))
+                await host.idle(PATIENCE)
+                await delivered(stack)
+                loaded = Path(f"/proc/{host.worker_pid}/maps").read_text()
+                assert f"{package / DEPENDENCIES}/pydantic_core/" in loaded
+                assert "/site-packages/pydantic_core/" not in loaded.replace(str(package / DEPENDENCIES), "")
+            assert {one.outcome for one in host.invocations} == {Outcome.OK}
+            assert [one["outcome"] for one in await on_record(stack, "cwpp")] == ["routed", "routed"]
+
+        asyncio.run(run())
+        assert len(stack.soc.state()["tickets"]) == 2
