@@ -1,6 +1,7 @@
-"""Makes the template that a release ships: azuredeploy.json, with defaults for what a button in a browser cannot find out.
+"""Makes what a release ships beside the package: the template that a button in a browser opens, and the release's notes.
 
-Those are the secrets that the released rules name, and the address of the released package. Nothing else is changed.
+The template is azuredeploy.json with defaults for what a browser cannot find out: the secrets that the released rules name, and
+the address of the released package. All addresses follow from the repository and the tag.
 """
 
 from __future__ import annotations
@@ -10,21 +11,66 @@ import json
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from infra.compiler import ROOT
+from infra.package import PACKAGE, digest
+from infra.parameters import secret_names
 from infra.sources import TEMPLATE
-from router.assembly import load_rules, now, secret_names_of
+from router.assembly import now
 from router.domain.errors import BadPolicy
-from router.domain.signals import Stream
 
-NO_SECRET = "none"
-"""What the template is given where the rules name no secret: an empty value would be a forgotten one."""
+TEMPLATE_TAG = "azuredeploy-"
+"""What stands before a release's tag in the tag under which its template can be read."""
+
+NOTES = "notes.md"
 
 
 class NoParameter(Exception):
     """A parameter that the template does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release by its repository (`owner/name`) and its tag."""
+
+    repository: str
+    tag: str
+
+    @property
+    def package(self) -> str:
+        """Where Azure fetches the package: among the files of the release."""
+        return f"https://github.com/{self.repository}/releases/download/{quote(self.tag, safe='')}/{PACKAGE}"
+
+    @property
+    def template(self) -> str:
+        """Where a browser reads the template: a script of another page may not read the files of a release (CORS)."""
+        tag = quote(TEMPLATE_TAG + self.tag, safe="")
+        return f"https://raw.githubusercontent.com/{self.repository}/{tag}/{TEMPLATE}"
+
+    @property
+    def button(self) -> str:
+        """What opens the portal with the template:
+        https://learn.microsoft.com/azure/azure-resource-manager/templates/deploy-to-azure-button"""
+        return f"https://portal.azure.com/#create/Microsoft.Template/uri/{quote(self.template, safe='')}"
+
+    @property
+    def page(self) -> str:
+        """docs/deploy.md as it was then."""
+        tag = quote(self.tag, safe="")
+        return f"https://github.com/{self.repository}/blob/{tag}/docs/deploy.md#deploy-without-azd"
+
+    def notes(self, sha256: str) -> str:
+        """What stands on the page of the release."""
+        return (
+            f"[![Deploy to Azure](https://aka.ms/deploytoazurebutton)]({self.button})\n\n"
+            "The button makes everything in `infra/`, with the code and the rules of this tag. It works while this repository "
+            f"is public. [Deploy without azd]({self.page}) says what its form asks, and what else both files are for.\n\n"
+            f"`{PACKAGE}` has the SHA-256 `{sha256}`; `make package` makes the same one of this tag with the same Python.\n"
+        )
 
 
 def released(template: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[str, Any]:
@@ -37,27 +83,29 @@ def released(template: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[s
     return copy
 
 
-def secret_names(rules: Path) -> str:
-    """The secrets that rules name, as the template takes them; raises BadPolicy."""
-    books = load_rules(rules, list(Stream), now()).books
-    return ",".join(sorted(secret_names_of(books.values()))) or NO_SECRET
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the copy; 1 and one line where the template lacks a parameter or the rules are of no use."""
+    """Writes both beside the package; 1 and one line where the template lacks a parameter, or package or rules are missing."""
     parser = argparse.ArgumentParser(
-        prog="python -m infra.release", description="Makes the template that a release ships."
+        prog="python -m infra.release", description="Makes what a release ships beside its package."
     )
-    parser.add_argument("package", metavar="PACKAGE_URI", help="where the package of this release will be")
-    parser.add_argument("to", metavar="FILE", type=Path, help="the template to write")
+    parser.add_argument("repository", metavar="OWNER/NAME", help="the repository on GitHub")
+    parser.add_argument("tag", metavar="TAG", help="what is released")
+    parser.add_argument("directory", metavar="DIRECTORY", type=Path, nargs="?", default=ROOT / "dist")
     asked = parser.parse_args(arguments)
+    release = Release(asked.repository, asked.tag)
     try:
-        defaults = {"secretNames": secret_names(ROOT / "rules"), "packageUri": asked.package}
+        defaults = {"secretNames": secret_names(ROOT / "rules", now()), "packageUri": release.package}
         template = released(json.loads((ROOT / "infra" / TEMPLATE).read_text("utf-8")), defaults)
+        notes = release.notes(digest(asked.directory / PACKAGE))
+    except FileNotFoundError as fault:
+        print(f"{fault.filename}: is not there; run `make package`", file=sys.stderr)
+        return 1
     except (NoParameter, BadPolicy) as fault:
         print(fault, file=sys.stderr)
         return 1
-    asked.to.write_text(json.dumps(template, indent=2, ensure_ascii=False), "utf-8", newline="\n")
+    text = json.dumps(template, indent=2, ensure_ascii=False)
+    (asked.directory / TEMPLATE).write_text(text, "utf-8", newline="\n")
+    (asked.directory / NOTES).write_text(notes, "utf-8", newline="\n")
     return 0
 
 

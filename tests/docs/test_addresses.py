@@ -18,9 +18,9 @@ VENDORS = {
     # Where every customer of a vendor goes; who one is, is said by a secret.
     "events.pagerduty.com", "events.eu.pagerduty.com", "api.atlassian.com", "auth.atlassian.com", "id.atlassian.com",
     "api.opsgenie.com", "api.eu.opsgenie.com", "hooks.slack.com", "api.slack.com",
-    # Azure's own, and what only names a form.
+    # Azure's own, GitHub's, and what only names a form.
     "management.azure.com", "token.actions.githubusercontent.com", "monitor.azure.com", "adaptivecards.io", "json-schema.org",
-    "schema.ocsf.io",
+    "schema.ocsf.io", "raw.githubusercontent.com",
     # The metadata service of Azure, in an attacker's command line.
     "169.254.169.254",
 }  # fmt: skip

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from copy import deepcopy
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from infra.release import NoParameter, main, released, secret_names
+from infra.package import PACKAGE
+from infra.parameters import secret_names
+from infra.release import NoParameter, Release, main, released
+from router.assembly import now
 from tests.builders import RULES
-from tests.infra.variants import TEMPLATE
+from tests.infra.variants import ROOT, TEMPLATE
 
-PACKAGE = "https://example.com/alert-router.zip"
-DEFAULTS = {"secretNames": "A_KEY,B_KEY", "packageUri": PACKAGE}
+DEFAULTS = {"secretNames": "A_KEY,B_KEY", "packageUri": "https://example.com/alert-router.zip"}
 
 
 def test_defaults_are_put_in_and_nothing_else_is_changed() -> None:
@@ -37,27 +42,48 @@ def test_a_template_without_the_parameter_is_refused(missing: str) -> None:
         released(template, DEFAULTS)
 
 
-def test_the_secrets_are_those_of_the_released_rules(tmp_path: Path) -> None:
-    """Rules that name none say so: an empty value would be a forgotten one."""
-    assert secret_names(RULES) == "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD"
-    for stream in ("cwpp", "cspm"):
-        (tmp_path / stream).mkdir()
-        (tmp_path / stream / "policy.yaml").write_text(
-            f"stream: {stream}\nfloor: {{default: Medium}}\ndestinations:\n"
-            f"  archive: {{kind: file, path: {stream}.ndjson}}\notherwise: [archive]\n"
-        )
-    (tmp_path / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
-    assert secret_names(tmp_path) == "none"
+def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path) -> None:
+    """Beside the package, by one command: a template that asks for neither, and notes with the button."""
+    (tmp_path / PACKAGE).write_bytes(b"package")
+    assert main(["soc/router", "v1.0", str(tmp_path)]) == 0
+    parameters = json.loads((tmp_path / "azuredeploy.json").read_text())["parameters"]
+    assert parameters["secretNames"]["defaultValue"] == secret_names(RULES, now())
+    assert parameters["packageUri"]["defaultValue"] == Release("soc/router", "v1.0").package
+    assert parameters.keys() == TEMPLATE["parameters"].keys()
+    assert (tmp_path / "notes.md").read_text() == Release("soc/router", "v1.0").notes(sha256(b"package").hexdigest())
 
 
-def test_the_copy_is_made_of_what_is_compiled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """By one command; it says in a line what the template lacks, and then writes nothing."""
-    to = tmp_path / "azuredeploy.json"
-    code = main([PACKAGE, str(to)])
-    lacking = [name for name in DEFAULTS if name not in TEMPLATE["parameters"]]
-    assert code == bool(lacking)
-    if lacking:
-        assert capsys.readouterr().err == f"azuredeploy.json: has no parameter {lacking[0]}\n"
-        assert not to.exists()
-    else:
-        assert json.loads(to.read_text())["parameters"]["packageUri"]["defaultValue"] == PACKAGE
+def test_without_a_package_nothing_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Notes would name one that is not there."""
+    assert main(["soc/router", "v1.0", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / PACKAGE}: is not there; run `make package`\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tag", ["v1.0", "v1 (of two)", "v1#/%"])
+def test_the_button_opens_the_template_of_this_repository_and_tag(tag: str) -> None:
+    """Whatever the tag holds, the portal gets one address, and each address leads to the tag."""
+    release = Release("soc/router", tag)
+    (button,) = re.findall(r"\]\((https://portal[^)]*)\)", release.notes("0"))
+    before, _, address = button.partition("/uri/")
+    assert before == "https://portal.azure.com/#create/Microsoft.Template"
+    assert re.fullmatch(r"[\w.%~-]+", address)
+    assert unquote(address) == release.template
+    host, *path = release.template.removeprefix("https://").split("/")
+    assert (host, [unquote(part) for part in path]) == (
+        "raw.githubusercontent.com",
+        ["soc", "router", f"azuredeploy-{tag}", "azuredeploy.json"],
+    )
+    assert [unquote(part) for part in release.package.split("/")[3:]] == [
+        *("soc", "router", "releases", "download"),
+        *(tag, PACKAGE),
+    ]
+
+
+def test_the_notes_lead_to_a_section_that_leads_to_the_template() -> None:
+    """A heading that was renamed would leave the reader at the top; the section shows where a template lies."""
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    anchor = Release("soc/router", "v1.0").page.partition("#")[2]
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert Release("OWNER/REPOSITORY", "v1").template in page
+    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
