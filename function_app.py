@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import Any, List  # noqa: UP035  Microsoft's worker refuses list[...] in a trigger's annotation.
+from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker refuses list[...] in a trigger's annotation.
 
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
@@ -20,6 +20,9 @@ from router.health import Health
 from router.hub import trace_of
 from router.once import Once
 
+if TYPE_CHECKING:
+    from router.service import Service
+
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 service = Once(lambda: service_at(Path(__file__).parent / "rules"))
 
@@ -27,7 +30,7 @@ Batch = List[func.EventHubEvent]  # noqa: UP006
 
 
 def takes(hub: str) -> Callable[[Callable[..., Any]], FunctionBuilder]:
-    """A trigger for batches of a hub. An invocation fails only when storage does; then it is tried until storage is back."""
+    """A trigger for batches of a hub. An invocation fails only when storage does, or its worker ends; it comes again."""
 
     def triggered(function: Callable[..., Any]) -> FunctionBuilder:
         on_hub = app.event_hub_message_trigger(
@@ -103,7 +106,7 @@ async def deliver_cspm_rows(pointer: func.QueueMessage) -> None:
 @app.timer_trigger(arg_name="timer", schedule="0 * * * * *", run_on_startup=False)
 async def sweep(timer: func.TimerRequest) -> None:
     """Does every minute what no other trigger would ever do again."""
-    await (await service()).sweep()
+    await (await working()).sweep()
 
 
 @app.route(route="health", methods=["GET"])
@@ -117,12 +120,19 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(found.document, indent=2), status_code=status, mimetype="application/json")
 
 
+async def working() -> Service:
+    """The service, unless this worker is told to end: raises Ending, and the host comes again, to the next one."""
+    opened = await service()
+    opened.drain.refuse()
+    return opened
+
+
 async def take(stream: Stream, events: Sequence[Any], context: func.Context) -> None:
     """Takes a batch of one partition in."""
     # Every event carries what is known of the whole batch, so it is read once: for each event it costs the batch squared.
     batch = events[0].metadata or {}
     properties = batch.get("PropertiesArray") or [{}] * len(events)
-    await (await service()).take(
+    await (await working()).take(
         Partition(stream.value, str(batch["PartitionContext"]["PartitionId"])),
         [
             # The library makes a time naive unless it was written with a Z; a hub's time is UTC however it is written.

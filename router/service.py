@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.deliver import Carrier
@@ -13,6 +13,7 @@ from router.domain.ports import Hub, QueuedStore
 from router.domain.readiness import Unready
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
+from router.drain import Drain
 from router.health import Health, health_of, remarks_on
 from router.taking import Taking
 from router.telemetry import Telemetry
@@ -24,7 +25,8 @@ class Service:
     """Everything wired for both streams. Each door raises StoreError where storage fails, and must then be tried again.
 
     `unready` are the destinations that cannot be asked, so that there is no carrier for them; `problems` is what else is
-    wrong with the settings.
+    wrong with the settings. What goes through a door counts as under way in `drain`. Once that is asked for, what is
+    delivered is put back.
     """
 
     store: QueuedStore
@@ -37,11 +39,12 @@ class Service:
     clock: Callable[[], datetime]
     unready: Sequence[Unready] = ()
     problems: Sequence[str] = ()
+    drain: Drain = field(default_factory=Drain)
 
     async def take(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
         """Takes events of a stream's hub in; `trace` is the traceparent of the call itself."""
         stream, traces = Stream(partition.hub), [event.trace for event in events]
-        with self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
+        with self.drain.work(), self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
             entries = await self.takings[stream].take(partition, events, self.clock(), self.telemetry.traceparent())
             self.telemetry.took(entries, stream.value)
 
@@ -51,10 +54,30 @@ class Service:
         carrier = self.carriers.get((stream.value, pointer.destination)) if pointer is not None else None
         # What points nowhere is let go: the outbox knows what is owed, and `sweep` gives up on what has nowhere left to go.
         if pointer is not None and carrier is not None:
-            self.telemetry.delivered(await carrier.carry(pointer))
+            with self.drain.work():
+                self.telemetry.delivered(await carrier.carry(pointer))
+
+    async def write_down(self) -> None:
+        """Writes down what was delivered and storage did not take before: the last thing that a process does."""
+        for carrier in self.carriers.values():
+            self.telemetry.delivered(await carrier.write_down())
 
     async def sweep(self) -> None:
         """Does once for each stream what runs on a clock."""
+        with self.drain.work():
+            await self._sweep()
+
+    async def health(self) -> Health:
+        """What works and what is late."""
+        return await health_of(
+            self.store, self.hubs, self.books, self.clock(), unready=self.unready, problems=self.problems
+        )
+
+    async def remarks(self) -> list[str]:
+        """What is to be said of the settings at the start, a line each."""
+        return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]
+
+    async def _sweep(self) -> None:
         fault: StoreError | None = None
         for stream, sweeper in self.sweepers.items():
             try:
@@ -66,13 +89,3 @@ class Service:
             self.telemetry.swept(swept)
         if fault is not None:
             raise fault
-
-    async def health(self) -> Health:
-        """What works and what is late."""
-        return await health_of(
-            self.store, self.hubs, self.books, self.clock(), unready=self.unready, problems=self.problems
-        )
-
-    async def remarks(self) -> list[str]:
-        """What is to be said of the settings at the start, a line each."""
-        return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]

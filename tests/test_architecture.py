@@ -30,7 +30,8 @@ FLOORS: dict[str, set[str]] = {
     "taking": {"domain", "intake"},
     "watch": {"domain", "intake", "readings", "taking"},
     "health": {"domain", "taking"},
-    "service": {"domain", "taking", "deliver", "watch", "health", "telemetry"},
+    "drain": {"domain"},
+    "service": {"domain", "drain", "taking", "deliver", "watch", "health", "telemetry"},
     "once": set(),
 }
 """What each part of the house may import of the others. Those above (assembly, cli, function_app) may import anything below."""

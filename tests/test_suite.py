@@ -24,6 +24,7 @@ PACES = {
     "cli/test_stdin.py": "in virtual time",
     "deliver/test_slots.py": "in virtual time",
     "deliver/test_http.py": "a server that answers for ever, a little at a time",
+    "test_drain.py": "in virtual time",
     "stack/acts.py": "a worker that lives on for a moment after its last request",
     "stack/functions_host/host.py": "looks again and again until nothing is under way",
     "stack/functions_host/queues.py": "Azure's own pace: an empty queue is looked at less and less often",

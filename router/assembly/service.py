@@ -17,6 +17,7 @@ from router.assembly.readiness import readiness_of
 from router.assembly.rules import Rules, intake_over, load_rules, specs_of
 from router.deliver import Carrier
 from router.domain.signals import Stream
+from router.drain import Drain, ending_on_sigterm
 from router.settings import Settings
 from router.telemetry import Telemetry
 
@@ -30,10 +31,13 @@ POINTERS = 24
 
 
 @asynccontextmanager
-async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+async def service_over(
+    rules: Rules, settings: Settings, clock: Clock, drain: Drain | None = None
+) -> AsyncIterator[Service]:
     """The router at work behind hubs and queues, as long as the context lasts; raises BadSetting and StoreError.
 
-    A destination that lacks something keeps nobody else from theirs; `Service.remarks` says which do.
+    Once a drain is asked for it only comes to its end. A destination that lacks something keeps nobody else from theirs;
+    `Service.remarks` says which do.
     """
     from router.hub import HubReader
     from router.service import Service
@@ -50,6 +54,7 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
         stack.push_async_callback(namespace.close)
         await store.prepare()
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
+        draining = drain if drain is not None else Drain()
         process, alone, company = uuid4().hex, asyncio.Lock(), Company()
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
         takings = {stream: Taking(intake, store.journal, process, company) for stream, intake in intakes.items()}
@@ -66,6 +71,7 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
                     clock=clock,
                     slots=POINTERS // SHARE,
                     alone=alone,
+                    is_stopped=draining.asked.is_set,
                 )
                 for stream, spec, sending in sendings
             },
@@ -86,6 +92,7 @@ async def service_over(rules: Rules, settings: Settings, clock: Clock) -> AsyncI
             problems=readiness.problems,
             telemetry=telemetry,
             clock=clock,
+            drain=draining,
         )
 
 
@@ -94,13 +101,15 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
     """The service as the app settings say; raises what `load_rules` and `service_over` do.
 
     The rules are those in a directory, unless a setting names another one. Their problems are said in the log, and which
-    destinations cannot be asked.
+    destinations cannot be asked. SIGTERM ends the process in order.
     """
     settings = Settings()
     rules = load_rules(settings.rules or directory, list(Stream), now())
     for problem in rules.problems:
         _LOG.warning("%s", problem)
-    async with service_over(rules, settings, now) as service:
+    drain = Drain()
+    async with service_over(rules, settings, now, drain) as service:
         for line in await service.remarks():
             _LOG.warning("%s", line)
-        yield service
+        with ending_on_sigterm(drain, service.write_down):
+            yield service

@@ -27,6 +27,7 @@ from router.domain.legible import legible
 from router.domain.ports import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.drain import STOP, Drain
 from router.service import Service
 from router.settings import Settings
 
@@ -38,9 +39,6 @@ POLL = 2.0
 
 HIDDEN = timedelta(minutes=10)
 """How long a pointer is hidden from others while it is carried."""
-
-STOP = 60.0
-"""Seconds that what is in hand is given to end when the router is told to stop; a claim that did not is due again later."""
 
 TROUBLE = 5.0
 """Seconds after which a loop goes on that found storage down."""
@@ -64,10 +62,11 @@ def serve(options: Namespace) -> int:
 async def _serve(options: Namespace) -> None:
     settings = Settings()
     rules = rules_given(options.rules, None, now())
-    stop, report = asyncio.Event(), Troubles().tell
+    drain, report = Drain(), Troubles().tell
+    stop = drain.asked
     async with AsyncExitStack() as stack:
         with opening_storage():
-            service = await stack.enter_async_context(service_over(rules, settings, now))
+            service = await stack.enter_async_context(service_over(rules, settings, now, drain))
             consumers = await stack.enter_async_context(consumers_over(rules.books, settings, report))
             for line in await service.remarks():
                 _LOG.warning("%s", line)
@@ -81,6 +80,10 @@ async def _serve(options: Namespace) -> None:
             ],
             stop,
         )
+        try:
+            await service.write_down()
+        except StoreError as fault:
+            report(fault)
     _LOG.info("stopped")
 
 

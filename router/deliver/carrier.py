@@ -37,7 +37,10 @@ type Carried = list[tuple[Claim, Settlement]]
 
 
 class Carrier:
-    """Carries pointers to one destination, `slots` at a time; `alone` is held by what may kill its worker."""
+    """Carries pointers to one destination, `slots` at a time; `alone` is held by what may kill its worker.
+
+    At the stop what is on its way is finished, and what is claimed and not sent is put back.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Carrier:
         clock: Callable[[], datetime],
         slots: int,
         alone: asyncio.Lock,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stream = stream
         self._name = name
@@ -57,6 +61,7 @@ class Carrier:
         self._clock = clock
         self._slots = Slots(slots)
         self._trials = Trials(alone)
+        self._is_stopped = is_stopped
         self._unwritten: Carried = []
         self._looked: tuple[datetime, Pause | None] | None = None
 
@@ -64,14 +69,19 @@ class Carrier:
         """Delivers what lies there and is due; raises StoreError, after which the pointer must come again."""
         async with self._slots.one() as is_mine:
             now = self._clock()
-            if not is_mine:
+            if not is_mine or self._is_stopped():
                 await self._outbox.put_off(pointer, now + BUSY)
                 return []
-            written = await self._write_again()
+            written = await self.write_down()
             pause = await self._find_pause(now)
             if pause is None:
                 return [*written, *await self._carry(pointer, now)]
             return [*written, *await self._probe(pointer, pause, now)]
+
+    async def write_down(self) -> Carried:
+        """Writes down what storage did not take before, so that nobody is told again what they were told."""
+        unwritten, self._unwritten = self._unwritten, []
+        return await self._write(unwritten)
 
     async def _carry(self, pointer: Pointer, began: datetime) -> Carried:
         carried: Carried = []
@@ -82,8 +92,8 @@ class Carrier:
             is_more = pointer.lane is Lane.ROWS and (len(claims) == self._sending.batch or _is_suspect(claims))
             if not is_more:
                 return carried
-            if any(settlement.error is not None for _, settlement in carried):
-                # What is left has the same trouble ahead of it: later.
+            if self._is_stopped() or any(settlement.error is not None for _, settlement in carried):
+                # Another worker goes on, or what is left has the same trouble ahead of it: later.
                 break
         await self._outbox.put_off(pointer, self._clock() + BUSY)
         return carried
@@ -113,17 +123,21 @@ class Carrier:
             return [], []
         with self._trials.claiming():
             claims = await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
+            if self._is_stopped():
+                return [], await self._put_back(claims, timedelta())
             if _is_suspect(claims) and not self._trials.is_possible:
-                return claims, await self._settle(claims, [None] * len(claims), BUSY, due)
+                return claims, await self._put_back(claims, BUSY)
         return claims, await self._send(claims, pause)
 
     async def _send(self, claims: Sequence[Claim], pause: Pause | None) -> Carried:
         if not claims:
             return []
         async with self._trials.trial() if _is_suspect(claims) else nullcontext():
+            if self._is_stopped():
+                return await self._put_back(claims, timedelta())
             began = self._clock()
             results = await self._sending.send(claims)
-        carried = await self._settle(claims, results, PROBE, began)
+        carried = await self._settle(claims, results, began)
         await self._heed(results, pause)
         return carried
 
@@ -137,20 +151,14 @@ class Carrier:
         elif pause is not None:
             await self._outbox.resume(self._stream, self._name)
 
-    async def _settle(
-        self, claims: Sequence[Claim], results: Sequence[Result | None], wait: timedelta, began: datetime
-    ) -> Carried:
+    async def _put_back(self, claims: Sequence[Claim], wait: timedelta) -> Carried:
         now = self._clock()
-        settlements = [
-            put_back(claim, now + wait, now) if result is None else settlement_for(claim, result, began, now)
-            for claim, result in zip(claims, results, strict=True)
-        ]
-        return await self._write(list(zip(claims, settlements, strict=True)))
+        return await self._write([(claim, put_back(claim, now + wait, now)) for claim in claims])
 
-    async def _write_again(self) -> Carried:
-        """Writes down what storage did not take before, so that nobody is told again what they were told."""
-        unwritten, self._unwritten = self._unwritten, []
-        return await self._write(unwritten)
+    async def _settle(self, claims: Sequence[Claim], results: Sequence[Result], began: datetime) -> Carried:
+        now = self._clock()
+        settlements = [settlement_for(claim, result, began, now) for claim, result in zip(claims, results, strict=True)]
+        return await self._write(list(zip(claims, settlements, strict=True)))
 
     async def _write(self, carried: Carried) -> Carried:
         try:

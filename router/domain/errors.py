@@ -10,6 +10,7 @@ RouterError
 ├── StoreError          durable storage failed; nothing was taken in, so the platform must try again
 ├── Undecodable         one row of the state cannot be decoded; trying again helps nobody, so the row is parked
 ├── HubError            an event hub cannot be read or written just now
+├── Ending              this process is told to end, so another one must do it
 └── DeliveryError       a destination did not take a delivery
     ├── Unavailable     it may later: network errors, 408, 425, 429, 5xx
     ├── Unauthorized    it refuses our credentials: 401, 403
@@ -63,6 +64,10 @@ class Undecodable(RouterError):
 
 class HubError(RouterError):
     """An event hub could not be reached, read or written."""
+
+
+class Ending(RouterError):
+    """This process is told to end and begins nothing further; whoever asked must ask again, and reaches another one."""
 
 
 class DeliveryError(RouterError):

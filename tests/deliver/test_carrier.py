@@ -45,7 +45,12 @@ class Post:
         self.alone = asyncio.Lock()
 
     def carrier(
-        self, kind: Scripted, slots: int = 4, lane: Lane = Lane.TICKET, sending: Sending | None = None
+        self,
+        kind: Scripted,
+        slots: int = 4,
+        lane: Lane = Lane.TICKET,
+        sending: Sending | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> Carrier:
         http = Http(ssl.create_default_context())
         answers = Answers(
@@ -60,6 +65,7 @@ class Post:
             clock=self.clock,
             slots=slots,
             alone=self.alone,
+            is_stopped=is_stopped,
         )
 
     def owe(self, *keys: str, lane: Lane = Lane.TICKET) -> None:
@@ -77,6 +83,10 @@ class Post:
             return [pointer for pointer in found if pointer is not None]
 
         return self.run(taken())  # type: ignore[return-value]
+
+    def hidden(self, lane: Lane = Lane.TICKET) -> int:
+        """How many pointers are in the queue, those that do not show yet among them."""
+        return self.run(self.store.outbox.queue("cwpp", lane).length())  # type: ignore[return-value]
 
     def carry(self, carrier: Carrier, *pointers: Pointer) -> Carried:
         """Carries pointers, all at once."""
@@ -288,3 +298,41 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(post: Post) -> None:
     post.clock.now += BUSY
     (again,) = post.claim(pointers[0])
     assert (again.lost, kind.attempts) == (SUSPECT, [])
+
+
+def test_at_the_stop_a_pointer_is_put_off_and_nothing_is_claimed(post: Post) -> None:
+    """Another worker takes it a little later."""
+    kind = Scripted(sent)
+    post.owe("k")
+    (pointer,) = post.pointers()
+    assert post.carry(post.carrier(kind, is_stopped=lambda: True), pointer) == []
+    assert (kind.attempts, post.states()) == ([], {DeliveryState.OWED: 1})
+    assert post.hidden() == 1
+
+
+@pytest.mark.parametrize("lane", [Lane.TICKET, Lane.ROWS])
+def test_what_was_claimed_when_the_stop_came_is_put_back_and_pointed_at(post: Post, lane: Lane) -> None:
+    """It was not sent and spends no attempt; no lease has to run out, and no worker died of it."""
+    kind, asked = Scripted(sent), iter([False, True, True])
+    post.owe("k", lane=lane)
+    (pointer,) = post.pointers(lane)
+    told_of = post.carry(post.carrier(kind, lane=lane, is_stopped=lambda: next(asked)), pointer)
+    assert (told(told_of), kind.attempts) == ([DeliveryState.OWED], [])
+    (again,) = post.pointers(lane)
+    (claim,) = post.claim(again)
+    assert (claim.number, claim.lost) == (1, 0)
+
+
+def test_what_is_on_its_way_when_the_stop_comes_is_settled(post: Post) -> None:
+    """What was acknowledged is never sent again."""
+    asked: list[bool] = []
+
+    def answer(attempt: Attempt) -> Result:
+        asked.append(True)
+        return Receipt(reference="T1")
+
+    post.owe("k")
+    (pointer,) = post.pointers()
+    carrier = post.carrier(Scripted(answer), is_stopped=lambda: bool(asked))
+    assert told(post.carry(carrier, pointer)) == [DeliveryState.SENT]
+    assert post.states() == {DeliveryState.SENT: 1}

@@ -89,6 +89,12 @@ class WorkerProcess:
             os.kill(self.pid, signal.SIGKILL)
         await self.gone()
 
+    async def terminate(self) -> None:
+        """Asks the process to end, as what stops a container does, and returns when it is gone."""
+        if self._process.returncode is None:
+            os.kill(self.pid, signal.SIGTERM)
+        await self.gone()
+
     async def stop(self) -> None:
         """Hangs up, upon which the process ends by itself; kills it if it does not."""
         self._writer.close()
