@@ -10,21 +10,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from router.deliver.retry import put_back, settlement_for
+from router.deliver.retry import put_back, settlement_for, some_of
 from router.deliver.sending import Sending
 from router.deliver.slots import Slots
 from router.deliver.trials import Trials
 from router.domain.asks import Result
 from router.domain.deliveries import SUSPECT, Claim, Pause, Pointer, Settlement
-from router.domain.errors import StoreError
+from router.domain.errors import StoreError, Unavailable
+from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import Pointed
 from router.domain.rulebook import Lane
 
 BUSY = timedelta(seconds=5)
 """How long a pointer waits where its destination has its share of the slots."""
+
+LONGEST_ALONE = 30.0
+"""Seconds for which a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
 
 FRESH = timedelta(seconds=5)
 """How long what was read about pauses is trusted."""
@@ -62,6 +66,7 @@ class Carrier:
         self._slots = Slots(slots)
         self._trials = Trials(alone)
         self._is_stopped = is_stopped
+        self._alone_until = datetime.min.replace(tzinfo=UTC)
         self._unwritten: Carried = []
         self._looked: tuple[datetime, Pause | None] | None = None
 
@@ -71,6 +76,10 @@ class Carrier:
             now = self._clock()
             if not is_mine or self._is_stopped():
                 await self._outbox.put_off(pointer, now + BUSY)
+                return []
+            rest = (self._alone_until - now).total_seconds()
+            if 0 < rest <= LONGEST_ALONE:
+                await self._outbox.put_off(pointer, self._alone_until + timedelta(seconds=some_of(rest)))
                 return []
             written = await self.write_down()
             pause = await self._find_pause(now)
@@ -138,8 +147,19 @@ class Carrier:
             began = self._clock()
             results = await self._sending.send(claims)
         carried = await self._settle(claims, results, began)
+        self._mind(results)
         await self._heed(results, pause)
         return carried
+
+    def _mind(self, results: Sequence[Result]) -> None:
+        """Asks a destination less that is asked too much, and by and by more again."""
+        crowded = [result for result in results if isinstance(result, Unavailable) and result.is_crowded]
+        if crowded:
+            self._slots.narrow()
+            wish = min(max(one.retry_after or 0.0 for one in crowded), LONGEST_ALONE)
+            self._alone_until = self._clock() + timedelta(seconds=wish)
+        elif any(isinstance(result, Receipt) for result in results):
+            self._slots.widen()
 
     async def _heed(self, results: Sequence[Result], pause: Pause | None) -> None:
         """Pauses a destination that refuses our credentials, and resumes a paused one that took them."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from router.domain.asks import HttpAnswer, LogRows, retry_after_in
+from router.domain.asks import CROWDED, HttpAnswer, LogRows, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.hosts import is_example, never_asked
 
@@ -105,7 +105,8 @@ def error_for(answer: HttpAnswer, now: datetime) -> DeliveryError:
     if status in (401, 403):
         return Unauthorized(f"logs endpoint: refuses our credentials ({status})")
     if status in _LATER or status >= 500:
-        return Unavailable(f"logs endpoint: answered {status}", retry_after=retry_after_in(answer, now))
+        text, wish = f"logs endpoint: answered {status}", retry_after_in(answer, now)
+        return Unavailable(text, retry_after=wish, is_crowded=status in CROWDED)
     if 200 <= status < 300:
         # Whatever stands between us and Azure may answer 200 with a page for people.
         return Unavailable(f"logs endpoint: answered {status} without taking the rows")

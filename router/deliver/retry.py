@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from random import random
 
 from tenacity import RetryCallState, Retrying
 from tenacity.wait import wait_base, wait_exponential_jitter
@@ -16,6 +17,9 @@ from router.domain.pauses import PROBE
 
 LEAST = 1.0
 """Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""
+
+_WIDEST = 8
+"""Attempts after which those to a destination that is asked too much are spread no wider: over 256 seconds."""
 
 WAITS: wait_base = wait_exponential_jitter(multiplier=2, max=600, jitter=2)
 """Seconds between attempts where the destination has no wish of its own: 2, 4, 8, ..., up to 2 more, never above 600."""
@@ -33,9 +37,17 @@ def settlement_for(claim: Claim, result: Result, began: datetime, now: datetime)
             wait = PROBE.total_seconds() + claim.number
         case Unavailable(retry_after=float() | int() as wish):
             wait = max(wish, LEAST)
+            if result.is_crowded:
+                # Who was refused together would come again together, and be refused again.
+                wait += some_of(2.0 ** min(claim.number, _WIDEST))
         case _:
             wait = seconds_after(claim.number)
     return _again(claim, str(result), wait, began, now)
+
+
+def some_of(seconds: float) -> float:
+    """So many seconds or less, by chance."""
+    return seconds * random()  # noqa: S311  It keeps no secret.
 
 
 def put_back(claim: Claim, until: datetime, now: datetime) -> Settlement:

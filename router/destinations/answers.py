@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus, unquote
 import orjson
 
 from router.destinations.text import shorten
-from router.domain.asks import HttpAnswer, retry_after_in
+from router.domain.asks import CROWDED, HttpAnswer, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.legible import one_line
 from router.domain.notices import Attempt
@@ -41,7 +41,8 @@ def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError 
         return None
     text = f"{name}: answered {status}{_said(answer, attempt)}"
     if status in _LATER or status >= 500:
-        return Unavailable(text, retry_after=retry_after_in(answer, attempt.now))
+        wish = retry_after_in(answer, attempt.now)
+        return Unavailable(text, retry_after=wish, is_crowded=status in CROWDED)
     if status in _CREDENTIALS:
         return Unauthorized(f"{text}; check its credentials and what they may do")
     if 300 <= status < 400:

@@ -95,7 +95,8 @@ class Site:
         try:
             body = yield from asked
         except Unavailable as lost:
-            raise Unavailable(str(lost), retry_after=max(SETTLED, lost.retry_after or 0.0)) from lost
+            wait = max(SETTLED, lost.retry_after or 0.0)
+            raise Unavailable(str(lost), retry_after=wait, is_crowded=lost.is_crowded) from lost
         return _issue_in(body, is_done=False)
 
     def comment(self, issue: Issue, document: Mapping[str, Any], attempt: Attempt) -> Exchange[None]:
@@ -169,8 +170,8 @@ def _find_error(answer: HttpAnswer, attempt: Attempt, *, is_of_the_site: bool) -
         case Rejected(status=409):
             # https://blog.developer.atlassian.com/change-notice-jira-cloud-transition-issue-api-to-support-http-409-conflict-error-code/
             return Unavailable(str(error))
-        case Unavailable(retry_after=None):
-            return Unavailable(str(error), retry_after=_reset_in(answer, attempt.now))
+        case Unavailable(retry_after=None, is_crowded=is_crowded):
+            return Unavailable(str(error), retry_after=_reset_in(answer, attempt.now), is_crowded=is_crowded)
     return error
 
 

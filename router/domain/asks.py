@@ -73,6 +73,9 @@ class AccessToken:
     refused: str | None = field(default=None, repr=False)
 
 
+CROWDED = frozenset({429, 503})
+"""What is answered by who is asked too much just now: https://www.rfc-editor.org/rfc/rfc6585#section-4"""
+
 _SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
 
 

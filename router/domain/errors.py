@@ -80,11 +80,15 @@ def without_words(error: str) -> str:
 
 
 class Unavailable(DeliveryError):
-    """The destination may take it later; `retry_after` is its own wish in seconds, where it has one."""
+    """The destination may take it later; `retry_after` is its own wish in seconds, where it has one.
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    `is_crowded` says that it is asked too much: whatever else it is asked now makes that worse.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, is_crowded: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.is_crowded = is_crowded
 
 
 class Unauthorized(DeliveryError):

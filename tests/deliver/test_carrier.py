@@ -13,7 +13,7 @@ import pytest
 
 from router.assembly import now
 from router.deliver import Answers, Carrier, Sending
-from router.deliver.carrier import BUSY, Carried
+from router.deliver.carrier import BUSY, LONGEST_ALONE, Carried
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
@@ -25,6 +25,7 @@ from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure_storage.outbox.places import place_of
 from router.telemetry import Telemetry
 from tests.builders import NOW
 from tests.deliver.test_deliverer import Clock, InBatches, Scripted, sent
@@ -298,6 +299,73 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(post: Post) -> None:
     post.clock.now += BUSY
     (again,) = post.claim(pointers[0])
     assert (again.lost, kind.attempts) == (SUSPECT, [])
+
+
+class Crowded:
+    """A vendor that is asked too much, as long as it is busy; it answers when it is let go."""
+
+    lease, batch = LEASE[Lane.TICKET], 1
+
+    def __init__(self, wish: float | None = None) -> None:
+        self.wish = wish
+        self.is_busy = True
+        self.answering = asyncio.Event()
+        self.calls = self.waiting = 0
+
+    async def send(self, claims: Sequence[Claim]) -> Sequence[Result]:
+        self.calls += 1
+        self.waiting += 1
+        await self.answering.wait()
+        self.waiting -= 1
+        refusal = Unavailable("429", retry_after=self.wish, is_crowded=True)
+        return [refusal if self.is_busy else Receipt(reference="T1") for _ in claims]
+
+
+def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time_from_each_worker(post: Post) -> None:
+    """That costs storage nothing, and each worker finds it out for itself; what it takes then makes them ask it more again."""
+    vendor = Crowded()
+    workers = [post.carrier(Scripted(sent), slots=4, sending=cast(Sending, vendor)) for _ in range(3)]
+
+    async def asked(pointers: Sequence[Pointer]) -> int:
+        vendor.answering.clear()
+        carrying = [asyncio.create_task(workers[n % 3].carry(pointer)) for n, pointer in enumerate(pointers)]
+        # Whoever does not wait for the vendor has found no slot.
+        await until(lambda: sum(not one.done() for one in carrying) == vendor.waiting)
+        at_a_time = vendor.waiting
+        vendor.answering.set()
+        await asyncio.gather(*carrying)
+        return at_a_time
+
+    def ask(first: int) -> int:
+        """How many calls the vendor gets at a time when each worker has five pointers to something new."""
+        keys = [f"k{first + number}" for number in range(15)]
+        post.owe(*keys)
+        signals = {place_of(a_delivery(key=key)).signal for key in keys}
+        return post.run(asked([one for one in post.pointers() if one.place.split(":")[1] in signals]))  # type: ignore[return-value]
+
+    assert [ask(0), ask(100)] == [12, 3]
+    vendor.is_busy = False
+    assert [ask(200), ask(300), ask(400), ask(500), ask(600)] == [3, 6, 9, 12, 12]
+
+
+@pytest.mark.parametrize(("wish", "alone"), [(10.0, 10.0), (3600.0, LONGEST_ALONE)])
+def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(post: Post, wish: float, alone: float) -> None:
+    """By all deliveries of a worker, which spend no attempt; but for no longer than half a minute, whatever it wishes, since
+    it may have meant one delivery. After that it is asked again."""
+    vendor = Crowded(wish)
+    vendor.answering.set()
+    carrier = post.carrier(Scripted(sent), sending=cast(Sending, vendor))
+    post.owe("refused", "other")
+    refused, other = post.pointers()
+    post.carry(carrier, refused)
+    vendor.is_busy = False
+    post.clock.now += timedelta(seconds=alone - 1)
+    before = post.hidden()
+    assert post.carry(carrier, other) == []
+    assert (vendor.calls, post.hidden()) == (1, before + 1)
+    post.clock.now += timedelta(seconds=1)
+    (delivered,) = post.carry(carrier, other)
+    assert (delivered[0].number, delivered[1].state) == (1, DeliveryState.SENT)
 
 
 def test_at_the_stop_a_pointer_is_put_off_and_nothing_is_claimed(post: Post) -> None:

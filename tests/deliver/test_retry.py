@@ -36,6 +36,17 @@ def test_the_destinations_own_wish_is_honoured(wish: float) -> None:
     assert (settled.state, settled.due) == (DeliveryState.OWED, NOW + timedelta(seconds=wish))
 
 
+def test_what_was_refused_together_does_not_come_again_together() -> None:
+    """A destination that is asked too much is never asked before its wish, and each time over twice as long as before."""
+    for number, widest in ((1, 2), (2, 4), (3, 8), (8, 256), (9, 256), (1000, 256)):
+        dues = [
+            settlement_for(a_claim(number), Unavailable("429", retry_after=10, is_crowded=True), NOW, NOW).due
+            for _ in range(50)
+        ]
+        waits = [(due - NOW).total_seconds() - 10 for due in dues if due is not None]
+        assert 0 <= min(waits) < widest / 3 < 2 * widest / 3 < max(waits) <= widest
+
+
 @pytest.mark.parametrize("wish", [0, -5, 0.5])
 def test_a_wish_for_less_than_a_second_waits_a_second(wish: float) -> None:
     """A destination that says `Retry-After: 0` is not asked in a tight loop."""

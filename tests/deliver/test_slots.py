@@ -50,3 +50,33 @@ def test_nobody_waits_at_a_destination_that_hangs() -> None:
         return is_mine, waited
 
     assert run_at_once(hanging()) == (False, 0)
+
+
+def test_a_destination_that_is_asked_too_much_is_left_one_slot_and_gets_the_others_back_by_and_by() -> None:
+    """One more for each round of sends that it takes; those under way when it complained come to their end."""
+
+    async def rounds() -> list[int]:
+        slots, widths = Slots(4), []
+        for taken in (0, 0, 1, 2, 3, 4):
+            slots.widen(taken)
+            widths.append(sum(await asyncio.gather(*(used(slots, PATIENCE + 1) for _ in range(6)))))
+            if not taken and len(widths) == 1:
+                slots.narrow()
+        return widths
+
+    assert run_at_once(rounds()) == [4, 1, 2, 3, 4, 4]
+
+
+def test_slots_that_are_taken_when_they_are_narrowed_go_as_they_come_free() -> None:
+    """Nobody gets one before all but the last are free."""
+
+    async def narrowed() -> bool:
+        slots = Slots(3)
+        async with asyncio.TaskGroup() as group:
+            for seconds in (1.0, 1.5, 60):
+                group.create_task(used(slots, seconds))
+            await asyncio.sleep(0.5)
+            slots.narrow()
+            return await used(slots, 1)
+
+    assert run_at_once(narrowed()) is False
