@@ -82,6 +82,16 @@ class Settings:
         return self._seconds("ALERT_ROUTER_GRACE")
 
     @property
+    def at_a_time(self) -> int | None:
+        """How many sends at a time one worker makes to one destination at most: ALERT_ROUTER_AT_A_TIME."""
+        written = self._find("ALERT_ROUTER_AT_A_TIME")
+        if written is None:
+            return None
+        if not re.fullmatch(r"[1-6]", written):
+            raise BadSetting(f"ALERT_ROUTER_AT_A_TIME: {written!r} is no number from 1 to 6")
+        return int(written)
+
+    @property
     def storage(self) -> Connection:
         """The storage account; raises BadSetting where nothing, or not enough, says where it is."""
         written = {service: self._find(f"{STORAGE}__{service}ServiceUri") for service in SERVICES}

@@ -162,3 +162,11 @@ def test_files_and_rules_are_read_where_they_are_named() -> None:
     assert (named.rules, named.ca_file) == (Path("/mine"), "/ca.pem")
     blank = Settings({"ALERT_ROUTER_RULES": "", "ALERT_ROUTER_CA_FILE": " "})
     assert (blank.rules, blank.ca_file) == (None, None)
+
+
+def test_a_worker_makes_as_many_sends_at_a_time_as_a_setting_says() -> None:
+    """Six at most: that is a quarter of the pointers that it carries."""
+    assert [Settings(given).at_a_time for given in ({}, {"ALERT_ROUTER_AT_A_TIME": " 2\n"})] == [None, 2]
+    for written in ("0", "7", "-1", "2.5", "many", "٣"):
+        with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_AT_A_TIME: .* is no number from 1 to 6$"):
+            _ = Settings({"ALERT_ROUTER_AT_A_TIME": written}).at_a_time

@@ -69,7 +69,7 @@ async def service_over(
                     sending,
                     outbox=store.outbox,
                     clock=clock,
-                    slots=POINTERS // SHARE,
+                    slots=settings.at_a_time or POINTERS // SHARE,
                     alone=alone,
                     is_stopped=draining.asked.is_set,
                 )

@@ -11,8 +11,9 @@ from router.assembly import POINTERS, SHARE
 from router.cli.demo.soc import Hang
 from tests.builders import finding_body
 from tests.stack.accounting import Post, books_of, high, key_of, medium, settle, sweep
+from tests.stack.acts import runs
 from tests.stack.azurite import Azurite
-from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.gate import gated, to
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import until
@@ -110,3 +111,19 @@ def test_a_destination_that_hangs_does_not_stop_another_of_its_lane(stack: Stack
 
     asyncio.run(run())
     assert stack.soc.webhook.duplicates == 0
+
+
+def test_a_setting_says_how_many_calls_at_a_time_a_worker_makes_to_a_destination(stack: Stack) -> None:
+    """With it and the most instances that there may be, what a vendor gets at a time is bounded."""
+
+    async def run() -> None:
+        with gated(stack) as behind:
+            post, tried = Post(behind), behind.gate.watch(to("servicenow"))
+            behind.gate.hold(to("servicenow"))
+            async with host(behind, ALERT_ROUTER_AT_A_TIME="2").running() as running:
+                await post.send(*(medium(f"m-{number}") for number in range(HUNG)))
+                # Pointers that find no slot go back; a request gives up after 30 seconds, and another takes its place.
+                await until(lambda: runs(running, "deliver_cwpp_ticket", Outcome.OK) >= HUNG)
+                assert len(tried) == 2
+
+    asyncio.run(run())
