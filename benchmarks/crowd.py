@@ -1,0 +1,146 @@
+"""Many workers and one vendor that takes only so much: what it is asked, what that costs, and how late the last page is.
+
+    .venv/bin/python -m benchmarks.crowd --workers 40 --pages 400 --most 20 --takes 1 --retry-after 5
+
+The vendor takes `--most` calls at a time, each for `--takes` seconds, and no more than `--rate` a second where that is given;
+what is beyond it answers 429 at once. Workers are whole services in one process, so times are this machine's; counts are
+not. Requests are counted at a gate before Azurite, without looks into queues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from statistics import median
+
+import orjson
+from aiohttp import web
+
+from router.assembly import load_rules, now, service_over
+from router.cli.serve import carry, repeat
+from router.domain.journal import Event, Partition
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.settings import Settings
+from tests.builders import alert_body
+from tests.stack.gate.gated import GatedStack, gated
+from tests.stack.stack import stack_running
+
+STORAGE = ("table", "queue", "blob")
+HUB = Partition("cwpp", "0")
+
+POLICY = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  oncall: {{kind: pagerduty, url: "VENDOR", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
+routes: []
+always: []
+otherwise: [oncall]
+"""
+
+
+class Vendor:
+    """A pager that takes so many calls at a time, and so many a second."""
+
+    def __init__(self, options: Namespace) -> None:
+        self._options = options
+        self._second = (0, 0)
+        self.at_once = 0
+        self.peak = 0
+        self.refused = 0
+        self.taken: Counter[str] = Counter()
+        self.at: dict[str, float] = {}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[str]:
+        """Gives its address."""
+        app = web.Application()
+        app.router.add_post("/v2/enqueue", self._answer)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        key = orjson.loads(await request.read())["dedup_key"]
+        self.at_once += 1
+        self.peak = max(self.peak, self.at_once)
+        try:
+            if self.at_once > self._options.most or not self._has_room():
+                self.refused += 1
+                wish = self._options.retry_after
+                return web.json_response({}, status=429, headers={"Retry-After": str(wish)} if wish else {})
+            await asyncio.sleep(self._options.takes)
+        finally:
+            self.at_once -= 1
+        self.taken[key] += 1
+        self.at.setdefault(key, time.monotonic())
+        return web.json_response({"status": "success", "message": "ok", "dedup_key": key}, status=202)
+
+    def _has_room(self) -> bool:
+        second, count = self._second
+        present = int(time.monotonic())
+        self._second = (present, count + 1 if present == second else 1)
+        return not self._options.rate or self._second[1] <= self._options.rate
+
+
+async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
+    vendor = Vendor(options)
+    async with AsyncExitStack() as held:
+        stack.write_policy("cwpp", POLICY.replace("VENDOR", await held.enter_async_context(vendor.running())))
+        settings = Settings(stack.environment | dict(one.split("=", 1) for one in options.setting))
+        rules = load_rules(stack.rules, list(Stream), now())
+        services = [await held.enter_async_context(service_over(rules, settings, now)) for _ in range(options.workers)]
+        bodies = [alert_body(f"page-{number}") for number in range(options.pages)]
+        for start in range(0, len(bodies), 100):
+            events = [Event(start + n, now(), body) for n, body in enumerate(bodies[start : start + 100])]
+            await services[0].take(HUB, events)
+        seen = stack.gate.watch()
+        began, stop = time.monotonic(), asyncio.Event()
+        loops = [asyncio.create_task(carry(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]
+        loops.append(asyncio.create_task(repeat(services[0].sweep, 60, stop, print)))
+        while len(vendor.taken) < options.pages:
+            await asyncio.sleep(0.2)
+        stop.set()
+        await asyncio.gather(*loops)
+        asked = [one for one in seen if one.service in STORAGE and (one.service, one.method) != ("queue", "GET")]
+    late = sorted(at - began for at in vendor.at.values())
+    calls = vendor.refused + sum(vendor.taken.values())
+    return [
+        f"pages {options.pages}, taken {len(vendor.taken)}, twice {sum(count > 1 for count in vendor.taken.values())}",
+        f"calls {calls}, refused {vendor.refused}, at a time {vendor.peak}",
+        f"storage requests a page {len(asked) / options.pages:.1f}",
+        f"waited: median {median(late):.0f} s, the last {late[-1]:.0f} s",
+    ]
+
+
+def main() -> int:
+    """Prints what came of it."""
+    parser = ArgumentParser(prog="python -m benchmarks.crowd", description=__doc__)
+    for name, kind, usual in (
+        ("workers", int, 40),
+        ("pages", int, 400),
+        ("most", int, 20),
+        ("takes", float, 1.0),
+        ("rate", int, 0),
+        ("retry-after", int, 5),
+    ):
+        parser.add_argument(f"--{name}", type=kind, default=usual)
+    parser.add_argument("--setting", action="append", default=[], help="an app setting, NAME=VALUE")
+    options = parser.parse_args()
+    with stack_running() as stack, gated(stack) as behind:
+        for line in asyncio.run(_measured(behind, options)):
+            print(line)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
