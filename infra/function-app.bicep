@@ -13,6 +13,9 @@ param zoneRedundant bool
 @description('Instances that each function may have at most; Flex Consumption knows no fewer than 40.')
 param maximumInstances int
 
+@description('Calls at a time that one instance makes to one destination.')
+param atATime int
+
 @description('How a new version takes the place of the old.')
 param updateStrategy 'Recreate' | 'RollingUpdate'
 
@@ -93,6 +96,9 @@ var settings = [
   }
 ]
 
+// The code's own choice stands in the code.
+var bound = atATime == 6 ? [] : [{ name: 'ALERT_ROUTER_AT_A_TIME', value: string(atATime) }]
+
 // A vault's names have hyphens where settings have underscores. Without a version the newest is taken, within a day.
 // https://learn.microsoft.com/azure/app-service/app-service-key-vault-references
 var references = [
@@ -151,7 +157,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, references)
+      appSettings: concat(settings, bound, references)
     }
   }
 }

@@ -64,6 +64,11 @@ param alwaysReady int = 1
 @maxValue(1000)
 param maximumInstances int = 40
 
+@description('Calls at a time that one instance makes to one destination. 6 is what the router chooses by itself.')
+@minValue(1)
+@maxValue(6)
+param atATime int = 6
+
 @description('How a new version takes the place of the old: Recreate ends what works at once, RollingUpdate (a preview) one by one.')
 @allowed(['Recreate', 'RollingUpdate'])
 param updateStrategy string = 'Recreate'
@@ -311,6 +316,7 @@ module functionApp 'function-app.bicep' = {
     alwaysReady: alwaysReady
     zoneRedundant: zoneRedundant
     maximumInstances: maximumInstances
+    atATime: atATime
     updateStrategy: updateStrategy
     secrets: namesOf(secretNames)
     identityName: names.identity

@@ -7,5 +7,6 @@ param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTUR
 // More than a burst may raise it to.
 param throughputUnits = 6
 param maximumInstances = 100
+param atATime = 2
 param updateStrategy = 'RollingUpdate'
 param firstDeployed = '2026-11-24T12:00:00Z'

@@ -107,6 +107,8 @@ def test_how_many_instances_and_how_a_version_takes_over_are_the_user_s() -> Non
     assert "siteUpdateStrategy" not in usual
     assert chosen["scaleAndConcurrency"]["maximumInstanceCount"] == 100
     assert chosen["siteUpdateStrategy"] == {"type": "RollingUpdate"}
+    assert "ALERT_ROUTER_AT_A_TIME" not in settings_of(deployed("default"))
+    assert settings_of(deployed("busy"))["ALERT_ROUTER_AT_A_TIME"] == "2"
     given = TEMPLATE["parameters"]
     assert (given["maximumInstances"]["minValue"], given["maximumInstances"]["maxValue"]) == (40, 1000)
     assert given["updateStrategy"]["allowedValues"] == ["Recreate", "RollingUpdate"]
