@@ -31,8 +31,9 @@ class Answer(NamedTuple):
 
     @property
     def why(self) -> str:
-        """The first line of what it complained of."""
-        return next((line.strip() for line in self.error.splitlines() if line.strip()), "it said nothing")
+        """The first line of what it complained of; what it only warned of where there is no other."""
+        lines = [line.strip() for line in self.error.splitlines() if line.strip()]
+        return next((line for line in lines if not line.startswith("WARNING")), next(iter(lines), "it said nothing"))
 
 
 def answer_of(program: str, *arguments: str, limit: timedelta = LIMIT) -> Answer:
@@ -61,5 +62,5 @@ def document_of(*arguments: str, limit: timedelta = LIMIT) -> object:
         raise NoAnswer(said.why)
     try:
         return json.loads(said.out) if said.out.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise NoAnswer(f"az {' '.join(arguments[:2])}: it answered no JSON") from None

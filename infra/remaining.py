@@ -54,7 +54,7 @@ def last_words(rules: Rules, outputs: Mapping[str, str], references: Mapping[str
     yield from _unready(rules, outputs, missing if told else ())
     if isinstance(references, NoAnswer) and secrets:
         yield f"unknown: whether the app has its secrets ({references}); have it read the vault:"
-        yield f"  az rest --method post --url {address_of(outputs)}/refresh?api-version={VERSION}"
+        yield f'  az rest --method post --url "{address_of(outputs)}/refresh?api-version={VERSION}"'
     if missing:
         yield "Put each secret that is not there yet into the vault, from a file that you then delete:"
         for name in missing:
@@ -74,7 +74,7 @@ def last_words(rules: Rules, outputs: Mapping[str, str], references: Mapping[str
     yield "It goes to the pager too; while there is none, the alarm late-pages may be raised."
     yield "Alerts from before the export never come by themselves. Ask for those that are still active, and send them:"
     yield from (f"  {line}" for line in STANDING)
-    yield f"  EVENT_HUBS__fullyQualifiedNamespace={outputs['EVENT_HUBS_NAMESPACE']} {SEND}"
+    yield f"  EVENT_HUBS__fullyQualifiedNamespace={outputs['EVENT_HUBS_NAMESPACE']} {SEND}  # as one of ROUTER_SENDERS"
     yield "docs/deploy.md says more of each."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.programs import NoAnswer, answer_of, document_of
+from infra.programs import Answer, NoAnswer, answer_of, document_of
 
 
 @pytest.fixture
@@ -59,3 +59,16 @@ def test_one_that_hangs_is_ended(az: Path, tmp_path: Path) -> None:
     says(az, f"exec cat {tmp_path / 'never'}")
     with pytest.raises(NoAnswer, match=r"^az: no answer within 0 s$"):
         answer_of("az", "rest", limit=timedelta())
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        ("WARNING: Unable to encode\nERROR: Insufficient privileges\n", "ERROR: Insufficient privileges"),
+        ("WARNING: This is a preview\n", "WARNING: This is a preview"),
+        ("\n", "it said nothing"),
+    ],
+)
+def test_a_warning_hides_no_error(error: str, why: str) -> None:
+    """What az warns of comes before what it ends with."""
+    assert Answer(1, "", error).why == why
