@@ -19,7 +19,8 @@ Three rooms, in the order in which a message walks through them, and the ground 
     taking/        takes in what a hub holds, each event once, whatever dies meanwhile
     watch/         what runs on a clock: holes in the journal, what nobody points at, what rules and limits held
     health.py      what works and what is late
-    service.py     the router at work behind hubs and queues, for triggers and `serve`; once.py opens it at its first use
+    service.py     the router at work behind hubs and queues, for triggers and `serve`; once.py opens it at its first use,
+                   and drain.py brings it to its end in order
     assembly/      the only wiring; settings.py is the only reader of the environment
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
