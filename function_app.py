@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker r
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
-from router.assembly import service_at
+from router.app.health import Health
+from router.app.once import Once
+from router.app.wiring import service_at
 from router.domain.errors import RouterError
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.health import Health
-from router.hub import trace_of
-from router.once import Once
+from router.eventhubs import trace_of
 
 if TYPE_CHECKING:
-    from router.service import Service
+    from router.app.service import Service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 service = Once(lambda: service_at(Path(__file__).parent / "rules"))

@@ -15,13 +15,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from benchmarks.workload import alerts
-from router.assembly import load_rules, now, service_over
+from router.app.clock import now
+from router.app.rules import load_rules
+from router.app.service import Service
+from router.app.settings import Settings
+from router.app.wiring import service_over
 from router.cli.serve import carry
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.service import Service
-from router.settings import Settings
 from tests.builders import alert_body
 from tests.stack.gate.gated import GatedStack, gated
 from tests.stack.gate.requests import Seen

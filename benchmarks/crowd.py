@@ -21,12 +21,14 @@ from statistics import median
 import orjson
 from aiohttp import web
 
-from router.assembly import load_rules, now, service_over
+from router.app.clock import now
+from router.app.rules import load_rules
+from router.app.settings import Settings
+from router.app.wiring import service_over
 from router.cli.serve import carry, repeat
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.settings import Settings
 from tests.builders import alert_body
 from tests.stack.gate.gated import GatedStack, gated
 from tests.stack.stack import stack_running

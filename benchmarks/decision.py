@@ -12,11 +12,11 @@ from time import process_time
 from benchmarks.reference_model import ReferenceAlert
 from benchmarks.table import Row
 from benchmarks.workload import alerts, write_rules
-from router.accept import read
 from router.decide import decide
 from router.destinations import discover
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
+from router.parse import read
 from router.rulebook import load, load_catalogue
 
 MESSAGES = 2_000

@@ -12,18 +12,20 @@ from typing import Any
 
 from benchmarks.table import Row
 from benchmarks.workload import alerts
-from router.assembly import intake_over, load_rules, now, service_over
+from router.app.clock import now
+from router.app.rules import intake_over, load_rules
+from router.app.settings import Settings
+from router.app.wiring import service_over
 from router.cli.serve import carry
 from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
 from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.hub import Namespace
-from router.hub.events import event_of
-from router.settings import Settings
+from router.eventhubs import Namespace
+from router.eventhubs.events import event_of
+from router.ingest.event_intake import Taking
 from router.store.sqlite import SqliteStore
-from router.taking import Taking
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from router.assembly import load_rules, secret_names_of
+from router.app.rules import load_rules, secret_names_of
 from router.domain.errors import BadSetting, UserError
 from router.domain.signals import Stream
 

@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 
-from router.accept import read
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
 from router.domain.signals import Alert, Finding, Severity, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
-from router.intake import Message
+from router.ingest.intake import Message
+from router.parse import read
 from router.rulebook import load_attack
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError
 
-from router.assembly.identity import identity_for
-from router.store.azure_storage import Account, Address
+from router.app.identity import identity_for
+from router.store.azure import Account, Address
 from tests.deliver.sockets import Answering, answering
 
 KEY = "a" * 88

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from router.cli.demo.soc import Soc, soc_in_thread
+from alert_router_demo.soc import Soc, soc_in_thread
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
 from tests.leash import leashed

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from alert_router_demo.soc import Soc, soc_in_thread
 from router.cli import main
-from router.cli.demo.soc import Soc, soc_in_thread
 from tests.builders import RESOURCE, RULES, alert_body, finding_body
 
 STORM = 5_000

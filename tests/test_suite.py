@@ -24,7 +24,7 @@ PACES = {
     "cli/test_stdin.py": "in virtual time",
     "deliver/test_slots.py": "in virtual time",
     "deliver/test_http.py": "a server that answers for ever, a little at a time",
-    "test_drain.py": "in virtual time",
+    "app/test_drain.py": "in virtual time",
     "stack/acts.py": "a worker that lives on for a moment after its last request",
     "stack/functions_host/host.py": "looks again and again until nothing is under way",
     "stack/functions_host/queues.py": "Azure's own pace: an empty queue is looked at less and less often",
@@ -41,7 +41,7 @@ PACES = {
 
 CLOCKS = {
     "waiting.py": "the end of patience",
-    "accept/test_hostile.py": "CPU time of this thread, in a generous ratio",
+    "parse/test_hostile.py": "CPU time of this thread, in a generous ratio",
     "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
     "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
     "stack/soak.py": "what is printed, and the end of patience",
@@ -50,7 +50,7 @@ CLOCKS = {
 """Files that read a clock, and why it makes no difference how fast the machine is."""
 
 HURRIES = {
-    "cli/demo/soc/test_soc_faults.py": "a caller that gives up on what hangs",
+    "demo/soc/test_soc_faults.py": "a caller that gives up on what hangs",
     "deliver/test_http.py": "a client that gives up on what hangs",
 }
 """Files in which something is given less than a minute, and what."""

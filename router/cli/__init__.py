@@ -1,8 +1,8 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
     parser        what can be written        given         what options mean
-    run           routes files               job           the work of `run` and `demo`
-    dry_run       only decides               demo          the main job on an embedded default
+    run           routes files               job           the work of `run`, and of the demo
+    dry_run       only decides
     files, tables files -> messages          stdin         lines -> messages, as they come
     pieces        bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
@@ -58,7 +58,7 @@ def _obey(arguments: Sequence[str]) -> int:
         options = new_parser().parse_args(arguments)
         # Imported by name, so that `--help` does not wait for what only a command needs.
         module, _, function = options.command.partition(":")
-        code: int = getattr(import_module(f"router.cli.{module}"), function)(options)
+        code: int = getattr(import_module(module), function)(options)
     except SystemExit:  # help was asked for
         sys.stdout.flush()
         raise

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from router.accept import Rest, answer_in
 from router.cli.complaints import complain
-from router.readings import Message
+from router.ingest.messages import Message
+from router.parse import Rest, answer_in
 
 _ADVICE = {
     Rest.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",

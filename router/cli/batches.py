@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from router.readings import Message
+from router.ingest.messages import Message
 
 BATCH = 200
 """Messages that are taken in at a time."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from router.destinations.text import json_bytes
+from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
 from router.domain.notices import RecordEntry
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 
-from router.assembly import Clock
+from router.app.clock import Clock
 from router.cli.decisions import decisions_at
 from router.cli.files import Source
 from router.cli.job import batches_in
@@ -17,7 +17,7 @@ from router.cli.stopping import Stop
 from router.cli.tally import Tally
 from router.decide import decide, entry_for
 from router.domain.notices import RecordEntry
-from router.readings import Reader, Reading, Unread
+from router.ingest.messages import Reader, Reading, Unread
 
 
 def entry_of(reading: Reading, reader: Reader, now: datetime) -> RecordEntry:

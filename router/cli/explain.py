@@ -7,8 +7,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from router.accept import alerts_named_in, evidence_of
-from router.assembly import reader_over
+from router.app.rules import reader_over
 from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
 from router.cli.files import open_files
@@ -19,7 +18,8 @@ from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
 from router.grouping import account_of
-from router.readings import Reader, Reading, Unread
+from router.ingest.messages import Reader, Reading, Unread
+from router.parse import alerts_named_in, evidence_of
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""

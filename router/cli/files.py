@@ -16,14 +16,14 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.accept import LARGEST_BODY, answer_in, split
 from router.cli.answers import messages_within, tell_rest
 from router.cli.pieces import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.cli.stdin import STDIN, Stdin, unreadable
 from router.cli.tables import has_header, rows_in
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
-from router.readings import Message
+from router.ingest.messages import Message
+from router.parse import LARGEST_BODY, answer_in, split
 
 _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from router.assembly import Clock, Rules, load_rules
+from router.app.clock import Clock
+from router.app.rules import Rules, load_rules
 from router.cli.complaints import complain
 from router.domain.errors import BadFile
 from router.domain.signals import Stream

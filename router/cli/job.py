@@ -10,7 +10,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
-from router.assembly import Clock, Delivery, Readiness, Rules, delivery_over, intake_over, readiness_of
+from router.app.clock import Clock
+from router.app.delivery import Delivery, delivery_over
+from router.app.health import remarks_on
+from router.app.readiness import Readiness, readiness_of
+from router.app.rules import Rules, intake_over
+from router.app.settings import Settings
 from router.cli.batches import batches_of
 from router.cli.complaints import complain
 from router.cli.decisions import DecisionsFile, decisions_at
@@ -22,11 +27,10 @@ from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.signals import Stream
-from router.health import remarks_on
-from router.intake import Message
-from router.settings import Settings
+from router.ingest.held import release
+from router.ingest.intake import Message
+from router.ingest.waiting_groups import admit
 from router.store.sqlite import SqliteStore
-from router.watch import admit, release
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 

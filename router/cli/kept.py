@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from router.assembly import storage_for
+from router.app.connections import storage_for
+from router.app.settings import STORAGE, Settings
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports import Store
-from router.settings import STORAGE, Settings
 from router.store.sqlite import SqliteStore
 
 AT_A_TIME = 100

@@ -89,7 +89,7 @@ def file_in(text: str) -> Path:
 
 
 def _add_run(commands: Commands) -> None:
-    run = _command(commands, "run", "run:run", "route messages from files")
+    run = _command(commands, "run", "router.cli.run:run", "route messages from files")
     _add_stream(run, "the stream that the messages come from; without it each goes to its own")
     _add_rules_dir(run)
     _add_state(run)
@@ -100,13 +100,15 @@ def _add_run(commands: Commands) -> None:
 
 
 def _add_demo(commands: Commands) -> None:
-    demo = _command(commands, "demo", "demo:run", "route bundled samples to a SOC on loopback")
+    demo = _command(commands, "demo", "alert_router_demo:run", "route bundled samples to a SOC on loopback")
     _add_state(demo, ".state/demo")
     _add_decisions(demo, "where to write decisions (default: in the state)")
 
 
 def _add_explain(commands: Commands) -> None:
-    explain = _command(commands, "explain", "explain:run", "say every step of the decision on each signal in a file")
+    explain = _command(
+        commands, "explain", "router.cli.explain:run", "say every step of the decision on each signal in a file"
+    )
     _add_stream(explain, "the stream that the messages come from; without it each goes to its own")
     _add_rules_dir(explain)
     _add_now(explain)
@@ -116,29 +118,29 @@ def _add_explain(commands: Commands) -> None:
 
 def _add_rules(commands: Commands) -> None:
     rules = _group(commands, "rules", "check, test and describe the rules")
-    check = _command(rules, "check", "rules:check", "report problems and warnings")
-    test = _command(rules, "test", "rules:test", "run the examples")
+    check = _command(rules, "check", "router.cli.rules:check", "report problems and warnings")
+    test = _command(rules, "test", "router.cli.rules:test", "run the examples")
     for command in (check, test):
         command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=_RULES)
         _add_now(command)
         _add_format(command)
-    schema = _command(rules, "schema", "rules:schema", "print the JSON Schemas of the rules files")
+    schema = _command(rules, "schema", "router.cli.rules:schema", "print the JSON Schemas of the rules files")
     schema.add_argument("name", metavar="NAME", nargs="?", help="policy, suppression, owners, ...; without it all")
     schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
 
 
 def _add_dead_letters(commands: Commands) -> None:
     letters = _group(commands, "dead-letters", "see to what was given up on")
-    listing = _command(letters, "list", "dead_letters:list_them", "list them")
-    show = _command(letters, "show", "dead_letters:show", "show one whole")
+    listing = _command(letters, "list", "router.cli.dead_letters:list_them", "list them")
+    show = _command(letters, "show", "router.cli.dead_letters:show", "show one whole")
     show.add_argument("id", metavar="ID", help=_ID)
     redrive = _command(
         letters,
         "redrive",
-        "dead_letters:redrive",
+        "router.cli.dead_letters:redrive",
         _REDRIVE,
     )
-    discard = _command(letters, "discard", "dead_letters:discard", "forget them")
+    discard = _command(letters, "discard", "router.cli.dead_letters:discard", "forget them")
     for command in (listing, show):
         _add_format(command)
     for command in (redrive, discard):
@@ -150,14 +152,14 @@ def _add_dead_letters(commands: Commands) -> None:
 
 def _add_quarantine(commands: Commands) -> None:
     quarantine = _group(commands, "quarantine", "see to what was not understood")
-    listing = _command(quarantine, "list", "quarantine:list_it", "list it")
-    show = _command(quarantine, "show", "quarantine:show", "show one message whole")
+    listing = _command(quarantine, "list", "router.cli.quarantine:list_it", "list it")
+    show = _command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
     show.add_argument("id", metavar="ID", help=_ID)
-    retake = _command(quarantine, "retake", "quarantine:retake", _RETAKE)
+    retake = _command(quarantine, "retake", "router.cli.quarantine:retake", _RETAKE)
     _add_stream(retake, "the stream that they come from; without it each goes to its own")
     _add_rules_dir(retake)
     _add_now(retake)
-    discard = _command(quarantine, "discard", "quarantine:discard", "forget messages")
+    discard = _command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages")
     for command in (listing, show):
         _add_format(command)
     for command in (retake, discard):
@@ -167,13 +169,15 @@ def _add_quarantine(commands: Commands) -> None:
 
 
 def _add_send(commands: Commands) -> None:
-    send = _command(commands, "send", "send:send", "publish messages from files to an event hub")
+    send = _command(commands, "send", "router.cli.send:send", "publish messages from files to an event hub")
     send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
     send.add_argument("files", metavar="FILE", nargs="+", help=_FILE)
 
 
 def _add_serve(commands: Commands) -> None:
-    serve = _command(commands, "serve", "serve:serve", "read the event hubs, deliver and sweep, until told to stop")
+    serve = _command(
+        commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
+    )
     _add_rules_dir(serve)
 
 

@@ -12,8 +12,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import NamedTuple
 
-from router.accept import LARGEST_BODY, split
-from router.readings import Cut
+from router.ingest.messages import Cut
+from router.parse import LARGEST_BODY, split
 
 BEGINNING = 64 * 1024
 """Bytes that are kept of what is longer than the longest body that is looked at."""

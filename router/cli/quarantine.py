@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from router.assembly import intake_over, reader_over
+from router.app.rules import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
@@ -16,8 +16,8 @@ from router.domain.decisions import Outcome
 from router.domain.keeping import Kept
 from router.domain.ports import Store
 from router.domain.reasons import Code
-from router.intake import Intake, Message
-from router.readings import Reader, Unread, is_beginning
+from router.ingest.intake import Intake, Message
+from router.ingest.messages import Reader, Unread, is_beginning
 
 
 def list_it(options: Namespace) -> int:

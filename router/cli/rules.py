@@ -17,7 +17,7 @@ from router.domain.errors import BadFile, BadUsage
 from router.domain.ledger import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.readings import Message, Reader
+from router.ingest.messages import Message, Reader
 from router.rulebook import Example, Problem, load_all, load_catalogue, load_examples, schemas
 
 FOUND = 1

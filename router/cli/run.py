@@ -7,7 +7,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from router.assembly import Rules, reader_over
+from router.app.rules import Rules, reader_over
+from router.app.settings import Settings
 from router.cli.dry_run import decide_only
 from router.cli.files import open_files
 from router.cli.funnel import print_named, print_released, print_standings, print_tally
@@ -16,7 +17,6 @@ from router.cli.job import Job, Report, do
 from router.cli.screen import screen
 from router.domain.attack import AttackTable
 from router.domain.errors import BadUsage
-from router.settings import Settings
 
 DIED = 1
 """The exit code where a delivery was given up on."""

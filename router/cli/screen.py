@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.destinations.text import encodable
+from router.destinations.wording.fitting import encodable
 from router.domain.legible import legible, legible_json, one_line
 
 _WIDTH = 10_000

@@ -6,15 +6,15 @@ import asyncio
 from argparse import Namespace as Options
 from collections.abc import Iterator, Sequence
 
-from router.assembly import namespace_for
+from router.app.connections import namespace_for
+from router.app.settings import Settings
 from router.cli.complaints import complain
 from router.cli.files import Source, open_files
 from router.cli.job import messages_in
 from router.cli.progress import Advance, progress_over
 from router.cli.screen import screen
 from router.domain.errors import HubError
-from router.hub import Namespace, publish
-from router.settings import Settings
+from router.eventhubs import Namespace, publish
 
 REFUSED = 1
 """The exit code where the hub did not take all."""

@@ -18,7 +18,12 @@ from datetime import timedelta
 from math import floor
 from typing import Any
 
-from router.assembly import POINTERS, consumers_over, now, service_over
+from router.app.clock import now
+from router.app.connections import consumers_over
+from router.app.drain import STOP, Drain
+from router.app.service import Service
+from router.app.settings import Settings
+from router.app.wiring import POINTERS, service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
 from router.cli.kept import opening_storage
@@ -27,9 +32,6 @@ from router.domain.legible import legible
 from router.domain.ports import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.drain import STOP, Drain
-from router.service import Service
-from router.settings import Settings
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""

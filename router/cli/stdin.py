@@ -18,14 +18,14 @@ from select import select
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
-from router.accept import LARGEST_BODY, MOST_ELEMENTS, split
 from router.cli.answers import messages_within
 from router.cli.batches import Batch
 from router.cli.pieces import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
-from router.readings import Message
+from router.ingest.messages import Message
+from router.parse import LARGEST_BODY, MOST_ELEMENTS, split
 
 STDIN = "-"
 

@@ -10,10 +10,10 @@ from typing import BinaryIO, TextIO
 
 import orjson
 
-from router.accept import LARGEST_BODY
-from router.accept.fields import fields_in
-from router.accept.shapes import has_alert_columns
 from router.cli.pieces import Growing, Piece, codec_of
+from router.parse import LARGEST_BODY
+from router.parse.fields import fields_in
+from router.parse.shapes import has_alert_columns
 
 MOST_CELLS = 1_000
 """Cells of a row that are looked at; a table has 500 columns at most:

@@ -1,13 +1,14 @@
-"""Kinds of destination, one file each, pure: what to ask of a vendor, and what its answers mean.
+"""Kinds of destination, pure: what to ask of a vendor, and what its answers mean.
 
-Kinds are discovered, not registered. A new kind is one new file here, and golden files under `tests/destinations/`.
+Kinds are discovered, not registered. A new kind is one new file here, or a folder where it needs several, and golden files
+under `tests/destinations/`. What kinds share in words stands in `wording/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 from typing import cast
 
@@ -16,7 +17,7 @@ from router.domain.ports import DestinationKind
 
 def discover() -> Mapping[str, type[DestinationKind]]:
     """The kinds by name, sorted: every class of this package that has a `name` and stands in its own module."""
-    modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
+    modules = [import_module(module.name) for module in walk_packages(__path__, f"{__name__}.")]
     kinds = {kind.name: kind for module in modules for kind in _kinds_in(module)}
     return dict(sorted(kinds.items()))
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import orjson
 
-from router.destinations.text import shorten
+from router.destinations.wording.fitting import shorten
 from router.domain.asks import CROWDED, HttpAnswer, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.legible import one_line

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
-from router.destinations.languages import in_language, plain
+from router.destinations.wording.languages import in_language, plain
 from router.domain.asks import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Attempt, Notice, Receipt
@@ -42,7 +42,7 @@ class OneByOne(ABC):
         """The exchange that delivers one notice."""
 
     def words(self, text: str) -> str:
-        """A text as nothing but words where it is shown; see `router.destinations.languages`."""
+        """A text as nothing but words where it is shown; see `router.destinations.wording.languages`."""
         return plain(text)
 
     def notice_in(self, attempt: Attempt) -> Notice:

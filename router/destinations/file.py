@@ -15,8 +15,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from router.destinations.config import Config
-from router.destinations.documents import object_of
-from router.destinations.text import json_bytes
+from router.destinations.wording.documents import object_of
+from router.destinations.wording.fitting import json_bytes
 from router.domain.asks import AppendLines, Conversation
 from router.domain.notices import Attempt, Receipt
 from router.domain.ports import Deduplication

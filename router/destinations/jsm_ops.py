@@ -30,11 +30,11 @@ from pydantic import ConfigDict, Field, model_validator
 from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
-from router.destinations.languages import html
 from router.destinations.paging import PagerKeys
-from router.destinations.placeholders import Template, parse
-from router.destinations.text import fitted, json_bytes, shorten
-from router.destinations.wording import account_of, details_of, headline, place_of
+from router.destinations.wording.account import account_of, details_of, headline, place_of
+from router.destinations.wording.fitting import fitted, json_bytes, shorten
+from router.destinations.wording.languages import html
+from router.destinations.wording.placeholders import Template, parse
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable

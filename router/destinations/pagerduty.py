@@ -22,8 +22,8 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.text import fitted, json_bytes, shorten
-from router.destinations.wording import details_of, headline, link_of, place_of
+from router.destinations.wording.account import details_of, headline, link_of, place_of
+from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unavailable

@@ -28,9 +28,9 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.languages import markdown
-from router.destinations.text import json_bytes, shorten_escaped
-from router.destinations.wording import FACT_LIMIT, facts_of, headline, link_of, story_of
+from router.destinations.wording.account import FACT_LIMIT, facts_of, headline, link_of, story_of
+from router.destinations.wording.fitting import json_bytes, shorten_escaped
+from router.destinations.wording.languages import markdown
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

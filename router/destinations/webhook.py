@@ -23,13 +23,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from router.destinations import ocsf
 from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, secret_named
 from router.destinations.config import Config, HttpsUrl, SecretName
-from router.destinations.documents import document_of
 from router.destinations.gateway import GatewayAuth, through_gateway
-from router.destinations.text import fitted, json_bytes, json_size
+from router.destinations.log_analytics import ocsf
+from router.destinations.wording.documents import document_of
+from router.destinations.wording.fitting import fitted, json_bytes, json_size
 from router.domain.asks import HttpRequest
 from router.domain.errors import Unauthorized
 from router.domain.notices import Attempt, Receipt

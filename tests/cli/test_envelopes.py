@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from router.accept import LARGEST_BODY, MOST_ELEMENTS
-from router.cli.demo.soc import soc_in_thread
+from alert_router_demo.soc import soc_in_thread
 from router.cli.files import file_of, open_files
 from router.cli.stdin import Incoming
-from router.readings import Message
-from tests.accept.messages import MACHINE, a_flat_alert, a_graph_row, an_arm_alert
+from router.ingest.messages import Message
+from router.parse import LARGEST_BODY, MOST_ELEMENTS
 from tests.cli.house import House, column, ndjson
 from tests.cli.test_real_messages import SAMPLES
+from tests.parse.messages import MACHINE, a_flat_alert, a_graph_row, an_arm_alert
 
 type Printed = Callable[[object], bytes]
 

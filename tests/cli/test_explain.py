@@ -6,8 +6,8 @@ import json
 
 import yaml
 
-from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, a_suppression, ndjson
+from tests.parse.messages import a_flat_alert, an_assessment
 
 NOW = "2026-11-24T12:00:00Z"
 

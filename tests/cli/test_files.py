@@ -19,14 +19,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.accept import LARGEST_BODY
 from router.cli.files import open_files
 from router.cli.pieces import Text, elements_in, lines_in
 from router.cli.tables import MOST_CELLS
 from router.domain.errors import BadFile
-from tests.accept.messages import a_flat_alert, a_table_row
+from router.parse import LARGEST_BODY
 from tests.cli.house import House, column, ndjson
 from tests.leash import leashed
+from tests.parse.messages import a_flat_alert, a_table_row
 
 ROWS = [a_table_row(SystemAlertId=f"row-{number}", VendorOriginalId=f"row-{number}") for number in (1, 2)]
 

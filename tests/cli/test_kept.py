@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from router.store.sqlite import SqliteStore
-from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, column, ndjson
+from tests.parse.messages import a_flat_alert, an_assessment
 
 BEFORE, NOW, LATER = "2026-11-20T12:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:01:00Z"
 

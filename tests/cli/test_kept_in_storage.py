@@ -12,20 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly import intake_over, load_rules, storage_for
-from router.cli.demo.soc import Status
+from alert_router_demo.soc import Status
+from router.app.connections import storage_for
+from router.app.rules import intake_over, load_rules
+from router.app.settings import STORAGE, Settings
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.ledger import Arrival
 from router.domain.ports import Store
 from router.domain.signals import Stream
-from router.intake import Message
-from router.settings import STORAGE, Settings
+from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
-from tests.accept.messages import an_assessment, body_of
 from tests.builders import alert_body
 from tests.cli.house import House
 from tests.cli.serving import serving
+from tests.parse.messages import an_assessment, body_of
 from tests.secrecy import found_in, secrets_in
 from tests.stack.azurite import Azurite
 from tests.stack.stack import Stack, stack_running

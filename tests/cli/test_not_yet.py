@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from router.assembly import load_rules, now, secret_names_of
-from router.cli import demo
+import alert_router_demo as demo
+from router.app.clock import now
+from router.app.rules import load_rules, secret_names_of
 from router.domain.deliveries import DeadLetter, DeliveryState, Settlement
 from router.domain.lanes import LONGEST
 from router.domain.notices import Receipt
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.sqlite import SqliteStore
-from tests.accept.messages import a_flat_alert
 from tests.builders import RULES
 from tests.cli.house import House, Said, ndjson
 from tests.network import nobody_else
+from tests.parse.messages import a_flat_alert
 from tests.store.acts import letters_in
 
 DAY = "2026-11-24T{}Z"

@@ -7,9 +7,9 @@ import json
 import jsonschema
 import yaml
 
-from tests.accept.messages import a_flat_alert, an_assessment
 from tests.builders import RULES
 from tests.cli.house import House, a_suppression
+from tests.parse.messages import a_flat_alert, an_assessment
 
 NOW = "2026-11-24T12:00:00Z"
 

@@ -13,8 +13,8 @@ import pytest
 
 from router.cli.decisions import KEYS
 from router.store.sqlite import SqliteStore
-from tests.accept.messages import a_flat_alert, an_assessment
 from tests.cli.house import House, a_process, a_suppression, column, ndjson
+from tests.parse.messages import a_flat_alert, an_assessment
 from tests.waiting import PATIENCE
 
 NOW = "2026-11-24T12:00:00Z"

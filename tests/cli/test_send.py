@@ -12,11 +12,11 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from tests.accept.messages import a_flat_alert, a_sub_assessment, a_table_row, an_assessment
 from tests.builders import RULES
 from tests.cli.house import House, Said, column, ndjson
 from tests.cli.test_envelopes import listed, queried, rows
 from tests.cli.test_files import as_csv
+from tests.parse.messages import a_flat_alert, a_sub_assessment, a_table_row, an_assessment
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.waiting import PATIENCE
 

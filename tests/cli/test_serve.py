@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 from azure.data.tables import TableClient
 
-from router.cli.demo.soc import Hang
+from alert_router_demo.soc import Hang
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
-from router.store.azure_storage.outbox.sweeping import GRACE
-from tests.accept.messages import (
+from router.store.azure.outbox.sweeping import GRACE
+from tests.builders import RESOURCE, alert_body, finding_body
+from tests.cli.serving import COMMAND, Told, serving
+from tests.parse.messages import (
     a_compliance_assessment,
     a_flat_alert,
     a_legacy_attack_path,
@@ -33,8 +35,6 @@ from tests.accept.messages import (
     an_old_arm_alert,
     body_of,
 )
-from tests.builders import RESOURCE, alert_body, finding_body
-from tests.cli.serving import COMMAND, Told, serving
 from tests.secrecy import found_in, secrets_in
 from tests.stack.accounting import sweep_later
 from tests.stack.azurite import Azurite

@@ -12,14 +12,14 @@ from typing import cast
 
 import pytest
 
-from router.assembly import POINTERS
+from router.app.drain import STOP
+from router.app.service import Service
+from router.app.wiring import POINTERS
 from router.cli.interrupts import SIGNALS
 from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, carry, repeat, run_until_stopped
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.drain import STOP
-from router.service import Service
 from tests.cli.virtual_time import clock, run_at_once
 
 A_WHILE = 1000.0

@@ -18,17 +18,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.accept import LARGEST_BODY, MOST_ELEMENTS
 from router.cli.batches import BATCH
 from router.cli.files import file_of, open_files
 from router.cli.stdin import WAIT, Incoming, Stdin
 from router.cli.stopping import Stop
-from router.readings import Message
-from tests.accept.messages import a_flat_alert
+from router.ingest.messages import Message
+from router.parse import LARGEST_BODY, MOST_ELEMENTS
 from tests.cli.house import House, column, ndjson
 from tests.cli.test_files import MARKED, cut_anywhere, encoded
 from tests.cli.virtual_time import clock, run_at_once
 from tests.leash import leashed
+from tests.parse.messages import a_flat_alert
 from tests.waiting import PATIENCE, wait_until
 
 

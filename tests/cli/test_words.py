@@ -18,10 +18,10 @@ from router.cli.complaints import complain
 from router.cli.decisions import decisions_at
 from router.cli.screen import json_of, print_table, screen, table_of
 from router.domain.legible import legible, legible_json, one_line
-from tests.accept.messages import a_flat_alert
 from tests.cli.house import House, ndjson
 from tests.destinations.builders import an_entry
 from tests.destinations.test_words import FRAGMENTS, HOSTILE, acts
+from tests.parse.messages import a_flat_alert
 
 CLI = Path(__file__).parents[2] / "router" / "cli"
 TURNED = "a\u202egpj.exe\x1b[2J\x9b31m\u2066\u200b\U000e0041\x7f"

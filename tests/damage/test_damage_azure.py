@@ -11,8 +11,8 @@ from azure.data.tables import UpdateMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.store import TABLES
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.store import TABLES
 from router.store.sqlite import SqliteStore
 from tests.damage.town import Town, by_signal
 from tests.stack.azurite import Azurite

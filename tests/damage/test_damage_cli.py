@@ -7,9 +7,9 @@ import sqlite3
 
 import pytest
 
-from tests.accept.messages import a_flat_alert
 from tests.cli.conftest import house
 from tests.cli.house import House, ndjson
+from tests.parse.messages import a_flat_alert
 
 __all__ = ["house"]
 

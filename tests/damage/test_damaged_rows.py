@@ -16,7 +16,7 @@ from router.domain.keys import signal_key
 from router.domain.ports import Store
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_rule, alert_body, without_rules
 from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf

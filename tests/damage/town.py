@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Never
 
+from router.app.health import Health, health_of
+from router.app.maintenance import Sweeper
 from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
@@ -25,12 +27,13 @@ from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
-from router.health import Health, health_of
-from router.intake import Intake
-from router.store.azure_storage import AzureStore
-from router.taking import Taking
+from router.ingest.event_intake import Taking
+from router.ingest.gaps import HoleFiller
+from router.ingest.held import release
+from router.ingest.intake import Intake
+from router.ingest.waiting_groups import admit
+from router.store.azure import AzureStore
 from router.telemetry import Telemetry
-from router.watch import HoleFiller, Sweeper, admit, release
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.deliver.test_deliverer import Scripted
 from tests.hubs import LONG_AGO, Shelf

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import pytest
 
-from router.assembly import now as by_the_clock
+from router.app.clock import now as by_the_clock
 from router.deliver import Answers, Carrier, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs
@@ -23,8 +23,8 @@ from router.domain.lanes import LEASE
 from router.domain.notices import Delivery
 from router.domain.ports import DestinationKind, Store
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.outbox.places import place_of, text_to
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.outbox.places import place_of, text_to
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.stack.azurite import Azurite

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from router.assembly import now
+from router.app.clock import now
 from router.deliver import Answers, Carrier, Sending
 from router.deliver.carrier import BUSY, LONGEST_ALONE, Carried
 from router.deliver.http import Http
@@ -24,8 +24,8 @@ from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.outbox.places import place_of
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.outbox.places import place_of
 from router.telemetry import Telemetry
 from tests.builders import NOW
 from tests.deliver.test_deliverer import Clock, InBatches, Scripted, sent

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from router.assembly import now
+from router.app.clock import now
 from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.files import append
 from router.deliver.http import Http

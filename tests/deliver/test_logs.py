@@ -13,7 +13,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
-from router.cli.demo.soc import Drop, Soc, Status, soc_in_thread
+from alert_router_demo.soc import Drop, Soc, Status, soc_in_thread
 from router.deliver.http import Http
 from router.deliver.identity import LoopbackCredential
 from router.deliver.logs import Logs

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import pytest
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import json_answer, served
+from alert_router_demo.soc.endpoint import json_answer, served
 from router.deliver.http import Http
 from router.deliver.tokens import Tokens
 from router.domain.asks import AccessToken

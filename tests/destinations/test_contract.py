@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations import discover
-from router.destinations.text import MARK
+from router.destinations.wording.fitting import MARK
 from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.documents import document_of
-from router.destinations.ocsf import OBSERVABLES, VERSION, finding_of, message_of
-from router.destinations.text import fitted, json_size
+from router.destinations.log_analytics.ocsf import OBSERVABLES, VERSION, finding_of, message_of
+from router.destinations.wording.documents import document_of
+from router.destinations.wording.fitting import fitted, json_size
 from router.domain.decisions import Change
 from router.domain.notices import Evidence, Notice, Tactic
 from tests.destinations.builders import NOW, a_delivery, a_finding, a_huge_notice, a_notice

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.splunk_hec import EVENT_LIMIT, REQUEST_LIMIT
-from router.destinations.text import MARK
+from router.destinations.splunk_hec.kind import EVENT_LIMIT, REQUEST_LIMIT
+from router.destinations.wording.fitting import MARK
 from router.domain.asks import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

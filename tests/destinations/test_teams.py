@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from router.destinations.teams import BODY_LIMIT, COLOURS, HEADING_LIMIT, STORY_LIMIT
-from router.destinations.text import MARK
+from router.destinations.wording.fitting import MARK
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

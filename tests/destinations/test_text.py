@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.languages import mrkdwn
-from router.destinations.text import (
+from router.destinations.wording.fitting import (
     MARK,
     encodable,
     fitted,
@@ -22,6 +21,7 @@ from router.destinations.text import (
     shorten_bytes,
     shorten_escaped,
 )
+from router.destinations.wording.languages import mrkdwn
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=40),

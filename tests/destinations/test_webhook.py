@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from router.destinations.webhook import BODY_LIMIT, WebhookConfig
-from router.destinations.wording import EVIDENCE
+from router.destinations.wording.account import EVIDENCE
 from router.domain.asks import AccessToken, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized

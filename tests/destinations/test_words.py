@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from router.destinations import discover, ocsf
-from router.destinations.languages import html, in_language, journal, plain
+from router.destinations import discover
+from router.destinations.log_analytics import ocsf
+from router.destinations.wording.languages import html, in_language, journal, plain
 from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.notices import Notice

@@ -6,8 +6,8 @@ import inspect
 import re
 from datetime import timedelta
 
-from router.accept.reading import LARGEST_BODY, MOST_ELEMENTS
-from router.assembly import POINTERS, SHARE, SLOTS
+from router.app.delivery import SHARE, SLOTS
+from router.app.wiring import POINTERS
 from router.cli import FAILED, NOBODY_READS
 from router.cli.decisions import KEYS
 from router.cli.interrupts import SIGNALS, code_for
@@ -26,6 +26,7 @@ from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, credentials_by, pause_after
 from router.domain.reasons import Code
 from router.domain.signals import Kind
+from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS
 from router.store.sqlite.private import FILES
 from tests.builders import NOW
 from tests.docs.command_line import commands

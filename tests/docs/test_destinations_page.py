@@ -11,23 +11,23 @@ from pydantic import ValidationError
 from router.destinations import (
     discover,
     file,
-    jira,
-    jira_forms,
     jsm_ops,
-    log_analytics,
-    ocsf,
     pagerduty,
-    servicenow,
-    servicenow_events,
     slack,
-    splunk_hec,
     teams,
     webhook,
-    wording,
 )
-from router.destinations.log_tables import TABLES
-from router.destinations.placeholders import PLACEHOLDERS
-from router.destinations.text import MARK
+from router.destinations.jira import forms as jira_forms
+from router.destinations.jira import kind as jira
+from router.destinations.log_analytics import kind as log_analytics
+from router.destinations.log_analytics import ocsf
+from router.destinations.log_analytics.tables import TABLES
+from router.destinations.servicenow import events as servicenow_events
+from router.destinations.servicenow import tickets as servicenow
+from router.destinations.splunk_hec import kind as splunk_hec
+from router.destinations.wording import account as wording
+from router.destinations.wording.fitting import MARK
+from router.destinations.wording.placeholders import PLACEHOLDERS
 from router.domain.asks import HttpRequest
 from router.domain.decisions import Change
 from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt

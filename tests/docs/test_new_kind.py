@@ -24,7 +24,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the house with the page's kind in it."""
     house = tmp_path_factory.mktemp("house")
     unneeded = shutil.ignore_patterns("__pycache__", "samples", "docs")
-    for part in ("router", "tests"):
+    for part in ("router", "alert_router_demo", "tests"):
         shutil.copytree(ROOT / part, house / part, ignore=unneeded)
     shutil.copy(ROOT / "pyproject.toml", house)
     (house / FILE).write_text(PAGE.fence(FILE))

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
-from router.assembly import load_rules, now, setting_names_of
+from router.app.clock import now
+from router.app.rules import load_rules, setting_names_of
+from router.app.settings import HUBS, SERVICES, STORAGE, Settings
 from router.domain.errors import BadSetting
 from router.domain.signals import Stream
-from router.settings import HUBS, SERVICES, STORAGE, Settings
 from tests.builders import RULES
 from tests.docs.pages import page, spans
 from tests.infra.functions import triggers

@@ -15,7 +15,7 @@ import yaml
 
 from infra.parameters import FIRST
 from infra.required import DEPLOYED, LOOK_UP
-from router.assembly import now
+from router.app.clock import now
 from tests.infra.azd import (
     PROVIDERS,
     SUBSCRIPTION,

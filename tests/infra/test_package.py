@@ -17,7 +17,7 @@ PROJECT = {
     "function_app.py": "app",
     "host.json": "{}",
     "requirements.txt": "",
-    "router/service.py": "service",
+    "router/app/service.py": "service",
     "router/__pycache__/service.cpython-313.pyc": "compiled",
     "rules/cwpp/policy.yaml": "stream: cwpp",
     "rules/cwpp/.policy.yaml.swp": "an editor's",
@@ -53,7 +53,7 @@ def test_the_package_has_the_app_and_what_it_brings_along(tmp_path: Path) -> Non
         "function_app.py",
         "host.json",
         "requirements.txt",
-        "router/service.py",
+        "router/app/service.py",
         "rules/cwpp/policy.yaml",
     ]
 

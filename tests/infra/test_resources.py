@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 
-from router.assembly.connections import CHECKPOINTS
-from router.destinations.log_tables import ALERTS, TABLES
+from router.app.connections import CHECKPOINTS
+from router.destinations.log_analytics.tables import ALERTS, TABLES
 from router.domain.signals import Stream
-from router.hub import consumer, reader
-from router.store.azure_storage.outbox.pointers import LANES, POISON
-from router.store.azure_storage.store import CONTAINER
-from router.store.azure_storage.store import TABLES as STORED
+from router.eventhubs import consumer, reader
+from router.store.azure.outbox.pointers import LANES, POISON
+from router.store.azure.store import CONTAINER
+from router.store.azure.store import TABLES as STORED
 from tests.infra.functions import triggers
 from tests.infra.predicted import Deployment
 from tests.infra.variants import ROOT, deployed

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.accept import read
-from router.cli import demo
+import alert_router_demo as demo
 from router.decide.decision import decide
 from router.decide.record import entry_for
 from router.destinations import discover
@@ -19,6 +18,7 @@ from router.domain.decisions import Outcome
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Kind, Severity, Signal, Stream
+from router.parse import read
 from router.rulebook import Example, load_all, load_catalogue, load_examples
 from tests.rulebook.builders import SHIPPED
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import served
+from alert_router_demo.soc.endpoint import served
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack, stack_running
 
@@ -67,8 +67,8 @@ def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
     print("\nIn another terminal:\n")
     for name in ("EVENT_HUBS", "AzureWebJobsStorage"):
         print(f"  export {name}={shlex.quote(stack.environment[name])}")
-    print("  .venv/bin/alert-router send --to cwpp router/cli/demo/samples/cwpp.ndjson")
-    print("  .venv/bin/alert-router send --to cspm router/cli/demo/samples/cspm.ndjson")
+    print("  .venv/bin/alert-router send --to cwpp alert_router_demo/samples/cwpp.ndjson")
+    print("  .venv/bin/alert-router send --to cspm alert_router_demo/samples/cspm.ndjson")
     print("  .venv/bin/alert-router quarantine list --storage\n  .venv/bin/alert-router dead-letters list --storage")
     print("\nCtrl-C ends it. What comes out:\n", flush=True)
 

@@ -11,13 +11,14 @@ from datetime import UTC, datetime, timedelta
 
 from azure.data.tables.aio import TableServiceClient
 
-from router.assembly import load_rules, service_over
+from router.app.rules import load_rules
+from router.app.settings import Settings
+from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
 from router.domain.journal import Era, Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
-from router.settings import Settings
-from router.store.azure_storage import AzureStore
+from router.store.azure import AzureStore
 from tests.builders import alert_body
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack

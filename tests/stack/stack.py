@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from router.cli.demo.soc import Soc, soc_in_thread
-from router.store.azure_storage import Account, Address, AzureStore
+from alert_router_demo.soc import Soc, soc_in_thread
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import RULES
 from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread

@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from router.assembly import load_rules, now, service_over
+from router.app.clock import now
+from router.app.rules import load_rules
+from router.app.settings import STORAGE, Settings
+from router.app.wiring import service_over
 from router.domain.deliveries import SUSPECT
 from router.domain.journal import Event, Partition
 from router.domain.signals import Stream
-from router.settings import STORAGE, Settings
+from router.ingest.poison import CERTAINTY, SUSPICION
 from router.store.endings import DEADLY
-from router.taking.fates import CERTAINTY, SUSPICION
 from tests.builders import alert_body, finding_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
 from tests.stack.acts import conditions, dead_letters, kill_on, runs

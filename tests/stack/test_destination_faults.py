@@ -12,14 +12,16 @@ from itertools import pairwise
 
 import pytest
 
-from router.assembly import load_rules, now, service_over
+from alert_router_demo.soc import Drop, Fault, LoseAnswer, Status
+from router.app.clock import now
+from router.app.rules import load_rules
+from router.app.service import Service
+from router.app.settings import Settings
+from router.app.wiring import service_over
 from router.cli import main
-from router.cli.demo.soc import Drop, Fault, LoseAnswer, Status
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.service import Service
-from router.settings import Settings
 from tests.builders import finding_body
 from tests.stack.accounting import QUICK, Post, books_of, high, medium, settle, sweep
 from tests.stack.azurite import Azurite

@@ -19,12 +19,12 @@ from azure.data.tables.aio import TableServiceClient
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
+from alert_router_demo.soc import Soc, soc_in_thread
+from alert_router_demo.soc.endpoint import json_answer, served
 from router.cli import main
 from router.cli.decisions import decision_of
-from router.cli.demo.soc import Soc, soc_in_thread
-from router.cli.demo.soc.endpoint import json_answer, served
 from router.domain.deliveries import DeliveryState
-from router.store.azure_storage.bodies import unpacked
+from router.store.azure.bodies import unpacked
 from router.store.codec import decode
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
@@ -35,7 +35,7 @@ from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import ROOT, Stack, stack_running
 from tests.waiting import PATIENCE, until
 
-DEMO = ROOT / "router" / "cli" / "demo" / "samples"
+DEMO = ROOT / "alert_router_demo" / "samples"
 FINDINGS = "Custom-DefenderFindings_CL"
 STREAMS = ("cwpp", "cspm")
 PASSWORDS = {"cwpp": "SERVICENOW_PASSWORD", "cspm": "SERVICENOW_POSTURE_PASSWORD"}

@@ -14,13 +14,15 @@ import pytest
 from azure.storage.blob.aio import ContainerClient
 from azure.storage.queue.aio import QueueClient
 
-from router.assembly import load_rules, now, service_over
+from router.app.clock import now
+from router.app.rules import load_rules
+from router.app.service import Service
+from router.app.settings import STORAGE, Settings
+from router.app.wiring import service_over
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Loss, Partition
 from router.domain.keys import event_uid
 from router.domain.signals import Stream
-from router.service import Service
-from router.settings import STORAGE, Settings
 from tests.builders import alert_body
 from tests.stack.accounting import (
     QUICK,

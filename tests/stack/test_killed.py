@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.cli.demo.soc.pagerduty import Page
+from alert_router_demo.soc.pagerduty import Page
 from tests.stack.accounting import (
     QUICK,
     Post,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.assembly import POINTERS, SHARE
-from router.cli.demo.soc import Hang
+from alert_router_demo.soc import Hang
+from router.app.delivery import SHARE
+from router.app.wiring import POINTERS
 from tests.builders import finding_body
 from tests.stack.accounting import Post, books_of, high, key_of, medium, settle, sweep
 from tests.stack.acts import runs

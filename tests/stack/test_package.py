@@ -30,7 +30,8 @@ ALONE = """
 import sys
 sys.path[:0] = sys.argv[1:]
 import function_app
-from router.assembly import load_rules, now
+from router.app.rules import load_rules
+from router.app.clock import now
 from router.domain.signals import Stream
 from pathlib import Path
 assert load_rules(Path("rules"), list(Stream), now()).problems == ()
@@ -60,7 +61,7 @@ def test_it_loads_with_nothing_around_it(package: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     own = (str(package), sys.base_prefix, sys.exec_prefix)
     assert [file for file in done.stdout.splitlines() if not file.startswith(own) or ".venv" in file] == []
-    assert f"{package}/router/assembly/__init__.py" in done.stdout.splitlines()
+    assert f"{package}/router/app/__init__.py" in done.stdout.splitlines()
     assert {path.name for path in package.iterdir()} == {*OWN, ".python_packages"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.taking.fates import SUSPICION
+from router.ingest.poison import SUSPICION
 from tests.stack.accounting import LEASE, QUICK, Post, books_of, high, junk, key_of, low, medium, settle, sweep
 from tests.stack.acts import conditions, dead_letters, runs
 from tests.stack.azurite import Azurite, azurite_running

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.cli.demo.soc.pagerduty import Page
+from alert_router_demo.soc.pagerduty import Page
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid
 from tests.builders import RESOURCE, alert_body

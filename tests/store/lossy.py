@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from router.store.azure_storage import Address
+from router.store.azure import Address
 
 _TABLES = re.compile(r"TableEndpoint=http://127\.0\.0\.1:(\d+)")
 

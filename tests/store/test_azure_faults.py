@@ -12,7 +12,7 @@ from router.domain.errors import StoreError
 from router.domain.journal import Era, Mark, Partition, Progress, Span
 from router.domain.keeping import Retention
 from router.domain.ledger import Held
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry, noise

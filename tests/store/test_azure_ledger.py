@@ -11,9 +11,9 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.keeping import Retention
 from router.domain.ledger import Held, Row, Turn
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.held import HeldIndex
-from router.store.azure_storage.tables import Table
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.held import HeldIndex
+from router.store.azure.tables import Table
 from tests.builders import NOW
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row, an_entry, noise

@@ -16,12 +16,12 @@ from router.domain.notices import Delivery, Notice
 from router.domain.ports import Store
 from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.signals import Stream
-from router.intake import Intake, Message
-from router.store.azure_storage import Account, Address, AzureStore
+from router.ingest.intake import Intake, Message
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, RESOURCE, a_message, alert_body
+from tests.grouping.test_grouping import HOUR, LIMITED, a_grouping_book, an_incident
 from tests.store.acts import run
 from tests.store.lossy import lossy
-from tests.test_grouping import HOUR, LIMITED, a_grouping_book, an_incident
 from tests.waiting import until
 
 MINUTE = timedelta(minutes=1)

@@ -7,7 +7,7 @@ from router.domain.keys import alert_mark, signal_key
 from router.domain.marks import MOST
 from router.domain.ports import Store
 from router.domain.signals import Stream
-from router.intake import Intake
+from router.ingest.intake import Intake
 from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.store.acts import run
 

@@ -19,12 +19,12 @@ from router.domain.notices import Notice
 from router.domain.ports import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
-from router.intake import Intake
-from router.watch import admit
+from router.ingest.intake import Intake
+from router.ingest.waiting_groups import admit
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
+from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
 from tests.store.test_gathering import Deadly
-from tests.test_grouping import a_grouping_book, an_incident
 
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.notices import Delivery
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, states
 from tests.store.builders import OPENING, UPDATE, a_delivery, an_entry, noise

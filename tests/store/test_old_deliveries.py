@@ -10,7 +10,7 @@ import pytest
 
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Delivery, Receipt
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery, an_entry, noise

@@ -19,12 +19,12 @@ from router.domain.keys import signal_key, written_key
 from router.domain.ports import Store
 from router.domain.rulebook import Clause, Rulebook
 from router.domain.signals import Kind, Stream
-from router.folding import fold
-from router.intake import Intake, Message
-from router.readings import Reader
-from router.sightings import Sighting
-from router.store.azure_storage import AzureStore
-from router.watch import release
+from router.ingest.held import release
+from router.ingest.intake import Intake, Message
+from router.ingest.messages import Reader
+from router.ingest.observations import Sighting
+from router.ingest.transitions import fold
+from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body, without_rules
 from tests.store.acts import run
 from tests.store.test_gathering import Deadly

@@ -8,9 +8,9 @@ from datetime import timedelta
 from router.domain.deliveries import DeliveryState, Pause, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, AzureStore
-from router.store.azure_storage.outbox.places import place_of, text_to, text_to_all
-from router.store.azure_storage.outbox.queues import Handle
+from router.store.azure import Account, AzureStore
+from router.store.azure.outbox.places import place_of, text_to, text_to_all
+from router.store.azure.outbox.queues import Handle
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import OPENING

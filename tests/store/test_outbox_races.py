@@ -12,7 +12,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Pointer, Redrive, Settlement
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery

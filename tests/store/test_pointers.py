@@ -17,10 +17,10 @@ from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer, Settlement
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.outbox.places import find_pointer, place_of, text_of, text_to, text_to_all
-from router.store.azure_storage.outbox.queues import seconds
-from router.store.azure_storage.shards import SHARDS
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.outbox.places import find_pointer, place_of, text_of, text_to, text_to_all
+from router.store.azure.outbox.queues import seconds
+from router.store.azure.shards import SHARDS
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery

@@ -14,7 +14,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.notices import Receipt
 from router.domain.ports import Store
-from router.store.azure_storage import Account, Address, AzureStore
+from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states

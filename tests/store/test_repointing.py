@@ -11,17 +11,17 @@ import pytest
 
 from router.domain.deliveries import Backlog, DeliveryState, Pause
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.aside import Aside
-from router.store.azure_storage.bodies import Bodies
-from router.store.azure_storage.outbox.deliveries import Deliveries
-from router.store.azure_storage.outbox.pauses import Pauses
-from router.store.azure_storage.outbox.places import place_of, text_to
-from router.store.azure_storage.outbox.pointers import Pointers
-from router.store.azure_storage.outbox.queues import MOST_RECEIVED, AzureQueue
-from router.store.azure_storage.outbox.registry import Registry
-from router.store.azure_storage.outbox.sweeping import GRACE, Sweeping
-from router.store.azure_storage.tables import Table
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.bodies import Bodies
+from router.store.azure.damaged_rows import Aside
+from router.store.azure.outbox.deliveries import Deliveries
+from router.store.azure.outbox.pauses import Pauses
+from router.store.azure.outbox.places import place_of, text_to
+from router.store.azure.outbox.pointers import Pointers
+from router.store.azure.outbox.queues import MOST_RECEIVED, AzureQueue
+from router.store.azure.outbox.registry import Registry
+from router.store.azure.outbox.sweeping import GRACE, Sweeping
+from router.store.azure.tables import Table
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, owe, run, settle
 from tests.store.builders import OPENING, UPDATE, a_delivery

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
-from router.store.azure_storage import Account, Address, AzureStore
-from router.store.azure_storage.outbox.stages import Stage, first_stage
-from router.store.azure_storage.outbox.turns import (
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.outbox.stages import Stage, first_stage
+from router.store.azure.outbox.turns import (
     claimed,
     discarded,
     ends_after,

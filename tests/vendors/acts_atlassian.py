@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pytest
 from hypothesis import strategies as st
 
-from router.assembly import now
-from router.cli.demo.soc.endpoint import Endpoint, served
-from router.cli.demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from router.app.clock import now
 from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
 
-from router.assembly import now
-from router.cli.demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.endpoint import Endpoint, served
+from router.app.clock import now
 from router.deliver.answers import Answers
 from router.deliver.http import Http
 from router.deliver.logs import Logs

@@ -15,7 +15,7 @@ from typing import NamedTuple, NoReturn
 
 from hypothesis import strategies as st
 
-from router.assembly import now
+from router.app.clock import now
 from router.deliver import Answers, Deliverer, Sending, deliver_due
 from router.deliver.http import Http
 from router.deliver.logs import Logs

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.accounts import Account
-from router.cli.demo.soc.webhook import PATH, Webhook
+from alert_router_demo.soc.accounts import Account
+from alert_router_demo.soc.webhook import PATH, Webhook
 
 BODY_LIMIT = 20_000  # bytes
 CLOSED = 3

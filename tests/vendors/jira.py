@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint, Handler, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, Handler, Refused, json_answer
 
 PATHS = ("", "/ex/jira/{cloud}")  # a site's own, and api.atlassian.com's
 SUMMARY, LABEL, RICH = 255, 255, 32_767  # characters

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, Refused, json_answer
 
 PATHS = ("/jsm/ops/integration", "")  # JSM's own, and Opsgenie's
 LONGEST = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100, "note": 25_000}

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, json_answer
 
 PATH = "/api/global/em/jsonv2"
 LENGTHS = {"source": 100, "node": 100, "type": 100, "resource": 100, "message_key": 1024, "description": 4000}

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint
+from alert_router_demo.soc.endpoint import Endpoint
 
 BLOCKS, HEADER, TEXT, FIELDS, FIELD, ELEMENTS = 50, 150, 3_000, 10, 2_000, 10
 _CONTROL = re.compile(r"<([^<>]+)>")

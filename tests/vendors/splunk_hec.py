@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, Refused, json_answer
 
 BODY_LIMIT = 1_000_000  # bytes, the smallest that a Splunk had by default
 TEXTS = {

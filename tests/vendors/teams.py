@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from router.cli.demo.soc.endpoint import Endpoint, Refused
+from alert_router_demo.soc.endpoint import Endpoint, Refused
 
 POST_LIMIT = 28 * 1024  # bytes of what a channel takes, counted as UTF-16 here, which is the harder way
 PATH = "/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"

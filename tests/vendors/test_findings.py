@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.demo.soc.accounts import new_account
-from router.cli.demo.soc.endpoint import served
-from router.cli.demo.soc.faults import Drop, Fault, LoseAnswer, Status
-from router.cli.demo.soc.webhook import PATH
+from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.endpoint import served
+from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.webhook import PATH
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 
-from router.cli.demo.soc.faults import Drop, LoseAnswer
-from router.cli.demo.soc.faults import Status as Answered
-from router.destinations.jira_issue import SETTLED
+from alert_router_demo.soc.faults import Drop, LoseAnswer
+from alert_router_demo.soc.faults import Status as Answered
+from router.destinations.jira.issue import SETTLED
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt

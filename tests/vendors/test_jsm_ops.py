@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 
-from router.cli.demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt

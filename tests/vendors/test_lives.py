@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hypothesis import given, settings
 
-from router.cli.demo.soc.accounts import new_account
-from router.cli.demo.soc.pagerduty import PagerDuty
-from router.cli.demo.soc.servicenow import ServiceNow
+from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.pagerduty import PagerDuty
+from alert_router_demo.soc.servicenow import ServiceNow
 from router.domain.decisions import Change
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_notice

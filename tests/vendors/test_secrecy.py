@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from router.assembly import now
-from router.cli.demo.soc.endpoint import json_answer, served
+from alert_router_demo.soc.endpoint import json_answer, served
+from router.app.clock import now
 from router.deliver import Answers
 from router.deliver.http import Http
 from router.deliver.logs import Logs

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from router.cli.demo.soc.accounts import new_account
-from router.cli.demo.soc.endpoint import served
-from router.cli.demo.soc.faults import LoseAnswer
-from router.cli.demo.soc.servicenow import ServiceNow
+from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.endpoint import served
+from alert_router_demo.soc.faults import LoseAnswer
+from alert_router_demo.soc.servicenow import ServiceNow
 from router.domain.deliveries import DeliveryState
 from tests.destinations.builders import NOW, a_destination
 from tests.vendors.acts_sn import Room, a_room, opened, resolved, updated

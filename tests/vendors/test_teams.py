@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.cli.demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Receipt

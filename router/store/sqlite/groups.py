@@ -14,8 +14,8 @@ from router.domain.groups import Board, Cards, GroupCard, MemberCard
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
 from router.store.codec import attempt, decode, encode
 from router.store.columns import MOST_STEPS, Columns, is_sound
-from router.store.sqlite.aside import set_aside, sound, take_out
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import set_aside, sound, take_out
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
 

@@ -13,8 +13,8 @@ from router.domain.errors import Undecodable
 from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
 from router.store.columns import MOST_STEPS, Columns
-from router.store.sqlite.aside import set_aside, sound
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import set_aside, sound
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
 

@@ -18,8 +18,8 @@ from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn, Version
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
 from router.store.columns import MOST_STEPS, MOST_TURNS, Columns, printable
-from router.store.sqlite.aside import set_aside, take_out
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import set_aside, take_out
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros

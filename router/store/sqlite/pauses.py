@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from router.domain.deliveries import Pause
 from router.store.columns import Columns
-from router.store.sqlite.aside import sound
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.schema import micros
 
 

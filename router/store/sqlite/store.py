@@ -19,8 +19,8 @@ from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.store.codec import encode
 from router.store.columns import Columns
-from router.store.sqlite.aside import sound
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.delivery_rows import see_to_odd
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.journal import SqliteJournal

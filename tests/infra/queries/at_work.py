@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from router.app.maintenance import Sweeper
+from router.app.service import Service
 from router.deliver import Answers, Carrier, Sending
 from router.domain.asks import Conversation, Result
 from router.domain.catalogue import Catalogue
@@ -25,12 +27,11 @@ from router.domain.ports import Deduplication, Queue, QueuedStore
 from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.intake import Intake
-from router.service import Service
+from router.ingest.event_intake import Taking
+from router.ingest.gaps import HoleFiller
+from router.ingest.intake import Intake
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.outbox import SqliteOutbox
-from router.taking import Taking
-from router.watch import HoleFiller, Sweeper
 from tests.builders import NOW, a_rulebook
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported

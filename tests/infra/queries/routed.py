@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from router.assembly import load_rules
-from router.cli.demo.connection import connected
-from router.cli.demo.soc import Soc
+from alert_router_demo.connection import connected
+from alert_router_demo.soc import Soc
+from router.app.rules import load_rules
 from router.cli.files import open_files
 from router.cli.job import Job, do
 from router.domain.signals import Stream
 from tests.builders import NOW, RULES
 from tests.infra.queries.workspace import Rows
 
-SAMPLES = RULES.parent / "router" / "cli" / "demo" / "samples"
+SAMPLES = RULES.parent / "alert_router_demo" / "samples"
 
 
 def routed_rows(state: Path) -> Rows:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from router.destinations.log_tables import DECISIONS
+from router.app.health import LATE
+from router.destinations.log_analytics.tables import DECISIONS
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane, Route
-from router.health import LATE
 from router.telemetry.meters import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork

@@ -10,7 +10,7 @@ from functools import partial
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector, web
 from yarl import URL
 
-from router.cli.demo.soc.endpoint import served
+from alert_router_demo.soc.endpoint import served
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
 from tests.stack.gate.orders import Answer, Order, Trouble, call, delay, drop, fail, hold, withhold
 from tests.stack.gate.requests import Matching, Seen, everything

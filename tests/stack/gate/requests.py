@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from router.store.azure_storage.shards import named
+from router.store.azure.shards import named
 
 
 @dataclass(frozen=True, slots=True)

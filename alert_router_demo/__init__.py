@@ -1,0 +1,24 @@
+"""`alert-router demo`: the main job on an embedded default.
+
+story         what happens in it
+connection    the shipped rules, pointed at the SOC
+soc           the SOC on loopback
+samples       89 messages
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from router.domain.errors import BadUsage
+
+
+def run(options: Namespace) -> int:
+    """Routes the samples to the SOC; 1 where a delivery died, else 0."""
+    try:
+        from alert_router_demo.story import tell
+    except ModuleNotFoundError as missing:
+        if missing.name != "trustme":
+            raise
+        raise BadUsage("trustme: the demo's SOC needs it for TLS; install alert-router[demo]") from missing
+    return tell(options)

@@ -1,0 +1,110 @@
+"""The shipped rules, their destinations pointed at the SOC on loopback.
+
+Only addresses and users change, after the rules are loaded, so that their hash is that of the files. A file stays
+where it is; a kind that the SOC has no endpoint for is left out, and said so. One webhook is the demo's own: nobody
+ships an address for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from alert_router_demo.soc import Account, Addresses, Soc
+from router.app.rules import Rules
+from router.app.settings import Settings
+from router.cli.complaints import complain
+from router.destinations.config import BasicAuth, SecretName, SettingName
+from router.destinations.file import FileConfig
+from router.destinations.log_analytics.kind import LogAnalyticsConfig
+from router.destinations.pagerduty import PagerDutyConfig
+from router.destinations.servicenow.tickets import ServiceNowConfig
+from router.destinations.webhook import Webhook, WebhookConfig
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Stream
+
+_WEBHOOK = "demo-webhook"
+_WEBHOOK_SECRET = "DEMO_WEBHOOK_SECRET"
+
+type Changes = Mapping[str, object]
+"""Keys of a destination's config, and what they are at the SOC."""
+
+
+def connected(rules: Rules, soc: Soc) -> tuple[Rules, Settings]:
+    """The rules as they reach the SOC, and the settings that let them in; says on stderr what is left out."""
+    switchboard = _Switchboard(soc.addresses)
+    books = {stream: switchboard.connected(book, soc.accounts[stream]) for stream, book in rules.books.items()}
+    values = {"ALERT_ROUTER_CA_FILE": str(soc.addresses.ca), **switchboard.secrets}
+    return replace(rules, books=books), Settings(values=values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Switchboard:
+    """Connects destinations, and gives every secret that is named a value that the SOC lets in."""
+
+    addresses: Addresses
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    holders: dict[str, Account] = field(default_factory=dict, repr=False)
+    """Whose each secret is: two streams may name the same one."""
+
+    def connected(self, book: Rulebook, account: Account) -> Rulebook:
+        """A stream's rules, whose destinations come in under an account."""
+        book = _with_demo_webhook(book) if book.stream is Stream.CWPP else book
+        pointed = {name: self._find_pointed(spec, account, book.stream) for name, spec in book.destinations.items()}
+        destinations = {name: spec for name, spec in pointed.items() if spec is not None}
+        pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
+        self.secrets.update(dict.fromkeys(pagers, account.routing_key))
+
+        def left(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if name in destinations)
+
+        return replace(
+            book,
+            destinations=destinations,
+            routes=tuple(replace(route, to=left(route.to)) for route in book.routes),
+            always=left(book.always),
+            otherwise=left(book.otherwise),
+            record=self._find_pointed(book.record, account, book.stream) if book.record is not None else None,
+        )
+
+    def _find_pointed(self, spec: DestinationSpec, account: Account, stream: Stream) -> DestinationSpec | None:
+        holder = next((self.holders[name] for name in spec.secrets if name in self.holders), account)
+        found = _find_changes(spec.config, holder, self.addresses)
+        if found is None:
+            complain(f"{stream} {spec.name}: left out, the demo's SOC has no endpoint for kind {spec.kind}")
+            return None
+        changes, secret = found
+        self.holders.update(dict.fromkeys(spec.secrets, holder))
+        self.secrets.update(dict.fromkeys(spec.secrets, secret))
+        config: Any = spec.config
+        return replace(spec, config=config.model_copy(update=changes))
+
+
+def _find_changes(config: object, account: Account, addresses: Addresses) -> tuple[Changes, str] | None:
+    """What changes in a config, and the value of the secrets that it names; None where the SOC has no such endpoint."""
+    match config:
+        case FileConfig():
+            return {}, ""
+        case LogAnalyticsConfig(rule=SettingName(setting=name)):
+            return {"endpoint": addresses.logs, "rule": f"dcr-{name.lower().replace('_', '-')}"}, ""
+        case LogAnalyticsConfig():
+            return {"endpoint": addresses.logs}, ""
+        case PagerDutyConfig():
+            return {"url": addresses.pagerduty}, account.routing_key
+        case WebhookConfig():
+            return {"url": addresses.webhook}, account.webhook_secret
+        case ServiceNowConfig(auth=BasicAuth() as auth):
+            user = auth.model_copy(update={"user": account.servicenow_user})
+            return {"url": addresses.servicenow, "auth": user}, account.servicenow_password
+        case ServiceNowConfig():
+            return {"url": addresses.servicenow}, account.servicenow_token
+    return None
+
+
+def _with_demo_webhook(book: Rulebook) -> Rulebook:
+    config = WebhookConfig(kind="webhook", url="https://soc.invalid", secret=SecretName(secret=_WEBHOOK_SECRET))
+    spec = DestinationSpec(
+        name=_WEBHOOK, kind=Webhook.name, lane=Webhook.lane, config=config, secrets=(_WEBHOOK_SECRET,)
+    )
+    return replace(book, destinations={**book.destinations, _WEBHOOK: spec}, always=(*book.always, _WEBHOOK))

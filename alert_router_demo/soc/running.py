@@ -1,0 +1,134 @@
+"""The whole SOC, running: four vendors and the door to them, on free ports of 127.0.0.1."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+from alert_router_demo.soc.accounts import STREAMS, Account, new_account
+from alert_router_demo.soc.authority import new_authority
+from alert_router_demo.soc.control import Control
+from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.logs import LogsIngestion
+from alert_router_demo.soc.pagerduty import PagerDuty
+from alert_router_demo.soc.servicenow import ServiceNow
+from alert_router_demo.soc.webhook import PATH, Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the SOC answers: base URLs without a slash at the end; `webhook` is the whole URL, `ca` a PEM file."""
+
+    servicenow: str
+    pagerduty: str
+    logs: str
+    webhook: str
+    control: str
+    ca: Path
+
+
+class Soc:
+    """A loopback SOC: what it received can be read, and its faults set, while it runs."""
+
+    def __init__(self, *, lag: float = 0.0, keep: int = 10_000) -> None:
+        self.accounts: dict[str, Account] = {stream: new_account(stream) for stream in STREAMS}
+        known = self.accounts.values()
+        self.servicenow = ServiceNow(known, lag=lag)
+        self.pagerduty = PagerDuty(known, keep=keep)
+        self.logs = LogsIngestion(known, keep=keep)
+        self.webhook = Webhook(known, keep=keep)
+        self._addresses: Addresses | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, *, lag: float = 0.0, keep: int = 10_000) -> AsyncIterator[Self]:
+        """Serves a SOC in this event loop; ServiceNow look-ups lag by `lag` seconds, `keep` bounds the bodies kept."""
+        soc = cls(lag=lag, keep=keep)
+        async with soc._served():
+            yield soc
+
+    @property
+    def addresses(self) -> Addresses:
+        """Gives where it answers; RuntimeError while it is not running."""
+        if self._addresses is None:
+            raise RuntimeError("The SOC is not running; enter Soc.running() or soc_in_thread() first.")
+        return self._addresses
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """Gives the four vendors."""
+        return (self.servicenow, self.pagerduty, self.logs, self.webhook)
+
+    def state(self) -> dict[str, Any]:
+        """Gives everything it received, as `GET /_state` shows it: no secret is in it."""
+        return self.counts() | {
+            "tickets": [{"table": one.table, **one.fields, "journal": one.journal} for one in self.servicenow.tickets],
+            "pages": list(self.pagerduty.pages),
+            "rows": {stream: list(rows) for stream, rows in list(self.logs.rows.items())},
+            "hooks": list(self.webhook.hooks),
+        }
+
+    def counts(self) -> dict[str, Any]:
+        """Gives the numbers only, as `GET /_counts` shows them; cheap however much arrived."""
+        return {
+            "requests": {endpoint.name: dict(endpoint.answers) for endpoint in self.endpoints},
+            "received": {
+                "tickets": len(self.servicenow.tickets),
+                "pages": len(self.pagerduty.pages),
+                "rows": sum(self.logs.counts.values()),
+                "hooks": self.webhook.accepted,
+            },
+            "duplicates": {
+                "tickets": self.servicenow.tickets.duplicates,
+                "pages": self.pagerduty.folded,
+                "rows": self.logs.duplicates,
+                "hooks": self.webhook.duplicates,
+            },
+        }
+
+    @asynccontextmanager
+    async def _served(self) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="soc-")))
+            ca, tls = new_authority(directory)
+            control = Control(self.endpoints, self.state, self.counts)
+            self._addresses = Addresses(
+                servicenow=await stack.enter_async_context(served(self.servicenow.application())),
+                pagerduty=await stack.enter_async_context(served(self.pagerduty.application())),
+                logs=await stack.enter_async_context(served(self.logs.application(), tls)),
+                webhook=await stack.enter_async_context(served(self.webhook.application())) + PATH,
+                control=await stack.enter_async_context(served(control.application())),
+                ca=ca,
+            )
+            yield
+        self._addresses = None
+
+
+@contextmanager
+def soc_in_thread(*, lag: float = 0.0, keep: int = 10_000) -> Iterator[Soc]:
+    """Serves a SOC from a thread of its own, for callers without an event loop."""
+    ready: Future[tuple[Soc, Callable[[], object]]] = Future()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="soc") as threads:
+        serving = threads.submit(asyncio.run, _serve_until_told(ready, lag, keep))
+        either: tuple[Future[Any], ...] = (ready, serving)
+        wait(either, return_when=FIRST_COMPLETED)
+        if serving.done():
+            serving.result()
+        soc, end = ready.result()
+        try:
+            yield soc
+        finally:
+            end()
+
+
+async def _serve_until_told(ready: Future[tuple[Soc, Callable[[], object]]], lag: float, keep: int) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with Soc.running(lag=lag, keep=keep) as soc:
+        ready.set_result((soc, partial(loop.call_soon_threadsafe, told.set)))
+        await told.wait()

@@ -1,0 +1,111 @@
+"""What happens in the demo: samples are routed by the shipped rules to a SOC that is busy at first."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from alert_router_demo.connection import connected
+from alert_router_demo.soc import Drop, Soc, Status
+from router.cli.batches import batches_of
+from router.cli.files import File, open_files
+from router.cli.given import clock_for, rules_given
+from router.cli.job import Job, Report, at_work, messages_in
+from router.cli.run import DIED, print_report
+from router.cli.screen import print_table, screen, table_of
+from router.ingest.intake import Message
+
+PATIENCE = timedelta(seconds=20)
+"""How long the demo waits for what the SOC turned away at first."""
+
+LAG = 0.2
+"""Seconds before the SOC's look-ups find a new ticket."""
+
+_HERE = Path(__file__).parent
+_FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
+"""The files of samples, and the last line of each that belongs to the first act."""
+
+
+def tell(options: Namespace) -> int:
+    """Routes the samples and prints what came of it; 1 where a delivery died, else 0."""
+    job, report, counts = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
+    to = screen()
+    to.print(
+        f"\n  {report.tally.received} sample messages, the shipped rules, and a SOC on 127.0.0.1 that is busy at first"
+    )
+    print_report(job, report)
+    _print_counts(to, counts)
+    return DIED if report.died else 0
+
+
+async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str, Any]]:
+    clock = clock_for(None)
+    directory = _rules_directory()
+    async with Soc.running(lag=LAG) as soc:
+        _make_busy(soc)
+        rules, settings = connected(rules_given(directory, None, clock()), soc)
+        job = Job(
+            rules=rules,
+            only=None,
+            state=state,
+            decisions=decisions,
+            settings=settings,
+            clock=clock,
+            patience=PATIENCE,
+        )
+        async with at_work(job) as work:
+            for act in _acts():
+                for batch in batches_of(act):
+                    await work.take(batch)
+                await work.release()
+                await work.deliver()
+            return job, await work.report(), soc.counts()
+
+
+def _acts() -> tuple[list[Message], list[Message]]:
+    """The samples in two acts, so that there is something to change and to resolve in the second."""
+    with open_files([str(_HERE / "samples" / name) for name in _FIRST_ACT]) as files:
+        named = [
+            replace(file, name=name) for file, name in zip(files, _FIRST_ACT, strict=True) if isinstance(file, File)
+        ]
+        messages = list(messages_in(named))
+    first = [one for one in messages if one.arrival.place <= _FIRST_ACT[one.source.partition(":")[0]]]
+    return first, [one for one in messages if one not in first]
+
+
+def _rules_directory() -> Path:
+    """The shipped rules: in a wheel beside this file, in a checkout at its top."""
+    packed = _HERE / "rules"
+    return packed if packed.is_dir() else _HERE.parent / "rules"
+
+
+def _make_busy(soc: Soc) -> None:
+    soc.servicenow.faults.add(Status(429, retry_after="1"), times=3)
+    soc.pagerduty.faults.add(Status(429), times=2)
+    soc.logs.faults.add(Status(503, retry_after="1"))
+    soc.webhook.faults.add(Drop())
+
+
+_HELD = {"servicenow": "tickets", "pagerduty": "pages", "logs": "rows", "webhook": "hooks"}
+
+
+def _print_counts(to: Console, counts: Mapping[str, Any]) -> None:
+    """Prints what the SOC itself saw: the proof that all of it went over HTTP."""
+    rows = [
+        (name, f"{counts['received'][what]} {what}", _answers(Counter(counts["requests"][name])))
+        for name, what in _HELD.items()
+    ]
+    to.print()
+    print_table(to, table_of(("the SOC", "holds", "answered (status x times)"), rows))
+
+
+def _answers(answers: Counter[str]) -> str:
+    return ", ".join(f"{status} x {count}" for status, count in sorted(answers.items())) or "nothing"

@@ -1,0 +1,72 @@
+"""The storage account and the Event Hubs namespace that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from router.app.identity import identity_for
+from router.app.settings import HUBS, STORAGE, Settings
+from router.domain.errors import BadSetting, RouterError
+from router.domain.signals import Stream
+
+if TYPE_CHECKING:
+    from router.eventhubs import Consumer, Namespace
+    from router.store.azure import Account, AzureStore
+
+CHECKPOINTS = "checkpoints"
+"""The container in which `serve` keeps how far it has come."""
+
+
+def storage_for(settings: Settings) -> AzureStore:
+    """The store in the account that the settings name, made in the loop that uses it; raises BadSetting."""
+    from router.store.azure import AzureStore
+
+    return AzureStore(_account_for(settings))
+
+
+def _account_for(settings: Settings) -> Account:
+    from router.store.azure import Account, Address
+
+    found = settings.storage
+    credential = identity_for(found.client_id) if found.connection_string is None else None
+    try:
+        return Account(Address(found.connection_string, found.endpoints), credential)
+    except ValueError as fault:
+        raise BadSetting(f"{STORAGE}: does not say where a storage account is") from fault
+
+
+def namespace_for(settings: Settings) -> Namespace:
+    """The Event Hubs namespace that the settings name; raises BadSetting."""
+    from router.eventhubs import Namespace
+
+    found = settings.hubs
+    try:
+        if found.connection_string is not None:
+            return Namespace(connection_string=found.connection_string)
+        return Namespace(
+            fully_qualified_namespace=found.endpoints["namespace"],
+            credential=identity_for(found.client_id),
+            ca_file=settings.ca_file,
+        )
+    except ValueError as fault:
+        raise BadSetting(f"{HUBS}: does not say where a namespace is") from fault
+
+
+@asynccontextmanager
+async def consumers_over(
+    streams: Iterable[Stream], settings: Settings, report: Callable[[RouterError], None]
+) -> AsyncIterator[list[Consumer]]:
+    """What reads the hubs outside Functions, its checkpoints in the storage account; raises BadSetting and StoreError.
+
+    `report` is told of each trouble; none is the end.
+    """
+    from router.eventhubs import Consumer
+
+    async with AsyncExitStack() as stack:
+        account, namespace = _account_for(settings), namespace_for(settings)
+        stack.push_async_callback(account.close)
+        stack.push_async_callback(namespace.close)
+        container = await account.container(CHECKPOINTS)
+        yield [Consumer(namespace, stream.value, container, report) for stream in streams]

@@ -1,0 +1,218 @@
+"""What works and what is late, as a person or a monitor reads it; no secrets in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from router.domain.clocks import is_possible
+from router.domain.deliveries import Backlog, Pause
+from router.domain.errors import HubError, StoreError, without_words
+from router.domain.groups import Board
+from router.domain.journal import Extent, Partition
+from router.domain.ports import Hub, Outbox, Store
+from router.domain.readiness import Remark, Unready, remark_on
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Stream
+from router.ingest.epochs import top_of
+
+LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
+"""How old the oldest delivery of a lane may be before the lane is late."""
+
+STALE = timedelta(minutes=5)
+"""How long ago the last sweep may have ended; one begins every minute."""
+
+PATIENCE = timedelta(seconds=25)
+"""How long storage and hubs are waited for; whoever looks at the page waits no longer than half a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is wrong, a line each, and the figures behind it, ready for JSON.
+
+    `not_yet` names the destinations that cannot be asked yet, which by itself is nothing wrong.
+    """
+
+    problems: tuple[str, ...]
+    figures: Mapping[str, Any]
+    not_yet: tuple[str, ...] = ()
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The health page."""
+        return {
+            "status": "failing" if self.problems else "ok",
+            "problems": list(self.problems),
+            "not_yet": list(self.not_yet),
+            **self.figures,
+        }
+
+
+class _Part(NamedTuple):
+    """What one question brought: what is wrong, and figures."""
+
+    problems: Sequence[str]
+    figures: Mapping[str, Any]
+    not_yet: Sequence[str] = ()
+
+
+async def remarks_on(outbox: Outbox, unready: Sequence[Unready]) -> list[Remark]:
+    """What is said of destinations that cannot be asked; raises StoreError."""
+    return [remark_on(one, has_delivered=await outbox.has_delivered(one.stream, one.destination)) for one in unready]
+
+
+async def health_of(
+    store: Store,
+    hubs: Mapping[Stream, Hub],
+    books: Mapping[Stream, Rulebook],
+    now: datetime,
+    patience: timedelta = PATIENCE,
+    *,
+    unready: Sequence[Unready] = (),
+    problems: Sequence[str] = (),
+) -> Health:
+    """The health of the router now; what cannot be asked, or does not answer in time, is a problem, not an error.
+
+    `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
+    """
+    questions = [
+        question
+        for stream, book in books.items()
+        for question in (
+            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, unready, now)),
+            _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
+        )
+    ]
+    parts = await asyncio.gather(*questions)
+    streams = {
+        stream.value: {"rulebook": book.hash, **stored.figures, "hub": hub.figures}
+        for (stream, book), stored, hub in zip(books.items(), parts[::2], parts[1::2], strict=True)
+    }
+    found = dict.fromkeys([*problems, *(problem for part in parts for problem in part.problems)])
+    not_yet = tuple(line for part in parts for line in part.not_yet)
+    return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet)
+
+
+async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _Part]) -> _Part:
+    """The answer to a question, or that it did not come in time.
+
+    It is not waited for any longer then: who hangs may hang in letting go, too.
+    """
+    asked = asyncio.create_task(question)
+    asked.add_done_callback(_forget)
+    try:
+        await asyncio.wait([asked], timeout=patience.total_seconds())
+        if asked.done():
+            return asked.result()
+    finally:
+        asked.cancel()
+    return _Part([f"{what}: no answer within {patience.total_seconds():g} s"], {})
+
+
+def _forget(asked: asyncio.Task[_Part]) -> None:
+    """Takes notice of how a question ended, which asyncio complains of where nobody does."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now: datetime) -> _Part:
+    problems: list[str] = []
+    try:
+        remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
+        problems += [remark.text for remark in remarks if remark.is_problem]
+        not_yet = [remark.text for remark in remarks if not remark.is_problem]
+        return _Part(problems, await _figures(store, stream, problems, now), not_yet)
+    except StoreError as fault:
+        return _Part([*problems, f"{stream}: {fault}"], {})
+
+
+async def _of_hub(store: Store, hub: Hub) -> _Part:
+    try:
+        extents = await hub.extents()
+    except HubError as fault:
+        return _Part([f"{hub.name}: {fault}"], {"reached": False})
+    try:
+        lag = {
+            partition.id: await _lag(store, partition, extent)
+            for partition, extent in extents.items()
+            if isinstance(extent, Extent)
+        }
+    except StoreError as fault:
+        return _Part([f"{hub.name}: {fault}"], {"reached": True})
+    silent = [f"{hub.name}: {fault}" for fault in extents.values() if isinstance(fault, HubError)]
+    return _Part(silent, {"reached": True, "lag": lag})
+
+
+async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:
+    backlog, pauses = await store.outbox.backlog(stream), await store.outbox.pauses(stream)
+    swept, losses = await store.journal.swept(stream), await store.journal.losses(stream)
+    for name, one in backlog.items():
+        problems += _complaints(stream, name, one, now)
+    problems += [
+        f"{stream} {name}: refuses our credentials since {_written(one.since)}" for name, one in pauses.items()
+    ]
+    if swept is None or now - swept > STALE or not is_possible(swept, now):
+        problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
+    if set_aside := await store.quarantine.set_aside(stream):
+        problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
+    recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
+    if recent:
+        problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
+    return {
+        "swept": _written(swept) if swept else None,
+        "set_aside": set_aside,
+        "destinations": {
+            name: _row(one, pauses.get(name), await store.groups.board(stream, name), now)
+            for name, one in sorted(backlog.items())
+        },
+        "lost": [
+            {
+                "hub": one.era.partition.hub,
+                "partition": one.era.partition.id,
+                "epoch": one.era.epoch,
+                "first": one.span.first,
+                "last": one.span.last,
+                "at": _written(one.at),
+            }
+            for one in recent
+        ],
+    }
+
+
+def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str]:
+    found = []
+    if one.oldest is not None and now - one.oldest > LATE[one.lane]:
+        found.append(f"{stream} {name}: the oldest of its deliveries waits since {_written(one.oldest)}")
+    if one.dead:
+        found.append(f"{stream} {name}: {one.dead} dead letters")
+    return found
+
+
+def _row(one: Backlog, pause: Pause | None, board: Board, now: datetime) -> dict[str, Any]:
+    oldest = (now - one.oldest).total_seconds() if one.oldest is not None else None
+    return {
+        "lane": one.lane.value,
+        "oldest_seconds": round(oldest, 1) if oldest is not None else None,
+        "dead": one.dead,
+        "waiting": len(board.waiting),
+        "paused": without_words(pause.error) if pause is not None else None,
+    }
+
+
+async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
+    """How many events of a partition were not taken in yet."""
+    progress = await store.journal.find(partition)
+    settled = progress.settled if progress.settled is not None else extent.first - 1
+    top = top_of(progress, await store.journal.taken(progress.era, settled))
+    return max(0, extent.last - max(top[0] if top else -1, settled))
+
+
+def _size(span: tuple[int, int]) -> int:
+    return span[1] - span[0] + 1
+
+
+def _written(time: datetime) -> str:
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,128 @@
+"""One sweep of one stream: what no trigger would ever do again is done here, every minute."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Collection, Sequence
+from datetime import datetime, timedelta
+
+from router.domain.clocks import is_recent
+from router.domain.errors import StoreError
+from router.domain.keeping import Retention
+from router.domain.notices import RecordEntry
+from router.domain.ports import Pointed, Store
+from router.domain.readiness import Unready, given_up_until
+from router.domain.rulebook import Rulebook
+from router.domain.sweeps import Swept
+from router.ingest.gaps import Filled, HoleFiller
+from router.ingest.held import release
+from router.ingest.intake import Intake
+from router.ingest.waiting_groups import admit
+
+PURGED = "purge"
+"""The name under which the journal knows when retention was last seen to."""
+
+PURGE = timedelta(days=1)
+"""How often retention is seen to; it walks everything."""
+
+
+ROLLOUT = timedelta(minutes=15)
+"""How long instances with older rules may be about, to whom a destination is nobody that newer ones deliver to."""
+
+
+class Sweeper:
+    """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
+
+    `named` are the destinations that the policy names; of those, nobody delivers to the `unready` ones.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Pointed,
+        rulebook: Rulebook,
+        intake: Intake,
+        filler: HoleFiller,
+        *,
+        named: Collection[str],
+        unready: Sequence[Unready] = (),
+    ) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._rulebook = rulebook
+        self._intake = intake
+        self._filler = filler
+        self._named = named
+        self._unready = unready
+        self._stream = rulebook.stream.value
+
+    async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
+        """Points again at what is owed, lets go what rules and limits held, fills holes; returns what came of it.
+
+        A step that fails keeps no other from being done; what the first of them raised is raised in the end.
+        """
+        steps = _Steps()
+        filled = await steps.do(self._filler.fill(now), Filled())
+        await steps.do(admit(self._intake, self._store.journal, self._rulebook.stream, now), 0)
+        repointed = await steps.do(self._point_again(now), 0)
+        released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
+        await steps.do(self._see_to_retention(now), None)
+        steps.raise_fault()
+        await self._store.journal.sweep_ended(self._stream, now)
+        swept = Swept(
+            stream=self._stream,
+            at=now,
+            taken=len(filled.entries),
+            lost=tuple(filled.losses),
+            lag=filled.lag,
+            repointed=repointed,
+            released=len(released),
+            backlog=await self._outbox.backlog(self._stream),
+            paused=await self._outbox.pauses(self._stream),
+            holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
+            set_aside=await self._store.quarantine.set_aside(self._stream),
+            warnings=tuple(filled.warnings),
+        )
+        return swept, [*released, *filled.entries]
+
+    async def _point_again(self, now: datetime) -> int:
+        """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
+        steps = _Steps()
+        await steps.do(self._outbox.repair_times(now), 0)
+        await steps.do(self._outbox.abandon(self._stream, self._named, now - ROLLOUT, now), 0)
+        for one in self._unready:
+            giving_up = self._outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now)
+            await steps.do(giving_up, 0)
+        repointed = await self._outbox.repoint(self._stream, now, [one.destination for one in self._unready])
+        steps.raise_fault()
+        return repointed
+
+    async def _see_to_retention(self, now: datetime) -> None:
+        """Once a day takes away what need not be kept, and completes what nobody has met since it was left half done."""
+        journal = self._store.journal
+        name = f"{PURGED}.{self._stream}"
+        last = await journal.swept(name)
+        if last is not None and is_recent(last, now, PURGE):
+            return
+        await self._intake.complete(await self._store.ledger.unfinished(self._stream), now)
+        await self._store.purge(now, Retention())
+        await journal.sweep_ended(name, now)
+
+
+class _Steps:
+    """Steps of which each is done whatever became of the others."""
+
+    def __init__(self) -> None:
+        self._fault: StoreError | None = None
+
+    async def do[T](self, step: Awaitable[T], otherwise: T) -> T:
+        """What a step brings, or something else where storage fails it."""
+        try:
+            return await step
+        except StoreError as fault:
+            self._fault = self._fault or fault
+            return otherwise
+
+    def raise_fault(self) -> None:
+        """Raises what the first step raised that failed."""
+        if self._fault is not None:
+            raise self._fault

@@ -1,0 +1,96 @@
+"""Which destinations of some rules can be asked with the settings as they are, and what the others lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
+from router.app.settings import Settings
+from router.destinations import discover
+from router.destinations.config import Config, hosts_in, settings_in, with_setting
+from router.domain.hosts import is_example
+from router.domain.readiness import Lack, Unready, Why
+from router.domain.rulebook import DestinationSpec, Lane, Rulebook
+from router.domain.signals import Stream
+
+type _Place = tuple[Stream, str]
+"""A stream and the name of a destination."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """What the settings make of some rules. They are read once: who changes one starts the process anew.
+
+    `ready` are the configs of those destinations that can be asked, with the values of the settings that they name, and
+    `unready` the others. `secrets` are those of each stream that are there. `pagers` says which owners' keys are not:
+    their pages go by the key of the destination.
+    """
+
+    ready: Mapping[tuple[Stream, str], object]
+    unready: tuple[Unready, ...]
+    secrets: Mapping[Stream, Mapping[str, str]] = field(repr=False)
+    pagers: tuple[Lack, ...] = ()
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong whatever was delivered before, a line each."""
+        return [f"owners.yaml: {lack}; its owner is paged by the key of the destination" for lack in self.pagers]
+
+
+def readiness_of(rules: Rules, settings: Settings) -> Readiness:
+    """Whether each destination of some rules can be asked; nothing is raised for what is missing."""
+    specs = {(stream, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)}
+    found = {place: _configured(spec, settings) for place, spec in specs.items()}
+    for place, name in _shared(specs, {place: config for place, (config, lacks) in found.items() if not lacks}):
+        found[place][1].append(Lack(name, Why.SHARED))
+    return Readiness(
+        ready={place: config for place, (config, lacks) in found.items() if not lacks},
+        unready=tuple(
+            Unready(stream=place[0].value, destination=place[1], lane=specs[place].lane, lacks=tuple(sorted(lacks)))
+            for place, (_, lacks) in found.items()
+            if lacks
+        ),
+        secrets={stream: settings.look_up(secret_names_of([book])).values for stream, book in rules.books.items()},
+        pagers=settings.look_up(_pagers_in(rules.books.values())).lacks,
+    )
+
+
+def _shared(specs: Mapping[_Place, DestinationSpec], configs: Mapping[_Place, object]) -> Iterator[tuple[_Place, str]]:
+    """The destinations that a setting leads to where the other stream writes, and its name.
+
+    What rules write out was compared when they were loaded.
+    """
+    kinds = discover()
+    writes = {
+        place: (specs[place].kind, kinds[specs[place].kind](config).address(), specs[place].secrets)
+        for place, config in configs.items()
+    }
+    for place, address in writes.items():
+        named = sorted(settings_in(specs[place].config))
+        if named and any(other[0] is not place[0] and written == address for other, written in writes.items()):
+            yield place, named[0]
+
+
+def _configured(spec: DestinationSpec, settings: Settings) -> tuple[object, list[Lack]]:
+    """The config of a destination with its settings' values, and all that the destination lacks."""
+    config = spec.config
+    held = settings.look_up(settings_in(config))
+    lacks = [*settings.look_up(spec.secrets).lacks, *held.lacks]
+    for name, value in held.values.items():
+        if isinstance(config, Config):
+            try:
+                config = with_setting(config, name, value)
+            except ValidationError:
+                lacks.append(Lack(name, Why.UNFIT))
+    lacks += [Lack(host, Why.EXAMPLE) for host in hosts_in(config) if is_example(host)]
+    return config, lacks
+
+
+def _pagers_in(books: Iterable[Rulebook]) -> Iterator[str]:
+    """The secrets of owners' pagers, as far as there is anything to page with."""
+    for book in books:
+        if any(spec.lane is Lane.PAGE for spec in specs_of(book)):
+            yield from pagers_of(book)

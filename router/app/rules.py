@@ -1,0 +1,72 @@
+"""Which rules, and what reads and takes in by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from router import rulebook as rules_room
+from router.destinations import discover
+from router.destinations.config import settings_in
+from router.domain.errors import BadPolicy
+from router.domain.ports import Store
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Stream
+from router.ingest.intake import Intake
+from router.ingest.messages import Reader
+from router.rulebook import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rulebooks of the streams asked for, and what is left to say about the files they were made from."""
+
+    books: Mapping[Stream, Rulebook]
+    problems: tuple[Problem, ...]
+
+
+def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rules:
+    """The rulebooks of some streams; raises BadPolicy with every problem where one of their policies cannot be used."""
+    loaded = rules_room.load_all(directory, discover(), now)
+    books = {stream: book for stream in streams if (book := loaded[stream].rulebook) is not None}
+    # What is wrong with a file that both streams share is said once.
+    problems = tuple(dict.fromkeys(problem for stream in streams for problem in loaded[stream].problems))
+    if len(books) < len(streams):
+        raise BadPolicy([str(problem) for problem in problems if problem.level == "problem"])
+    return Rules(books, problems)
+
+
+def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:
+    """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one."""
+    return Intake(store, rules.books, rules_room.load_catalogue(), only)
+
+
+def reader_over(rules: Rules, only: Stream | None) -> Reader:
+    """What reads messages without taking them in; `only` as for the intake."""
+    return Reader(rules.books, rules_room.load_catalogue(), only)
+
+
+def specs_of(book: Rulebook) -> list[DestinationSpec]:
+    """Every destination of a stream, the record's second home among them."""
+    return [*book.destinations.values(), *([book.record] if book.record is not None else [])]
+
+
+def secret_names_of(books: Iterable[Rulebook]) -> set[str]:
+    """The names of the app settings that hold the secrets which the rules of some streams name."""
+    return {name for book in books for name in _secrets_in(book)}
+
+
+def setting_names_of(books: Iterable[Rulebook]) -> set[str]:
+    """The names of the app settings, none of them a secret, that stand in the rules of some streams for what they hold."""
+    return {name for book in books for spec in specs_of(book) for name in settings_in(spec.config)}
+
+
+def pagers_of(book: Rulebook) -> set[str]:
+    """The names of the secrets that hold the keys of owners' own pagers."""
+    return {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
+
+
+def _secrets_in(book: Rulebook) -> set[str]:
+    return pagers_of(book).union(*(spec.secrets for spec in specs_of(book)))

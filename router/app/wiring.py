@@ -1,0 +1,117 @@
+"""The service, wired over hubs and queues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from router.app.clock import Clock, now
+from router.app.connections import namespace_for, storage_for
+from router.app.delivery import SHARE, sendings_over
+from router.app.drain import Drain, ending_on_sigterm
+from router.app.readiness import readiness_of
+from router.app.rules import Rules, intake_over, load_rules, specs_of
+from router.app.settings import Settings
+from router.deliver import Carrier
+from router.domain.signals import Stream
+from router.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from router.app.service import Service
+
+_LOG = logging.getLogger(__name__)
+
+POINTERS = 24
+"""Pointers that a worker carries at a time in each lane: batchSize and newBatchThreshold of host.json together."""
+
+
+@asynccontextmanager
+async def service_over(
+    rules: Rules, settings: Settings, clock: Clock, drain: Drain | None = None
+) -> AsyncIterator[Service]:
+    """The router at work behind hubs and queues, as long as the context lasts; raises BadSetting and StoreError.
+
+    Once a drain is asked for it only comes to its end. A destination that lacks something keeps nobody else from theirs;
+    `Service.remarks` says which do.
+    """
+    from router.app.maintenance import Sweeper
+    from router.app.service import Service
+    from router.eventhubs import HubReader
+    from router.ingest.event_intake import Taking
+    from router.ingest.exclusive import Company
+    from router.ingest.gaps import GRACE, HoleFiller
+
+    async with AsyncExitStack() as stack:
+        telemetry = Telemetry()
+        readiness = readiness_of(rules, settings)
+        sendings = await stack.enter_async_context(sendings_over(rules, readiness, settings, clock, telemetry))
+        store = storage_for(settings)
+        stack.push_async_callback(store.close)
+        namespace = namespace_for(settings)
+        stack.push_async_callback(namespace.close)
+        await store.prepare()
+        hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
+        draining = drain if drain is not None else Drain()
+        process, alone, company = uuid4().hex, asyncio.Lock(), Company()
+        intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
+        takings = {stream: Taking(intake, store.journal, process, company) for stream, intake in intakes.items()}
+        yield Service(
+            store=store,
+            books=rules.books,
+            takings=takings,
+            carriers={
+                (stream.value, spec.name): Carrier(
+                    stream.value,
+                    spec.name,
+                    sending,
+                    outbox=store.outbox,
+                    clock=clock,
+                    slots=settings.at_a_time or POINTERS // SHARE,
+                    alone=alone,
+                    is_stopped=draining.asked.is_set,
+                )
+                for stream, spec, sending in sendings
+            },
+            sweepers={
+                stream: Sweeper(
+                    store,
+                    store.outbox,
+                    book,
+                    intakes[stream],
+                    HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
+                    named=[spec.name for spec in specs_of(book)],
+                    unready=[one for one in readiness.unready if one.stream == stream],
+                )
+                for stream, book in rules.books.items()
+            },
+            hubs=hubs,
+            unready=readiness.unready,
+            problems=readiness.problems,
+            telemetry=telemetry,
+            clock=clock,
+            drain=draining,
+        )
+
+
+@asynccontextmanager
+async def service_at(directory: Path) -> AsyncIterator[Service]:
+    """The service as the app settings say; raises what `load_rules` and `service_over` do.
+
+    The rules are those in a directory, unless a setting names another one. Their problems are said in the log, and which
+    destinations cannot be asked. SIGTERM ends the process in order.
+    """
+    settings = Settings()
+    rules = load_rules(settings.rules or directory, list(Stream), now())
+    for problem in rules.problems:
+        _LOG.warning("%s", problem)
+    drain = Drain()
+    async with service_over(rules, settings, now, drain) as service:
+        for line in await service.remarks():
+            _LOG.warning("%s", line)
+        with ending_on_sigterm(drain, service.write_down):
+            yield service

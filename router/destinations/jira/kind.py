@@ -1,0 +1,249 @@
+"""Jira Cloud, REST API v3: one issue for each signal, with comments while it stands, taken to a done status when over.
+
+Deduplicates by look-up: Jira has no key of ours, so each opening first searches for an issue under the label
+`dfc-<signal key>` that is not done, and counts as delivered where there is one. The search lags behind by seconds,
+sometimes by minutes. So a creation whose answer was lost is tried again a minute later, when the search would find it;
+and an update or a resolution that finds nothing, though one before it may have made an issue, looks again a minute later
+before it believes that. What a search finds, and what the opening's receipt names, is read before it is touched, since
+a read does not lag; that is why nothing is asked to be reconciled. Two deliverers at once, or a longer lag, can still
+make two.
+
+An issue that is done does not count: a signal that comes back opens a new one. An update is a comment, and a new issue
+where people have finished the old one. An open issue that a first attempt finds, or one that is older than its delivery,
+is one that could not be taken to done when its signal was over; it is told that the signal is back.
+
+A resolution for which no transition to a done status is open leaves a comment, so that who works the issue knows, and
+is a dead letter, so that who owns the workflow knows.
+
+Retried: no answer, 408, 409 (another transition is under way), 425, 429, 5xx, a success that is no JSON of Jira's. A 400
+about what only the config decides (project, issue type, priority, a field that no screen has) pauses the destination, as do
+a 404 of the search and an answer that was given to nobody because the token is over.
+Truncated: summary and texts of `fields` at 255 characters; description and comments where their JSON passes 32,767 bytes.
+
+https://developer.atlassian.com/cloud/jira/platform/rest/v3/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from router.destinations.answers import excerpt_of
+from router.destinations.base import Exchange, OneByOne, handle_of
+from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_account_of
+from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
+from router.destinations.wording.account import headline
+from router.destinations.wording.fitting import shorten
+from router.destinations.wording.placeholders import Template, parse
+from router.domain.decisions import Change
+from router.domain.errors import Rejected, Unavailable
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.rulebook import Lane
+
+LABEL_LIMIT = 255  # characters
+
+type Severity = Literal["Critical", "High", "Medium", "Low", "Informational", "Unknown"]
+type Words = Annotated[str, Field(min_length=1)]
+
+PRIORITIES: dict[Severity, Words] = {
+    "Critical": "Highest",
+    "High": "High",
+    "Medium": "Medium",
+    "Low": "Low",
+    "Informational": "Lowest",
+    "Unknown": "Highest",
+}
+
+_SURE = 3
+"""The attempt from which on what is not found is not there: one of those before it waited for the index, at least."""
+
+_OVER = "Microsoft Defender for Cloud reports that this is over."
+_STUCK = (
+    f"{_OVER} The workflow has no transition to a done status from here that the router may take: close it by hand."
+)
+
+
+class Resolution(Config):
+    """How an issue is finished: `transition` by its name, its id or the status that it leads to, else the first one.
+
+    Whatever it is, it must lead to a status of the category Done. `resolution` only where the transition's screen has it.
+    """
+
+    transition: Words | None = None
+    resolution: Words | None = None
+
+
+class JiraConfig(Config):
+    """`{kind: jira, url: https://..., auth: {...}, project: KEY, issue_type: Task, fields: {...}, resolve: {...}}`.
+
+    `fields` adds or replaces fields when an issue is opened: values as Jira's API takes them, with placeholders such as
+    {owner.group} in their texts; what comes out empty is left out. `priorities` names Jira's priority for each severity
+    (and `Unknown`); a severity that it leaves out has none. `site` is for links where `url` is api.atlassian.com.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "jira",
+                    "url": "https://jira.example",
+                    "auth": {"user": "alert-router@contoso.example", "password": {"secret": "JIRA_TOKEN"}},
+                    "project": "SEC",
+                    "fields": {"components": [{"name": "{owner.service}"}], "customfield_10010": "{owner.group}"},
+                },
+                {
+                    "kind": "jira",
+                    "url": "https://api.atlassian.com/ex/jira/11223344-a1b2-3b33-c444-def123456789",
+                    "auth": {"bearer": {"secret": "JIRA_TOKEN"}},
+                    "project": "10001",
+                    "issue_type": "10004",
+                    "labels": ["defender", "{plan}"],
+                    "priorities": {},
+                    "resolve": {"transition": "Close", "resolution": "Done"},
+                    "site": "https://jira.example",
+                },
+            ]
+        }
+    )
+
+    kind: Literal["jira"]
+    url: HttpsUrl
+    auth: Auth
+    project: Annotated[str, Field(pattern=r"^([A-Z][A-Z0-9_]*|\d+)$")]
+    issue_type: Words = "Task"
+    labels: tuple[Annotated[Template, Field(min_length=1)], ...] = ()
+    priorities: dict[Severity, Words] = PRIORITIES
+    fields: Fields = {}  # noqa: RUF012 - pydantic copies it
+    resolve: Resolution = Resolution()
+    site: HttpsUrl | None = None
+
+
+class Jira(OneByOne):
+    """Opens, annotates and finishes issues."""
+
+    name: ClassVar[str] = NAME
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.LOOKUP
+    Config: ClassVar[type[JiraConfig]] = JiraConfig
+
+    def __init__(self, config: JiraConfig) -> None:
+        base = base_of(config.url)
+        self._issues = Site(base, config.auth)
+        self._project = config.project
+        self._fixed = {
+            "project": _named(config.project, "key"),
+            "issuetype": _named(config.issue_type, "name"),
+        }
+        self._labels = [parse(text) for text in config.labels]
+        self._priorities = {str(severity): name for severity, name in config.priorities.items()}
+        self._fields = {field: maker_for(value) for field, value in config.fields.items()}
+        self._resolution = config.resolve
+        # https://api.atlassian.com shows nothing to people.
+        self._shown = base_of(config.site) if config.site else None if "/ex/jira/" in base else base
+
+    def address(self) -> str:
+        """The API's address and the project."""
+        return f"{self._issues.address} {self._project}"
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that opens, annotates or finishes a signal's issue."""
+        notice = self.notice_in(attempt)
+        issue = yield from self._find(notice, attempt)
+        if issue is None and _may_be_too_early(attempt):
+            raise Unavailable(
+                f"{NAME}: no open issue is found yet, and one that was made just now may not be; it looks again",
+                retry_after=SETTLED,
+            )
+        match attempt.delivery.change:
+            case Change.OPENED if issue is not None and _was_there_before(issue, attempt):
+                yield from self._issues.comment(issue, rich_account_of(notice, "Opened again. "), attempt)
+            case Change.UPDATED if issue is not None:
+                yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
+            case Change.RESOLVED if issue is not None:
+                yield from self._finish(issue, attempt)
+            case Change.RESOLVED:
+                return Receipt(reference="no open issue, nothing to resolve")
+        return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice), attempt)))
+
+    def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
+        """The issue that the opening made, unless it is done; else the oldest of this signal that is not."""
+        opened = handle_of(attempt.opening, "id")
+        issue = (yield from self._issues.read(opened, attempt)) if opened else None
+        if issue is not None and not issue.is_done:
+            return issue
+        found = yield from self._issues.look_up(self._project, _label_of(notice), attempt)
+        for id in found:
+            issue = (yield from self._issues.read(id, attempt)) if id != opened else None
+            if issue is not None and not issue.is_done:
+                return issue
+        return None
+
+    def _finish(self, issue: Issue, attempt: Attempt) -> Exchange[None]:
+        ways = yield from self._issues.ways_to_done(issue, attempt)
+        way = self._way_among(ways)
+        if way is None:
+            yield from self._issues.comment(issue, rich(_STUCK), attempt)
+            there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
+            raise Rejected(
+                f"{NAME}: {issue.key} stays open, since its workflow has no such transition to a done status "
+                f"(there are: {there}); finish it by hand, and check `resolve` and what the account may do",
+                authenticated=True,  # it took the comment
+            )
+        yield from self._issues.go(issue, way, self._resolution.resolution, attempt)
+
+    def _way_among(self, ways: Sequence[Transition]) -> Transition | None:
+        wanted = self._resolution.transition
+        if wanted is None:
+            return next(iter(ways), None)
+        called = wanted.casefold()
+        return next((way for way in ways if called in (way.id, way.name.casefold(), way.status.casefold())), None)
+
+    def _fields_of(self, notice: Notice) -> dict[str, Any]:
+        fields: dict[str, Any] = {"summary": headline(notice, FIELD_LIMIT), "description": rich_account_of(notice)}
+        priority = self._priorities.get(notice.severity or "Unknown")
+        if priority is not None:
+            fields["priority"] = {"name": priority}
+        fields |= made_of(self._fields, notice)
+        if isinstance(fields["summary"], str):
+            fields["summary"] = " ".join(fields["summary"].split())  # one line, or it is refused
+        if isinstance(fields["description"], str):
+            fields["description"] = rich(fields["description"])
+        return fields | self._fixed | {"labels": [_label_of(notice), *self._labels_of(notice)]}
+
+    def _labels_of(self, notice: Notice) -> list[str]:
+        """The customer's own labels, in which Jira allows no space."""
+        labels = ("-".join(text(notice).split()) for text in self._labels)
+        return [shorten(label, LABEL_LIMIT).replace(" ", "") for label in labels if label]
+
+    def _receipt(self, issue: Issue) -> Receipt:
+        link = f"{self._shown}/browse/{issue.key}" if self._shown else None
+        return Receipt(reference=issue.key, link=link, handles={"id": issue.id})
+
+
+def _may_be_too_early(attempt: Attempt) -> bool:
+    """Whether an issue that the index lags behind may have been made before this: by an opening that left no receipt,
+    or by an update, where people had finished the opening's issue."""
+    delivery = attempt.delivery
+    follows_at_once = attempt.opening is not None and delivery.turn == delivery.opened + 1
+    # Attempts may also have failed for another reason, seconds apart.
+    is_recent = attempt.since is not None and (attempt.now - attempt.since).total_seconds() < 2 * SETTLED
+    is_sure = attempt.number >= _SURE and not is_recent
+    return delivery.change is not Change.OPENED and not follows_at_once and not is_sure
+
+
+def _was_there_before(issue: Issue, attempt: Attempt) -> bool:
+    """Whether an issue is not of this delivery's own making: a first attempt can have made none, a later one no older one."""
+    is_older = issue.created is not None and attempt.since is not None and issue.created < attempt.since
+    return attempt.number == 1 or is_older
+
+
+def _label_of(notice: Notice) -> str:
+    return f"dfc-{notice.key}"
+
+
+def _named(text: str, by: str) -> dict[str, str]:
+    return {"id": text} if text.isdecimal() else {by: text}

@@ -1,0 +1,1 @@
+"""Log Analytics: rows of the tables that Sentinel reads, in our own columns or in OCSF's."""

@@ -1,0 +1,1 @@
+"""ServiceNow: tickets through its Table API, and events for Event Management."""

@@ -1,0 +1,204 @@
+"""ServiceNow Event Management: one alert for each signal, by events that are pushed to the instance.
+
+Deduplicates on the server, by `message_key` (the signal key): events under one key update one alert, and one of
+severity 0 (Clear) closes it. What is sent twice is two events and still one alert. An event under the key of an alert
+that is closed opens it again within the instance's active interval, and makes a new alert after that; so an update of
+a signal whose alert people have closed by hand opens it again. A Clear that finds no alert makes none.
+
+Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, one whose error says "Transaction cancelled", and
+one that says that no event was inserted. A 404, and a 400 that knows no such resource, pauses the destination: Event
+Management is not active there, and nothing else would get through either.
+Truncated: source, node, type, resource, metric_name and event_class at 100 characters, description at 4,000,
+additional_info at 4,000, of which each value has at most 500; what has no room is named in its `cut`.
+
+A success means that the event was taken. Alerts are made of events later, by a job of the instance.
+
+https://www.servicenow.com/docs/r/it-operations-management/event-management/send-events-via-web-service.html
+https://www.servicenow.com/docs/r/it-operations-management/event-management/c_EMIntegrateRequirementEvent.html (limits)
+https://www.servicenow.com/docs/r/it-operations-management/event-management/t_EMSetTheAlertActiveInterval.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import ConfigDict, Field
+
+from router.destinations.base import Exchange, OneByOne
+from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.credentials import authorized
+from router.destinations.servicenow.answers import HEADERS, find_error, result_in
+from router.destinations.wording.account import account_of, evidence_of, link_of, place_of, severity_of, tactics_of
+from router.destinations.wording.fitting import json_bytes, shorten
+from router.destinations.wording.languages import journal, without_code
+from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.decisions import Change
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Lane
+
+NAME_LIMIT = 100  # characters; the vendor names it for source, node, type and resource, and none for the other two
+TEXT_LIMIT = 4_000  # characters of the description
+INFO_LIMIT = 4_000  # characters; ours, since the vendor names none, and what it cuts itself is no JSON any more
+VALUE_LIMIT = 500  # characters; ours
+
+# 1 Critical, 2 Major, 3 Minor, 4 Warning, 5 OK or Info; 0 Clear closes. Unknown is loud.
+SEVERITIES = {"Critical": "1", "High": "2", "Medium": "3", "Low": "4", "Informational": "5"}
+_LOUDEST, _CLEAR = "1", "0"
+
+_NAMES_OF_WHAT_IS_CUT = 400  # characters that `cut` takes when it names every value there is
+_INSERTED_NONE = re.compile(r"\b0 events? (?:was|were) inserted", re.IGNORECASE)
+_NO_SUCH_API = re.compile(r"does not represent any resource", re.IGNORECASE)
+
+
+class ServiceNowEventsConfig(Config):
+    """`{kind: servicenow_events, url: https://..., auth: {...}}`; `source` is the name that event rules know us by."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "servicenow_events",
+                    "url": "https://servicenow.example",
+                    "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
+                },
+                {
+                    "kind": "servicenow_events",
+                    "url": "https://servicenow.example",
+                    "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
+                    "source": "Defender",
+                },
+            ]
+        }
+    )
+
+    kind: Literal["servicenow_events"]
+    url: HttpsUrl
+    auth: Auth
+    source: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = "Microsoft Defender for Cloud"
+
+
+class ServiceNowEvents(OneByOne):
+    """Tells Event Management, which makes alerts of what it is told."""
+
+    name: ClassVar[str] = "servicenow_events"
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
+    Config: ClassVar[type[ServiceNowEventsConfig]] = ServiceNowEventsConfig
+
+    def __init__(self, config: ServiceNowEventsConfig) -> None:
+        base = base_of(config.url)
+        self._url = f"{base}/api/global/em/jsonv2"
+        self._alerts = f"{base}/nav_to.do?uri=" + quote("em_alert_list.do?sysparm_query=message_key=", safe="")
+        self._auth = config.auth
+        self._source = config.source
+
+    def words(self, text: str) -> str:
+        """A text as nothing but words on the vendor's pages."""
+        return journal(text)
+
+    def address(self) -> str:
+        """The address that events are pushed to."""
+        return self._url
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that pushes one event."""
+        notice = self.notice_in(attempt)
+        body = json_bytes({"records": [self._event_for(notice, attempt)]})
+        request = HttpRequest(method="POST", url=self._url, headers=HEADERS, body=body)
+        answer = yield from authorized(request, self._auth, attempt, self.name)
+        error = self._find_error(answer, attempt)
+        if error is not None:
+            raise error
+        return Receipt(reference=notice.key, link=self._alerts + quote(notice.key, safe=""))
+
+    def _event_for(self, notice: Notice, attempt: Attempt) -> dict[str, str]:
+        is_over = attempt.delivery.change is Change.RESOLVED
+        names = {
+            "source": self._source,
+            "event_class": notice.subscription or notice.stream,
+            "node": place_of(notice),
+            "resource": parse_resource_id(notice.resource).name or notice.compromised_entity or "",
+            "type": notice.type,
+            "metric_name": notice.title,
+        }
+        event = {name: shorten(" ".join(text.split()), NAME_LIMIT) for name, text in names.items()}
+        event |= {
+            "message_key": notice.key,
+            "severity": _CLEAR if is_over else SEVERITIES.get(notice.severity or "", _LOUDEST),
+            "description": account_of(notice, TEXT_LIMIT),
+            "additional_info": additional_info_of(notice),
+            "time_of_event": _time_of(notice, attempt),
+        }
+        return {name: without_code(text) for name, text in event.items() if text}
+
+    def _find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
+        error = find_error(answer, self.name, attempt)
+        if isinstance(error, Rejected) and (answer.status == 404 or _NO_SUCH_API.search(str(error))):
+            return Unauthorized(f"{error}; check that Event Management is active at this address")
+        if error is None and _INSERTED_NONE.search(str(result_in(answer))):
+            return Unavailable(f"{self.name}: answered {answer.status} and inserted no event")
+        return error
+
+
+def additional_info_of(notice: Notice) -> str:
+    """What the columns of an event have no place for: JSON as a text, its values texts too, as the vendor asks.
+
+    It is at most INFO_LIMIT characters long. Values are told in the order in which event rules need them; those for
+    which no room is left are named in `cut`.
+    """
+    told: dict[str, str] = {}
+    cut: list[str] = []
+    for name, value in _values_of(notice):
+        longer = {**told, name: shorten(value, VALUE_LIMIT)}
+        if len(_text_of(longer)) <= INFO_LIMIT - _NAMES_OF_WHAT_IS_CUT:
+            told = longer
+        else:
+            cut.append(name)
+    return _text_of(told | {"cut": ", ".join(cut)} if cut else told)
+
+
+def _text_of(values: dict[str, str]) -> str:
+    return json_bytes(values).decode()
+
+
+def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
+    owner = notice.owner
+    values = {
+        "severity": severity_of(notice),
+        "status": notice.status,
+        "kind": notice.kind,
+        "stream": notice.stream,
+        "defender_id": notice.id,
+        "turn": str(notice.turn),
+        "resource_id": notice.resource,
+        "resource_type": notice.resource_type,
+        "resource_group": notice.resource_group,
+        "subscription": notice.subscription,
+        "plan": notice.plan,
+        "owner_group": owner.group if owner else None,
+        "owner_service": owner.service if owner else None,
+        "tactics": ", ".join(tactics_of(notice)),
+        "techniques": ", ".join(notice.techniques),
+        "link": link if (link := link_of(notice)) and len(link) <= VALUE_LIMIT else None,
+        "reason": notice.reason,
+        "rulebook": notice.rulebook,
+        "sample": "true" if notice.sample else None,
+        **{name: ", ".join(values) for name, values in evidence_of(notice).items()},
+    }
+    for name, value in values.items():
+        if value:
+            yield name, value
+
+
+def _time_of(notice: Notice, attempt: Attempt) -> str:
+    """When the state held, as the vendor writes times: GMT, without a zone."""
+    written = notice.changed or notice.started
+    time = datetime.fromisoformat(written) if written else attempt.now
+    return f"{(time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,97 @@
+"""ServiceNow's Table API, as far as tickets need it: look up, read, insert, update.
+
+https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote
+
+from router.destinations.base import Exchange, is_handle
+from router.destinations.config import Auth
+from router.destinations.credentials import authorized
+from router.destinations.servicenow.answers import HEADERS, find_error, result_in
+from router.destinations.wording.fitting import json_bytes
+from router.destinations.wording.languages import without_code
+from router.domain.asks import HttpRequest
+from router.domain.errors import Rejected, Unauthorized
+from router.domain.notices import Attempt
+
+NAME = "servicenow"
+
+_SHOWN = "sysparm_fields=sys_id,number,active,state,correlation_id&sysparm_exclude_reference_link=true"
+
+
+class Ticket(NamedTuple):
+    """What the router needs to know of a record; None where the account may not read it."""
+
+    sys_id: str | None
+    number: str | None
+    is_active: bool
+    state: str | None
+
+
+class Table:
+    """One table of one instance. Whatever goes wrong is raised as a DeliveryError."""
+
+    def __init__(self, base: str, table: str, auth: Auth, resolved: str) -> None:
+        self.address = f"{base}/api/now/table/{table}"
+        self._table = table
+        self._auth = auth
+        self._resolved = resolved
+
+    def look_up(self, key: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The oldest ticket under a correlation_id that is neither resolved nor closed."""
+        query = quote(f"correlation_id={key}^active=true^state!={self._resolved}^ORDERBYsys_created_on", safe="")
+        found = yield from self._ask("GET", f"{self.address}?sysparm_query={query}&sysparm_limit=1&{_SHOWN}", attempt)
+        if not isinstance(found, list) or not found:
+            return None
+        # An instance ignores a condition on a column that is missing or not readable, and then finds any ticket at
+        # all (glide.invalid_query.returns_no_rows is off in a base system).
+        if not isinstance(found[0], dict) or found[0].get("correlation_id") != key:
+            raise Unauthorized(
+                f"{NAME}: {self._table} does not show correlation_id, so tickets cannot be told apart; "
+                "let the account read that column"
+            )
+        return _ticket_in(found[0])
+
+    def read(self, sys_id: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The ticket of that sys_id, or None where there is none any more."""
+        try:
+            return _ticket_in((yield from self._ask("GET", f"{self._record(sys_id)}?{_SHOWN}", attempt)))
+        except Rejected as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def insert(self, columns: Mapping[str, str], attempt: Attempt) -> Exchange[Ticket]:
+        """A new ticket."""
+        return _ticket_in((yield from self._ask("POST", f"{self.address}?{_SHOWN}", attempt, columns)))
+
+    def update(self, sys_id: str, columns: Mapping[str, str], attempt: Attempt) -> Exchange[Ticket]:
+        """The ticket, changed."""
+        return _ticket_in((yield from self._ask("PATCH", f"{self._record(sys_id)}?{_SHOWN}", attempt, columns)))
+
+    def _record(self, sys_id: str) -> str:
+        return f"{self.address}/{quote(sys_id, safe='')}"
+
+    def _ask(
+        self, method: str, url: str, attempt: Attempt, columns: Mapping[str, str] | None = None
+    ) -> Exchange[object]:
+        # Every column goes this way, whatever it was put together of.
+        told = {name: without_code(text) for name, text in columns.items()} if columns is not None else None
+        body = json_bytes(told) if told is not None else b""
+        request = HttpRequest(method=method, url=url, headers=HEADERS, body=body)
+        answer = yield from authorized(request, self._auth, attempt, NAME)
+        error = find_error(answer, NAME, attempt)
+        if error is not None:
+            raise error
+        return result_in(answer)
+
+
+def _ticket_in(record: object) -> Ticket:
+    columns = record if isinstance(record, dict) else {}
+    texts = {name: value for name, value in columns.items() if is_handle(value)}
+    return Ticket(texts.get("sys_id"), texts.get("number"), texts.get("active") != "false", texts.get("state"))

@@ -1,0 +1,199 @@
+"""ServiceNow, Table API: one ticket for each signal, with notes while it stands, resolved when it is over.
+
+Deduplicates by look-up: `correlation_id` (the signal key) is not unique, so each opening first looks for an open
+ticket under it, and counts as delivered where there is one. Two deliverers at once, or an instance whose look-ups lag
+behind its inserts, can still make two. A ticket that was resolved or closed does not count: a signal that comes back
+opens a new one. An update goes to the ticket as a work note, and to a new ticket where people have closed it.
+A ticket that people have closed already is not resolved again. In Security Incident Response (sn_si_incident) a ticket
+is over when it is Closed (3) or Cancelled (7), which are both inactive, and the router closes it.
+
+Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, and one whose error says "Transaction cancelled".
+A 403 from a data policy or a business rule is about this one ticket and final; any other pauses the destination.
+Truncated: short_description at 160 characters, description, work_notes and `fields` at 4,000.
+
+https://www.servicenow.com/docs/r/api-reference/rest-apis/c_TableAPI.html
+https://www.servicenow.com/docs/r/security-management/security-incident-response/t_ClosingSecIncidents.html
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from router.destinations.base import Exchange, OneByOne, handle_of
+from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.servicenow.table import NAME, Table, Ticket
+from router.destinations.wording.account import account_of, headline
+from router.destinations.wording.fitting import shorten
+from router.destinations.wording.languages import journal
+from router.destinations.wording.placeholders import parse
+from router.domain.decisions import Change
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.rulebook import Lane
+
+SHORT_LIMIT = 160  # characters
+TEXT_LIMIT = 4_000  # characters
+
+# Impact and urgency, from which the base system makes priority: 1 to 5, for Critical and unknown to Informational.
+WEIGHTS = {"High": ("1", "2"), "Medium": ("2", "2"), "Low": ("2", "3"), "Informational": ("3", "3")}
+_HEAVIEST = ("1", "1")
+
+_SECONDS = len("2026-11-24 12:00:00")  # of a time as a column takes it, in UTC
+SECURITY_INCIDENT = "sn_si_incident"
+# No rule is documented that makes a security incident's priority of impact and urgency, so the same one is sent as well.
+PRIORITIES = {"High": "2", "Medium": "3", "Low": "4", "Informational": "5"}
+_FIRST = "1"
+SECURITY_RESOLUTION = {"state": "3", "close_code": "Threat mitigated"}
+
+_OURS = frozenset({"correlation_id", "sys_id", "number", "active"})
+
+
+def _fields(written: dict[str, str]) -> dict[str, str]:
+    for column, text in written.items():
+        if column in _OURS:
+            raise ValueError(f"{column}: the router needs this column for itself; leave it out")
+        try:
+            parse(text)
+        except ValueError as wrong:
+            raise ValueError(f"{column}: {wrong}") from None
+    return written
+
+
+type Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+type Fields = Annotated[dict[Column, str], AfterValidator(_fields)]
+
+
+class Resolution(Config):
+    """How a ticket is resolved: state 6 (Resolved), but 3 (Closed) and `Threat mitigated` in Security Incident Response."""
+
+    state: Annotated[str, Field(pattern=r"^-?\d{1,3}$")] = "6"
+    close_code: str = "Solution provided"
+    close_notes: str = "Microsoft Defender for Cloud reports that this is over."
+
+
+class ServiceNowConfig(Config):
+    """`{kind: servicenow, url: https://..., auth: {...}, table: incident, fields: {...}, resolve: {...}}`.
+
+    `fields` adds or replaces columns when a ticket is opened, with placeholders such as {owner.group}; a column whose
+    text comes out empty is left out. A reference column takes a sys_id, or a name where the instance resolves it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "servicenow",
+                    "url": "https://servicenow.example",
+                    "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
+                    "fields": {"assignment_group": "{owner.group}", "u_environment": "prod"},
+                },
+                {
+                    "kind": "servicenow",
+                    "url": "https://servicenow.example",
+                    "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
+                    "table": "sn_si_incident",
+                },
+            ]
+        }
+    )
+
+    kind: Literal["servicenow"]
+    url: HttpsUrl
+    auth: Auth
+    table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "incident"
+    fields: Fields = {}  # noqa: RUF012 - pydantic copies it
+    resolve: Resolution = Resolution()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolves_as_its_table_does(cls, written: Any) -> Any:
+        if not isinstance(written, dict) or written.get("table") != SECURITY_INCIDENT:
+            return written
+        resolve = written.get("resolve", {})
+        return {**written, "resolve": SECURITY_RESOLUTION | resolve} if isinstance(resolve, dict) else written
+
+
+class ServiceNow(OneByOne):
+    """Opens, annotates and resolves tickets."""
+
+    name: ClassVar[str] = NAME
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.LOOKUP
+    Config: ClassVar[type[ServiceNowConfig]] = ServiceNowConfig
+
+    def __init__(self, config: ServiceNowConfig) -> None:
+        base = base_of(config.url)
+        self._form = f"{base}/nav_to.do?uri={config.table}.do?sys_id="
+        self._table = Table(base, config.table, config.auth, config.resolve.state)
+        self._fields = {column: parse(text) for column, text in config.fields.items()}
+        self._resolution = config.resolve
+        self._is_security = config.table == SECURITY_INCIDENT
+
+    def words(self, text: str) -> str:
+        """A text as nothing but words on the vendor's pages."""
+        return journal(text)
+
+    def address(self) -> str:
+        """The table's address."""
+        return self._table.address
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that opens, annotates or resolves a signal's ticket."""
+        notice = self.notice_in(attempt)
+        match attempt.delivery.change:
+            case Change.OPENED:
+                ticket = yield from self._table.look_up(notice.key, attempt)
+                return self._receipt(ticket or (yield from self._open(notice, attempt)))
+            case Change.UPDATED:
+                ticket = yield from self._find(notice, attempt)
+                return self._receipt((yield from self._annotate(ticket, notice, attempt)))
+            case Change.RESOLVED:
+                ticket = yield from self._find(notice, attempt)
+                return (yield from self._resolve(ticket, attempt))
+
+    def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The ticket that the opening made, unless it is closed; else the open one of this signal."""
+        sys_id = handle_of(attempt.opening, "sys_id")
+        ticket = (yield from self._table.read(sys_id, attempt)) if sys_id else None
+        if ticket is not None and ticket.is_active:
+            return ticket
+        return (yield from self._table.look_up(notice.key, attempt))
+
+    def _open(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
+        impact, urgency = WEIGHTS.get(notice.severity or "", _HEAVIEST)
+        columns = {
+            "correlation_id": notice.key,
+            "correlation_display": "alert-router",
+            "short_description": headline(notice, SHORT_LIMIT),
+            "description": account_of(notice, TEXT_LIMIT),
+            "impact": impact,
+            "urgency": urgency,
+            "due_date": (notice.respond_by or "").replace("T", " ").removesuffix("Z")[:_SECONDS],
+            "priority": PRIORITIES.get(notice.severity or "", _FIRST) if self._is_security else "",
+        }
+        columns |= {column: shorten(text(notice).strip(), TEXT_LIMIT) for column, text in self._fields.items()}
+        return (yield from self._table.insert({name: text for name, text in columns.items() if text}, attempt))
+
+    def _annotate(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
+        if ticket is None or ticket.sys_id is None:
+            return (yield from self._open(notice, attempt))
+        note = shorten(f"Updated. {account_of(notice, TEXT_LIMIT)}", TEXT_LIMIT)
+        return (yield from self._table.update(ticket.sys_id, {"work_notes": note}, attempt))
+
+    def _resolve(self, ticket: Ticket | None, attempt: Attempt) -> Exchange[Receipt]:
+        if ticket is None or ticket.sys_id is None:
+            return Receipt(reference="no open ticket, nothing to resolve")
+        if ticket.state != self._resolution.state:
+            columns = {name: text for name, text in self._resolution.model_dump().items() if text}
+            ticket = yield from self._table.update(ticket.sys_id, columns, attempt)
+        return self._receipt(ticket)
+
+    def _receipt(self, ticket: Ticket) -> Receipt:
+        if ticket.sys_id is None:
+            return Receipt(reference=ticket.number)
+        return Receipt(
+            reference=ticket.number, link=self._form + quote(ticket.sys_id), handles={"sys_id": ticket.sys_id}
+        )

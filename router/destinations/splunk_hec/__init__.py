@@ -1,0 +1,1 @@
+"""Splunk: one event for each delivery, through its HTTP Event Collector."""

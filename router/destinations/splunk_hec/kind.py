@@ -1,0 +1,201 @@
+"""Splunk, HTTP Event Collector: one event for each notice, or for each decision on record.
+
+Deduplicates nothing: an event that is sent again stands there again, and a success means received, not indexed. A search
+tells such events by `key` and `turn` (`key` in the record): `sourcetype="defender:alert" | dedup key turn`.
+An event is what `object_of` gives. Its time is when the state began to hold, for a decision when it was made.
+
+Retried: no answer, 408, 425, 429, 5xx, and a success that does not say code 0; by request, so that one request's failure
+is not another's. One that is too large (413) is halved. Where Splunk cannot read one event (codes 5, 6, 12, 13, 15), what
+stands around it is sent again without it; if Splunk had taken what stands before it, that is then there twice.
+A code that is about the token or its index, and so about every event, pauses the destination.
+Truncated: an event at 100,000 bytes; a request stays below 900,000 by spreading events over requests.
+
+https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/troubleshoot-http-event-collector (codes)
+https://help.splunk.com/en/splunk-enterprise/get-data-in/collect-http-event-data/format-events-for-http-event-collector
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import orjson
+from pydantic import ConfigDict, Field
+
+from router.destinations.base import JSON, header_secret
+from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.splunk_hec.answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
+from router.destinations.wording.documents import object_of
+from router.destinations.wording.fitting import fitted, json_bytes, json_size, packed
+from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.errors import DeliveryError, Rejected
+from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.ports import Deduplication
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+
+REQUEST_LIMIT = 900_000  # bytes; ours: max_content_length is 800 MB by default, and was 1 MB
+EVENT_LIMIT = 100_000  # bytes; ours: maxEventSize is 5 MB by default, and a source type's TRUNCATE less
+_SMALL_EVENT = 10_000  # bytes of an event that was too large by itself, on its last try
+
+type Text = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class SplunkHecConfig(Config):
+    """`{kind: splunk_hec, url: https://..., token: {secret: NAME}}`; `url` is without `/services/collector`.
+
+    `index`, `sourcetype`, `source` and `host` are those of all events; without `index` and `host` the token's count.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "splunk_hec",
+                    "url": "https://http-inputs.splunk.example",
+                    "token": {"secret": "SPLUNK_HEC_TOKEN"},
+                    "index": "security",
+                },
+                {
+                    "kind": "splunk_hec",
+                    "url": "https://splunk.example:8088",
+                    "token": {"secret": "SPLUNK_HEC_TOKEN"},
+                    "sourcetype": "azure:defender",
+                    "source": "soc",
+                    "host": "router-1",
+                },
+            ]
+        }
+    )
+
+    kind: Literal["splunk_hec"]
+    url: HttpsUrl
+    token: SecretName
+    index: Annotated[str, Field(pattern=r"^[a-z0-9_][a-z0-9_-]*$", max_length=255)] | None = None
+    sourcetype: Text | None = None
+    source: Text = "alert-router"
+    host: Text | None = None
+
+
+class _Event(NamedTuple):
+    """An event as it is sent, and the place of its attempt."""
+
+    place: int
+    line: bytes
+
+
+class SplunkHec:
+    """Writes events."""
+
+    name: ClassVar[str] = NAME
+    lane: ClassVar[Lane] = Lane.ROWS
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 500
+    Config: ClassVar[type[SplunkHecConfig]] = SplunkHecConfig
+
+    def __init__(self, config: SplunkHecConfig) -> None:
+        self._url = f"{base_of(config.url)}/services/collector/event"
+        self._token = config.token.secret
+        self._index = config.index
+        self._sourcetype = config.sourcetype
+        self._fixed = {name: value for name in ("source", "host", "index") if (value := getattr(config, name))}
+
+    def address(self) -> str:
+        """The collector's address, and the index where one is named."""
+        return f"{self._url} {self._index}" if self._index else self._url
+
+    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Says which events to post, and returns one result for each attempt, in their order."""
+        results: list[Result] = [Receipt()] * len(attempts)
+        events = [_Event(place, _line(self._envelope(attempt), EVENT_LIMIT)) for place, attempt in enumerate(attempts)]
+        waiting = deque(packed(events, lambda event: len(event.line) + 1, REQUEST_LIMIT))
+        while waiting:
+            together = waiting.popleft()
+            try:
+                answer: HttpAnswer = yield self._request_for(together, attempts[0])
+            except DeliveryError as failed:
+                error: DeliveryError | None = failed
+                again: list[Sequence[_Event]] = []
+            else:
+                error = find_error(answer, attempts[0])
+                again = _to_send_again(together, answer) if isinstance(error, Rejected) else []
+            if again:
+                waiting.extend(again)
+            elif error is not None:
+                for event in together:
+                    results[event.place] = error
+        return results
+
+    def _request_for(self, events: Sequence[_Event], attempt: Attempt) -> HttpRequest:
+        headers = {**JSON, "authorization": f"Splunk {header_secret(self._token, attempt, NAME)}"}
+        return HttpRequest(
+            method="POST", url=self._url, headers=headers, body=b"\n".join(event.line for event in events)
+        )
+
+    def _envelope(self, attempt: Attempt) -> dict[str, Any]:
+        return {
+            "time": _time_of(attempt),
+            **self._fixed,
+            "sourcetype": self._sourcetype or sourcetype_of(attempt),
+            "event": object_of(attempt.delivery),
+        }
+
+
+def sourcetype_of(attempt: Attempt) -> str:
+    """The source type of what an attempt delivers, where the policy names none."""
+    content = attempt.delivery.content
+    if not isinstance(content, Notice):
+        return "defender:decision"
+    return "defender:finding" if content.stream == Stream.CSPM else "defender:alert"
+
+
+def _time_of(attempt: Attempt) -> float:
+    """Seconds since 1970 at which the state began to hold, or the decision was made; of the attempt where nothing says."""
+    content = attempt.delivery.content
+    written = (content.changed or content.started) if isinstance(content, Notice) else content.at
+    try:
+        time = datetime.fromisoformat(written or "")
+    except ValueError:
+        time = attempt.now
+    return round((time if time.tzinfo is not None else attempt.now).timestamp(), 3)
+
+
+def _line(envelope: dict[str, Any], limit: int) -> bytes:
+    line = json_bytes(envelope)
+    if len(line) <= limit:
+        return line
+    room = limit - json_size({**envelope, "event": {}})
+    return json_bytes({**envelope, "event": fitted(envelope["event"], room)})
+
+
+def _to_send_again(events: Sequence[_Event], answer: HttpAnswer) -> list[Sequence[_Event]]:
+    """What a refused request leaves to try, in smaller requests; nothing where the refusal stands."""
+    code, number = reply_in(answer)
+    if answer.status == 413:
+        return _halves_of(events) if len(events) > 1 else _cut(events[0])
+    if code not in ABOUT_ONE_EVENT or len(events) == 1:
+        return []
+    return _around(events, number) if number is not None and number <= len(events) else _halves_of(events)
+
+
+def _halves_of(events: Sequence[_Event]) -> list[Sequence[_Event]]:
+    middle = len(events) // 2
+    return [events[:middle], events[middle:]]
+
+
+def _around(events: Sequence[_Event], number: int) -> list[Sequence[_Event]]:
+    """What stands before and after the event of that number, and the event alone.
+
+    Splunk counts from 0 for one code and from 1 for another, so that two events may be meant. It does not say whether it
+    took what stands before it: an event that is there twice can be told, and one that is missing cannot.
+    """
+    first = max(number - 1, 0)
+    parts = [events[:first], *([event] for event in events[first : number + 1]), events[number + 1 :]]
+    return [part for part in parts if part]
+
+
+def _cut(event: _Event) -> list[Sequence[_Event]]:
+    line = _line(orjson.loads(event.line), _SMALL_EVENT)
+    return [[event._replace(line=line)]] if len(line) < len(event.line) else []

@@ -1,0 +1,201 @@
+"""A notice in words, for people who read tickets and pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from router.destinations.wording.fitting import shorten
+from router.destinations.wording.languages import sound_link
+from router.domain.notices import Evidence, Group, Named, Notice
+from router.domain.resources import parse_resource_id
+
+EVIDENCE = tuple(Evidence.__dataclass_fields__)
+"""The names of the lists of evidence, in the order in which a responder asks for them."""
+
+FACT_LIMIT = 300
+"""Characters of one fact."""
+
+LINK_LIMIT = 2_000
+"""Characters of a link; ours, so that a link and its words stay one text."""
+
+_ITEMS = 20
+_FACTS, _MEMBERS, _EVIDENCE, _REMEDIATION = 0.4, 0.2, 0.25, 0.15
+"""The most that each part of an account may take of it."""
+
+
+def severity_of(notice: Notice) -> str:
+    """The severity in words; one that is not known says so."""
+    if notice.severity is not None:
+        return notice.severity
+    return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
+
+
+def place_of(notice: Notice) -> str:
+    """Where it happens, as a person would say: a host, the resource's name, or what Defender calls it."""
+    hosts = notice.evidence.hosts
+    name = parse_resource_id(notice.resource).name
+    return (hosts[0] if hosts else None) or name or notice.compromised_entity or notice.resource or "unknown resource"
+
+
+def headline(notice: Notice, limit: int) -> str:
+    """One line of at most `limit` characters: severity, of how many signals it tells, title, place."""
+    mark = "[Sample] " if notice.sample else ""
+    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {place_of(notice)}"
+    return shorten(" ".join(line.split()), limit)
+
+
+def _count(group: Group | None) -> str:
+    """How many signals a headline is about, before it names the latest."""
+    if group is None:
+        return ""
+    count = f"{group.total}" if group.standing in (0, group.total) else f"{group.standing} of {group.total}"
+    if group.limited:
+        return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
+    return f"{count} signals, the latest: "
+
+
+def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence that are not empty, by name."""
+    evidence = notice.evidence
+    return {name: values for name in EVIDENCE if (values := getattr(evidence, name))}
+
+
+def tactics_of(notice: Notice) -> list[str]:
+    """The tactics with their ids: `Credential Access (TA0006)`."""
+    return [f"{tactic.name} ({tactic.id})" for tactic in notice.tactics]
+
+
+def account_of(notice: Notice, limit: int) -> str:
+    """The whole notice as plain text of at most `limit` characters: facts, what to do, evidence, description."""
+    facts = "\n".join(f"{name}: {value}" for name, value in facts_of(notice).items())
+    return _joined((shorten(facts, int(limit * _FACTS)), *_story_in(notice, limit)), limit)
+
+
+def story_of(notice: Notice, limit: int) -> str:
+    """What an account says beside the facts, in at most `limit` characters: what to do, evidence, description."""
+    return _joined(_story_in(notice, limit), limit)
+
+
+def link_of(notice: Notice) -> str | None:
+    """The link to the portal, whole or not at all."""
+    link = sound_link(notice.link)
+    return link if link is not None and len(link) <= LINK_LIMIT else None
+
+
+def _story_in(notice: Notice, limit: int) -> Iterator[str]:
+    if notice.group is not None:
+        yield shorten(_members_of(notice.group), int(limit * _MEMBERS))
+    if notice.remediation:
+        yield "What to do:\n" + shorten("\n".join(notice.remediation), int(limit * _REMEDIATION))
+    evidence = "\n".join(f"{name}: {_listed(values)}" for name, values in evidence_of(notice).items())
+    if evidence:
+        yield "Evidence:\n" + shorten(evidence, int(limit * _EVIDENCE))
+    # Last, because it takes what the others leave: it alone is prose, of which the beginning says most.
+    yield notice.description
+
+
+def _members_of(group: Group | None) -> str:
+    """Which signals of a group still stand, the latest first."""
+    if group is None:
+        return ""
+    if not group.standing:
+        return "None stands any longer."
+    places = (f" - {one.place}" if one.place else "" for one in group.named)
+    lines = [
+        f"- {one.severity or 'Unknown'}: {one.title}{place}" for one, place in zip(group.named, places, strict=True)
+    ]
+    unnamed = group.standing - len(lines)
+    return "\n".join(["Still standing:", *lines, *([f"- and {unnamed} more"] if unnamed > 0 else [])])
+
+
+def _words_of(group: Group | None) -> str | None:
+    if group is None:
+        return None
+    alike = ", ".join(f"{name} {value}" for name, value in group.by)
+    return f"{group.total} signals, {group.standing} still stand{f'; alike in {alike}' if alike else ''}"
+
+
+def _joined(parts: Iterable[str], limit: int) -> str:
+    return shorten("\n\n".join(parts).rstrip(), limit)
+
+
+def group_of(notice: Notice) -> dict[str, Any] | None:
+    """The signals that a notice tells of as one, with the keys of `router.domain.notices.Group`; None where it is one."""
+    if (group := notice.group) is None:
+        return None
+    names = Named.__dataclass_fields__
+    return {
+        "by": dict(group.by),
+        "total": group.total,
+        "standing": group.standing,
+        "named": [{name: getattr(one, name) for name in names} for one in group.named],
+        "limited": group.limited,
+    }
+
+
+def details_of(notice: Notice) -> dict[str, Any]:
+    """The whole notice by name, what a responder reads first, first; what is not known is left out."""
+    owner = notice.owner
+    details = {
+        "severity": severity_of(notice),
+        "group": [text for text in (_words_of(notice.group), _members_of(notice.group)) if text],
+        "alerts": notice.alerts,
+        "status": notice.status,
+        "respond_by": notice.respond_by,
+        "resource": notice.resource,
+        "resource_type": notice.resource_type,
+        "subscription": notice.subscription,
+        "compromised_entity": notice.compromised_entity,
+        "description": notice.description,
+        **evidence_of(notice),
+        "tactics": tactics_of(notice),
+        "techniques": notice.techniques,
+        "remediation": notice.remediation,
+        "owner_group": owner.group if owner else None,
+        "owner_service": owner.service if owner else None,
+        "plan": notice.plan,
+        "kind": notice.kind,
+        "id": notice.id,
+        "started": notice.started,
+        "cause": notice.cause,
+        "measure": notice.measure,
+        "sample": notice.sample,
+        "routes": notice.routes,
+        "reason": notice.reason,
+        "rulebook": notice.rulebook,
+        "extended": notice.extended,
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def facts_of(notice: Notice) -> Mapping[str, str]:
+    """What is known of a notice, by the name of each fact."""
+    owner = notice.owner
+    facts = {
+        "Severity": severity_of(notice),
+        "Group": _words_of(notice.group),
+        "Status": notice.status,
+        "Resource": notice.resource or notice.compromised_entity,
+        "Subscription": notice.subscription,
+        "Plan": notice.plan,
+        "Type": notice.type,
+        "Id": notice.id,
+        "Tactics": ", ".join(tactics_of(notice)),
+        "Techniques": ", ".join(notice.techniques),
+        "Cause": notice.cause,
+        "Measure": notice.measure,
+        "Alerts": ", ".join(notice.alerts),
+        "Owner": " / ".join(filter(None, (owner.group, owner.service))) if owner else None,
+        "Respond by": notice.respond_by,
+        "Started": notice.started,
+        "Portal": link_of(notice),
+        "Sent because": notice.reason,
+    }
+    # Half a link leads nowhere.
+    return {name: value if name == "Portal" else shorten(value, FACT_LIMIT) for name, value in facts.items() if value}
+
+
+def _listed(values: tuple[str, ...]) -> str:
+    shown = ", ".join(shorten(value, 200) for value in values[:_ITEMS])
+    return shown if len(values) <= _ITEMS else f"{shown}, … [{len(values) - _ITEMS} more]"

@@ -1,0 +1,181 @@
+"""Finds the events of a hub that were never taken in, and takes them in.
+
+The platform checkpoints a batch even when its worker died (https://github.com/Azure/azure-functions-host/pull/5926), so the
+checkpoint is not trusted: the journal is compared with what the hub holds, up to the last number that was enqueued.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import batched
+
+from router.domain.clocks import is_recent
+from router.domain.errors import HubError
+from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
+from router.domain.notices import RecordEntry
+from router.domain.ports import Hub, Journal
+from router.ingest.epochs import begin_anew, top_of
+from router.ingest.event_intake import Taking
+
+GRACE = timedelta(minutes=2)
+"""How long a number may be missing before it is a hole: who reads the hub may still be at it."""
+
+READ = 1_000
+"""Events that are read again at a time; each read begins with a connection of its own, which takes a second."""
+
+AT_A_TIME = 100
+"""Events that are taken in at a time."""
+
+MOST = 5_000
+"""Events that one sweep reads again of one partition; the next one goes on."""
+
+
+@dataclass(slots=True)
+class Filled:
+    """What became of the holes of one hub: what was taken in, what is lost, how far each partition is behind."""
+
+    entries: list[RecordEntry] = field(default_factory=list)
+    losses: list[Loss] = field(default_factory=list)
+    lag: dict[str, int] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class HoleFiller:
+    """Fills the holes of one hub; raises StoreError. Safe to repeat, and to break off anywhere."""
+
+    def __init__(self, hub: Hub, journal: Journal, taking: Taking, grace: timedelta = GRACE) -> None:
+        self._hub = hub
+        self._journal = journal
+        self._taking = taking
+        self._grace = grace
+
+    async def fill(self, now: datetime) -> Filled:
+        """Takes in what is missing and older than the grace period; what cannot be reached is left for the next sweep."""
+        filled = Filled()
+        try:
+            extents = await self._hub.extents()
+        except HubError as fault:
+            filled.warnings.append(str(fault))
+            return filled
+        for partition, extent in extents.items():
+            if isinstance(extent, HubError):
+                filled.warnings.append(str(extent))
+                continue
+            try:
+                await self._fill(partition, extent, filled, now)
+            except HubError as fault:
+                filled.warnings.append(str(fault))
+        return filled
+
+    async def _fill(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> None:
+        progress = await self._progress(partition, extent, filled, now)
+        if progress is None:
+            return
+        settled = _settled(progress)
+        taken = await self._journal.taken(progress.era, settled)
+        lost: list[Span] = []
+        for holes in near(self._holes(settled, taken, extent, now)):
+            lost += await self._take_again(partition, holes, filled, now)
+        await self._lose(
+            [Loss(progress.era, span, now, "the hub no longer holds these events") for span in lost], filled
+        )
+        taken = await self._journal.taken(progress.era, settled)
+        top = top_of(progress, taken)
+        filled.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
+        await self._settle(progress, taken, lost, now)
+
+    def _holes(self, settled: int, taken: Sequence[Taken], extent: Extent, now: datetime) -> list[Span]:
+        """The spans that are missing for longer than the grace period, the end of the hub among them.
+
+        A hole is as old as the first thing taken after it. One that nothing follows is as old as the last thing taken.
+        """
+        old = [one.span.last for one in taken if self._is_old(one, now)]
+        until = extent.last if len(old) == len(taken) else max(old, default=settled)
+        return holes_in([one.span for one in taken], Span(settled + 1, until))
+
+    async def _take_again(
+        self, partition: Partition, holes: Sequence[Span], filled: Filled, now: datetime
+    ) -> list[Span]:
+        """Takes in what the hub still has of holes that are near each other; returns what it has no longer."""
+        missing: list[Span] = []
+        first, last, budget = holes[0].first, holes[-1].last, MOST
+        while first <= last and budget > 0:
+            events = await self._hub.read(partition, Span(first, last), min(READ, budget))
+            wanted = [event for event in events if any(hole.first <= event.sequence <= hole.last for hole in holes)]
+            ripe = [event for event in wanted if self._is_past(event.enqueued, now)]
+            for some in batched(ripe, AT_A_TIME, strict=False):
+                filled.entries += await self._taking.take(partition, some, now)
+            numbers = [event.sequence for event in events]
+            end = numbers[-1] if numbers else last
+            read = spans_of(numbers)
+            for hole in holes:
+                if hole.overlaps(Span(first, end)):
+                    missing += holes_in(read, Span(max(first, hole.first), min(end, hole.last)))
+            if len(ripe) < len(wanted):
+                break
+            first, budget = end + 1, budget - len(events)
+        return missing
+
+    async def _progress(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> Progress | None:
+        """How far a partition has come, begun at what the hub held first if no sweep ever saw it; None in a lost race."""
+        progress = await self._journal.find(partition)
+        if progress.created is not None and progress.created != extent.created:
+            filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
+            losses, begun = await begin_anew(self._journal, progress, now, extent.created)
+            filled.losses += losses
+            if begun is None:
+                return None
+            progress = begun
+        if progress.settled is not None and progress.settled > max(extent.last, extent.first - 1):
+            # Nobody can have seen to what the hub never held: the number is damaged, and all is compared again.
+            progress = replace(progress, settled=None, top=None)
+        if progress.settled is None:
+            # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
+            first = min([one.span.first for one in await self._journal.taken(progress.era, -1)], default=extent.first)
+            settled = min(first, extent.first) - 1
+            return await self._journal.advance(replace(progress, settled=settled, created=extent.created))
+        return progress
+
+    async def _lose(self, losses: Sequence[Loss], filled: Filled) -> None:
+        if losses:
+            await self._journal.lose(losses)
+            filled.losses += losses
+
+    async def _settle(self, progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], now: datetime) -> None:
+        """Moves progress over what was taken in or lost without a hole, and forgets the details of it."""
+        settled = _settled(progress)
+        # What was taken in just now says that somebody is at work, so it stays.
+        old = [one for one in taken if self._is_old(one, now)]
+        for span in sorted([*(one.span for one in old), *lost]):
+            if span.first <= settled + 1:
+                settled = max(settled, span.last)
+        if settled == progress.settled:
+            return
+        top = top_of(progress, [one for one in old if one.span.last <= settled])
+        if await self._journal.advance(replace(progress, settled=settled, top=top)) is not None:
+            await self._journal.forget(progress.era, settled)
+
+    def _is_old(self, taken: Taken, now: datetime) -> bool:
+        return self._is_past(taken.at, now)
+
+    def _is_past(self, instant: datetime, now: datetime) -> bool:
+        """Whether an instant is longer ago than the grace period, or none that a clock can have shown."""
+        return not is_recent(instant, now, self._grace)
+
+
+def near(holes: Sequence[Span]) -> list[list[Span]]:
+    """Holes in groups that are read together: what lies between two of a group is less than one read brings."""
+    groups: list[list[Span]] = []
+    for hole in holes:
+        if groups and hole.first - groups[-1][-1].last <= READ:
+            groups[-1].append(hole)
+        else:
+            groups.append([hole])
+    return groups
+
+
+def _settled(progress: Progress) -> int:
+    """The last number that need not be looked at again."""
+    return progress.settled if progress.settled is not None else -1

@@ -1,0 +1,58 @@
+"""What a suppression rule held comes out when the rule ends: an expiry never buries what it covered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from router.domain.decisions import Outcome
+from router.domain.ledger import Row
+from router.domain.notices import RecordEntry
+from router.domain.ports import Ledger
+from router.domain.rulebook import Rulebook
+from router.ingest.intake import Intake, Message
+
+AT_A_TIME = 100
+"""Signals that are decided again at a time."""
+
+
+async def release(
+    intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime, is_stopped: Callable[[], bool] = lambda: False
+) -> list[RecordEntry]:
+    """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed, until stopped.
+
+    Returns what became of those that are no longer held; raises StoreError.
+    """
+    active = [rule.name for rule in rulebook.suppressions.active(now)]
+    released: list[RecordEntry] = []
+    some: list[Row] = []
+    async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):
+        some.append(row)
+        if len(some) == AT_A_TIME:
+            released += await _decide_again(intake, ledger, some, now)
+            some = []
+            if is_stopped():
+                break
+    return released + await _decide_again(intake, ledger, some, now)
+
+
+async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
+    # A release that broke off half-way left its intent behind.
+    await intake.complete([row for row in rows if row.held is None and row.intent is not None], now)
+    messages = {
+        row.key: Message(
+            body=row.held.body,
+            source=row.held.source,
+            # Its own place on record: the message's first outcome, that it was held, stays what it was.
+            arrival=replace(row.seen.arrival, again=row.turn),
+        )
+        for row in rows
+        if row.held is not None
+    }
+    entries = await intake.take(list(messages.values()), now)
+    unread = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
+    # A body that is damaged is in the quarantine now, whole; it would be no other the next time.
+    lost = [replace(row, held=None) for row in rows if row.key in messages and messages[row.key].arrival.key in unread]
+    await ledger.write([row for row in lost if row.version is not None])
+    return [entry for entry in entries if entry.suppressed_by is None]

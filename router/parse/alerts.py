@@ -1,0 +1,161 @@
+"""Alerts of every form. Their fields differ in names and in wrapping; one table of names reads them all.
+
+The forms: flat, as Event Hubs carries them; ARM, of 2022 and of 2015 to 2019; Azure Resource Graph rows, which have
+neither type nor systemAlertId; rows of the SecurityAlert table
+(https://learn.microsoft.com/azure/sentinel/security-alert-schema), whose lists and objects are JSON inside strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.domain.catalogue import Catalogue
+from router.domain.entities import Entities
+from router.domain.reasons import Code
+from router.domain.resources import ResourceId, parse_resource_id
+from router.domain.signals import Alert, Kind
+from router.parse.documents import find_document
+from router.parse.fields import (
+    Fields,
+    fields_in,
+    find_named,
+    find_severity,
+    is_true,
+    items_in,
+    names_in,
+    plain_values,
+    text_in,
+    texts_in,
+    time_in,
+)
+from router.parse.refusals import Refused
+
+_OVER = frozenset({"resolved", "dismissed"})
+_NOTHING = Entities(())
+_SAMPLE_TYPE, _SAMPLE_TITLE = "SIMULATED_", "[SAMPLE ALERT]"
+_NO_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+_SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
+
+
+def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
+    """The alert in a flat message or a table row; raises Refused (invalid) where nothing identifies it.
+
+    A table row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId.
+    """
+    id = text_in(fields, "vendororiginalid", "systemalertid")
+    if id is None:
+        raise Refused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")
+    return _alert(id, fields, catalogue)
+
+
+def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
+    """The alert in an ARM document or a Resource Graph row; raises Refused (invalid) where nothing identifies it."""
+    properties = fields_in(fields.get("properties"))
+    id = text_in(properties, "systemalertid") or text_in(fields, "name")
+    if id is None and (path := text_in(fields, "id")):
+        id = path.rstrip("/").rpartition("/")[2] or None
+    if id is None:
+        raise Refused(Code.INVALID, "an alert without systemAlertId, name and id", "properties.systemAlertId")
+    return _alert(id, properties, catalogue)
+
+
+def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
+    extended = plain_values(fields.get("extendedproperties"))
+    type = text_in(fields, "alerttype", "alertname") or ""
+    title = text_in(fields, "alertdisplayname", "displayname", "alertname") or type
+    description = text_in(fields, "description") or ""
+    severity = text_in(fields, "severity", "alertseverity", "reportedseverity")
+    status = text_in(fields, "status", "state")
+    resource = _find_resource(fields, extended)
+    compromised = text_in(fields, "compromisedentity")
+    return Alert(
+        kind=Kind.INCIDENT if is_true(fields.get("isincident")) else Kind.ALERT,
+        id=id,
+        type=type,
+        title=title,
+        severity=find_severity(severity),
+        severity_written=severity,
+        status=status,
+        resolved=status is not None and status.strip().lower() in _OVER,
+        changed=time_in(
+            fields,
+            "processingendtime",
+            "processingendtimeutc",
+            "timegenerated",
+            "timegeneratedutc",
+            "reportedtimeutc",
+            "detectedtimeutc",
+        ),
+        resource=resource,
+        description=description,
+        remediation=texts_in(fields.get("remediationsteps")),
+        link=text_in(fields, "alerturi", "alertlink"),
+        entities=_entities(fields.get("entities")),
+        intents=_intents(fields, extended),
+        techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),
+        plan=catalogue.find_plan(_find_component(fields, extended), type),
+        sample=_is_sample(type, title, resource),
+        compromised_entity=compromised,
+        product=text_in(fields, "productname", "providername"),
+        correlation=text_in(fields, "correlationkey"),
+        started=time_in(fields, "starttimeutc", "starttime"),
+        ended=time_in(fields, "endtimeutc", "endtime"),
+        extended=extended,
+    )
+
+
+def _find_resource(fields: Fields, extended: Mapping[str, object]) -> str | None:
+    if named := text_in(fields, "azureresourceid", "resourceid", "associatedresource"):
+        return named
+    for item in items_in(fields.get("resourceidentifiers")):
+        if identified := text_in(fields_in(item), "azureresourceid"):
+            return identified
+    effective = find_named(extended, "effectiveazureresourceid")
+    return effective if isinstance(effective, str) and effective else None
+
+
+def _find_component(fields: Fields, extended: Mapping[str, object]) -> str | None:
+    if named := text_in(fields, "productcomponentname"):
+        return named
+    component = find_named(extended, "productcomponentname")
+    return component if isinstance(component, str) else None
+
+
+def _intents(fields: Fields, extended: Mapping[str, object]) -> tuple[str, ...]:
+    return (
+        names_in(fields.get("intent"))
+        or names_in(fields.get("tactics"))
+        or names_in(find_named(extended, "killchainintent"))
+    )
+
+
+def _entities(raw: object) -> Entities:
+    if isinstance(raw, str):
+        raw = find_document(raw)
+    if isinstance(raw, dict):  # some connectors sort entities by their type; nested ones count like listed ones
+        return Entities([raw])
+    return Entities(raw) if isinstance(raw, list) else _NOTHING
+
+
+def _is_sample(type: str, title: str, resource: str | None) -> bool:
+    """Whether the alert is one of those that Defender makes on request; any one mark tells, for none is always there.
+
+    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: whoever owns a
+    host can call it `Sample-VM`, and be left out where samples are. A name counts only in the subscription of zeros, which
+    nobody has.
+
+    https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
+    """
+    return (
+        type[: len(_SAMPLE_TYPE)].upper() == _SAMPLE_TYPE
+        or title.startswith(_SAMPLE_TITLE)
+        or _is_sample_resource(parse_resource_id(resource))
+    )
+
+
+def _is_sample_resource(place: ResourceId) -> bool:
+    return (
+        place.subscription == _NO_SUBSCRIPTION
+        and (place.resource_group or "").lower() == _SAMPLE_GROUP
+        and (place.name or "").lower().startswith(_SAMPLE_NAME)
+    )

@@ -1,0 +1,54 @@
+"""What every posture message has: an ARM id, a name, properties, and what was done to it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from router.domain.entities import Entities
+from router.domain.reasons import Code
+from router.parse.fields import Fields, fields_in, is_true, text_in
+from router.parse.refusals import Refused
+
+_PROVIDER = "/providers/microsoft.security/"
+_BREAK = re.compile(r"<br\s*+/?>", re.IGNORECASE)
+
+
+class Posture(NamedTuple):
+    """One posture message. `scope` is what its id hangs on: the resource, or the subscription."""
+
+    id: str
+    name: str
+    scope: str | None
+    properties: Fields
+    deleted: bool
+    snapshot: bool
+
+
+def posture_in(fields: Fields) -> Posture:
+    """The parts of a posture message; raises Refused (invalid) where it has no id."""
+    written = text_in(fields, "id")
+    if written is None:
+        raise Refused(Code.INVALID, "a finding without id", "id")
+    id = written.lower()
+    enrichments = [fields_in(value) for name, value in fields.items() if name.endswith("eventdataenrichment")]
+    return Posture(
+        id=id,
+        name=text_in(fields, "name") or written.rstrip("/").rpartition("/")[2],
+        scope=written[: max(id.rfind(_PROVIDER), 0)] or None,
+        properties=fields_in(fields.get("properties")),
+        deleted=any((text_in(enrichment, "action") or "").strip().lower() == "delete" for enrichment in enrichments),
+        snapshot=any(is_true(enrichment.get("issnapshot")) for enrichment in enrichments),
+    )
+
+
+def entities_for(resource: str | None) -> Entities:
+    """A finding's resource as the one entity that it offers to rules."""
+    if resource is None:
+        return Entities(())
+    return Entities([{"$id": "1", "Type": "azure-resource", "ResourceId": resource}])
+
+
+def steps_for(html: str | None) -> tuple[str, ...]:
+    """A text of Defender's as one remediation step, with its <br> as line ends."""
+    return (_BREAK.sub("\n", html),) if html else ()

@@ -1,0 +1,123 @@
+"""What a field gives, however oddly it is written: null, blank, of another type, or JSON inside a string.
+
+Fields are looked up by lower-case names, since Defender writes one name in several cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from router.domain.signals import Severity
+from router.parse.documents import find_document, serialised
+
+type Fields = Mapping[str, object]
+
+_SEVERITIES = {severity.name.lower(): severity for severity in Severity}
+_PLAIN = (str, int, float)
+_NEVER = 1  # the year that .NET writes where a time was never set
+
+
+def fields_in(value: object) -> Fields:
+    """The fields of an object, or of an object inside a string, under lower-case names; none where it is neither."""
+    if isinstance(value, str):
+        value = find_document(value)
+    return {name.lower(): field for name, field in value.items()} if isinstance(value, dict) else {}
+
+
+def text_in(fields: Fields, *names: str) -> str | None:
+    """The first of the named fields that holds text other than blanks, or a whole number."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str):
+            if value and not value.isspace():
+                return value
+        elif isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None
+
+
+def is_true(value: object) -> bool:
+    """Whether a field says true, as a boolean or in letters."""
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def items_in(value: object) -> list[object]:
+    """The items of a list, or of a list inside a string; none where it is neither."""
+    if isinstance(value, str):
+        value = find_document(value)
+    return value if isinstance(value, list) else []
+
+
+def texts_in(value: object) -> tuple[str, ...]:
+    """The texts of a list; a text alone counts as a list of one, and lists inside texts are unpacked once."""
+    if isinstance(value, str):
+        value = find_document(value) if value.lstrip().startswith("[") else [value]
+    if not isinstance(value, list):
+        return ()
+    return tuple(_unpacked(value))
+
+
+def _unpacked(values: Iterable[object]) -> Iterable[str]:
+    for value in values:
+        if not isinstance(value, str) or not value or value.isspace():
+            continue
+        inner = find_document(value) if value[0] == "[" else None
+        if isinstance(inner, list):
+            yield from (text for text in inner if isinstance(text, str) and text and not text.isspace())
+        else:
+            yield value
+
+
+def names_in(value: object) -> tuple[str, ...]:
+    """The names in a comma list, a list, or a list inside a string, without blanks, repeats and `Unknown`."""
+    if not value:
+        return ()
+    texts = (value,) if isinstance(value, str) and value[0] != "[" else texts_in(value)
+    names = [name.strip() for text in texts for name in text.split(",")]
+    return tuple(dict.fromkeys([name for name in names if name and name.lower() != "unknown"]))
+
+
+def time_in(fields: Fields, *names: str) -> datetime | None:
+    """The first of the named fields that holds a time, in UTC; a time without a zone is taken to be in UTC."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str) and (time := _find_time(value)):
+            return time
+    return None
+
+
+def _find_time(text: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not UTC:
+            time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return time if time.year > _NEVER else None
+
+
+def find_severity(written: str | None) -> Severity | None:
+    """The severity that is written, whatever its case; None for a missing or unknown one."""
+    return _SEVERITIES.get(written.strip().lower()) if written else None
+
+
+def plain_values(value: object) -> dict[str, object]:
+    """An object's values by their names as written: scalars as they are, lists and objects as JSON text."""
+    if isinstance(value, str):
+        value = find_document(value)
+    if not isinstance(value, dict):
+        return {}
+    for held in value.values():
+        if held is not None and not isinstance(held, _PLAIN):
+            return {name: _plain(held) for name, held in value.items()}
+    return value
+
+
+def _plain(value: object) -> object:
+    return serialised(value).decode() if isinstance(value, dict | list) else value
+
+
+def find_named(values: Mapping[str, object], name: str) -> object:
+    """The value under a name, given in lower case, in a mapping whose names stand as written; or None."""
+    return next((value for written, value in values.items() if written.lower() == name), None)

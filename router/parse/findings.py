@@ -1,0 +1,106 @@
+"""Recommendations (assessments) and vulnerabilities (sub-assessments).
+
+https://learn.microsoft.com/rest/api/defenderforcloud/assessments and .../sub-assessments; continuous export adds an
+enrichment that says what was done. A message whose action is Delete may still say Unhealthy.
+"""
+
+from __future__ import annotations
+
+from router.domain.catalogue import Catalogue
+from router.domain.signals import Finding, Kind
+from router.parse.arm import Posture, entities_for, posture_in, steps_for
+from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
+
+_OVER = frozenset({"healthy", "notapplicable"})
+
+
+def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
+    """The recommendation in an assessment; its type is the assessment key."""
+    posture = posture_in(fields)
+    properties = posture.properties
+    metadata = fields_in(properties.get("metadata"))
+    status = _status(properties)
+    severity = text_in(metadata, "severity")
+    resource, cloud = _resource(posture)
+    return Finding(
+        kind=Kind.RECOMMENDATION,
+        id=posture.id,
+        type=posture.name,
+        title=text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name,
+        severity=find_severity(severity),
+        severity_written=severity,
+        status=text_in(status, "code"),
+        resolved=posture.deleted or _is_over(status),
+        changed=time_in(status, "statuschangedate"),
+        resource=resource,
+        description=text_in(metadata, "description") or "",
+        remediation=steps_for(text_in(metadata, "remediationdescription")),
+        link=_link(text_in(fields_in(properties.get("links")), "azureportal", "azureportaluri")),
+        entities=entities_for(resource),
+        intents=names_in(metadata.get("tactics")),
+        categories=texts_in(metadata.get("categories")),
+        deleted=posture.deleted,
+        snapshot=posture.snapshot,
+        cloud=cloud,
+        cause=text_in(status, "cause"),
+        extended=plain_values(properties.get("additionaldata")),
+    )
+
+
+def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
+    """The vulnerability in a sub-assessment; its type is the scanner's own id of it, such as a rule or a CVE."""
+    posture = posture_in(fields)
+    properties = posture.properties
+    type = text_in(properties, "id") or posture.name
+    status = _status(properties)
+    severity = text_in(status, "severity") or _find_inner_severity(fields_in(properties.get("additionaldata")))
+    resource, cloud = _resource(posture)
+    return Finding(
+        kind=Kind.VULNERABILITY,
+        id=posture.id,
+        type=type,
+        title=text_in(properties, "displayname") or type,
+        severity=find_severity(severity),
+        severity_written=severity,
+        status=text_in(status, "code"),
+        resolved=posture.deleted or _is_over(status),
+        changed=time_in(properties, "timegenerated"),
+        resource=resource,
+        description=text_in(properties, "description") or "",
+        remediation=steps_for(text_in(properties, "remediation")),
+        entities=entities_for(resource),
+        categories=texts_in(properties.get("category")),
+        deleted=posture.deleted,
+        snapshot=posture.snapshot,
+        cloud=cloud,
+        cause=text_in(status, "cause"),
+        extended=plain_values(properties.get("additionaldata")),
+    )
+
+
+def _status(properties: Fields) -> Fields:
+    status = properties.get("status")
+    return fields_in(status) or {"code": status}
+
+
+def _is_over(status: Fields) -> bool:
+    return (text_in(status, "code") or "").strip().lower() in _OVER
+
+
+def _resource(posture: Posture) -> tuple[str | None, str | None]:
+    """The resource that a finding is about, else what its id hangs on; and its cloud."""
+    details = fields_in(posture.properties.get("resourcedetails"))
+    return text_in(details, "id", "nativeresourceid") or posture.scope, text_in(details, "source")
+
+
+def _find_inner_severity(additional: Fields) -> str | None:
+    # Its place depends on the scanner: on top, under Data, or under vulnerabilityDetails.
+    inner = (additional, fields_in(additional.get("data")), fields_in(additional.get("vulnerabilitydetails")))
+    return next((severity for fields in inner if (severity := text_in(fields, "severity"))), None)
+
+
+def _link(written: str | None) -> str | None:
+    """The link with a scheme: Event Hubs carries it without one."""
+    if written is None or written.lower().startswith(("https://", "http://")):
+        return written
+    return f"https://{written}"

@@ -1,0 +1,94 @@
+"""Secure score, its controls, and regulatory compliance: numbers and states without a severity, never resolved."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from router.domain.catalogue import Catalogue
+from router.domain.signals import Finding, Kind
+from router.parse.arm import entities_for, posture_in
+from router.parse.fields import Fields, fields_in, text_in
+
+_RESOURCES = (("healthy", "healthy"), ("unhealthy", "unhealthy"), ("notapplicable", "not applicable"))
+_STATES = ("passed", "failed", "skipped", "unsupported")
+
+
+def read_secure_score(fields: Fields, _: Catalogue) -> Finding:
+    """The secure score of a subscription; its measure is current/max."""
+    return _score(Kind.SECURE_SCORE, fields)
+
+
+def read_score_control(fields: Fields, _: Catalogue) -> Finding:
+    """One control of a secure score; its measure tells its resources too."""
+    return _score(Kind.SECURE_SCORE_CONTROL, fields)
+
+
+def read_compliance(fields: Fields, _: Catalogue) -> Finding:
+    """The state of a regulatory compliance assessment, control or standard.
+
+    Its categories are the standard and the control that its id names, which stand nowhere else.
+    """
+    posture = posture_in(fields)
+    properties = posture.properties
+    title = text_in(properties, "description") or posture.name
+    return Finding(
+        kind=Kind.COMPLIANCE,
+        id=posture.id,
+        type=posture.name,
+        title=title,
+        severity=None,
+        status=text_in(properties, "state"),
+        resource=posture.scope,
+        entities=entities_for(posture.scope),
+        categories=_standard_and_control(text_in(fields, "id") or ""),
+        measure=", ".join(_compliance_counts(properties)) or None,
+        deleted=posture.deleted,
+        snapshot=posture.snapshot,
+    )
+
+
+def _score(kind: Kind, fields: Fields) -> Finding:
+    posture = posture_in(fields)
+    properties = posture.properties
+    return Finding(
+        kind=kind,
+        id=posture.id,
+        type=posture.name,
+        title=text_in(properties, "displayname") or posture.name,
+        severity=None,
+        resource=posture.scope,
+        entities=entities_for(posture.scope),
+        measure=", ".join([*_points(properties), *_resource_counts(properties)]) or None,
+        deleted=posture.deleted,
+        snapshot=posture.snapshot,
+    )
+
+
+def _points(properties: Fields) -> list[str]:
+    score = fields_in(properties.get("score")) or properties
+    current, most = _find_number(score.get("current")), _find_number(score.get("max"))
+    return [f"{current}/{most}"] if current and most else []
+
+
+def _resource_counts(properties: Fields) -> list[str]:
+    counts = ((words, _find_number(properties.get(f"{name}resourcecount"))) for name, words in _RESOURCES)
+    return [f"{count} {words}" for words, count in counts if count]
+
+
+def _compliance_counts(properties: Fields) -> list[str]:
+    # An assessment counts resources, a control assessments, a standard controls.
+    things = ("resources", "assessments", "controls")
+    counts = ((state, _find_number(properties.get(state + thing))) for state in _STATES for thing in things)
+    return [f"{count} {state}" for state, count in counts if count]
+
+
+def _standard_and_control(id: str) -> tuple[str, ...]:
+    parts = id.split("/")
+    collections = {"regulatorycompliancestandards", "regulatorycompliancecontrols"}
+    return tuple(name for collection, name in pairwise(parts) if collection.lower() in collections)
+
+
+def _find_number(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return f"{value:.10g}"

@@ -1,0 +1,78 @@
+"""Which of Defender's shapes a document has: told by what it holds, never by the case of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from router.domain.catalogue import Catalogue
+from router.domain.reasons import Code
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Alert, Finding
+from router.parse.alerts import read_arm_alert, read_flat_alert
+from router.parse.attack_paths import read_attack_path
+from router.parse.fields import Fields, fields_in, text_in
+from router.parse.findings import read_recommendation, read_vulnerability
+from router.parse.refusals import Refused
+from router.parse.scores import read_compliance, read_score_control, read_secure_score
+
+type Reader = Callable[[Fields, Catalogue], Alert | Finding]
+
+_PROVIDER = "microsoft.security/"
+_STANDARDS = f"{_PROVIDER}regulatorycompliancestandards"
+_BY_TYPE: dict[str, Reader] = {
+    f"{_PROVIDER}alerts": read_arm_alert,
+    f"{_PROVIDER}locations/alerts": read_arm_alert,
+    f"{_PROVIDER}assessments": read_recommendation,
+    f"{_PROVIDER}assessments/subassessments": read_vulnerability,
+    f"{_PROVIDER}attackpaths": read_attack_path,
+    f"{_PROVIDER}securescores": read_secure_score,
+    f"{_PROVIDER}securescores/securescorecontrols": read_score_control,
+    _STANDARDS: read_compliance,
+    f"{_STANDARDS}/regulatorycompliancecontrols": read_compliance,
+    f"{_STANDARDS}/regulatorycompliancecontrols/regulatorycomplianceassessments": read_compliance,
+    # What the REST API calls the same three.
+    f"{_PROVIDER}regulatorycompliancestandard": read_compliance,
+    f"{_PROVIDER}regulatorycompliancecontrol": read_compliance,
+    f"{_PROVIDER}regulatorycomplianceassessment": read_compliance,
+}
+_ALERT_COLUMNS = ("alerttype", "systemalertid", "vendororiginalid")
+# A suppression rule has an alertType too.
+_ALERT_PROPERTIES = ("systemalertid", "alertdisplayname")
+
+
+def find_reader(fields: Fields) -> Reader | None:
+    """What reads a message of this shape, or None for a shape that Defender does not export."""
+    if has_alert_columns(fields) and not fields.get("properties"):
+        return read_flat_alert
+    return _find_by_type(fields) or _find_alert(fields)
+
+
+def reader_for(fields: Fields) -> Reader:
+    """What reads a message of this shape; raises Refused (unknown_shape) where nothing does."""
+    reader = find_reader(fields)
+    if reader is None:
+        type = text_in(fields, "type")
+        words = f"type {type[:200]} is not one of Defender's exports" if type else "neither an alert nor a finding"
+        raise Refused(Code.UNKNOWN_SHAPE, words, "type")
+    return reader
+
+
+def has_alert_columns(fields: Fields) -> bool:
+    """Whether the fields are a flat alert's or a table row's, whatever a `Type` beside them says."""
+    return any(column in fields for column in _ALERT_COLUMNS)
+
+
+def _find_by_type(fields: Fields) -> Reader | None:
+    """By the document's type, else by the type that its id spells out: rows of Azure Resource Graph may lack one."""
+    for type in (text_in(fields, "type"), parse_resource_id(text_in(fields, "id")).type):
+        if type and (reader := _BY_TYPE.get(type.strip().lower())):
+            return reader
+    return None
+
+
+def _find_alert(fields: Fields) -> Reader | None:
+    """By its properties, where it has no type that says it is something else."""
+    properties = fields_in(fields.get("properties"))
+    if text_in(fields, "type") is None and any(name in properties for name in _ALERT_PROPERTIES):
+        return read_arm_alert
+    return read_flat_alert if has_alert_columns(fields) else None

@@ -1,0 +1,105 @@
+"""Which rows of the ledger a rule holds, by rulebook and rule, so that nobody looks through all of them.
+
+An entry is written before the ledger's row, so that none is missing; what it says is judged against that row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+
+from router.domain.ledger import Row
+from router.store.azure.shards import named
+from router.store.azure.tables import AFTER, Entity, Step, Table, version_of, written_at
+from router.store.codec import attempt
+from router.store.columns import Columns
+
+_HASH = re.compile(r"[0-9A-Za-z_-]*")
+"""A rulebook's hash. A row that names another was damaged, and has its entry from before."""
+
+_COLUMNS = ("PartitionKey", "RowKey")
+"""All that is read of an entry: its key says everything, and no damage reaches it."""
+
+
+class HeldIndex:
+    """The table `held`: a partition for each stream, in it an entry for each rulebook, rule and signal."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    async def add(self, rows: Sequence[Row]) -> None:
+        """Enters the rows that hold something, before the ledger has them."""
+        await self._table.write([(Step("put", entry),) for row in rows for entry in _entries(row)])
+
+    async def enter(self, stream: str, entities: Sequence[Entity]) -> None:
+        """Enters rows of the ledger as they lie there, under the rule that they name now."""
+        rows = [Columns(entity) for entity in entities]
+        entries = [_entry(stream, row.words("rulebook"), row.words("rule"), row.text("RowKey")) for row in rows]
+        await self._table.write([(Step("put", entry),) for entry in entries])
+
+    async def remove(self, entries: Sequence[Entity]) -> None:
+        """Takes out those entries that nobody has entered anew since they were read."""
+        await self._table.write([(Step("delete", entry, version_of(entry)),) for entry in entries])
+
+    async def older(self, than: datetime) -> AsyncIterator[Entity]:
+        """The entries that were made before an instant."""
+        async for entry in self._table.query("PartitionKey ge ''", (*_COLUMNS, "Timestamp")):
+            if written_at(entry) < than:
+                yield entry
+
+    async def in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Entity]:
+        """What is entered under another rulebook, or under a rule that is not among the active ones."""
+        async for entry in self._table.rows(stream, high=f"{rulebook}.", select=_COLUMNS):
+            yield entry
+        async for entry in self._table.rows(stream, low=f"{rulebook}.{AFTER}", select=_COLUMNS):
+            yield entry
+        known = {named(rule) for rule in active}
+        async for rule in self._rules(stream, rulebook):
+            if rule not in known:
+                low = f"{rulebook}.{rule}."
+                async for entry in self._table.rows(stream, low, low + AFTER, select=_COLUMNS):
+                    yield entry
+
+    async def _rules(self, stream: str, rulebook: str) -> AsyncIterator[str]:
+        """The rules of a rulebook that have entries, as keys name them: one look-up for each, however many those are."""
+        low, high = f"{rulebook}.", f"{rulebook}.{AFTER}"
+        while (entry := await self._table.first(stream, low, high, select=_COLUMNS)) is not None:
+            rule = entry["RowKey"].split(".")[1]
+            yield rule
+            low = f"{rulebook}.{rule}.{AFTER}"
+
+
+def _prefix(rulebook: str, rule: str) -> str:
+    return f"{rulebook}.{named(rule)}."
+
+
+def _entries(row: Row) -> list[Entity]:
+    if (held := row.held) is None or not _HASH.fullmatch(held.rulebook):
+        return []
+    return [_entry(row.stream, held.rulebook, held.rule, row.key)]
+
+
+def _entry(stream: str, rulebook: str, rule: str, key: str) -> Entity:
+    place = {"PartitionKey": stream, "RowKey": _prefix(rulebook, rule) + key}
+    return {**place, "rule": rule, "rulebook": rulebook, "signal": key}
+
+
+def signal_of(entry: Entity) -> str:
+    """The signal that an entry names."""
+    return str(entry["RowKey"].split(".", 2)[2])
+
+
+def is_named_by(entry: Entity, entity: Entity) -> bool:
+    """Whether a row is still held under the rule and the rulebook under which the index names it, as far as it can be read."""
+    row = Columns(entity)
+    rule, rulebook, until = (attempt(row.text, name) for name in ("rule", "rulebook", "until"))
+    if (
+        isinstance(rule, str)
+        and isinstance(rulebook, str)
+        and isinstance(until, str)
+        and until
+        and _HASH.fullmatch(rulebook)
+    ):
+        return bool(entry["RowKey"].startswith(_prefix(rulebook, rule)))
+    return any(entity.get(name) for name in ("rule", "rulebook", "until", "source", "held"))

@@ -1,0 +1,128 @@
+"""The journal in a table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+
+from router.domain.damage import progress_after_damage
+from router.domain.errors import Undecodable
+from router.domain.journal import Era, Loss, Mark, Partition, Progress, Taken
+from router.store.azure.damaged_rows import Aside
+from router.store.azure.journal_rows import (
+    MARK,
+    TAKEN,
+    era_partition,
+    loss_of,
+    loss_row,
+    losses_partition,
+    mark_of,
+    mark_place,
+    mark_row,
+    progress_of,
+    progress_partition,
+    progress_row,
+    taken_of,
+    taken_row,
+)
+from router.store.azure.shards import ordered, sorting
+from router.store.azure.tables import AFTER, MOST_ROWS, Entity, Step, Table, version_of
+from router.store.codec import attempt, readable
+from router.store.columns import MOST_STEPS, Columns
+
+_SWEPT = "swept"
+
+
+class AzureJournal:
+    """Which sequence numbers have been taken in, and which are being tried, in the table `journal`."""
+
+    def __init__(self, table: Table, aside: Aside) -> None:
+        self._table = table
+        self._aside = aside
+
+    async def find(self, partition: Partition) -> Progress:
+        """How far a partition has come; its first epoch where nothing is known."""
+        while (row := await self._table.find(progress_partition(partition.hub), partition.id)) is not None:
+            found = attempt(progress_of, partition, Columns(row), version_of(row))
+            if isinstance(found, Progress):
+                return found
+            await self._aside.put("journal", row, found, partition.hub)
+            # All that the hub still has is looked at again.
+            epoch = readable(None, Columns(row).whole, "epoch", 1, MOST_STEPS)
+            mended = progress_after_damage(partition, epoch, self._aside.clock())
+            if (stored := await self.advance(replace(mended, version=version_of(row)))) is not None:
+                return stored
+        return Progress(era=Era(partition, 1))
+
+    async def advance(self, progress: Progress) -> Progress | None:
+        """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
+        row, version = progress_row(progress), progress.version
+        step = Step("create", row) if version is None else Step("replace", row, str(version))
+        (written,) = await self._table.write([(step,)])
+        return replace(progress, version=written[0]) if written is not None else None
+
+    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
+        """Marks numbers of one era as being tried; returns all marks in that era that overlap them, their own among them."""
+        if not marks:
+            return []
+        await self._table.write([(Step("put", mark_row(mark)),) for mark in marks])
+        # Each mark that overlaps another ends where that begins, or later.
+        era, first = marks[0].era, min(mark.span.first for mark in marks)
+        stored = self._table.rows(era_partition(era), MARK + ordered(first), MARK + AFTER)
+        found = await self._aside.sound(self._table, "journal", stored, partial(mark_of, era), era.partition.hub)
+        return [one for one in found if any(one.span.overlaps(mark.span) for mark in marks)]
+
+    async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one era, and takes those marks of it away, at once."""
+        if not marks:
+            return
+        kept = tuple(Step("put", taken_row(marks[0].era, one)) for one in taken)
+        gone = tuple(Step("delete", mark_place(mark)) for mark in marks)
+        if len(kept) + len(gone) <= MOST_ROWS and await self._table.write([kept + gone]) != [None]:
+            return
+        # Too many for one transaction, or a mark is gone already: what was taken in is written first.
+        await self._table.write([(step,) for step in kept])
+        await self._table.write([(step,) for step in gone])
+
+    async def taken(self, era: Era, after: int) -> Sequence[Taken]:
+        """What was taken in of an era and ends after a number, in order."""
+        rows = self._table.rows(era_partition(era), TAKEN + ordered(after + 1), TAKEN + AFTER)
+        return await self._aside.sound(self._table, "journal", rows, taken_of, era.partition.hub)
+
+    async def forget(self, era: Era, until: int) -> None:
+        """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
+        await self._table.write([(Step("delete", row),) async for row in self._passed(era, until)])
+
+    async def _passed(self, era: Era, until: int) -> AsyncIterator[Entity]:
+        place = ("PartitionKey", "RowKey")
+        for kind in (TAKEN, MARK):
+            high = kind + ordered(until) + AFTER
+            async for row in self._table.rows(era_partition(era), kind, high, select=place):
+                yield row
+
+    async def lose(self, losses: Sequence[Loss]) -> None:
+        """Writes losses down, create-if-absent by era and first number."""
+        first = {(loss.era, loss.span.first): loss for loss in reversed(losses)}
+        await self._table.write([(Step("create", loss_row(loss)),) for loss in first.values()])
+
+    async def losses(self, hub: str) -> Sequence[Loss]:
+        """The losses of a hub, oldest first."""
+        rows = self._table.rows(losses_partition(hub))
+        found = await self._aside.sound(self._table, "journal", rows, partial(loss_of, hub), hub)
+        return sorted(found, key=lambda loss: (loss.at, loss.era.partition.id, loss.era.epoch, loss.span))
+
+    async def swept(self, hub: str) -> datetime | None:
+        """When the last sweep of a hub ended."""
+        row = await self._table.find(_SWEPT, hub)
+        at = attempt(Columns(row).time, "at") if row is not None else None
+        if row is not None and isinstance(at, Undecodable):
+            # The sweep that ends next writes it anew.
+            await self._aside.put("journal", row, at)
+            return None
+        return at if isinstance(at, datetime) else None
+
+    async def sweep_ended(self, hub: str, at: datetime) -> None:
+        """Writes down that a sweep of a hub ended."""
+        await self._table.write([(Step("put", {"PartitionKey": _SWEPT, "RowKey": hub, "at": sorting(at)}),)])

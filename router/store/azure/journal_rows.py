@@ -1,0 +1,126 @@
+"""What the journal keeps, as rows.
+
+    era.<origin>      t.<last>.<first>              what was taken in
+                      m.<last>.<first>.<process>    what is being tried
+    progress.<hub>    <partition>                   how far it has come
+    losses.<hub>      <partition>.<epoch>.<first>   what is lost
+
+Numbers in row keys are digits that sort, so what ends after a number is a range.
+"""
+
+from __future__ import annotations
+
+from router.domain.errors import Undecodable
+from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
+from router.store.azure.shards import named, ordered, sorting
+from router.store.azure.tables import Entity
+from router.store.columns import MOST_STEPS, Columns
+
+TAKEN, MARK = "t.", "m."
+"""What a row key of an era begins with."""
+
+
+def era_partition(era: Era) -> str:
+    """Where an era's rows are."""
+    return f"era.{era.origin}"
+
+
+def taken_row(era: Era, taken: Taken) -> Entity:
+    """What was taken in, as it is written."""
+    place = {"PartitionKey": era_partition(era), "RowKey": TAKEN + _ends(taken.span)}
+    return {**place, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
+
+
+def taken_of(row: Columns) -> Taken:
+    """What was taken in, as it was written; raises Undecodable."""
+    return Taken(_span_of(row), row.time("enqueued"), row.time("at"))
+
+
+def mark_place(mark: Mark) -> Entity:
+    """Where a mark is: one process marks a span once."""
+    row = f"{MARK}{_ends(mark.span)}.{named(mark.process)}"
+    return {"PartitionKey": era_partition(mark.era), "RowKey": row}
+
+
+def mark_row(mark: Mark) -> Entity:
+    """A mark as it is written."""
+    return {**mark_place(mark), "process": mark.process, "alone": mark.alone}
+
+
+def mark_of(era: Era, row: Columns) -> Mark:
+    """A mark as it was written; raises Undecodable."""
+    return Mark(era, _span_of(row), row.text("process"), row.flag("alone"))
+
+
+def progress_row(progress: Progress) -> Entity:
+    """How far a partition has come, as it is written."""
+    partition, epoch = progress.era.partition, progress.era.epoch
+    number, enqueued = progress.top if progress.top is not None else (None, None)
+    return {
+        "PartitionKey": progress_partition(partition.hub),
+        "RowKey": partition.id,
+        "epoch": epoch,
+        "settled": _digits(progress.settled),
+        "top": _digits(number),
+        "top_enqueued": sorting(enqueued),
+        "created": sorting(progress.created),
+    }
+
+
+def progress_of(partition: Partition, row: Columns, version: str) -> Progress:
+    """How far a partition has come, as it was written; raises Undecodable."""
+    return Progress(
+        era=Era(partition, row.whole("epoch", 1, MOST_STEPS)),
+        settled=row.digits("settled", -1) if row.text("settled") else None,
+        top=(row.digits("top"), row.time("top_enqueued")) if row.text("top") else None,
+        created=row.find_time("created"),
+        version=version,
+    )
+
+
+def progress_partition(hub: str) -> str:
+    """Where it is written how far the partitions of a hub have come."""
+    return f"progress.{hub}"
+
+
+def loss_row(loss: Loss) -> Entity:
+    """A loss as it is written."""
+    partition, epoch = loss.era.partition, loss.era.epoch
+    return {
+        "PartitionKey": losses_partition(partition.hub),
+        "RowKey": f"{partition.id}.{epoch}.{ordered(loss.span.first)}",
+        "partition": partition.id,
+        "epoch": epoch,
+        "first": str(loss.span.first),
+        "last": str(loss.span.last),
+        "at": sorting(loss.at),
+        "why": loss.why,
+    }
+
+
+def loss_of(hub: str, row: Columns) -> Loss:
+    """A loss as it was written; raises Undecodable."""
+    era = Era(Partition(hub, row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
+    first = row.digits("first")
+    return Loss(era, Span(first, row.digits("last", first)), row.time("at"), row.text("why"))
+
+
+def losses_partition(hub: str) -> str:
+    """Where the losses of a hub are."""
+    return f"losses.{hub}"
+
+
+def _digits(number: int | None) -> str:
+    # Sequence numbers have 64 bits, a number in a column 32.
+    return str(number) if number is not None else ""
+
+
+def _ends(span: Span) -> str:
+    return f"{ordered(span.last)}.{ordered(span.first)}"
+
+
+def _span_of(row: Columns) -> Span:
+    _, last, first, *_ = (*row.text("RowKey").split("."), "", "")
+    if not last.isdecimal() or not first.isdecimal():
+        raise Undecodable("RowKey: names no numbers")
+    return Span(int(first), int(last))

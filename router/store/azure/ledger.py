@@ -1,0 +1,152 @@
+"""The ledger in a table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
+from itertools import batched
+
+from router.domain.damage import mended
+from router.domain.errors import Undecodable
+from router.domain.ledger import Row, Version
+from router.store.azure.bodies import Bodies
+from router.store.azure.damaged_rows import Aside
+from router.store.azure.groups import AzureGroups
+from router.store.azure.held import HeldIndex, is_named_by, signal_of
+from router.store.azure.ledger_rows import (
+    FINISHED,
+    FOUND,
+    HELD,
+    entity_of,
+    held_of,
+    is_holding,
+    keys_of,
+    place_of,
+    remains_of,
+    row_of,
+)
+from router.store.azure.outbox import AzureOutbox
+from router.store.azure.tables import Entity, Step, Table, quoted, version_of
+from router.store.codec import attempted
+
+_AT_A_TIME = 200
+"""Rows with what they hold that are judged together."""
+
+
+class AzureLedger:
+    """The latest state of each signal, in the table `ledger`; a row's version is its etag."""
+
+    def __init__(
+        self, table: Table, held: HeldIndex, bodies: Bodies, aside: Aside, outbox: AzureOutbox, groups: AzureGroups
+    ) -> None:
+        self._table = table
+        self._held = held
+        self._bodies = bodies
+        self._aside = aside
+        self._outbox = outbox
+        self._groups = groups
+
+    async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
+        """The rows of those signals that are known; what they hold is left out, since nobody who folds asks for it.
+
+        One that cannot be decoded is put aside, and what is known of its signal comes in its place.
+        """
+        found = await self._table.find_all(map(place_of, keys), FOUND)
+        rows = await asyncio.gather(*map(self._row, found.values()))
+        return {row.key: row for row in rows if row is not None}
+
+    async def _row(self, entity: Entity) -> Row | None:
+        """The row that an entity holds, or what stands in its place; None where it is gone by now."""
+        found: Entity | None = entity
+        while found is not None:
+            row = await attempted(row_of(found, self._bodies))
+            if isinstance(row, Row):
+                return row
+            if (mended := await self._mend(found["RowKey"], row)) is not None:
+                return mended
+            found = await self._table.find(*place_of(entity["RowKey"]))
+        return None
+
+    async def _mend(self, key: str, why: Undecodable) -> Row | None:
+        """Puts a damaged row aside, and what is known of its signal in its place; None if somebody wrote it meanwhile."""
+        if (entity := await self._table.find(*place_of(key))) is None:
+            return None
+        past, joined = await asyncio.gather(self._outbox.past([key]), self._groups.joined(key))
+        row = mended(await remains_of(entity, self._bodies, past.get(key, ()), joined))
+        await self._aside.put("ledger", entity, why, row.stream)
+        whole = replace(row, held=await held_of(entity, self._bodies), version=version_of(entity))
+        versions = await self.write([whole])
+        return replace(row, version=versions[key]) if key in versions else None
+
+    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+        """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
+        await self._held.add(rows)
+        entities = await asyncio.gather(*(entity_of(row, self._bodies) for row in rows))
+        units = [(_step(row, entity),) for row, entity in zip(rows, entities, strict=True)]
+        written = await self._table.write(units)
+        return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
+
+    async def finish(self, versions: Mapping[str, Version]) -> None:
+        """Clears the intents of rows that are still at those versions, which gives them new ones."""
+        steps = [Step("merge", {**keys_of(key), **FINISHED}, str(version)) for key, version in versions.items()]
+        await self._table.write([(step,) for step in steps])
+
+    async def unfinished(self, stream: str) -> Sequence[Row]:
+        """The rows of a stream that still carry an intent. Walks the table: an intent is met by its key as a rule."""
+        found = self._table.query(f"stream eq '{quoted(stream)}' and unfinished eq true", FOUND)
+        rows = [await self._row(entity) async for entity in found]
+        return [row for row in rows if row is not None and row.intent is not None]
+
+    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
+        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
+
+        Also those that were, and still carry an intent: let go, and not yet seen to. They hold nothing any more.
+        """
+        entries = [entry async for entry in self._held.in_doubt(stream, rulebook, frozenset(active))]
+        for some in batched(entries, _AT_A_TIME, strict=False):
+            for row in (await self._judged(some)).values():
+                yield row
+
+    async def _judged(self, entries: Sequence[Entity]) -> dict[str, Row]:
+        """The rows that entries of the index rightly name; those that name what is over are taken out of it."""
+        places = [place_of(signal_of(entry)) for entry in entries]
+        found = await self._table.find_all(places, FOUND + HELD)
+        rows: dict[str, Row] = {}
+        over: list[tuple[Entity, Entity]] = []
+        for entry, place in zip(entries, places, strict=True):
+            # Without a row its writer may be about to write it; retention sees to what was left behind.
+            if (entity := found.get(place)) is None:
+                continue
+            if is_named_by(entry, entity):
+                row = await self._row(entity)
+                if row is not None:
+                    rows[row.key] = replace(row, held=await held_of(entity, self._bodies))
+            elif entity.get("unfinished"):
+                row = await self._row(entity)
+                if row is not None and row.intent is not None:
+                    rows.setdefault(row.key, row)
+            else:
+                over.append((entry, entity))
+        await self._take_out(over)
+        return rows
+
+    async def _take_out(self, over: Sequence[tuple[Entity, Entity]]) -> None:
+        """Takes entries out of the index, unless somebody writes their rows just now.
+
+        Who is about to hold a signal again has made the entry anew, maybe before it was read here, and writes the row over
+        the version that was judged. A new version makes that write fail, so that all of it is done again.
+        """
+        rows = {entity["RowKey"]: entity for _, entity in over}
+        # What is held under another name is entered under that, also where its row was damaged since.
+        for stream in {entry["PartitionKey"] for entry, _ in over}:
+            held = [one for entry, one in over if entry["PartitionKey"] == stream and is_holding(one)]
+            await self._held.enter(stream, held)
+        fences = [Step("merge", {**keys_of(key), **FINISHED}, version_of(row)) for key, row in rows.items()]
+        fenced = await self._table.write([(fence,) for fence in fences])
+        quiet = {key for key, versions in zip(rows, fenced, strict=True) if versions is not None}
+        await self._held.remove([entry for entry, entity in over if entity["RowKey"] in quiet])
+
+
+def _step(row: Row, entity: Entity) -> Step:
+    return Step("create", entity) if row.version is None else Step("replace", entity, str(row.version))

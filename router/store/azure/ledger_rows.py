@@ -1,0 +1,223 @@
+"""A row of the ledger as columns: those that are filtered on for themselves, all others packed into one.
+
+What a message says may be of any length, and a column holds 64 KiB, so nothing that it says stands in a column of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from router.domain.damage import Past, Remains
+from router.domain.decisions import Outcome
+from router.domain.errors import Undecodable
+from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
+from router.domain.signals import Stream
+from router.store.azure.bodies import Bodies, fresh_name
+from router.store.azure.shards import EPOCH, shard_of, sorting
+from router.store.azure.tables import Entity, version_of
+from router.store.codec import attempted, decode, encode, readable
+from router.store.columns import MOST_TURNS, Columns, names_of, parts_of, turns_of
+
+FOLDER = "ledger"
+"""Where the bodies lie that a row cannot hold."""
+
+FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "known", "unfinished", "intent")
+"""The columns of a row without what it holds."""
+
+HELD = ("rule", "rulebook", "until", "source", "held")
+"""The columns of what a row holds."""
+
+FINISHED: Mapping[str, Any] = {"unfinished": False, "intent": b""}
+"""What a row without an intent has in its place."""
+
+LET_GO: Mapping[str, Any] = {"rule": "", "rulebook": "", "until": "", "source": "", "held": b""}
+"""What a row that holds nothing has in its place."""
+
+BODIES = ("known", "intent", "held")
+"""The columns that may name a blob."""
+
+
+def place_of(key: str) -> tuple[str, str]:
+    """The partition and the row of a signal; its key tells its stream apart by itself."""
+    return str(shard_of(key)), key
+
+
+def keys_of(key: str) -> dict[str, str]:
+    """The place of a signal's row, as columns."""
+    partition, row = place_of(key)
+    return {"PartitionKey": partition, "RowKey": row}
+
+
+async def entity_of(row: Row, bodies: Bodies) -> Entity:
+    """A row as it is written; bodies too big for it are in blobs then."""
+    return {
+        **keys_of(row.key),
+        "stream": row.stream,
+        "outcome": row.outcome.value,
+        "turn": row.turn,
+        "resolved": row.state.resolved,
+        "closed_at": sorting(row.closed_at),
+        "known": await bodies.column(_known(row), fresh_name(FOLDER, row.key)),
+        **(await _intent_columns(row, bodies)),
+        **(await _held_columns(row, bodies)),
+    }
+
+
+async def _intent_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
+    if row.intent is None:
+        return FINISHED
+    return {
+        "unfinished": True,
+        "intent": await bodies.column(encode(row.intent), fresh_name(FOLDER, row.key)),
+    }
+
+
+async def _held_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
+    if (held := row.held) is None:
+        return LET_GO
+    return {
+        "rule": held.rule,
+        "rulebook": held.rulebook,
+        "until": sorting(held.until),
+        "source": held.source,
+        "held": await bodies.column(held.body, fresh_name(FOLDER, row.key)),
+    }
+
+
+class Packed(NamedTuple):
+    """What the packed column of a row holds."""
+
+    state: State
+    seen: Seen
+    open: Mapping[str, int]
+    grouped: frozenset[str]
+    forwarded: bool
+
+
+async def row_of(entity: Entity, bodies: Bodies) -> Row:
+    """A row as it was written, without what it holds; raises Undecodable."""
+    row, known = Columns(entity), await _known_of(entity, bodies)
+    return Row(
+        key=row.text("RowKey"),
+        stream=row.word("stream", Stream).value,
+        state=known.state,
+        seen=known.seen,
+        turn=row.whole("turn", 1, MOST_TURNS),
+        outcome=row.word("outcome", Outcome),
+        open=known.open,
+        grouped=known.grouped,
+        forwarded=known.forwarded,
+        intent=await _intent_of(entity, bodies),
+        closed_at=row.find_time("closed_at"),
+        version=version_of(entity),
+    )
+
+
+async def _known_of(entity: Entity, bodies: Bodies) -> Packed:
+    resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, open, grouped, forwarded = (
+        parts_of(await bodies.read(entity.get("known")), 13, "known")
+    )
+    row = Columns(
+        {
+            "resolved": resolved,
+            "status": status,
+            "severity": severity,
+            "measure": measure,
+            "changed": changed,
+            "origin": origin,
+            "place": place,
+            "part": part,
+            "enqueued": enqueued,
+            "deleted": deleted,
+            "forwarded": forwarded,
+        }
+    )
+    arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
+    return Packed(
+        state=State(
+            row.flag("resolved"),
+            row.text("status"),
+            row.whole("severity", -1) if severity is not None else None,
+            row.text("measure") if measure is not None else None,
+        ),
+        seen=Seen(row.find_time("changed"), arrival, row.flag("deleted")),
+        open=turns_of(open, "open"),
+        grouped=names_of(grouped, "grouped"),
+        forwarded=row.flag("forwarded"),
+    )
+
+
+async def _intent_of(entity: Entity, bodies: Bodies) -> Turn | None:
+    if not Columns(entity).flag("unfinished"):
+        return None
+    turn: Turn = decode("Turn", await bodies.read(entity.get("intent")))
+    return turn
+
+
+async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joined: Mapping[str, int]) -> Remains:
+    """What can still be read of a row that cannot be decoded whole."""
+    row = Columns(entity)
+    found, intent = await attempted(_known_of(entity, bodies)), await attempted(_intent_of(entity, bodies))
+    known = found if isinstance(found, Packed) else None
+    stream = readable(None, row.word, "stream", Stream)
+    return Remains(
+        key=row.words("RowKey"),
+        stream=stream.value if stream is not None else None,
+        state=known.state if known is not None else None,
+        seen=known.seen if known is not None else None,
+        turn=readable(None, row.whole, "turn", 1, MOST_TURNS),
+        outcome=readable(None, row.word, "outcome", Outcome),
+        open=known.open if known is not None else None,
+        grouped=known.grouped if known is not None else None,
+        forwarded=known.forwarded if known is not None else None,
+        closed_at=readable(None, row.find_time, "closed_at"),
+        intent=intent if isinstance(intent, Turn) else None,
+        is_intent_lost=isinstance(intent, Undecodable),
+        is_held=is_holding(entity),
+        past=past,
+        joined=joined,
+    )
+
+
+def is_holding(entity: Entity) -> bool:
+    """Whether a row holds something, whatever is left of it."""
+    return any(entity.get(column) for column in HELD)
+
+
+async def held_of(entity: Entity, bodies: Bodies) -> Held | None:
+    """What a row holds, if it holds anything: it is decided again from its body, which is quarantined if it is none."""
+    if not is_holding(entity):
+        return None
+    row = Columns(entity)
+    body = await attempted(bodies.read(entity.get("held")))
+    return Held(
+        rule=row.words("rule"),
+        until=readable(EPOCH, row.time, "until"),
+        rulebook=row.words("rulebook"),
+        source=row.words("source"),
+        body=body if isinstance(body, bytes) else row.words("held").encode(),
+    )
+
+
+def _known(row: Row) -> bytes:
+    state, seen = row.state, row.seen
+    return orjson.dumps(
+        [
+            state.resolved,
+            state.status,
+            state.severity,
+            state.measure,
+            sorting(seen.changed),
+            seen.arrival.origin,
+            seen.arrival.place,
+            seen.arrival.part,
+            sorting(seen.arrival.enqueued),
+            seen.deleted,
+            dict(row.open),
+            sorted(row.grouped),
+            row.forwarded,
+        ]
+    )

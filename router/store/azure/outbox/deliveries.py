@@ -1,0 +1,364 @@
+"""The rows of deliveries: read by place, by signal and by index, and taken from one stage to the next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from router.domain.clocks import latest
+from router.domain.damage import Past, Unreadable
+from router.domain.decisions import Change
+from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState
+from router.domain.errors import Undecodable
+from router.domain.notices import Delivery, Receipt
+from router.domain.rulebook import Lane
+from router.store.azure.bodies import Bodies, fresh_name
+from router.store.azure.damaged_rows import Aside
+from router.store.azure.outbox.mending import TABLE, Mending
+from router.store.azure.outbox.places import Kind, Place, Shard, indexed, place_in, span_of, span_of_signal
+from router.store.azure.outbox.stages import CLOSED, COLUMNS, OPEN, Stage, change, creation, stage_of
+from router.store.azure.outbox.turns import first_open
+from router.store.azure.shards import named, sorting
+from router.store.azure.tables import Entity, Table
+from router.store.codec import attempt, attempted, content_of, decode, encode, readable
+from router.store.columns import Columns
+from router.store.endings import damaged
+
+BLOBS = "deliveries"
+"""The folder of what rows of deliveries cannot hold."""
+
+TOLD = ("content", "receipt")
+"""The columns that may lie in a blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A delivery as it was read, as it shall be, and what it is told on the way."""
+
+    before: Stage
+    after: Stage
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """The deliveries of one signal at one destination as far as they matter, and the rows they were read from."""
+
+    stages: Sequence[Stage]
+    rows: Mapping[int, Entity]
+
+
+class Deliveries:
+    """Deliveries in their partitions; raises StoreError."""
+
+    def __init__(self, table: Table, bodies: Bodies, aside: Aside) -> None:
+        self._table = table
+        self._bodies = bodies
+        self._aside = aside
+        self._mending = Mending(table, aside)
+
+    async def create(self, stages: Sequence[Stage], deliveries: Sequence[Delivery]) -> None:
+        """Creates deliveries where there are none."""
+        told = await asyncio.gather(*map(self._told, stages, deliveries))
+        written = await self._table.write([creation(stage, one) for stage, one in zip(stages, told, strict=True)])
+        there = [
+            (stage.place, one["content"])
+            for stage, one, versions in zip(stages, told, written, strict=True)
+            if versions is None and isinstance(one["content"], str)
+        ]
+        await asyncio.gather(*(self._drop(*one) for one in there))
+
+    async def _drop(self, place: Place, name: str) -> None:
+        """Deletes a blob, unless the row names it after all: an answer may be lost of what was written."""
+        row = await self._table.find(*place.key, TOLD)
+        if row is None or name not in row.values():
+            await self._bodies.delete(name)
+
+    async def _told(self, stage: Stage, delivery: Delivery) -> dict[str, Any]:
+        body = encode(delivery.content)
+        return {
+            "key": delivery.key,
+            "type": type(delivery.content).__name__,
+            "content": await self._bodies.column(body, blob_name(stage.place)),
+            "receipt": "",
+            "trace": delivery.trace or "",
+        }
+
+    async def move(self, moves: Sequence[Move]) -> list[Stage | None]:
+        """Takes deliveries to other stages; None stands for one that was not at the stage any more at which it was read."""
+        units = [change(one.before, one.after, await self._brought(one)) for one in moves]
+        written = await self._table.write(units)
+        moved = {
+            one.after.id: replace(one.after, version=versions[0])
+            for one, versions in zip(moves, written, strict=True)
+            if versions is not None
+        }
+        doubtful = [one.after for one in moves if one.after.id not in moved]
+        if doubtful:
+            # The answer may have been lost, and the client has tried again over a version that is there no more.
+            stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in doubtful])}
+            moved |= {one.id: stored[one.id] for one in doubtful if one.id in stored and _is_same(one, stored[one.id])}
+            await self._index_anew([one.before for one in moves if one.after.id not in moved], stored)
+        return [moved.get(one.after.id) for one in moves]
+
+    async def move_together(self, moves: Sequence[Move]) -> bool:
+        """Takes deliveries of one signal to other stages, all or none; False where one was not at its stage any more."""
+        (written,) = await self._table.write([tuple(step for one in moves for step in change(one.before, one.after))])
+        if written is None:
+            befores = [one.before for one in moves]
+            stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in befores])}
+            await self._index_anew(befores, stored)
+        return written is not None
+
+    async def is_rightly_indexed(self, place: Place) -> bool:
+        """Whether a delivery is open that the index says is; what is wrong with its index is put in order."""
+        stage = await self.find(place)
+        if stage is not None and stage.is_open:
+            return True
+        if stage is not None:
+            await self._mending.index_anew(stage)
+        else:
+            await self._mending.drop_index(place)
+        return False
+
+    async def _index_anew(self, befores: Sequence[Stage], stored: Mapping[str, Stage]) -> None:
+        """Sees to those that nobody changed, and whose change was refused all the same: their index is damaged."""
+        for one in befores:
+            if one.id in stored and stored[one.id].version == one.version:
+                await self._mending.index_anew(one)
+
+    async def _brought(self, move: Move) -> Mapping[str, Any]:
+        if move.receipt is None:
+            return {}
+        return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.place))}
+
+    async def find(self, place: Place) -> Stage | None:
+        """How far one delivery has come; None also where that cannot be known any more."""
+        row = await self._table.find(*place.key, COLUMNS)
+        return await self._stage(place, row) if row is not None else None
+
+    async def find_all(self, places: Iterable[Place]) -> list[Stage]:
+        """How far those of many deliveries have come that are there."""
+        known = {place.key: place for place in places}
+        found = await self._table.find_all(known, COLUMNS)
+        return [stage for key, row in found.items() if (stage := await self._stage(known[key], row)) is not None]
+
+    async def _stage(self, place: Place, row: Entity) -> Stage | None:
+        """The stage that a row holds, or that which stands in the place of a damaged one."""
+        stage = attempt(stage_of, place.shard, row)
+        return stage if isinstance(stage, Stage) else await self._mending.mend(place, stage)
+
+    async def _stages(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[Stage]:
+        found = [(attempt(place_in, shard, row["RowKey"]), row) async for row in rows]
+        stages = [await self._stage(place, row) for place, row in found if isinstance(place, Place)]
+        return [stage for stage in stages if stage is not None]
+
+    async def whole(self, place: Place) -> tuple[Stage, Entity] | None:
+        """One delivery with all that it tells."""
+        row = await self._table.find(*place.key)
+        stage = await self._stage(place, row) if row is not None else None
+        return (stage, row) if row is not None and stage is not None else None
+
+    async def letter(self, place: Place) -> DeadLetter | DamagedLetter | None:
+        """The dead letter that lies there, or what is left of it."""
+        row = await self._table.find(*place.key)
+        if row is None or row.get("state") != DeliveryState.DEAD:
+            return None
+        stage = attempt(stage_of, place.shard, row)
+        delivery = await attempted(self.delivery(stage, row)) if isinstance(stage, Stage) else stage
+        found, settled = Columns(row), readable(None, Columns(row).find_time, "settled")
+        if isinstance(delivery, Undecodable) or not isinstance(stage, Stage):
+            why = delivery if isinstance(delivery, Undecodable) else Undecodable("settled: is no instant")
+            id = readable(None, found.find_text, "id")
+            return DamagedLetter(
+                id=id if id is not None and id.isalnum() else f"{place.signal}{place.turn}{place.shard.number}",
+                died=settled,
+                error=found.words("error") or damaged(why),
+                damage=Unreadable(
+                    table=TABLE,
+                    key="/".join(place.key),
+                    why=str(why),
+                    stream=place.shard.stream,
+                    place=f"{place.shard.stream} {place.shard.destination}",
+                    row=found.whole_row(),
+                ),
+            )
+        return DeadLetter(
+            delivery=delivery,
+            attempts=stage.attempts,
+            born=stage.born,
+            died=settled if settled is not None else stage.due,
+            error=stage.error or "",
+        )
+
+    async def discard_damaged(self, place: Place, now: datetime) -> bool:
+        """Takes a dead letter off the list that cannot be decoded; False if there is none."""
+        row = await self._table.find(*place.key)
+        return (
+            row is not None and row.get("state") == DeliveryState.DEAD and await self._mending.discard(place, row, now)
+        )
+
+    async def put_aside(self, stage: Stage, why: Undecodable) -> None:
+        """Keeps the row of a delivery whole that cannot be decoded."""
+        if (row := await self._table.find(*stage.place.key)) is not None:
+            await self._aside.put(TABLE, row, why, stage.place.shard.stream)
+
+    async def see_to(self, shard: Shard, row: Entity) -> None:
+        """Mends a row that cannot be decoded; retention meets those that nobody asks for."""
+        await self._stages(shard, _one(row))
+
+    async def history(self, place: Place) -> list[Stage]:
+        """How far every delivery of the same signal there has come, in turn order."""
+        return await self._stages(place.shard, self._table.rows(place.shard.partition, *place.span, select=COLUMNS))
+
+    async def next_open(self, place: Place) -> Stage | None:
+        """The delivery of the same signal there whose turn it is."""
+        rows = self._table.rows(place.shard.partition, *place.span, where=OPEN, select=COLUMNS)
+        return first_open(await self._stages(place.shard, rows))
+
+    async def signal(self, place: Place) -> Signal:
+        """What is open of the same signal there, whole, and of what is over as much as the turn order asks for."""
+        partition = place.shard.partition
+        rows = {row["RowKey"]: row async for row in self._table.rows(partition, *place.span, where=OPEN)}
+        stages = {one.turn: one for one in await self._stages(place.shard, _each(rows.values()))}
+        # Only what ends something asks what became of its opening. In the rows lane nothing is ever skipped.
+        if any(one.lane is not Lane.ROWS and one.change is Change.RESOLVED for one in stages.values()):
+            closed = self._table.rows(partition, *place.span, where=CLOSED, select=COLUMNS)
+            stages |= {one.turn: one for one in await self._stages(place.shard, closed)}
+        return Signal(
+            stages=sorted(stages.values(), key=lambda one: one.turn),
+            rows={one.turn: rows[one.place.key[1]] for one in stages.values() if one.place.key[1] in rows},
+        )
+
+    async def past(self, shard: Shard, signal: str) -> list[Past]:
+        """What was ever owed of a signal there, as far as the order of turns asks."""
+        rows = self._table.rows(shard.partition, *span_of_signal(signal), select=COLUMNS)
+        return [
+            Past(
+                stream=shard.stream,
+                destination=shard.destination,
+                turn=stage.turn,
+                change=stage.change,
+                opened=stage.opened,
+            )
+            for stage in await self._stages(shard, rows)
+        ]
+
+    async def after(self, stages: Iterable[Stage]) -> list[Stage]:
+        """What waited for these and whose turn it is now; in the rows lane nobody is waited for."""
+        places = {(one.place.shard, one.place.signal): one.place for one in stages if one.lane is not Lane.ROWS}
+        found = await asyncio.gather(*map(self.next_open, places.values()))
+        return [one for one in found if one is not None]
+
+    async def due(
+        self, shards: Sequence[Shard], last: datetime, now: datetime, lease: timedelta
+    ) -> AsyncGenerator[Place]:
+        """The places of deliveries that fell due until an instant and that nobody has claimed now, in order of due.
+
+        Nobody has a claim that ends later than one can which is for so long a lease.
+        """
+        # Nor has anybody one that is no text: it is damaged.
+        free = f"not (lease gt '{sorting(now)}') or lease gt '{sorting(latest(now, lease))}'"
+        if len(shards) == 1:
+            async for _, place in self.index(shards[0], Kind.DUE, last, free):
+                yield place
+            return
+        found = await asyncio.gather(*(_listed(self.index(shard, Kind.DUE, last, free)) for shard in shards))
+        for _, place in sorted((one for some in found for one in some), key=lambda one: one[0]):
+            yield place
+
+    async def opening_receipt(self, stage: Stage, row: Entity) -> Receipt | None:
+        """What the delivery brought back that opened the signal there."""
+        found: Entity | None = row
+        if stage.opened != stage.turn:
+            found = await self._table.find(*replace(stage.place, turn=stage.opened).key, ("receipt",))
+        if found is None or not found.get("receipt"):
+            return None
+        # Without its handles the vendor is asked where the signal is open.
+        receipt = await attempted(self._receipt(found["receipt"]))
+        return receipt if isinstance(receipt, Receipt) else None
+
+    async def _receipt(self, column: object) -> Receipt:
+        receipt: Receipt = decode("Receipt", await self._bodies.read(column))
+        return receipt
+
+    async def delivery(self, stage: Stage, row: Entity) -> Delivery:
+        """The delivery that a row holds; raises Undecodable."""
+        found = Columns(row)
+        key = found.text("key")
+        if named(key) != stage.place.signal:
+            raise Undecodable("key: is not that of its signal")
+        return Delivery(
+            stream=stage.place.shard.stream,
+            destination=stage.place.shard.destination,
+            lane=stage.lane,
+            key=key,
+            turn=stage.turn,
+            change=stage.change,
+            opened=stage.opened,
+            content=content_of(found.text("type"), await self._bodies.read(row.get("content"))),
+            trace=readable(None, found.find_text, "trace"),
+        )
+
+    async def index(
+        self,
+        shard: Shard,
+        index: Kind,
+        last: datetime | None = None,
+        where: str | None = None,
+        after: datetime | None = None,
+    ) -> AsyncIterator[tuple[datetime, Place]]:
+        """The instants and places that an index names, in order; as far as they come after an instant."""
+        rows = self._table.rows(shard.partition, *span_of(index, last, after), where=where, select=("RowKey",))
+        async for row in rows:
+            if not isinstance(one := attempt(indexed, shard, row["RowKey"]), Undecodable):
+                yield one
+
+    async def waiting(self, shard: Shard) -> list[tuple[datetime, Place]]:
+        """The open deliveries of a shard, each with the instant from which it may be claimed as far as time goes."""
+        rows = self._table.rows(shard.partition, *span_of(Kind.DUE), select=("RowKey", "lease"))
+        found = [(Columns(row), attempt(indexed, shard, row["RowKey"])) async for row in rows]
+        return [
+            (readable(None, row.find_time, "lease") or one[0], one[1])
+            for row, one in found
+            if not isinstance(one, Undecodable)
+        ]
+
+    async def count(self, shard: Shard) -> Counter[DeliveryState]:
+        """How many deliveries of a shard there are in each state."""
+        rows = self._table.rows(shard.partition, *span_of(Kind.DELIVERY), select=("state",))
+        # What cannot be known is as good as dead.
+        return Counter([readable(DeliveryState.DEAD, Columns(row).word, "state", DeliveryState) async for row in rows])
+
+    async def first_born(self, shard: Shard) -> datetime | None:
+        """Since when the oldest open delivery of a shard is owed."""
+        async for born, _ in self.index(shard, Kind.BORN):
+            return born
+        return None
+
+
+async def _each(rows: Iterable[Entity]) -> AsyncIterator[Entity]:
+    for row in rows:
+        yield row
+
+
+async def _one(row: Entity) -> AsyncIterator[Entity]:
+    yield row
+
+
+def _is_same(one: Stage, other: Stage) -> bool:
+    return replace(one, version=None) == replace(other, version=None)
+
+
+async def _listed[T](found: AsyncIterator[T]) -> list[T]:
+    return [one async for one in found]
+
+
+def blob_name(place: Place) -> str:
+    """A fresh name for what a delivery's row cannot hold; its owner's keys stand in it."""
+    partition, row = place.key
+    return fresh_name(BLOBS, f"{partition}/{row}")

@@ -1,0 +1,59 @@
+"""Figures on what is owed, sent and dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+
+from router.domain.deliveries import Backlog, DeliveryState, NextDue
+from router.store.azure.outbox.deliveries import Deliveries
+from router.store.azure.outbox.places import Kind, Shard
+from router.store.azure.outbox.registry import Known, Registry
+
+
+class Figures:
+    """Counts deliveries; raises StoreError."""
+
+    def __init__(self, deliveries: Deliveries, registry: Registry) -> None:
+        self._deliveries = deliveries
+        self._registry = registry
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        """How many deliveries there are by destination and state. Walks everything that is kept of the stream."""
+        shards = [shard for known in await self._registry.all(stream) for shard in known.shards]
+        found = await asyncio.gather(*(self._deliveries.count(shard) for shard in shards))
+        total: Counter[tuple[str, DeliveryState]] = Counter()
+        for shard, counted in zip(shards, found, strict=True):
+            total.update({(shard.destination, state): count for state, count in counted.items()})
+        return dict(total)
+
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
+        """When each destination that is owed something is next due. Walks everything that is open in the stream."""
+        known = await self._registry.all(stream)
+        found = await asyncio.gather(*(self._next_due_at(one) for one in known))
+        return {one.destination: next for one, next in zip(known, found, strict=True) if next is not None}
+
+    async def _next_due_at(self, known: Known) -> NextDue | None:
+        waiting = [one for some in await asyncio.gather(*map(self._deliveries.waiting, known.shards)) for one in some]
+        # Of each signal the first turn alone counts; the later ones wait for it.
+        firsts = {place.signal: (due, place) for due, place in sorted(waiting, key=lambda one: -one[1].turn)}
+        if not firsts:
+            return None
+        due, place = min(firsts.values(), key=lambda one: one[0])
+        stage = await self._deliveries.find(place)
+        return NextDue(due, stage.error if stage is not None else None)
+
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        """What is open and what is dead by destination, for every destination that was ever owed anything."""
+        known = await self._registry.all(stream)
+        found = await asyncio.gather(*map(self._backlog_at, known))
+        return {one.destination: backlog for one, backlog in zip(known, found, strict=True)}
+
+    async def _backlog_at(self, known: Known) -> Backlog:
+        born = await asyncio.gather(*map(self._deliveries.first_born, known.shards))
+        dead = await asyncio.gather(*map(self._dead_in, known.shards))
+        return Backlog(known.lane, min((one for one in born if one is not None), default=None), sum(dead))
+
+    async def _dead_in(self, shard: Shard) -> int:
+        return len([place async for place in self._deliveries.index(shard, Kind.DEAD)])

@@ -1,0 +1,184 @@
+"""Rows of deliveries that cannot be decoded: what the rows beside them still know, and what stands in their place.
+
+Where only the bookkeeping is damaged the delivery goes on: the index says since when it is owed, when it is due and in which
+lane. Where it is not known any more what is to be told, or to whom, it is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
+from router.domain.errors import Undecodable
+from router.domain.keys import delivery_key
+from router.domain.rulebook import Lane
+from router.store.azure.damaged_rows import Aside
+from router.store.azure.outbox.places import Kind, Place, Shard, indexed, span_of
+from router.store.azure.outbox.stages import Stage, stage_of
+from router.store.azure.shards import named, sorting
+from router.store.azure.tables import Entity, Step, Table, version_of
+from router.store.codec import attempt, readable
+from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
+from router.store.endings import DISCARDED, damaged
+
+TABLE = "deliveries"
+
+_INDEX = (Kind.DUE, Kind.BORN, Kind.DEAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The rows beside a delivery that say how far it has come; one of each kind, if nothing is damaged."""
+
+    rows: Sequence[Entity]
+    shard: Shard
+
+    def find_row(self, kind: Kind) -> Entity | None:
+        """The first row of a kind."""
+        return next((row for row in self.rows if row["RowKey"].startswith(kind.value)), None)
+
+    def find_time(self, kind: Kind) -> datetime | None:
+        """The instant under which the delivery is found in an index."""
+        row = self.find_row(kind)
+        return indexed(self.shard, row["RowKey"])[0] if row is not None else None
+
+    @property
+    def state(self) -> DeliveryState:
+        """The state that goes with those rows."""
+        if self.find_row(Kind.DUE) is not None or self.find_row(Kind.BORN) is not None:
+            return DeliveryState.OWED
+        return DeliveryState.DEAD if self.find_row(Kind.DEAD) is not None else DeliveryState.SENT
+
+
+class Mending:
+    """Mends deliveries; raises StoreError."""
+
+    def __init__(self, table: Table, aside: Aside) -> None:
+        self._table = table
+        self._aside = aside
+
+    async def mend(self, place: Place, why: Undecodable) -> Stage | None:
+        """Puts a damaged row aside, and what is known of it in its place; None where that is a dead letter, or gone."""
+        entity = await self._table.find(*place.key)
+        if entity is None:
+            return None
+        stage = attempt(stage_of, place.shard, entity)
+        if isinstance(stage, Stage):
+            return stage
+        index = await self._index_of(place)
+        columns = _mended(place, Columns(entity), index, why, self._aside.clock())
+        if columns is None:
+            return None
+        await self._aside.put(TABLE, entity, why, place.shard.stream)
+        await self._write(place, entity, columns, index)
+        after = await self._table.find(*place.key)
+        stage = attempt(stage_of, place.shard, after) if after is not None else why
+        return stage if isinstance(stage, Stage) else None
+
+    async def index_anew(self, stage: Stage) -> None:
+        """Puts the rows of the index in order that do not say what the delivery says, so that no change of it is refused."""
+        if (entity := await self._table.find(*stage.place.key)) is None or version_of(entity) != stage.version:
+            return
+        index, columns = await self._index_of(stage.place), _indexed_columns(stage)
+        rows = {row["RowKey"]: row for row in index.rows}
+        wanted = {key for key, more in _index_rows(stage.place, columns).items() if more is not None}
+        if rows.keys() != wanted:
+            await self._aside.put(
+                TABLE, entity, Undecodable("RowKey: its index says something else"), stage.place.shard.stream
+            )
+            await self._write(stage.place, entity, columns, index)
+
+    async def drop_index(self, place: Place) -> None:
+        """Takes the rows of the index away that name a delivery which is not there."""
+        if await self._table.find(*place.key, ("RowKey",)) is None:
+            index = await self._index_of(place)
+            gone = [{"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]} for row in index.rows]
+            await self._table.write([(Step("delete", row),) for row in gone])
+
+    async def discard(self, place: Place, entity: Entity, now: datetime) -> bool:
+        """Takes a damaged dead letter off the list."""
+        columns = {"state": DeliveryState.SKIPPED.value, "settled": sorting(now), "error": DISCARDED}
+        return await self._write(place, entity, columns, await self._index_of(place))
+
+    async def _write(self, place: Place, entity: Entity, columns: Mapping[str, Any], index: Index) -> bool:
+        """Writes columns and the rows of the index that go with them."""
+        partition, row = place.key
+        old = {one["RowKey"] for one in index.rows}
+        new = {key: more for key, more in _index_rows(place, columns).items() if more is not None}
+        steps = [Step("merge", {"PartitionKey": partition, "RowKey": row, **columns}, version_of(entity))]
+        steps += [Step("delete", {"PartitionKey": partition, "RowKey": key}) for key in old - new.keys()]
+        steps += [Step("put", {"PartitionKey": partition, "RowKey": key, **more}) for key, more in new.items()]
+        (written,) = await self._table.write([tuple(steps)])
+        return written is not None
+
+    async def _index_of(self, place: Place) -> Index:
+        """Walks the index of a shard, since a row that cannot be decoded does not say where it stands there."""
+        found: list[Entity] = []
+        for kind in _INDEX:
+            async for row in self._table.rows(place.shard.partition, *span_of(kind)):
+                one = attempt(indexed, place.shard, row["RowKey"])
+                if not isinstance(one, Undecodable) and one[1] == place:
+                    found.append(row)
+        return Index(found, place.shard)
+
+
+def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: datetime) -> dict[str, Any] | None:
+    """The columns that a damaged delivery gets; None where it is a dead letter already of which no more is known."""
+    state = readable(index.state, row.word, "state", DeliveryState)
+    born_row = index.find_row(Kind.BORN)
+    lane = readable(None, row.word, "lane", Lane)
+    if lane is None and born_row is not None:
+        lane = readable(None, Columns(born_row).word, "lane", Lane)
+    change = readable(None, row.word, "change", Change)
+    opened = readable(place.turn if change is Change.OPENED else None, row.whole, "opened", 1, MOST_TURNS)
+    key = attempt(row.text, "key")
+    is_known = isinstance(key, str) and named(key) == place.signal
+    id = delivery_key(key, place.turn, place.shard.destination) if isinstance(key, str) and is_known else None
+    whole = {"lane": lane and lane.value, "change": change and change.value, "opened": opened, "id": id}
+    is_lost = None in whole.values()
+    if is_lost and state not in (DeliveryState.OWED, DeliveryState.CLAIMED):
+        return None
+    trouble = readable(None, row.find_text, "error")
+    lease = readable(None, row.find_time, "lease")
+    return {
+        **{name: value for name, value in whole.items() if value is not None},
+        "state": DeliveryState.DEAD.value if is_lost else state.value,
+        "born": sorting(readable(index.find_time(Kind.BORN) or at, row.sorted_time, "born")),
+        "due": sorting(readable(index.find_time(Kind.DUE) or at, row.sorted_time, "due")),
+        "attempts": readable(0, row.whole, "attempts", 0, MOST_TIMES),
+        "lost": readable(0, row.whole, "lost", 0, MOST_TIMES),
+        "redriven": readable(0, row.whole, "redriven", 0, MOST_TIMES),
+        "lease": sorting(lease) if state is DeliveryState.CLAIMED and not is_lost else "",
+        "claim": readable("", row.text, "claim"),
+        "settled": sorting(at if is_lost else readable(index.find_time(Kind.DEAD) or at, row.find_time, "settled")),
+        "error": damaged(why, trouble) if is_lost else trouble or "",
+    }
+
+
+def _indexed_columns(stage: Stage) -> dict[str, Any]:
+    """The columns of a delivery that its index goes by."""
+    return {
+        "id": stage.id,
+        "lane": stage.lane.value,
+        "state": stage.state.value,
+        "born": sorting(stage.born),
+        "due": sorting(stage.due),
+        "lease": sorting(stage.lease),
+        "settled": sorting(stage.settled),
+    }
+
+
+def _index_rows(place: Place, columns: Mapping[str, Any]) -> dict[str, dict[str, str] | None]:
+    """The rows of the index that go with columns."""
+    row = Columns(columns)
+    match columns["state"]:
+        case DeliveryState.OWED | DeliveryState.CLAIMED:
+            due, born = place.row_in(Kind.DUE, row.time("due")), place.row_in(Kind.BORN, row.time("born"))
+            return {due: {"lease": columns["lease"]}, born: {"lane": columns["lane"]}}
+        case DeliveryState.DEAD:
+            return {place.row_in(Kind.DEAD, row.time("settled")): {"id": str(columns.get("id", ""))}}
+    return {}

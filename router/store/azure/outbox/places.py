@@ -1,0 +1,176 @@
+"""Where deliveries lie in the table, and how pointers in queues say so.
+
+A partition holds one shard of one destination, `{stream}.{destination}.{shard}`, with four kinds of rows:
+
+    s:{signal}:{turn}            the delivery itself, in every state
+    t:{due}:{signal}:{turn}      while it is owed or claimed: when it falls due, and the end of its lease
+    b:{born}:{signal}:{turn}     while it is owed or claimed: since when
+    x:{died}:{signal}:{turn}     while it is dead
+
+All of a delivery lies in one partition, so each change of it is one transaction, and neither what is due nor what is oldest
+is looked for in what is over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import orjson
+
+from router.domain.deliveries import Pointer
+from router.domain.errors import Undecodable
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+from router.store.azure.shards import SHARDS, named, shard_of, sorting
+from router.store.columns import time_of
+
+_SIGNAL = re.compile(r"[0-9a-f]{32}")
+_MOST_TURNS = 1_000_000
+
+_FIRST, _BEYOND = ":", ";"
+"""What stands between the parts of a row key, and the character after that."""
+
+
+class Kind(StrEnum):
+    """The kinds of rows; all but the first are found by an instant."""
+
+    DELIVERY = "s"
+    DUE = "t"
+    BORN = "b"
+    DEAD = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One partition: a shard of a destination."""
+
+    stream: str
+    destination: str
+    number: int
+
+    @property
+    def partition(self) -> str:
+        """The partition key."""
+        return f"{self.stream}.{self.destination}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one delivery lies: its shard, its signal there as row keys have it, and its turn."""
+
+    shard: Shard
+    signal: str
+    turn: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Partition key and row key of the delivery itself."""
+        return self.shard.partition, f"{Kind.DELIVERY}:{self.signal}:{self.turn:06d}"
+
+    def row_in(self, index: Kind, time: datetime) -> str:
+        """Row key under which the delivery is found by an instant."""
+        return f"{index}:{sorting(time)}:{self.signal}:{self.turn:06d}"
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """The range of row keys in which all deliveries of its signal lie."""
+        return span_of_signal(self.signal)
+
+
+def shards_of(stream: str, destination: str) -> list[Shard]:
+    """Every shard of a destination."""
+    return [Shard(stream, destination, number) for number in range(SHARDS)]
+
+
+def place_of(delivery: Delivery) -> Place:
+    """Where a delivery lies."""
+    shard = Shard(delivery.stream, delivery.destination, shard_of(delivery.key))
+    return Place(shard, named(delivery.key), delivery.turn)
+
+
+def place_in(shard: Shard, row: str) -> Place:
+    """The place whose delivery has that row key; raises Undecodable."""
+    _, signal, turn = _parts(row, 3)
+    return Place(shard, signal, int(turn))
+
+
+def indexed(shard: Shard, row: str) -> tuple[datetime, Place]:
+    """The instant and the place that the key of an index row names; raises Undecodable."""
+    _, digits, signal, turn = _parts(row, 4)
+    return time_of(digits, "RowKey"), Place(shard, signal, int(turn))
+
+
+def _parts(row: str, many: int) -> list[str]:
+    parts = row.split(":")
+    if len(parts) != many or not parts[-1].isdecimal() or not _SIGNAL.fullmatch(parts[-2]):
+        raise Undecodable("RowKey: names no delivery")
+    return parts
+
+
+def span_of(kind: Kind, last: datetime | None = None, after: datetime | None = None) -> tuple[str, str]:
+    """The range of the rows of a kind, or of those whose instant is at most that, and later than another."""
+    low = f"{kind}{_FIRST}{sorting(after)}{_BEYOND}" if after is not None else f"{kind}{_FIRST}"
+    return low, f"{kind}{_FIRST}{sorting(last)}{_BEYOND}" if last is not None else f"{kind}{_BEYOND}"
+
+
+def span_of_signal(signal: str) -> tuple[str, str]:
+    """The range of the deliveries of a signal in its shard."""
+    return f"{Kind.DELIVERY}:{signal}{_FIRST}", f"{Kind.DELIVERY}:{signal}{_BEYOND}"
+
+
+def text_to(place: Place) -> str:
+    """The message that points at one delivery."""
+    shard = place.shard
+    return _text({"d": shard.destination, "s": shard.number, "k": place.signal, "t": place.turn})
+
+
+def text_to_all(shard: Shard) -> str:
+    """The message that points at whatever is due in a shard."""
+    return _text({"d": shard.destination, "s": shard.number})
+
+
+def _text(message: dict[str, str | int]) -> str:
+    return orjson.dumps(message).decode("ascii")
+
+
+def find_pointer(stream: str, lane: Lane, text: str) -> Pointer | None:
+    """The pointer that a message holds; None where it is none of ours."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    match message:
+        case {"d": str(destination), "s": int(shard), **rest} if not isinstance(shard, bool) and 0 <= shard < SHARDS:
+            place = _place_in(lane, shard, rest)
+            return Pointer(stream, lane, destination, place) if place is not None and destination else None
+    return None
+
+
+def _place_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str | None:
+    match rest:
+        case {} if not rest and lane is Lane.ROWS:
+            return str(shard)
+        case {"k": str(signal), "t": int(turn), **more} if not more and lane is not Lane.ROWS:
+            is_place = _SIGNAL.fullmatch(signal) and not isinstance(turn, bool) and 0 <= turn < _MOST_TURNS
+            return f"{shard}:{signal}:{turn}" if is_place else None
+    return None
+
+
+def place_at(pointer: Pointer) -> Place | Shard:
+    """What a pointer points at: a delivery, or in the rows lane a shard."""
+    number, *rest = pointer.place.split(":")
+    shard = Shard(pointer.stream, pointer.destination, int(number))
+    return Place(shard, rest[0], int(rest[1])) if rest else shard
+
+
+def text_of(pointer: Pointer) -> str:
+    """The message that holds a pointer."""
+    match place_at(pointer):
+        case Place() as place:
+            return text_to(place)
+        case Shard() as shard:
+            return text_to_all(shard)

@@ -1,0 +1,85 @@
+"""The store in one Azure Storage account."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from router.domain.keeping import Purged, Retention
+from router.store.azure.account import Account
+from router.store.azure.bodies import Bodies
+from router.store.azure.damaged_rows import Aside, Clock
+from router.store.azure.groups import AzureGroups
+from router.store.azure.held import HeldIndex
+from router.store.azure.journal import AzureJournal
+from router.store.azure.ledger import AzureLedger
+from router.store.azure.ledger_retention import LedgerRetention
+from router.store.azure.outbox import AzureOutbox
+from router.store.azure.quarantine import AzureQuarantine
+from router.store.azure.record import AzureRecord
+from router.store.azure.tables import Table
+
+_CLOCK = partial(datetime.now, UTC)
+
+TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "journal")
+"""The tables, by what they hold."""
+
+CONTAINER = "bodies"
+"""The container of what rows cannot hold."""
+
+GRACE = timedelta(days=1)
+"""How long a body may lie before the row is there for which it was written; after that its writer came to nothing."""
+
+
+class AzureStore:
+    """Everything kept in one account; `prefix` sets one store apart from others in it, as tests want."""
+
+    def __init__(self, account: Account, prefix: str = "", clock: Clock = _CLOCK) -> None:
+        self._account = account
+        self._tables = {name: Table(account.tables.get_table_client(f"{prefix}{name}")) for name in TABLES}
+        separated = f"{prefix}-" if prefix else ""
+        self._bodies = Bodies(account.blobs.get_container_client(f"{separated}{CONTAINER}"))
+        tables, held = self._tables, HeldIndex(self._tables["held"])
+        self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
+        aside = Aside(self.quarantine, clock)
+        self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
+        self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
+        self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)
+        self._old = LedgerRetention(tables["ledger"], held, self._bodies)
+        self.record = AzureRecord(tables["record"], self._bodies, aside)
+        self.journal = AzureJournal(tables["journal"], aside)
+
+    async def prepare(self) -> None:
+        """Makes the tables, the container and the queues that are not there yet; raises StoreError."""
+        await asyncio.gather(
+            *(table.prepare() for table in self._tables.values()), self._bodies.prepare(), self.outbox.prepare()
+        )
+
+    def atomically(self) -> AbstractContextManager[object]:
+        """Nothing: each write is kept by itself."""
+        return nullcontext()
+
+    async def purge(self, now: datetime, retention: Retention) -> Purged:
+        """Takes away what retention allows; dead letters and the quarantine stay until discarded. Walks everything."""
+        bodies = await self._old.let_go(now - retention.held)
+        payloads = await self.outbox.purge(now - retention.payloads, self._standing)
+        await self.groups.forget(now - retention.resolved)
+        rows = await self._old.forget(now - retention.resolved, self._named)
+        await self._old.tidy(now - GRACE)
+        await self.quarantine.tidy(now - GRACE)
+        return Purged(rows=rows, bodies=bodies, payloads=payloads)
+
+    async def _standing(self, keys: Collection[str]) -> Collection[str]:
+        """Those keys of signals and of groups that still stand."""
+        return {*await self._old.standing(keys), *await self.groups.standing(keys)}
+
+    async def _named(self, keys: Collection[str]) -> Collection[str]:
+        """Those signals that a delivery or a card still names."""
+        return {*await self.outbox.has_any(keys), *await self.groups.has_any(keys)}
+
+    async def close(self) -> None:
+        """Lets go of the account."""
+        await self._account.close()

@@ -1,0 +1,360 @@
+"""The health page: a line for each thing that is wrong, no secret, and always an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alert_router_demo.soc import Status
+from router.app.clock import now
+from router.app.health import LATE, STALE, Health, health_of
+from router.app.rules import load_rules
+from router.app.settings import Settings
+from router.app.wiring import service_over
+from router.domain.deliveries import DeliveryState, Pause, Settlement
+from router.domain.journal import Era, Extent, Loss, Mark, Partition, Span, Taken
+from router.domain.notices import Receipt
+from router.domain.ports import Hub, Store
+from router.domain.readiness import Lack, Unready, Why
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.eventhubs import HubReader, Namespace
+from router.store.azure import Account, Address, AzureStore
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, a_rulebook, alert_body
+from tests.eventhubs.hubs import LEFT_BEHIND, run
+from tests.hubs import Shelf
+from tests.secrecy import found_in, secrets_in
+from tests.stack.azurite import Azurite
+from tests.stack.event_hubs import EventHubs
+from tests.stack.stack import stack_running
+from tests.store.builders import a_delivery
+from tests.waiting import until
+
+pytestmark = LEFT_BEHIND
+
+SECOND = timedelta(seconds=1)
+WEEK = timedelta(days=7)
+PLACE = Partition("cwpp", "0")
+BOOK = a_rulebook()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    """A store that was swept just now."""
+    store = SqliteStore(tmp_path)
+    run(store.journal.sweep_ended("cwpp", NOW))
+    yield store
+    run(store.close())
+
+
+def health(store: Store, hub: Hub | None = None, patience: timedelta = timedelta(seconds=30)) -> Health:
+    """The health of one stream."""
+    return run(health_of(store, {Stream.CWPP: hub or Shelf()}, {Stream.CWPP: BOOK}, NOW, patience))
+
+
+def figures(health: Health, stream: str = "cwpp") -> dict[str, Any]:
+    """The figures of a stream, as they come out of JSON."""
+    found: dict[str, Any] = json.loads(json.dumps(health.document))["streams"][stream]
+    return found
+
+
+def test_where_nothing_is_wrong_the_page_says_ok(store: SqliteStore) -> None:
+    """With the rulebook in use, the last sweep, and how far each partition has come."""
+    assert health(store).document == {
+        "status": "ok",
+        "problems": [],
+        "not_yet": [],
+        "at": "2026-11-24T12:00:00Z",
+        "streams": {
+            "cwpp": {
+                "rulebook": BOOK.hash,
+                "swept": "2026-11-24T12:00:00Z",
+                "set_aside": 0,
+                "destinations": {},
+                "lost": [],
+                "hub": {"reached": True, "lag": {"0": 0}},
+            }
+        },
+    }
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: Lane) -> None:
+    """How long that is depends on the lane; the oldest counts."""
+    run(store.outbox.add([a_delivery(key="new", lane=lane)], NOW))
+    run(store.outbox.add([a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
+    in_time = health(store)
+    assert in_time.problems == ()
+    assert figures(in_time)["destinations"]["tickets"] == {
+        "lane": lane.value,
+        "oldest_seconds": LATE[lane].total_seconds(),
+        "dead": 0,
+        "waiting": 0,
+        "paused": None,
+    }
+    run(store.outbox.add([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
+    late = health(store)
+    assert late.document["status"] == "failing"
+    assert late.problems == (
+        f"cwpp tickets: the oldest of its deliveries waits since {NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}",
+    )
+
+
+NOT_YET = Unready(
+    stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=(Lack("KEY", Why.MISSING), Lack("X", Why.REFERENCE))
+)
+WHY = "KEY is missing, X is still a reference to Key Vault"
+
+
+def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
+    """The health of a stream with a destination that cannot be asked."""
+    return run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[one]))
+
+
+def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: SqliteStore) -> None:
+    """Also while something is owed there, for as long as that would be in time anywhere."""
+    assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
+    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
+    assert unready_health(store).document["status"] == "ok"
+
+
+def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: SqliteStore) -> None:
+    """And dead, as anywhere; the page still names what is missing."""
+    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
+    late = unready_health(store)
+    assert [line.partition(" waits")[0] for line in late.problems] == ["cwpp tickets: the oldest of its deliveries"]
+    assert late.not_yet == (f"cwpp tickets: not yet: {WHY}",)
+    assert run(store.outbox.give_up("cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
+    assert unready_health(store).problems == ("cwpp tickets: 1 dead letters",)
+
+
+def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqliteStore) -> None:
+    """Somebody took away what was there."""
+    run(store.outbox.add([a_delivery()], NOW))
+    (claim,) = run(store.outbox.claim("cwpp", "tickets", NOW, NOW, 1))
+    run(store.outbox.settle([Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]))
+    found = unready_health(store)
+    assert (found.problems, found.not_yet) == ((f"cwpp tickets: cannot be asked: {WHY}",), ())
+    assert found.document["status"] == "failing"
+
+
+def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: SqliteStore) -> None:
+    """Nobody would come to mend it by going on."""
+    found = unready_health(store, replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),)))
+    assert found.problems == ("cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take",)
+
+
+def test_dead_letters_are_a_problem(store: SqliteStore) -> None:
+    """As many as there are at each destination."""
+    deliveries = [a_delivery(key=key) for key in ("a", "b")]
+    run(store.outbox.add([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
+    for destination in ("tickets", "backlog"):
+        claims = run(store.outbox.claim("cwpp", destination, NOW, NOW + SECOND, 10))
+        run(
+            store.outbox.settle([Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW) for one in claims])
+        )
+    assert sorted(health(store).problems) == ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
+    assert figures(health(store))["destinations"]["tickets"]["dead"] == 2
+
+
+def test_a_destination_that_refuses_us_is_a_problem(store: SqliteStore) -> None:
+    """Since when, and what it says."""
+    run(store.outbox.add([a_delivery()], NOW))
+    pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
+    run(store.outbox.pause(pause))
+    assert health(store).problems == ("cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z",)
+    assert figures(health(store))["destinations"]["tickets"]["paused"] == "answered 401"
+
+
+def test_sweeps_that_do_not_end_are_a_problem(store: SqliteStore) -> None:
+    """A few may be late."""
+    run(store.journal.sweep_ended("cwpp", NOW - STALE))
+    assert health(store).problems == ()
+    run(store.journal.sweep_ended("cwpp", NOW - STALE - SECOND))
+    assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
+
+
+def test_a_sweep_that_ended_in_the_future_is_a_problem(store: SqliteStore) -> None:
+    """A clock was wrong, and nobody has swept since it is right."""
+    run(store.journal.sweep_ended("cwpp", NOW + 2 * STALE))
+    assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
+
+
+def test_a_stream_that_was_never_swept_is_a_problem(tmp_path: Path) -> None:
+    """A router that has just been set up says so until its first sweep."""
+    store = SqliteStore(tmp_path)
+    try:
+        assert health(store).problems == ("cwpp: the last sweep ended never",)
+        assert figures(health(store))["swept"] is None
+    finally:
+        run(store.close())
+
+
+def test_losses_of_a_week_are_a_problem(store: SqliteStore) -> None:
+    """Each event counts; what was lost earlier does not."""
+    era = Era(PLACE, 1)
+    losses = [Loss(era, Span(0, 9), NOW - WEEK, "trimmed"), Loss(era, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
+    run(store.journal.lose(losses[:1]))
+    assert health(store).problems == ()
+    run(store.journal.lose([*losses, Loss(era, Span(30, 30), NOW, "trimmed")]))
+    assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
+    assert figures(health(store))["lost"] == [
+        {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
+        {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 30, "last": 30, "at": "2026-11-24T12:00:00Z"},
+    ]
+
+
+def test_what_was_not_taken_in_yet_is_counted_by_partition(store: SqliteStore) -> None:
+    """Up to the last event that the hub has; a partition that nothing was taken of is behind by all that it holds."""
+    hub = Shelf(partitions=3)
+    hub.publish(10)
+    hub.publish(7, partition=1)
+    hub.trim(3, partition=1)
+    era = Era(PLACE, 1)
+    run(store.journal.finish([Mark(era, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
+    assert figures(health(store, hub))["hub"] == {"reached": True, "lag": {"0": 4, "1": 4, "2": 0}}
+    assert health(store, hub).problems == ()
+
+
+def test_a_hub_that_cannot_be_reached_is_a_problem(store: SqliteStore) -> None:
+    """And the rest of the page is as it is."""
+    hubs = EventHubs({"cwpp": 1})
+
+    async def found() -> Health:
+        async with hubs.running():
+            hubs.stop_accepting()
+            reader = HubReader(Namespace(connection_string=hubs.connection_string), "cwpp")
+            return await health_of(store, {Stream.CWPP: reader}, {Stream.CWPP: BOOK}, NOW)
+
+    page = run(found())
+    (problem,) = page.problems
+    assert problem.startswith("cwpp: hub cwpp: ")
+    assert figures(page)["hub"] == {"reached": False}
+    assert figures(page)["swept"] == "2026-11-24T12:00:00Z"
+
+
+@pytest.mark.parametrize("trouble", ["closed", "silent"])
+def test_storage_that_cannot_be_reached_is_a_problem(azurite: Azurite, trouble: str) -> None:
+    """Whether nobody is there or nobody answers; what the hub says is on the page all the same."""
+    hub = Shelf()
+    hub.publish(1)
+
+    async def found() -> Health:
+        async with somebody(silent=trouble == "silent") as port:
+            store = AzureStore(Account(Address(re.sub(r":\d+/", f":{port}/", azurite.connection_string))))
+            try:
+                patience = timedelta(seconds=0.5 if trouble == "silent" else 30)
+                return await health_of(store, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, patience)
+            finally:
+                await store.close()
+
+    page = run(found())
+    assert page.document["status"] == "failing"
+    if trouble == "closed":
+        assert all(problem.startswith("cwpp: storage, ") for problem in page.problems)
+        assert figures(page) == {"rulebook": BOOK.hash, "hub": {"reached": True}}
+    else:
+        assert page.problems == ("cwpp: storage: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s")
+
+
+def test_a_hub_that_says_nothing_does_not_hold_up_the_page(store: SqliteStore) -> None:
+    """It is asked for so long, and no longer; what storage says is on the page."""
+
+    async def found() -> Health:
+        async with somebody(silent=True) as port:
+            way = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true"
+            reader = HubReader(Namespace(connection_string=way), "cwpp")
+            half = timedelta(seconds=0.5)
+            return await health_of(store, {Stream.CWPP: reader}, {Stream.CWPP: BOOK}, NOW, half)
+
+    page = run(found())
+    assert page.problems == ("cwpp: hub cwpp: no answer within 0.5 s",)
+    assert figures(page)["swept"] == "2026-11-24T12:00:00Z"
+
+
+class Clinging(Shelf):
+    """A hub that says nothing, and does not let go when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+
+    async def extents(self) -> Mapping[Partition, Extent]:
+        with suppress(asyncio.CancelledError):
+            await self.over.wait()
+        await self.over.wait()
+        raise ConnectionError("closed meanwhile")
+
+
+def test_nor_does_one_that_does_not_let_go(store: SqliteStore, caplog: pytest.LogCaptureFixture) -> None:
+    """Closing a connection may hang as asking does; what comes of it in the end bothers nobody."""
+
+    async def found() -> tuple[Health, bool]:
+        hub = Clinging()
+        page = await health_of(store, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, timedelta(seconds=0.1))
+        is_clinging = not hub.over.is_set()
+        hub.over.set()
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()})
+        return page, is_clinging
+
+    page, is_clinging = run(found())
+    assert is_clinging
+    assert page.problems == ("cwpp: hub cwpp: no answer within 0.1 s",)
+    assert caplog.messages == []
+
+
+def test_the_page_holds_no_secret(azurite: Azurite) -> None:
+    """Where destinations say in their answers what they were shown, and hubs are gone."""
+    with stack_running(azurite) as stack:
+        account = stack.soc.accounts["cwpp"]
+        shown = f"{account.servicenow_user}:{account.servicenow_password}"
+        basic = b64encode(shown.encode()).decode()
+        refusal = Status(401, body={"error": {"message": shown, "detail": f"Basic {basic}"}})
+        stack.soc.pagerduty.faults.add(Status(400, body={"errors": [account.routing_key]}))
+        stack.soc.servicenow.faults.add(refusal, times=None)
+        stack.hubs.append("cwpp", 0, alert_body("alert-1"))
+
+        async def found() -> Health:
+            rules = load_rules(stack.rules, list(Stream), now())
+            settings = Settings(stack.environment | {"ALERT_ROUTER_GRACE": "0.001"})
+            async with service_over(rules, settings, now) as service:
+                await service.sweep()
+                for lane in (Lane.PAGE, Lane.TICKET):
+                    for text, _ in await service.store.outbox.queue("cwpp", lane).receive(1, timedelta(minutes=1)):
+                        await service.deliver(Stream.CWPP, lane, text)
+                stack.hubs.stop_accepting()
+                return await service.health()
+
+        page = run(found())
+        text = json.dumps(page.document)
+        assert found_in(text, {*secrets_in(stack.environment), basic}) == []
+        assert "://" not in text
+        wrong = [re.sub(r"since .*|hub (\w+): .*", "", problem) for problem in page.problems]
+        assert wrong == [
+            "cwpp oncall: 1 dead letters",
+            "cwpp tickets: refuses our credentials ",
+            "cwpp: ",
+            "cspm: ",
+        ]
+
+
+@asynccontextmanager
+async def somebody(*, silent: bool) -> AsyncIterator[int]:
+    """A port at which somebody listens and never says a word, or at which nobody does."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if silent:
+            listener.listen()
+        yield listener.getsockname()[1]

@@ -1,0 +1,172 @@
+"""Where secrets, and the ways to storage and hubs, come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from router.app.settings import Connection, Settings
+from router.domain.errors import BadSetting
+from router.domain.readiness import Lack, Why
+
+IDENTITY = {
+    "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
+    "AzureWebJobsStorage__queueServiceUri": "https://a.queue.core.windows.net",
+    "AzureWebJobsStorage__tableServiceUri": "https://a.table.core.windows.net",
+}
+ENDPOINTS = {name: f"https://a.{name}.core.windows.net" for name in ("blob", "queue", "table")}
+
+
+def test_a_secret_is_read_without_the_line_end_that_it_was_stored_with() -> None:
+    """`echo` puts a line end into a vault, and no header may hold one."""
+    assert Settings({"KEY": " value\n"}).look_up(["KEY"]).values == {"KEY": "value"}
+
+
+@pytest.mark.parametrize("value", [{}, {"ONE": ""}, {"ONE": " \n"}])
+def test_every_missing_secret_is_named_at_once(value: dict[str, str]) -> None:
+    """Blank is missing, too; what is there is found all the same."""
+    found = Settings(value | {"THREE": "x"}).look_up(["TWO", "ONE", "THREE"])
+    assert found.values == {"THREE": "x"}
+    assert found.lacks == (Lack("ONE", Why.MISSING), Lack("TWO", Why.MISSING))
+
+
+def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() -> None:
+    """Where a vault has no such secret, the platform leaves the reference; no vendor is ever sent that as a password."""
+    found = Settings({"KEY": " @Microsoft.KeyVault(VaultName=v;SecretName=key)"}).look_up(["KEY", "OTHER"])
+    assert found.values == {}
+    assert list(map(str, found.lacks)) == ["KEY is still a reference to Key Vault", "OTHER is missing"]
+
+
+def test_settings_never_show_their_values() -> None:
+    """A repr may end in a log."""
+    values = {"AzureWebJobsStorage": "canary", "EVENT_HUBS": "canary"}
+    settings = Settings(values)
+    found = settings.look_up(["EVENT_HUBS"])
+    assert found.values == {"EVENT_HUBS": "canary"}
+    assert "canary" not in repr(settings) + repr(settings.storage) + repr(settings.hubs) + repr(found)
+
+
+def test_storage_is_reached_by_identity_at_the_endpoint_of_each_service() -> None:
+    """As the Functions host reads the same settings."""
+    assert Settings(IDENTITY).storage == Connection(endpoints=ENDPOINTS)
+
+
+def test_an_account_name_stands_for_all_endpoints() -> None:
+    """An endpoint that is written beats it."""
+    named = {"AzureWebJobsStorage__accountName": "a"}
+    assert Settings(named).storage == Connection(endpoints=ENDPOINTS)
+    other = "https://other.queue.core.windows.net"
+    found = Settings(named | {"AzureWebJobsStorage__queueServiceUri": other}).storage
+    assert found.endpoints == ENDPOINTS | {"queue": other}
+
+
+def test_an_identity_may_be_named() -> None:
+    """For storage and for hubs, each by itself."""
+    hubs = {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two"}
+    settings = Settings(IDENTITY | hubs | {"AzureWebJobsStorage__clientId": "one"})
+    assert settings.storage.client_id == "one"
+    assert settings.hubs == Connection(endpoints={"namespace": "n.servicebus.windows.net"}, client_id="two")
+
+
+@pytest.mark.parametrize("name", ["AzureWebJobsStorage", "EVENT_HUBS"])
+def test_a_connection_string_beats_an_identity(name: str) -> None:
+    """Who runs a local stack means it."""
+    settings = Settings(IDENTITY | {"EVENT_HUBS__fullyQualifiedNamespace": "n", name: " way\n"})
+    found = settings.storage if name == "AzureWebJobsStorage" else settings.hubs
+    assert found == Connection("way")
+
+
+@pytest.mark.parametrize("left_out", [set(IDENTITY), *({name} for name in IDENTITY)])
+def test_storage_that_is_not_said_whole_names_what_to_set(left_out: set[str]) -> None:
+    """Whether all of it is missing or one endpoint."""
+    values = {name: value if name not in left_out else " " for name, value in IDENTITY.items()}
+    with pytest.raises(
+        BadSetting, match=r"^AzureWebJobsStorage: is not set; set AzureWebJobsStorage__blobServiceUri, "
+    ):
+        _ = Settings(values).storage
+
+
+@pytest.mark.parametrize(
+    "written", ["foo", "http://a.blob.core.windows.net", "https://a.blob.core.windows.net?sig=canary"]
+)
+def test_an_endpoint_that_is_no_address_is_named(written: str) -> None:
+    """Before anything is asked of it, and in the words of the setting."""
+    with pytest.raises(BadSetting, match=r"^AzureWebJobsStorage__blobServiceUri: .* is no https address"):
+        _ = Settings(IDENTITY | {"AzureWebJobsStorage__blobServiceUri": written}).storage
+
+
+@pytest.mark.parametrize("written", ["sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b"])
+def test_a_namespace_that_is_no_host_is_named(written: str) -> None:
+    """A scheme before it is the usual mistake."""
+    with pytest.raises(BadSetting, match=r"^EVENT_HUBS__fullyQualifiedNamespace: .* is no host name"):
+        _ = Settings({"EVENT_HUBS__fullyQualifiedNamespace": written}).hubs
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        IDENTITY | {"AzureWebJobsStorage__blobServiceUri": "https://a.blob.Example/"},
+        IDENTITY | {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=a;EndpointSuffix=core.example"},
+        IDENTITY | {"AzureWebJobsStorage": "BlobEndpoint=https://a.blob.example/;SharedAccessSignature=canary"},
+        {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.Example"},
+        {"EVENT_HUBS": "Endpoint=sb://n.servicebus.example/;SharedAccessKeyName=k;SharedAccessKey=canary"},
+    ],
+)
+def test_storage_and_hubs_that_are_nobodys_are_never_asked(values: dict[str, str]) -> None:
+    """The setting is named before anything is opened, and no key is shown."""
+    settings = Settings(values)
+    with pytest.raises(BadSetting, match=r"^(AzureWebJobsStorage|EVENT_HUBS)\S*: .*\.example") as refused:
+        _ = settings.storage if "AzureWebJobsStorage__blobServiceUri" in values else settings.hubs
+    assert "canary" not in str(refused.value)
+
+
+def test_hubs_that_are_not_said_name_what_to_set() -> None:
+    """One setting."""
+    with pytest.raises(BadSetting, match=r"^EVENT_HUBS: is not set; set EVENT_HUBS__fullyQualifiedNamespace, or "):
+        _ = Settings({}).hubs
+
+
+def lease(value: str) -> timedelta | None:
+    """The lease that a setting means."""
+    return Settings({"ALERT_ROUTER_LEASE": value}).lease
+
+
+def grace(value: str) -> timedelta | None:
+    """The grace that a setting means."""
+    return Settings({"ALERT_ROUTER_GRACE": value}).grace
+
+
+@pytest.mark.parametrize("read", [lease, grace])
+def test_times_are_in_seconds(read: Callable[[str], timedelta | None]) -> None:
+    """Above 0, a fraction too, and up to a day; blank means the usual one."""
+    assert read("90") == timedelta(seconds=90)
+    assert read("0.5") == timedelta(seconds=0.5)
+    assert read("86400") == timedelta(days=1)
+    assert read(" ") is None
+
+
+@pytest.mark.parametrize("read", [lease, grace])
+@pytest.mark.parametrize("value", ["0", "-1", "86401", "soon", "nan", "inf", "1 minute"])
+def test_what_is_no_time_is_named(read: Callable[[str], timedelta | None], value: str) -> None:
+    """With the setting that says it."""
+    with pytest.raises(BadSetting, match=rf"^ALERT_ROUTER_(LEASE|GRACE): '{value}' is no number of seconds"):
+        read(value)
+
+
+def test_files_and_rules_are_read_where_they_are_named() -> None:
+    """Blank names nothing."""
+    named = Settings({"ALERT_ROUTER_RULES": "/mine", "ALERT_ROUTER_CA_FILE": "/ca.pem"})
+    assert (named.rules, named.ca_file) == (Path("/mine"), "/ca.pem")
+    blank = Settings({"ALERT_ROUTER_RULES": "", "ALERT_ROUTER_CA_FILE": " "})
+    assert (blank.rules, blank.ca_file) == (None, None)
+
+
+def test_a_worker_makes_as_many_sends_at_a_time_as_a_setting_says() -> None:
+    """Six at most: that is a quarter of the pointers that it carries."""
+    assert [Settings(given).at_a_time for given in ({}, {"ALERT_ROUTER_AT_A_TIME": " 2\n"})] == [None, 2]
+    for written in ("0", "7", "-1", "2.5", "many", "٣"):
+        with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_AT_A_TIME: .* is no number from 1 to 6$"):
+            _ = Settings({"ALERT_ROUTER_AT_A_TIME": written}).at_a_time

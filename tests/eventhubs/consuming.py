@@ -1,0 +1,92 @@
+"""A hub, a container for checkpoints, and consumers that remember what they were given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from azure.storage.blob.aio import ContainerClient
+
+from router.domain.errors import RouterError
+from router.domain.journal import Event, Partition
+from router.eventhubs import Consumer
+from router.eventhubs.consumer import Rhythm
+from tests.eventhubs.hubs import HUB, QUICK, a_namespace
+from tests.stack.azurite import Azurite
+from tests.stack.event_hubs import EventHubs
+
+type Hook = Callable[[Partition, Sequence[Event]], Awaitable[None]]
+"""What else a take does before it has taken."""
+
+
+async def nothing_else(partition: Partition, events: Sequence[Event]) -> None:
+    """Takes at once."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What a consumer was given: every try, what was taken of it, and the troubles it told of."""
+
+    hook: Hook = nothing_else
+    tries: list[tuple[Partition, list[int]]] = field(default_factory=list)
+    taken: dict[Partition, list[int]] = field(default_factory=dict)
+    bodies: list[bytes] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    async def take(self, partition: Partition, events: Sequence[Event]) -> None:
+        """Takes a batch, unless the hook raises."""
+        numbers = [event.sequence for event in events]
+        self.tries.append((partition, numbers))
+        await self.hook(partition, events)
+        self.taken.setdefault(partition, []).extend(numbers)
+        self.bodies += [event.body for event in events]
+
+    def report(self, trouble: RouterError) -> None:
+        """Remembers a trouble."""
+        self.troubles.append(f"{type(trouble).__name__} {trouble}")
+
+
+@dataclass(slots=True)
+class Place:
+    """Where consumers work."""
+
+    hubs: EventHubs
+    container: ContainerClient
+    storage: str
+
+    def consumer(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> Consumer:
+        """A consumer that tells an inbox of its troubles."""
+        return Consumer(a_namespace(self.hubs), HUB, self.container, inbox.report, rhythm)
+
+    @asynccontextmanager
+    async def consuming(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> AsyncIterator[asyncio.Event]:
+        """A consumer at work, which is stopped and has ended when the context does."""
+        stop = asyncio.Event()
+        running = asyncio.create_task(self.consumer(inbox, rhythm).run(inbox.take, stop))
+        try:
+            yield stop
+        finally:
+            stop.set()
+            await running
+
+    async def positions(self) -> dict[Partition, int]:
+        """The number that each partition is checkpointed at."""
+        return {
+            Partition(HUB, blob.name.rpartition("/")[2]): int(blob.metadata["sequencenumber"])
+            async for blob in self.container.list_blobs(include=["metadata"])
+            if "/checkpoint/" in blob.name
+        }
+
+
+@asynccontextmanager
+async def a_place(azurite: Azurite, hubs: EventHubs | None = None) -> AsyncIterator[Place]:
+    """An empty hub of two partitions and an empty container."""
+    storage = azurite.new_account()
+    async with (
+        (hubs or EventHubs({HUB: 2})).running() as running,
+        ContainerClient.from_connection_string(storage, "checkpoints", retry_total=0) as container,
+    ):
+        await container.create_container()
+        yield Place(running, container, storage)

@@ -1,0 +1,269 @@
+"""Spans of a hub that are read again: what is still there, all of it, nothing else, and never for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from azure.eventhub import EventData
+from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
+
+from router.domain.errors import HubError
+from router.domain.journal import Event, Extent, Partition, Span
+from router.eventhubs import HubReader, Namespace
+from router.eventhubs.receiver import Receiver
+from tests.eventhubs.hubs import FIRST, HOST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, numbers, relayed, run
+from tests.stack.event_hubs import KEY, EventHubs
+from tests.waiting import until
+
+pytestmark = LEFT_BEHIND
+
+FOREVER = 3600.0
+"""Seconds of patience where a test would not end if the reader waited for what cannot come."""
+
+
+def reading[T](work: Callable[[EventHubs, HubReader], Awaitable[T]], patience: float = FOREVER) -> T:
+    """What comes of some work with hubs and a reader of one of them."""
+
+    async def with_hubs() -> T:
+        async with EventHubs({HUB: 3}).running() as hubs:
+            return await work(hubs, HubReader(a_namespace(hubs), HUB, patience))
+
+    return run(with_hubs())
+
+
+async def told(reader: HubReader) -> dict[Partition, Extent]:
+    """What a hub says of its partitions, all of which have to answer."""
+    extents = await reader.extents()
+    answered = {partition: extent for partition, extent in extents.items() if isinstance(extent, Extent)}
+    assert answered.keys() == extents.keys()
+    return answered
+
+
+def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
+    """An emptied partition still tells how far it had come; one that was never used begins with 0."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 5)
+        fill(hubs, SECOND, 4)
+        hubs.trim(*FIRST, 2)
+        hubs.trim(*SECOND, 4)
+        before, extents = datetime.now(UTC), await told(reader)
+        assert {partition: (extent.first, extent.last) for partition, extent in extents.items()} == {
+            FIRST: (2, 4),
+            SECOND: (4, 3),
+            Partition(HUB, "2"): (0, -1),
+        }
+        assert {extent.created.tzinfo for extent in extents.values()} == {UTC}
+        assert all(before - timedelta(minutes=1) < extent.created < before for extent in extents.values())
+
+    reading(work)
+
+
+def test_a_span_is_read_with_both_its_ends_and_nothing_else() -> None:
+    """Body, number and time are the hub's; spans at either end of the partition are no different."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        bodies = fill(hubs, FIRST, 10)
+        fill(hubs, SECOND, 10)
+        begun, middle, ended = await asyncio.gather(
+            reader.read(FIRST, Span(0, 1), 100), reader.read(FIRST, Span(3, 6), 100), reader.read(FIRST, Span(9, 9), 1)
+        )
+        assert (numbers(begun), numbers(ended)) == ([0, 1], [9])
+        assert middle == [Event(one.sequence, one.enqueued, one.body) for one in hubs.published(*FIRST)[3:7]]
+        assert [event.body for event in middle] == bodies[3:7]
+
+    reading(work)
+
+
+def test_no_more_is_read_than_was_asked_for() -> None:
+    """The first ones; the caller asks for the rest when it has taken these."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        some, none = await asyncio.gather(reader.read(FIRST, Span(2, 9), 3), reader.read(FIRST, Span(2, 9), 0))
+        assert (numbers(some), none) == ([2, 3, 4], [])
+
+    reading(work)
+
+
+def test_a_span_that_is_longer_than_the_client_holds_at_a_time_is_read_whole() -> None:
+    """What is prefetched is bounded, what is read is not."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 350)
+        assert numbers(await reader.read(FIRST, Span(10, 340), 1000)) == list(range(10, 341))
+
+    reading(work)
+
+
+def test_what_is_left_of_a_span_is_read_without_waiting_for_what_is_gone() -> None:
+    """Trimmed at its beginning, and trimmed whole."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        hubs.trim(*FIRST, 5)
+        read = await asyncio.gather(
+            reader.read(FIRST, Span(2, 6), 100),
+            reader.read(FIRST, Span(0, 4), 100),
+        )
+        assert [numbers(events) for events in read] == [[5, 6], []]
+
+    reading(work)
+
+
+def received(hubs: EventHubs, span: Span, patience: float) -> Awaitable[Sequence[Event]]:
+    """What a receiver gets of a span that it was told is there."""
+
+    async def receive() -> Sequence[Event]:
+        async with a_namespace(hubs).consumer(HUB, "sweep") as client:
+            return await Receiver(FIRST, span, 100).receive(client, patience)
+
+    return receive()
+
+
+def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
+    """The hub goes on with the first event that it still has, which says that those before it are gone."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        hubs.trim(*FIRST, 5)
+        some, none = await asyncio.gather(received(hubs, Span(2, 6), FOREVER), received(hubs, Span(2, 4), FOREVER))
+        assert (numbers(some), none) == ([5, 6], [])
+
+    reading(work)
+
+
+def test_a_hub_that_does_not_send_what_it_should_is_a_fault() -> None:
+    """Nobody could tell whether the events are gone, so nobody says so."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        hubs.trim(*FIRST, 10)
+        with pytest.raises(HubError, match=r"^hub cwpp, partition 0: no answer in time$"):
+            await received(hubs, Span(2, 6), 0.5)
+
+    reading(work)
+
+
+def test_a_hub_that_is_gone_before_its_events_are_asked_for_is_a_fault() -> None:
+    """At once, not when patience ends."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> list[str]:
+        fill(hubs, FIRST, 10)
+        hubs.stop_accepting()
+        return await faults_of(received(hubs, Span(2, 6), FOREVER))
+
+    assert reading(work) == ["hub cwpp, partition 0: ConnectError (socket-error)"]
+
+
+def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
+    """Its numbers begin again and its time of creation is another, which is how the sweep knows."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        old = await told(reader)
+        hubs.shift_clock(timedelta(hours=1))
+        hubs.recreate(HUB, 1)
+        hubs.append(*FIRST, b"new")
+        new = await told(reader)
+        assert new == {FIRST: Extent(0, 0, new[FIRST].created)}
+        assert new[FIRST].created > old[FIRST].created
+        assert [event.body for event in await reader.read(FIRST, Span(0, 0), 100)] == [b"new"]
+
+    reading(work)
+
+
+def test_a_hub_that_says_it_does_not_reach_so_far_proves_nothing_gone() -> None:
+    """An answer that falls behind an earlier one is a fault, and no loss."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        fill(hubs, FIRST, 10)
+        for span in (Span(8, 10), Span(10, 20)):
+            assert "less than it had" in (await faults_of(reader.read(FIRST, span, 100)))[0]
+
+    reading(work)
+
+
+def test_whoever_else_reads_is_not_sent_away() -> None:
+    """Functions read with an epoch, through another consumer group; the sweep reads beside them."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        seen: list[int | None] = []
+
+        async def on_event(context: PartitionContext, event: EventData | None) -> None:
+            assert event is not None
+            seen.append(event.sequence_number)
+
+        fill(hubs, FIRST, 3)
+        async with EventHubConsumerClient.from_connection_string(
+            hubs.connection_string, "take", eventhub_name=HUB, retry_total=0
+        ) as other:
+            receiving = asyncio.create_task(
+                other.receive(on_event, partition_id="0", owner_level=7, starting_position="-1")
+            )
+            await until(lambda: len(seen) == 3)
+            assert numbers(await reader.read(FIRST, Span(0, 2), 100)) == [0, 1, 2]
+            hubs.append(*FIRST, b"later")
+            await until(lambda: len(seen) == 4)
+            receiving.cancel()
+        # It would have begun anew, and seen all of them again, had it been sent away.
+        assert seen == [0, 1, 2, 3]
+
+    reading(work)
+
+
+def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
+    """Wherever it is cut: the client connects again, and what it gets twice is given once, in order."""
+
+    async def read_cut_after(said: int, hubs: EventHubs) -> None:
+        async with relayed(hubs) as relay:
+            relay.until = said
+            reader = HubReader(a_namespace(hubs, relay.port), HUB)
+            assert numbers(await reader.read(FIRST, Span(10, 590), 1000)) == list(range(10, 591))
+            assert relay.cuts == 1
+
+    async def work(hubs: EventHubs, reader: HubReader) -> None:
+        for number in range(600):
+            hubs.append(*FIRST, b"%03d" % number * 50)
+        await asyncio.gather(*(read_cut_after(said, hubs) for said in (10_000, 50_000, 90_000)))
+
+    reading(work)
+
+
+def test_a_hub_that_cannot_be_reached_or_does_not_exist_is_a_fault() -> None:
+    """In one line, without an address."""
+
+    async def work(hubs: EventHubs, reader: HubReader) -> list[str]:
+        wrong = Namespace(connection_string=hubs.connection_string.replace(KEY, "another"))
+        unknown, forbidden = HubReader(a_namespace(hubs), "nowhere"), HubReader(wrong, HUB)
+        texts = await faults_of(unknown.extents(), forbidden.read(FIRST, Span(0, 1), 1))
+        hubs.stop_accepting()
+        return [*texts, *await faults_of(reader.extents(), reader.read(FIRST, Span(0, 1), 1))]
+
+    assert reading(work) == [
+        "hub nowhere: ConnectError (not-found)",
+        "hub cwpp, partition 0: AuthenticationError (client-error)",
+        "hub cwpp: ConnectError (socket-error)",
+        "hub cwpp, partition 0: ConnectError (socket-error)",
+    ]
+
+
+async def faults_of(*works: Awaitable[object]) -> list[str]:
+    """What the HubErrors say that some works must raise, all at a time."""
+    found = await asyncio.gather(*works, return_exceptions=True)
+    assert [type(fault) for fault in found] == [HubError] * len(works)
+    return [str(fault) for fault in found]
+
+
+def test_a_hub_that_answers_nothing_is_a_fault() -> None:
+    """A connection that was accepted says nothing about who is behind it."""
+
+    async def work() -> list[str]:
+        async with await asyncio.start_server(lambda *_: None, HOST, 0) as server:
+            reader = HubReader(a_namespace(EventHubs(), server.sockets[0].getsockname()[1]), HUB, 0.5)
+            return await faults_of(reader.extents(), reader.read(FIRST, Span(0, 1), 1))
+
+    assert run(work()) == ["hub cwpp: no answer in time", "hub cwpp, partition 0: no answer in time"]

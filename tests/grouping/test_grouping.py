@@ -1,0 +1,601 @@
+"""What destinations are told of groups: one opening, the rest as updates, the end with the last member."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.decisions import Change
+from router.domain.deliveries import Claim
+from router.domain.keys import signal_key
+from router.domain.notices import Group, Notice
+from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Severity, Stream
+from router.ingest.intake import Message
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
+from tests.ingest.test_intake import House, changes
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
+
+
+def a_grouped(group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET) -> DestinationSpec:
+    """A destination that is told of groups."""
+    return replace(a_destination("tickets", lane), group=group, limit=limit)
+
+
+def a_grouping_book(
+    group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET, **others: object
+) -> Rulebook:
+    """A rulebook whose `tickets` are grouped, and whose `sentinel` gets every signal."""
+    destinations = [a_grouped(group, limit, lane), a_destination("sentinel", Lane.ROWS)]
+    return a_rulebook(destinations=destinations, **others)  # type: ignore[arg-type]
+
+
+type Build = Callable[..., House]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """Builds a house over a rulebook; it is closed when the test ends."""
+    houses: list[House] = []
+
+    def build(book: Rulebook, only: Stream | None = None) -> House:
+        houses.append(House(tmp_path, book, only))
+        return houses[-1]
+
+    yield build
+    for house in houses:
+        asyncio.run(house.store.close())
+
+
+def notices(claims: Sequence[Claim]) -> list[Notice]:
+    return [claim.delivery.content for claim in claims if isinstance(claim.delivery.content, Notice)]
+
+
+def groups(claims: Sequence[Claim]) -> list[tuple[int, int] | None]:
+    """How many signals each notice tells of, and how many of them still stand."""
+    found = [notice.group for notice in notices(claims)]
+    return [(group.total, group.standing) if isinstance(group, Group) else None for group in found]
+
+
+def alerts(*ids: str, **fields: object) -> list[bytes]:
+    return [alert_body(id, **fields) for id in ids]
+
+
+def take(house: House, *bodies: bytes, at: datetime = NOW) -> None:
+    house.take(*map(a_message, bodies), now=at)
+
+
+def test_the_first_signal_goes_out_at_once_and_looks_like_any_other(build: Build) -> None:
+    """Nobody waits for a window to end: the first of a group is opened like a signal that stands alone."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    (claim,) = house.owed("tickets")
+    (notice,) = notices([claim])
+    assert (claim.delivery.change, notice.group, notice.id) == ("opened", None, "a")
+    assert notice.key == claim.delivery.key != house.key("a")
+
+
+def test_those_that_follow_within_the_window_join_as_updates_that_say_how_many_and_which(build: Build) -> None:
+    """Three alerts of one type on one resource are one ticket; its notes count and name them."""
+    house = build(a_grouping_book())
+    for id in "abc":
+        take(house, alert_body(id, AlertDisplayName=f"Alert {id}"))
+    claims = house.owed("tickets")
+    assert changes(claims) == ["opened", "updated"], "the second note is overtaken by the third before it is sent"
+    last = notices(claims)[-1].group
+    assert isinstance(last, Group)
+    assert (last.total, last.standing, [one.title for one in last.named]) == (3, 3, ["Alert c", "Alert b", "Alert a"])
+    assert last.by == (("alert_type", "VM_Test"), ("resource", RESOURCE))
+    assert len({claim.delivery.key for claim in claims}) == 1
+
+
+def test_a_batch_makes_one_notice_of_a_group(build: Build) -> None:
+    """Fifty alerts in one batch are one opening that says fifty."""
+    house = build(a_grouping_book())
+    take(house, *alerts(*map(str, range(50))))
+    claims = house.owed("tickets")
+    assert (changes(claims)[0], sum(change == "opened" for change in changes(claims))) == ("opened", 1)
+    assert groups(claims)[-1] == (50, 50)
+
+
+def test_where_nothing_is_grouped_everything_is_told_of_each_signal(build: Build) -> None:
+    """Rows have every member of a group as a signal of its own."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b", "c"))
+    assert changes(house.owed("sentinel")) == ["opened"] * 3
+
+
+def test_a_group_is_over_with_its_last_member(build: Build) -> None:
+    """Members that are over say nothing while others stand."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b"))
+    house.owed("tickets")
+    take(house, *alerts("a", Status="Resolved"))
+    assert house.owed("tickets") == []
+    take(house, *alerts("b", Status="Dismissed"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, groups([claim])) == ("resolved", [(2, 0)])
+
+
+def test_a_signal_of_the_same_values_after_the_window_opens_anew(build: Build) -> None:
+    """The window counts from the first signal: just before its end others join, at its end they do not."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR - timedelta(microseconds=1))
+    take(house, alert_body("c"), at=NOW + HOUR)
+    claims = house.owed("tickets", NOW + HOUR)
+    assert sorted(changes(claims)) == ["opened", "opened", "updated"]
+    assert len({claim.delivery.key for claim in claims}) == 2
+
+
+def test_a_member_of_an_earlier_window_ends_its_own_group(build: Build) -> None:
+    """What was opened in one group is resolved there, also when its values take another one now."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR)
+    first, _ = house.owed("tickets", NOW + HOUR)
+    take(house, alert_body("a", Status="Resolved"), at=NOW + 2 * HOUR)
+    (end,) = house.owed("tickets", NOW + 2 * HOUR)
+    assert (end.delivery.change, end.delivery.key) == ("resolved", first.delivery.key)
+
+
+def test_a_group_that_is_over_within_its_window_opens_again(build: Build) -> None:
+    """As a signal that comes back is opened again, under the same key."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a"))
+    take(house, alert_body("a", Status="Resolved"))
+    first = house.owed("tickets")
+    take(house, alert_body("b"), at=NOW + MINUTE)
+    (again,) = house.owed("tickets", NOW + MINUTE)
+    assert (changes(first), again.delivery.change) == ([], "opened"), "what was never told is skipped, then told"
+    assert again.delivery.turn == 3
+    take(house, alert_body("c"), at=NOW + MINUTE)
+    (update,) = house.owed("tickets", NOW + MINUTE)
+    assert (update.delivery.change, update.delivery.opened) == ("updated", 3)
+
+
+def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:
+    """A member's severity that rises reaches the ticket of its group."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b", Severity="Medium"))
+    house.owed("tickets")
+    take(house, alert_body("a", Severity="High"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, notices([claim])[0].severity, groups([claim])) == ("updated", "High", [(2, 2)])
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"), [("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)]
+)
+def test_a_group_is_as_grave_as_its_gravest_member(
+    build: Build, first: str, then: str | None, told: str | None
+) -> None:
+    """A Medium that joins does not make a page of a High less urgent; what has no severity is the gravest."""
+    house = build(a_grouping_book())
+    take(house, alert_body("a", Severity=first))
+    take(house, alert_body("b", Severity=then))
+    claims = house.owed("tickets")
+    assert (notices(claims)[-1].severity, changes(claims)) == (told, ["opened", "updated"])
+
+
+@pytest.mark.parametrize(
+    ("by", "one", "like", "unlike"),
+    [
+        (By.ALERT_TYPE, {"AlertType": "X"}, {"AlertType": "x"}, {"AlertType": "Y"}),
+        (
+            By.RESOURCE,
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": RESOURCE.upper()},
+            {"AzureResourceId": f"{RESOURCE}2"},
+        ),
+        (
+            By.SUBSCRIPTION,
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": f"{RESOURCE}2"},
+            {"AzureResourceId": "/subscriptions/2/x"},
+        ),
+        (By.TACTICS, {"Intent": "Execution"}, {"Intent": "execution"}, {"Intent": "Exfiltration"}),
+        (By.ENTITY, {"CompromisedEntity": "vm-1"}, {"CompromisedEntity": "VM-1"}, {"CompromisedEntity": "vm-2"}),
+        (By.CORRELATION, {"CorrelationKey": "k"}, {"CorrelationKey": "k"}, {"CorrelationKey": "l"}),
+    ],
+)
+def test_signals_are_alike_in_what_the_policy_names(
+    build: Build, by: By, one: dict[str, object], like: dict[str, object], unlike: dict[str, object]
+) -> None:
+    """Whatever the case it is written in; what differs there opens by itself."""
+    house = build(a_grouping_book(Grouping((by,), HOUR)))
+    take(house, alert_body("a", **one), alert_body("b", **like), alert_body("c", **unlike))
+    found = house.owed("tickets")
+    assert sorted(changes(found)) == ["opened", "opened"]
+    assert sorted(groups(found), key=str) == [(2, 2), None]
+
+
+def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
+    """Of a first snapshot each owner gets one ticket for each type of finding, and what nobody owns is one as well."""
+    owned = Ownership(lambda _, group: group == "rg-web", Owner(group="web"))
+    book = replace(a_grouping_book(Grouping((By.OWNER,), HOUR)), owners=(owned,))
+    house = build(book)
+    take(
+        house,
+        *alerts("a", "b"),
+        *alerts("c", "d", AzureResourceId="/subscriptions/9/resourceGroups/rg-x/providers/A/b/c"),
+    )
+    assert groups(house.owed("tickets")) == [(2, 2), (2, 2)]
+
+
+@pytest.mark.parametrize("by", [By.RESOURCE, By.SUBSCRIPTION, By.ENTITY, By.CORRELATION])
+def test_signals_that_lack_what_they_are_grouped_by_stand_alone(build: Build, by: By) -> None:
+    """What has no value is like nothing else: one group of all that is not known would hide most of it."""
+    house = build(a_grouping_book(Grouping((by,), HOUR)))
+    take(house, *alerts("a", "b", AzureResourceId=None, CompromisedEntity=None, CorrelationKey=""))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def an_incident(id: str, *members: str, **fields: object) -> bytes:
+    """An incident that names its alerts, on another resource and of another type than they are."""
+    named = [{"$id": str(n), "Type": "security-alert", "SystemAlertIds": [one]} for n, one in enumerate(members)]
+    other = {"AlertType": "Incident", "AzureResourceId": f"{RESOURCE}-2", "IsIncident": True, "Entities": named}
+    return alert_body(id, **(other | fields))
+
+
+@pytest.mark.parametrize("order", [("i", "a", "b"), ("a", "i", "b"), ("a", "b", "i")])
+@pytest.mark.parametrize("grouping", [ALIKE, Grouping((By.INCIDENT,), HOUR)])
+def test_an_incident_and_its_alerts_are_one_page_in_whatever_order_they_come(
+    build: Build, order: Sequence[str], grouping: Grouping
+) -> None:
+    """An incident joins the page of an alert that it names, and an alert that it named joins its page."""
+    bodies = {"i": an_incident("i", "a", "b"), "a": alert_body("a"), "b": alert_body("b", AlertType="Other")}
+    house = build(a_grouping_book(grouping))
+    opened = []
+    for id in order:
+        take(house, bodies[id])
+        opened += [claim.delivery.key for claim in house.owed("tickets") if claim.delivery.change == "opened"]
+    # Two alerts that nothing links when they come are two pages; what links them comes too late for the second.
+    assert len(set(opened)) == (2 if order == ("a", "b", "i") else 1)
+
+
+@pytest.mark.parametrize("order", [("i", "a"), ("a", "i")])
+def test_an_incident_names_an_alert_in_any_spelling(build: Build, order: Sequence[str]) -> None:
+    """Case and blanks at the ends of an id are no part of it."""
+    house = build(a_grouping_book(Grouping((By.INCIDENT,), HOUR)))
+    bodies = {"i": an_incident("i", " AL-a "), "a": alert_body("Al-A")}
+    for id in order:
+        take(house, bodies[id])
+        house.owed("tickets")
+    take(house, an_incident("i", "al-a", Status="Resolved"), alert_body("al-a", Status="Resolved"))
+    assert changes(house.owed("tickets")) == ["resolved"]
+
+
+def test_an_incident_that_grows_takes_what_it_names_by_then(build: Build) -> None:
+    """A later message of an incident, in another state, names one alert more: it joins."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"))
+    take(house, an_incident("i", "a", "b", Status="InProgress"), alert_body("b"))
+    assert changes(house.owed("tickets")).count("opened") == 1
+
+
+def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) -> None:
+    """Nothing else of it changed: people hear which alerts came to it, and those join its page when they come."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"))
+    house.owed("tickets")
+    (entry,) = house.take(a_message(an_incident("i", "a", "b")))
+    assert (entry.outcome, entry.notice) == ("routed", "updated")
+    (update,) = house.owed("tickets")
+    assert (update.delivery.change, notices([update])[0].alerts) == ("updated", ("b", "a"))
+    take(house, alert_body("b"))
+    assert changes(house.owed("tickets")) == ["updated"]
+
+
+@pytest.mark.parametrize("again", [("a", "b"), ("b", "a"), ("A ", "b"), ("a",), ()])
+def test_an_incident_that_names_nothing_more_is_a_repeat(build: Build, again: tuple[str, ...]) -> None:
+    """The same alerts, in another order or spelling, or fewer of them, are no news."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a", "b"))
+    house.owed("tickets")
+    (entry,) = house.take(a_message(an_incident("i", *again)))
+    assert (entry.outcome, entry.reason) == ("repeat", "same")
+
+
+def test_an_incident_that_grows_and_is_told_again_of_less_makes_each_notice_once(build: Build) -> None:
+    """A replay of any message of a growing incident makes none."""
+    house = build(a_grouping_book())
+    messages = [a_message(an_incident("i", *"abc"[:count])) for count in (1, 2, 3)]
+    for message in messages:
+        assert [entry.outcome for entry in house.take(message)] == ["routed"]
+    for message in (*messages, *reversed(messages)):
+        assert [entry.outcome for entry in house.take(message)] == ["repeat"]
+
+
+def test_an_alert_beyond_the_fiftieth_that_an_incident_names_later_is_claimed(build: Build) -> None:
+    """What is new comes first in what a notice names, so that growth is never cut away."""
+    house = build(a_grouping_book())
+    many = [f"a{number}" for number in range(50)]
+    take(house, an_incident("i", *many))
+    take(house, an_incident("i", *many, "late"))
+    house.owed("tickets")
+    take(house, alert_body("late"))
+    assert changes(house.owed("tickets")) == ["updated"]
+
+
+def test_an_alert_claims_no_other(build: Build) -> None:
+    """Only an incident speaks for others: an alert with such entities takes nobody's page away."""
+    house = build(a_grouping_book())
+    take(house, an_incident("evil", "victim", IsIncident=False))
+    take(house, alert_body("victim"))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def test_no_sample_hides_an_alert(build: Build) -> None:
+    """Defender's samples are alike with samples only."""
+    house = build(a_grouping_book(limit=Limit(1, HOUR)))
+    take(house, alert_body("s", AlertDisplayName="[SAMPLE ALERT] test"), alert_body("a"))
+    take(
+        house,
+        alert_body("t", AlertDisplayName="[SAMPLE ALERT] test", AlertType="Other"),
+        alert_body("b", AlertType="Other"),
+    )
+    found = notices(house.owed("tickets"))
+    assert all(one.sample is other.sample for one in found for other in found if one.key == other.key)
+
+
+def test_a_signal_that_comes_back_within_its_group_is_counted_once(build: Build) -> None:
+    """Three openings of one alert are one member."""
+    house = build(a_grouping_book())
+    for status in ("New", "Resolved", "New", "Resolved", "New"):
+        take(house, alert_body("a", Status=status))
+        house.owed("tickets")
+    take(house, alert_body("b"))
+    assert groups(house.owed("tickets")) == [(2, 2)]
+
+
+def test_a_flapping_storm_opens_summaries_no_more_often_than_anything_else(build: Build) -> None:
+    """Each alert is over before the next one comes, so that the summary is over each time: it opens, and again
+    twice, as the limit is two, and then counts in silence until there is room again."""
+    house = build(a_grouping_book(None, Limit(2, HOUR)))
+    opened = []
+    for number in range(20):
+        for status in ("New", "Resolved"):
+            take(house, alert_body(f"a{number}", Status=status), at=NOW + number * MINUTE)
+            opened += [
+                one for one in house.owed("tickets", NOW + number * MINUTE) if one.delivery.change is Change.OPENED
+            ]
+    assert len(opened) == 2 + 1 + 2
+    take(house, alert_body("late"), at=NOW + HOUR + MINUTE)
+    (last,) = house.owed("tickets", NOW + HOUR + MINUTE)
+    assert last.delivery.change is Change.OPENED
+
+
+def test_values_cannot_be_written_so_that_others_look_alike(build: Build) -> None:
+    """What separates values in a key is no part of any."""
+    house = build(a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR)))
+    take(
+        house,
+        alert_body("a", AlertType="A\x1fentity:b", CompromisedEntity="c"),
+        alert_body("b", AlertType="A", CompromisedEntity="b\x1fentity:c"),
+    )
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def test_an_incident_leaves_alerts_that_it_does_not_name_alone(build: Build) -> None:
+    """Only what the message says belongs together."""
+    house = build(a_grouping_book())
+    take(house, an_incident("i", "a"), alert_body("b"))
+    assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+LIMITED = Limit(3, HOUR)
+HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.HIGH)
+
+
+def test_past_the_limit_one_summary_says_what_is_held(build: Build) -> None:
+    """Of ten alerts on ten resources three open, and one summary counts and names the other seven."""
+    house = build(a_grouping_book(limit=LIMITED))
+    for number in range(10):
+        take(house, alert_body(f"a{number}", AzureResourceId=f"{RESOURCE}{number}", AlertDisplayName=f"Alert {number}"))
+    claims = house.owed("tickets")
+    assert changes(claims).count("opened") == 4
+    summary = notices(claims)[-1].group
+    assert isinstance(summary, Group)
+    assert (summary.limited, summary.total, [one.title for one in summary.named][:2]) == (
+        True,
+        7,
+        ["Alert 9", "Alert 8"],
+    )
+    assert summary.by == (("limit", "3 openings in 1h"),)
+    assert changes(house.owed("sentinel")) == ["opened"] * 10, "rows have all of them"
+
+
+def test_the_summary_says_that_it_is_one_from_its_first_member_on(build: Build) -> None:
+    """Who is paged with it sees at once that the limit was reached."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, *alerts("a"))
+    take(house, *alerts("b"))
+    first, summary = notices(house.owed("tickets"))
+    assert (first.group, isinstance(summary.group, Group) and summary.group.limited) == (None, True)
+
+
+def test_the_limit_counts_openings_of_any_window(build: Build) -> None:
+    """An hour after the first opening there is room for one more, and not before."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, alert_body("a"))
+    take(house, alert_body("b"), at=NOW + HOUR - timedelta(microseconds=1))
+    take(house, alert_body("c"), at=NOW + HOUR)
+    found = notices(house.owed("tickets", NOW + HOUR))
+    assert {one.id: one.group is not None for one in found} == {"a": False, "b": True, "c": False}
+
+
+def test_what_joins_an_open_group_is_not_counted(build: Build) -> None:
+    """The limit is on openings: notes on an open ticket are free."""
+    house = build(a_grouping_book(limit=Limit(1, HOUR)))
+    for id in "abcd":
+        take(house, alert_body(id))
+    claims = house.owed("tickets")
+    assert changes(claims).count("opened") == 1
+    assert groups(claims)[-1] == (4, 4)
+
+
+def test_what_the_summary_held_is_over_with_the_last_of_it(build: Build) -> None:
+    """A signal that was told in the summary is resolved there."""
+    house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
+    take(house, *alerts("a"))
+    take(house, *alerts("b", "c"))
+    house.owed("tickets")
+    take(house, *alerts("b", Status="Resolved"))
+    assert house.owed("tickets") == []
+    take(house, *alerts("c", Status="Resolved"))
+    (claim,) = house.owed("tickets")
+    assert (claim.delivery.change, groups([claim])) == ("resolved", [(2, 0)])
+
+
+def test_at_a_pager_one_that_is_graver_opens_a_page_of_its_own(build: Build) -> None:
+    """What joins a page calls nobody: a High does not go unheard on a Medium that somebody has acknowledged."""
+    house = build(a_grouping_book(lane=Lane.PAGE))
+    for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium"), ("d", "High"), ("e", None)):
+        take(house, alert_body(id, Severity=severity))
+    claims = house.owed("tickets")
+    assert [one.severity for one in notices(claims) if one.turn == 1] == ["Medium", "High", None]
+    assert [count for count in groups(claims) if count] == [(3, 3)], "the Medium and the High that follow join the High"
+
+
+def test_a_batch_at_a_pager_is_opened_by_its_gravest(build: Build) -> None:
+    """A Medium and the High that came with it are one page, in the words of the High."""
+    house = build(a_grouping_book(lane=Lane.PAGE))
+    take(house, alert_body("a", Severity="Medium"), alert_body("b", Severity="High", AlertDisplayName="Worse"))
+    (notice,) = notices(house.owed("tickets"))
+    assert (notice.severity, notice.title) == ("High", "Worse")
+
+
+def test_beyond_the_limit_of_a_pager_one_that_is_graver_opens_one_more_summary(build: Build) -> None:
+    """At most one for each step in severity: the first Critical of a storm of Mediums calls somebody."""
+    house = build(a_grouping_book(None, Limit(1, HOUR), Lane.PAGE))
+    for id, severity in (
+        ("a", "High"),
+        ("b", "Medium"),
+        ("c", "Medium"),
+        ("d", "High"),
+        ("e", "High"),
+        ("f", "Medium"),
+    ):
+        take(house, alert_body(id, Severity=severity))
+    claims = house.owed("tickets")
+    assert [one.severity for one in notices(claims) if one.turn == 1] == ["High", "Medium", "High"]
+
+
+def test_whoever_has_a_pager_of_their_own_is_called_by_it(build: Build) -> None:
+    """Neither a group nor a limit lets an alert of one team end on the page of another."""
+    payments = Ownership(lambda _, group: group == "rg-pay", Owner(group="pay", pager="PAYKEY"))
+    book = a_grouping_book(Grouping((By.ALERT_TYPE,), HOUR), Limit(1, HOUR), Lane.PAGE, otherwise=["tickets"])
+    house = build(replace(book, owners=(payments,)))
+    theirs = RESOURCE.replace("rg-web", "rg-pay")
+    take(house, *alerts("a", "b"), *alerts("c", "d", AzureResourceId=theirs))
+    take(house, alert_body("e", AlertType="Other"), alert_body("f", AlertType="Other", AzureResourceId=theirs))
+    found = notices(house.owed("tickets"))
+    pagers = {
+        one.key: {other.owner.pager if other.owner else None for other in found if other.key == one.key}
+        for one in found
+    }
+    assert sorted(map(str, pagers.values())) == ["{'PAYKEY'}", "{'PAYKEY'}", "{None}", "{None}"]
+
+
+def test_a_group_is_answered_by_the_soonest_of_its_members(build: Build) -> None:
+    """A member that has more time does not give the others more."""
+    routes = [
+        a_route("slow", "tickets", respond_within=8 * HOUR),
+        a_route("fast", "tickets", respond_within=HOUR, when=[HIGH]),
+    ]
+    house = build(a_grouping_book(routes=routes))
+    for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium")):
+        take(house, alert_body(id, Severity=severity))
+        told = notices(house.owed("tickets"))[-1].respond_by
+        assert told == ("2026-11-24T20:00:00Z" if id == "a" else "2026-11-24T13:00:00Z")
+
+
+def test_a_group_stays_one_when_the_policy_groups_no_longer(build: Build) -> None:
+    """What was opened as a member is updated and resolved as one, whatever the policy says by now."""
+    house = build(a_grouping_book())
+    take(house, *alerts("a", "b"))
+    (opening,) = house.owed("tickets")
+    house.book = a_rulebook()
+    take(house, *alerts("a", "b", Status="Resolved"))
+    (end,) = house.owed("tickets")
+    assert (end.delivery.change, end.delivery.key) == ("resolved", opening.delivery.key)
+
+
+def test_a_signal_stays_by_itself_when_the_policy_begins_to_group(build: Build) -> None:
+    """What was opened under its own key is resolved under it."""
+    house = build(a_rulebook())
+    take(house, alert_body("a"))
+    house.owed("tickets")
+    house.book = a_grouping_book()
+    take(house, alert_body("a", Status="InProgress"), alert_body("b"))
+    take(house, alert_body("a", Status="Resolved"))
+    found = house.owed("tickets")
+    own = [claim.delivery.change for claim in found if claim.delivery.key == signal_key("cwpp", "alert", "a")]
+    assert (own, len(found)) == (["updated", "resolved"], 3)
+
+
+def test_posture_is_grouped_like_alerts(build: Build) -> None:
+    """A snapshot of a hundred findings of one type is one ticket."""
+    destinations = [a_grouped(Grouping((By.RESOURCE,), HOUR)), a_destination("sentinel", Lane.ROWS)]
+    house = build(a_rulebook(stream=Stream.CSPM, routes=[a_route("all", "tickets")], destinations=destinations))
+    for number in range(0, 100, 25):
+        take(house, *(finding_body(f"f{n}") for n in range(number, number + 25)))
+    claims = house.owed("tickets")
+    assert changes(claims) == ["opened", "updated"]
+    assert groups(claims)[-1] == (100, 100)
+
+
+ACTS = st.lists(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from(["New", "InProgress", "Resolved"]), st.integers(0, 40)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@settings(max_examples=80)
+@given(ACTS, st.lists(st.integers(0, 14), max_size=4), st.sampled_from([None, 1, 2]), st.sampled_from(By))
+def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
+    acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By
+) -> None:
+    """Signals come, change, end and come back, in any batches, over windows that end: whatever is told of a group was
+    opened before, no end is told twice, and something is open in the end exactly if some signal stands."""
+    limit = Limit(most, HOUR) if most is not None else None
+    claims: list[Claim] = []
+    with tempfile.TemporaryDirectory() as directory:
+        house = House(Path(directory), a_grouping_book(Grouping((by,), HOUR), limit))
+        for some, now in _batches(acts, cuts):
+            house.take(*some, now=now)
+            claims += house.owed("tickets", now)
+        asyncio.run(house.store.close())
+    open_now: set[str] = set()
+    for claim in claims:
+        key, change = claim.delivery.key, claim.delivery.change
+        assert (key in open_now) is (change is not Change.OPENED), (key, change)
+        (open_now.discard if change is Change.RESOLVED else open_now.add)(key)
+    last = {id: status for id, status, _ in acts}
+    assert bool(open_now) is any(status != "Resolved" for status in last.values())
+
+
+def _batches(acts: Sequence[tuple[str, str, int]], cuts: Sequence[int]) -> Iterator[tuple[list[Message], datetime]]:
+    """Messages of acts, cut into batches at some places, each with the time at which it is taken in."""
+    ends = {cut % (len(acts) + 1) for cut in cuts} | {len(acts)}
+    now, batch = NOW, []
+    for place, (id, status, wait) in enumerate(acts, 1):
+        now += wait * MINUTE
+        changed = (NOW + place * MINUTE).isoformat()
+        batch.append(a_message(alert_body(id, Status=status, ProcessingEndTime=changed)))
+        if place in ends:
+            yield batch, now
+            batch = []

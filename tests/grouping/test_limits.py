@@ -1,0 +1,204 @@
+"""Whatever comes, whoever stands is told of: the promise of groups and limits as a property over histories."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.decisions import Change
+from router.domain.groups import MemberCard
+from router.domain.keys import signal_key
+from router.domain.notices import Notice
+from router.domain.rulebook import By, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Stream
+from router.grouping import gravity_of
+from tests.builders import NOW, RESOURCE, a_message, alert_body
+from tests.grouping.test_grouping import a_grouping_book
+from tests.ingest.test_intake import House
+
+MINUTE = timedelta(minutes=1)
+WINDOW = 10 * MINUTE
+YEAR = timedelta(days=365)
+IDS = "abcdefgh"
+SEVERITIES = ["Medium", "High", "Critical", None]
+OWNERS = (Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),)
+
+
+@dataclass(frozen=True)
+class Act:
+    """A message about a signal, so many minutes after the one before, and whether the destination hears at once."""
+
+    id: str
+    status: str
+    severity: str | None
+    wait: int
+    hears: bool
+    is_wrong: bool
+    """Whether the clock is a year ahead while it is taken in."""
+
+
+_ONE = st.builds(
+    Act,
+    st.sampled_from(IDS),
+    st.sampled_from(["New", "InProgress", "Resolved"]),
+    st.sampled_from(SEVERITIES),
+    st.integers(0, 3),
+    st.booleans(),
+    st.integers(0, 9).map(lambda n: n == 0),
+)
+_FLAP = st.builds(
+    lambda one, severity, is_wrong: [
+        Act(one, status, severity, 0, True, is_wrong) for status in ("New", "Resolved") * 3
+    ],
+    st.sampled_from(IDS),
+    st.sampled_from(SEVERITIES),
+    st.integers(0, 3).map(lambda n: n == 0),
+)
+ACTS = st.lists(st.one_of(_FLAP, _ONE.map(lambda one: [one])), min_size=2, max_size=8).map(
+    lambda some: [act for acts in some for act in acts]
+)
+"""Single messages, and signals that come and go so fast that a limit has no room left."""
+
+
+def body(act: Act, place: int) -> bytes:
+    """The alert of an act: the later letters are of another owner, `d` and `h` are samples, two are alike in type."""
+    number = IDS.index(act.id)
+    return alert_body(
+        act.id,
+        Status=act.status,
+        Severity=act.severity,
+        AlertType=f"T{number // 2}",
+        AlertDisplayName="[SAMPLE ALERT] x" if act.id in "dh" else act.id,
+        AzureResourceId=RESOURCE.replace("rg-web", "rg-b") if number >= 4 else RESOURCE,
+        ProcessingEndTime=(NOW + place * MINUTE).isoformat(),
+    )
+
+
+@dataclass
+class Life:
+    """A house under a policy, what its destination received, and what a reader of the promise would keep in mind."""
+
+    house: House
+    heard: list[tuple[int, Notice]] = field(default_factory=list)
+    stood_at: dict[str, int] = field(default_factory=dict)
+    """At which act each signal that stands was last opened or changed."""
+    gravest: dict[str, int] = field(default_factory=dict)
+    """How grave each group has been since nobody stood in it."""
+    standing: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    cards: dict[str, MemberCard] = field(default_factory=dict)
+    breaking: set[str] = field(default_factory=set)
+    """The signals that were graver than all before them in their group when they last joined it."""
+
+    def take(self, act: Act, place: int, now: datetime) -> None:
+        self.house.take(a_message(body(act, place)), now=now)
+        key = signal_key("cwpp", "alert", act.id)
+        before, member = self.cards.get(act.id), self.card(key)
+        if member is None or (before is not None and before.turn == member.turn):
+            return  # a repeat
+        self.cards[act.id] = member
+        stood_alone = self.standing[member.group] <= {key}
+        for others in self.standing.values():
+            others.discard(key)
+        if not member.stands:
+            self.stood_at.pop(act.id, None)
+            self.breaking.discard(act.id)
+            return
+        if stood_alone and (before is None or not before.stands):
+            self.gravest[member.group] = -1
+        gravity = gravity_of(act.severity)
+        if gravity > self.gravest.get(member.group, -1):
+            self.gravest[member.group] = gravity
+            self.breaking.add(act.id)
+            self.stood_at[act.id] = place
+        self.standing[member.group].add(key)
+        self.stood_at.setdefault(act.id, place)
+
+    def card(self, key: str) -> MemberCard | None:
+        found = asyncio.run(self.house.store.groups.find("cwpp", "tickets", members=[key]))
+        return found.members.get(key)
+
+    def hear(self, place: int, now: datetime) -> None:
+        for claim in self.house.owed("tickets", now):
+            content = claim.delivery.content
+            assert isinstance(content, Notice)
+            if claim.delivery.change is not Change.RESOLVED:
+                self.heard.append((place, content))
+
+    def is_told(self, id: str) -> bool:
+        """Whether a notice of its group that came after it stood names the signal, or says how many it does not name."""
+        key = signal_key("cwpp", "alert", id)
+        card = self.card(key)
+        assert card is not None
+        for place, notice in self.heard:
+            if place < self.stood_at[id] or notice.key != card.group:
+                continue
+            named = {one.key for one in notice.group.named} if notice.group is not None else set()
+            if notice.id == id or key in named:
+                return True
+            if notice.group is not None and notice.group.standing > len(named) and id not in self.breaking:
+                return True
+        return False
+
+
+def lived(acts: Sequence[Act], book: Rulebook) -> list[str]:
+    """The signals that stand in the end and that the destination was not told of once the window had passed."""
+    with tempfile.TemporaryDirectory() as directory:
+        life = Life(House(Path(directory), book))
+        now = NOW
+        for place, act in enumerate(acts):
+            now += act.wait * MINUTE
+            then = now + YEAR if act.is_wrong else now
+            life.take(act, place, then)
+            if act.hears or act.is_wrong:
+                life.hear(place, then)
+        end = now + WINDOW
+        asyncio.run(life.house._intake.admit_waiting(Stream.CWPP, end))
+        life.hear(len(acts), end)
+        left = [id for id in life.stood_at if not life.is_told(id)]
+        asyncio.run(life.house.store.close())
+    return left
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    ACTS,
+    st.sampled_from([1, 2, None]),
+    st.sampled_from([None, By.ALERT_TYPE, By.SUBSCRIPTION]),
+    st.sampled_from([Lane.TICKET, Lane.PAGE]),
+)
+def test_once_the_window_has_passed_everybody_who_stands_was_told_of(
+    acts: list[Act], most: int | None, by: By | None, lane: Lane
+) -> None:
+    """Openings, updates, ends and clocks that are wrong for a moment: each signal that stands was named to its destination,
+    or counted among those that a notice does not name; one that was graver than all before it in its group was named."""
+    limit = Limit(most, WINDOW) if most is not None else None
+    grouping = Grouping((by or By.INCIDENT,), WINDOW) if by is not None or limit is None else None
+    book = replace(a_grouping_book(grouping, limit, lane), owners=OWNERS)
+    assert lived(acts, book) == []
+
+
+def test_the_one_that_was_graver_is_named_however_many_follow_it() -> None:
+    """A High, then thirty more before anybody hears: the only notice that is left names the first High still."""
+    acts = [Act("a", "New", "Medium", 0, True, False)]
+    with tempfile.TemporaryDirectory() as directory:
+        house = House(Path(directory), a_grouping_book(Grouping((By.SUBSCRIPTION,), WINDOW)))
+        life = Life(house)
+        life.take(acts[0], 0, NOW)
+        life.hear(0, NOW)
+        house.take(a_message(alert_body("grave", Severity="High", AlertDisplayName="grave")), now=NOW)
+        for number in range(30):
+            house.take(a_message(alert_body(f"n{number}", Severity="High", AlertDisplayName="other")), now=NOW)
+        life.hear(1, NOW)
+        asyncio.run(house.store.close())
+    (_, last) = life.heard[-1]
+    assert last.group is not None
+    assert "grave" in [one.title for one in last.group.named]
+    assert last.group.standing > len(last.group.named)

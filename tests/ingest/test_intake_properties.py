@@ -1,0 +1,186 @@
+"""What holds of every sequence of messages, however it is ordered, repeated and cut into batches."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.decisions import Outcome
+from router.domain.rulebook import Lane
+from router.domain.signals import Severity, Stream
+from router.ingest.intake import Message
+from tests.builders import (
+    NOW,
+    a_destination,
+    a_message,
+    a_route,
+    a_rule,
+    a_rulebook,
+    alert_body,
+    an_ip,
+    finding_body,
+)
+from tests.ingest.test_intake import House, changes
+
+MINUTE = timedelta(minutes=1)
+few = settings(max_examples=60)
+
+
+@contextmanager
+def a_house(stream: Stream = Stream.CWPP) -> Iterator[House]:
+    """A house of its own for one example."""
+    with tempfile.TemporaryDirectory() as directory:
+        house = House(Path(directory), a_rulebook(stream=stream))
+        try:
+            yield house
+        finally:
+            asyncio.run(house.store.close())
+
+
+def batches(messages: Sequence[Message], cuts: Sequence[int]) -> Iterator[Sequence[Message]]:
+    """The messages cut into batches at some places."""
+    ends = sorted({cut % (len(messages) + 1) for cut in cuts} | {len(messages)})
+    start = 0
+    for end in ends:
+        if end > start:
+            yield messages[start:end]
+        start = end
+
+
+CUTS = st.lists(st.integers(0, 20), max_size=4)
+
+
+@few
+@given(CUTS, st.lists(st.integers(0, 2), max_size=6))
+def test_open_resolve_reopen_makes_three_notices_and_any_replays_none(cuts: list[int], replays: list[int]) -> None:
+    """In order, in one batch or many, with any of the three replayed afterwards."""
+    states = ["Unhealthy", "Healthy", "Unhealthy"]
+    bodies = [finding_body(status=status, changed=NOW + place * MINUTE) for place, status in enumerate(states)]
+    with a_house(Stream.CSPM) as house:
+        messages = [a_message(body) for body in [*bodies, *(bodies[place] for place in replays)]]
+        for batch in batches(messages, cuts):
+            house.take(*batch)
+        assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
+
+
+@few
+@given(st.permutations(range(3)), CUTS)
+def test_in_any_order_of_arrival_the_latest_state_wins_and_no_older_one_is_told_after_it(
+    order: list[int], cuts: list[int]
+) -> None:
+    """Messages overtake one another: what is told goes forward in time and ends with the latest state."""
+    statuses = ["New", "InProgress", "Resolved"]
+    bodies = [alert_body(Status=s, ProcessingEndTime=(NOW + n * MINUTE).isoformat()) for n, s in enumerate(statuses)]
+    with a_house() as house:
+        for batch in batches([a_message(bodies[place]) for place in order], cuts):
+            house.take(*batch)
+        told = [claim.delivery.content.status or "" for claim in house.owed("sentinel")]
+        assert told == sorted(told, key=statuses.index)
+        assert told[-1] == "Resolved"
+
+
+@few
+@given(st.permutations(range(3)))
+def test_three_states_in_one_batch_are_three_turns_in_any_order(order: list[int]) -> None:
+    """Time allows it: a batch knows all three before it tells the first."""
+    states = ["Unhealthy", "Healthy", "Unhealthy"]
+    bodies = [finding_body(status=s, changed=NOW + n * MINUTE) for n, s in enumerate(states)]
+    with a_house(Stream.CSPM) as house:
+        house.take(*[a_message(bodies[place]) for place in order])
+        assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
+
+
+MESSAGES = st.one_of(
+    st.builds(
+        lambda name, severity, status, ip: alert_body(name, Severity=severity, Status=status, Entities=[an_ip(ip)]),
+        st.sampled_from("abc"),
+        st.sampled_from(["Low", "Medium", "High", None]),
+        st.sampled_from(["New", "Active", "InProgress", "Resolved", "Dismissed"]),
+        st.sampled_from(["10.20.0.5", "192.0.2.1"]),
+    ),
+    st.builds(finding_body, st.sampled_from("abc"), st.sampled_from(["Healthy", "Unhealthy", "NotApplicable"])),
+    st.binary(max_size=20),
+)
+
+
+@few
+@given(st.lists(MESSAGES, max_size=12), CUTS)
+def test_every_message_ends_in_exactly_one_outcome_and_no_stream_reaches_the_others_destinations(
+    bodies: list[bytes], cuts: list[int]
+) -> None:
+    """Each message is on record once; alerts never reach posture's destinations, nor findings the SOC's."""
+    soc = [a_destination("tickets"), a_destination("sentinel", Lane.ROWS)]
+    posture = [a_destination("backlog"), a_destination("posture", Lane.ROWS)]
+    with tempfile.TemporaryDirectory() as directory:
+        house = House(Path(directory), a_rulebook(a_rule(), destinations=soc))
+        cspm = a_rulebook(
+            stream=Stream.CSPM,
+            routes=[a_route("all", "backlog")],
+            always=["posture"],
+            otherwise=["backlog"],
+            destinations=posture,
+        )
+        house.other = cspm
+        messages = [a_message(body) for body in bodies]
+        entries = [entry for batch in batches(messages, cuts) for entry in house.take(*batch)]
+        assert [entry.key for entry in entries] == [message.arrival.key for message in messages]
+        assert {entry.outcome for entry in entries} <= {outcome.value for outcome in Outcome}
+        for name in ("tickets", "sentinel"):
+            assert {claim.delivery.stream for claim in house.owed(name)} <= {"cwpp"}
+            house.book, house.other = house.other, house.book
+            assert house.owed(name) == []
+            house.book, house.other = house.other, house.book
+        asyncio.run(house.store.close())
+
+
+@few
+@given(st.lists(st.sampled_from(["New", "InProgress", "Resolved"]), min_size=1, max_size=8), st.data())
+def test_a_resolution_reaches_every_open_place_whatever_rules_changed_and_never_overtakes_the_opening(
+    statuses: list[str], data: st.DataObject
+) -> None:
+    """After any history under changing routes, a resolution closes each place that is open, after its opening."""
+    routes = [[a_route("tickets", "tickets")], [a_route("page", "oncall")], [a_route("quiet")]]
+    with a_house() as house:
+        for status in [*statuses, "Resolved"]:
+            floor = data.draw(st.sampled_from([Severity.LOW, Severity.CRITICAL]))
+            house.book = a_rulebook(routes=data.draw(st.sampled_from(routes)), floor=floor)
+            house.take(a_message(alert_body(Status=status)))
+        for name in ("tickets", "oncall", "sentinel"):
+            told = changes(house.owed(name))
+            assert told[:1] != ["updated"]
+            assert is_well_formed(told), (name, told)
+        (row,) = asyncio.run(house.store.ledger.find([house.key()])).values()
+        assert row.open == {}
+
+
+def is_well_formed(told: Sequence[str]) -> bool:
+    """Openings and resolutions alternate, updates only in between, and nothing stays open; a stray resolution may go to
+    `always` for what the ledger never saw."""
+    is_open = False
+    for change in told:
+        if change == "updated" and not is_open:
+            return False
+        if change == "opened" and is_open:
+            return False
+        is_open = change != "resolved"
+    return not is_open
+
+
+@few
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=5))
+def test_what_a_rule_held_comes_out_once_however_often_the_clock_is_looked_at(minutes: list[int]) -> None:
+    """Looked at before, at and after the rule's end, in any order: one opening."""
+    with a_house() as house:
+        house.book = a_rulebook(a_rule(expires=NOW))
+        house.take(a_message(alert_body(Entities=[an_ip("10.20.0.5")])), now=NOW - timedelta(hours=1))
+        for minute in sorted(minutes):
+            house.release(NOW + minute * MINUTE)
+        ended = max(minutes) >= 0
+        assert changes(house.owed("tickets", NOW + timedelta(hours=1))) == (["opened"] if ended else [])

@@ -1,0 +1,68 @@
+"""What runs once a day runs again once the clock is right."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from router.app.maintenance import PURGE, PURGED, Sweeper
+from router.domain.catalogue import Catalogue
+from router.domain.deliveries import Backlog
+from router.domain.lanes import LONGEST
+from router.domain.readiness import Lack, Unready, Why
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.ingest.event_intake import Taking
+from router.ingest.gaps import HoleFiller
+from router.ingest.intake import Intake
+from router.store.azure import Account, Address, AzureStore
+from tests.builders import NOW, a_rulebook
+from tests.hubs import Shelf
+from tests.stack.azurite import Azurite
+from tests.store.acts import letters_in
+from tests.store.builders import a_delivery
+
+
+def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(azurite: Azurite) -> None:
+    """Each sweep leaves it owed, points nowhere, and at the end of its life makes it a dead letter that says why."""
+    lacking = Unready(stream="cwpp", destination="tickets", lane=Lane.PAGE, lacks=(Lack("KEY", Why.MISSING),))
+    end = NOW + LONGEST[Lane.PAGE]
+
+    async def swept() -> None:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book = a_rulebook()
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        filler = HoleFiller(Shelf(), store.journal, Taking(intake, store.journal, "sweep"))
+        sweeper = Sweeper(store, store.outbox, book, intake, filler, named=["tickets"], unready=[lacking])
+        await store.outbox.add([a_delivery(lane=Lane.PAGE)], NOW)
+        for now in (NOW + timedelta(hours=1), end - timedelta(microseconds=1)):
+            found, _ = await sweeper.sweep(now)
+            assert (found.repointed, found.backlog["tickets"]) == (0, Backlog(Lane.PAGE, NOW, 0))
+        found, _ = await sweeper.sweep(end)
+        assert found.backlog["tickets"] == Backlog(Lane.PAGE, None, 1)
+        (letter,) = await letters_in(store.outbox)
+        assert (letter.error, letter.attempts, letter.born) == ("never tried: KEY is missing", 0, NOW)
+        await store.close()
+
+    asyncio.run(swept())
+
+
+def test_retention_is_seen_to_once_a_day_whatever_a_wrong_clock_wrote(azurite: Azurite) -> None:
+    """Not before a day is over; and not only when the day comes that such a clock showed."""
+
+    async def swept() -> list[datetime | None]:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book = a_rulebook()
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        filler = HoleFiller(Shelf(), store.journal, Taking(intake, store.journal, "sweep"))
+        sweeper = Sweeper(store, store.outbox, book, intake, filler, named=["tickets"])
+        seen = []
+        for now in (NOW + timedelta(days=400), NOW, NOW + PURGE / 2, NOW + PURGE):
+            await sweeper.sweep(now)
+            seen.append(await store.journal.swept(f"{PURGED}.cwpp"))
+        await store.close()
+        return seen
+
+    assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + PURGE]

@@ -1,0 +1,366 @@
+"""Messages in Defender's shapes, all made up; a test names only what it is about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from router.domain.catalogue import AlertType, Catalogue
+from router.domain.signals import Alert, Finding, Quarantined
+from router.parse import read
+
+type Message = dict[str, Any]
+
+SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
+MACHINE = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/web-01"
+ASSESSMENT_KEY = "aaaa1111-0000-4000-8000-000000000001"
+ASSESSMENT = f"{MACHINE}/providers/Microsoft.Security/assessments/{ASSESSMENT_KEY}"
+CATALOGUE = Catalogue(
+    types={"vm_example": AlertType("VirtualMachines", ("Execution",), "High", "An example")},
+    plan_names={"virtualmachines": "VirtualMachines", "storage accounts": "StorageAccounts"},
+    prefixes=(("storage.", "StorageAccounts"), ("kv_", "KeyVaults")),
+)
+
+
+def body_of(message: object) -> bytes:
+    """The message as it arrives."""
+    return orjson.dumps(message)
+
+
+def read_one(message: object) -> Alert | Finding | Quarantined:
+    """The one signal that a message becomes."""
+    (signal,) = read(message if isinstance(message, bytes) else body_of(message), CATALOGUE)
+    return signal
+
+
+def read_alert(message: object) -> Alert:
+    """The alert that a message becomes."""
+    signal = read_one(message)
+    assert isinstance(signal, Alert), signal
+    return signal
+
+
+def read_finding(message: object) -> Finding:
+    """The finding that a message becomes."""
+    signal = read_one(message)
+    assert isinstance(signal, Finding), signal
+    return signal
+
+
+def read_quarantined(message: object) -> Quarantined:
+    """The refusal that a message becomes."""
+    signal = read_one(message)
+    assert isinstance(signal, Quarantined), signal
+    return signal
+
+
+def a_flat_alert(**changes: object) -> Message:
+    """An alert as Event Hubs carries it."""
+    return {
+        "VendorName": "Microsoft",
+        "AlertType": "VM_Example",
+        "ProductName": "Microsoft Defender for Cloud",
+        "ProductComponentName": "VirtualMachines",
+        "StartTimeUtc": "2026-11-16T01:34:18.5157151Z",
+        "EndTimeUtc": "2026-11-16T02:04:18.9511821Z",
+        "TimeGenerated": "2026-11-16T02:05:56.1713711Z",
+        "ProcessingEndTime": "2026-11-16T02:05:53.7025211Z",
+        "Severity": "High",
+        "Status": "New",
+        "ConfidenceScore": None,
+        "IsIncident": False,
+        "SystemAlertId": "2516000000000000000_aaaaaaaa-0000-4000-8000-000000000001",
+        "Intent": "Persistence, CredentialAccess",
+        "AzureResourceId": MACHINE,
+        "CompromisedEntity": "web-01",
+        "AlertDisplayName": "Something happens",
+        "Description": "It happens on web-01.",
+        "Entities": [{"$id": "4", "HostName": "web-01", "Type": "host"}],
+        "ExtendedLinks": None,
+        "RemediationSteps": ["Look at it.", "Mend it."],
+        "ResourceIdentifiers": [{"$id": "2", "AzureResourceId": MACHINE, "Type": "AzureResource"}],
+        "AlertUri": "https://portal.azure.com/#blade/alert",
+        "ExtendedProperties": {"User Name": "ada"},
+    } | changes
+
+
+def an_arm_alert(**changes: object) -> Message:
+    """An alert in the ARM form of 2022; changes are to its properties."""
+    name = "2516000000000000000_aaaaaaaa-0000-4000-8000-000000000002"
+    return {
+        "id": f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}",
+        "name": name,
+        "type": "Microsoft.Security/Locations/alerts",
+        "properties": {
+            "version": "2022-01-01.0",
+            "status": "Active",
+            "timeGeneratedUtc": "2026-11-16T07:51:23.7323577Z",
+            "processingEndTimeUtc": "2026-11-16T07:51:23.1811182Z",
+            "productName": "Microsoft Defender for Cloud",
+            "productComponentName": "Storage Accounts",
+            "alertType": "Storage.Example",
+            "startTimeUtc": "2026-11-16T07:49:31.1811182Z",
+            "endTimeUtc": "2026-11-16T07:49:31.1811182Z",
+            "severity": "Medium",
+            "isIncident": False,
+            "systemAlertId": name,
+            "intent": "Exfiltration",
+            "resourceIdentifiers": [{"$id": "centralus_1", "azureResourceId": MACHINE, "type": "AzureResource"}],
+            "compromisedEntity": "web-01",
+            "alertDisplayName": "Data leaves",
+            "description": "Data leaves web-01.",
+            "remediationSteps": ["Close it."],
+            "extendedProperties": {"resourceType": "Storage"},
+            "entities": [{"$id": "centralus_2", "address": "192.0.2.1", "type": "ip"}],
+            "techniques": ["T1059"],
+            "subTechniques": ["T1059.001"],
+        }
+        | changes,
+    }
+
+
+def a_graph_row(**changes: object) -> Message:
+    """The alert of `a_flat_alert` as `az graph query` gives it; changes are to its properties, of which None is left out."""
+    flat = a_flat_alert()
+    name = str(changes.get("SystemAlertId") or flat["SystemAlertId"])
+    times = {f"{key}Utc": flat.pop(key) for key in ("TimeGenerated", "ProcessingEndTime")}
+    del flat["AzureResourceId"]
+    properties = flat | times | {"Status": "Active", "Version": "2022-01-01.0"} | changes
+    path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
+    return {
+        "extendedLocation": None,
+        "id": path,
+        "identity": None,
+        "kind": "",
+        "location": "westeurope",
+        "managedBy": "",
+        "name": name,
+        "plan": None,
+        "properties": {key: held for key, held in properties.items() if held is not None},
+        "resourceGroup": "rg-web",
+        "sku": None,
+        "subscriptionId": SUBSCRIPTION.rpartition("/")[2],
+        "tags": None,
+        "tenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
+        "type": "microsoft.security/locations/alerts",
+        "zones": None,
+    }
+
+
+def an_old_arm_alert(**changes: object) -> Message:
+    """An alert in the ARM form of 2015 to 2019; changes are to its properties."""
+    name = "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003"
+    return {
+        "id": f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}",
+        "name": name,
+        "type": "Microsoft.Security/Locations/alerts",
+        "properties": {
+            "alertDisplayName": "A known bad address",
+            "alertName": "ThreatIntelligence",
+            "detectedTimeUtc": "2026-11-16T19:50:47.083633Z",
+            "reportedTimeUtc": "2026-11-17T05:36:12.2089889Z",
+            "description": "A process talks to a known bad address.",
+            "remediationSteps": "ask the user\r\nscan the machine",
+            "reportedSeverity": "High",
+            "compromisedEntity": "web-01",
+            "associatedResource": MACHINE,
+            "extendedProperties": {"killChainIntent": "LateralMovement, Execution"},
+            "state": "Dismissed",
+            "isIncident": False,
+            "entities": [{"address": "192.0.2.1", "type": "ip"}],
+        }
+        | changes,
+    }
+
+
+def a_table_row(**changes: object) -> Message:
+    """A row of the SecurityAlert table."""
+    return {
+        "TenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
+        "TimeGenerated": "2026-11-16 07:27:56.188461+00:00",
+        "DisplayName": "A miner runs",
+        "AlertName": "A miner runs",
+        "AlertSeverity": "High",
+        "Description": "A miner runs on web-01.",
+        "ProviderName": "Azure Security Center",
+        "VendorOriginalId": "2516000000000000000_aaaaaaaa-0000-4000-8000-000000000004",
+        "SystemAlertId": "bbbbbbbb-0000-4000-8000-000000000004",
+        "ResourceId": MACHINE,
+        "AlertType": "VM_Example",
+        "ConfidenceScore": "None",
+        "IsIncident": "False",
+        "StartTime": "2026-11-16 07:27:09.489644+00:00",
+        "EndTime": "2026-11-16 07:27:09.489644+00:00",
+        "ProcessingEndTime": "2026-11-16 07:27:51.489644+00:00",
+        "RemediationSteps": '["Stop it.", "Find out how it came."]',
+        "ExtendedProperties": '{"User Name": "ada"}',
+        "Entities": '[{"$id": "2", "HostName": "web-01", "Type": "host"}]',
+        "ExtendedLinks": "",
+        "ProductName": "Azure Security Center",
+        "ProductComponentName": "VirtualMachines",
+        "AlertLink": "https://portal.azure.com/#blade/alert",
+        "Status": "New",
+        "CompromisedEntity": "web-01",
+        "Tactics": "Execution",
+        "Techniques": '["T1496"]',
+        "Type": "SecurityAlert",
+    } | changes
+
+
+def an_enrichment(action: str = "Insert", snapshot: bool = False) -> Message:
+    """What continuous export adds to a posture message."""
+    return {"action": action, "apiVersion": "2019-01-01", "isSnapshot": snapshot}
+
+
+def an_assessment(
+    *, code: str = "Unhealthy", action: str = "Insert", snapshot: bool = False, **changes: object
+) -> Message:
+    """A recommendation; changes are to its properties."""
+    return {
+        "id": ASSESSMENT,
+        "name": ASSESSMENT_KEY,
+        "type": "Microsoft.Security/assessments",
+        "tags": None,
+        "properties": {
+            "resourceDetails": {"source": "Azure", "id": MACHINE},
+            "displayName": "Management ports should be closed",
+            "status": {"code": code, "cause": "OpenPort", "statusChangeDate": "2026-11-09T17:20:31.5215758Z"},
+            "additionalData": {"ports": [22, 3389], "note": "open"},
+            "metadata": {
+                "description": "Open ports invite guessing.",
+                "remediationDescription": "To fix it:<br>1. Open it.<BR/>2. Close it.",
+                "categories": ["Networking"],
+                "severity": "Medium",
+            },
+            "links": {"azurePortal": "portal.azure.com/#blade/recommendation"},
+        }
+        | changes,
+        "assessmentEventDataEnrichment": an_enrichment(action, snapshot),
+        "securityEventDataEnrichment": an_enrichment(action, snapshot),
+    }
+
+
+def a_sub_assessment(*, code: str = "Unhealthy", action: str = "Insert", **changes: object) -> Message:
+    """A vulnerability in camel case; changes are to its properties."""
+    return {
+        "id": f"{ASSESSMENT}/subAssessments/99",
+        "name": "cccccccc-0000-4000-8000-000000000099",
+        "type": "Microsoft.Security/assessments/subAssessments",
+        "properties": {
+            "id": "CVE-2026-0001",
+            "displayName": "An example library",
+            "status": {"code": code, "cause": "", "severity": "High"},
+            "resourceDetails": {"source": "Azure", "id": MACHINE},
+            "remediation": "Update it.",
+            "category": "Libraries",
+            "description": "A crafted request stops it.",
+            "timeGenerated": "2026-11-18T03:11:27.7396878Z",
+            "additionalData": {"assessedResourceType": "ServerVulnerability", "patchable": True},
+        }
+        | changes,
+        "subAssessmentEventDataEnrichment": an_enrichment(action),
+        "securityEventDataEnrichment": an_enrichment(action),
+    }
+
+
+def in_pascal_case(value: object) -> object:
+    """A camel-case document as Newtonsoft writes it with type names: `$type` on every object."""
+    if isinstance(value, dict):
+        return {"$type": "An.Example, Example"} | {k[:1].upper() + k[1:]: in_pascal_case(v) for k, v in value.items()}
+    return [in_pascal_case(item) for item in value] if isinstance(value, list) else value
+
+
+def a_secure_score(**changes: object) -> Message:
+    """The secure score of a subscription; changes are to its properties."""
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore",
+        "name": "ascScore",
+        "type": "Microsoft.Security/secureScores",
+        "properties": {
+            "displayName": "ASC score",
+            "score": {"max": 58, "current": 33.41, "percentage": 0.576},
+            "weight": 412,
+        }
+        | changes,
+        "securityEventDataEnrichment": an_enrichment(),
+    }
+
+
+def a_score_control() -> Message:
+    """One control of a secure score."""
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore/secureScoreControls/mfa",
+        "name": "mfa",
+        "type": "Microsoft.Security/secureScores/secureScoreControls",
+        "properties": {
+            "displayName": "Enable MFA",
+            "healthyResourceCount": 21,
+            "unhealthyResourceCount": 9,
+            "notApplicableResourceCount": 0,
+            "score": {"max": 8, "current": 5.6, "percentage": 0.7},
+        },
+        "securityEventDataEnrichment": an_enrichment(),
+    }
+
+
+def a_compliance_assessment() -> Message:
+    """A compliance assessment in the form of an event."""
+    standards = "regulatoryComplianceStandards"
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/{standards}/PCI/regulatoryComplianceControls/1.1"
+        "/regulatoryComplianceAssessments/dddd",
+        "name": "dddd",
+        "type": f"Microsoft.Security/{standards}/regulatoryComplianceControls/regulatoryComplianceAssessments",
+        "properties": {
+            "description": "Scan data should be complete",
+            "state": "Failed",
+            "passedResources": 7,
+            "failedResources": 4,
+            "skippedResources": 0,
+        },
+        "securityEventDataEnrichment": an_enrichment("Write") | {"interval": "00:00:00"},
+    }
+
+
+def an_attack_path(*, action: str = "Insert", **changes: object) -> Message:
+    """An attack path in Exposure Management's shape; changes are to its properties."""
+    return {
+        "id": f"{SUBSCRIPTION}/providers/microsoft.security/attackpaths/eeee",
+        "name": "eeee",
+        "type": "microsoft.security/attackpaths",
+        "properties": {
+            "displayName": "An exposed cluster leads to a database",
+            "riskLevel": "Critical",
+            "riskFactors": ["Exposure to the internet"],
+            "attackPathType": "ExposedClusterToDatabase",
+            "entryPoint": {"id": MACHINE},
+            "target": {"id": f"{MACHINE}-db"},
+            "mITRETacticsAndTechniques": [{"tactic": "Initial Access", "techniques": ["T1190"]}],
+            "attackStory": "An attacker enters.",
+        }
+        | changes,
+        "securityEventDataEnrichment": an_enrichment(action),
+    }
+
+
+def a_legacy_attack_path(**changes: object) -> Message:
+    """An attack path in Defender CSPM's own shape; changes are to its properties."""
+    entities = [
+        {"id": "in-1", "entityIdentifiers": {"azureResourceId": MACHINE}},
+        {"id": "in-2", "entityIdentifiers": {"azureResourceId": f"{MACHINE}-store"}},
+    ]
+    return an_attack_path() | {
+        "properties": {
+            "displayName": "An exposed machine can read a store",
+            "description": "The machine can be reached.",
+            "attackPathType": "ExposedMachineToStore",
+            "potentialImpact": "High",
+            "riskCategories": ["Data exposure"],
+            "entryPointEntityInternalID": "in-1",
+            "targetEntityInternalID": "in-2",
+            "manualRemediationSteps": "1. Close it.\n2. Update it.",
+            "graphComponent": {"entities": entities},
+        }
+        | changes
+    }

@@ -1,0 +1,163 @@
+"""What holds for every body there is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.signals import Alert, Finding, Quarantined
+from router.parse import evidence_of, read, split
+from tests.parse.messages import (
+    CATALOGUE,
+    Message,
+    a_compliance_assessment,
+    a_flat_alert,
+    a_graph_row,
+    a_legacy_attack_path,
+    a_score_control,
+    a_secure_score,
+    a_sub_assessment,
+    a_table_row,
+    an_arm_alert,
+    an_assessment,
+    an_attack_path,
+    an_old_arm_alert,
+    in_pascal_case,
+    read_one,
+)
+
+_MESSAGES: tuple[Callable[[], Any], ...] = (
+    a_flat_alert,
+    a_graph_row,
+    an_arm_alert,
+    an_old_arm_alert,
+    a_table_row,
+    an_assessment,
+    a_sub_assessment,
+    lambda: in_pascal_case(a_sub_assessment()),
+    a_secure_score,
+    a_score_control,
+    a_compliance_assessment,
+    an_attack_path,
+    a_legacy_attack_path,
+)
+_KEYS = (
+    st.sampled_from(
+        ["type", "Type", "id", "name", "properties", "records", "AlertType", "SystemAlertId", "$id", "$ref"]
+    )
+    | st.sampled_from(["Entities", "entities", "severity", "status", "metadata", "score", "TimeGenerated"])
+    | st.sampled_from(["value", "data", "Data", "count", "skip_token", "total_records", "nextLink", "facets"])
+    | st.sampled_from(["ResourceIdentifiers", "ExtendedProperties", "securityEventDataEnrichment", "graphComponent"])
+)
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(
+        [
+            "Microsoft.Security/assessments",
+            "Microsoft.Security/Locations/alerts",
+            "[",
+            "{}",
+            '[{"Type":"ip"}]',
+            "\ud800",
+        ]
+    )
+)
+_JSON = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
+    """Every text of a signal, and of its evidence, can be written as UTF-8."""
+    assert signals
+    for signal in signals:
+        if isinstance(signal, Quarantined):
+            f"{signal.reason} {signal.at_fault}".encode()
+            assert isinstance(signal.body, bytes)
+            continue
+        orjson.dumps([signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written])
+        orjson.dumps(
+            [signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques, signal.extended]
+        )
+        orjson.dumps(evidence_of(signal))
+        assert signal.id
+        assert signal.changed is None or signal.changed.utcoffset() is not None
+
+
+@given(body=st.binary(max_size=300))
+def test_reading_is_total_on_bytes(body: bytes) -> None:
+    """No body raises; each becomes at least one signal or refusal, and refuses or splits."""
+    _is_whole(read(body, CATALOGUE))
+    assert split(body) is None or split(body)
+
+
+@given(document=_JSON)
+def test_reading_is_total_on_documents(document: object) -> None:
+    """No JSON document raises, also with NaN and lone surrogates in it; its parts read like the whole."""
+    body = json.dumps(document).encode()
+    signals = read(body, CATALOGUE)
+    _is_whole(signals)
+    bodies = split(body)
+    assert bodies is not None
+    assert len(bodies) == len(signals)
+
+
+def _mutated(data: st.DataObject, message: Message) -> Message:
+    """The message after a few changes at any depth: a key gone, a value replaced, a key in another case."""
+    message = orjson.loads(orjson.dumps(message))
+    for _ in range(data.draw(st.integers(1, 4))):
+        inner: Any = message
+        while isinstance(inner, dict) and inner:
+            holder, name = inner, data.draw(st.sampled_from(sorted(inner)))
+            inner = inner[name]
+            if data.draw(st.booleans()):
+                break
+        change = data.draw(st.sampled_from(["delete", "replace", "recase"]))
+        held = holder.pop(name)
+        if change == "replace":
+            holder[name] = data.draw(_JSON)
+        elif change == "recase":
+            holder[data.draw(st.sampled_from([name.lower(), name.upper(), name.swapcase()]))] = held
+    return message
+
+
+@settings(max_examples=300)
+@given(build=st.sampled_from(_MESSAGES), data=st.data())
+def test_reading_is_total_on_mutated_messages(build: Callable[[], Message], data: st.DataObject) -> None:
+    """A message with any of its parts gone, replaced or written differently is read or quarantined, never fatal."""
+    _is_whole(read(json.dumps(_mutated(data, build())).encode(), CATALOGUE))
+
+
+_IDENTIFYING = {"systemalertid", "vendororiginalid"}
+
+
+@pytest.mark.parametrize("build", _MESSAGES)
+@given(data=st.data())
+@settings(max_examples=40)
+def test_odd_optional_fields_cost_no_message(build: Callable[[], Message], data: st.DataObject) -> None:
+    """However odd its optional fields are, a message that can be identified keeps its id and is not quarantined."""
+    message = orjson.loads(orjson.dumps(build()))
+    before = read_one(message)
+    assert not isinstance(before, Quarantined)
+    fields = message.get("properties") or message.get("Properties") or message
+    optional = [name for name in fields if name.lower() not in _IDENTIFYING]
+    for name in data.draw(st.lists(st.sampled_from(optional), min_size=1, max_size=4, unique=True)):
+        if data.draw(st.booleans()):
+            del fields[name]
+        else:
+            fields[name] = data.draw(_JSON)
+    (after,) = read(json.dumps(message).encode(), CATALOGUE)
+    assert not isinstance(after, Quarantined)
+    assert (after.kind.stream, after.id) == (before.kind.stream, before.id)

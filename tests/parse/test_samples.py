@@ -1,0 +1,120 @@
+"""Real messages that nobody here wrote, and the messages of the demo."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.domain.reasons import Code
+from router.domain.signals import Alert, Finding, Quarantined
+from router.parse import evidence_of, read
+from tests.parse.messages import CATALOGUE, read_alert, read_one
+
+_ROOT = Path(__file__).parents[2]
+_SAMPLES = _ROOT.parent / "shared" / "samples"
+_DEMO = _ROOT / "alert_router_demo" / "samples"
+
+needs_samples = pytest.mark.skipif(not _SAMPLES.is_dir(), reason="../shared/samples is absent")
+needs_demo = pytest.mark.skipif(not _DEMO.is_dir(), reason="the demo's samples are absent")
+
+
+def _kind_of(message: object) -> str:
+    signal = read_one(message)
+    if isinstance(signal, Quarantined):
+        return str(signal.reason.code)
+    evidence_of(signal)
+    return signal.kind
+
+
+def _rest_bodies() -> Iterator[tuple[str, Any]]:
+    """Each body of the REST examples, one by one, with the family of its example."""
+    for path in sorted((_SAMPLES / "azure-rest-api-specs").rglob("*.json")):
+        for answer in json.loads(path.read_text(encoding="utf-8"))["responses"].values():
+            body = answer.get("body")
+            if body is not None:
+                yield from ((path.parent.name, item) for item in body.get("value", [body]))
+
+
+@pytest.mark.shared
+@needs_samples
+def test_each_rest_example_is_what_it_is() -> None:
+    """Every body of Microsoft's REST examples becomes its kind; what Defender does not export is quarantined."""
+    assert Counter((family, _kind_of(body)) for family, body in _rest_bodies()) == {
+        ("Alerts", "alert"): 20,
+        ("Alerts", "incident"): 32,
+        ("AlertsSuppressionRules", "unknown_shape"): 5,
+        ("Assessments", "recommendation"): 18,
+        ("AssessmentsMetadata", "unknown_shape"): 24,
+        ("Automations", "unknown_shape"): 21,
+        ("RegulatoryCompliance", "compliance"): 13,
+        ("SubAssessments", "vulnerability"): 4,
+        ("secureScoreControlDefinitions", "unknown_shape"): 10,
+        ("secureScores", "secure_score"): 4,
+        ("secureScores", "secure_score_control"): 72,
+    }
+
+
+@pytest.mark.shared
+@needs_samples
+def test_each_row_of_an_exported_table_is_an_alert() -> None:
+    """All 189 rows of a SecurityAlert export are alerts, each under its own id, and their entities are read."""
+    with (_SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
+        alerts = [read_alert(row) for row in csv.DictReader(file)]
+    assert len(alerts) == len({alert.id for alert in alerts}) == 189
+    assert Counter(alert.severity_written for alert in alerts) == {
+        "High": 102,
+        "Medium": 56,
+        "Low": 24,
+        "Informational": 7,
+    }
+    assert all(alert.severity and alert.changed and alert.started and alert.title for alert in alerts)
+    assert sum(bool(alert.entities) for alert in alerts) == 176
+    assert sum(bool(evidence_of(alert).processes) for alert in alerts) > 100
+
+
+@pytest.mark.shared
+@needs_samples
+def test_each_stix_shifter_row_is_an_alert() -> None:
+    """Rows with nested and bare references are alerts under Defender's own id, samples where they say so."""
+    rows = json.loads((_SAMPLES / "stix-shifter" / "security_alert_rows.json").read_text(encoding="utf-8"))
+    alerts = [read_alert(row) for row in rows]
+    assert [alert.id for alert in alerts] == [row["VendorOriginalId"] for row in rows]
+    assert [alert.sample for alert in alerts] == [True, False, False, True, False]
+    assert [alert.severity_written for alert in alerts] == ["High", "Informational", "Medium", "100", "Medium"]
+    assert evidence_of(alerts[0]).files == (
+        "c:\\temp\\sample.exe",
+        "https://Sample-Storage.blob.core.windows.net/Sample/Sample-Name",
+    )
+    assert evidence_of(alerts[0]).processes == ("(0x1020)", ".\\sample.exe -t 4 (0x1640)")
+    assert any("MD5:911d039e71583a07320b32bde22f8e22" in hash for hash in evidence_of(alerts[1]).hashes)
+
+
+@pytest.mark.shared
+@needs_samples
+def test_each_demisto_alert_is_a_sample_alert() -> None:
+    """An array of ARM alerts of 2022 becomes its alerts, all of them samples."""
+    alerts = read((_SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json").read_bytes(), CATALOGUE)
+    assert [(type(alert), getattr(alert, "sample", None)) for alert in alerts] == [(Alert, True)] * 3
+
+
+@needs_demo
+def test_the_messages_of_the_demo_are_read_on_their_stream() -> None:
+    """Every bundled message is a signal of the stream that its file is named after, but for three made not to be."""
+    signals = {stream: _demo_signals(stream) for stream in ("cwpp", "cspm")}
+    refused = [signal for signal in signals["cwpp"] if isinstance(signal, Quarantined)]
+    assert [signal.reason.code for signal in refused] == [Code.NOT_JSON, Code.INVALID, Code.UNKNOWN_SHAPE]
+    assert refused[1].at_fault == "SystemAlertId"
+    for stream, every in signals.items():
+        assert {str(signal.stream) for signal in every if not isinstance(signal, Quarantined)} == {stream}
+    assert not any(isinstance(signal, Quarantined) for signal in signals["cspm"])
+
+
+def _demo_signals(stream: str) -> list[Alert | Finding | Quarantined]:
+    lines = (_DEMO / f"{stream}.ndjson").read_bytes().split(b"\n")
+    return [read_one(line) for line in lines if line.strip()]
