@@ -60,6 +60,11 @@ class Page:
         (text,) = [fence.text for fence in self.fences if fence.label == label]
         return text
 
+    def heading_at(self, anchor: str) -> str:
+        """The heading that a link names after `#`."""
+        (heading,) = [heading for _, heading in _HEADING.findall(self.prose) if _slug(heading) == anchor]
+        return str(heading)
+
     def section(self, heading: str) -> str:
         """What stands under a heading, up to the next heading of any level."""
         (_, after) = re.split(rf"^#+ {re.escape(heading)}$", self.prose, flags=re.MULTILINE)

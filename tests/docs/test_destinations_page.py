@@ -37,19 +37,14 @@ from tests.docs.pages import column, page, pairs, spans
 PAGE = page("docs/destinations.md")
 KINDS = discover()
 
-SECTIONS = {
-    "PagerDuty": "pagerduty",
-    "JSM Operations": "jsm_ops",
-    "Jira": "jira",
-    "Slack": "slack",
-    "Microsoft Teams": "teams",
-    "Splunk": "splunk_hec",
-    "ServiceNow": "servicenow",
-    "ServiceNow Event Management": "servicenow_events",
-    "Log Analytics and Sentinel": "log_analytics",
-    "Webhook": "webhook",
-    "File": "file",
-}
+
+def _sections() -> dict[str, str]:
+    """The kinds by the anchors of their sections, to which the first table links."""
+    rows = PAGE.tables("The kinds")[0]
+    return {row["kind"].partition("](#")[2].rstrip(")"): spans(row["kind"])[0] for row in rows}
+
+
+SECTIONS = _sections()
 
 
 def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
@@ -61,7 +56,7 @@ def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
     }
     assert told == {name: (kind.lane, kind.deduplicates, kind.batch) for name, kind in KINDS.items()}
     assert column(changes, "kind") == list(KINDS)
-    assert set(SECTIONS.values()) == set(KINDS)
+    assert list(SECTIONS.values()) == list(KINDS)
 
 
 def test_what_an_update_and_a_resolution_do_is_told_for_every_change() -> None:
@@ -72,8 +67,9 @@ def test_what_an_update_and_a_resolution_do_is_told_for_every_change() -> None:
 
 def test_the_limits_are_those_that_are_kept() -> None:
     """What is cut is cut where the page says, with the mark that the page shows."""
-    told = {(spans(row["kind"])[0], row["what"]): row["at most"] for row in PAGE.tables("The kinds")[2]}
-    assert told == {
+    rows = {(spans(row["kind"])[0], row["what"]): row["at most"] for row in PAGE.tables("The kinds")[2]}
+    assert {kind for kind, _ in rows} == set(KINDS)
+    limits = {
         ("pagerduty", "summary"): f"{pagerduty.SUMMARY_LIMIT:,} characters",
         ("pagerduty", "source"): f"{pagerduty.SOURCE_LIMIT:,} characters",
         ("pagerduty", "event"): f"{pagerduty.EVENT_LIMIT:,} bytes",
@@ -108,16 +104,18 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("splunk_hec", "event"): f"{splunk_hec.EVENT_LIMIT:,} bytes",
         ("splunk_hec", "request"): f"{splunk_hec.REQUEST_LIMIT:,} bytes",
     }
+    compared = {kind for kind, _ in limits}
+    assert {row: most for row, most in rows.items() if row[0] in compared} == limits
     assert f"`{MARK}`" in PAGE.prose
     assert "Truncated: nothing" in (file.__doc__ or "")
 
 
-@pytest.mark.parametrize(("heading", "kind"), SECTIONS.items(), ids=SECTIONS.values())
-def test_the_keys_of_a_config_are_listed(heading: str, kind: str) -> None:
+@pytest.mark.parametrize(("anchor", "kind"), SECTIONS.items(), ids=SECTIONS.values())
+def test_the_keys_of_a_config_are_listed(anchor: str, kind: str) -> None:
     """Each kind's keys are on the page, and those that it cannot do without are marked."""
     model = KINDS[kind].Config
     fields = {name: field for name, field in model.model_fields.items() if name != "kind"}
-    table = PAGE.table(heading, "key")
+    table = PAGE.table(PAGE.heading_at(anchor), "key")
     assert column(table, "key") == list(fields)
     for name, absent in pairs(table, "key", "if absent").items():
         assert (absent == "a problem") is fields[name].is_required()

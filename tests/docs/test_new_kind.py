@@ -1,8 +1,9 @@
-"""A kind of destination is one file and its golden files: the page's own example, in a house where nothing else changed."""
+"""CONTRIBUTING's recipe for a kind of destination, followed to the letter with the page's own example."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,20 +12,37 @@ from pathlib import Path
 import pytest
 
 from tests.destinations.goldens import CASES
-from tests.docs.pages import ROOT, page
+from tests.docs.pages import ROOT, page, spans
 from tests.waiting import PATIENCE
 
 PAGE = page("docs/destinations.md")
+RECIPE = page("CONTRIBUTING.md").section("A kind of destination")
 FILE = "router/destinations/chat.py"
 GOLDEN = "tests/destinations/golden/chat/opened.json"
+
+LINES = (
+    "| [`chat`](#chat) | `ticket` | `none` | 1 | it does not; the key at the end of a message tells |",
+    "| `chat` | a message | a message | a message | a message |",
+    "| `chat` | message | 2,000 characters | none named |",
+)
+"""A line for each of the three tables, as the recipe asks."""
+
+SECTION = """
+## Chat
+
+| key | says | if absent |
+|---|---|---|
+| `url` | the room's address | a problem |
+| `token` | the name of the app setting that holds its token | a problem |
+"""
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the house with the page's kind in it."""
     house = tmp_path_factory.mktemp("house")
-    unneeded = shutil.ignore_patterns("__pycache__", "samples", "docs")
-    for part in ("router", "alert_router_demo", "tests"):
+    unneeded = shutil.ignore_patterns("__pycache__", "samples")
+    for part in ("router", "alert_router_demo", "docs", "tests"):
         shutil.copytree(ROOT / part, house / part, ignore=unneeded)
     shutil.copy(ROOT / "pyproject.toml", house)
     (house / FILE).write_text(PAGE.fence(FILE))
@@ -32,7 +50,27 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
         golden = (house / GOLDEN).with_name(f"{case.name}.json")
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(PAGE.fence(GOLDEN))
+    (house / "docs" / PAGE.path.name).write_text(_with_lines(PAGE.text) + SECTION)
     return house
+
+
+def _with_lines(text: str) -> str:
+    """The page with a line for the kind in each of the first three tables, in the order of names."""
+    start, head, rest = text.partition("## The kinds\n")
+    parts = re.split(r"((?:^\|.*\n)+)", rest, maxsplit=len(LINES), flags=re.MULTILINE)
+    for place, line in enumerate(LINES):
+        first, rule, *rows = parts[2 * place + 1].splitlines()
+        parts[2 * place + 1] = "\n".join([first, rule, *sorted([*rows, line], key=lambda row: spans(row)[0]), ""])
+    return start + head + "".join(parts)
+
+
+def test_the_recipe_asks_for_as_many_golden_files_as_there_are() -> None:
+    """The number in both papers is that of the cases, and the example names each of them."""
+    number = {6: "six", 7: "seven"}[len(CASES)]
+    example = PAGE.section("A new kind in one file")
+    assert f"{number} golden files" in RECIPE
+    assert f"{number} golden files" in example
+    assert {case.name for case in CASES} <= set(spans(example))
 
 
 def run_in(house: Path, *arguments: str, **environment: str) -> str:
@@ -59,6 +97,20 @@ def test_a_new_kind_keeps_the_contract_by_being_there(house: Path) -> None:
     again = run_in(house, *pytest_, goldens, "-k", "chat")
     assert f"{len(CASES)} passed" in again
     run_in(house, *pytest_, "tests/test_architecture.py", "-k", "destinations")
+
+
+def test_a_new_kind_is_on_the_page_as_the_recipe_asks(house: Path) -> None:
+    """A line in each table and a section are all that the tests of the page ask for."""
+    run_in(
+        house,
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/docs/test_destinations_page.py",
+        "-k",
+        "kind or keys or limits",
+    )
 
 
 def test_a_new_kind_is_known_to_policies_at_once(house: Path) -> None:
