@@ -1,0 +1,204 @@
+"""The states that older code left open with this code, and nothing in them is lost.
+
+The expected answers lie beside each state; they are the same for both stores. After a change that is meant:
+`GOLDENS=write .venv/bin/python -m pytest tests/frozen`, and read the difference.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+
+import pytest
+
+from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Redrive, Settlement
+from router.domain.keeping import Retention
+from router.domain.notices import Receipt
+from router.domain.ports import QueuedStore, Store
+from router.domain.rulebook import Lane
+from router.store.azure import Address, AzureStore
+from router.store.codec import encode
+from tests.builders import NOW
+from tests.frozen.asking import STREAMS, Json, ask_everything, assert_says, claim_as_json
+from tests.frozen.loading import COMMITS, HERE, Frozen, frozen, open_azure, open_sqlite
+from tests.stack.azurite import Azurite
+from tests.store.acts import run
+
+LATER = NOW + timedelta(hours=1)
+"""When each claim that somebody had is over, and whatever was put off is due."""
+
+MINUTE = timedelta(minutes=1)
+MAKER = "130a07bafe7f9d6bf2d46beab5459888"
+"""What `make.py` is, to the byte."""
+
+LANES = {"cwpp": (Lane.PAGE, Lane.TICKET, Lane.ROWS), "cspm": (Lane.TICKET, Lane.ROWS)}
+
+
+@pytest.fixture(params=COMMITS)
+def state(request: pytest.FixtureRequest) -> Frozen:
+    """What a commit left."""
+    return frozen(request.param)
+
+
+@pytest.fixture
+def azure(state: Frozen, azurite: Azurite) -> Iterator[AzureStore]:
+    """It in an account."""
+    store = run(open_azure(state.directory.name, Address(connection_string=azurite.new_account())))
+    yield store
+    run(store.close())
+
+
+@pytest.fixture(params=["sqlite", "azure"])
+def store(request: pytest.FixtureRequest, state: Frozen, tmp_path: Path) -> Iterator[Store]:
+    """It in each store."""
+    if request.param == "azure":
+        yield request.getfixturevalue("azure")
+        return
+    sqlite = open_sqlite(state.directory.name, tmp_path)
+    yield sqlite
+    run(sqlite.close())
+
+
+def check(state: Frozen, name: str, found: Json) -> None:
+    """Compares answers with those on file; with GOLDENS=write puts them on file."""
+    file = state.directory / f"{name}.json"
+    if os.environ.get("GOLDENS") == "write":
+        file.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    assert found == json.loads(file.read_text())
+
+
+async def settle(store: Store, claim: Claim) -> None:
+    """Acknowledges a claim."""
+    receipt = Receipt(reference="INC2")
+    await store.outbox.settle(
+        [Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=LATER, receipt=receipt)]
+    )
+
+
+def assert_whole(state: Frozen, claim: Claim) -> None:
+    """Asserts that a claim brings what was written, and the receipt of what opened the signal there."""
+    it = claim.delivery
+    assert_says(encode(it.content), state.contents[it.key, it.turn])
+    receipt = state.receipts.get((it.destination, it.key, it.opened))
+    if receipt is not None:
+        assert claim.opening is not None
+        assert_says(encode(claim.opening), receipt)
+
+
+async def open_deliveries(store: Store) -> int:
+    """How many deliveries are still owed, or claimed."""
+    counts = [await store.outbox.counts(stream) for stream in STREAMS]
+    is_open = (DeliveryState.OWED, DeliveryState.CLAIMED)
+    return sum(number for one in counts for (_, state), number in one.items() if state in is_open)
+
+
+async def quarantined(store: Store) -> list[str]:
+    """What is in quarantine."""
+    return [one.id for one in await store.quarantine.all()]
+
+
+def test_what_made_them_still_speaks_the_language_of_then() -> None:
+    """It runs in checkouts of those commits, so a renaming here must not reach it."""
+    assert blake2b((HERE / "make.py").read_bytes(), digest_size=16).hexdigest() == MAKER
+
+
+def test_everything_that_was_kept_is_read(store: Store, state: Frozen) -> None:
+    """Rows, deliveries, letters, groups, the record, the quarantine and the journal; nothing is set aside."""
+    before = run(quarantined(store))
+    check(state, "answers", run(ask_everything(store, state)))
+    assert run(quarantined(store)) == before
+
+
+def test_what_was_owed_is_sent_once_and_in_turn(store: Store, state: Frozen) -> None:
+    """With all that it tells, from a claim that nobody settled too; and then nothing is owed."""
+
+    async def send() -> list[Claim]:
+        claims: list[Claim] = []
+        for stream in STREAMS:
+            for destination in await store.outbox.backlog(stream):
+                while some := await store.outbox.claim(stream, destination, LATER, LATER + MINUTE, 10):
+                    for claim in some:
+                        await settle(store, claim)
+                    claims += some
+        return claims
+
+    before = run(quarantined(store))
+    claims = run(send())
+    turns: dict[tuple[str, str], list[int]] = {}
+    for claim in claims:
+        assert_whole(state, claim)
+        turns.setdefault((claim.delivery.destination, claim.delivery.key), []).append(claim.delivery.turn)
+    assert all(one == sorted(set(one)) for one in turns.values())
+    assert run(open_deliveries(store)) == 0
+    assert run(quarantined(store)) == before
+    check(state, "owed", sorted(map(claim_as_json, claims), key=lambda one: one[1:5:2] + one[4:5]))
+
+
+def test_dead_letters_are_sent_again_or_discarded(store: Store, state: Frozen) -> None:
+    """Each that can be decoded; one that cannot stays until somebody discards it."""
+
+    async def empty() -> None:
+        for letter in await store.outbox.dead():
+            if isinstance(letter, DamagedLetter):
+                assert await store.outbox.redrive(letter.id, LATER) is Redrive.DAMAGED
+                assert await store.outbox.discard(letter.id, LATER)
+                continue
+            assert await store.outbox.redrive(letter.delivery.id, LATER) is Redrive.OWED
+            assert await _sent(letter)
+
+    async def _sent(letter: DeadLetter) -> bool:
+        it = letter.delivery
+        while claims := await store.outbox.claim(it.stream, it.destination, LATER, LATER + MINUTE, 10):
+            for claim in claims:
+                assert_whole(state, claim)
+                await settle(store, claim)
+                if claim.delivery.id == it.id:
+                    return True
+        return False
+
+    run(empty())
+    assert not [one for one in run(store.outbox.dead()) if isinstance(one, DamagedLetter)]
+
+
+def test_retention_walks_through_all_of_it(store: Store, state: Frozen) -> None:
+    """A year later; whatever it takes away or leaves, it meets nothing that is damaged."""
+    before = run(quarantined(store))
+    run(store.outbox.repair_times(LATER))
+    run(store.purge(NOW + timedelta(days=399), Retention()))
+    assert run(quarantined(store)) == before
+
+
+def test_pointers_lead_to_what_is_owed(azure: AzureStore, state: Frozen) -> None:
+    """Each message of each queue is one; with those that poison queues hold they lead to everything."""
+    run(_follow_all(azure, state))
+    assert run(open_deliveries(azure)) == 0
+
+
+async def _follow_all(store: QueuedStore, state: Frozen) -> None:
+    places = [(stream, lane) for stream, lanes in LANES.items() for lane in lanes]
+    for one in state.rows("queues"):
+        stream, lane, *_ = one["queue"].split("-")
+        assert store.outbox.pointer(stream, Lane(lane), one["message"]) is not None, one
+    while await open_deliveries(store):
+        pointed = sum([await store.outbox.repoint(stream, LATER) for stream in STREAMS])
+        followed = sum([await _follow(store, state, *place) for place in places])
+        assert pointed or followed
+
+
+async def _follow(store: QueuedStore, state: Frozen, stream: str, lane: Lane) -> int:
+    queue, followed = store.outbox.queue(stream, lane), 0
+    while messages := await queue.receive(32, MINUTE):
+        for text, handle in messages:
+            pointer = store.outbox.pointer(stream, lane, text)
+            assert pointer is not None, text
+            while claims := await store.outbox.claim_at(pointer, LATER, LATER + MINUTE, 100):
+                for claim in claims:
+                    assert_whole(state, claim)
+                    await settle(store, claim)
+                followed += len(claims)
+            await queue.delete(handle)
+    return followed
