@@ -174,8 +174,10 @@ def test_retention_walks_through_all_of_it(store: Store, state: Frozen) -> None:
 
 def test_pointers_lead_to_what_is_owed(azure: AzureStore, state: Frozen) -> None:
     """Each message of each queue is one; with those that poison queues hold they lead to everything."""
+    before = run(quarantined(azure))
     run(_follow_all(azure, state))
     assert run(open_deliveries(azure)) == 0
+    assert run(quarantined(azure)) == before
 
 
 async def _follow_all(store: QueuedStore, state: Frozen) -> None:
