@@ -12,12 +12,13 @@ from router.domain.errors import Undecodable
 from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard
 from router.domain.notices import Group
 from router.domain.signals import Severity
+from router.store import forms
 from router.store.codec import decode
 
 type Card = MemberCard | GroupCard | SlotCard
 
-TYPES = ("MemberCard", "GroupCard", "SlotCard")
-"""The types of cards by name, in the order in which `Cards` has them."""
+TYPES = (forms.MEMBER_CARD, forms.GROUP_CARD, forms.SLOT_CARD)
+"""The tags of cards, in the order in which `Cards` has them."""
 
 
 def card_of(type: str, body: bytes) -> Card:
@@ -37,10 +38,10 @@ def mended_card(
     with no turn that went in, so that its next one does. A slot is left: the next signal of its values opens.
     """
     match type:
-        case "MemberCard":
+        case forms.MEMBER_CARD:
             group = _find_group(key, others)
             return MemberCard(group=group, turn=0, stands=True, told=None, at=now) if group is not None else None
-        case "GroupCard":
+        case forms.GROUP_CARD:
             members = [card for _, card in others if isinstance(card, MemberCard) and card.group == key]
             if not members:
                 return None

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from router.domain.errors import Undecodable
+from router.store.forms import WORDS
 
 MOST = 2**63 - 1
 """Sequence numbers have 64 bits."""
@@ -84,7 +85,7 @@ class Columns:
         value = self._row.get(name)
         word: E | None = _known(words).get(value) if isinstance(value, str) else None
         if word is None:
-            raise self._fault(name, f"{words.__name__.lower()} that this version knows")
+            raise self._fault(name, f"{WORDS[words]} that this version knows")
         return word
 
     def time(self, name: str) -> datetime:

@@ -15,7 +15,8 @@ from router.domain.journal import Era, Mark, Partition, Span
 from router.domain.keeping import Kept
 from router.domain.ledger import Held, Row, message_of
 from router.domain.ports import Store
-from router.store.codec import encode
+from router.store.codec import encode, tag_of
+from router.store.forms import GROUP_CARD, MEMBER_CARD, SLOT_CARD
 from tests.frozen.loading import Frozen
 
 STREAMS = ("cwpp", "cspm")
@@ -136,7 +137,7 @@ async def _ask_groups(store: Store, state: Frozen) -> Json:
 
 async def _ask_board(store: Store, state: Frozen, destination: str) -> Json:
     """The groups that stand on a board; all that it and its cards say is compared with what is written."""
-    asked: dict[str, list[str]] = {"MemberCard": [], "GroupCard": [], "SlotCard": []}
+    asked: dict[str, list[str]] = {MEMBER_CARD: [], GROUP_CARD: [], SLOT_CARD: []}
     for name, row in state.cards:
         tag, _, key = row.partition(":")
         if name == destination and tag in asked:
@@ -156,12 +157,9 @@ async def _ask_board(store: Store, state: Frozen, destination: str) -> Json:
 
 def _assert_board_says(board: Board, cards: Cards, destination: str, state: Frozen) -> None:
     written = {row: body for (name, row), body in state.cards.items() if name == destination}
-    found = {
-        "Board": encode(board),
-        **{f"MemberCard:{key}": encode(card) for key, card in cards.members.items()},
-        **{f"GroupCard:{key}": encode(card) for key, card in cards.groups.items()},
-        **{f"SlotCard:{key}": encode(card) for key, card in cards.slots.items()},
-    }
+    found = {tag_of(board): encode(board)}
+    for some in (cards.members, cards.groups, cards.slots):
+        found |= {f"{tag_of(card)}:{key}": encode(card) for key, card in some.items()}
     assert found.keys() == written.keys()
     for row, body in written.items():
         # Its version is what the store calls it now.

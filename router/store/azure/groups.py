@@ -18,12 +18,12 @@ from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
 from router.store.codec import attempt, decode, encode
+from router.store.forms import BOARD, GROUP_CARD, MEMBER_CARD
 
 type PastFor = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Past]]]]
 """Tells which deliveries were ever owed for some keys."""
 
-_BOARD = "Board"
-_STANDING = "RowKey ge 'GroupCard:' and RowKey lt 'GroupCard;' and not (standing eq 0)"
+_STANDING = f"RowKey ge '{GROUP_CARD}:' and RowKey lt '{GROUP_CARD};' and not (standing eq 0)"
 """The cards of groups in which somebody stands, up to the sign that follows the colon."""
 
 _COLUMN = 64 * 1024
@@ -45,7 +45,7 @@ class AzureGroups:
 
     async def board(self, stream: str, destination: str) -> Board:
         """The board of a destination; an empty one where nothing is kept yet."""
-        while (row := await self._table.find(_partition(stream, destination), _BOARD)) is not None:
+        while (row := await self._table.find(_partition(stream, destination), BOARD)) is not None:
             board = attempt(_board, row)
             if isinstance(board, Board):
                 return board
@@ -99,7 +99,7 @@ class AzureGroups:
             kind, _, name = other["RowKey"].partition(":")
             if kind in TYPES and not isinstance(card := attempt(_card, kind, other), Undecodable):
                 others.append((name, card))
-        past = (await self._past([key])).get(key, ()) if type == "GroupCard" else ()
+        past = (await self._past([key])).get(key, ()) if type == GROUP_CARD else ()
         mended = mended_card(type, key, others, past, self._aside.clock())
         place = {"PartitionKey": partition, "RowKey": row["RowKey"]}
         step = Step("delete", place) if mended is None else Step("replace", _card_row(partition, type, key, mended))
@@ -109,8 +109,8 @@ class AzureGroups:
     async def joined(self, key: str) -> dict[str, int]:
         """Where a signal stands in groups, and with which of its turns, by destination."""
         found: dict[str, int] = {}
-        for row in await self._rows_anywhere("MemberCard", [key]):
-            card = attempt(_card, "MemberCard", row)
+        for row in await self._rows_anywhere(MEMBER_CARD, [key]):
+            card = attempt(_card, MEMBER_CARD, row)
             if isinstance(card, MemberCard) and card.stands:
                 found[row["PartitionKey"].partition(".")[2]] = card.turn
         return found
@@ -118,7 +118,7 @@ class AzureGroups:
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
         partition = _partition(stream, destination)
-        head = {"PartitionKey": partition, "RowKey": _BOARD, **_in_columns(_packed(replace(board, version=None)))}
+        head = {"PartitionKey": partition, "RowKey": BOARD, **_in_columns(_packed(replace(board, version=None)))}
         first = Step("create", head) if board.version is None else Step("replace", head, str(board.version))
         others = (Step("put", _card_row(partition, type, key, card)) for type, key, card in typed(cards))
         (written,) = await self._table.write([(first, *others)])
@@ -126,11 +126,11 @@ class AzureGroups:
 
     async def standing(self, keys: Collection[str]) -> Collection[str]:
         """Those of some groups, by their keys, that still stand."""
-        return {key for key, row in (await self._anywhere("GroupCard", keys)).items() if row.get("standing") != 0}
+        return {key for key, row in (await self._anywhere(GROUP_CARD, keys)).items() if row.get("standing") != 0}
 
     async def has_any(self, keys: Collection[str]) -> Collection[str]:
         """Those of some signals that still have a card on any board."""
-        return (await self._anywhere("MemberCard", keys)).keys()
+        return (await self._anywhere(MEMBER_CARD, keys)).keys()
 
     async def _anywhere(self, type: str, keys: Collection[str]) -> dict[str, Entity]:
         """The cards of a type on whichever board they are."""
@@ -140,7 +140,7 @@ class AzureGroups:
     async def _rows_anywhere(
         self, type: str, keys: Collection[str], select: Collection[str] | None = None
     ) -> list[Entity]:
-        boards = [row["PartitionKey"] async for row in self._table.query(f"RowKey eq '{_BOARD}'", ("PartitionKey",))]
+        boards = [row["PartitionKey"] async for row in self._table.query(f"RowKey eq '{BOARD}'", ("PartitionKey",))]
         sound = [_row(type, key) for key in keys if not _NO_ROW_KEY.intersection(key)]
         found: list[Entity] = []
         for some in batched(sound, _AT_A_TIME, strict=False):
@@ -156,7 +156,7 @@ class AzureGroups:
 
 def _board(row: Entity) -> Board:
     parts = [row[name] for name in _BODY if name in row]
-    board: Board = decode(_BOARD, unpacked(b"".join(parts) if all(isinstance(one, bytes) for one in parts) else None))
+    board: Board = decode(BOARD, unpacked(b"".join(parts) if all(isinstance(one, bytes) for one in parts) else None))
     return replace(board, version=version_of(row))
 
 

@@ -20,6 +20,7 @@ from router.store.azure.shards import EPOCH, shard_of, sorting
 from router.store.azure.tables import Entity, version_of
 from router.store.codec import attempted, decode, encode, readable
 from router.store.columns import MOST_TURNS, Columns, names_of, parts_of, turns_of
+from router.store.forms import TURN
 
 FOLDER = "ledger"
 """Where the bodies lie that a row cannot hold."""
@@ -153,7 +154,7 @@ async def _known_of(entity: Entity, bodies: Bodies) -> Packed:
 async def _intent_of(entity: Entity, bodies: Bodies) -> Turn | None:
     if not Columns(entity).flag("unfinished"):
         return None
-    turn: Turn = decode("Turn", await bodies.read(entity.get("intent")))
+    turn: Turn = decode(TURN, await bodies.read(entity.get("intent")))
     return turn
 
 

@@ -17,6 +17,7 @@ from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
 from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 from router.store.endings import damaged
+from router.store.forms import RECEIPT
 from router.store.sqlite.quarantine import keep
 from router.store.sqlite.schema import EPOCH, ODD_DELIVERY, micros
 from router.store.sqlite.selecting import columns_of
@@ -60,7 +61,7 @@ def claim_of(row: Columns) -> Claim:
         number=row.whole("attempts", 0, MOST_TIMES) + 1,
         born=row.time("born"),
         # Without its handles the vendor is asked where the signal is open.
-        opening=readable(None, decode, "Receipt", receipt) if receipt is not None else None,
+        opening=readable(None, decode, RECEIPT, receipt) if receipt is not None else None,
         lost=row.whole("losses", 0, MOST_TIMES),
     )
 

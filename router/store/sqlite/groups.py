@@ -14,6 +14,7 @@ from router.domain.groups import Board, Cards, GroupCard, MemberCard
 from router.store.cards import TYPES, Card, at_of, card_of, mended_board, mended_card, standing_of, typed
 from router.store.codec import attempt, decode, encode
 from router.store.columns import MOST_STEPS, Columns, is_sound
+from router.store.forms import BOARD, GROUP_CARD, MEMBER_CARD
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, sound, take_out
 from router.store.sqlite.schema import micros
@@ -66,7 +67,7 @@ class SqliteGroups:
         damaged = {key: one for key, one in read.items() if isinstance(one[1], Undecodable)}
         cards = {key: card for key, (_, card) in read.items() if key not in damaged}
         # A group is asked for by who is in it, so that one that is not there was damaged.
-        gone = [key for key in keys if key not in read] if type == "GroupCard" else []
+        gone = [key for key in keys if key not in read] if type == GROUP_CARD else []
         if damaged or gone:
             cards |= self._mended(stream, destination, type, damaged, gone)
         return cards
@@ -88,7 +89,7 @@ class SqliteGroups:
             read = [attempt(_keyed, row) for row in rows]
             others = [one for one in read if not isinstance(one, Undecodable)]
             lost = [*damaged, *gone]
-            past = self._past(lost) if type == "GroupCard" else {}
+            past = self._past(lost) if type == GROUP_CARD else {}
             cards = {key: mended_card(type, key, others, past.get(key, ()), self._clock()) for key in lost}
             known = {key: card for key, card in cards.items() if card is not None}
             _put(db, stream, destination, [(type, key, card) for key, card in known.items()])
@@ -96,17 +97,23 @@ class SqliteGroups:
 
     async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
         """The groups of a board in which somebody stands."""
-        sql = "SELECT key FROM cards WHERE stream=? AND destination=? AND type='GroupCard' AND standing<>0"
+        sql = "SELECT key FROM cards WHERE stream=? AND destination=? AND type=? AND standing<>0"
         with self._connection.reading() as db:
-            keys = [key for (key,) in db.execute(sql, (stream, destination)) if isinstance(key, str) and is_sound(key)]
-        cards = self._cards(stream, destination, "GroupCard", keys)
+            keys = [
+                key
+                for (key,) in db.execute(sql, (stream, destination, GROUP_CARD))
+                if isinstance(key, str) and is_sound(key)
+            ]
+        cards = self._cards(stream, destination, GROUP_CARD, keys)
         return {key: card for key, card in cards.items() if card.group.standing > 0}
 
     async def destinations(self, stream: str) -> Collection[str]:
         """The destinations of a stream where groups stand, whatever its policy names. Walks all boards."""
-        sql = "SELECT DISTINCT destination FROM cards WHERE stream=? AND type='GroupCard' AND standing<>0"
+        sql = "SELECT DISTINCT destination FROM cards WHERE stream=? AND type=? AND standing<>0"
         with self._connection.reading() as db:
-            return [name for (name,) in db.execute(sql, (stream,)) if isinstance(name, str) and is_sound(name)]
+            return [
+                name for (name,) in db.execute(sql, (stream, GROUP_CARD)) if isinstance(name, str) and is_sound(name)
+            ]
 
     async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
         """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
@@ -130,8 +137,8 @@ class SqliteGroups:
         with self._connection.reading() as db:
             rows = columns_of(
                 db.execute(
-                    "SELECT * FROM cards WHERE type='MemberCard' AND key IN (SELECT value FROM json_each(?))",
-                    (json.dumps(list(keys)),),
+                    "SELECT * FROM cards WHERE type=? AND key IN (SELECT value FROM json_each(?))",
+                    (MEMBER_CARD, json.dumps(list(keys))),
                 )
             )
         found: dict[str, dict[str, int]] = {}
@@ -153,7 +160,7 @@ def _put(db: sqlite3.Connection, stream: str, destination: str, cards: Iterable[
 
 
 def _board(row: Columns) -> Board:
-    board: Board = decode("Board", row.body("body"))
+    board: Board = decode(BOARD, row.body("body"))
     return replace(board, version=row.whole("version", 1, MOST_STEPS))
 
 

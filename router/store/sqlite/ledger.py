@@ -18,6 +18,7 @@ from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn, Version
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
 from router.store.columns import MOST_STEPS, MOST_TURNS, Columns, printable
+from router.store.forms import TURN
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, take_out
 from router.store.sqlite.groups import SqliteGroups
@@ -253,7 +254,7 @@ def _seen(row: Columns) -> Seen:
 
 def _intent(row: Columns) -> Turn | None:
     intent = row.raw("intent")
-    turn: Turn | None = decode("Turn", row.body("intent")) if intent is not None else None
+    turn: Turn | None = decode(TURN, row.body("intent")) if intent is not None else None
     return turn
 
 

@@ -27,7 +27,7 @@ from router.domain.errors import Undecodable
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.store.codec import attempt, encode, readable
+from router.store.codec import attempt, encode, readable, tag_of
 from router.store.columns import MOST_TURNS, Columns
 from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE
 from router.store.sqlite.connection import Clock, Connection
@@ -109,7 +109,7 @@ class SqliteOutbox:
         """Owes deliveries, create-if-absent by their id."""
         if not deliveries:
             return
-        payloads = {(one.key, one.turn, type(one.content).__name__): one.content for one in deliveries}
+        payloads = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO payloads (key, turn, type, body) VALUES (?,?,?,?)",
@@ -406,7 +406,7 @@ def _values(delivery: Delivery) -> tuple[object, ...]:
         delivery.turn,
         delivery.change.value,
         delivery.opened,
-        type(delivery.content).__name__,
+        tag_of(delivery.content),
         delivery.trace,
     )
 

@@ -19,6 +19,7 @@ from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.store.codec import encode
 from router.store.columns import Columns
+from router.store.forms import GROUP_CARD, MEMBER_CARD
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.delivery_rows import see_to_odd
@@ -104,10 +105,10 @@ class SqliteStore:
             db.execute(
                 "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
                 "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
-                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type='GroupCard' AND c.standing>0) "
+                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type=? AND c.standing>0) "
                 # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
                 "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
-                (micros(now - retention.payloads),),
+                (micros(now - retention.payloads), GROUP_CARD),
             )
             payloads = db.execute(
                 "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
@@ -121,9 +122,9 @@ class SqliteStore:
             rows = db.execute(
                 # Its turns would start anew, so a row outlives every delivery and card that bears one of them.
                 "DELETE FROM ledger WHERE closed_at<=? AND intent IS NULL "
-                "AND NOT EXISTS (SELECT 1 FROM cards c WHERE c.key=ledger.key AND c.type='MemberCard') "
+                "AND NOT EXISTS (SELECT 1 FROM cards c WHERE c.key=ledger.key AND c.type=?) "
                 "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
-                (micros(now - retention.resolved),),
+                (micros(now - retention.resolved), MEMBER_CARD),
             ).rowcount
         return Purged(rows=rows, bodies=bodies, payloads=payloads)
 

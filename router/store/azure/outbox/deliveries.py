@@ -24,9 +24,10 @@ from router.store.azure.outbox.stages import CLOSED, COLUMNS, OPEN, Stage, chang
 from router.store.azure.outbox.turns import first_open
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Table
-from router.store.codec import attempt, attempted, content_of, decode, encode, readable
+from router.store.codec import attempt, attempted, content_of, decode, encode, readable, tag_of
 from router.store.columns import Columns
 from router.store.endings import damaged
+from router.store.forms import RECEIPT
 
 BLOBS = "deliveries"
 """The folder of what rows of deliveries cannot hold."""
@@ -82,7 +83,7 @@ class Deliveries:
         body = encode(delivery.content)
         return {
             "key": delivery.key,
-            "type": type(delivery.content).__name__,
+            "type": tag_of(delivery.content),
             "content": await self._bodies.column(body, blob_name(stage.place)),
             "receipt": "",
             "trace": delivery.trace or "",
@@ -283,7 +284,7 @@ class Deliveries:
         return receipt if isinstance(receipt, Receipt) else None
 
     async def _receipt(self, column: object) -> Receipt:
-        receipt: Receipt = decode("Receipt", await self._bodies.read(column))
+        receipt: Receipt = decode(RECEIPT, await self._bodies.read(column))
         return receipt
 
     async def delivery(self, stage: Stage, row: Entity) -> Delivery:
