@@ -6,7 +6,6 @@ import asyncio
 from argparse import Namespace
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import datetime
 
 import orjson
@@ -16,6 +15,7 @@ from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, 
 from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.domain.deliveries import DAMAGED, DamagedLetter, DeadLetter, Redrive
 from router.domain.notices import Notice
+from router.store.codec import encode
 
 type Letter = DeadLetter | DamagedLetter
 
@@ -139,7 +139,11 @@ def _error(letter: Letter) -> str:
 
 def _content(letter: Letter) -> object:
     """What a dead letter tells, or its row where that cannot be decoded."""
-    return asdict(letter.delivery.content) if isinstance(letter, DeadLetter) else orjson.loads(letter.damage.row)
+    return (
+        orjson.loads(encode(letter.delivery.content))
+        if isinstance(letter, DeadLetter)
+        else orjson.loads(letter.damage.row)
+    )
 
 
 def _document(letter: Letter) -> dict[str, object]:
