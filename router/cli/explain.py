@@ -17,7 +17,7 @@ from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
-from router.grouping import account_of
+from router.grouping import explain_grouping
 from router.ingest.messages import Reader, Reading, Unread
 from router.parse import alerts_named_in, evidence_of
 
@@ -61,7 +61,7 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
         return []
     notice = notice_for(signal, evidence_of(signal), decision, rulebook, "", 1, alerts_named_in(signal))
     specs = [rulebook.destinations[name] for name in decision.people]
-    return [(f"with others at {spec.name}?", account_of(notice, spec)) for spec in specs if spec.is_grouped]
+    return [(f"with others at {spec.name}?", explain_grouping(notice, spec)) for spec in specs if spec.is_grouped]
 
 
 def _print(to: Console, reading: Reading, reader: Reader, now: datetime) -> None:

@@ -38,13 +38,13 @@ def event_uid(signal: str, turn: int) -> str:
     return _digest(signal, str(turn))
 
 
-def group_key(stream: str, destination: str, slot: str, first: str, turn: int, start: str) -> str:
-    """The key of a group of signals at one destination: what they have in common, which turn of which opened it, and when."""
-    return _digest("group", stream, destination, slot, first, str(turn), start)
+def group_key(stream: str, destination: str, window: str, first: str, turn: int, start: str) -> str:
+    """The key of a group at one destination: the key of its window, which turn of which signal opened it, and when."""
+    return _digest("group", stream, destination, window, first, str(turn), start)
 
 
-def slot_key(*values: str) -> str:
-    """The key under which the group is found that takes signals of those values now."""
+def fingerprint_of(*values: str) -> str:
+    """The fingerprint of what signals have in common: equal values, in the same order, have the same one."""
     return _digest("slot", *values)
 
 

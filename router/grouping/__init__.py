@@ -1,7 +1,7 @@
-"""Groups of signals that a destination is told of as one: who belongs together, what a turn makes of it, what is told."""
+"""Aggregation: which signals a destination is notified of as one group, what a turn changes in it, and its notices."""
 
-from router.grouping.gatherer import Gatherer
+from router.grouping.aggregator import Aggregator
 from router.grouping.gravity import gravity_of
-from router.grouping.likeness import account_of
+from router.grouping.grouping_keys import explain_grouping
 
-__all__ = ["Gatherer", "account_of", "gravity_of"]
+__all__ = ["Aggregator", "explain_grouping", "gravity_of"]

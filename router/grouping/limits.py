@@ -14,9 +14,10 @@ from router.grouping.gravity import gravity_of
 
 
 class Audience(NamedTuple):
-    """Whom an opening calls, and whether it is real: each audience has a limit of its own.
+    """Whom an opening calls; each audience has a limit of its own.
 
-    `pager` is the name of an owner's key, None for the destination's own.
+    `pager` is the name of an owner's pager key, None for the destination's own.
+    `sample` is whether the signal is one of Defender's samples.
     """
 
     pager: str | None
@@ -44,17 +45,17 @@ def has_room_beyond(
 ) -> bool:
     """Whether one more summary may open, beside the recent openings.
 
-    One may, and as many again as the limit says where it was over each time; at a pager also one that is graver than all
-    of those, of which there are only so many.
+    One summary may open, and after it, where each of them was over by then, as many more as the limit says. At a pager one may
+    also open that is graver than all of these; there are only so many steps in severity.
     """
-    told = _of(openings, audience, beyond=True)
-    if len(told) <= limit.most:
+    summaries = _of(openings, audience, beyond=True)
+    if len(summaries) <= limit.most:
         return True
-    return lane is Lane.PAGE and gravity_of(severity) > max(one.gravity for one in told)
+    return lane is Lane.PAGE and gravity_of(severity) > max(one.gravity for one in summaries)
 
 
 def opening_of(audience: Audience, severity: str | None, now: datetime, *, beyond: bool) -> Opening:
-    """What is kept of an opening."""
+    """An opening as the admission state counts it."""
     return Opening(now, audience.pager, beyond, audience.sample, gravity_of(severity))
 
 

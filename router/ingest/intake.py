@@ -15,14 +15,14 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.keeping import Kept
-from router.domain.keys import kept_id, slot_key
+from router.domain.keys import fingerprint_of, kept_id
 from router.domain.ledger import Row, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
-from router.grouping import Gatherer
+from router.grouping import Aggregator
 from router.ingest.messages import Message, Reader, Unread
 from router.ingest.observations import Sighting, in_time_order
 from router.ingest.transitions import Fold, fold
@@ -37,7 +37,7 @@ class Intake:
         self, store: Store, rulebooks: Mapping[Stream, Rulebook], catalogue: Catalogue, only: Stream | None = None
     ) -> None:
         self._store = store
-        self._gatherer = Gatherer(store, rulebooks)
+        self._aggregator = Aggregator(store, rulebooks)
         self._rulebooks = rulebooks
         self._reader = Reader(rulebooks, catalogue, only)
         self._only = only
@@ -78,23 +78,23 @@ class Intake:
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
-        return await self._gatherer.admit_waiting(stream, now)
+        return await self._aggregator.admit_waiting(stream, now)
 
-    async def find_silent(self, stream: Stream, now: datetime) -> None:
+    async def queue_unnotified(self, stream: Stream, now: datetime) -> None:
         """Lets groups wait for room that an older program counted in silence, and those open that wait nowhere any more.
 
         Raises StoreError.
         """
-        await self._gatherer.find_silent(stream, now)
+        await self._aggregator.queue_unnotified(stream, now)
 
     def digest_of_destinations(self, stream: Stream) -> str:
         """A digest of the names of a stream's destinations: another one where the policy named one, or ceased to."""
-        return slot_key(*sorted(self._rulebooks[stream].destinations))
+        return fingerprint_of(*sorted(self._rulebooks[stream].destinations))
 
     async def _fulfil(self, turns: Sequence[Turn], now: datetime) -> None:
         """Owes what turns owe, and puts them on record."""
         await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
-        await self._gatherer.take(turns, now)
+        await self._aggregator.aggregate_turns(turns, now)
         await self._put_on_record([turn.entry for turn in turns], now)
 
     async def _keep(self, unread: Sequence[Unread], now: datetime) -> dict[str, RecordEntry]:

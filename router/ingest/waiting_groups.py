@@ -25,6 +25,6 @@ async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime)
     name = f"{SILENT}.{stream}.{intake.digest_of_destinations(stream)}"
     last = await journal.swept(name)
     if last is None or not is_recent(last, now, DAY):
-        await intake.find_silent(stream, now)
+        await intake.queue_unnotified(stream, now)
         await journal.sweep_ended(name, now)
     return await intake.admit_waiting(stream, now)

@@ -24,7 +24,7 @@ from router.ingest.waiting_groups import admit
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
-from tests.store.test_gathering import Deadly
+from tests.store.test_aggregation import Deadly
 
 AT = ("cwpp", "tickets")
 MINUTE = timedelta(minutes=1)

@@ -27,7 +27,7 @@ from router.ingest.transitions import fold
 from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body, without_rules
 from tests.store.acts import run
-from tests.store.test_gathering import Deadly
+from tests.store.test_aggregation import Deadly
 
 BOOK = a_rulebook(always=())
 POSTURE = a_rulebook(always=(), stream=Stream.CSPM)

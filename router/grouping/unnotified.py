@@ -1,6 +1,6 @@
-"""Groups that stand and that nobody was told of, nor waits to be: an older program counted them in silence. Pure.
+"""Groups that stand, that nobody was notified of, and that do not wait: an older program counted them in silence. Pure.
 
-Of such a group only its card is left, so it opens in the words of that.
+Of such a group only its state is left, so it opens with a notice of what that knows.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from dataclasses import replace
 from router.domain.groups import Board, Cards, GroupCard
 from router.domain.notices import Evidence, Notice
 from router.domain.signals import Kind, Stream
-from router.grouping.telling import words_left
+from router.grouping.group_notices import notice_from_state
 
 
-def silent_in(groups: Mapping[str, GroupCard]) -> dict[str, GroupCard]:
-    """Those of some standing groups that nobody was told of, and that do not wait."""
-    return {key: card for key, card in groups.items() if not card.is_open and card.waiting is None}
+def unnotified_in(groups: Mapping[str, GroupCard]) -> dict[str, GroupCard]:
+    """Those of some standing groups that nobody was notified of, and that do not wait."""
+    return {key: state for key, state in groups.items() if not state.is_open and state.waiting is None}
 
 
-def waiting_with(board: Board, silent: Mapping[str, GroupCard], stream: Stream) -> tuple[Board, Cards]:
-    """The board and the cards by which silent groups wait for room like others."""
-    words = _words_about(stream)
-    waiting = {key: replace(card, waiting=words_left(card, words)) for key, card in silent.items()}
-    return replace(board, waiting=tuple(dict.fromkeys((*board.waiting, *waiting)))), Cards(groups=waiting)
+def with_waiting(admission: Board, unnotified: Mapping[str, GroupCard], stream: Stream) -> tuple[Board, Cards]:
+    """The admission state and the group states by which unnotified groups wait for room like others."""
+    unknown = _notice_of_unknown(stream)
+    waiting = {key: replace(state, waiting=notice_from_state(state, unknown)) for key, state in unnotified.items()}
+    return replace(admission, waiting=tuple(dict.fromkeys((*admission.waiting, *waiting)))), Cards(groups=waiting)
 
 
-def _words_about(stream: Stream) -> Notice:
+def _notice_of_unknown(stream: Stream) -> Notice:
     """A notice of a signal of which nothing is known."""
     kind = Kind.ALERT if stream is Stream.CWPP else Kind.RECOMMENDATION
     return Notice(

@@ -1,0 +1,355 @@
+"""What turns of signals change in the groups of one destination, and which notices the destination is owed for it. Pure.
+
+The first signal of a group opens it at once, under the group's key. Those of the same grouping key that come within the
+window join it, and the group resolves with the last of them. An incident and the alerts that it names are one group whatever
+they are like, as far as they are for the same audience. Where a destination has opened as many groups as its limit allows, the
+next signals join one more group, the summary of what the limit holds back. A summary that may not open yet waits. It opens as
+soon as there is room, whoever looks first: the next message, or a sweep.
+
+At a pager a signal that joins calls nobody. So a signal that is graver than all before it opens a group instead of joining
+one. An owner who has a pager of their own is called by it, with groups and a limit of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from router.domain.clocks import is_possible
+from router.domain.decisions import Change
+from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
+from router.domain.keys import group_key
+from router.domain.notices import Delivery, Group
+from router.domain.rulebook import DestinationSpec, Lane, Limit, written
+from router.grouping.gravity import gravity_of
+from router.grouping.group_notices import (
+    change_of,
+    delivery_of,
+    gravity_of_member,
+    members_to_name,
+    named_member,
+    notice_to_open_with,
+    opening_of_waiting,
+    with_gravest,
+)
+from router.grouping.grouping_keys import (
+    MemberTurn,
+    audience_for,
+    audience_key_for,
+    claim_key_for,
+    common_values_of,
+    grouping_key_for,
+    grouping_of,
+    is_for_same_audience,
+    member_keys_for,
+    summary_key_for,
+)
+from router.grouping.limits import Audience, audience_of, has_room, has_room_beyond, opening_of, recent
+
+MOST_ADMITTED = 40
+"""Waiting groups that one change of an admission state opens: a transaction of a table takes 100 rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class AggregationChange:
+    """A change of the groups of one destination, which a store writes all or none of.
+
+    `admission` is the admission state as it is to be written.
+    `states` are the states that changed.
+    `deliveries` are the notices that the destination is owed once both are written.
+    """
+
+    admission: Board
+    states: Cards
+    deliveries: tuple[Delivery, ...]
+
+
+def apply_member_turns(
+    member_turns: Sequence[MemberTurn],
+    destination: str,
+    admission: Board,
+    states: Cards,
+    spec: DestinationSpec | None,
+    now: datetime,
+) -> AggregationChange:
+    """Applies turns at one destination, at most one of each signal, over the states that they need.
+
+    Groups that wait open first, so that no later signal takes their room; without turns, only they do. A turn that was
+    applied before changes nothing; its notice is owed again, under the same delivery key.
+    """
+    aggregation = _Aggregation(destination, admission, states, spec, now)
+    aggregation.admit_waiting()
+    # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another signal joins.
+    for one in sorted(member_turns, key=lambda one: (one.target.change is Change.RESOLVED, -gravity_of_member(one))):
+        aggregation.apply(one)
+    return aggregation.result()
+
+
+def deliveries_decided_before(member_turns: Sequence[MemberTurn], states: Cards) -> list[Delivery]:
+    """The notices of groups that were decided when some turns were applied, as the states of their members have them."""
+    known = [(one, states.members.get(one.notice.key)) for one in member_turns]
+    return [
+        delivery_of(one, member.group, states.groups[member.group], member.told)
+        for one, member in known
+        if member is not None and member.turn == one.turn.number and member.told is not None
+        if member.group in states.groups
+    ]
+
+
+def openings_admitted_before(
+    destination: str, admission: Board, states: Cards, spec: DestinationSpec | None
+) -> list[Delivery]:
+    """The opening notices of the waiting groups that the last change of an admission state opened."""
+    known = ((key, states.groups.get(key)) for key in admission.admitted)
+    openings = (opening_of_waiting(destination, lane_of(spec), key, state) for key, state in known if state is not None)
+    return [opening for opening in openings if opening is not None]
+
+
+def lane_of(spec: DestinationSpec | None) -> Lane:
+    """The lane of a destination; one that the policy no longer names gets dead letters like tickets."""
+    return spec.lane if spec is not None else Lane.TICKET
+
+
+@dataclass(slots=True)
+class _Aggregation:
+    """The states of a destination while turns are applied to them.
+
+    `known` are the states as the store has them; `members`, `groups` and `windows` are those that changed, and hide them.
+    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened.
+    """
+
+    destination: str
+    admission: Board
+    known: Cards
+    spec: DestinationSpec | None
+    now: datetime
+    members: dict[str, MemberCard] = field(default_factory=dict)
+    groups: dict[str, GroupCard] = field(default_factory=dict)
+    windows: dict[str, SlotCard] = field(default_factory=dict)
+    touched: dict[str, list[MemberTurn]] = field(default_factory=dict)
+    admitted: list[str] = field(default_factory=list)
+    owed: list[Delivery] = field(default_factory=list)
+
+    def admit_waiting(self) -> None:
+        """Opens waiting groups as far as there is room, those that have waited longest first."""
+        for key in self.admission.waiting:
+            state = self._find_group(key)
+            if state is None or state.waiting is None or not _is_waiting(state):
+                continue
+            if len(self.admitted) == MOST_ADMITTED:
+                return
+            audience = audience_of(state.waiting, lane_of(self.spec))
+            if self._reserve_opening(audience, state.severity, beyond=True) or self._reserve_opening(
+                audience, state.severity
+            ):
+                turn = state.turn + 1
+                self.groups[key] = opened = replace(state, turn=turn, opened=turn, is_open=True, at=self.now)
+                self.admitted.append(key)
+                if (opening := opening_of_waiting(self.destination, lane_of(self.spec), key, opened)) is not None:
+                    self.owed.append(opening)
+
+    def apply(self, member_turn: MemberTurn) -> None:
+        """Lets the signal of a turn join a group, change in it, or leave it."""
+        member = self._find_member(member_turn.notice.key)
+        if member is not None and member.turn >= member_turn.turn.number:
+            if member.turn == member_turn.turn.number and member.told is not None:
+                self.owed.append(delivery_of(member_turn, member.group, self._group(member.group), member.told))
+        elif member is not None and member.stands:
+            self._claim_named_alerts(member_turn, member.group)
+            self._apply_to_group(member_turn, member.group)
+        elif member_turn.target.change is not Change.RESOLVED:
+            self._apply_to_group(member_turn, self._group_for(member_turn))
+
+    def _group_for(self, member_turn: MemberTurn) -> str:
+        """The group that a signal joins: one that stands, else one that it opens."""
+        candidates = list(self._candidates_for(member_turn))
+        key = next((key for key in candidates if self._can_join(member_turn, key)), None)
+        key = key or self._group_to_open(member_turn, candidates)
+        self._claim_named_alerts(member_turn, key)
+        return key
+
+    def _claim_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
+        """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
+        grouping = grouping_of(self.spec)
+        until, audience_key = self.now + grouping.window, audience_key_for(member_turn, grouping)
+        claim = SlotCard(group=key, until=until)
+        self.windows |= {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
+
+    def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
+        """Whether a signal joins a group: somebody stands in it, and the signal need not call people anew as graver."""
+        state = self._group(key)
+        is_paged = member_turn.target.lane is Lane.PAGE and state.is_open
+        calls = is_paged and gravity_of_member(member_turn) > gravity_of(state.severity)
+        return state.group.standing > 0 and not calls
+
+    def _candidates_for(self, member_turn: MemberTurn) -> Iterator[str]:
+        """The groups that a signal may join: its incident's, those of the alerts that it names, that of its grouping key."""
+        grouping = grouping_of(self.spec)
+        audience_key = audience_key_for(member_turn, grouping)
+        yield from self._groups_in_window(claim_key_for(member_turn.notice.id, audience_key), grouping.window)
+        for alert in member_keys_for(member_turn)[1:]:
+            member = self._find_member(alert)
+            audiences = (audience_key, summary_key_for(member_turn))
+            if member is not None and member.stands and self._group(member.group).whose in audiences:
+                yield member.group
+        yield from self._groups_in_window(grouping_key_for(member_turn, grouping), grouping.window)
+
+    def _groups_in_window(self, key: str, length: timedelta) -> Iterator[str]:
+        """The group of a window, unless the window has ended, or a clock that was wrong wrote down when it ends."""
+        window = self.windows.get(key) or self.known.slots.get(key)
+        if window is None or self._find_group(window.group) is None:
+            return
+        if self.now < window.until and is_possible(window.until, self.now, length):
+            yield window.group
+
+    def _group_to_open(self, member_turn: MemberTurn, candidates: Sequence[str]) -> str:
+        """The group that a signal opens: one that resolved before its window ended, a new one, or the summary."""
+        limit = self.spec.limit if self.spec is not None else None
+        if limit is not None and not self._reserve_opening(audience_for(member_turn), member_turn.notice.severity):
+            by = (("limit", f"{limit.most} openings in {written(limit.window)}"),)
+            summary_key = summary_key_for(member_turn)
+            summary = next(self._summaries_for(member_turn, limit), None)
+            return summary or self._create_group(member_turn, summary_key, summary_key, limit.window, by)
+        grouping = grouping_of(self.spec)
+        over = (key for key in candidates if self._is_over(key) and not self._group(key).group.limited)
+        return next(over, None) or self._create_group(
+            member_turn,
+            grouping_key_for(member_turn, grouping),
+            audience_key_for(member_turn, grouping),
+            grouping.window,
+            common_values_of(member_turn.notice, grouping),
+        )
+
+    def _summaries_for(self, member_turn: MemberTurn, limit: Limit) -> Iterator[str]:
+        """The summaries that take a signal beyond the limit: the one of the running window, else one that waits for room."""
+        summary_key = summary_key_for(member_turn)
+        for key in self._groups_in_window(summary_key, limit.window):
+            if self._can_join(member_turn, key) or self._is_over(key):
+                yield key
+        known = {**self.known.groups, **self.groups}
+        yield from (key for key, state in known.items() if state.whose == summary_key and _is_waiting(state))
+
+    def _reserve_opening(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
+        """Whether the limit has room for one more opening; if so, the opening is counted."""
+        limit = self.spec.limit if self.spec is not None else None
+        if limit is None:
+            return True
+        openings = recent(self.admission.openings, limit, self.now)
+        if beyond:
+            is_free = has_room_beyond(openings, audience, limit, lane_of(self.spec), severity)
+        else:
+            is_free = has_room(openings, audience, limit)
+        if is_free:
+            one = opening_of(audience, severity, self.now, beyond=beyond)
+            self.admission = replace(self.admission, openings=(*openings, one))
+        return is_free
+
+    def _is_over(self, key: str) -> bool:
+        return not self._group(key).group.standing
+
+    def _create_group(
+        self,
+        member_turn: MemberTurn,
+        window_key: str,
+        audience_key: str,
+        length: timedelta,
+        by: tuple[tuple[str, str], ...],
+    ) -> str:
+        """Creates a group with its window; nobody stands in it yet. Returns its key."""
+        notice, number = member_turn.notice, member_turn.turn.number
+        key = group_key(notice.stream, self.destination, window_key, notice.key, number, self.now.isoformat())
+        is_summary = window_key == summary_key_for(member_turn)
+        self.groups[key] = GroupCard(
+            group=Group(by=by, total=0, standing=0, named=(), limited=is_summary),
+            turn=0,
+            opened=0,
+            is_open=False,
+            severity=None,
+            severity_written=None,
+            respond_by=None,
+            at=self.now,
+            whose=audience_key,
+        )
+        self.windows[window_key] = SlotCard(group=key, until=self.now + length)
+        return key
+
+    def _apply_to_group(self, member_turn: MemberTurn, key: str) -> None:
+        """Counts and names a member as its turn leaves it: it joins the group, changes in it, or is over."""
+        notice = member_turn.notice
+        state, member = self._group(key), self._find_member(notice.key)
+        stands, stood = member_turn.target.change is not Change.RESOLVED, member is not None and member.stands
+        is_new = member is None or member.group != key
+        others = tuple(one for one in state.group.named if one.key != notice.key)
+        group = replace(
+            state.group,
+            total=state.group.total + (stands and is_new),
+            standing=state.group.standing + stands - stood,
+            named=members_to_name((named_member(notice), *others)) if stands else others,
+        )
+        # The notice that waited is of use until the group's opening is certainly owed.
+        waits = key in self.admitted or (group.standing > 0 and not state.is_open)
+        self.groups[key] = replace(
+            with_gravest(state, notice) if stands else state,
+            group=group,
+            waiting=state.waiting if waits else None,
+            at=self.now,
+        )
+        self.members[notice.key] = MemberCard(
+            group=key, turn=member_turn.turn.number, stands=stands, told=None, at=self.now
+        )
+        self.touched.setdefault(key, []).append(member_turn)
+
+    def result(self) -> AggregationChange:
+        """Gives each group that has something to say its next turn, and its members the notice that says theirs."""
+        for key, touched in self.touched.items():
+            state = self.groups[key]
+            # In the words of one of its audience: a member that has moved to another audience leaves the others behind.
+            theirs = [one for one in touched if is_for_same_audience(state, one)]
+            member_turns = theirs + [one for one in touched if one not in theirs]
+            change = change_of(state, member_turns)
+            if change is Change.OPENED and state.group.limited and not self._may_open_summary(state, member_turns):
+                self.groups[key] = replace(state, waiting=notice_to_open_with(state, member_turns))
+            elif change is not None:
+                self._notify(key, change, member_turns)
+        waiting = dict.fromkeys((*self.admission.waiting, *self.touched))
+        admission = replace(
+            self.admission,
+            unsure=tuple(self.members),
+            waiting=tuple(
+                key for key in waiting if (found := self._find_group(key)) is not None and _is_waiting(found)
+            ),
+            admitted=tuple(self.admitted),
+        )
+        return AggregationChange(admission, Cards(self.members, self.groups, self.windows), tuple(self.owed))
+
+    def _may_open_summary(self, state: GroupCard, member_turns: Sequence[MemberTurn]) -> bool:
+        """Whether turns in a summary open it, as far as the limit has room; the end of one of its members opens nothing."""
+        standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+        first = next((one for one in standing if is_for_same_audience(state, one)), None)
+        return first is not None and self._reserve_opening(audience_for(first), state.severity, beyond=True)
+
+    def _notify(self, key: str, change: Change, member_turns: Sequence[MemberTurn]) -> None:
+        """Gives a group its next turn, and owes the notice of it."""
+        state = self.groups[key]
+        turn = state.turn + 1
+        group_turn = Told(turn=turn, change=change, opened=turn if change is Change.OPENED else state.opened)
+        self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=change is not Change.RESOLVED)
+        keys = [one.notice.key for one in member_turns]
+        self.members |= {key: replace(self.members[key], told=group_turn) for key in keys}
+        self.owed.append(delivery_of(member_turns[0], key, state, group_turn))
+
+    def _find_member(self, key: str) -> MemberCard | None:
+        """The state of a member, if that of its group is there as well."""
+        found = self.members.get(key) or self.known.members.get(key)
+        return found if found is not None and self._find_group(found.group) is not None else None
+
+    def _find_group(self, key: str) -> GroupCard | None:
+        return self.groups.get(key) or self.known.groups.get(key)
+
+    def _group(self, key: str) -> GroupCard:
+        return self.groups[key] if key in self.groups else self.known.groups[key]
+
+
+def _is_waiting(state: GroupCard) -> bool:
+    return state.waiting is not None and state.group.standing > 0 and not state.is_open

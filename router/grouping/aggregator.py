@@ -1,0 +1,141 @@
+"""Applies turns of signals to the groups of their destinations, and owes the notices of the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+
+from router.domain.groups import Board, Cards
+from router.domain.ledger import Turn
+from router.domain.ports import Store
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Stream
+from router.grouping.aggregation import (
+    MOST_ADMITTED,
+    AggregationChange,
+    apply_member_turns,
+    deliveries_decided_before,
+    openings_admitted_before,
+)
+from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_turns_of, window_keys_for
+from router.grouping.unnotified import unnotified_in, with_waiting
+
+TOGETHER = 90
+"""States that are written at once: a transaction of a table takes 100 rows."""
+
+AT_A_TIME = 40
+"""Turns that are applied at once, as long as their states are no more than `TOGETHER`."""
+
+
+class Aggregator:
+    """Applies turns to groups, over the states that a store has of them; raises StoreError.
+
+    A turn may be given more than once, by whoever meets it as an intent.
+    """
+
+    def __init__(self, store: Store, rulebooks: Mapping[Stream, Rulebook]) -> None:
+        self._store = store
+        self._rulebooks = rulebooks
+
+    async def aggregate_turns(self, turns: Sequence[Turn], now: datetime) -> None:
+        """Lets the signals of turns join, change in or leave the groups of their destinations, and owes the notices."""
+        for destination, member_turns in _by_destination(turns).items():
+            for start in range(0, len(member_turns), AT_A_TIME):
+                await self._apply(destination, member_turns[start : start + AT_A_TIME], now)
+
+    async def admit_waiting(self, stream: Stream, now: datetime) -> int:
+        """Opens the groups of a stream that waited and for which limits have room by now; returns how many opened."""
+        book = self._rulebooks[stream]
+        return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
+
+    async def queue_unnotified(self, stream: Stream, now: datetime) -> None:
+        """Lets those groups of a stream wait for room that stand, that nobody was notified of, and that do not wait.
+
+        Where the policy names their destination no longer, they open at once: the dead letter says so. Walks all groups.
+        """
+        named = self._rulebooks[stream].destinations
+        for destination in await self._store.groups.destinations(stream.value):
+            at = (stream.value, destination)
+            while unnotified := unnotified_in(await self._store.groups.standing_groups(*at)):
+                admission = await self._store.groups.board(*at)
+                await self._owe_last_change(at, admission, now)
+                some = dict(islice(unnotified.items(), AT_A_TIME))
+                await self._store.groups.write(*at, *with_waiting(admission, some, stream))
+            if destination not in named:
+                await self._admit_at(at, now)
+
+    async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
+        count = 0
+        while True:
+            admission = await self._store.groups.board(*at)
+            if not admission.waiting and not admission.admitted:
+                return count
+            await self._owe_last_change(at, admission, now)
+            change = await self._change_for(at, (), admission, now)
+            if not change.deliveries and not admission.admitted:
+                return count
+            if await self._store.groups.write(*at, change.admission, change.states):
+                await self._store.outbox.add(change.deliveries, now)
+                count += len(change.deliveries)
+                if len(change.deliveries) < MOST_ADMITTED:
+                    return count
+
+    async def _apply(self, at: tuple[str, str], member_turns: Sequence[MemberTurn], now: datetime) -> None:
+        while True:
+            admission = await self._store.groups.board(*at)
+            await self._owe_last_change(at, admission, now)
+            change = await self._change_for(at, member_turns, admission, now)
+            if len(change.states) > TOGETHER and len(member_turns) > 1:
+                half = len(member_turns) // 2
+                await self._apply(at, member_turns[:half], now)
+                member_turns = member_turns[half:]
+            elif await self._store.groups.write(*at, change.admission, change.states):
+                await self._store.outbox.add(change.deliveries, now)
+                return
+
+    async def _change_for(
+        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: Board, now: datetime
+    ) -> AggregationChange:
+        spec = self._find_spec(*at)
+        states = await self._states_for(at, member_turns, admission, spec)
+        return apply_member_turns(member_turns, at[1], admission, states, spec, now)
+
+    async def _states_for(
+        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: Board, spec: DestinationSpec | None
+    ) -> Cards:
+        """The members and windows that turns need, the groups that these name, and the groups that wait or were admitted."""
+        found = await self._store.groups.find(
+            *at,
+            members={key for one in member_turns for key in member_keys_for(one)},
+            slots={key for one in member_turns for key in window_keys_for(one, spec)},
+        )
+        named = {state.group for state in found.members.values()} | {state.group for state in found.slots.values()}
+        groups = await self._store.groups.find(*at, groups=named.union(admission.waiting, admission.admitted))
+        return Cards(found.members, groups.groups, found.slots)
+
+    async def _owe_last_change(self, at: tuple[str, str], admission: Board, now: datetime) -> None:
+        """Owes the notices of the last change again, since its worker may not have owed them yet, or has died.
+
+        A group's notices are owed in the order of its turns. So this is done before the admission state changes again,
+        which then no longer names the signals of the last change.
+        """
+        rows = await self._store.ledger.find(admission.unsure)
+        intents = [row.intent for row in rows.values() if row.intent is not None]
+        member_turns = _by_destination(intents).get(at, [])
+        if member_turns or admission.admitted:
+            spec = self._find_spec(*at)
+            states = await self._states_for(at, member_turns, admission, spec)
+            openings = openings_admitted_before(at[1], admission, states, spec)
+            await self._store.outbox.add([*openings, *deliveries_decided_before(member_turns, states)], now)
+
+    def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
+        book = next((book for known, book in self._rulebooks.items() if known.value == stream), None)
+        return book.destinations.get(destination) if book is not None else None
+
+
+def _by_destination(turns: Sequence[Turn]) -> dict[tuple[str, str], list[MemberTurn]]:
+    found: dict[tuple[str, str], list[MemberTurn]] = {}
+    for one in (one for turn in turns for one in member_turns_of(turn)):
+        found.setdefault((one.notice.stream, one.target.destination), []).append(one)
+    return found

@@ -1,0 +1,183 @@
+"""The notices of a group, each in the words of one of its members. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from router.domain.decisions import Change
+from router.domain.groups import GroupCard, Told
+from router.domain.notices import Delivery, Evidence, Named, Notice
+from router.domain.rulebook import Lane
+from router.grouping.gravity import gravity_of
+from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
+
+NAMED = 20
+"""The most of its standing members that a group's notice names; it counts them all."""
+
+_ROOM = {"id": 500, "resource": 500, "link": 500, "description": 1_000}
+"""Characters of the longer texts of a notice that waits in a group's state; a state is a row of a table."""
+
+_LISTED = 3
+"""Items of a list of such a notice."""
+
+
+def change_of(state: GroupCard, member_turns: Sequence[MemberTurn]) -> Change | None:
+    """What a group's notice changes; None where some of its members are over and others still stand: there is no notice."""
+    if not state.group.standing:
+        return Change.RESOLVED if state.is_open else None
+    if not state.is_open:
+        return Change.OPENED
+    return Change.UPDATED if any(one.target.change is not Change.RESOLVED for one in member_turns) else None
+
+
+def delivery_of(member_turn: MemberTurn, key: str, state: GroupCard, group_turn: Told) -> Delivery:
+    """The delivery of a group's notice, in the words of one of its members; a group of one looks like its only member."""
+    target = member_turn.target
+    return _delivery(
+        member_turn.notice, target.destination, target.lane, key, state, group_turn, member_turn.turn.trace
+    )
+
+
+def opening_of_waiting(destination: str, lane: Lane, key: str, state: GroupCard) -> Delivery | None:
+    """The opening of a group that waited for room, with the notice that waited; None where none did."""
+    if state.waiting is None:
+        return None
+    group_turn = Told(turn=state.opened, change=Change.OPENED, opened=state.opened)
+    return _delivery(state.waiting, destination, lane, key, state, group_turn, None)
+
+
+def _delivery(
+    words: Notice, destination: str, lane: Lane, key: str, state: GroupCard, group_turn: Told, trace: str | None
+) -> Delivery:
+    notice = replace(words, key=key, turn=group_turn.turn)
+    if state.group.total > 1 or state.group.limited:
+        # A page that High opened must not turn Medium because a Medium joined it.
+        notice = replace(
+            notice,
+            severity=state.severity,
+            severity_written=state.severity_written,
+            respond_by=state.respond_by,
+            group=state.group,
+        )
+    return Delivery(
+        stream=notice.stream,
+        destination=destination,
+        lane=lane,
+        key=key,
+        turn=group_turn.turn,
+        change=group_turn.change,
+        opened=group_turn.opened,
+        content=notice,
+        trace=trace,
+    )
+
+
+def with_gravest(state: GroupCard, notice: Notice) -> GroupCard:
+    """The state with the gravest severity since its group opened, and the soonest time to answer."""
+    written = notice.severity_written[:LONGEST] if notice.severity_written else None
+    fresh = replace(state, severity=notice.severity, severity_written=written, respond_by=notice.respond_by)
+    if not state.group.standing:
+        return fresh
+    soonest = min(filter(None, (state.respond_by, notice.respond_by)), default=None)
+    return replace(fresh if gravity_of(notice.severity) > gravity_of(state.severity) else state, respond_by=soonest)
+
+
+def gravity_of_member(member_turn: MemberTurn) -> int:
+    """How grave a member is as its turn leaves it."""
+    return gravity_of(member_turn.notice.severity)
+
+
+def named_member(notice: Notice) -> Named:
+    """A member as its group's notices name it."""
+    where = notice.compromised_entity or notice.resource
+    return Named(
+        key=notice.key,
+        title=" ".join((notice.title or notice.type).split())[:LONGEST],
+        severity=notice.severity,
+        place=" ".join(where.split())[-LONGEST:] if where else None,
+    )
+
+
+def members_to_name(standing: Iterable[Named]) -> tuple[Named, ...]:
+    """Those of some standing members, the latest first, that notices name: the gravest first, and as many as they may be.
+
+    The first of each severity is always among them. An update that named it may have been skipped for a later one, and
+    whoever was graver than all before is to be named in what people get.
+    """
+    graver_first = sorted(standing, key=lambda one: -gravity_of(one.severity))
+    first_of = {gravity_of(one.severity): one.key for one in graver_first}  # the last of them came first
+    while len(graver_first) > NAMED:
+        last = next(one for one in reversed(graver_first) if one.key not in first_of.values())
+        graver_first.remove(last)
+    return tuple(graver_first)
+
+
+def notice_to_open_with(state: GroupCard, member_turns: Sequence[MemberTurn]) -> Notice:
+    """The notice with which a group that waits for room will open: that of its gravest standing member, of those the latest."""
+    waiting = state.waiting
+    if waiting is not None and any(waiting.key == one.notice.key for one in member_turns):
+        waiting = None
+    standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+    fresh = next((one.notice for one in standing if is_for_same_audience(state, one)), None)
+    if fresh is not None and (waiting is None or gravity_of(fresh.severity) >= gravity_of(waiting.severity)):
+        return _bounded(fresh)
+    return waiting or notice_from_state(state, state.waiting or member_turns[0].notice)
+
+
+def notice_from_state(state: GroupCard, like: Notice) -> Notice:
+    """A notice of what a group's state alone knows of its gravest member, for the audience of a notice that is like it."""
+    named = state.group.named
+    first = named[0] if named else Named(key=like.key, title="", severity=state.severity, place=None)
+    return replace(
+        like,
+        key=first.key,
+        id=first.key,
+        type="",
+        title=first.title,
+        description="",
+        severity=first.severity,
+        severity_written=first.severity,
+        status=None,
+        resource=None,
+        resource_type=None,
+        resource_group=None,
+        subscription=None,
+        compromised_entity=first.place,
+        tactics=(),
+        techniques=(),
+        link=None,
+        remediation=(),
+        evidence=Evidence(),
+        started=None,
+        ended=None,
+        changed=None,
+        correlation=None,
+        alerts=(),
+        extended={},
+    )
+
+
+def _bounded(notice: Notice) -> Notice:
+    """A notice whose packed form always fits into a state's row; what has no room is evidence that the portal has, too."""
+    texts: dict[str, Any] = {
+        name: value[: _ROOM.get(name, LONGEST)]
+        for name in Notice.__dataclass_fields__
+        if name != "link" and isinstance(value := getattr(notice, name), str)
+    }
+    evidence = {name: _some(getattr(notice.evidence, name)) for name in Evidence.__dataclass_fields__}
+    return replace(
+        notice,
+        **texts,
+        link=notice.link if len(notice.link or "") <= _ROOM["link"] else None,
+        remediation=_some(notice.remediation),
+        evidence=Evidence(**evidence),
+        categories=_some(notice.categories),
+        alerts=_some(notice.alerts),
+        extended={},
+    )
+
+
+def _some(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text[: LONGEST // 2] for text in texts[:_LISTED])

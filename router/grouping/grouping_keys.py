@@ -1,0 +1,148 @@
+"""Grouping keys: fingerprints of what signals have in common, by which they find the group that they join. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from router.domain.groups import GroupCard
+from router.domain.keys import fingerprint_of, same_id, signal_key, written_key
+from router.domain.ledger import Target, Turn
+from router.domain.notices import Notice
+from router.domain.rulebook import By, DestinationSpec, Grouping, written
+from router.domain.signals import Kind
+from router.grouping.limits import Audience, audience_of
+
+LONGEST = 200
+"""Characters of a text of a message that a state holds: a state is a row of a table."""
+
+_ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTurn:
+    """One turn of a signal, as one destination sees it that is notified of groups.
+
+    `turn` is the signal's turn, and `notice` what it says.
+    `target` is the destination, and what the turn changes for the signal there.
+    """
+
+    turn: Turn
+    notice: Notice
+    target: Target
+
+
+def member_turns_of(turn: Turn) -> list[MemberTurn]:
+    """A turn as each destination sees it that the turn notifies and that is notified of groups."""
+    if turn.notice is None:
+        return []
+    return [MemberTurn(turn, turn.notice, target) for target in turn.targets if target.grouped]
+
+
+def member_keys_for(member_turn: MemberTurn) -> list[str]:
+    """The keys of the members whose states are needed: the signal, and the alerts that it names as an incident."""
+    notice = member_turn.notice
+    named = [make(notice.stream, Kind.ALERT, id) for id in notice.alerts for make in (signal_key, written_key)]
+    return [notice.key, *dict.fromkeys(named)]
+
+
+def window_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
+    """The keys of the windows whose states are needed: that of an incident's claim, of its values, and of the summary."""
+    grouping = grouping_of(spec)
+    return [
+        claim_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping)),
+        grouping_key_for(member_turn, grouping),
+        summary_key_for(member_turn),
+    ]
+
+
+def explain_grouping(notice: Notice, spec: DestinationSpec) -> str:
+    """In words, with which others a destination groups a signal that comes now, and how much the destination opens."""
+    grouping, said = grouping_of(spec), []
+    lacking = [by.value for by in grouping.by if by is not By.INCIDENT and _value(notice, by) is None]
+    if spec.group is not None and lacking:
+        said.append(f"no, it has no {' and no '.join(lacking)}")
+    elif spec.group is not None and (common := common_values_of(notice, grouping)):
+        same = " and ".join(f"{name} {value}" for name, value in common)
+        said.append(f"with those of {same} within {written(grouping.window)} of the first")
+    if notice.alerts:
+        said.append(f"with the {len(notice.alerts)} alerts that it names")
+    if spec.limit is not None:
+        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that in one summary")
+    return "; ".join(said) or "no, but for what an incident names"
+
+
+def grouping_of(spec: DestinationSpec | None) -> Grouping:
+    """How a destination groups signals; each is alone where the policy only limits them, or names it no longer."""
+    if spec is None or spec.group is None:
+        return _ALONE
+    return spec.group
+
+
+def grouping_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
+    """The key that signals share that are alike in what the policy groups by.
+
+    A signal that lacks one of these values shares its key with no other: one group of all that lack it would hide most.
+    """
+    notice = member_turn.notice
+    values = [(by, _value(notice, by)) for by in grouping.by]
+    known = [(by, notice.key if value is None else value.casefold()) for by, value in values]
+    # With their lengths, so that no text can be written to look like another one and its neighbour.
+    parts = (f"{by}:{len(value)}:{value}" for by, value in known)
+    return fingerprint_of("alike", *_parts_of(audience_for(member_turn)), *parts)
+
+
+def summary_key_for(member_turn: MemberTurn) -> str:
+    """The key of the summary: the group of all signals that an audience gets beyond the limit."""
+    return fingerprint_of("limit", *_parts_of(audience_for(member_turn)))
+
+
+def is_for_same_audience(state: GroupCard, member_turn: MemberTurn) -> bool:
+    """Whether a turn is for the audience of its group: a signal may have moved to another one since it joined a summary."""
+    return not state.group.limited or state.whose in (None, summary_key_for(member_turn))
+
+
+def claim_key_for(id: str, audience_key: str) -> str:
+    """The key under which an incident claims an alert that it names, if that alert is for the same audience."""
+    return fingerprint_of("alert", same_id(id), audience_key)
+
+
+def audience_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
+    """The key of whom a signal is for: its pager, whether it is real, and its owner where the policy groups by owner."""
+    owner = _value(member_turn.notice, By.OWNER) if By.OWNER in grouping.by else None
+    return fingerprint_of("whose", *_parts_of(audience_for(member_turn)), owner or "")
+
+
+def audience_for(member_turn: MemberTurn) -> Audience:
+    """The audience that a turn would call."""
+    return audience_of(member_turn.notice, member_turn.target.lane)
+
+
+def _parts_of(audience: Audience) -> tuple[str, str]:
+    return audience.pager or "", "sample" if audience.sample else "real"
+
+
+def common_values_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str], ...]:
+    """What the signals of a group have in common, name by name."""
+    return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
+
+
+def _value(notice: Notice, by: By) -> str | None:
+    match by:
+        case By.ALERT_TYPE:
+            return notice.type or None
+        case By.RESOURCE:
+            return notice.resource
+        case By.SUBSCRIPTION:
+            return notice.subscription
+        case By.TACTICS:
+            return ", ".join(tactic.id for tactic in notice.tactics) or None
+        case By.ENTITY:
+            return notice.compromised_entity or notice.resource
+        case By.OWNER:
+            owner = notice.owner
+            return " / ".join(filter(None, (owner.group, owner.service))) if owner is not None else "nobody"
+        case By.CORRELATION:
+            return notice.correlation
+        case By.INCIDENT:
+            return None
