@@ -1,4 +1,4 @@
-"""What destinations are told of groups: one opening, the rest as updates, the end with the last member."""
+"""The notices of groups: one opening, the rest as updates, the resolution with the last member."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
 
 
 def a_grouped(group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET) -> DestinationSpec:
-    """A destination that is told of groups."""
+    """A destination that groups signals."""
     return replace(a_destination("tickets", lane), group=group, limit=limit)
 
 
@@ -109,7 +109,7 @@ def test_a_batch_makes_one_notice_of_a_group(build: Build) -> None:
     assert groups(claims)[-1] == (50, 50)
 
 
-def test_where_nothing_is_grouped_everything_is_told_of_each_signal(build: Build) -> None:
+def test_where_nothing_is_grouped_each_signal_has_its_own_notices(build: Build) -> None:
     """Rows have every member of a group as a signal of its own."""
     house = build(a_grouping_book())
     take(house, *alerts("a", "b", "c"))
@@ -158,7 +158,7 @@ def test_a_group_that_is_over_within_its_window_opens_again(build: Build) -> Non
     first = house.owed("tickets")
     take(house, alert_body("b"), at=NOW + MINUTE)
     (again,) = house.owed("tickets", NOW + MINUTE)
-    assert (changes(first), again.delivery.change) == ([], "opened"), "what was never told is skipped, then told"
+    assert (changes(first), again.delivery.change) == ([], "opened"), "what was never sent is skipped, then opened"
     assert again.delivery.turn == 3
     take(house, alert_body("c"), at=NOW + MINUTE)
     (update,) = house.owed("tickets", NOW + MINUTE)
@@ -176,17 +176,17 @@ def test_a_member_that_changes_is_an_update_of_its_group(build: Build) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "then", "told"), [("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)]
+    ("first", "then", "gravest"), [("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)]
 )
 def test_a_group_is_as_grave_as_its_gravest_member(
-    build: Build, first: str, then: str | None, told: str | None
+    build: Build, first: str, then: str | None, gravest: str | None
 ) -> None:
     """A Medium that joins does not make a page of a High less urgent; what has no severity is the gravest."""
     house = build(a_grouping_book())
     take(house, alert_body("a", Severity=first))
     take(house, alert_body("b", Severity=then))
     claims = house.owed("tickets")
-    assert (notices(claims)[-1].severity, changes(claims)) == (told, ["opened", "updated"])
+    assert (notices(claims)[-1].severity, changes(claims)) == (gravest, ["opened", "updated"])
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_an_incident_that_names_nothing_more_is_a_repeat(build: Build, again: tu
     assert (entry.outcome, entry.reason) == ("repeat", "same")
 
 
-def test_an_incident_that_grows_and_is_told_again_of_less_makes_each_notice_once(build: Build) -> None:
+def test_an_incident_that_grows_and_is_sent_again_with_less_makes_each_notice_once(build: Build) -> None:
     """A replay of any message of a growing incident makes none."""
     house = build(a_grouping_book())
     messages = [a_message(an_incident("i", *"abc"[:count])) for count in (1, 2, 3)]
@@ -447,7 +447,7 @@ def test_what_joins_an_open_group_is_not_counted(build: Build) -> None:
 
 
 def test_what_the_summary_held_is_over_with_the_last_of_it(build: Build) -> None:
-    """A signal that was told in the summary is resolved there."""
+    """A signal that joined the summary is resolved there."""
     house = build(a_grouping_book(group=None, limit=Limit(1, HOUR)))
     take(house, *alerts("a"))
     take(house, *alerts("b", "c"))
@@ -518,8 +518,8 @@ def test_a_group_is_answered_by_the_soonest_of_its_members(build: Build) -> None
     house = build(a_grouping_book(routes=routes))
     for id, severity in (("a", "Medium"), ("b", "High"), ("c", "Medium")):
         take(house, alert_body(id, Severity=severity))
-        told = notices(house.owed("tickets"))[-1].respond_by
-        assert told == ("2026-11-24T20:00:00Z" if id == "a" else "2026-11-24T13:00:00Z")
+        respond_by = notices(house.owed("tickets"))[-1].respond_by
+        assert respond_by == ("2026-11-24T20:00:00Z" if id == "a" else "2026-11-24T13:00:00Z")
 
 
 def test_a_group_stays_one_when_the_policy_groups_no_longer(build: Build) -> None:
@@ -569,8 +569,8 @@ ACTS = st.lists(
 def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands(
     acts: list[tuple[str, str, int]], cuts: list[int], most: int | None, by: By
 ) -> None:
-    """Signals come, change, end and come back, in any batches, over windows that end: whatever is told of a group was
-    opened before, no end is told twice, and something is open in the end exactly if some signal stands."""
+    """Signals come, change, end and come back, in any batches, over windows that end: whatever notice a group has, it was
+    opened before, no resolution comes twice, and something is open in the end exactly if some signal stands."""
     limit = Limit(most, HOUR) if most is not None else None
     claims: list[Claim] = []
     with tempfile.TemporaryDirectory() as directory:

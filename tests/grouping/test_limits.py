@@ -1,4 +1,4 @@
-"""Whatever comes, whoever stands is told of: the promise of groups and limits as a property over histories."""
+"""Whatever comes, a notice names or counts every signal that stands: the promise of limits as a property over histories."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ OWNERS = (Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_
 
 @dataclass(frozen=True)
 class Act:
-    """A message about a signal, so many minutes after the one before, and whether the destination hears at once."""
+    """A message about a signal, so many minutes after the one before, and whether what is owed is delivered at once."""
 
     id: str
     status: str
     severity: str | None
     wait: int
-    hears: bool
+    is_delivered: bool
     is_wrong: bool
     """Whether the clock is a year ahead while it is taken in."""
 
@@ -68,7 +68,7 @@ ACTS = st.lists(st.one_of(_FLAP, _ONE.map(lambda one: [one])), min_size=2, max_s
 """Single messages, and signals that come and go so fast that a limit has no room left."""
 
 
-def body(act: Act, place: int) -> bytes:
+def body(act: Act, index: int) -> bytes:
     """The alert of an act: the later letters are of another owner, `d` and `h` are samples, two are alike in type."""
     number = IDS.index(act.id)
     return alert_body(
@@ -78,7 +78,7 @@ def body(act: Act, place: int) -> bytes:
         AlertType=f"T{number // 2}",
         AlertDisplayName="[SAMPLE ALERT] x" if act.id in "dh" else act.id,
         AzureResourceId=RESOURCE.replace("rg-web", "rg-b") if number >= 4 else RESOURCE,
-        ProcessingEndTime=(NOW + place * MINUTE).isoformat(),
+        ProcessingEndTime=(NOW + index * MINUTE).isoformat(),
     )
 
 
@@ -87,23 +87,23 @@ class Life:
     """A house under a policy, what its destination received, and what a reader of the promise would keep in mind."""
 
     house: House
-    heard: list[tuple[int, Notice]] = field(default_factory=list)
+    received: list[tuple[int, Notice]] = field(default_factory=list)
     stood_at: dict[str, int] = field(default_factory=dict)
     """At which act each signal that stands was last opened or changed."""
     gravest: dict[str, int] = field(default_factory=dict)
     """How grave each group has been since nobody stood in it."""
     standing: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    cards: dict[str, MemberCard] = field(default_factory=dict)
+    members: dict[str, MemberCard] = field(default_factory=dict)
     breaking: set[str] = field(default_factory=set)
     """The signals that were graver than all before them in their group when they last joined it."""
 
-    def take(self, act: Act, place: int, now: datetime) -> None:
-        self.house.take(a_message(body(act, place)), now=now)
+    def take(self, act: Act, index: int, now: datetime) -> None:
+        self.house.take(a_message(body(act, index)), now=now)
         key = signal_key("cwpp", "alert", act.id)
-        before, member = self.cards.get(act.id), self.card(key)
+        before, member = self.members.get(act.id), self.find_member(key)
         if member is None or (before is not None and before.turn == member.turn):
             return  # a repeat
-        self.cards[act.id] = member
+        self.members[act.id] = member
         stood_alone = self.standing[member.group] <= {key}
         for others in self.standing.values():
             others.discard(key)
@@ -117,28 +117,28 @@ class Life:
         if gravity > self.gravest.get(member.group, -1):
             self.gravest[member.group] = gravity
             self.breaking.add(act.id)
-            self.stood_at[act.id] = place
+            self.stood_at[act.id] = index
         self.standing[member.group].add(key)
-        self.stood_at.setdefault(act.id, place)
+        self.stood_at.setdefault(act.id, index)
 
-    def card(self, key: str) -> MemberCard | None:
+    def find_member(self, key: str) -> MemberCard | None:
         found = asyncio.run(self.house.store.groups.find("cwpp", "tickets", members=[key]))
         return found.members.get(key)
 
-    def hear(self, place: int, now: datetime) -> None:
+    def deliver(self, index: int, now: datetime) -> None:
         for claim in self.house.owed("tickets", now):
             content = claim.delivery.content
             assert isinstance(content, Notice)
             if claim.delivery.change is not Change.RESOLVED:
-                self.heard.append((place, content))
+                self.received.append((index, content))
 
-    def is_told(self, id: str) -> bool:
-        """Whether a notice of its group that came after it stood names the signal, or says how many it does not name."""
+    def is_named(self, id: str) -> bool:
+        """Whether a notice of its group that came after the signal stood names it, or says how many it does not name."""
         key = signal_key("cwpp", "alert", id)
-        card = self.card(key)
-        assert card is not None
-        for place, notice in self.heard:
-            if place < self.stood_at[id] or notice.key != card.group:
+        member = self.find_member(key)
+        assert member is not None
+        for index, notice in self.received:
+            if index < self.stood_at[id] or notice.key != member.group:
                 continue
             named = {one.key for one in notice.group.named} if notice.group is not None else set()
             if notice.id == id or key in named:
@@ -149,20 +149,20 @@ class Life:
 
 
 def lived(acts: Sequence[Act], book: Rulebook) -> list[str]:
-    """The signals that stand in the end and that the destination was not told of once the window had passed."""
+    """The signals that stand in the end and that no notice named or counted once the window had passed."""
     with tempfile.TemporaryDirectory() as directory:
         life = Life(House(Path(directory), book))
         now = NOW
-        for place, act in enumerate(acts):
+        for index, act in enumerate(acts):
             now += act.wait * MINUTE
             then = now + YEAR if act.is_wrong else now
-            life.take(act, place, then)
-            if act.hears or act.is_wrong:
-                life.hear(place, then)
+            life.take(act, index, then)
+            if act.is_delivered or act.is_wrong:
+                life.deliver(index, then)
         end = now + WINDOW
         asyncio.run(life.house._intake.admit_waiting(Stream.CWPP, end))
-        life.hear(len(acts), end)
-        left = [id for id in life.stood_at if not life.is_told(id)]
+        life.deliver(len(acts), end)
+        left = [id for id in life.stood_at if not life.is_named(id)]
         asyncio.run(life.house.store.close())
     return left
 
@@ -174,7 +174,7 @@ def lived(acts: Sequence[Act], book: Rulebook) -> list[str]:
     st.sampled_from([None, By.ALERT_TYPE, By.SUBSCRIPTION]),
     st.sampled_from([Lane.TICKET, Lane.PAGE]),
 )
-def test_once_the_window_has_passed_everybody_who_stands_was_told_of(
+def test_once_the_window_has_passed_every_signal_that_stands_was_named_or_counted(
     acts: list[Act], most: int | None, by: By | None, lane: Lane
 ) -> None:
     """Openings, updates, ends and clocks that are wrong for a moment: each signal that stands was named to its destination,
@@ -186,19 +186,19 @@ def test_once_the_window_has_passed_everybody_who_stands_was_told_of(
 
 
 def test_the_one_that_was_graver_is_named_however_many_follow_it() -> None:
-    """A High, then thirty more before anybody hears: the only notice that is left names the first High still."""
+    """A High, then thirty more before anything is delivered: the only notice that is left names the first High still."""
     acts = [Act("a", "New", "Medium", 0, True, False)]
     with tempfile.TemporaryDirectory() as directory:
         house = House(Path(directory), a_grouping_book(Grouping((By.SUBSCRIPTION,), WINDOW)))
         life = Life(house)
         life.take(acts[0], 0, NOW)
-        life.hear(0, NOW)
+        life.deliver(0, NOW)
         house.take(a_message(alert_body("grave", Severity="High", AlertDisplayName="grave")), now=NOW)
         for number in range(30):
             house.take(a_message(alert_body(f"n{number}", Severity="High", AlertDisplayName="other")), now=NOW)
-        life.hear(1, NOW)
+        life.deliver(1, NOW)
         asyncio.run(house.store.close())
-    (_, last) = life.heard[-1]
+    (_, last) = life.received[-1]
     assert last.group is not None
     assert "grave" in [one.title for one in last.group.named]
     assert last.group.standing > len(last.group.named)

@@ -1,4 +1,4 @@
-"""Groups when workers die, answers get lost and several take in at once: one opening, nothing lost, all in order."""
+"""Aggregation when workers die, answers get lost and several take in at once: one opening, nothing lost, all in order."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def intake(store: Any, book: Rulebook = BOOK) -> Intake:
     return Intake(store, {Stream.CWPP: book}, Catalogue())
 
 
-async def told(store: Store) -> list[Claim]:
+async def delivered(store: Store) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
     while claims := await store.outbox.claim("cwpp", "tickets", NOW, NOW + MINUTE, 10):
@@ -79,7 +79,7 @@ async def told(store: Store) -> list[Claim]:
 
 
 def story(claims: Sequence[Claim]) -> list[tuple[str, int, int]]:
-    """What each notice changes, at which turn, and how many signals it tells of."""
+    """What each notice changes, at which turn, and how many signals it counts."""
     notices = [one.delivery.content for one in claims]
     counts = [one.group.total if isinstance(one, Notice) and one.group else 1 for one in notices]
     return [(one.delivery.change.value, one.delivery.turn, count) for one, count in zip(claims, counts, strict=True)]
@@ -94,7 +94,7 @@ def batch(*ids: str, **fields: object) -> list[Message]:
 def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_one(
     azure: AzureStore, step: int, is_done: bool
 ) -> None:
-    """Another worker takes an alert of the same group before the dead one's batch comes again: all is told, in order."""
+    """Another worker takes an alert of the same group before the dead one's batch comes again: every notice, in order."""
     first = batch("a", "b")
     deadly = Deadly(azure, step, is_done)
     try:
@@ -103,25 +103,25 @@ def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_on
         assert deadly.died
     run(intake(azure).take(batch("c"), NOW))
     run(intake(azure).take(first, NOW))
-    assert story(run(told(azure)))[-1][2] == 3
+    assert story(run(delivered(azure)))[-1][2] == 3
     run(intake(azure).take(batch("a", "b", "c", Status="Resolved"), NOW))
-    assert [one.delivery.change for one in run(told(azure))] == ["resolved"]
+    assert [one.delivery.change for one in run(delivered(azure))] == ["resolved"]
 
 
 @pytest.mark.parametrize("step", range(1, 8))
-def test_what_a_dead_worker_applied_is_told_before_what_comes_after_it(azure: AzureStore, step: int) -> None:
+def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(azure: AzureStore, step: int) -> None:
     """The opening that it did not get to owe is owed by whoever changes the group next: an end never comes first."""
     run(intake(azure).take(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
-    run(told(azure))
+    run(delivered(azure))
     deadly = Deadly(azure, step, is_done=True)
     first = batch("a")
     with pytest.raises(StoreError):
         run(intake(deadly).take(first, NOW))
     run(intake(azure).take(batch("b"), NOW))
-    claims = run(told(azure))
+    claims = run(delivered(azure))
     assert (claims[0].delivery.change, claims[0].delivery.turn) == ("opened", 1)
     run(intake(azure).take(first, NOW))
-    assert "opened" not in [one.delivery.change for one in run(told(azure))]
+    assert "opened" not in [one.delivery.change for one in run(delivered(azure))]
 
 
 def test_workers_that_take_in_at_once_make_one_group(address: Address, azure: AzureStore) -> None:
@@ -134,7 +134,7 @@ def test_workers_that_take_in_at_once_make_one_group(address: Address, azure: Az
         await asyncio.gather(*(store.close() for store in stores))
 
     run(raced())
-    found = story(run(told(azure)))
+    found = story(run(delivered(azure)))
     assert [change for change, _, _ in found].count("opened") == 1
     assert found[-1][2] == 40
 
@@ -153,14 +153,14 @@ def test_workers_that_take_in_at_once_keep_the_limit(address: Address, azure: Az
         await asyncio.gather(*(store.close() for store in stores))
 
     run(raced())
-    found = story(run(told(azure)))
+    found = story(run(delivered(azure)))
     assert [change for change, _, _ in found].count("opened") == LIMITED.most + 1
     assert max(count for _, _, count in found) == 36 - LIMITED.most
 
 
 @pytest.mark.parametrize("lost", range(1, 6))
 def test_an_answer_that_gets_lost_changes_nothing(address: Address, azure: AzureStore, lost: int) -> None:
-    """The client tries again over what it has done itself: the group is the same, told once."""
+    """The client tries again over what it has done itself: the group is the same, and opens once."""
 
     async def taken() -> None:
         async with lossy(address) as way:
@@ -171,7 +171,7 @@ def test_an_answer_that_gets_lost_changes_nothing(address: Address, azure: Azure
 
     run(taken())
     run(intake(azure).take(batch("c"), NOW))
-    assert [change for change, _, _ in story(run(told(azure)))] == ["opened", "updated"]
+    assert [change for change, _, _ in story(run(delivered(azure)))] == ["opened", "updated"]
 
 
 def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(azure: AzureStore) -> None:
@@ -179,23 +179,23 @@ def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(azur
     run(
         intake(azure).take([a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}")) for n in range(150)], NOW)
     )
-    assert [change for change, _, _ in story(run(told(azure)))] == ["opened"] * 150
+    assert [change for change, _, _ in story(run(delivered(azure)))] == ["opened"] * 150
     run(intake(azure).take(batch(*(f"b{n}" for n in range(150))), NOW))
-    assert story(run(told(azure)))[-1][2] == 150
+    assert story(run(delivered(azure)))[-1][2] == 150
 
 
 LONG = "\u00e4\u4e2d" * 35_000
 
 
 @pytest.mark.parametrize("field", ["Severity", "AlertType", "AzureResourceId", "CompromisedEntity", "CorrelationKey"])
-def test_no_text_is_too_long_for_a_card(azure: AzureStore, field: str) -> None:
-    """A column holds 64 KiB: what a card keeps of a message is cut, and its neighbours are taken in with it."""
+def test_no_text_is_too_long_for_a_row(azure: AzureStore, field: str) -> None:
+    """A column holds 64 KiB: what states hold of a message is cut, and its neighbours are taken in with it."""
     book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR))
     fields: dict[str, object] = {"CompromisedEntity": "vm", "CorrelationKey": "k"}
     long = a_message(alert_body("long", AlertDisplayName=LONG, **(fields | {field: LONG})))
     entries = run(intake(azure, book).take([long, *batch("a", **fields)], NOW))
     assert [entry.outcome for entry in entries] == ["routed", "routed"]
-    assert {one.delivery.change for one in run(told(azure))} == {"opened"}
+    assert {one.delivery.change for one in run(delivered(azure))} == {"opened"}
 
 
 class Slow:
@@ -220,17 +220,17 @@ def test_three_workers_owe_in_the_order_in_which_they_changed_the_group(azure: A
 
     async def raced() -> list[list[tuple[str, int, int]]]:
         await intake(azure).take(batch("a"), NOW)
-        stories, gate = [story(await told(azure))], asyncio.Event()
+        stories, gate = [story(await delivered(azure))], asyncio.Event()
         slow = []
         for part in (batch("a", Status="Resolved"), batch("b")):
             behind = Slow(azure, gate)
             slow.append(asyncio.create_task(intake(behind).take(part, NOW)))
             await until(lambda behind=behind: behind.waits)  # type: ignore[misc]
         await intake(azure).take(batch("c"), NOW)
-        stories.append(story(await told(azure)))
+        stories.append(story(await delivered(azure)))
         gate.set()
         await asyncio.gather(*slow)
-        return [*stories, story(await told(azure))]
+        return [*stories, story(await delivered(azure))]
 
     turns = [turn for some in run(raced()) for _, turn, _ in some]
     assert turns == sorted(turns)

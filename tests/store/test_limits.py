@@ -1,4 +1,4 @@
-"""Limits that defer and never silence: who stands and was not told is told as soon as there is room, on both stores."""
+"""Limits defer and never silence: a standing group that waits opens as soon as there is room, on both stores."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ PAGED = a_grouping_book(None, Limit(1, WINDOW), Lane.PAGE)
 SAMPLE: dict[str, Any] = {"AlertDisplayName": "[SAMPLE ALERT] test"}
 
 
-class Desk:
-    """One destination under a limit: takes messages in and hears what it is told."""
+class LimitedDestination:
+    """The destination `tickets` under a limit: messages are taken in, and it receives notices."""
 
     def __init__(self, store: Store, book: Rulebook = BOOK) -> None:
         self.store, self.book = store, book
@@ -50,11 +50,11 @@ class Desk:
     def sweep(self, at: timedelta) -> None:
         run(admit(self.intake, self.store.journal, Stream.CWPP, NOW + at))
 
-    def hear(self, at: timedelta = timedelta()) -> list[Claim]:
-        """What the destination is told, in order, each acknowledged."""
-        return run(self._hear(NOW + at))
+    def receive(self, at: timedelta = timedelta()) -> list[Claim]:
+        """What the destination receives, in order, each acknowledged."""
+        return run(self._receive(NOW + at))
 
-    async def _hear(self, now: datetime) -> list[Claim]:
+    async def _receive(self, now: datetime) -> list[Claim]:
         found: list[Claim] = []
         while claims := await self.store.outbox.claim(*AT, now, now + MINUTE, 10):
             found += claims
@@ -75,59 +75,59 @@ def story(claims: Sequence[Claim]) -> list[tuple[str, str]]:
     ]
 
 
-def flapped(desk: Desk) -> None:
+def flapped(tickets: LimitedDestination) -> None:
     """A opens, B and C come and go beyond the limit, and D stands with no room left."""
     for minute, (id, status) in enumerate(
         [("A", "New"), ("B", "New"), ("B", "Dismissed"), ("C", "New"), ("C", "Dismissed"), ("D", "New")]
     ):
-        desk.take(id, at=minute * MINUTE, Status=status, AlertDisplayName=id)
-        desk.hear(minute * MINUTE)
+        tickets.take(id, at=minute * MINUTE, Status=status, AlertDisplayName=id)
+        tickets.receive(minute * MINUTE)
 
 
-def test_who_stands_beyond_the_limit_is_told_as_soon_as_there_is_room(store: Store) -> None:
-    """Nobody sends another message: a sweep tells of D once the first opening has left the window, and not before."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.sweep(WINDOW - timedelta(microseconds=1))
-    assert story(desk.hear(WINDOW)) == []
-    desk.sweep(WINDOW)
-    assert story(desk.hear(WINDOW)) == [("opened", "D")]
-    desk.sweep(2 * WINDOW)
-    assert desk.hear(2 * WINDOW) == [], "it is told once"
-    desk.over("D", 2 * WINDOW)
-    assert [change for change, _ in story(desk.hear(2 * WINDOW))] == ["resolved"]
+def test_a_signal_beyond_the_limit_opens_as_soon_as_there_is_room(store: Store) -> None:
+    """Nobody sends another message: a sweep opens D once the first opening has left the window, and not before."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.sweep(WINDOW - timedelta(microseconds=1))
+    assert story(tickets.receive(WINDOW)) == []
+    tickets.sweep(WINDOW)
+    assert story(tickets.receive(WINDOW)) == [("opened", "D")]
+    tickets.sweep(2 * WINDOW)
+    assert tickets.receive(2 * WINDOW) == [], "it opens once"
+    tickets.over("D", 2 * WINDOW)
+    assert [change for change, _ in story(tickets.receive(2 * WINDOW))] == ["resolved"]
 
 
 def test_the_next_message_finds_the_room_taken_by_who_waited_longer(store: Store) -> None:
-    """E comes when there is room for one: D, who waited, is told, and E with it."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.take("E", at=WINDOW, AlertDisplayName="E")
-    (opening, *updates) = desk.hear(WINDOW)
+    """E comes when there is room for one: D, which waited, opens, and E joins it."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.take("E", at=WINDOW, AlertDisplayName="E")
+    (opening, *updates) = tickets.receive(WINDOW)
     assert story([opening]) == [("opened", "D")]
     assert [one.delivery.change for one in updates] == ["updated"]
-    told = updates[0].delivery.content
-    assert isinstance(told, Notice) and told.group is not None
-    assert {one.title for one in told.group.named} == {"D", "E"}
+    notice = updates[0].delivery.content
+    assert isinstance(notice, Notice) and notice.group is not None
+    assert {one.title for one in notice.group.named} == {"D", "E"}
 
 
-def test_who_is_over_before_there_is_room_is_never_told_of(store: Store) -> None:
+def test_a_signal_that_is_over_before_there_is_room_never_opens(store: Store) -> None:
     """D ends while it waits: nothing is opened, and nothing resolved."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.over("D", 6 * MINUTE)
-    desk.sweep(WINDOW)
-    assert desk.hear(WINDOW) == []
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.over("D", 6 * MINUTE)
+    tickets.sweep(WINDOW)
+    assert tickets.receive(WINDOW) == []
 
 
 def test_a_group_that_waits_opens_in_the_words_of_one_that_stands(store: Store) -> None:
     """D waits, E joins it, D ends: the summary counts one, and names E."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.take("E", at=6 * MINUTE, Severity="Medium", AlertDisplayName="E")
-    desk.over("D", 7 * MINUTE)
-    desk.sweep(WINDOW)
-    (claim,) = desk.hear(WINDOW)
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.take("E", at=6 * MINUTE, Severity="Medium", AlertDisplayName="E")
+    tickets.over("D", 7 * MINUTE)
+    tickets.sweep(WINDOW)
+    (claim,) = tickets.receive(WINDOW)
     assert story([claim]) == [("opened", "E")]
     notice = claim.delivery.content
     assert isinstance(notice, Notice) and notice.group is not None
@@ -140,29 +140,29 @@ def test_a_group_that_waits_opens_in_the_words_of_one_that_stands(store: Store) 
 def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     store: Store, step: int, is_done: bool, comes_next: str
 ) -> None:
-    """Whoever comes next owes what the dead one had decided to tell, once, and before what comes after it."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.store = Deadly(store, step, is_done)
+    """Whoever comes next owes the notices that the dead one had decided, once, and before its own."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.store = Deadly(store, step, is_done)
     with pytest.raises(StoreError):
-        desk.sweep(WINDOW)
-    desk.store = store
+        tickets.sweep(WINDOW)
+    tickets.store = store
     match comes_next:
         case "sweep":
-            desk.sweep(WINDOW)
+            tickets.sweep(WINDOW)
         case "message":
-            desk.take("D", at=WINDOW, Severity="Medium", AlertDisplayName="D")
+            tickets.take("D", at=WINDOW, Severity="Medium", AlertDisplayName="D")
         case "end":
-            desk.over("A", WINDOW)
-    assert [one for one in story(desk.hear(WINDOW)) if one[0] == "opened"] == [("opened", "D")]
-    desk.sweep(WINDOW)
-    assert "opened" not in [change for change, _ in story(desk.hear(WINDOW))]
+            tickets.over("A", WINDOW)
+    assert [one for one in story(tickets.receive(WINDOW)) if one[0] == "opened"] == [("opened", "D")]
+    tickets.sweep(WINDOW)
+    assert "opened" not in [change for change, _ in story(tickets.receive(WINDOW))]
 
 
-def test_no_words_that_wait_are_too_long_for_a_card(store: Store) -> None:
-    """A column holds 64 KiB: of an alert whose every text is random and far too long, enough is kept to tell of it."""
-    desk = Desk(store)
-    flapped(desk)
+def test_no_notice_that_waits_is_too_long_for_a_row(store: Store) -> None:
+    """A column holds 64 KiB: of an alert whose every text is random and far too long, enough is stored to notify people."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
     shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
     long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(8_000))
     fields: dict[str, Any] = dict.fromkeys(
@@ -173,31 +173,31 @@ def test_no_words_that_wait_are_too_long_for_a_card(store: Store) -> None:
     fields["ExtendedProperties"] = {f"{number}": long for number in range(5)}
     fields["Entities"] = [{"$id": f"{n}", "Type": "file", "Name": f"{n}{long}", "Directory": long} for n in range(9)]
     fields["AlertUri"] = f"https://portal.azure.com/{'x' * 5_000}"
-    desk.take("E", at=6 * MINUTE, **fields)
-    desk.over("D", 7 * MINUTE)
-    desk.sweep(WINDOW)
-    (claim,) = desk.hear(WINDOW)
+    tickets.take("E", at=6 * MINUTE, **fields)
+    tickets.over("D", 7 * MINUTE)
+    tickets.sweep(WINDOW)
+    (claim,) = tickets.receive(WINDOW)
     assert isinstance(claim.delivery.content, Notice)
     assert (claim.delivery.change.value, claim.delivery.content.title[:9]) == ("opened", long[:9])
 
 
 def test_a_limit_that_the_policy_lifts_keeps_nobody_waiting(store: Store) -> None:
-    """The sweep under the new rules tells of D at once."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.book = a_grouping_book(None, None)
-    desk.sweep(6 * MINUTE)
-    assert story(desk.hear(6 * MINUTE)) == [("opened", "D")]
+    """The sweep under the new rules opens D at once."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.book = a_grouping_book(None, None)
+    tickets.sweep(6 * MINUTE)
+    assert story(tickets.receive(6 * MINUTE)) == [("opened", "D")]
 
 
 def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
     """D waits at `tickets`, which the policy then calls otherwise: the next sweep gives D up where everybody can see it."""
-    desk = Desk(store)
-    flapped(desk)
-    desk.sweep(5 * MINUTE)
-    desk.book = a_rulebook(destinations=[a_destination("intake"), a_destination("sentinel", Lane.ROWS)])
+    tickets = LimitedDestination(store)
+    flapped(tickets)
+    tickets.sweep(5 * MINUTE)
+    tickets.book = a_rulebook(destinations=[a_destination("intake"), a_destination("sentinel", Lane.ROWS)])
     for minute in (6, 7):
-        desk.sweep(minute * MINUTE)
+        tickets.sweep(minute * MINUTE)
         run(store.outbox.abandon("cwpp", ["intake", "sentinel"], NOW + minute * MINUTE, NOW + minute * MINUTE))
     (letter,) = run(letters_in(store.outbox))
     assert isinstance(letter.delivery.content, Notice)
@@ -206,61 +206,61 @@ def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(
 
 def test_samples_use_up_no_limit_of_real_alerts(store: Store) -> None:
     """However many samples came: the real alert opens by itself, not in a summary; and the other way round."""
-    desk = Desk(store)
-    desk.take("s1", "s2", "s3", **SAMPLE)
-    desk.hear()
-    desk.take("real")
-    (claim,) = desk.hear()
+    tickets = LimitedDestination(store)
+    tickets.take("s1", "s2", "s3", **SAMPLE)
+    tickets.receive()
+    tickets.take("real")
+    (claim,) = tickets.receive()
     assert isinstance(claim.delivery.content, Notice)
     assert (claim.delivery.change.value, claim.delivery.content.group) == ("opened", None)
 
 
 def test_an_opening_in_an_impossible_future_counts_for_nothing(store: Store) -> None:
     """The clock of a worker was a year ahead for a minute: now that it is right, B opens by itself."""
-    desk = Desk(store)
-    desk.take("A", at=timedelta(days=365))
-    desk.hear(timedelta(days=365))
-    desk.take("B", at=timedelta())
-    (claim,) = desk.hear()
+    tickets = LimitedDestination(store)
+    tickets.take("A", at=timedelta(days=365))
+    tickets.receive(timedelta(days=365))
+    tickets.take("B", at=timedelta())
+    (claim,) = tickets.receive()
     assert isinstance(claim.delivery.content, Notice)
     assert (claim.delivery.change.value, claim.delivery.content.group) == ("opened", None)
 
 
 def test_a_window_that_ends_in_an_impossible_future_takes_nobody_in(store: Store) -> None:
     """A group that a wrong clock opened next year does not swallow what comes for a year."""
-    desk = Desk(store, a_grouping_book())
-    desk.take("A", at=timedelta(days=365))
-    desk.hear(timedelta(days=365))
-    desk.take("B")
-    assert [one.delivery.change.value for one in desk.hear()] == ["opened"]
+    tickets = LimitedDestination(store, a_grouping_book())
+    tickets.take("A", at=timedelta(days=365))
+    tickets.receive(timedelta(days=365))
+    tickets.take("B")
+    assert [one.delivery.change.value for one in tickets.receive()] == ["opened"]
 
 
 def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
     """An opening that another worker wrote down a few seconds ahead counts."""
     board = replace(run(store.groups.board(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
     assert run(store.groups.write(*AT, board, run(store.groups.find(*AT))))
-    desk = Desk(store)
-    desk.take("A")
-    (claim,) = desk.hear()
+    tickets = LimitedDestination(store)
+    tickets.take("A")
+    (claim,) = tickets.receive()
     assert isinstance(claim.delivery.content, Notice) and claim.delivery.content.group is not None
 
 
 def test_severities_that_alternate_make_no_storm_of_pages(store: Store) -> None:
     """Beyond the limit a graver one opens a page of its own, but not again and again within the window."""
-    desk = Desk(store, PAGED)
+    tickets = LimitedDestination(store, PAGED)
     opened = 0
     for round in range(8):
         for severity in ("Medium", "High"):
-            desk.take(f"{round}{severity}", Severity=severity)
-            opened += [change for change, _ in story(desk.hear())].count("opened")
+            tickets.take(f"{round}{severity}", Severity=severity)
+            opened += [change for change, _ in story(tickets.receive())].count("opened")
         for severity in ("Medium", "High"):
-            desk.take(f"{round}{severity}", Severity=severity, Status="Resolved")
-            desk.hear()
+            tickets.take(f"{round}{severity}", Severity=severity, Status="Resolved")
+            tickets.receive()
     # One by itself; two summaries, the limit being one; and the one that was graver than those before it.
     assert opened <= 1 + 2 + 1
-    desk.take("last", AlertDisplayName="last")
-    desk.sweep(WINDOW + MINUTE)
-    assert ("opened", "last") in story(desk.hear(WINDOW + MINUTE))
+    tickets.take("last", AlertDisplayName="last")
+    tickets.sweep(WINDOW + MINUTE)
+    assert ("opened", "last") in story(tickets.receive(WINDOW + MINUTE))
 
 
 THEIRS = RESOURCE.replace("rg-web", "rg-b")
@@ -273,14 +273,14 @@ OWNERS = (
 @pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
 def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[str, str]) -> None:
     """An incident on A's resource names an alert on B's: B's pager is called, whichever comes first."""
-    desk = Desk(store, replace(a_grouping_book(lane=Lane.PAGE), owners=OWNERS))
+    tickets = LimitedDestination(store, replace(a_grouping_book(lane=Lane.PAGE), owners=OWNERS))
     bodies = {"i": an_incident("i", "b", AzureResourceId=RESOURCE), "b": alert_body("b", AzureResourceId=THEIRS)}
     pagers = []
     for id in order:
-        run(desk.intake.take([a_message(bodies[id])], NOW))
+        run(tickets.intake.take([a_message(bodies[id])], NOW))
         pagers += [
             one.delivery.content.owner.pager
-            for one in desk.hear()
+            for one in tickets.receive()
             if isinstance(one.delivery.content, Notice)
             and one.delivery.content.owner is not None
             and one.delivery.change.value == "opened"
@@ -291,15 +291,15 @@ def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[
 @pytest.mark.parametrize("is_b_free", [False, True])
 def test_one_that_moves_to_another_pager_takes_nobody_along_who_waits_with_it(store: Store, is_b_free: bool) -> None:
     """D and E wait for A's pager, and D turns out to be B's: A's pager is called for E all the same."""
-    desk = Desk(store, replace(PAGED, owners=OWNERS))
+    tickets = LimitedDestination(store, replace(PAGED, owners=OWNERS))
     if not is_b_free:
-        desk.take("1", "2", "3", AzureResourceId=THEIRS)
-        desk.hear()
-    flapped(desk)
-    desk.take("E", at=6 * MINUTE)
-    desk.take("D", at=7 * MINUTE, AzureResourceId=THEIRS, Severity="Critical")
-    desk.sweep(WINDOW)
-    notices = [one.delivery.content for one in desk.hear(WINDOW)]
+        tickets.take("1", "2", "3", AzureResourceId=THEIRS)
+        tickets.receive()
+    flapped(tickets)
+    tickets.take("E", at=6 * MINUTE)
+    tickets.take("D", at=7 * MINUTE, AzureResourceId=THEIRS, Severity="Critical")
+    tickets.sweep(WINDOW)
+    notices = [one.delivery.content for one in tickets.receive(WINDOW)]
     (called,) = [one.owner for one in notices if isinstance(one, Notice) and one.group and one.group.standing == 2]
     assert called is not None
     assert called.pager == "A_KEY"
@@ -308,47 +308,47 @@ def test_one_that_moves_to_another_pager_takes_nobody_along_who_waits_with_it(st
 @pytest.mark.parametrize("order", [("i", "b"), ("b", "i")])
 def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, str]) -> None:
     """A drill that names a real alert hides nothing."""
-    desk = Desk(store, a_grouping_book())
+    tickets = LimitedDestination(store, a_grouping_book())
     bodies = {"i": an_incident("i", "b", **SAMPLE), "b": alert_body("b")}
     for id in order:
-        run(desk.intake.take([a_message(bodies[id])], NOW))
-        assert [one.delivery.change.value for one in desk.hear()] == ["opened"]
+        run(tickets.intake.take([a_message(bodies[id])], NOW))
+        assert [one.delivery.change.value for one in tickets.receive()] == ["opened"]
 
 
-def test_whom_an_older_program_counted_in_silence_is_told_of(store: Store) -> None:
-    """Its state has a standing group that is not open, and no notice of it: a sweep tells of it by what its card knows."""
-    desk = Desk(store)
-    flapped(desk)
+def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) -> None:
+    """Its state has a standing group that is not open, and no notice of it: a sweep opens it with what its state knows."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
     standing = {key: replace(card, waiting=None) for key, card in run(store.groups.standing_groups(*AT)).items()}
     board = replace(run(store.groups.board(*AT)), waiting=())
     assert run(store.groups.write(*AT, board, Cards(groups=standing)))
-    desk.sweep(WINDOW)
-    (claim,) = desk.hear(WINDOW)
+    tickets.sweep(WINDOW)
+    (claim,) = tickets.receive(WINDOW)
     assert story([claim]) == [("opened", "D")]
     notice = claim.delivery.content
     assert isinstance(notice, Notice) and notice.group is not None
     assert (notice.severity, notice.group.standing) == ("High", 1)
-    desk.over("D", 2 * WINDOW)
-    assert [change for change, _ in story(desk.hear(2 * WINDOW))] == ["resolved"]
+    tickets.over("D", 2 * WINDOW)
+    assert [change for change, _ in story(tickets.receive(2 * WINDOW))] == ["resolved"]
 
 
 @pytest.mark.parametrize("comes_next", ["sweep", "message"])
 def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
-    """More groups than one transaction of a table takes, counted in silence by an older program: each is told of."""
-    desk = Desk(store)
-    flapped(desk)
+    """More groups than one transaction of a table takes, counted in silence by an older program: each opens."""
+    tickets = LimitedDestination(store)
+    flapped(tickets)
     (card,) = [one for one in run(store.groups.standing_groups(*AT)).values() if one.waiting is not None]
     keys = [f"g{number}" for number in range(3 * 90)]
     for some in batched(keys, 90, strict=False):
         cards = Cards(groups={key: replace(card, waiting=None) for key in some})
         assert run(store.groups.write(*AT, run(store.groups.board(*AT)), cards))
-    desk.sweep(6 * MINUTE)
-    desk.book = a_grouping_book(None, None)
+    tickets.sweep(6 * MINUTE)
+    tickets.book = a_grouping_book(None, None)
     if comes_next == "message":
-        desk.book = a_grouping_book()
-        desk.take("E", at=7 * MINUTE)
-    desk.sweep(7 * MINUTE)
-    opened = {one.delivery.key for one in desk.hear(7 * MINUTE) if one.delivery.change.value == "opened"}
+        tickets.book = a_grouping_book()
+        tickets.take("E", at=7 * MINUTE)
+    tickets.sweep(7 * MINUTE)
+    opened = {one.delivery.key for one in tickets.receive(7 * MINUTE) if one.delivery.change.value == "opened"}
     assert opened >= set(keys)
 
 
