@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
 from router.domain.errors import HubError, StoreError, without_words
-from router.domain.groups import Board
+from router.domain.groups import AdmissionState
 from router.domain.journal import Extent, Partition
 from router.domain.ports import Hub, Outbox, Store
 from router.domain.readiness import Remark, Unready, remark_on
@@ -165,7 +165,7 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
         "swept": _written(swept) if swept else None,
         "set_aside": set_aside,
         "destinations": {
-            name: _row(one, pauses.get(name), await store.groups.board(stream, name), now)
+            name: _row(one, pauses.get(name), await store.groups.read_admission(stream, name), now)
             for name, one in sorted(backlog.items())
         },
         "lost": [
@@ -191,13 +191,13 @@ def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str
     return found
 
 
-def _row(one: Backlog, pause: Pause | None, board: Board, now: datetime) -> dict[str, Any]:
+def _row(one: Backlog, pause: Pause | None, admission: AdmissionState, now: datetime) -> dict[str, Any]:
     oldest = (now - one.oldest).total_seconds() if one.oldest is not None else None
     return {
         "lane": one.lane.value,
         "oldest_seconds": round(oldest, 1) if oldest is not None else None,
         "dead": one.dead,
-        "waiting": len(board.waiting),
+        "waiting": len(admission.waiting),
         "paused": without_words(pause.error) if pause is not None else None,
     }
 

@@ -105,7 +105,7 @@ async def standings_in(store: Store, stream: str, before: Counts, unready: Seque
             error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
             unready=lacking.get(destination),
-            waiting=len((await store.groups.board(stream, destination)).waiting),
+            waiting=len((await store.groups.read_admission(stream, destination)).waiting),
         )
         for destination in sorted({destination for destination, _ in counts})
     ]

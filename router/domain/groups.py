@@ -1,4 +1,4 @@
-"""What is kept of the groups of signals that one destination is told of: a board, and the cards on it."""
+"""What a store holds of the groups of one destination: its admission state, and states of members, groups and windows."""
 
 from __future__ import annotations
 
@@ -12,36 +12,50 @@ from router.domain.notices import Group, Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The notice of a group that a member's turn went into."""
+class GroupTurn:
+    """A turn of a group, which one notice tells the destination.
 
-    turn: int
+    `number` counts the turns of the group.
+    `change` is what the notice says: opened, updated or resolved.
+    `opened` is the number of the turn that opened the group.
+    """
+
+    number: int
     change: Change
     opened: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemberCard:
-    """A signal: the group it was last told in, and the latest of its turns that went into it.
+class MemberState:
+    """The membership of a signal in the group that it joined last.
 
-    `told` is None where that turn was nothing to tell, since others of the group still stand. `at` is when it changed.
+    `group` is the key of the group.
+    `turn` is the number of the latest turn of the signal that was applied to the group.
+    `stands` is whether the signal was not over at that turn.
+    `group_turn` is the turn of the group that it led to; None where it led to no notice, since others still stand.
+    `at` is when this state changed.
     """
 
     group: str
     turn: int
     stands: bool
-    told: Told | None
+    group_turn: GroupTurn | None
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupCard:
-    """Signals that are told as one: the group as its notices have it, its turn, and the turn that opened it.
+class GroupState:
+    """A group of signals, of which a destination is notified under one key.
 
-    `severity` and `severity_written` are those of the gravest since it opened, `respond_by` the soonest. `is_open` says
-    whether people know of it now, and `at` is when it changed. Where its opening waits until the limit has room, `waiting` is
-    the notice of the member in whose words it will open. `whose` is for whom it is: signals of others never join by an
-    incident's claim; None in a state of an older program, which did not keep it.
+    `group` is the group as its notices have it.
+    `turn` is the number of its latest turn, and `opened` that of the turn that opened it.
+    `is_open` is whether people know of it now: it was opened, and not resolved since.
+    `severity` and `severity_written` are those of the gravest member since it opened.
+    `respond_by` is the soonest time to answer of any member since it opened.
+    `at` is when this state changed.
+    `waiting` is the notice with which it will open, where its opening waits until the limit has room.
+    `audience_key` is the key of whom it is for: an incident's claim lets signals of no other audience join. It is None in a
+    state of an older program, which did not write it.
     """
 
     group: Group
@@ -53,34 +67,47 @@ class GroupCard:
     respond_by: str | None
     at: datetime
     waiting: Notice | None = None
-    whose: str | None = None
+    audience_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotCard:
-    """The group that takes signals of some values until an instant."""
+class WindowState:
+    """An aggregation window: the time in which signals of one grouping key join one group.
+
+    `group` is the key of the group.
+    `until` is when the window ends.
+    """
 
     group: str
     until: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
-    """Some cards of a board: members by signal key, groups by group key, slots by slot key."""
+class AggregationState:
+    """States of members, groups and windows of one destination: some of them, or those that a change writes.
 
-    members: Mapping[str, MemberCard] = field(default_factory=dict)
-    groups: Mapping[str, GroupCard] = field(default_factory=dict)
-    slots: Mapping[str, SlotCard] = field(default_factory=dict)
+    `members` has them by signal key.
+    `groups` has them by group key.
+    `windows` has them by the key that the signals of a window share.
+    """
+
+    members: Mapping[str, MemberState] = field(default_factory=dict)
+    groups: Mapping[str, GroupState] = field(default_factory=dict)
+    windows: Mapping[str, WindowState] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.members) + len(self.groups) + len(self.slots)
+        return len(self.members) + len(self.groups) + len(self.windows)
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When a group opened, and who was called: the name of an owner's pager key, None for the destination's own.
+    """One opening of a group, as a limit counts it.
 
-    What is `beyond` the limit opens by a count of its own, in which `gravity` is how grave it was; so do samples.
+    `at` is when the group opened.
+    `pager` is the name of an owner's pager key, if that was called; None for the destination's own.
+    `beyond` is whether it opened beyond the limit, as a summary; these have a count of their own.
+    `sample` is whether it was one of Defender's samples; these have a count of their own, too.
+    `gravity` is how grave the group was.
     """
 
     at: datetime
@@ -91,16 +118,22 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
-    """What holds the cards of one destination together: whoever changes a card writes it anew.
+class AdmissionState:
+    """How many groups a destination opened lately, which groups wait to open, and what its last change was.
 
-    `openings` are the latest ones, for the limit. `waiting` are the groups that stand and that nobody was told of, since the
-    limit had no room. `unsure` are the signals whose turns the last change applied, and `admitted` the groups that waited
-    and that it opened: who makes the next change sees to it that their notices are owed before its own.
+    Every change of a member, group or window of the destination writes it anew at its next version, so that two workers
+    never change one at once.
+
+    `openings` are the latest openings, for the limit.
+    `in_flight` are the keys of the signals whose turns the last change applied: the worker may not have owed their notices
+    yet, so whoever makes the next change first owes them.
+    `waiting` are the keys of the groups that stand and that nobody was notified of, since the limit had no room.
+    `admitted` are the keys of the waiting groups that the last change opened, whose notices are in flight like the others.
+    `version` is what the store calls this state, None if it is not stored yet.
     """
 
     openings: tuple[Opening, ...] = ()
-    unsure: tuple[str, ...] = ()
+    in_flight: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     admitted: tuple[str, ...] = ()
     version: Version | None = None

@@ -23,7 +23,7 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.errors import HubError
-from router.domain.groups import Board, Cards, GroupCard
+from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
@@ -289,34 +289,39 @@ class Hub(Protocol):
 
 
 class Groups(Protocol):
-    """The boards of destinations that are told of groups, and the cards on them."""
+    """The aggregation of each destination that is notified of groups: its admission state, and states that change with it.
 
-    async def board(self, stream: str, destination: str) -> Board:
-        """The board of a destination; an empty one where nothing is kept yet."""
+    Whoever changes a state writes the destination's admission state anew, so that two workers never change one at once.
+    """
+
+    async def read_admission(self, stream: str, destination: str) -> AdmissionState:
+        """The admission state of a destination; an empty one where nothing is stored yet."""
         ...
 
-    async def find(
+    async def read_aggregation(
         self,
         stream: str,
         destination: str,
         *,
         members: Collection[str] = (),
         groups: Collection[str] = (),
-        slots: Collection[str] = (),
-    ) -> Cards:
-        """Those of some cards that are on a board."""
+        windows: Collection[str] = (),
+    ) -> AggregationState:
+        """The states of some members, groups and windows of a destination, as far as there are any."""
         ...
 
-    async def standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupCard]:
-        """The groups of a board in which somebody stands. Walks the board."""
+    async def read_standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupState]:
+        """The groups of a destination in which somebody stands. Walks all states of the destination."""
         ...
 
-    async def destinations(self, stream: str) -> Collection[str]:
-        """The destinations of a stream where groups stand, whatever its policy names. Walks all boards."""
+    async def find_grouped_destinations(self, stream: str) -> Collection[str]:
+        """The destinations of a stream where groups stand, whatever its policy names. Walks all states."""
         ...
 
-    async def write(self, stream: str, destination: str, board: Board, cards: Cards) -> bool:
-        """Writes a board and some of its cards, all or none of it; False if somebody wrote the board meanwhile."""
+    async def write_aggregation(
+        self, stream: str, destination: str, admission: AdmissionState, states: AggregationState
+    ) -> bool:
+        """Writes an admission state and some states, all or none; False if somebody wrote the admission state meanwhile."""
         ...
 
 

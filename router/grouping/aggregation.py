@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
-from router.domain.groups import Board, Cards, GroupCard, MemberCard, SlotCard, Told
+from router.domain.groups import AdmissionState, AggregationState, GroupState, GroupTurn, MemberState, WindowState
 from router.domain.keys import group_key
 from router.domain.notices import Delivery, Group
 from router.domain.rulebook import DestinationSpec, Lane, Limit, written
@@ -60,16 +60,16 @@ class AggregationChange:
     `deliveries` are the notices that the destination is owed once both are written.
     """
 
-    admission: Board
-    states: Cards
+    admission: AdmissionState
+    states: AggregationState
     deliveries: tuple[Delivery, ...]
 
 
 def apply_member_turns(
     member_turns: Sequence[MemberTurn],
     destination: str,
-    admission: Board,
-    states: Cards,
+    admission: AdmissionState,
+    states: AggregationState,
     spec: DestinationSpec | None,
     now: datetime,
 ) -> AggregationChange:
@@ -86,19 +86,19 @@ def apply_member_turns(
     return aggregation.result()
 
 
-def deliveries_decided_before(member_turns: Sequence[MemberTurn], states: Cards) -> list[Delivery]:
+def deliveries_decided_before(member_turns: Sequence[MemberTurn], states: AggregationState) -> list[Delivery]:
     """The notices of groups that were decided when some turns were applied, as the states of their members have them."""
     known = [(one, states.members.get(one.notice.key)) for one in member_turns]
     return [
-        delivery_of(one, member.group, states.groups[member.group], member.told)
+        delivery_of(one, member.group, states.groups[member.group], member.group_turn)
         for one, member in known
-        if member is not None and member.turn == one.turn.number and member.told is not None
+        if member is not None and member.turn == one.turn.number and member.group_turn is not None
         if member.group in states.groups
     ]
 
 
 def openings_admitted_before(
-    destination: str, admission: Board, states: Cards, spec: DestinationSpec | None
+    destination: str, admission: AdmissionState, states: AggregationState, spec: DestinationSpec | None
 ) -> list[Delivery]:
     """The opening notices of the waiting groups that the last change of an admission state opened."""
     known = ((key, states.groups.get(key)) for key in admission.admitted)
@@ -120,13 +120,13 @@ class _Aggregation:
     """
 
     destination: str
-    admission: Board
-    known: Cards
+    admission: AdmissionState
+    known: AggregationState
     spec: DestinationSpec | None
     now: datetime
-    members: dict[str, MemberCard] = field(default_factory=dict)
-    groups: dict[str, GroupCard] = field(default_factory=dict)
-    windows: dict[str, SlotCard] = field(default_factory=dict)
+    members: dict[str, MemberState] = field(default_factory=dict)
+    groups: dict[str, GroupState] = field(default_factory=dict)
+    windows: dict[str, WindowState] = field(default_factory=dict)
     touched: dict[str, list[MemberTurn]] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)
     owed: list[Delivery] = field(default_factory=list)
@@ -153,8 +153,8 @@ class _Aggregation:
         """Lets the signal of a turn join a group, change in it, or leave it."""
         member = self._find_member(member_turn.notice.key)
         if member is not None and member.turn >= member_turn.turn.number:
-            if member.turn == member_turn.turn.number and member.told is not None:
-                self.owed.append(delivery_of(member_turn, member.group, self._group(member.group), member.told))
+            if member.turn == member_turn.turn.number and member.group_turn is not None:
+                self.owed.append(delivery_of(member_turn, member.group, self._group(member.group), member.group_turn))
         elif member is not None and member.stands:
             self._claim_named_alerts(member_turn, member.group)
             self._apply_to_group(member_turn, member.group)
@@ -173,7 +173,7 @@ class _Aggregation:
         """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
         grouping = grouping_of(self.spec)
         until, audience_key = self.now + grouping.window, audience_key_for(member_turn, grouping)
-        claim = SlotCard(group=key, until=until)
+        claim = WindowState(group=key, until=until)
         self.windows |= {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
 
     def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
@@ -191,13 +191,13 @@ class _Aggregation:
         for alert in member_keys_for(member_turn)[1:]:
             member = self._find_member(alert)
             audiences = (audience_key, summary_key_for(member_turn))
-            if member is not None and member.stands and self._group(member.group).whose in audiences:
+            if member is not None and member.stands and self._group(member.group).audience_key in audiences:
                 yield member.group
         yield from self._groups_in_window(grouping_key_for(member_turn, grouping), grouping.window)
 
     def _groups_in_window(self, key: str, length: timedelta) -> Iterator[str]:
         """The group of a window, unless the window has ended, or a clock that was wrong wrote down when it ends."""
-        window = self.windows.get(key) or self.known.slots.get(key)
+        window = self.windows.get(key) or self.known.windows.get(key)
         if window is None or self._find_group(window.group) is None:
             return
         if self.now < window.until and is_possible(window.until, self.now, length):
@@ -228,7 +228,7 @@ class _Aggregation:
             if self._can_join(member_turn, key) or self._is_over(key):
                 yield key
         known = {**self.known.groups, **self.groups}
-        yield from (key for key, state in known.items() if state.whose == summary_key and _is_waiting(state))
+        yield from (key for key, state in known.items() if state.audience_key == summary_key and _is_waiting(state))
 
     def _reserve_opening(self, audience: Audience, severity: str | None, *, beyond: bool = False) -> bool:
         """Whether the limit has room for one more opening; if so, the opening is counted."""
@@ -260,7 +260,7 @@ class _Aggregation:
         notice, number = member_turn.notice, member_turn.turn.number
         key = group_key(notice.stream, self.destination, window_key, notice.key, number, self.now.isoformat())
         is_summary = window_key == summary_key_for(member_turn)
-        self.groups[key] = GroupCard(
+        self.groups[key] = GroupState(
             group=Group(by=by, total=0, standing=0, named=(), limited=is_summary),
             turn=0,
             opened=0,
@@ -269,9 +269,9 @@ class _Aggregation:
             severity_written=None,
             respond_by=None,
             at=self.now,
-            whose=audience_key,
+            audience_key=audience_key,
         )
-        self.windows[window_key] = SlotCard(group=key, until=self.now + length)
+        self.windows[window_key] = WindowState(group=key, until=self.now + length)
         return key
 
     def _apply_to_group(self, member_turn: MemberTurn, key: str) -> None:
@@ -295,8 +295,8 @@ class _Aggregation:
             waiting=state.waiting if waits else None,
             at=self.now,
         )
-        self.members[notice.key] = MemberCard(
-            group=key, turn=member_turn.turn.number, stands=stands, told=None, at=self.now
+        self.members[notice.key] = MemberState(
+            group=key, turn=member_turn.turn.number, stands=stands, group_turn=None, at=self.now
         )
         self.touched.setdefault(key, []).append(member_turn)
 
@@ -315,15 +315,15 @@ class _Aggregation:
         waiting = dict.fromkeys((*self.admission.waiting, *self.touched))
         admission = replace(
             self.admission,
-            unsure=tuple(self.members),
+            in_flight=tuple(self.members),
             waiting=tuple(
                 key for key in waiting if (found := self._find_group(key)) is not None and _is_waiting(found)
             ),
             admitted=tuple(self.admitted),
         )
-        return AggregationChange(admission, Cards(self.members, self.groups, self.windows), tuple(self.owed))
+        return AggregationChange(admission, AggregationState(self.members, self.groups, self.windows), tuple(self.owed))
 
-    def _may_open_summary(self, state: GroupCard, member_turns: Sequence[MemberTurn]) -> bool:
+    def _may_open_summary(self, state: GroupState, member_turns: Sequence[MemberTurn]) -> bool:
         """Whether turns in a summary open it, as far as the limit has room; the end of one of its members opens nothing."""
         standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
         first = next((one for one in standing if is_for_same_audience(state, one)), None)
@@ -333,23 +333,23 @@ class _Aggregation:
         """Gives a group its next turn, and owes the notice of it."""
         state = self.groups[key]
         turn = state.turn + 1
-        group_turn = Told(turn=turn, change=change, opened=turn if change is Change.OPENED else state.opened)
+        group_turn = GroupTurn(number=turn, change=change, opened=turn if change is Change.OPENED else state.opened)
         self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=change is not Change.RESOLVED)
         keys = [one.notice.key for one in member_turns]
-        self.members |= {key: replace(self.members[key], told=group_turn) for key in keys}
+        self.members |= {key: replace(self.members[key], group_turn=group_turn) for key in keys}
         self.owed.append(delivery_of(member_turns[0], key, state, group_turn))
 
-    def _find_member(self, key: str) -> MemberCard | None:
+    def _find_member(self, key: str) -> MemberState | None:
         """The state of a member, if that of its group is there as well."""
         found = self.members.get(key) or self.known.members.get(key)
         return found if found is not None and self._find_group(found.group) is not None else None
 
-    def _find_group(self, key: str) -> GroupCard | None:
+    def _find_group(self, key: str) -> GroupState | None:
         return self.groups.get(key) or self.known.groups.get(key)
 
-    def _group(self, key: str) -> GroupCard:
+    def _group(self, key: str) -> GroupState:
         return self.groups[key] if key in self.groups else self.known.groups[key]
 
 
-def _is_waiting(state: GroupCard) -> bool:
+def _is_waiting(state: GroupState) -> bool:
     return state.waiting is not None and state.group.standing > 0 and not state.is_open

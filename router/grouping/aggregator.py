@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
-from router.domain.groups import Board, Cards
+from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Turn
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
@@ -55,27 +55,27 @@ class Aggregator:
         Where the policy names their destination no longer, they open at once: the dead letter says so. Walks all groups.
         """
         named = self._rulebooks[stream].destinations
-        for destination in await self._store.groups.destinations(stream.value):
+        for destination in await self._store.groups.find_grouped_destinations(stream.value):
             at = (stream.value, destination)
-            while unnotified := unnotified_in(await self._store.groups.standing_groups(*at)):
-                admission = await self._store.groups.board(*at)
+            while unnotified := unnotified_in(await self._store.groups.read_standing_groups(*at)):
+                admission = await self._store.groups.read_admission(*at)
                 await self._owe_last_change(at, admission, now)
                 some = dict(islice(unnotified.items(), AT_A_TIME))
-                await self._store.groups.write(*at, *with_waiting(admission, some, stream))
+                await self._store.groups.write_aggregation(*at, *with_waiting(admission, some, stream))
             if destination not in named:
                 await self._admit_at(at, now)
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         count = 0
         while True:
-            admission = await self._store.groups.board(*at)
+            admission = await self._store.groups.read_admission(*at)
             if not admission.waiting and not admission.admitted:
                 return count
             await self._owe_last_change(at, admission, now)
             change = await self._change_for(at, (), admission, now)
             if not change.deliveries and not admission.admitted:
                 return count
-            if await self._store.groups.write(*at, change.admission, change.states):
+            if await self._store.groups.write_aggregation(*at, change.admission, change.states):
                 await self._store.outbox.add(change.deliveries, now)
                 count += len(change.deliveries)
                 if len(change.deliveries) < MOST_ADMITTED:
@@ -83,44 +83,49 @@ class Aggregator:
 
     async def _apply(self, at: tuple[str, str], member_turns: Sequence[MemberTurn], now: datetime) -> None:
         while True:
-            admission = await self._store.groups.board(*at)
+            admission = await self._store.groups.read_admission(*at)
             await self._owe_last_change(at, admission, now)
             change = await self._change_for(at, member_turns, admission, now)
             if len(change.states) > TOGETHER and len(member_turns) > 1:
                 half = len(member_turns) // 2
                 await self._apply(at, member_turns[:half], now)
                 member_turns = member_turns[half:]
-            elif await self._store.groups.write(*at, change.admission, change.states):
+            elif await self._store.groups.write_aggregation(*at, change.admission, change.states):
                 await self._store.outbox.add(change.deliveries, now)
                 return
 
     async def _change_for(
-        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: Board, now: datetime
+        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: AdmissionState, now: datetime
     ) -> AggregationChange:
         spec = self._find_spec(*at)
         states = await self._states_for(at, member_turns, admission, spec)
         return apply_member_turns(member_turns, at[1], admission, states, spec, now)
 
     async def _states_for(
-        self, at: tuple[str, str], member_turns: Sequence[MemberTurn], admission: Board, spec: DestinationSpec | None
-    ) -> Cards:
+        self,
+        at: tuple[str, str],
+        member_turns: Sequence[MemberTurn],
+        admission: AdmissionState,
+        spec: DestinationSpec | None,
+    ) -> AggregationState:
         """The members and windows that turns need, the groups that these name, and the groups that wait or were admitted."""
-        found = await self._store.groups.find(
+        found = await self._store.groups.read_aggregation(
             *at,
             members={key for one in member_turns for key in member_keys_for(one)},
-            slots={key for one in member_turns for key in window_keys_for(one, spec)},
+            windows={key for one in member_turns for key in window_keys_for(one, spec)},
         )
-        named = {state.group for state in found.members.values()} | {state.group for state in found.slots.values()}
-        groups = await self._store.groups.find(*at, groups=named.union(admission.waiting, admission.admitted))
-        return Cards(found.members, groups.groups, found.slots)
+        named = {state.group for state in found.members.values()} | {state.group for state in found.windows.values()}
+        keys = named.union(admission.waiting, admission.admitted)
+        groups = (await self._store.groups.read_aggregation(*at, groups=keys)).groups
+        return AggregationState(found.members, groups, found.windows)
 
-    async def _owe_last_change(self, at: tuple[str, str], admission: Board, now: datetime) -> None:
+    async def _owe_last_change(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> None:
         """Owes the notices of the last change again, since its worker may not have owed them yet, or has died.
 
         A group's notices are owed in the order of its turns. So this is done before the admission state changes again,
         which then no longer names the signals of the last change.
         """
-        rows = await self._store.ledger.find(admission.unsure)
+        rows = await self._store.ledger.find(admission.in_flight)
         intents = [row.intent for row in rows.values() if row.intent is not None]
         member_turns = _by_destination(intents).get(at, [])
         if member_turns or admission.admitted:

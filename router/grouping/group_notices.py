@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from router.domain.decisions import Change
-from router.domain.groups import GroupCard, Told
+from router.domain.groups import GroupState, GroupTurn
 from router.domain.notices import Delivery, Evidence, Named, Notice
 from router.domain.rulebook import Lane
 from router.grouping.gravity import gravity_of
@@ -23,7 +23,7 @@ _LISTED = 3
 """Items of a list of such a notice."""
 
 
-def change_of(state: GroupCard, member_turns: Sequence[MemberTurn]) -> Change | None:
+def change_of(state: GroupState, member_turns: Sequence[MemberTurn]) -> Change | None:
     """What a group's notice changes; None where some of its members are over and others still stand: there is no notice."""
     if not state.group.standing:
         return Change.RESOLVED if state.is_open else None
@@ -32,7 +32,7 @@ def change_of(state: GroupCard, member_turns: Sequence[MemberTurn]) -> Change | 
     return Change.UPDATED if any(one.target.change is not Change.RESOLVED for one in member_turns) else None
 
 
-def delivery_of(member_turn: MemberTurn, key: str, state: GroupCard, group_turn: Told) -> Delivery:
+def delivery_of(member_turn: MemberTurn, key: str, state: GroupState, group_turn: GroupTurn) -> Delivery:
     """The delivery of a group's notice, in the words of one of its members; a group of one looks like its only member."""
     target = member_turn.target
     return _delivery(
@@ -40,18 +40,18 @@ def delivery_of(member_turn: MemberTurn, key: str, state: GroupCard, group_turn:
     )
 
 
-def opening_of_waiting(destination: str, lane: Lane, key: str, state: GroupCard) -> Delivery | None:
+def opening_of_waiting(destination: str, lane: Lane, key: str, state: GroupState) -> Delivery | None:
     """The opening of a group that waited for room, with the notice that waited; None where none did."""
     if state.waiting is None:
         return None
-    group_turn = Told(turn=state.opened, change=Change.OPENED, opened=state.opened)
+    group_turn = GroupTurn(number=state.opened, change=Change.OPENED, opened=state.opened)
     return _delivery(state.waiting, destination, lane, key, state, group_turn, None)
 
 
 def _delivery(
-    words: Notice, destination: str, lane: Lane, key: str, state: GroupCard, group_turn: Told, trace: str | None
+    words: Notice, destination: str, lane: Lane, key: str, state: GroupState, group_turn: GroupTurn, trace: str | None
 ) -> Delivery:
-    notice = replace(words, key=key, turn=group_turn.turn)
+    notice = replace(words, key=key, turn=group_turn.number)
     if state.group.total > 1 or state.group.limited:
         # A page that High opened must not turn Medium because a Medium joined it.
         notice = replace(
@@ -66,7 +66,7 @@ def _delivery(
         destination=destination,
         lane=lane,
         key=key,
-        turn=group_turn.turn,
+        turn=group_turn.number,
         change=group_turn.change,
         opened=group_turn.opened,
         content=notice,
@@ -74,7 +74,7 @@ def _delivery(
     )
 
 
-def with_gravest(state: GroupCard, notice: Notice) -> GroupCard:
+def with_gravest(state: GroupState, notice: Notice) -> GroupState:
     """The state with the gravest severity since its group opened, and the soonest time to answer."""
     written = notice.severity_written[:LONGEST] if notice.severity_written else None
     fresh = replace(state, severity=notice.severity, severity_written=written, respond_by=notice.respond_by)
@@ -114,7 +114,7 @@ def members_to_name(standing: Iterable[Named]) -> tuple[Named, ...]:
     return tuple(graver_first)
 
 
-def notice_to_open_with(state: GroupCard, member_turns: Sequence[MemberTurn]) -> Notice:
+def notice_to_open_with(state: GroupState, member_turns: Sequence[MemberTurn]) -> Notice:
     """The notice with which a group that waits for room will open: that of its gravest standing member, of those the latest."""
     waiting = state.waiting
     if waiting is not None and any(waiting.key == one.notice.key for one in member_turns):
@@ -126,7 +126,7 @@ def notice_to_open_with(state: GroupCard, member_turns: Sequence[MemberTurn]) ->
     return waiting or notice_from_state(state, state.waiting or member_turns[0].notice)
 
 
-def notice_from_state(state: GroupCard, like: Notice) -> Notice:
+def notice_from_state(state: GroupState, like: Notice) -> Notice:
     """A notice of what a group's state alone knows of its gravest member, for the audience of a notice that is like it."""
     named = state.group.named
     first = named[0] if named else Named(key=like.key, title="", severity=state.severity, place=None)

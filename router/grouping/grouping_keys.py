@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from router.domain.groups import GroupCard
+from router.domain.groups import GroupState
 from router.domain.keys import fingerprint_of, same_id, signal_key, written_key
 from router.domain.ledger import Target, Turn
 from router.domain.notices import Notice
@@ -97,9 +97,9 @@ def summary_key_for(member_turn: MemberTurn) -> str:
     return fingerprint_of("limit", *_parts_of(audience_for(member_turn)))
 
 
-def is_for_same_audience(state: GroupCard, member_turn: MemberTurn) -> bool:
+def is_for_same_audience(state: GroupState, member_turn: MemberTurn) -> bool:
     """Whether a turn is for the audience of its group: a signal may have moved to another one since it joined a summary."""
-    return not state.group.limited or state.whose in (None, summary_key_for(member_turn))
+    return not state.group.limited or state.audience_key in (None, summary_key_for(member_turn))
 
 
 def claim_key_for(id: str, audience_key: str) -> str:

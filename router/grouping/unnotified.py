@@ -8,22 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from router.domain.groups import Board, Cards, GroupCard
+from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.notices import Evidence, Notice
 from router.domain.signals import Kind, Stream
 from router.grouping.group_notices import notice_from_state
 
 
-def unnotified_in(groups: Mapping[str, GroupCard]) -> dict[str, GroupCard]:
+def unnotified_in(groups: Mapping[str, GroupState]) -> dict[str, GroupState]:
     """Those of some standing groups that nobody was notified of, and that do not wait."""
     return {key: state for key, state in groups.items() if not state.is_open and state.waiting is None}
 
 
-def with_waiting(admission: Board, unnotified: Mapping[str, GroupCard], stream: Stream) -> tuple[Board, Cards]:
+def with_waiting(
+    admission: AdmissionState, unnotified: Mapping[str, GroupState], stream: Stream
+) -> tuple[AdmissionState, AggregationState]:
     """The admission state and the group states by which unnotified groups wait for room like others."""
     unknown = _notice_of_unknown(stream)
     waiting = {key: replace(state, waiting=notice_from_state(state, unknown)) for key, state in unnotified.items()}
-    return replace(admission, waiting=tuple(dict.fromkeys((*admission.waiting, *waiting)))), Cards(groups=waiting)
+    queue = tuple(dict.fromkeys((*admission.waiting, *waiting)))
+    return replace(admission, waiting=queue), AggregationState(groups=waiting)
 
 
 def _notice_of_unknown(stream: Stream) -> Notice:

@@ -8,7 +8,7 @@ others has no tag; nothing is to do but for its fields.
 
 To rename a field: write the class and the field's new name into `KEYS`, with the key that it has always had:
 
-    KEYS = {MemberCard: {"last_notice": "told"}}
+    KEYS = {MemberState: {"group_turn": "told"}}
 
 To rename an enum: leave its word in `WORDS`. Its values are stored, and the names of its members are not.
 
@@ -25,37 +25,42 @@ from typing import Any
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.groups import Board, GroupCard, MemberCard, SlotCard
+from router.domain.groups import AdmissionState, GroupState, GroupTurn, MemberState, WindowState
 from router.domain.ledger import Turn
 from router.domain.notices import Notice, Receipt, RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
-type Storable = Notice | RecordEntry | Turn | Receipt | Board | MemberCard | GroupCard | SlotCard
+type Storable = Notice | RecordEntry | Turn | Receipt | AdmissionState | MemberState | GroupState | WindowState
 
 NOTICE = "Notice"
 RECORD_ENTRY = "RecordEntry"
 TURN = "Turn"
 RECEIPT = "Receipt"
-BOARD = "Board"
-MEMBER_CARD = "MemberCard"
-GROUP_CARD = "GroupCard"
-SLOT_CARD = "SlotCard"
+ADMISSION_STATE = "Board"
+MEMBER_STATE = "MemberCard"
+GROUP_STATE = "GroupCard"
+WINDOW_STATE = "SlotCard"
 
 TYPES: Mapping[str, type[Any]] = {
     NOTICE: Notice,
     RECORD_ENTRY: RecordEntry,
     TURN: Turn,
     RECEIPT: Receipt,
-    BOARD: Board,
-    MEMBER_CARD: MemberCard,
-    GROUP_CARD: GroupCard,
-    SLOT_CARD: SlotCard,
+    ADMISSION_STATE: AdmissionState,
+    MEMBER_STATE: MemberState,
+    GROUP_STATE: GroupState,
+    WINDOW_STATE: WindowState,
 }
 """The class of each tag."""
 
-KEYS: Mapping[type[Any], Mapping[str, str]] = {}
+KEYS: Mapping[type[Any], Mapping[str, str]] = {
+    AdmissionState: {"in_flight": "unsure"},
+    GroupState: {"audience_key": "whose"},
+    GroupTurn: {"number": "turn"},
+    MemberState: {"group_turn": "told"},
+}
 """By class, the key of each field that is not stored under its own name; also of classes that are only stored inside others."""
 
 WORDS: Mapping[type[StrEnum], str] = {

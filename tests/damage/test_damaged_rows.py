@@ -196,14 +196,14 @@ async def _told(town: Town) -> list[tuple[str, str, str]]:
     return town.told
 
 
-def test_a_group_whose_card_is_damaged_goes_on_and_ends(store: Store, spoil: Spoil) -> None:
+def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Spoil) -> None:
     """Those that join are told, and with the last of them it is over; nothing new is opened beside it for ever."""
     town = Town(store)
     run(_begun(town, alert_body("a"), alert_body("b")))
     for name in ("a", "b"):
         key = signal_key("cwpp", "alert", name)
-        (card,) = run(store.groups.find("cwpp", "chat", members=[key])).members.values()
-    spoil("cards", f"GroupCard:{card.group}" if isinstance(store, AzureStore) else card.group, {"body": b"{"})
+        (member,) = run(store.groups.read_aggregation("cwpp", "chat", members=[key])).members.values()
+    spoil("cards", f"GroupCard:{member.group}" if isinstance(store, AzureStore) else member.group, {"body": b"{"})
 
     async def end() -> list[tuple[str, str, str]]:
         await town.take(alert_body("c"))
@@ -246,8 +246,10 @@ def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spo
     assert {one[2] for one in run(_told(town))} == {"b", "missed"}
 
 
-def test_who_waits_under_a_limit_waits_still_where_the_board_is_damaged(store: Store, spoil: Spoil) -> None:
-    """The cards of the groups know who waits: with room they open, though no message comes."""
+def test_a_group_that_waits_under_a_limit_waits_still_where_the_admission_state_is_damaged(
+    store: Store, spoil: Spoil
+) -> None:
+    """The states of the groups tell which wait: with room they open, though no message comes."""
     town = Town(store)
     for name, status in (
         ("a", "New"),
@@ -255,10 +257,10 @@ def test_who_waits_under_a_limit_waits_still_where_the_board_is_damaged(store: S
         ("d", "New"),
     ):
         run(_begun(town, alert_body(name, Status=status)))
-    before = run(store.groups.board("cwpp", "summary")).waiting
+    before = run(store.groups.read_admission("cwpp", "summary")).waiting
     assert before
     spoil("groupings", "summary", {"body": b"{"})
-    assert run(store.groups.board("cwpp", "summary")).waiting == before
+    assert run(store.groups.read_admission("cwpp", "summary")).waiting == before
     assert run(store.quarantine.set_aside("cwpp")) == 1
 
 

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter
-from router.domain.groups import Board, Cards
+from router.domain.groups import AdmissionState, AggregationState
 from router.domain.journal import Era, Mark, Partition, Span
 from router.domain.keeping import Kept
 from router.domain.ledger import Held, Row, message_of
 from router.domain.ports import Store
 from router.store.codec import encode, tag_of
-from router.store.forms import GROUP_CARD, MEMBER_CARD, SLOT_CARD
+from router.store.forms import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
 from tests.frozen.loading import Frozen
 
 STREAMS = ("cwpp", "cspm")
@@ -128,38 +128,38 @@ def claim_as_json(claim: Claim) -> Json:
 
 
 async def _ask_groups(store: Store, state: Frozen) -> Json:
-    boards = sorted({row["PartitionKey"].partition(".")[2] for row in state.rows("groups")})
+    destinations = sorted({row["PartitionKey"].partition(".")[2] for row in state.rows("groups")})
     return {
-        "destinations": {stream: sorted(await store.groups.destinations(stream)) for stream in STREAMS},
-        **{name: await _ask_board(store, state, name) for name in boards},
+        "destinations": {stream: sorted(await store.groups.find_grouped_destinations(stream)) for stream in STREAMS},
+        **{name: await _ask_destination(store, state, name) for name in destinations},
     }
 
 
-async def _ask_board(store: Store, state: Frozen, destination: str) -> Json:
-    """The groups that stand on a board; all that it and its cards say is compared with what is written."""
-    asked: dict[str, list[str]] = {MEMBER_CARD: [], GROUP_CARD: [], SLOT_CARD: []}
+async def _ask_destination(store: Store, state: Frozen, destination: str) -> Json:
+    """The groups of a destination that stand; all that its states say is compared with what is written."""
+    asked: dict[str, list[str]] = {MEMBER_STATE: [], GROUP_STATE: [], WINDOW_STATE: []}
     for name, row in state.cards:
         tag, _, key = row.partition(":")
         if name == destination and tag in asked:
             asked[tag].append(key)
-    members, groups, slots = asked.values()
-    board = await store.groups.board("cwpp", destination)
-    cards = await store.groups.find("cwpp", destination, members=members, groups=groups, slots=slots)
-    _assert_board_says(board, cards, destination, state)
+    members, groups, windows = asked.values()
+    admission = await store.groups.read_admission("cwpp", destination)
+    states = await store.groups.read_aggregation("cwpp", destination, members=members, groups=groups, windows=windows)
+    _assert_states_say(admission, states, destination, state)
     return {
-        "openings": [[_iso(one.at), one.pager, one.beyond, one.sample, one.gravity] for one in board.openings],
-        "unsure": sorted(board.unsure),
-        "waiting": sorted(board.waiting),
-        "admitted": sorted(board.admitted),
-        "standing": sorted(await store.groups.standing_groups("cwpp", destination)),
+        "openings": [[_iso(one.at), one.pager, one.beyond, one.sample, one.gravity] for one in admission.openings],
+        "unsure": sorted(admission.in_flight),
+        "waiting": sorted(admission.waiting),
+        "admitted": sorted(admission.admitted),
+        "standing": sorted(await store.groups.read_standing_groups("cwpp", destination)),
     }
 
 
-def _assert_board_says(board: Board, cards: Cards, destination: str, state: Frozen) -> None:
+def _assert_states_say(admission: AdmissionState, states: AggregationState, destination: str, state: Frozen) -> None:
     written = {row: body for (name, row), body in state.cards.items() if name == destination}
-    found = {tag_of(board): encode(board)}
-    for some in (cards.members, cards.groups, cards.slots):
-        found |= {f"{tag_of(card)}:{key}": encode(card) for key, card in some.items()}
+    found = {tag_of(admission): encode(admission)}
+    for some in (states.members, states.groups, states.windows):
+        found |= {f"{tag_of(entry)}:{key}": encode(entry) for key, entry in some.items()}
     assert found.keys() == written.keys()
     for row, body in written.items():
         # Its version is what the store calls it now.

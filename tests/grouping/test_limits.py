@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.groups import MemberCard
+from router.domain.groups import MemberState
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.rulebook import By, Grouping, Lane, Limit, Owner, Ownership, Rulebook
@@ -93,7 +93,7 @@ class Life:
     gravest: dict[str, int] = field(default_factory=dict)
     """How grave each group has been since nobody stood in it."""
     standing: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    members: dict[str, MemberCard] = field(default_factory=dict)
+    members: dict[str, MemberState] = field(default_factory=dict)
     breaking: set[str] = field(default_factory=set)
     """The signals that were graver than all before them in their group when they last joined it."""
 
@@ -121,8 +121,8 @@ class Life:
         self.standing[member.group].add(key)
         self.stood_at.setdefault(act.id, index)
 
-    def find_member(self, key: str) -> MemberCard | None:
-        found = asyncio.run(self.house.store.groups.find("cwpp", "tickets", members=[key]))
+    def find_member(self, key: str) -> MemberState | None:
+        found = asyncio.run(self.house.store.groups.read_aggregation("cwpp", "tickets", members=[key]))
         return found.members.get(key)
 
     def deliver(self, index: int, now: datetime) -> None:

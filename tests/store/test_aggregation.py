@@ -28,6 +28,15 @@ MINUTE = timedelta(minutes=1)
 BOOK = a_grouping_book()
 
 
+WRITES = {
+    "ledger": ("write", "finish"),
+    "groups": ("write_aggregation",),
+    "outbox": ("add",),
+    "record": ("add",),
+}
+"""The writes at which a worker may die, by the part of the store that does them."""
+
+
 class Deadly:
     """A store of which a worker dies at one of its writes, before or after that is done."""
 
@@ -37,7 +46,7 @@ class Deadly:
 
     def __getattr__(self, name: str) -> Any:
         part = getattr(self._store, name)
-        return _DeadlyPart(part, self) if name in ("ledger", "groups", "outbox", "record") else part
+        return _DeadlyPart(part, self, WRITES[name]) if name in WRITES else part
 
     async def write(self, act: Any, *given: Any, **named: Any) -> Any:
         self._left -= 1
@@ -53,12 +62,13 @@ class Deadly:
 
 
 class _DeadlyPart:
-    def __init__(self, part: Any, deadly: Deadly) -> None:
-        self._part, self._deadly = part, deadly
+    def __init__(self, part: Any, deadly: Deadly, writes: Sequence[str]) -> None:
+        assert all(hasattr(part, name) for name in writes), "a worker dies at no write that has another name"
+        self._part, self._deadly, self._writes = part, deadly, writes
 
     def __getattr__(self, name: str) -> Any:
         act = getattr(self._part, name)
-        if name not in ("write", "add", "finish"):
+        if name not in self._writes:
             return act
         return lambda *given, **named: self._deadly.write(act, *given, **named)
 

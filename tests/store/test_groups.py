@@ -1,4 +1,4 @@
-"""Boards and their cards, in each store: written together or not at all, and kept as long as anybody needs them."""
+"""The aggregation of a destination, in each store: written all or none, and there as long as anybody needs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.groups import Board, Cards, GroupCard, MemberCard, Opening, SlotCard, Told
+from router.domain.groups import (
+    AdmissionState,
+    AggregationState,
+    GroupState,
+    GroupTurn,
+    MemberState,
+    Opening,
+    WindowState,
+)
 from router.domain.keeping import Retention
 from router.domain.ledger import State
 from router.domain.notices import Group, Named
@@ -23,70 +31,72 @@ DAY = timedelta(days=1)
 RETENTION = Retention(resolved=90 * DAY, held=30 * DAY, payloads=30 * DAY)
 
 
-def a_member(stands: bool = True, at: datetime = NOW) -> MemberCard:
-    return MemberCard(group="g", turn=2, stands=stands, told=Told(turn=3, change=Change.OPENED, opened=3), at=at)
+def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
+    return MemberState(
+        group="g", turn=2, stands=stands, group_turn=GroupTurn(number=3, change=Change.OPENED, opened=3), at=at
+    )
 
 
-def a_card(standing: int = 1, at: datetime = NOW) -> GroupCard:
+def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
     named = (Named(key="k", title="Ä title", severity=None, place="vm-1"),)
     group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
-    return GroupCard(
+    return GroupState(
         group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at
     )
 
 
-CARDS = Cards({"k": a_member()}, {"g": a_card()}, {"s": SlotCard(group="g", until=NOW)})
+STATES = AggregationState({"k": a_member()}, {"g": a_group()}, {"s": WindowState(group="g", until=NOW)})
 
 
-def write(store: Store, cards: Cards = CARDS, *, board: Board | None = None) -> bool:
+def write(store: Store, some: AggregationState = STATES, *, admission: AdmissionState | None = None) -> bool:
     async def written() -> bool:
-        known = board if board is not None else await store.groups.board(*AT)
-        return await store.groups.write(*AT, known, cards)
+        known = admission if admission is not None else await store.groups.read_admission(*AT)
+        return await store.groups.write_aggregation(*AT, known, some)
 
     return run(written())
 
 
-def find(store: Store, stream: str = "cwpp", destination: str = "tickets") -> Cards:
-    return run(store.groups.find(stream, destination, members=["k", "x"], groups=["g"], slots=["s"]))
+def find(store: Store, stream: str = "cwpp", destination: str = "tickets") -> AggregationState:
+    return run(store.groups.read_aggregation(stream, destination, members=["k", "x"], groups=["g"], windows=["s"]))
 
 
-def test_a_board_that_nobody_wrote_is_empty(store: Store) -> None:
+def test_an_admission_state_that_nobody_wrote_is_empty(store: Store) -> None:
     """The first group of a destination starts from nothing."""
-    assert run(store.groups.board(*AT)) == Board()
-    assert find(store) == Cards()
+    assert run(store.groups.read_admission(*AT)) == AdmissionState()
+    assert find(store) == AggregationState()
 
 
-def test_cards_come_back_as_they_were_written(store: Store) -> None:
-    """All of it: turns, times, titles, what was told."""
-    board = Board(openings=(Opening(NOW, None), Opening(NOW + DAY, "KEY")), unsure=("k",))
-    assert write(store, board=board)
-    assert replace(run(store.groups.board(*AT)), version=None) == board
-    assert find(store) == CARDS
+def test_states_come_back_as_they_were_written(store: Store) -> None:
+    """All of it: turns, times, titles, notices."""
+    admission = AdmissionState(openings=(Opening(NOW, None), Opening(NOW + DAY, "KEY")), in_flight=("k",))
+    assert write(store, admission=admission)
+    assert replace(run(store.groups.read_admission(*AT)), version=None) == admission
+    assert find(store) == STATES
 
 
-def test_a_board_has_room_for_all_that_a_limit_lets_it_remember(store: Store) -> None:
+def test_an_admission_state_has_room_for_all_openings_that_a_limit_allows(store: Store) -> None:
     """A thousand openings and the summaries beside them, for each of ten owners with a pager of their own."""
     shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
     instants = [NOW + timedelta(microseconds=shuffled.randrange(10**9)) for _ in range(20_000)]
-    board = Board(openings=tuple(Opening(at, f"KEY_{number % 10}") for number, at in enumerate(instants)))
-    assert write(store, board=board)
-    assert replace(run(store.groups.board(*AT)), version=None) == board
+    admission = AdmissionState(openings=tuple(Opening(at, f"KEY_{number % 10}") for number, at in enumerate(instants)))
+    assert write(store, admission=admission)
+    assert replace(run(store.groups.read_admission(*AT)), version=None) == admission
 
 
-def test_each_destination_has_a_board_of_its_own(store: Store) -> None:
+def test_each_destination_has_states_of_its_own(store: Store) -> None:
     """Streams and destinations share no group."""
     write(store)
-    assert find(store, "cspm") == find(store, destination="oncall") == Cards()
+    assert find(store, "cspm") == find(store, destination="oncall") == AggregationState()
 
 
-def test_of_two_who_write_over_the_same_board_one_wins_and_nothing_of_the_other_is_kept(store: Store) -> None:
-    """A group changes as one: its cards never come from two workers who did not know of each other."""
-    first = run(store.groups.board(*AT))
-    assert write(store, board=first)
-    assert not write(store, Cards(members={"x": a_member()}), board=first)
-    known = run(store.groups.board(*AT))
-    assert write(store, Cards(members={"k": a_member(stands=False)}), board=known)
-    assert not write(store, Cards(members={"x": a_member()}), board=known)
+def test_of_two_who_write_over_the_same_version_one_wins_and_nothing_of_the_other_is_written(store: Store) -> None:
+    """A group changes as one: its states never come from two workers who did not know of each other."""
+    first = run(store.groups.read_admission(*AT))
+    assert write(store, admission=first)
+    assert not write(store, AggregationState(members={"x": a_member()}), admission=first)
+    known = run(store.groups.read_admission(*AT))
+    assert write(store, AggregationState(members={"k": a_member(stands=False)}), admission=known)
+    assert not write(store, AggregationState(members={"x": a_member()}), admission=known)
     assert find(store).members == {"k": a_member(stands=False)}
 
 
@@ -95,13 +105,15 @@ def test_workers_who_try_again_lose_no_change(store: Store) -> None:
 
     async def add(number: int) -> None:
         while True:
-            board = await store.groups.board(*AT)
-            if await store.groups.write(*AT, board, Cards(members={f"m{number}": a_member()})):
+            admission = await store.groups.read_admission(*AT)
+            if await store.groups.write_aggregation(
+                *AT, admission, AggregationState(members={f"m{number}": a_member()})
+            ):
                 return
 
-    async def raced() -> Cards:
+    async def raced() -> AggregationState:
         await asyncio.gather(*map(add, range(10)))
-        return await store.groups.find(*AT, members=[f"m{number}" for number in range(10)])
+        return await store.groups.read_aggregation(*AT, members=[f"m{number}" for number in range(10)])
 
     assert len(run(raced())) == 10
 
@@ -111,32 +123,32 @@ def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: 
     old, young = NOW - 90 * DAY, NOW - 90 * DAY + timedelta(microseconds=1)
     write(
         store,
-        Cards(
+        AggregationState(
             {"k": a_member(False, old), "x": a_member(True, old)},
-            {"g": a_card(0, young)},
-            {"s": SlotCard(group="g", until=old)},
+            {"g": a_group(0, young)},
+            {"s": WindowState(group="g", until=old)},
         ),
     )
     run(store.purge(NOW, RETENTION))
     left = find(store)
-    assert (list(left.members), list(left.groups), list(left.slots)) == (["x"], ["g"], [])
+    assert (list(left.members), list(left.groups), list(left.windows)) == (["x"], ["g"], [])
 
 
-def test_what_a_standing_group_was_told_is_kept(store: Store) -> None:
+def test_what_was_delivered_of_a_standing_group_stays(store: Store) -> None:
     """Its next turn needs the receipt of its opening, however long ago that was."""
     owe(store, a_delivery(key="g"), a_delivery(key="over"))
     for one in claim(store):
         settle(store, one, DeliveryState.SENT)
-    write(store, Cards(groups={"g": a_card(1, NOW), "over": a_card(0, NOW)}))
+    write(store, AggregationState(groups={"g": a_group(1, NOW), "over": a_group(0, NOW)}))
     run(store.purge(NOW + 40 * DAY, RETENTION))
     assert states(store) == {DeliveryState.SENT: 1}
 
 
-def test_a_signal_is_known_as_long_as_a_card_bears_its_turn(store: Store) -> None:
+def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) -> None:
     """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
     resolved = State(resolved=True, status="resolved", severity=4)
     rows = [a_row(key, state=resolved, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
     run(store.ledger.write(rows))
-    write(store, Cards(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
+    write(store, AggregationState(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
     run(store.purge(NOW, RETENTION))
     assert list(run(store.ledger.find(["k", "gone"]))) == ["k"]

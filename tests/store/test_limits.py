@@ -14,7 +14,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.errors import StoreError
-from router.domain.groups import Cards, Opening
+from router.domain.groups import AggregationState, Opening
 from router.domain.notices import Notice
 from router.domain.ports import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
@@ -237,8 +237,8 @@ def test_a_window_that_ends_in_an_impossible_future_takes_nobody_in(store: Store
 
 def test_the_clocks_of_two_workers_may_differ_a_little(store: Store) -> None:
     """An opening that another worker wrote down a few seconds ahead counts."""
-    board = replace(run(store.groups.board(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
-    assert run(store.groups.write(*AT, board, run(store.groups.find(*AT))))
+    admission = replace(run(store.groups.read_admission(*AT)), openings=(Opening(NOW + timedelta(seconds=30), None),))
+    assert run(store.groups.write_aggregation(*AT, admission, run(store.groups.read_aggregation(*AT))))
     tickets = LimitedDestination(store)
     tickets.take("A")
     (claim,) = tickets.receive()
@@ -319,9 +319,9 @@ def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) ->
     """Its state has a standing group that is not open, and no notice of it: a sweep opens it with what its state knows."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    standing = {key: replace(card, waiting=None) for key, card in run(store.groups.standing_groups(*AT)).items()}
-    board = replace(run(store.groups.board(*AT)), waiting=())
-    assert run(store.groups.write(*AT, board, Cards(groups=standing)))
+    standing = {key: replace(state, waiting=None) for key, state in run(store.groups.read_standing_groups(*AT)).items()}
+    admission = replace(run(store.groups.read_admission(*AT)), waiting=())
+    assert run(store.groups.write_aggregation(*AT, admission, AggregationState(groups=standing)))
     tickets.sweep(WINDOW)
     (claim,) = tickets.receive(WINDOW)
     assert story([claim]) == [("opened", "D")]
@@ -337,11 +337,11 @@ def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, co
     """More groups than one transaction of a table takes, counted in silence by an older program: each opens."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    (card,) = [one for one in run(store.groups.standing_groups(*AT)).values() if one.waiting is not None]
+    (state,) = [one for one in run(store.groups.read_standing_groups(*AT)).values() if one.waiting is not None]
     keys = [f"g{number}" for number in range(3 * 90)]
     for some in batched(keys, 90, strict=False):
-        cards = Cards(groups={key: replace(card, waiting=None) for key in some})
-        assert run(store.groups.write(*AT, run(store.groups.board(*AT)), cards))
+        states = AggregationState(groups={key: replace(state, waiting=None) for key in some})
+        assert run(store.groups.write_aggregation(*AT, run(store.groups.read_admission(*AT)), states))
     tickets.sweep(6 * MINUTE)
     tickets.book = a_grouping_book(None, None)
     if comes_next == "message":
@@ -356,5 +356,5 @@ def test_a_state_that_knows_no_waiting_groups_is_read(store: Store) -> None:
     """What an older program wrote has none of the newer facts: it opens as it did, and openings count."""
     from router.store.codec import decode
 
-    board = decode("Board", b'{"openings": [{"at": "2026-11-24T12:00:00Z", "pager": null}], "unsure": []}')
-    assert (board.waiting, board.admitted, board.openings) == ((), (), (Opening(NOW, None),))
+    admission = decode("Board", b'{"openings": [{"at": "2026-11-24T12:00:00Z", "pager": null}], "unsure": []}')
+    assert (admission.waiting, admission.admitted, admission.openings) == ((), (), (Opening(NOW, None),))

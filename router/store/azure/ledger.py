@@ -72,7 +72,7 @@ class AzureLedger:
         """Puts a damaged row aside, and what is known of its signal in its place; None if somebody wrote it meanwhile."""
         if (entity := await self._table.find(*place_of(key))) is None:
             return None
-        past, joined = await asyncio.gather(self._outbox.past([key]), self._groups.joined(key))
+        past, joined = await asyncio.gather(self._outbox.past([key]), self._groups.find_memberships(key))
         row = mended(await remains_of(entity, self._bodies, past.get(key, ()), joined))
         await self._aside.put("ledger", entity, why, row.stream)
         whole = replace(row, held=await held_of(entity, self._bodies), version=version_of(entity))

@@ -66,7 +66,7 @@ class AzureStore:
         """Takes away what retention allows; dead letters and the quarantine stay until discarded. Walks everything."""
         bodies = await self._old.let_go(now - retention.held)
         payloads = await self.outbox.purge(now - retention.payloads, self._standing)
-        await self.groups.forget(now - retention.resolved)
+        await self.groups.forget_ended(now - retention.resolved)
         rows = await self._old.forget(now - retention.resolved, self._named)
         await self._old.tidy(now - GRACE)
         await self.quarantine.tidy(now - GRACE)
@@ -74,11 +74,11 @@ class AzureStore:
 
     async def _standing(self, keys: Collection[str]) -> Collection[str]:
         """Those keys of signals and of groups that still stand."""
-        return {*await self._old.standing(keys), *await self.groups.standing(keys)}
+        return {*await self._old.standing(keys), *await self.groups.find_standing(keys)}
 
     async def _named(self, keys: Collection[str]) -> Collection[str]:
-        """Those signals that a delivery or a card still names."""
-        return {*await self.outbox.has_any(keys), *await self.groups.has_any(keys)}
+        """Those signals that a delivery or a group still names."""
+        return {*await self.outbox.has_any(keys), *await self.groups.find_members(keys)}
 
     async def close(self) -> None:
         """Lets go of the account."""

@@ -151,7 +151,7 @@ class SqliteLedger:
     def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> Row:
         """Sets a damaged row aside, and puts what is known of its signal in its place."""
         with self._connection.writing() as db:
-            past, joined = self._outbox.past([key]).get(key, ()), self._groups.joined([key]).get(key, {})
+            past, joined = self._outbox.past([key]).get(key, ()), self._groups.find_memberships([key]).get(key, {})
             is_held = db.execute("SELECT 1 FROM held WHERE key=?", (key,)).fetchone() is not None
             one = mended(_remains(key, row, past, joined, is_held=is_held))
             row = row if why is not None else Columns({"key": key})

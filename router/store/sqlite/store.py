@@ -19,7 +19,7 @@ from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.store.codec import encode
 from router.store.columns import Columns
-from router.store.forms import GROUP_CARD, MEMBER_CARD
+from router.store.forms import GROUP_STATE, MEMBER_STATE
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.delivery_rows import see_to_odd
@@ -108,7 +108,7 @@ class SqliteStore:
                 "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type=? AND c.standing>0) "
                 # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
                 "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
-                (micros(now - retention.payloads), GROUP_CARD),
+                (micros(now - retention.payloads), GROUP_STATE),
             )
             payloads = db.execute(
                 "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
@@ -120,11 +120,11 @@ class SqliteStore:
             ).rowcount
             db.execute("DELETE FROM cards WHERE standing=0 AND at<=?", (micros(now - retention.resolved),))
             rows = db.execute(
-                # Its turns would start anew, so a row outlives every delivery and card that bears one of them.
+                # Its turns would start anew, so a row outlives every delivery and membership that bears one of them.
                 "DELETE FROM ledger WHERE closed_at<=? AND intent IS NULL "
                 "AND NOT EXISTS (SELECT 1 FROM cards c WHERE c.key=ledger.key AND c.type=?) "
                 "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
-                (micros(now - retention.resolved), MEMBER_CARD),
+                (micros(now - retention.resolved), MEMBER_STATE),
             ).rowcount
         return Purged(rows=rows, bodies=bodies, payloads=payloads)
 
