@@ -40,8 +40,13 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A member of a group as its notices name it."""
+class NamedMember:
+    """A member of a group as the group's notices name it.
+
+    `key` is its signal key.
+    `title` is what happened, and `severity` how grave it is.
+    `place` is where: the compromised entity, or else the resource.
+    """
 
     key: str
     title: str
@@ -51,26 +56,28 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The signals that a notice tells of as one, its own among them.
+    """A group of signals as its notices have it.
 
-    `by` says what they have in common, name by name. `total` counts all that ever joined, and `standing` those that still
-    stand; `named` are the latest of these. `limited` says that they are together because the destination opens no more.
+    `by` is what its members have in common, name by name.
+    `total` is how many signals ever joined, and `standing` how many of them still stand.
+    `named` are the latest of those that stand, the gravest first.
+    `limited` is whether it is a summary: a group of what the limit of its destination held back.
     """
 
     by: tuple[tuple[str, str], ...]
     total: int
     standing: int
-    named: tuple[Named, ...]
+    named: tuple[NamedMember, ...]
     limited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One signal at one turn, as destinations are told of it; whether it opened, updated or resolved is the delivery's.
+    """What destinations are told of a signal or a group at one turn; its delivery says whether it opens, updates or resolves.
 
+    `key` is the signal key, or the group key where the notice is a group's; `turn` counts the turns of that key.
+    `group` is the group, where a notice of several signals has one of their own in its other fields.
     `alerts` are the ids of the alerts that an incident names, the first 50.
-
-    `key` is the signal key, or that of the group which the notice tells of as one; `turn` counts the turns of that key.
     Times are ISO 8601 in UTC, as destinations write them.
     """
 

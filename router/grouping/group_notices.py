@@ -8,7 +8,7 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.groups import GroupState, GroupTurn
-from router.domain.notices import Delivery, Evidence, Named, Notice
+from router.domain.notices import Delivery, Evidence, NamedMember, Notice
 from router.domain.rulebook import Lane
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
@@ -89,10 +89,10 @@ def gravity_of_member(member_turn: MemberTurn) -> int:
     return gravity_of(member_turn.notice.severity)
 
 
-def named_member(notice: Notice) -> Named:
+def named_member(notice: Notice) -> NamedMember:
     """A member as its group's notices name it."""
     where = notice.compromised_entity or notice.resource
-    return Named(
+    return NamedMember(
         key=notice.key,
         title=" ".join((notice.title or notice.type).split())[:LONGEST],
         severity=notice.severity,
@@ -100,7 +100,7 @@ def named_member(notice: Notice) -> Named:
     )
 
 
-def members_to_name(standing: Iterable[Named]) -> tuple[Named, ...]:
+def members_to_name(standing: Iterable[NamedMember]) -> tuple[NamedMember, ...]:
     """Those of some standing members, the latest first, that notices name: the gravest first, and as many as they may be.
 
     The first of each severity is always among them. An update that named it may have been skipped for a later one, and
@@ -129,7 +129,7 @@ def notice_to_open_with(state: GroupState, member_turns: Sequence[MemberTurn]) -
 def notice_from_state(state: GroupState, like: Notice) -> Notice:
     """A notice of what a group's state alone knows of its gravest member, for the audience of a notice that is like it."""
     named = state.group.named
-    first = named[0] if named else Named(key=like.key, title="", severity=state.severity, place=None)
+    first = named[0] if named else NamedMember(key=like.key, title="", severity=state.severity, place=None)
     return replace(
         like,
         key=first.key,

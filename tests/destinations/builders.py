@@ -10,7 +10,7 @@ from typing import Any
 from router.destinations import discover
 from router.domain.decisions import Change
 from router.domain.keys import signal_key
-from router.domain.notices import Attempt, Delivery, Evidence, Group, Named, Notice, Receipt, RecordEntry, Tactic
+from router.domain.notices import Attempt, Delivery, Evidence, Group, NamedMember, Notice, Receipt, RecordEntry, Tactic
 from router.domain.ports import DestinationKind
 from router.domain.rulebook import Lane, Owner
 
@@ -75,8 +75,10 @@ def a_group(**changes: Any) -> Group:
         "total": 3,
         "standing": 2,
         "named": (
-            Named(key="b" * 32, title="Suspicious sign-in to a virtual machine", severity="High", place="vm-pay-01"),
-            Named(key="a" * 32, title="Sign-in from a *new* <place>", severity=None, place=None),
+            NamedMember(
+                key="b" * 32, title="Suspicious sign-in to a virtual machine", severity="High", place="vm-pay-01"
+            ),
+            NamedMember(key="a" * 32, title="Sign-in from a *new* <place>", severity=None, place=None),
         ),
     }
     return Group(**values | changes)

@@ -38,8 +38,8 @@ otherwise: [oncall]
 """
 STEPS: dict[str, Matching] = {
     "before the intents": writes("ledger", '"unfinished": true'),
-    "before the board": writes("groups"),
-    "before what the board says is owed": writes("deliveries", '"cwpp.oncall.', '"s:'),
+    "before the states of groups": writes("groups"),
+    "before the notices of groups are owed": writes("deliveries", '"cwpp.oncall.', '"s:'),
     "before the record": writes("record", '"routed"'),
     "before the intents are done": writes("ledger", '"unfinished": false'),
 }

@@ -20,7 +20,7 @@ from router.domain.groups import (
 )
 from router.domain.keeping import Retention
 from router.domain.ledger import State
-from router.domain.notices import Group, Named
+from router.domain.notices import Group, NamedMember
 from router.domain.ports import Store
 from tests.builders import NOW
 from tests.store.acts import claim, owe, run, settle, states
@@ -38,7 +38,7 @@ def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
 
 
 def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
-    named = (Named(key="k", title="Ä title", severity=None, place="vm-1"),)
+    named = (NamedMember(key="k", title="Ä title", severity=None, place="vm-1"),)
     group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
     return GroupState(
         group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at

@@ -7,7 +7,7 @@ from typing import Any
 
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import sound_link
-from router.domain.notices import Evidence, Group, Named, Notice
+from router.domain.notices import Evidence, Group, NamedMember, Notice
 from router.domain.resources import parse_resource_id
 
 EVIDENCE = tuple(Evidence.__dataclass_fields__)
@@ -124,7 +124,7 @@ def group_of(notice: Notice) -> dict[str, Any] | None:
     """The signals that a notice tells of as one, with the keys of `router.domain.notices.Group`; None where it is one."""
     if (group := notice.group) is None:
         return None
-    names = Named.__dataclass_fields__
+    names = NamedMember.__dataclass_fields__
     return {
         "by": dict(group.by),
         "total": group.total,
