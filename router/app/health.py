@@ -17,7 +17,7 @@ from router.domain.ports import Hub, Outbox, Store
 from router.domain.readiness import Remark, Unready, remark_on
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.epochs import top_of
+from router.ingest.epochs import highest_known
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
 """How old the oldest delivery of a lane may be before the lane is late."""
@@ -170,9 +170,9 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
         },
         "lost": [
             {
-                "hub": one.era.partition.hub,
-                "partition": one.era.partition.id,
-                "epoch": one.era.epoch,
+                "hub": one.epoch.partition.hub,
+                "partition": one.epoch.partition.id,
+                "epoch": one.epoch.number,
                 "first": one.span.first,
                 "last": one.span.last,
                 "at": _written(one.at),
@@ -206,7 +206,7 @@ async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
     """How many events of a partition were not taken in yet."""
     progress = await store.journal.find(partition)
     settled = progress.settled if progress.settled is not None else extent.first - 1
-    top = top_of(progress, await store.journal.taken(progress.era, settled))
+    top = highest_known(progress, await store.journal.taken(progress.epoch, settled))
     return max(0, extent.last - max(top[0] if top else -1, settled))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.decisions import Change, Outcome
-from router.domain.journal import Era, Partition, Progress
+from router.domain.journal import HubEpoch, Partition, Progress
 from router.domain.keeping import Kept
 from router.domain.keys import kept_id
 from router.domain.ledger import Arrival, Row, Seen, State, Turn, Version
@@ -131,7 +131,7 @@ def progress_after_damage(partition: Partition, epoch: int | None, now: datetime
     Where not even the epoch is known, one begins that nobody has counted to: in one that was before, events of a new hub
     would be taken for those of the old one. Minutes since 1970 are more than the hubs that anybody ever made.
     """
-    return Progress(era=Era(partition, epoch if epoch is not None else int(now.timestamp()) // 60))
+    return Progress(epoch=HubEpoch(partition, epoch if epoch is not None else int(now.timestamp()) // 60))
 
 
 def open_after(past: Sequence[Past]) -> dict[str, int]:

@@ -42,19 +42,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Era:
-    """A partition from when its hub was created until the hub is created anew: its sequence numbers mean one event each.
+class HubEpoch:
+    """A partition from when its hub was created until the hub is created anew: a sequence number means one event in it.
 
-    `epoch` counts from 1.
+    Attributes:
+        partition: the partition.
+        number: how often the hub was created, counted from 1.
     """
 
     partition: Partition
-    epoch: int
+    number: int
 
     @property
     def origin(self) -> str:
         """The origin of the arrivals in it."""
-        return f"{self.partition.hub}:{self.partition.id}:{self.epoch}"
+        return f"{self.partition.hub}:{self.partition.id}:{self.number}"
 
     def arrival_of(self, event: Event) -> Arrival:
         """Where and when an event came in."""
@@ -65,7 +67,7 @@ class Era:
 class Mark:
     """A process is trying these numbers. `alone` marks one that it tries by itself, since it may be what kills."""
 
-    era: Era
+    epoch: HubEpoch
     span: Span
     process: str
     alone: bool = False
@@ -88,7 +90,7 @@ class Progress:
     `settled` ever passed over, with the time when it was enqueued. `created` is when its hub was created, as a sweep saw it.
     """
 
-    era: Era
+    epoch: HubEpoch
     settled: int | None = None
     top: tuple[int, datetime] | None = None
     created: datetime | None = None
@@ -99,7 +101,7 @@ class Progress:
 class Loss:
     """Numbers that can be read no more and were never taken in, and why."""
 
-    era: Era
+    epoch: HubEpoch
     span: Span
     at: datetime
     why: str

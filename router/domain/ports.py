@@ -24,7 +24,7 @@ from router.domain.deliveries import (
 )
 from router.domain.errors import HubError
 from router.domain.groups import AdmissionState, AggregationState, GroupState
-from router.domain.journal import Era, Event, Extent, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import Event, Extent, HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
 from router.domain.notices import Attempt, Delivery, RecordEntry
@@ -242,23 +242,23 @@ class Journal(Protocol):
         ...
 
     async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one era as being tried; returns all marks in that era that overlap them, their own among them."""
+        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
         ...
 
     async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one era, and takes those marks of it away, at once."""
+        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
         ...
 
-    async def taken(self, era: Era, after: int) -> Sequence[Taken]:
-        """What was taken in of an era and ends after a number, in order."""
+    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+        """What was taken in of an epoch and ends after a number, in order."""
         ...
 
-    async def forget(self, era: Era, until: int) -> None:
+    async def forget(self, epoch: HubEpoch, until: int) -> None:
         """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
         ...
 
     async def lose(self, losses: Sequence[Loss]) -> None:
-        """Writes losses down, create-if-absent by era and first number."""
+        """Writes losses down, create-if-absent by epoch and first number."""
         ...
 
     async def losses(self, hub: str) -> Sequence[Loss]:

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from router.domain.errors import StoreError
-from router.domain.journal import Era, Event, Mark, Partition, Span, Taken, spans_of
+from router.domain.journal import Event, HubEpoch, Mark, Partition, Span, Taken, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Journal
-from router.ingest.epochs import Eras
+from router.ingest.epochs import EpochTracker
 from router.ingest.exclusive import Company
 from router.ingest.intake import Intake, Message
 from router.ingest.poison import Fate, fates_of
@@ -27,7 +27,7 @@ class Taking:
         self._journal = journal
         self._process = process
         self._company = company if company is not None else Company()
-        self._eras = Eras(journal)
+        self._epochs = EpochTracker(journal)
 
     async def take(
         self, partition: Partition, events: Sequence[Event], now: datetime, trace: str | None = None
@@ -39,25 +39,25 @@ class Taking:
         if not events:
             return []
         async with self._company.beside():
-            known = await self._eras.before(partition, events[0], now)
-            era, spans = known.era, spans_of([event.sequence for event in events])
-            marks = [Mark(era, span, self._process) for span in spans]
+            position = await self._epochs.position_before(partition, events[0], now)
+            epoch, spans = position.epoch, spans_of([event.sequence for event in events])
+            marks = [Mark(epoch, span, self._process) for span in spans]
             others = [mark for mark in await self._journal.begin(marks) if mark.process != self._process]
-            messages = {event.sequence: _message(era, event, trace) for event in events}
+            messages = {event.sequence: _message(epoch, event, trace) for event in events}
             fates = fates_of(messages, others)
             async with self._unmarked_by_trouble(marks):
                 entries = [] if fates else await self._intake.take(list(messages.values()), now)
         if fates:
             async with self._unmarked_by_trouble(marks):
-                entries = await self._take_singly(era, messages, fates, now)
+                entries = await self._take_singly(epoch, messages, fates, now)
         done = [mark for mark in others if any(_is_inside(mark.span, span) for span in spans)]
         enqueued = max(event.enqueued for event in events)
         await self._journal.finish([*marks, *done], [Taken(span, enqueued, now) for span in spans])
-        self._eras.went_on(partition, known.after(events))
+        self._epochs.remember(partition, position.advanced_by(events))
         return entries
 
     async def _take_singly(
-        self, era: Era, messages: Mapping[int, Message], fates: Mapping[int, Fate], now: datetime
+        self, epoch: HubEpoch, messages: Mapping[int, Message], fates: Mapping[int, Fate], now: datetime
     ) -> list[RecordEntry]:
         """Takes messages one at a time, in their order: what is suspected under a mark of its own, a killer unread."""
         entries: list[RecordEntry] = []
@@ -67,7 +67,7 @@ class Taking:
                     entries += await self._intake.refuse([message], "its worker died each time it was read", now)
                 case Fate.SUSPECTED:
                     entries += await self._take_alone(
-                        Mark(era, Span(number, number), self._process, alone=True), message, now
+                        Mark(epoch, Span(number, number), self._process, alone=True), message, now
                     )
                 case _:
                     async with self._company.beside():
@@ -94,9 +94,9 @@ class Taking:
             raise
 
 
-def _message(era: Era, event: Event, trace: str | None) -> Message:
-    source = f"{era.partition.hub}/{era.partition.id}:{event.sequence}"
-    return Message(event.body, source, era.arrival_of(event), event.trace or trace)
+def _message(epoch: HubEpoch, event: Event, trace: str | None) -> Message:
+    source = f"{epoch.partition.hub}/{epoch.partition.id}:{event.sequence}"
+    return Message(event.body, source, epoch.arrival_of(event), event.trace or trace)
 
 
 def _is_inside(span: Span, other: Span) -> bool:

@@ -16,7 +16,7 @@ from router.domain.errors import HubError
 from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Hub, Journal
-from router.ingest.epochs import begin_anew, top_of
+from router.ingest.epochs import begin_next_epoch, highest_known
 from router.ingest.event_intake import Taking
 
 GRACE = timedelta(minutes=2)
@@ -74,15 +74,15 @@ class HoleFiller:
         if progress is None:
             return
         settled = _settled(progress)
-        taken = await self._journal.taken(progress.era, settled)
+        taken = await self._journal.taken(progress.epoch, settled)
         lost: list[Span] = []
         for holes in near(self._holes(settled, taken, extent, now)):
             lost += await self._take_again(partition, holes, filled, now)
         await self._lose(
-            [Loss(progress.era, span, now, "the hub no longer holds these events") for span in lost], filled
+            [Loss(progress.epoch, span, now, "the hub no longer holds these events") for span in lost], filled
         )
-        taken = await self._journal.taken(progress.era, settled)
-        top = top_of(progress, taken)
+        taken = await self._journal.taken(progress.epoch, settled)
+        top = highest_known(progress, taken)
         filled.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
         await self._settle(progress, taken, lost, now)
 
@@ -123,7 +123,7 @@ class HoleFiller:
         progress = await self._journal.find(partition)
         if progress.created is not None and progress.created != extent.created:
             filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
-            losses, begun = await begin_anew(self._journal, progress, now, extent.created)
+            losses, begun = await begin_next_epoch(self._journal, progress, now, extent.created)
             filled.losses += losses
             if begun is None:
                 return None
@@ -133,7 +133,7 @@ class HoleFiller:
             progress = replace(progress, settled=None, top=None)
         if progress.settled is None:
             # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
-            first = min([one.span.first for one in await self._journal.taken(progress.era, -1)], default=extent.first)
+            first = min([one.span.first for one in await self._journal.taken(progress.epoch, -1)], default=extent.first)
             settled = min(first, extent.first) - 1
             return await self._journal.advance(replace(progress, settled=settled, created=extent.created))
         return progress
@@ -153,9 +153,9 @@ class HoleFiller:
                 settled = max(settled, span.last)
         if settled == progress.settled:
             return
-        top = top_of(progress, [one for one in old if one.span.last <= settled])
+        top = highest_known(progress, [one for one in old if one.span.last <= settled])
         if await self._journal.advance(replace(progress, settled=settled, top=top)) is not None:
-            await self._journal.forget(progress.era, settled)
+            await self._journal.forget(progress.epoch, settled)
 
     def _is_old(self, taken: Taken, now: datetime) -> bool:
         return self._is_past(taken.at, now)

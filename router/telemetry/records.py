@@ -90,16 +90,16 @@ def one_line(text: str) -> str:
 
 
 def _record_loss(log: logging.Logger, loss: Loss, stream: str) -> None:
-    (hub, partition), (first, last), why = loss.era.partition, loss.span, one_line(loss.why)
+    (hub, partition), (first, last), why = loss.epoch.partition, loss.span, one_line(loss.why)
     log.error(
         "%s: partition %s, epoch %d: lost %d to %d: %s",
         hub,
         partition,
-        loss.era.epoch,
+        loss.epoch.number,
         first,
         last,
         why,
-        extra={STREAM: stream, PARTITION: partition, EPOCH: loss.era.epoch, FIRST: first, LAST: last, ERROR: why},
+        extra={STREAM: stream, PARTITION: partition, EPOCH: loss.epoch.number, FIRST: first, LAST: last, ERROR: why},
     )
 
 

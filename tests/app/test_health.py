@@ -23,7 +23,7 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState, Pause, Settlement
-from router.domain.journal import Era, Extent, Loss, Mark, Partition, Span, Taken
+from router.domain.journal import Extent, HubEpoch, Loss, Mark, Partition, Span, Taken
 from router.domain.notices import Receipt
 from router.domain.ports import Hub, Store
 from router.domain.readiness import Lack, Unready, Why
@@ -204,11 +204,11 @@ def test_a_stream_that_was_never_swept_is_a_problem(tmp_path: Path) -> None:
 
 def test_losses_of_a_week_are_a_problem(store: SqliteStore) -> None:
     """Each event counts; what was lost earlier does not."""
-    era = Era(PLACE, 1)
-    losses = [Loss(era, Span(0, 9), NOW - WEEK, "trimmed"), Loss(era, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
+    epoch = HubEpoch(PLACE, 1)
+    losses = [Loss(epoch, Span(0, 9), NOW - WEEK, "trimmed"), Loss(epoch, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
     run(store.journal.lose(losses[:1]))
     assert health(store).problems == ()
-    run(store.journal.lose([*losses, Loss(era, Span(30, 30), NOW, "trimmed")]))
+    run(store.journal.lose([*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
     assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
     assert figures(health(store))["lost"] == [
         {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
@@ -222,8 +222,8 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: SqliteStore) -
     hub.publish(10)
     hub.publish(7, partition=1)
     hub.trim(3, partition=1)
-    era = Era(PLACE, 1)
-    run(store.journal.finish([Mark(era, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
+    epoch = HubEpoch(PLACE, 1)
+    run(store.journal.finish([Mark(epoch, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
     assert figures(health(store, hub))["hub"] == {"reached": True, "lag": {"0": 4, "1": 4, "2": 0}}
     assert health(store, hub).problems == ()
 

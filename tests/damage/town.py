@@ -20,7 +20,7 @@ from router.domain.asks import Result
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DamagedLetter, DeliveryState, Pause
 from router.domain.errors import Rejected
-from router.domain.journal import Era, Event, Loss, Mark, Partition, Span
+from router.domain.journal import Event, HubEpoch, Loss, Mark, Partition, Span
 from router.domain.keeping import Retention
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Notice, Receipt
@@ -156,9 +156,9 @@ class Town:
         await self.deliver()
         await self.sweep()
         await self.take(alert_body("owed"))
-        era = Era(PLACE, 1)
-        await self.store.journal.begin([Mark(era, Span(900, 901), "another")])
-        await self.store.journal.lose([Loss(era, Span(800, 801), self.now, "gone")])
+        epoch = HubEpoch(PLACE, 1)
+        await self.store.journal.begin([Mark(epoch, Span(900, 901), "another")])
+        await self.store.journal.lose([Loss(epoch, Span(800, 801), self.now, "gone")])
         await self.store.outbox.pause(
             Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized")
         )

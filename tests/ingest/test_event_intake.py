@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.journal import Era, Event, Mark, Partition, Span
+from router.domain.journal import Event, HubEpoch, Mark, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.ports import Journal
 from router.domain.signals import Stream
@@ -23,7 +23,7 @@ from tests.builders import NOW, a_rulebook
 from tests.hubs import LONG_AGO, Shelf
 
 PLACE = Partition("cwpp", "0")
-ERA = Era(PLACE, 1)
+EPOCH = HubEpoch(PLACE, 1)
 
 
 @pytest.fixture
@@ -42,18 +42,18 @@ def take(taking: Taking, events: Sequence[Event]) -> list[RecordEntry]:
     return asyncio.run(taking.take(PLACE, events, NOW))
 
 
-def spans_taken(store: SqliteStore, era: Era = ERA) -> list[Span]:
-    return [one.span for one in asyncio.run(store.journal.taken(era, -1))]
+def spans_taken(store: SqliteStore, epoch: HubEpoch = EPOCH) -> list[Span]:
+    return [one.span for one in asyncio.run(store.journal.taken(epoch, -1))]
 
 
 def died(store: SqliteStore, process: str, first: int, last: int, *, alone: bool = False) -> None:
     """Another process marks numbers and is never heard of again."""
-    asyncio.run(store.journal.begin([Mark(ERA, Span(first, last), process, alone)]))
+    asyncio.run(store.journal.begin([Mark(EPOCH, Span(first, last), process, alone)]))
 
 
 def marks(store: SqliteStore) -> list[Mark]:
     """Every mark that is left."""
-    probe = Mark(ERA, Span(0, 10**9), "probe")
+    probe = Mark(EPOCH, Span(0, 10**9), "probe")
     found = [mark for mark in asyncio.run(store.journal.begin([probe])) if mark != probe]
     asyncio.run(store.journal.finish([probe], []))
     return found

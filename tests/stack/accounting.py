@@ -15,7 +15,7 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState
-from router.domain.journal import Era, Partition
+from router.domain.journal import HubEpoch, Partition
 from router.domain.keys import event_uid, signal_key
 from router.domain.signals import Stream
 from router.store.azure import AzureStore
@@ -195,8 +195,8 @@ async def _journal(store: AzureStore, stack: Stack) -> list[str]:
         progress = await store.journal.find(Partition("cwpp", id))
         settled = progress.settled if progress.settled is not None else -1
         last = stack.hubs.last_sequence("cwpp", id)
-        if settled != last or progress.era != Era(Partition("cwpp", id), 1):
-            left.append(f"cwpp/{id}: settled up to {settled} of {last} in epoch {progress.era.epoch}")
+        if settled != last or progress.epoch != HubEpoch(Partition("cwpp", id), 1):
+            left.append(f"cwpp/{id}: settled up to {settled} of {last} in epoch {progress.epoch.number}")
     return left
 
 

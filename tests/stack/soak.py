@@ -104,7 +104,7 @@ async def _taken(stack: Stack) -> int:
     for id in ("0", "1"):
         progress = await store.journal.find(Partition("cwpp", id))
         settled = progress.settled if progress.settled is not None else -1
-        taken = [one.span for one in await store.journal.taken(progress.era, settled)]
+        taken = [one.span for one in await store.journal.taken(progress.epoch, settled)]
         last = max((span.last for span in taken), default=settled)
         numbers += last + 1 - sum(hole.last + 1 - hole.first for hole in holes_in(taken, Span(settled + 1, last)))
     await store.close()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from router.domain.errors import StoreError
-from router.domain.journal import Era, Mark, Partition, Progress, Span
+from router.domain.journal import HubEpoch, Mark, Partition, Progress, Span
 from router.domain.keeping import Retention
 from router.domain.ledger import Held
 from router.store.azure import Account, Address, AzureStore
@@ -24,8 +24,8 @@ NOBODY = Address(
 )
 """An account on a port where nobody listens, as when storage is stopped."""
 
-ERA = Era(Partition("cwpp", "0"), 1)
-MARK = Mark(ERA, Span(1, 2), "p")
+EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
+MARK = Mark(EPOCH, Span(1, 2), "p")
 BIG = noise(100_000)
 
 
@@ -47,11 +47,11 @@ async def ask() -> list[object]:
         store.quarantine.find("q1"),
         store.quarantine.all(),
         store.quarantine.remove("q1"),
-        store.journal.find(ERA.partition),
-        store.journal.advance(Progress(era=ERA)),
+        store.journal.find(EPOCH.partition),
+        store.journal.advance(Progress(epoch=EPOCH)),
         store.journal.begin([MARK]),
         store.journal.finish([MARK], []),
-        store.journal.taken(ERA, 0),
+        store.journal.taken(EPOCH, 0),
         store.purge(NOW, Retention()),
         return_exceptions=True,
     )

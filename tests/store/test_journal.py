@@ -7,20 +7,20 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
 from router.domain.ports import Store
 from tests.builders import NOW
 from tests.store.acts import run
 
 PARTITION = Partition("cwpp", "0")
-ERA = Era(PARTITION, 1)
+EPOCH = HubEpoch(PARTITION, 1)
 HUGE = 2**62
 """Sequence numbers have 64 bits."""
 
 
-def a_mark(first: int, last: int, process: str = "one", *, era: Era = ERA, alone: bool = False) -> Mark:
+def a_mark(first: int, last: int, process: str = "one", *, epoch: HubEpoch = EPOCH, alone: bool = False) -> Mark:
     """Numbers that a process tries."""
-    return Mark(era, Span(first, last), process, alone)
+    return Mark(epoch, Span(first, last), process, alone)
 
 
 def a_taken(first: int, last: int) -> Taken:
@@ -28,22 +28,22 @@ def a_taken(first: int, last: int) -> Taken:
     return Taken(Span(first, last), NOW, NOW + timedelta(seconds=1))
 
 
-def taken(store: Store, after: int = -1, era: Era = ERA) -> list[tuple[int, int]]:
+def taken(store: Store, after: int = -1, epoch: HubEpoch = EPOCH) -> list[tuple[int, int]]:
     """The spans taken in after a number."""
-    return [one.span for one in run(store.journal.taken(era, after))]
+    return [one.span for one in run(store.journal.taken(epoch, after))]
 
 
 def test_a_partition_that_nothing_is_known_of_is_in_its_first_epoch(store: Store) -> None:
     """Nobody swept it yet."""
-    assert run(store.journal.find(PARTITION)) == Progress(era=ERA)
+    assert run(store.journal.find(PARTITION)) == Progress(epoch=EPOCH)
 
 
 @pytest.mark.parametrize(
     "progress",
     [
-        Progress(era=ERA),
-        Progress(era=Era(PARTITION, 2), settled=0, top=(HUGE, NOW), created=NOW - timedelta(days=9)),
-        Progress(era=ERA, settled=HUGE),
+        Progress(epoch=EPOCH),
+        Progress(epoch=HubEpoch(PARTITION, 2), settled=0, top=(HUGE, NOW), created=NOW - timedelta(days=9)),
+        Progress(epoch=EPOCH, settled=HUGE),
     ],
 )
 def test_progress_comes_back_as_it_was_written(store: Store, progress: Progress) -> None:
@@ -53,14 +53,14 @@ def test_progress_comes_back_as_it_was_written(store: Store, progress: Progress)
     assert stored.version is not None
     assert run(store.journal.find(PARTITION)) == stored == replace(progress, version=stored.version)
     for other in (Partition("cwpp", "1"), Partition("cspm", "0")):
-        assert run(store.journal.find(other)) == Progress(era=Era(other, 1))
+        assert run(store.journal.find(other)) == Progress(epoch=HubEpoch(other, 1))
 
 
 def test_of_two_that_advance_one_partition_one_loses(store: Store) -> None:
     """Compare-and-swap: progress is written only over what its writer read, also the first time."""
-    first = run(store.journal.advance(Progress(era=ERA, settled=1)))
+    first = run(store.journal.advance(Progress(epoch=EPOCH, settled=1)))
     assert first is not None
-    assert run(store.journal.advance(Progress(era=ERA, settled=2))) is None
+    assert run(store.journal.advance(Progress(epoch=EPOCH, settled=2))) is None
     second = run(store.journal.advance(replace(first, settled=3)))
     assert second is not None
     assert run(store.journal.advance(replace(first, settled=4))) is None
@@ -68,9 +68,9 @@ def test_of_two_that_advance_one_partition_one_loses(store: Store) -> None:
 
 
 def test_who_begins_sees_all_marks_that_overlap_its_own(store: Store) -> None:
-    """Both ends of a span are in it; what only touches, or is of another era, does not count."""
-    other_era = a_mark(10, 20, "x", era=Era(PARTITION, 2))
-    run(store.journal.begin([other_era]))
+    """Both ends of a span are in it; what only touches, or is of another epoch, does not count."""
+    other_epoch = a_mark(10, 20, "x", epoch=HubEpoch(PARTITION, 2))
+    run(store.journal.begin([other_epoch]))
     apart = [a_mark(0, 9, "below"), a_mark(21, HUGE, "above")]
     overlapping = [a_mark(0, 10, "left"), a_mark(20, 30, "right"), a_mark(0, HUGE, "around"), a_mark(12, 12, "inside")]
     for mark in apart + overlapping:
@@ -94,7 +94,7 @@ def test_several_spans_are_begun_and_finished_together(store: Store) -> None:
     run(store.journal.begin([a_mark(3, 4, "two")]))
     assert set(run(store.journal.begin(marks))) == set(marks)
     run(store.journal.finish(marks, [a_taken(5, 6), a_taken(1, 2)]))
-    assert list(run(store.journal.taken(ERA, -1))) == [a_taken(1, 2), a_taken(5, 6)]
+    assert list(run(store.journal.taken(EPOCH, -1))) == [a_taken(1, 2), a_taken(5, 6)]
     assert run(store.journal.begin([a_mark(0, 9)])) == [a_mark(3, 4, "two"), a_mark(0, 9)]
 
 
@@ -139,29 +139,29 @@ def test_what_was_taken_in_is_looked_up_after_a_number(store: Store) -> None:
     assert taken(store, after=3) == [(1, 4), (5, 9), (HUGE, HUGE)]
     assert taken(store, after=4) == [(5, 9), (HUGE, HUGE)]
     assert taken(store, after=HUGE) == []
-    assert taken(store, era=Era(PARTITION, 2)) == []
+    assert taken(store, epoch=HubEpoch(PARTITION, 2)) == []
 
 
 def test_what_progress_has_passed_is_forgotten(store: Store) -> None:
     """What ends at the number goes, marks too; what ends after it stays."""
-    other = Era(PARTITION, 2)
+    other = HubEpoch(PARTITION, 2)
     run(store.journal.finish([a_mark(0, 0)], [a_taken(1, 4), a_taken(2, 5)]))
-    run(store.journal.finish([a_mark(0, 0, era=other)], [a_taken(1, 4)]))
+    run(store.journal.finish([a_mark(0, 0, epoch=other)], [a_taken(1, 4)]))
     run(store.journal.begin([a_mark(1, 4), a_mark(4, 5)]))
-    run(store.journal.forget(ERA, 4))
+    run(store.journal.forget(EPOCH, 4))
     assert taken(store) == [(2, 5)]
-    assert taken(store, era=other) == [(1, 4)]
+    assert taken(store, epoch=other) == [(1, 4)]
     assert run(store.journal.begin([a_mark(0, 9, "two")])) == [a_mark(4, 5), a_mark(0, 9, "two")]
 
 
 def test_a_loss_is_reported_once(store: Store) -> None:
-    """Create-if-absent by era and first number; the oldest comes first, and each hub has its own."""
-    late = Loss(ERA, Span(1, 4), NOW + timedelta(seconds=1), "gone")
-    early = Loss(Era(PARTITION, 2), Span(1, HUGE), NOW, "recreated")
+    """Create-if-absent by epoch and first number; the oldest comes first, and each hub has its own."""
+    late = Loss(EPOCH, Span(1, 4), NOW + timedelta(seconds=1), "gone")
+    early = Loss(HubEpoch(PARTITION, 2), Span(1, HUGE), NOW, "recreated")
     run(store.journal.lose([late, early]))
     run(
         store.journal.lose(
-            [replace(late, at=NOW, why="another word"), replace(late, era=Era(Partition("cspm", "0"), 1))]
+            [replace(late, at=NOW, why="another word"), replace(late, epoch=HubEpoch(Partition("cspm", "0"), 1))]
         )
     )
     assert list(run(store.journal.losses("cwpp"))) == [early, late]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
-from router.domain.journal import Era, Loss, Partition, Span
+from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.notices import Delivery, Receipt, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.sweeps import Swept
@@ -93,7 +93,7 @@ def swept(stream: str = "cwpp", at: datetime = NOW, **found: object) -> Swept:
 
 def a_loss(first: int, last: int, why: str = "the hub no longer has it") -> Loss:
     """Numbers of partition 3 that are lost."""
-    return Loss(Era(Partition("cwpp", "3"), 2), Span(first, last), NOW, why)
+    return Loss(HubEpoch(Partition("cwpp", "3"), 2), Span(first, last), NOW, why)
 
 
 def a_pause(destination: str = "oncall", error: str = "pagerduty: answered 401") -> Pause:

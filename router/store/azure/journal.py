@@ -9,12 +9,12 @@ from functools import partial
 
 from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
-from router.domain.journal import Era, Loss, Mark, Partition, Progress, Taken
+from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Taken
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.journal_rows import (
     MARK,
     TAKEN,
-    era_partition,
+    epoch_partition,
     loss_of,
     loss_row,
     losses_partition,
@@ -54,7 +54,7 @@ class AzureJournal:
             mended = progress_after_damage(partition, epoch, self._aside.clock())
             if (stored := await self.advance(replace(mended, version=version_of(row)))) is not None:
                 return stored
-        return Progress(era=Era(partition, 1))
+        return Progress(epoch=HubEpoch(partition, 1))
 
     async def advance(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
@@ -64,21 +64,21 @@ class AzureJournal:
         return replace(progress, version=written[0]) if written is not None else None
 
     async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one era as being tried; returns all marks in that era that overlap them, their own among them."""
+        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
         if not marks:
             return []
         await self._table.write([(Step("put", mark_row(mark)),) for mark in marks])
         # Each mark that overlaps another ends where that begins, or later.
-        era, first = marks[0].era, min(mark.span.first for mark in marks)
-        stored = self._table.rows(era_partition(era), MARK + ordered(first), MARK + AFTER)
-        found = await self._aside.sound(self._table, "journal", stored, partial(mark_of, era), era.partition.hub)
+        epoch, first = marks[0].epoch, min(mark.span.first for mark in marks)
+        stored = self._table.rows(epoch_partition(epoch), MARK + ordered(first), MARK + AFTER)
+        found = await self._aside.sound(self._table, "journal", stored, partial(mark_of, epoch), epoch.partition.hub)
         return [one for one in found if any(one.span.overlaps(mark.span) for mark in marks)]
 
     async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one era, and takes those marks of it away, at once."""
+        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
         if not marks:
             return
-        kept = tuple(Step("put", taken_row(marks[0].era, one)) for one in taken)
+        kept = tuple(Step("put", taken_row(marks[0].epoch, one)) for one in taken)
         gone = tuple(Step("delete", mark_place(mark)) for mark in marks)
         if len(kept) + len(gone) <= MOST_ROWS and await self._table.write([kept + gone]) != [None]:
             return
@@ -86,32 +86,32 @@ class AzureJournal:
         await self._table.write([(step,) for step in kept])
         await self._table.write([(step,) for step in gone])
 
-    async def taken(self, era: Era, after: int) -> Sequence[Taken]:
-        """What was taken in of an era and ends after a number, in order."""
-        rows = self._table.rows(era_partition(era), TAKEN + ordered(after + 1), TAKEN + AFTER)
-        return await self._aside.sound(self._table, "journal", rows, taken_of, era.partition.hub)
+    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+        """What was taken in of an epoch and ends after a number, in order."""
+        rows = self._table.rows(epoch_partition(epoch), TAKEN + ordered(after + 1), TAKEN + AFTER)
+        return await self._aside.sound(self._table, "journal", rows, taken_of, epoch.partition.hub)
 
-    async def forget(self, era: Era, until: int) -> None:
+    async def forget(self, epoch: HubEpoch, until: int) -> None:
         """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
-        await self._table.write([(Step("delete", row),) async for row in self._passed(era, until)])
+        await self._table.write([(Step("delete", row),) async for row in self._passed(epoch, until)])
 
-    async def _passed(self, era: Era, until: int) -> AsyncIterator[Entity]:
+    async def _passed(self, epoch: HubEpoch, until: int) -> AsyncIterator[Entity]:
         place = ("PartitionKey", "RowKey")
         for kind in (TAKEN, MARK):
             high = kind + ordered(until) + AFTER
-            async for row in self._table.rows(era_partition(era), kind, high, select=place):
+            async for row in self._table.rows(epoch_partition(epoch), kind, high, select=place):
                 yield row
 
     async def lose(self, losses: Sequence[Loss]) -> None:
-        """Writes losses down, create-if-absent by era and first number."""
-        first = {(loss.era, loss.span.first): loss for loss in reversed(losses)}
+        """Writes losses down, create-if-absent by epoch and first number."""
+        first = {(loss.epoch, loss.span.first): loss for loss in reversed(losses)}
         await self._table.write([(Step("create", loss_row(loss)),) for loss in first.values()])
 
     async def losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
         rows = self._table.rows(losses_partition(hub))
         found = await self._aside.sound(self._table, "journal", rows, partial(loss_of, hub), hub)
-        return sorted(found, key=lambda loss: (loss.at, loss.era.partition.id, loss.era.epoch, loss.span))
+        return sorted(found, key=lambda loss: (loss.at, loss.epoch.partition.id, loss.epoch.number, loss.span))
 
     async def swept(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""

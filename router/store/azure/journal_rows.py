@@ -11,23 +11,23 @@ Numbers in row keys are digits that sort, so what ends after a number is a range
 from __future__ import annotations
 
 from router.domain.errors import Undecodable
-from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
 from router.store.azure.shards import named, ordered, sorting
 from router.store.azure.tables import Entity
 from router.store.columns import MOST_STEPS, Columns
 
 TAKEN, MARK = "t.", "m."
-"""What a row key of an era begins with."""
+"""What a row key of an epoch begins with."""
 
 
-def era_partition(era: Era) -> str:
-    """Where an era's rows are."""
-    return f"era.{era.origin}"
+def epoch_partition(epoch: HubEpoch) -> str:
+    """Where an epoch's rows are."""
+    return f"era.{epoch.origin}"
 
 
-def taken_row(era: Era, taken: Taken) -> Entity:
+def taken_row(epoch: HubEpoch, taken: Taken) -> Entity:
     """What was taken in, as it is written."""
-    place = {"PartitionKey": era_partition(era), "RowKey": TAKEN + _ends(taken.span)}
+    place = {"PartitionKey": epoch_partition(epoch), "RowKey": TAKEN + _ends(taken.span)}
     return {**place, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
 
 
@@ -39,7 +39,7 @@ def taken_of(row: Columns) -> Taken:
 def mark_place(mark: Mark) -> Entity:
     """Where a mark is: one process marks a span once."""
     row = f"{MARK}{_ends(mark.span)}.{named(mark.process)}"
-    return {"PartitionKey": era_partition(mark.era), "RowKey": row}
+    return {"PartitionKey": epoch_partition(mark.epoch), "RowKey": row}
 
 
 def mark_row(mark: Mark) -> Entity:
@@ -47,14 +47,14 @@ def mark_row(mark: Mark) -> Entity:
     return {**mark_place(mark), "process": mark.process, "alone": mark.alone}
 
 
-def mark_of(era: Era, row: Columns) -> Mark:
+def mark_of(epoch: HubEpoch, row: Columns) -> Mark:
     """A mark as it was written; raises Undecodable."""
-    return Mark(era, _span_of(row), row.text("process"), row.flag("alone"))
+    return Mark(epoch, _span_of(row), row.text("process"), row.flag("alone"))
 
 
 def progress_row(progress: Progress) -> Entity:
     """How far a partition has come, as it is written."""
-    partition, epoch = progress.era.partition, progress.era.epoch
+    partition, epoch = progress.epoch.partition, progress.epoch.number
     number, enqueued = progress.top if progress.top is not None else (None, None)
     return {
         "PartitionKey": progress_partition(partition.hub),
@@ -70,7 +70,7 @@ def progress_row(progress: Progress) -> Entity:
 def progress_of(partition: Partition, row: Columns, version: str) -> Progress:
     """How far a partition has come, as it was written; raises Undecodable."""
     return Progress(
-        era=Era(partition, row.whole("epoch", 1, MOST_STEPS)),
+        epoch=HubEpoch(partition, row.whole("epoch", 1, MOST_STEPS)),
         settled=row.digits("settled", -1) if row.text("settled") else None,
         top=(row.digits("top"), row.time("top_enqueued")) if row.text("top") else None,
         created=row.find_time("created"),
@@ -85,7 +85,7 @@ def progress_partition(hub: str) -> str:
 
 def loss_row(loss: Loss) -> Entity:
     """A loss as it is written."""
-    partition, epoch = loss.era.partition, loss.era.epoch
+    partition, epoch = loss.epoch.partition, loss.epoch.number
     return {
         "PartitionKey": losses_partition(partition.hub),
         "RowKey": f"{partition.id}.{epoch}.{ordered(loss.span.first)}",
@@ -100,9 +100,9 @@ def loss_row(loss: Loss) -> Entity:
 
 def loss_of(hub: str, row: Columns) -> Loss:
     """A loss as it was written; raises Undecodable."""
-    era = Era(Partition(hub, row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
+    epoch = HubEpoch(Partition(hub, row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
     first = row.digits("first")
-    return Loss(era, Span(first, row.digits("last", first)), row.time("at"), row.text("why"))
+    return Loss(epoch, Span(first, row.digits("last", first)), row.time("at"), row.text("why"))
 
 
 def losses_partition(hub: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
-from router.domain.journal import Era, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
 from router.store.columns import MOST_STEPS, Columns
 from router.store.sqlite.connection import Clock, Connection
@@ -35,7 +35,7 @@ class SqliteJournal:
                 db.execute(f"SELECT hub, partition, {_PROGRESS} FROM progress WHERE hub=? AND partition=?", partition)  # noqa: S608
             )
         if not found:
-            return Progress(era=Era(partition, 1))
+            return Progress(epoch=HubEpoch(partition, 1))
         progress = attempt(_progress, partition, found[0])
         return self._mend(partition, found[0], progress) if isinstance(progress, Undecodable) else progress
 
@@ -59,34 +59,36 @@ class SqliteJournal:
         with self._connection.writing() as db:
             if progress.version is None:
                 sql = f"INSERT INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"  # noqa: S608
-                changed = db.execute(sql, (*_columns(written), *progress.era.partition))
+                changed = db.execute(sql, (*_columns(written), *progress.epoch.partition))
             else:
                 sql = (
                     "UPDATE progress SET epoch=?, settled=?, top=?, top_enqueued=?, created=?, version=? "
                     "WHERE hub=? AND partition=? AND version=?"
                 )
-                changed = db.execute(sql, (*_columns(written), *progress.era.partition, progress.version))
+                changed = db.execute(sql, (*_columns(written), *progress.epoch.partition, progress.version))
             return written if changed.rowcount else None
 
     async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one era as being tried; returns all marks in that era that overlap them, their own among them."""
+        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
         if not marks:
             return []
-        era = marks[0].era
+        epoch = marks[0].epoch
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO marks (origin, last, first, process, alone) VALUES (?,?,?,?,?)",
                 [(*_place(mark), mark.alone) for mark in marks],
             )
         where = "origin=? AND last>=? ORDER BY last, first, process"
-        stored = self._sound("marks", where, (era.origin, min(mark.span.first for mark in marks)), partial(_mark, era))
+        stored = self._sound(
+            "marks", where, (epoch.origin, min(mark.span.first for mark in marks)), partial(_mark, epoch)
+        )
         return [one for one in stored if any(one.span.overlaps(mark.span) for mark in marks)]
 
     async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one era, and takes those marks of it away, at once."""
+        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
         if not marks:
             return
-        origin = marks[0].era.origin
+        origin = marks[0].epoch.origin
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO taken (origin, last, first, enqueued, at) VALUES (?,?,?,?,?)",
@@ -97,22 +99,22 @@ class SqliteJournal:
                 [_place(mark) for mark in marks],
             )
 
-    async def taken(self, era: Era, after: int) -> Sequence[Taken]:
-        """What was taken in of an era and ends after a number, in order."""
-        return self._sound("taken", "origin=? AND last>? ORDER BY last, first", (era.origin, after), _taken)
+    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+        """What was taken in of an epoch and ends after a number, in order."""
+        return self._sound("taken", "origin=? AND last>? ORDER BY last, first", (epoch.origin, after), _taken)
 
-    async def forget(self, era: Era, until: int) -> None:
+    async def forget(self, epoch: HubEpoch, until: int) -> None:
         """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
         with self._connection.writing() as db:
-            db.execute("DELETE FROM taken WHERE origin=? AND last<=?", (era.origin, until))
-            db.execute("DELETE FROM marks WHERE origin=? AND last<=?", (era.origin, until))
+            db.execute("DELETE FROM taken WHERE origin=? AND last<=?", (epoch.origin, until))
+            db.execute("DELETE FROM marks WHERE origin=? AND last<=?", (epoch.origin, until))
 
     async def lose(self, losses: Sequence[Loss]) -> None:
-        """Writes losses down, create-if-absent by era and first number."""
+        """Writes losses down, create-if-absent by epoch and first number."""
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR IGNORE INTO losses (hub, partition, epoch, first, last, at, why) VALUES (?,?,?,?,?,?,?)",
-                [(*loss.era.partition, loss.era.epoch, *loss.span, micros(loss.at), loss.why) for loss in losses],
+                [(*loss.epoch.partition, loss.epoch.number, *loss.span, micros(loss.at), loss.why) for loss in losses],
             )
 
     async def losses(self, hub: str) -> Sequence[Loss]:
@@ -133,13 +135,13 @@ class SqliteJournal:
 
 
 def _place(mark: Mark) -> tuple[str, int, int, str]:
-    return mark.era.origin, mark.span.last, mark.span.first, mark.process
+    return mark.epoch.origin, mark.span.last, mark.span.first, mark.process
 
 
 def _columns(progress: Progress) -> tuple[Any, ...]:
     number, enqueued = progress.top if progress.top is not None else (None, None)
     return (
-        progress.era.epoch,
+        progress.epoch.number,
         progress.settled,
         number,
         micros(enqueued),
@@ -151,7 +153,7 @@ def _columns(progress: Progress) -> tuple[Any, ...]:
 def _progress(partition: Partition, row: Columns) -> Progress:
     top = row.raw("top")
     return Progress(
-        era=Era(partition, row.whole("epoch", 1, MOST_STEPS)),
+        epoch=HubEpoch(partition, row.whole("epoch", 1, MOST_STEPS)),
         settled=row.whole("settled", -1) if row.raw("settled") is not None else None,
         top=(row.whole("top"), row.time("top_enqueued")) if top is not None else None,
         created=row.find_time("created"),
@@ -159,8 +161,8 @@ def _progress(partition: Partition, row: Columns) -> Progress:
     )
 
 
-def _mark(era: Era, row: Columns) -> Mark:
-    return Mark(era, _span(row), row.text("process"), row.flag("alone"))
+def _mark(epoch: HubEpoch, row: Columns) -> Mark:
+    return Mark(epoch, _span(row), row.text("process"), row.flag("alone"))
 
 
 def _taken(row: Columns) -> Taken:
@@ -168,8 +170,8 @@ def _taken(row: Columns) -> Taken:
 
 
 def _loss(row: Columns) -> Loss:
-    era = Era(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
-    return Loss(era, _span(row), row.time("at"), row.text("why"))
+    epoch = HubEpoch(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
+    return Loss(epoch, _span(row), row.time("at"), row.text("why"))
 
 
 def _span(row: Columns) -> Span:
