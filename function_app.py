@@ -132,7 +132,7 @@ async def take(stream: Stream, events: Sequence[Any], context: func.Context) -> 
     # Every event carries what is known of the whole batch, so it is read once: for each event it costs the batch squared.
     batch = events[0].metadata or {}
     properties = batch.get("PropertiesArray") or [{}] * len(events)
-    await (await working()).take(
+    await (await working()).ingest_events(
         Partition(stream.value, str(batch["PartitionContext"]["PartitionId"])),
         [
             # The library makes a time naive unless it was written with a Z; a hub's time is UTC however it is written.

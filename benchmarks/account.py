@@ -80,7 +80,7 @@ async def _cases(stack: GatedStack) -> list[str]:
 async def _take(service: Service, bodies: Sequence[bytes], first: int, at_a_time: int) -> None:
     events = [Event(first + n, now(), body) for n, body in enumerate(bodies)]
     for start in range(0, len(events), at_a_time):
-        await service.take(HUB, events[start : start + at_a_time])
+        await service.ingest_events(HUB, events[start : start + at_a_time])
 
 
 async def _deliver(service: Service, stack: GatedStack) -> None:

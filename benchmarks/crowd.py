@@ -104,7 +104,7 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
         bodies = [alert_body(f"page-{number}") for number in range(options.pages)]
         for start in range(0, len(bodies), 100):
             events = [Event(start + n, now(), body) for n, body in enumerate(bodies[start : start + 100])]
-            await services[0].take(HUB, events)
+            await services[0].ingest_events(HUB, events)
         seen = stack.gate.watch()
         began, stop = time.monotonic(), asyncio.Event()
         loops = [asyncio.create_task(carry(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]

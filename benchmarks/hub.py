@@ -24,7 +24,7 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import Namespace
 from router.eventhubs.events import event_of
-from router.ingest.event_intake import Taking
+from router.ingest.event_intake import EventIntake
 from router.store.sqlite import SqliteStore
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.stack.functions_host import Conditions, FunctionsHost
@@ -96,12 +96,12 @@ async def _in_account(stack: Stack) -> float:
 async def _take_all(stack: Stack, store: Store) -> float:
     """Events a second, received from the hub through the SDK and taken in for good, one batch after the other."""
     rules = load_rules(stack.rules, [Stream.CWPP], now())
-    taking = Taking(intake_over(store, rules, Stream.CWPP), store.journal, "bench")
+    intake = EventIntake(intake_over(store, rules, Stream.CWPP), store.journal, "bench")
     namespace, done, all_taken = Namespace(connection_string=stack.hubs.connection_string), 0, asyncio.Event()
 
     async def take(context: object, batch: Sequence[Any]) -> None:
         nonlocal done
-        await taking.take(HUB, [event_of(one) for one in batch], now())
+        await intake.ingest_events(HUB, [event_of(one) for one in batch], now())
         done += len(batch)
         if done >= EVENTS:
             all_taken.set()
@@ -125,7 +125,7 @@ async def _deliveries(stack: Stack) -> Row:
         bodies = [alert_body(f"d-{number}") for number in range(EVENTS // 2)]
         for first in range(0, len(bodies), AT_A_TIME):
             events = [Event(first + n, now(), body) for n, body in enumerate(bodies[first : first + AT_A_TIME])]
-            await service.take(HUB, events)
+            await service.ingest_events(HUB, events)
         stop = asyncio.Event()
         began = time.perf_counter()
         loops = [asyncio.create_task(carry(service, Stream.CWPP, lane, stop, print)) for lane in Lane]

@@ -148,7 +148,7 @@ async def _of_hub(store: Store, hub: Hub) -> _Part:
 
 async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:
     backlog, pauses = await store.outbox.backlog(stream), await store.outbox.pauses(stream)
-    swept, losses = await store.journal.swept(stream), await store.journal.losses(stream)
+    swept, losses = await store.journal.find_last_sweep(stream), await store.journal.read_losses(stream)
     for name, one in backlog.items():
         problems += _complaints(stream, name, one, now)
     problems += [
@@ -204,9 +204,9 @@ def _row(one: Backlog, pause: Pause | None, admission: AdmissionState, now: date
 
 async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
     """How many events of a partition were not taken in yet."""
-    progress = await store.journal.find(partition)
+    progress = await store.journal.read_progress(partition)
     settled = progress.settled if progress.settled is not None else extent.first - 1
-    top = highest_known(progress, await store.journal.taken(progress.epoch, settled))
+    top = highest_known(progress, await store.journal.read_taken(progress.epoch, settled))
     return max(0, extent.last - max(top[0] if top else -1, settled))
 
 

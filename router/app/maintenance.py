@@ -13,7 +13,7 @@ from router.domain.ports import Pointed, Store
 from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
-from router.ingest.gaps import Filled, HoleFiller
+from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.held import release
 from router.ingest.intake import Intake
 from router.ingest.waiting_groups import admit
@@ -41,7 +41,7 @@ class Sweeper:
         outbox: Pointed,
         rulebook: Rulebook,
         intake: Intake,
-        filler: HoleFiller,
+        gap_filler: GapFiller,
         *,
         named: Collection[str],
         unready: Sequence[Unready] = (),
@@ -50,39 +50,39 @@ class Sweeper:
         self._outbox = outbox
         self._rulebook = rulebook
         self._intake = intake
-        self._filler = filler
+        self._gap_filler = gap_filler
         self._named = named
         self._unready = unready
         self._stream = rulebook.stream.value
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Points again at what is owed, lets go what rules and limits held, fills holes; returns what came of it.
+        """Points again at what is owed, lets go what rules and limits held, fills gaps; returns what came of it.
 
         A step that fails keeps no other from being done; what the first of them raised is raised in the end.
         """
         steps = _Steps()
-        filled = await steps.do(self._filler.fill(now), Filled())
+        report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
         await steps.do(admit(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._point_again(now), 0)
         released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
         await steps.do(self._see_to_retention(now), None)
         steps.raise_fault()
-        await self._store.journal.sweep_ended(self._stream, now)
+        await self._store.journal.write_sweep_end(self._stream, now)
         swept = Swept(
             stream=self._stream,
             at=now,
-            taken=len(filled.entries),
-            lost=tuple(filled.losses),
-            lag=filled.lag,
+            taken=len(report.entries),
+            lost=tuple(report.losses),
+            lag=report.lag,
             repointed=repointed,
             released=len(released),
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.set_aside(self._stream),
-            warnings=tuple(filled.warnings),
+            warnings=tuple(report.warnings),
         )
-        return swept, [*released, *filled.entries]
+        return swept, [*released, *report.entries]
 
     async def _point_again(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
@@ -100,12 +100,12 @@ class Sweeper:
         """Once a day takes away what need not be kept, and completes what nobody has met since it was left half done."""
         journal = self._store.journal
         name = f"{PURGED}.{self._stream}"
-        last = await journal.swept(name)
+        last = await journal.find_last_sweep(name)
         if last is not None and is_recent(last, now, PURGE):
             return
         await self._intake.complete(await self._store.ledger.unfinished(self._stream), now)
         await self._store.purge(now, Retention())
-        await journal.sweep_ended(name, now)
+        await journal.write_sweep_end(name, now)
 
 
 class _Steps:

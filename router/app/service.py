@@ -16,7 +16,7 @@ from router.domain.ports import Hub, QueuedStore
 from router.domain.readiness import Unready
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.event_intake import Taking
+from router.ingest.event_intake import EventIntake
 from router.telemetry import Telemetry
 
 
@@ -31,7 +31,7 @@ class Service:
 
     store: QueuedStore
     books: Mapping[Stream, Rulebook]
-    takings: Mapping[Stream, Taking]
+    event_intakes: Mapping[Stream, EventIntake]
     carriers: Mapping[tuple[str, str], Carrier]
     sweepers: Mapping[Stream, Sweeper]
     hubs: Mapping[Stream, Hub]
@@ -41,11 +41,13 @@ class Service:
     problems: Sequence[str] = ()
     drain: Drain = field(default_factory=Drain)
 
-    async def take(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
+    async def ingest_events(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
         """Takes events of a stream's hub in; `trace` is the traceparent of the call itself."""
         stream, traces = Stream(partition.hub), [event.trace for event in events]
         with self.drain.work(), self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
-            entries = await self.takings[stream].take(partition, events, self.clock(), self.telemetry.traceparent())
+            entries = await self.event_intakes[stream].ingest_events(
+                partition, events, self.clock(), self.telemetry.traceparent()
+            )
             self.telemetry.took(entries, stream.value)
 
     async def deliver(self, stream: Stream, lane: Lane, text: str) -> None:

@@ -42,9 +42,9 @@ async def service_over(
     from router.app.maintenance import Sweeper
     from router.app.service import Service
     from router.eventhubs import HubReader
-    from router.ingest.event_intake import Taking
-    from router.ingest.exclusive import Company
-    from router.ingest.gaps import GRACE, HoleFiller
+    from router.ingest.event_intake import EventIntake
+    from router.ingest.gaps import GRACE, GapFiller
+    from router.ingest.shared_exclusive_lock import SharedExclusiveLock
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
@@ -57,13 +57,15 @@ async def service_over(
         await store.prepare()
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
-        process, alone, company = uuid4().hex, asyncio.Lock(), Company()
+        process, alone, lock = uuid4().hex, asyncio.Lock(), SharedExclusiveLock()
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
-        takings = {stream: Taking(intake, store.journal, process, company) for stream, intake in intakes.items()}
+        event_intakes = {
+            stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
+        }
         yield Service(
             store=store,
             books=rules.books,
-            takings=takings,
+            event_intakes=event_intakes,
             carriers={
                 (stream.value, spec.name): Carrier(
                     stream.value,
@@ -83,7 +85,7 @@ async def service_over(
                     store.outbox,
                     book,
                     intakes[stream],
-                    HoleFiller(hubs[stream], store.journal, takings[stream], settings.grace or GRACE),
+                    GapFiller(hubs[stream], store.journal, event_intakes[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
                     unready=[one for one in readiness.unready if one.stream == stream],
                 )

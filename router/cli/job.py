@@ -131,7 +131,7 @@ class Work:
 
     async def take(self, batch: Sequence[Message]) -> None:
         """Takes one batch in; raises BadFile and StoreError."""
-        entries = await self._intake.take(batch, self._job.clock())
+        entries = await self._intake.ingest(batch, self._job.clock())
         self._tally.add(entries)
         if self._decisions is not None:
             self._decisions.write(entries)

@@ -101,7 +101,7 @@ async def _retake_one(kept: Kept, store: Store, reader: Reader, intake: Intake, 
     if all(isinstance(reading, Unread) for reading in readings):
         why = ", ".join(str(one.quarantined.reason) for one in readings if isinstance(one, Unread))
         return f"{kept.id}: stays, it is still not understood: {why}"
-    entries = await intake.take([message], now)
+    entries = await intake.ingest([message], now)
     if any(entry.outcome == Outcome.QUARANTINED for entry in entries):
         return f"{kept.id}: stays, it still cannot be taken: {'; '.join(entry.reason for entry in entries)}"
     await store.quarantine.remove(kept.id)

@@ -64,7 +64,7 @@ class HubEpoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class InFlightMarker:
     """A process is trying these numbers. `alone` marks one that it tries by itself, since it may be what kills."""
 
     epoch: HubEpoch
@@ -127,7 +127,7 @@ def spans_of(numbers: Sequence[int]) -> list[Span]:
     return spans
 
 
-def holes_in(taken: Sequence[Span], within: Span) -> list[Span]:
+def gaps_in(taken: Sequence[Span], within: Span) -> list[Span]:
     """The spans inside another that none of those taken covers, in order."""
     holes, next = [], within.first
     for span in sorted(taken):

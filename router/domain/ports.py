@@ -24,7 +24,7 @@ from router.domain.deliveries import (
 )
 from router.domain.errors import HubError
 from router.domain.groups import AdmissionState, AggregationState, GroupState
-from router.domain.journal import Event, Extent, HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
 from router.domain.ledger import Row, Version
 from router.domain.notices import Attempt, Delivery, RecordEntry
@@ -233,43 +233,43 @@ class Queue(Protocol):
 class Journal(Protocol):
     """Which sequence numbers have been taken in, and which are being tried."""
 
-    async def find(self, partition: Partition) -> Progress:
+    async def read_progress(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
         ...
 
-    async def advance(self, progress: Progress) -> Progress | None:
+    async def write_progress(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
         ...
 
-    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
+    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
+        """Places markers on numbers of one epoch; returns all markers of that epoch that overlap them, these among them."""
         ...
 
-    async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
+    async def finish_markers(self, markers: Sequence[InFlightMarker], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one epoch, and takes those markers of it away, at once."""
         ...
 
-    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+    async def read_taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
         """What was taken in of an epoch and ends after a number, in order."""
         ...
 
-    async def forget(self, epoch: HubEpoch, until: int) -> None:
-        """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
+    async def forget_settled(self, epoch: HubEpoch, until: int) -> None:
+        """Takes away what was taken in and the markers that end at a number or before: progress has passed them."""
         ...
 
-    async def lose(self, losses: Sequence[Loss]) -> None:
+    async def write_losses(self, losses: Sequence[Loss]) -> None:
         """Writes losses down, create-if-absent by epoch and first number."""
         ...
 
-    async def losses(self, hub: str) -> Sequence[Loss]:
+    async def read_losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
         ...
 
-    async def swept(self, hub: str) -> datetime | None:
+    async def find_last_sweep(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""
         ...
 
-    async def sweep_ended(self, hub: str, at: datetime) -> None:
+    async def write_sweep_end(self, hub: str, at: datetime) -> None:
         """Writes down that a sweep of a hub ended."""
         ...
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.domain.journal import Event, HubEpoch, Loss, Partition, Progress, Span, Taken, holes_in
+from router.domain.journal import Event, HubEpoch, Loss, Partition, Progress, Span, Taken, gaps_in
 from router.domain.ports import Journal
 
 GONE = "the hub was created anew before these events were taken in"
@@ -51,7 +51,7 @@ class EpochTracker:
         if position is None or position.highest is None or position.highest[0] + 1 != first.sequence:
             position = await self._read(partition)
         while position.highest is not None and is_from_new_hub(position.highest, first):
-            progress = await self._journal.find(partition)
+            progress = await self._journal.read_progress(partition)
             if progress.epoch == position.epoch:
                 await begin_next_epoch(self._journal, progress, now, position.highest[1])
             position = await self._read(partition)
@@ -62,9 +62,11 @@ class EpochTracker:
         self._positions[partition] = position
 
     async def _read(self, partition: Partition) -> EpochPosition:
-        progress = await self._journal.find(partition)
+        progress = await self._journal.read_progress(partition)
         after = progress.settled if progress.settled is not None else -1
-        return EpochPosition(progress.epoch, highest_known(progress, await self._journal.taken(progress.epoch, after)))
+        return EpochPosition(
+            progress.epoch, highest_known(progress, await self._journal.read_taken(progress.epoch, after))
+        )
 
 
 async def begin_next_epoch(
@@ -76,15 +78,15 @@ async def begin_next_epoch(
     as it is stored or None where another process was faster.
     """
     settled = progress.settled if progress.settled is not None else -1
-    taken = [one.span for one in await journal.taken(progress.epoch, settled) if one.enqueued <= created]
+    taken = [one.span for one in await journal.read_taken(progress.epoch, settled) if one.enqueued <= created]
     top = max((span.last for span in taken), default=settled)
     # Before the first sweep nobody knows where the old hub began, so only what lies between is known to be missing.
     first = settled + 1 if progress.settled is not None else min((span.first for span in taken), default=0)
-    losses = [Loss(progress.epoch, gap, now, GONE) for gap in holes_in(taken, Span(first, top))]
+    losses = [Loss(progress.epoch, gap, now, GONE) for gap in gaps_in(taken, Span(first, top))]
     if losses:
-        await journal.lose(losses)
+        await journal.write_losses(losses)
     epoch = HubEpoch(progress.epoch.partition, progress.epoch.number + 1)
-    stored = await journal.advance(Progress(epoch=epoch, version=progress.version))
+    stored = await journal.write_progress(Progress(epoch=epoch, version=progress.version))
     return losses, stored
 
 

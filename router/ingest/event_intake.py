@@ -1,4 +1,4 @@
-"""Takes a batch of one partition in: marked, taken, written down as taken."""
+"""Ingests a batch of events of one partition: places markers on them, ingests them, and writes down that it did."""
 
 from __future__ import annotations
 
@@ -7,90 +7,90 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from router.domain.errors import StoreError
-from router.domain.journal import Event, HubEpoch, Mark, Partition, Span, Taken, spans_of
+from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span, Taken, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Journal
 from router.ingest.epochs import EpochTracker
-from router.ingest.exclusive import Company
 from router.ingest.intake import Intake, Message
-from router.ingest.poison import Fate, fates_of
+from router.ingest.poison import PoisonVerdict, verdicts_on
+from router.ingest.shared_exclusive_lock import SharedExclusiveLock
 
 
-class Taking:
-    """Takes events in for one process; raises StoreError, after which the same events must come again.
+class EventIntake:
+    """Ingests the events of one stream for one process; raises StoreError, after which the same events must come again.
 
-    `company` is shared by whoever takes events in within the process, so that what is tried alone is alone.
+    All intakes of a process share one `lock`, so that an event that is ingested alone is alone in the whole process.
     """
 
-    def __init__(self, intake: Intake, journal: Journal, process: str, company: Company | None = None) -> None:
+    def __init__(self, intake: Intake, journal: Journal, process: str, lock: SharedExclusiveLock | None = None) -> None:
         self._intake = intake
         self._journal = journal
         self._process = process
-        self._company = company if company is not None else Company()
+        self._lock = lock if lock is not None else SharedExclusiveLock()
         self._epochs = EpochTracker(journal)
 
-    async def take(
+    async def ingest_events(
         self, partition: Partition, events: Sequence[Event], now: datetime, trace: str | None = None
     ) -> list[RecordEntry]:
-        """Takes events of a partition in, in their order, and returns what each signal in them came to.
+        """Ingests events of a partition in their order, and returns the record's entry of each signal in them.
 
-        `trace` is the traceparent of those that came with none.
+        `trace` is the traceparent of those events that bring none.
         """
         if not events:
             return []
-        async with self._company.beside():
+        async with self._lock.shared():
             position = await self._epochs.position_before(partition, events[0], now)
             epoch, spans = position.epoch, spans_of([event.sequence for event in events])
-            marks = [Mark(epoch, span, self._process) for span in spans]
-            others = [mark for mark in await self._journal.begin(marks) if mark.process != self._process]
+            markers = [InFlightMarker(epoch, span, self._process) for span in spans]
+            overlapping = await self._journal.place_markers(markers)
+            others = [marker for marker in overlapping if marker.process != self._process]
             messages = {event.sequence: _message(epoch, event, trace) for event in events}
-            fates = fates_of(messages, others)
-            async with self._unmarked_by_trouble(marks):
-                entries = [] if fates else await self._intake.take(list(messages.values()), now)
-        if fates:
-            async with self._unmarked_by_trouble(marks):
-                entries = await self._take_singly(epoch, messages, fates, now)
-        done = [mark for mark in others if any(_is_inside(mark.span, span) for span in spans)]
+            verdicts = verdicts_on(messages, others)
+            async with self._without_markers_on_error(markers):
+                entries = [] if verdicts else await self._intake.ingest(list(messages.values()), now)
+        if verdicts:
+            async with self._without_markers_on_error(markers):
+                entries = await self._ingest_singly(epoch, messages, verdicts, now)
+        done = [marker for marker in others if any(_is_inside(marker.span, span) for span in spans)]
         enqueued = max(event.enqueued for event in events)
-        await self._journal.finish([*marks, *done], [Taken(span, enqueued, now) for span in spans])
+        await self._journal.finish_markers([*markers, *done], [Taken(span, enqueued, now) for span in spans])
         self._epochs.remember(partition, position.advanced_by(events))
         return entries
 
-    async def _take_singly(
-        self, epoch: HubEpoch, messages: Mapping[int, Message], fates: Mapping[int, Fate], now: datetime
+    async def _ingest_singly(
+        self, epoch: HubEpoch, messages: Mapping[int, Message], verdicts: Mapping[int, PoisonVerdict], now: datetime
     ) -> list[RecordEntry]:
-        """Takes messages one at a time, in their order: what is suspected under a mark of its own, a killer unread."""
+        """Ingests messages one at a time, in their order: a suspected one alone, a poisonous one unread."""
         entries: list[RecordEntry] = []
         for number, message in messages.items():
-            match fates.get(number):
-                case Fate.KILLS:
+            match verdicts.get(number):
+                case PoisonVerdict.POISONOUS:
                     entries += await self._intake.refuse([message], "its worker died each time it was read", now)
-                case Fate.SUSPECTED:
-                    entries += await self._take_alone(
-                        Mark(epoch, Span(number, number), self._process, alone=True), message, now
-                    )
+                case PoisonVerdict.SUSPECTED:
+                    marker = InFlightMarker(epoch, Span(number, number), self._process, alone=True)
+                    entries += await self._ingest_alone(marker, message, now)
                 case _:
-                    async with self._company.beside():
-                        entries += await self._intake.take([message], now)
+                    async with self._lock.shared():
+                        entries += await self._intake.ingest([message], now)
         return entries
 
-    async def _take_alone(self, mark: Mark, message: Message, now: datetime) -> list[RecordEntry]:
-        """Takes a message while nothing else is taken in this process: whatever it kills, nobody else is blamed for."""
-        async with self._company.alone():
-            await self._journal.begin([mark])
-            async with self._unmarked_by_trouble([mark]):
-                entries = await self._intake.take([message], now)
-            await self._journal.finish([mark], [])
+    async def _ingest_alone(self, marker: InFlightMarker, message: Message, now: datetime) -> list[RecordEntry]:
+        """Ingests a message while this process ingests nothing else: if it kills the process, no other event is blamed."""
+        async with self._lock.exclusive():
+            await self._journal.place_markers([marker])
+            async with self._without_markers_on_error([marker]):
+                entries = await self._intake.ingest([message], now)
+            await self._journal.finish_markers([marker], [])
         return entries
 
     @asynccontextmanager
-    async def _unmarked_by_trouble(self, marks: Sequence[Mark]) -> AsyncIterator[None]:
-        """A context in which trouble of storage takes the marks away: whoever lives to see it did not die of an event."""
+    async def _without_markers_on_error(self, markers: Sequence[InFlightMarker]) -> AsyncIterator[None]:
+        """A context that takes the markers away when storage fails: a process that sees that did not die of an event."""
         try:
             yield
         except StoreError:
             with suppress(StoreError):  # it may be down for this, too
-                await self._journal.finish(marks, [])
+                await self._journal.finish_markers(markers, [])
             raise
 
 

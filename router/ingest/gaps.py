@@ -13,14 +13,14 @@ from itertools import batched
 
 from router.domain.clocks import is_recent
 from router.domain.errors import HubError
-from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, holes_in, spans_of
+from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, gaps_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports import Hub, Journal
 from router.ingest.epochs import begin_next_epoch, highest_known
-from router.ingest.event_intake import Taking
+from router.ingest.event_intake import EventIntake
 
 GRACE = timedelta(minutes=2)
-"""How long a number may be missing before it is a hole: who reads the hub may still be at it."""
+"""How long a number may be missing before it is a gap: who reads the hub may still be at it."""
 
 READ = 1_000
 """Events that are read again at a time; each read begins with a connection of its own, which takes a second."""
@@ -33,8 +33,8 @@ MOST = 5_000
 
 
 @dataclass(slots=True)
-class Filled:
-    """What became of the holes of one hub: what was taken in, what is lost, how far each partition is behind."""
+class GapReport:
+    """What became of the gaps of one hub: what was taken in, what is lost, how far each partition is behind."""
 
     entries: list[RecordEntry] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
@@ -42,89 +42,91 @@ class Filled:
     warnings: list[str] = field(default_factory=list)
 
 
-class HoleFiller:
-    """Fills the holes of one hub; raises StoreError. Safe to repeat, and to break off anywhere."""
+class GapFiller:
+    """Fills the gaps of one hub; raises StoreError. Safe to repeat, and to break off anywhere."""
 
-    def __init__(self, hub: Hub, journal: Journal, taking: Taking, grace: timedelta = GRACE) -> None:
+    def __init__(self, hub: Hub, journal: Journal, event_intake: EventIntake, grace: timedelta = GRACE) -> None:
         self._hub = hub
         self._journal = journal
-        self._taking = taking
+        self._event_intake = event_intake
         self._grace = grace
 
-    async def fill(self, now: datetime) -> Filled:
+    async def fill_gaps(self, now: datetime) -> GapReport:
         """Takes in what is missing and older than the grace period; what cannot be reached is left for the next sweep."""
-        filled = Filled()
+        report = GapReport()
         try:
             extents = await self._hub.extents()
         except HubError as fault:
-            filled.warnings.append(str(fault))
-            return filled
+            report.warnings.append(str(fault))
+            return report
         for partition, extent in extents.items():
             if isinstance(extent, HubError):
-                filled.warnings.append(str(extent))
+                report.warnings.append(str(extent))
                 continue
             try:
-                await self._fill(partition, extent, filled, now)
+                await self._fill_partition(partition, extent, report, now)
             except HubError as fault:
-                filled.warnings.append(str(fault))
-        return filled
+                report.warnings.append(str(fault))
+        return report
 
-    async def _fill(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> None:
-        progress = await self._progress(partition, extent, filled, now)
+    async def _fill_partition(self, partition: Partition, extent: Extent, report: GapReport, now: datetime) -> None:
+        progress = await self._progress(partition, extent, report, now)
         if progress is None:
             return
         settled = _settled(progress)
-        taken = await self._journal.taken(progress.epoch, settled)
+        taken = await self._journal.read_taken(progress.epoch, settled)
         lost: list[Span] = []
-        for holes in near(self._holes(settled, taken, extent, now)):
-            lost += await self._take_again(partition, holes, filled, now)
+        for gaps in near_each_other(self._gaps(settled, taken, extent, now)):
+            lost += await self._ingest_missing(partition, gaps, report, now)
         await self._lose(
-            [Loss(progress.epoch, span, now, "the hub no longer holds these events") for span in lost], filled
+            [Loss(progress.epoch, span, now, "the hub no longer holds these events") for span in lost], report
         )
-        taken = await self._journal.taken(progress.epoch, settled)
+        taken = await self._journal.read_taken(progress.epoch, settled)
         top = highest_known(progress, taken)
-        filled.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
+        report.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
         await self._settle(progress, taken, lost, now)
 
-    def _holes(self, settled: int, taken: Sequence[Taken], extent: Extent, now: datetime) -> list[Span]:
+    def _gaps(self, settled: int, taken: Sequence[Taken], extent: Extent, now: datetime) -> list[Span]:
         """The spans that are missing for longer than the grace period, the end of the hub among them.
 
-        A hole is as old as the first thing taken after it. One that nothing follows is as old as the last thing taken.
+        A gap is as old as the first thing taken after it. One that nothing follows is as old as the last thing taken.
         """
         old = [one.span.last for one in taken if self._is_old(one, now)]
         until = extent.last if len(old) == len(taken) else max(old, default=settled)
-        return holes_in([one.span for one in taken], Span(settled + 1, until))
+        return gaps_in([one.span for one in taken], Span(settled + 1, until))
 
-    async def _take_again(
-        self, partition: Partition, holes: Sequence[Span], filled: Filled, now: datetime
+    async def _ingest_missing(
+        self, partition: Partition, gaps: Sequence[Span], report: GapReport, now: datetime
     ) -> list[Span]:
-        """Takes in what the hub still has of holes that are near each other; returns what it has no longer."""
+        """Takes in what the hub still has of gaps that are near each other; returns what it has no longer."""
         missing: list[Span] = []
-        first, last, budget = holes[0].first, holes[-1].last, MOST
+        first, last, budget = gaps[0].first, gaps[-1].last, MOST
         while first <= last and budget > 0:
             events = await self._hub.read(partition, Span(first, last), min(READ, budget))
-            wanted = [event for event in events if any(hole.first <= event.sequence <= hole.last for hole in holes)]
+            wanted = [event for event in events if any(gap.first <= event.sequence <= gap.last for gap in gaps)]
             ripe = [event for event in wanted if self._is_past(event.enqueued, now)]
             for some in batched(ripe, AT_A_TIME, strict=False):
-                filled.entries += await self._taking.take(partition, some, now)
+                report.entries += await self._event_intake.ingest_events(partition, some, now)
             numbers = [event.sequence for event in events]
             end = numbers[-1] if numbers else last
             read = spans_of(numbers)
-            for hole in holes:
-                if hole.overlaps(Span(first, end)):
-                    missing += holes_in(read, Span(max(first, hole.first), min(end, hole.last)))
+            for gap in gaps:
+                if gap.overlaps(Span(first, end)):
+                    missing += gaps_in(read, Span(max(first, gap.first), min(end, gap.last)))
             if len(ripe) < len(wanted):
                 break
             first, budget = end + 1, budget - len(events)
         return missing
 
-    async def _progress(self, partition: Partition, extent: Extent, filled: Filled, now: datetime) -> Progress | None:
+    async def _progress(
+        self, partition: Partition, extent: Extent, report: GapReport, now: datetime
+    ) -> Progress | None:
         """How far a partition has come, begun at what the hub held first if no sweep ever saw it; None in a lost race."""
-        progress = await self._journal.find(partition)
+        progress = await self._journal.read_progress(partition)
         if progress.created is not None and progress.created != extent.created:
-            filled.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
+            report.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
             losses, begun = await begin_next_epoch(self._journal, progress, now, extent.created)
-            filled.losses += losses
+            report.losses += losses
             if begun is None:
                 return None
             progress = begun
@@ -133,18 +135,20 @@ class HoleFiller:
             progress = replace(progress, settled=None, top=None)
         if progress.settled is None:
             # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.
-            first = min([one.span.first for one in await self._journal.taken(progress.epoch, -1)], default=extent.first)
+            first = min(
+                [one.span.first for one in await self._journal.read_taken(progress.epoch, -1)], default=extent.first
+            )
             settled = min(first, extent.first) - 1
-            return await self._journal.advance(replace(progress, settled=settled, created=extent.created))
+            return await self._journal.write_progress(replace(progress, settled=settled, created=extent.created))
         return progress
 
-    async def _lose(self, losses: Sequence[Loss], filled: Filled) -> None:
+    async def _lose(self, losses: Sequence[Loss], report: GapReport) -> None:
         if losses:
-            await self._journal.lose(losses)
-            filled.losses += losses
+            await self._journal.write_losses(losses)
+            report.losses += losses
 
     async def _settle(self, progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], now: datetime) -> None:
-        """Moves progress over what was taken in or lost without a hole, and forgets the details of it."""
+        """Moves progress over what was taken in or lost without a gap, and forgets the details of it."""
         settled = _settled(progress)
         # What was taken in just now says that somebody is at work, so it stays.
         old = [one for one in taken if self._is_old(one, now)]
@@ -154,8 +158,8 @@ class HoleFiller:
         if settled == progress.settled:
             return
         top = highest_known(progress, [one for one in old if one.span.last <= settled])
-        if await self._journal.advance(replace(progress, settled=settled, top=top)) is not None:
-            await self._journal.forget(progress.epoch, settled)
+        if await self._journal.write_progress(replace(progress, settled=settled, top=top)) is not None:
+            await self._journal.forget_settled(progress.epoch, settled)
 
     def _is_old(self, taken: Taken, now: datetime) -> bool:
         return self._is_past(taken.at, now)
@@ -165,14 +169,14 @@ class HoleFiller:
         return not is_recent(instant, now, self._grace)
 
 
-def near(holes: Sequence[Span]) -> list[list[Span]]:
-    """Holes in groups that are read together: what lies between two of a group is less than one read brings."""
+def near_each_other(gaps: Sequence[Span]) -> list[list[Span]]:
+    """Gaps in groups that are read together: what lies between two of a group is less than one read brings."""
     groups: list[list[Span]] = []
-    for hole in holes:
-        if groups and hole.first - groups[-1][-1].last <= READ:
-            groups[-1].append(hole)
+    for gap in gaps:
+        if groups and gap.first - groups[-1][-1].last <= READ:
+            groups[-1].append(gap)
         else:
-            groups.append([hole])
+            groups.append([gap])
     return groups
 
 

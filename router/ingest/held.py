@@ -50,7 +50,7 @@ async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now
         for row in rows
         if row.held is not None
     }
-    entries = await intake.take(list(messages.values()), now)
+    entries = await intake.ingest(list(messages.values()), now)
     unread = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
     # A body that is damaged is in the quarantine now, whole; it would be no other the next time.
     lost = [replace(row, held=None) for row in rows if row.key in messages and messages[row.key].arrival.key in unread]

@@ -42,7 +42,7 @@ class Intake:
         self._reader = Reader(rulebooks, catalogue, only)
         self._only = only
 
-    async def take(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
+    async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Takes a batch in and returns what each signal in it came to, in their order; raises StoreError."""
         try:
             return await self._take(messages, now)
@@ -62,7 +62,7 @@ class Intake:
     async def _take_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
         """Takes messages one at a time, so that the one at fault is parked and costs its neighbours nothing."""
         if len(messages) > 1:
-            return [entry for message in messages for entry in await self.take([message], now)]
+            return [entry for message in messages for entry in await self.ingest([message], now)]
         return await self.refuse(messages, type(fault).__name__, now)
 
     async def refuse(self, messages: Sequence[Message], why: str, now: datetime) -> list[RecordEntry]:

@@ -1,33 +1,38 @@
-"""What became of those who tried an event before, and what that says of it."""
+"""Finds poison messages: whether an event may be what killed the processes that were ingesting it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 
-from router.domain.journal import Mark
+from router.domain.journal import InFlightMarker
 
 SUSPICION = 3
-"""So many processes tried an event and did not finish it; then it is taken alone."""
+"""So many processes left a marker on an event, which none of them finished; then the event is ingested alone."""
 
 CERTAINTY = 2
-"""So many tried it alone and did not finish it; then it kills. One may have lived, and found storage down just then."""
+"""So many left a marker on it while they ingested nothing else; then it is poison. One may have lived, its storage down."""
 
 
-class Fate(StrEnum):
-    """What an event may do to who takes it in."""
+class PoisonVerdict(StrEnum):
+    """What the markers of other processes say about an event.
+
+    Attributes:
+        SUSPECTED: it may be poison, and is ingested with nothing beside it.
+        POISONOUS: it is poison, and is quarantined unread.
+    """
 
     SUSPECTED = "suspected"
-    KILLS = "kills"
+    POISONOUS = "poisonous"
 
 
-def fates_of(numbers: Collection[int], others: Sequence[Mark]) -> dict[int, Fate]:
-    """The numbers that other processes did not survive: `suspected`, or `kills` where some died with nothing beside it."""
-    fates: dict[int, Fate] = {}
+def verdicts_on(numbers: Collection[int], others: Sequence[InFlightMarker]) -> dict[int, PoisonVerdict]:
+    """The verdicts on those sequence numbers that the markers of other processes speak against."""
+    verdicts: dict[int, PoisonVerdict] = {}
     for number in numbers:
-        marks = [mark for mark in others if mark.span.first <= number <= mark.span.last]
-        if len({mark.process for mark in marks if mark.alone}) >= CERTAINTY:
-            fates[number] = Fate.KILLS
-        elif len({mark.process for mark in marks}) >= SUSPICION:
-            fates[number] = Fate.SUSPECTED
-    return fates
+        markers = [marker for marker in others if marker.span.first <= number <= marker.span.last]
+        if len({marker.process for marker in markers if marker.alone}) >= CERTAINTY:
+            verdicts[number] = PoisonVerdict.POISONOUS
+        elif len({marker.process for marker in markers}) >= SUSPICION:
+            verdicts[number] = PoisonVerdict.SUSPECTED
+    return verdicts

@@ -23,8 +23,8 @@ async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime)
     looked for when the policy's destinations change, and once a day: one with an older policy may be at work beside.
     """
     name = f"{SILENT}.{stream}.{intake.digest_of_destinations(stream)}"
-    last = await journal.swept(name)
+    last = await journal.find_last_sweep(name)
     if last is None or not is_recent(last, now, DAY):
         await intake.queue_unnotified(stream, now)
-        await journal.sweep_ended(name, now)
+        await journal.write_sweep_end(name, now)
     return await intake.admit_waiting(stream, now)

@@ -23,7 +23,7 @@ from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState, Pause, Settlement
-from router.domain.journal import Extent, HubEpoch, Loss, Mark, Partition, Span, Taken
+from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
 from router.domain.notices import Receipt
 from router.domain.ports import Hub, Store
 from router.domain.readiness import Lack, Unready, Why
@@ -54,7 +54,7 @@ BOOK = a_rulebook()
 def store(tmp_path: Path) -> Iterator[SqliteStore]:
     """A store that was swept just now."""
     store = SqliteStore(tmp_path)
-    run(store.journal.sweep_ended("cwpp", NOW))
+    run(store.journal.write_sweep_end("cwpp", NOW))
     yield store
     run(store.close())
 
@@ -180,15 +180,15 @@ def test_a_destination_that_refuses_us_is_a_problem(store: SqliteStore) -> None:
 
 def test_sweeps_that_do_not_end_are_a_problem(store: SqliteStore) -> None:
     """A few may be late."""
-    run(store.journal.sweep_ended("cwpp", NOW - STALE))
+    run(store.journal.write_sweep_end("cwpp", NOW - STALE))
     assert health(store).problems == ()
-    run(store.journal.sweep_ended("cwpp", NOW - STALE - SECOND))
+    run(store.journal.write_sweep_end("cwpp", NOW - STALE - SECOND))
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
 
 
 def test_a_sweep_that_ended_in_the_future_is_a_problem(store: SqliteStore) -> None:
     """A clock was wrong, and nobody has swept since it is right."""
-    run(store.journal.sweep_ended("cwpp", NOW + 2 * STALE))
+    run(store.journal.write_sweep_end("cwpp", NOW + 2 * STALE))
     assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
 
 
@@ -206,9 +206,9 @@ def test_losses_of_a_week_are_a_problem(store: SqliteStore) -> None:
     """Each event counts; what was lost earlier does not."""
     epoch = HubEpoch(PLACE, 1)
     losses = [Loss(epoch, Span(0, 9), NOW - WEEK, "trimmed"), Loss(epoch, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
-    run(store.journal.lose(losses[:1]))
+    run(store.journal.write_losses(losses[:1]))
     assert health(store).problems == ()
-    run(store.journal.lose([*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
+    run(store.journal.write_losses([*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
     assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
     assert figures(health(store))["lost"] == [
         {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
@@ -223,7 +223,7 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: SqliteStore) -
     hub.publish(7, partition=1)
     hub.trim(3, partition=1)
     epoch = HubEpoch(PLACE, 1)
-    run(store.journal.finish([Mark(epoch, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
+    run(store.journal.finish_markers([InFlightMarker(epoch, Span(0, 5), "p")], [Taken(Span(0, 5), NOW, NOW)]))
     assert figures(health(store, hub))["hub"] == {"reached": True, "lag": {"0": 4, "1": 4, "2": 0}}
     assert health(store, hub).problems == ()
 

@@ -99,7 +99,7 @@ async def take(store: Store, *bodies: bytes) -> None:
     """Takes messages in as they came four days ago, in their order, those on the stream of alerts."""
     intake = intake_over(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
     for place, body in enumerate(bodies):
-        await intake.take([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
+        await intake.ingest([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
 
 
 def dead(*bodies: bytes) -> Seed:

@@ -116,14 +116,14 @@ def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(store: Store, spo
 
 
 async def _begun(town: Town, *bodies: bytes) -> None:
-    await town.take(*bodies)
+    await town.ingest(*bodies)
     await town.deliver()
     town.told.clear()
 
 
 async def _then(town: Town, *bodies: bytes) -> list[tuple[str, str, str]]:
     town.told.clear()
-    await town.take(*bodies)
+    await town.ingest(*bodies)
     await town.deliver()
     return sorted(one for one in town.told if one[0] in ("tickets", "oncall"))
 
@@ -150,7 +150,7 @@ def test_what_a_damaged_intent_owed_is_opened_by_the_next_message(store: Store, 
     town, key = Town(store), signal_key("cwpp", "alert", "a")
 
     async def broken_off() -> None:
-        await town.take(alert_body("a", **HELD))
+        await town.ingest(alert_body("a", **HELD))
         (row,) = (await store.ledger.find([key])).values()
         await store.ledger.write([replace(row, open={"tickets": 1}, forwarded=True)])
 
@@ -206,9 +206,9 @@ def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Sp
     spoil("cards", f"GroupCard:{member.group}" if isinstance(store, AzureStore) else member.group, {"body": b"{"})
 
     async def end() -> list[tuple[str, str, str]]:
-        await town.take(alert_body("c"))
+        await town.ingest(alert_body("c"))
         await town.deliver()
-        await town.take(*(alert_body(name, Status="Resolved") for name in ("a", "b", "c")))
+        await town.ingest(*(alert_body(name, Status="Resolved") for name in ("a", "b", "c")))
         await town.deliver()
         return [one for one in town.told if one[0] == "chat"]
 
@@ -223,12 +223,12 @@ def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(st
     town = Town(store)
     run(_begun(town, alert_body("a"), alert_body("b")))
     run(town.sweep())
-    progress = run(store.journal.find(PLACE))
+    progress = run(store.journal.read_progress(PLACE))
     assert progress.settled is not None
     spoil("progress", PLACE.id, {"epoch": "?"})
-    again = run(store.journal.find(PLACE))
+    again = run(store.journal.read_progress(PLACE))
     assert again.epoch.number > progress.epoch.number
-    assert (again.settled, run(store.journal.find(PLACE))) == (None, again)
+    assert (again.settled, run(store.journal.read_progress(PLACE))) == (None, again)
     town.hub = Shelf(created=NOW)
     assert {one[2] for one in run(_then(town, alert_body("c"), alert_body("d")))} == {"c", "d"}
 
@@ -240,7 +240,7 @@ def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spo
     run(town.sweep())
     spoil("progress", PLACE.id, {"settled": "900" if isinstance(store, AzureStore) else 900})
     town.publish(alert_body("missed"))
-    run(town.take(alert_body("b")))
+    run(town.ingest(alert_body("b")))
     town.now += HOUR
     run(town.sweep())
     assert {one[2] for one in run(_told(town))} == {"b", "missed"}

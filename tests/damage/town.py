@@ -20,15 +20,15 @@ from router.domain.asks import Result
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DamagedLetter, DeliveryState, Pause
 from router.domain.errors import Rejected
-from router.domain.journal import Event, HubEpoch, Loss, Mark, Partition, Span
+from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
 from router.domain.keeping import Retention
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Notice, Receipt
 from router.domain.ports import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
-from router.ingest.event_intake import Taking
-from router.ingest.gaps import HoleFiller
+from router.ingest.event_intake import EventIntake
+from router.ingest.gaps import GapFiller
 from router.ingest.held import release
 from router.ingest.intake import Intake
 from router.ingest.waiting_groups import admit
@@ -80,12 +80,12 @@ class Town:
         return Intake(self.store, {Stream.CWPP: self.book}, Catalogue(), Stream.CWPP)
 
     @property
-    def taking(self) -> Taking:
-        return Taking(self.intake, self.store.journal, "me")
+    def event_intake(self) -> EventIntake:
+        return EventIntake(self.intake, self.store.journal, "me")
 
-    async def take(self, *bodies: bytes) -> None:
+    async def ingest(self, *bodies: bytes) -> None:
         """Takes events in as the hub brings them."""
-        await self.taking.take(PLACE, [self.publish(body) for body in bodies], self.now)
+        await self.event_intake.ingest_events(PLACE, [self.publish(body) for body in bodies], self.now)
 
     def publish(self, body: bytes) -> Event:
         """An event that the hub holds."""
@@ -124,17 +124,17 @@ class Town:
 
     async def sweep(self) -> None:
         """What runs on a clock."""
-        filler = HoleFiller(self.hub, self.store.journal, self.taking)
+        gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
         if isinstance(self.store, AzureStore):
             outbox = self.store.outbox
-            await Sweeper(self.store, outbox, self.book, self.intake, filler, named=list(LANES)).sweep(self.now)
+            await Sweeper(self.store, outbox, self.book, self.intake, gap_filler, named=list(LANES)).sweep(self.now)
             return
-        await filler.fill(self.now)
+        await gap_filler.fill_gaps(self.now)
         await admit(self.intake, self.store.journal, Stream.CWPP, self.now)
         await release(self.intake, self.store.ledger, self.book, self.now)
         await self.intake.complete(await self.store.ledger.unfinished("cwpp"), self.now)
         await self.store.purge(self.now, Retention())
-        await self.store.journal.sweep_ended("cwpp", self.now)
+        await self.store.journal.write_sweep_end("cwpp", self.now)
 
     async def look(self) -> Health:
         """Asks for everything that can be asked."""
@@ -149,16 +149,16 @@ class Town:
     async def begin(self) -> None:
         """A morning: what is open, owed, held, dead, over and in quarantine, a pause and a journal with all it can hold."""
         self.refused = {"dead"}
-        await self.take(*(alert_body(id) for id in ("open", "dead", "over")), alert_body("held", **HELD), b"?")
+        await self.ingest(*(alert_body(id) for id in ("open", "dead", "over")), alert_body("held", **HELD), b"?")
         await self.deliver()
         self.refused = set()
-        await self.take(alert_body("over", Status="Resolved"))
+        await self.ingest(alert_body("over", Status="Resolved"))
         await self.deliver()
         await self.sweep()
-        await self.take(alert_body("owed"))
+        await self.ingest(alert_body("owed"))
         epoch = HubEpoch(PLACE, 1)
-        await self.store.journal.begin([Mark(epoch, Span(900, 901), "another")])
-        await self.store.journal.lose([Loss(epoch, Span(800, 801), self.now, "gone")])
+        await self.store.journal.place_markers([InFlightMarker(epoch, Span(900, 901), "another")])
+        await self.store.journal.write_losses([Loss(epoch, Span(800, 801), self.now, "gone")])
         await self.store.outbox.pause(
             Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized")
         )
@@ -169,7 +169,7 @@ class Town:
         self.now += HOUR
         self.book = without_rules(self.book)
         self.publish(alert_body("missed"))
-        await self.take(alert_body("open", Status="InProgress"), alert_body("fresh", AlertType="VM_Other"))
+        await self.ingest(alert_body("open", Status="InProgress"), alert_body("fresh", AlertType="VM_Other"))
         # Who reads the hub may still be at what is missing.
         self.now += timedelta(minutes=5)
         await self.sweep()
@@ -177,7 +177,7 @@ class Town:
         await self.look()
         self.now += timedelta(minutes=20)
         over = ("open", "owed", "held", "dead", "fresh", "missed")
-        await self.take(
+        await self.ingest(
             *(alert_body(id, Status="Resolved", **({"AlertType": "VM_Other"} if id == "fresh" else {})) for id in over)
         )
         await self.deliver()

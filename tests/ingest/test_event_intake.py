@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.journal import Event, HubEpoch, Mark, Partition, Span
+from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.ports import Journal
 from router.domain.signals import Stream
-from router.ingest.event_intake import Taking
+from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook
@@ -34,45 +34,45 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     asyncio.run(store.close())
 
 
-def a_taking(store: SqliteStore, process: str = "this") -> Taking:
-    return Taking(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), store.journal, process)
+def an_event_intake(store: SqliteStore, process: str = "this") -> EventIntake:
+    return EventIntake(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), store.journal, process)
 
 
-def take(taking: Taking, events: Sequence[Event]) -> list[RecordEntry]:
-    return asyncio.run(taking.take(PLACE, events, NOW))
+def ingest(event_intake: EventIntake, events: Sequence[Event]) -> list[RecordEntry]:
+    return asyncio.run(event_intake.ingest_events(PLACE, events, NOW))
 
 
 def spans_taken(store: SqliteStore, epoch: HubEpoch = EPOCH) -> list[Span]:
-    return [one.span for one in asyncio.run(store.journal.taken(epoch, -1))]
+    return [one.span for one in asyncio.run(store.journal.read_taken(epoch, -1))]
 
 
 def died(store: SqliteStore, process: str, first: int, last: int, *, alone: bool = False) -> None:
-    """Another process marks numbers and is never heard of again."""
-    asyncio.run(store.journal.begin([Mark(EPOCH, Span(first, last), process, alone)]))
+    """Another process places markers on numbers and is never heard of again."""
+    asyncio.run(store.journal.place_markers([InFlightMarker(EPOCH, Span(first, last), process, alone)]))
 
 
-def marks(store: SqliteStore) -> list[Mark]:
-    """Every mark that is left."""
-    probe = Mark(EPOCH, Span(0, 10**9), "probe")
-    found = [mark for mark in asyncio.run(store.journal.begin([probe])) if mark != probe]
-    asyncio.run(store.journal.finish([probe], []))
+def markers(store: SqliteStore) -> list[InFlightMarker]:
+    """Every marker that is left."""
+    probe = InFlightMarker(EPOCH, Span(0, 10**9), "probe")
+    found = [marker for marker in asyncio.run(store.journal.place_markers([probe])) if marker != probe]
+    asyncio.run(store.journal.finish_markers([probe], []))
     return found
 
 
 def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_mark_is_left(store: SqliteStore) -> None:
     """A batch is one span of the journal, and each message is known by hub, epoch, partition and sequence number."""
-    entries = take(a_taking(store), Shelf().publish(3))
+    entries = ingest(an_event_intake(store), Shelf().publish(3))
     assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [
         (f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in range(3)
     ]
-    assert (spans_taken(store), marks(store)) == ([Span(0, 2)], [])
+    assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
 
 
 def test_a_batch_that_comes_again_tells_nobody_anew(store: SqliteStore) -> None:
     """Redelivered whole or in part, by the same process or another, every message keeps its one outcome."""
     events = Shelf().publish(5)
-    take(a_taking(store), events)
-    again = take(a_taking(store, "another"), events[2:]) + take(a_taking(store), events)
+    ingest(an_event_intake(store), events)
+    again = ingest(an_event_intake(store, "another"), events[2:]) + ingest(an_event_intake(store), events)
     assert {entry.outcome for entry in again} == {"repeat"}
     outcomes = asyncio.run(store.record.find([f"cwpp:0:1:{n}" for n in range(5)]))
     assert {outcome.value for outcome in outcomes.values()} == {"routed"}
@@ -80,36 +80,38 @@ def test_a_batch_that_comes_again_tells_nobody_anew(store: SqliteStore) -> None:
 
 def test_a_batch_with_a_gap_is_two_spans(store: SqliteStore) -> None:
     """The journal says what was taken, not what lies between."""
-    take(a_taking(store), [*Shelf().publish(2), replace(Shelf().publish(1)[0], sequence=7)])
+    ingest(an_event_intake(store), [*Shelf().publish(2), replace(Shelf().publish(1)[0], sequence=7)])
     assert spans_taken(store) == [Span(0, 1), Span(7, 7)]
 
 
 class Watched:
-    """A journal that remembers which marks were made."""
+    """A journal that remembers which markers were made."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.begun: list[Mark] = []
+        self.placed: list[InFlightMarker] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._journal, name)
 
-    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        self.begun.extend(marks)
-        return await self._journal.begin(marks)
+    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
+        self.placed.extend(markers)
+        return await self._journal.place_markers(markers)
 
 
 @pytest.mark.parametrize(("dead", "singly"), [(2, False), (3, True)])
 def test_what_three_processes_did_not_survive_is_taken_alone(store: SqliteStore, dead: int, singly: bool) -> None:
-    """Two deaths are an accident. After three, each event is tried with nothing beside it, under a mark that says so."""
+    """Two deaths are an accident. After three, each event is tried with nothing beside it, under a marker that says so."""
     for number in range(dead):
         died(store, f"dead-{number}", 0, 2)
     journal = Watched(store.journal)
-    taking = Taking(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), journal, "this")
-    entries = take(taking, Shelf().publish(3))
+    event_intake = EventIntake(Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP), journal, "this")
+    entries = ingest(event_intake, Shelf().publish(3))
     assert [entry.outcome for entry in entries] == ["routed"] * 3
-    assert [mark.span for mark in journal.begun if mark.alone] == ([Span(n, n) for n in range(3)] if singly else [])
-    assert (spans_taken(store), marks(store)) == ([Span(0, 2)], [])
+    assert [marker.span for marker in journal.placed if marker.alone] == (
+        [Span(n, n) for n in range(3)] if singly else []
+    )
+    assert (spans_taken(store), markers(store)) == ([Span(0, 2)], [])
 
 
 def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_are_taken(store: SqliteStore) -> None:
@@ -119,7 +121,7 @@ def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_
         died(store, process, 0, 2)
     for process in ("one", "another"):
         died(store, process, 1, 1, alone=True)
-    entries = take(a_taking(store), events)
+    entries = ingest(an_event_intake(store), events)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
     (kept,) = asyncio.run(store.quarantine.all())
     assert kept.quarantined.body == events[1].body
@@ -130,24 +132,24 @@ def test_marks_of_a_process_that_lives_do_not_count_against_an_event(store: Sqli
     """A storage outage that one living process tries again and again is nobody's death."""
     for _ in range(5):
         died(store, "this", 0, 0, alone=True)
-    assert [entry.outcome for entry in take(a_taking(store), Shelf().publish(1))] == ["routed"]
+    assert [entry.outcome for entry in ingest(an_event_intake(store), Shelf().publish(1))] == ["routed"]
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(store: SqliteStore) -> None:
     """Numbers that begin again are not mistaken for those of the hub before, whoever was there then."""
     old, new = Shelf(), Shelf(created=NOW)
-    take(a_taking(store), old.publish(5))
-    first, second = a_taking(store), a_taking(store, "another")
+    ingest(an_event_intake(store), old.publish(5))
+    first, second = an_event_intake(store), an_event_intake(store, "another")
     later = LONG_AGO + timedelta(minutes=1)
-    assert [entry.key for entry in take(first, new.publish(1, at=later))] == ["cwpp:0:2:0"]
-    assert [entry.key for entry in take(second, new.publish(1, at=later))] == ["cwpp:0:2:1"]
-    entries = take(first, new.publish(1, at=later))
+    assert [entry.key for entry in ingest(first, new.publish(1, at=later))] == ["cwpp:0:2:0"]
+    assert [entry.key for entry in ingest(second, new.publish(1, at=later))] == ["cwpp:0:2:1"]
+    entries = ingest(first, new.publish(1, at=later))
     assert [(entry.key, entry.outcome) for entry in entries] == [("cwpp:0:2:2", "routed")]
 
 
 def test_an_old_event_that_comes_again_late_is_no_new_epoch(store: SqliteStore) -> None:
     """What is redelivered was enqueued when it was enqueued."""
     events = Shelf().publish(5)
-    taking = a_taking(store)
-    take(taking, events)
-    assert [entry.key for entry in take(taking, events[:1])] == ["cwpp:0:1:0"]
+    event_intake = an_event_intake(store)
+    ingest(event_intake, events)
+    assert [entry.key for entry in ingest(event_intake, events[:1])] == ["cwpp:0:1:0"]

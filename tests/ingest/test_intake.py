@@ -55,7 +55,7 @@ class House:
         return signal_key("cwpp", "alert", id)
 
     def take(self, *messages: Message, now: datetime = NOW) -> list[RecordEntry]:
-        return asyncio.run(self._intake.take(messages, now))
+        return asyncio.run(self._intake.ingest(messages, now))
 
     def release(self, now: datetime = NOW) -> list[RecordEntry]:
         return asyncio.run(release(self._intake, self.store.ledger, self.book, now))

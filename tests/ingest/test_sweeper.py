@@ -12,8 +12,8 @@ from router.domain.lanes import LONGEST
 from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.ingest.event_intake import Taking
-from router.ingest.gaps import HoleFiller
+from router.ingest.event_intake import EventIntake
+from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_rulebook
@@ -33,8 +33,8 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(azurite
         await store.prepare()
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        filler = HoleFiller(Shelf(), store.journal, Taking(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, store.outbox, book, intake, filler, named=["tickets"], unready=[lacking])
+        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"], unready=[lacking])
         await store.outbox.add([a_delivery(lane=Lane.PAGE)], NOW)
         for now in (NOW + timedelta(hours=1), end - timedelta(microseconds=1)):
             found, _ = await sweeper.sweep(now)
@@ -56,12 +56,12 @@ def test_retention_is_seen_to_once_a_day_whatever_a_wrong_clock_wrote(azurite: A
         await store.prepare()
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
-        filler = HoleFiller(Shelf(), store.journal, Taking(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, store.outbox, book, intake, filler, named=["tickets"])
+        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"])
         seen = []
         for now in (NOW + timedelta(days=400), NOW, NOW + PURGE / 2, NOW + PURGE):
             await sweeper.sweep(now)
-            seen.append(await store.journal.swept(f"{PURGED}.cwpp"))
+            seen.append(await store.journal.find_last_sweep(f"{PURGED}.cwpp"))
         await store.close()
         return seen
 

@@ -58,14 +58,14 @@ def _message(place: int, one: Told) -> Message:
 async def _nothing_is_silenced(store: Store, told: Sequence[Told], is_from_hub: bool) -> None:
     intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
     for place, one in enumerate(told):
-        await intake.take([_message(place, one)], one.clock)
+        await intake.ingest([_message(place, one)], one.clock)
     # The clock is right: the signal stands, is over, and stands again, each a little later.
     row = (await store.ledger.find([KEY])).get(KEY)
     is_over = row is not None and not row.state.resolved
     for step in range(3):
         now = NOW + timedelta(minutes=step)
         one = Told(is_over, now, is_from_hub, now, now)
-        (entry,) = await intake.take([_message(len(told) + step, one)], now)
+        (entry,) = await intake.ingest([_message(len(told) + step, one)], now)
         assert entry.outcome == ("resolved" if is_over else "routed")
         is_over = not is_over
 
@@ -112,7 +112,7 @@ def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Pa
         store = SqliteStore(tmp_path)
         await store.ledger.write([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
-        (entry,) = await intake.take([_message(1, Told(True, NOW, False, NOW, NOW))], NOW)
+        (entry,) = await intake.ingest([_message(1, Told(True, NOW, False, NOW, NOW))], NOW)
         assert entry.outcome == "resolved"
         assert (await store.ledger.find([KEY]))[KEY].seen.changed == NOW
         await store.close()
@@ -142,7 +142,7 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         outcomes = []
         for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
-            (entry,) = await intake.take([_message(place, Told(True, None, True, NOW, NOW + later))], NOW)
+            (entry,) = await intake.ingest([_message(place, Told(True, None, True, NOW, NOW + later))], NOW)
             outcomes.append(entry.outcome)
         assert outcomes == ["repeat", "repeat", "resolved"]
         assert (await store.ledger.find([KEY]))[KEY].seen.arrival.place == 2

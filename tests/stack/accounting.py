@@ -175,7 +175,7 @@ async def left_over(stack: Stack) -> list[str]:
     """In words, what is not done, or was given up on."""
     store = stack.store()
     try:
-        return [*await _deliveries(store), *await _journal(store, stack), *await _marks(stack)]
+        return [*await _deliveries(store), *await _journal(store, stack), *await _markers(stack)]
     finally:
         await store.close()
 
@@ -190,9 +190,9 @@ async def _deliveries(store: AzureStore) -> list[str]:
 
 
 async def _journal(store: AzureStore, stack: Stack) -> list[str]:
-    left = [f"{loss.span}: lost, {loss.why}" for loss in await store.journal.losses("cwpp")]
+    left = [f"{loss.span}: lost, {loss.why}" for loss in await store.journal.read_losses("cwpp")]
     for id in map(str, range(2)):
-        progress = await store.journal.find(Partition("cwpp", id))
+        progress = await store.journal.read_progress(Partition("cwpp", id))
         settled = progress.settled if progress.settled is not None else -1
         last = stack.hubs.last_sequence("cwpp", id)
         if settled != last or progress.epoch != HubEpoch(Partition("cwpp", id), 1):
@@ -200,10 +200,10 @@ async def _journal(store: AzureStore, stack: Stack) -> list[str]:
     return left
 
 
-async def _marks(stack: Stack) -> list[str]:
+async def _markers(stack: Stack) -> list[str]:
     async with TableServiceClient.from_connection_string(stack.storage) as tables:
         rows = tables.get_table_client("journal").query_entities("RowKey ge 'm.' and RowKey lt 'm/'")
-        return [f"mark {row['RowKey']} of {row['process']}" async for row in rows]
+        return [f"marker {row['RowKey']} of {row['process']}" async for row in rows]
 
 
 async def sweep(host: FunctionsHost) -> None:

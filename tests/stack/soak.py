@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from router.domain.journal import Partition, Span, holes_in
+from router.domain.journal import Partition, Span, gaps_in
 from tests.stack.accounting import Books, Letter, Post, books_of, high, junk, left_over, low, medium
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import POLICIES, Stack, stack_running
@@ -102,11 +102,11 @@ async def _taken(stack: Stack) -> int:
     store, numbers = stack.store(), 0
     await store.prepare()
     for id in ("0", "1"):
-        progress = await store.journal.find(Partition("cwpp", id))
+        progress = await store.journal.read_progress(Partition("cwpp", id))
         settled = progress.settled if progress.settled is not None else -1
-        taken = [one.span for one in await store.journal.taken(progress.epoch, settled)]
+        taken = [one.span for one in await store.journal.read_taken(progress.epoch, settled)]
         last = max((span.last for span in taken), default=settled)
-        numbers += last + 1 - sum(hole.last + 1 - hole.first for hole in holes_in(taken, Span(settled + 1, last)))
+        numbers += last + 1 - sum(gap.last + 1 - gap.first for gap in gaps_in(taken, Span(settled + 1, last)))
     await store.close()
     return numbers
 

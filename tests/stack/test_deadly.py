@@ -135,7 +135,9 @@ async def make_suspects(stack: Stack) -> None:
     settings = Settings(stack.environment | {STORAGE: stack.storage})
     async with service_over(rules, settings, now) as service:
         held = stack.hubs.published("cwpp", 0)
-        await service.take(Partition("cwpp", "0"), [Event(one.sequence, one.enqueued, one.body) for one in held])
+        await service.ingest_events(
+            Partition("cwpp", "0"), [Event(one.sequence, one.enqueued, one.body) for one in held]
+        )
         for _ in range(SUSPECT):
             over = now()
             await service.store.outbox.claim("cwpp", "oncall", over, over, len(held))

@@ -127,14 +127,14 @@ async def take(service: Service, stack: Stack, first: int = 0, partition: int = 
     """Takes in what the hub `cwpp` holds of a partition, from a number on."""
     held = [one for one in stack.hubs.published("cwpp", partition) if one.sequence >= first]
     events = [Event(one.sequence, one.enqueued, one.body) for one in held]
-    await service.take(Partition("cwpp", str(partition)), events)
+    await service.ingest_events(Partition("cwpp", str(partition)), events)
 
 
 async def losses(stack: Stack) -> Sequence[Loss]:
     """What is written down as lost."""
     store = stack.store()
     try:
-        return await store.journal.losses("cwpp")
+        return await store.journal.read_losses("cwpp")
     finally:
         await store.close()
 

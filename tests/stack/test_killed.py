@@ -31,7 +31,7 @@ from tests.stack.stack import stack_running
 from tests.waiting import until
 
 STEPS: dict[str, Matching] = {
-    "before its marks": writes("journal", '"RowKey": "m.'),
+    "before its markers": writes("journal", '"RowKey": "m.'),
     "marked, before a body is kept": writes("quarantine"),
     "before what is kept is on record": writes("record", '"quarantined"'),
     "before the ledger is asked": reads("ledger"),

@@ -108,29 +108,29 @@ def test_a_worker_that_dies_at_any_write_costs_no_opening_and_makes_no_second_on
     first = batch("a", "b")
     deadly = Deadly(azure, step, is_done)
     try:
-        run(intake(deadly).take(first, NOW))
+        run(intake(deadly).ingest(first, NOW))
     except StoreError:
         assert deadly.died
-    run(intake(azure).take(batch("c"), NOW))
-    run(intake(azure).take(first, NOW))
+    run(intake(azure).ingest(batch("c"), NOW))
+    run(intake(azure).ingest(first, NOW))
     assert story(run(delivered(azure)))[-1][2] == 3
-    run(intake(azure).take(batch("a", "b", "c", Status="Resolved"), NOW))
+    run(intake(azure).ingest(batch("a", "b", "c", Status="Resolved"), NOW))
     assert [one.delivery.change for one in run(delivered(azure))] == ["resolved"]
 
 
 @pytest.mark.parametrize("step", range(1, 8))
 def test_what_a_dead_worker_applied_is_delivered_before_what_comes_after_it(azure: AzureStore, step: int) -> None:
     """The opening that it did not get to owe is owed by whoever changes the group next: an end never comes first."""
-    run(intake(azure).take(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
+    run(intake(azure).ingest(batch("z", AzureResourceId=f"{RESOURCE}-z"), NOW))
     run(delivered(azure))
     deadly = Deadly(azure, step, is_done=True)
     first = batch("a")
     with pytest.raises(StoreError):
-        run(intake(deadly).take(first, NOW))
-    run(intake(azure).take(batch("b"), NOW))
+        run(intake(deadly).ingest(first, NOW))
+    run(intake(azure).ingest(batch("b"), NOW))
     claims = run(delivered(azure))
     assert (claims[0].delivery.change, claims[0].delivery.turn) == ("opened", 1)
-    run(intake(azure).take(first, NOW))
+    run(intake(azure).ingest(first, NOW))
     assert "opened" not in [one.delivery.change for one in run(delivered(azure))]
 
 
@@ -140,7 +140,7 @@ def test_workers_that_take_in_at_once_make_one_group(address: Address, azure: Az
     async def raced() -> None:
         stores = [AzureStore(Account(address)) for _ in range(8)]
         parts = [batch(*(f"{number}-{one}" for one in range(5))) for number in range(8)]
-        await asyncio.gather(*(intake(store).take(part, NOW) for store, part in zip(stores, parts, strict=True)))
+        await asyncio.gather(*(intake(store).ingest(part, NOW) for store, part in zip(stores, parts, strict=True)))
         await asyncio.gather(*(store.close() for store in stores))
 
     run(raced())
@@ -159,7 +159,9 @@ def test_workers_that_take_in_at_once_keep_the_limit(address: Address, azure: Az
             [a_message(alert_body(f"{n}-{one}", AzureResourceId=f"{RESOURCE}-{n}-{one}")) for one in range(6)]
             for n in range(6)
         ]
-        await asyncio.gather(*(intake(store, book).take(part, NOW) for store, part in zip(stores, parts, strict=True)))
+        await asyncio.gather(
+            *(intake(store, book).ingest(part, NOW) for store, part in zip(stores, parts, strict=True))
+        )
         await asyncio.gather(*(store.close() for store in stores))
 
     run(raced())
@@ -176,21 +178,23 @@ def test_an_answer_that_gets_lost_changes_nothing(address: Address, azure: Azure
         async with lossy(address) as way:
             store = AzureStore(Account(way.address))
             way.lose = lost
-            await intake(store).take(batch("a", "b"), NOW)
+            await intake(store).ingest(batch("a", "b"), NOW)
             await store.close()
 
     run(taken())
-    run(intake(azure).take(batch("c"), NOW))
+    run(intake(azure).ingest(batch("c"), NOW))
     assert [change for change, _, _ in story(run(delivered(azure)))] == ["opened", "updated"]
 
 
 def test_a_batch_of_more_signals_than_a_transaction_takes_is_taken_in_parts(azure: AzureStore) -> None:
     """150 alerts on 150 resources open 150 groups; on one resource, one."""
     run(
-        intake(azure).take([a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}")) for n in range(150)], NOW)
+        intake(azure).ingest(
+            [a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}")) for n in range(150)], NOW
+        )
     )
     assert [change for change, _, _ in story(run(delivered(azure)))] == ["opened"] * 150
-    run(intake(azure).take(batch(*(f"b{n}" for n in range(150))), NOW))
+    run(intake(azure).ingest(batch(*(f"b{n}" for n in range(150))), NOW))
     assert story(run(delivered(azure)))[-1][2] == 150
 
 
@@ -203,7 +207,7 @@ def test_no_text_is_too_long_for_a_row(azure: AzureStore, field: str) -> None:
     book = a_grouping_book(Grouping((By.ALERT_TYPE, By.RESOURCE, By.ENTITY, By.CORRELATION), HOUR))
     fields: dict[str, object] = {"CompromisedEntity": "vm", "CorrelationKey": "k"}
     long = a_message(alert_body("long", AlertDisplayName=LONG, **(fields | {field: LONG})))
-    entries = run(intake(azure, book).take([long, *batch("a", **fields)], NOW))
+    entries = run(intake(azure, book).ingest([long, *batch("a", **fields)], NOW))
     assert [entry.outcome for entry in entries] == ["routed", "routed"]
     assert {one.delivery.change for one in run(delivered(azure))} == {"opened"}
 
@@ -229,14 +233,14 @@ def test_three_workers_owe_in_the_order_in_which_they_changed_the_group(azure: A
     """One ends a group, one opens it again, and neither owes that yet when a third one adds to it: no end comes last."""
 
     async def raced() -> list[list[tuple[str, int, int]]]:
-        await intake(azure).take(batch("a"), NOW)
+        await intake(azure).ingest(batch("a"), NOW)
         stories, gate = [story(await delivered(azure))], asyncio.Event()
         slow = []
         for part in (batch("a", Status="Resolved"), batch("b")):
             behind = Slow(azure, gate)
-            slow.append(asyncio.create_task(intake(behind).take(part, NOW)))
+            slow.append(asyncio.create_task(intake(behind).ingest(part, NOW)))
             await until(lambda behind=behind: behind.waits)  # type: ignore[misc]
-        await intake(azure).take(batch("c"), NOW)
+        await intake(azure).ingest(batch("c"), NOW)
         stories.append(story(await delivered(azure)))
         gate.set()
         await asyncio.gather(*slow)
@@ -257,6 +261,6 @@ def test_what_comes_back_all_at_once_is_taken_in(azure: AzureStore, incidents: b
         return [a_message(alert_body(f"a{n}", AzureResourceId=f"{RESOURCE}-{n}", Status=status)) for n in range(40)]
 
     for status, at in (("New", NOW), ("Resolved", NOW), ("New", NOW + 2 * HOUR)):
-        entries = run(intake(azure).take(bodies(status), at))
+        entries = run(intake(azure).ingest(bodies(status), at))
         assert {entry.outcome for entry in entries} == {"resolved" if status == "Resolved" else "routed"}
     assert run(azure.ledger.unfinished("cwpp")) == []

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from router.domain.errors import StoreError
-from router.domain.journal import HubEpoch, Mark, Partition, Progress, Span
+from router.domain.journal import HubEpoch, InFlightMarker, Partition, Progress, Span
 from router.domain.keeping import Retention
 from router.domain.ledger import Held
 from router.store.azure import Account, Address, AzureStore
@@ -25,7 +25,7 @@ NOBODY = Address(
 """An account on a port where nobody listens, as when storage is stopped."""
 
 EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
-MARK = Mark(EPOCH, Span(1, 2), "p")
+MARKER = InFlightMarker(EPOCH, Span(1, 2), "p")
 BIG = noise(100_000)
 
 
@@ -47,11 +47,11 @@ async def ask() -> list[object]:
         store.quarantine.find("q1"),
         store.quarantine.all(),
         store.quarantine.remove("q1"),
-        store.journal.find(EPOCH.partition),
-        store.journal.advance(Progress(epoch=EPOCH)),
-        store.journal.begin([MARK]),
-        store.journal.finish([MARK], []),
-        store.journal.taken(EPOCH, 0),
+        store.journal.read_progress(EPOCH.partition),
+        store.journal.write_progress(Progress(epoch=EPOCH)),
+        store.journal.place_markers([MARKER]),
+        store.journal.finish_markers([MARKER], []),
+        store.journal.read_taken(EPOCH, 0),
         store.purge(NOW, Retention()),
         return_exceptions=True,
     )

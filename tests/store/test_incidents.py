@@ -18,7 +18,7 @@ def take(store: Store, alerts: list[str]) -> str:
     """What a message comes to that names some alerts as those of one incident."""
     named = [{"$id": "1", "Type": "security-alert", "SystemAlertIds": alerts}]
     message = a_message(alert_body("incident-1", IsIncident=True, Entities=named))
-    (entry,) = run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).take([message], NOW))
+    (entry,) = run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
     return str(entry.notice or entry.outcome)
 
 

@@ -45,7 +45,7 @@ class LimitedDestination:
         return Intake(self.store, {Stream.CWPP: self.book}, Catalogue())
 
     def take(self, *ids: str, at: timedelta = timedelta(), **fields: object) -> None:
-        run(self.intake.take([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
+        run(self.intake.ingest([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
 
     def sweep(self, at: timedelta) -> None:
         run(admit(self.intake, self.store.journal, Stream.CWPP, NOW + at))
@@ -277,7 +277,7 @@ def test_an_incident_takes_no_alert_of_another_pager(store: Store, order: tuple[
     bodies = {"i": an_incident("i", "b", AzureResourceId=RESOURCE), "b": alert_body("b", AzureResourceId=THEIRS)}
     pagers = []
     for id in order:
-        run(tickets.intake.take([a_message(bodies[id])], NOW))
+        run(tickets.intake.ingest([a_message(bodies[id])], NOW))
         pagers += [
             one.delivery.content.owner.pager
             for one in tickets.receive()
@@ -311,7 +311,7 @@ def test_a_sample_incident_takes_no_real_alert(store: Store, order: tuple[str, s
     tickets = LimitedDestination(store, a_grouping_book())
     bodies = {"i": an_incident("i", "b", **SAMPLE), "b": alert_body("b")}
     for id in order:
-        run(tickets.intake.take([a_message(bodies[id])], NOW))
+        run(tickets.intake.ingest([a_message(bodies[id])], NOW))
         assert [one.delivery.change.value for one in tickets.receive()] == ["opened"]
 
 

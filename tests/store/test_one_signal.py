@@ -50,7 +50,7 @@ class Before(Sighting):
 def take(store: Store, *messages: Message) -> list[str]:
     """What messages come to that are taken in together."""
     intake = Intake(store, {Stream.CWPP: BOOK, Stream.CSPM: POSTURE}, Catalogue())
-    return [entry.outcome for entry in run(intake.take(messages, NOW))]
+    return [entry.outcome for entry in run(intake.ingest(messages, NOW))]
 
 
 def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
@@ -164,7 +164,7 @@ def test_who_is_told_of_incidents_only_hears_of_an_alert_that_became_one(sqlite:
     book = a_rulebook(always=(), routes=[a_route("page", "oncall", when=[incidents])])
     intake = Intake(sqlite, {Stream.CWPP: book}, Catalogue())
     id = an_id()
-    run(intake.take([alert(id), alert(id, IsIncident=True), alert(id, IsIncident=True)], NOW))
+    run(intake.ingest([alert(id), alert(id, IsIncident=True), alert(id, IsIncident=True)], NOW))
     (claim,) = run(sqlite.outbox.claim("cwpp", "oncall", NOW, NOW + MINUTE, 10))
     assert (claim.delivery.key, claim.delivery.change) == (key_of(id), "opened")
 
@@ -197,7 +197,7 @@ def _ends_in_both_places(azure: AzureStore, step: int, is_done: bool) -> None:
     end = alert(id.upper(), "Resolved")
     deadly = Deadly(azure, step, is_done)
     try:
-        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).take([end], NOW))
+        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([end], NOW))
     except StoreError:
         assert deadly.died
     take(azure, end)
@@ -210,7 +210,7 @@ def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(azure: Azu
     intake = Intake(azure, {Stream.CWPP: BOOK}, Catalogue())
 
     async def at_once() -> None:
-        await asyncio.gather(*(intake.take([alert(spell(id))], NOW) for spell in SPELLINGS for _ in range(3)))
+        await asyncio.gather(*(intake.ingest([alert(spell(id))], NOW) for spell in SPELLINGS for _ in range(3)))
 
     run(at_once())
     assert told(azure) == [(key_of(id), "opened")]

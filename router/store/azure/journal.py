@@ -9,18 +9,18 @@ from functools import partial
 
 from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
-from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Taken
+from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Taken
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.journal_rows import (
-    MARK,
+    MARKER,
     TAKEN,
     epoch_partition,
     loss_of,
     loss_row,
     losses_partition,
-    mark_of,
-    mark_place,
-    mark_row,
+    marker_key,
+    marker_of,
+    marker_row,
     progress_of,
     progress_partition,
     progress_row,
@@ -42,7 +42,7 @@ class AzureJournal:
         self._table = table
         self._aside = aside
 
-    async def find(self, partition: Partition) -> Progress:
+    async def read_progress(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
         while (row := await self._table.find(progress_partition(partition.hub), partition.id)) is not None:
             found = attempt(progress_of, partition, Columns(row), version_of(row))
@@ -52,68 +52,68 @@ class AzureJournal:
             # All that the hub still has is looked at again.
             epoch = readable(None, Columns(row).whole, "epoch", 1, MOST_STEPS)
             mended = progress_after_damage(partition, epoch, self._aside.clock())
-            if (stored := await self.advance(replace(mended, version=version_of(row)))) is not None:
+            if (stored := await self.write_progress(replace(mended, version=version_of(row)))) is not None:
                 return stored
         return Progress(epoch=HubEpoch(partition, 1))
 
-    async def advance(self, progress: Progress) -> Progress | None:
+    async def write_progress(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
         row, version = progress_row(progress), progress.version
         step = Step("create", row) if version is None else Step("replace", row, str(version))
         (written,) = await self._table.write([(step,)])
         return replace(progress, version=written[0]) if written is not None else None
 
-    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
-        if not marks:
+    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
+        """Places markers on numbers of one epoch; returns all markers of that epoch that overlap them, these among them."""
+        if not markers:
             return []
-        await self._table.write([(Step("put", mark_row(mark)),) for mark in marks])
-        # Each mark that overlaps another ends where that begins, or later.
-        epoch, first = marks[0].epoch, min(mark.span.first for mark in marks)
-        stored = self._table.rows(epoch_partition(epoch), MARK + ordered(first), MARK + AFTER)
-        found = await self._aside.sound(self._table, "journal", stored, partial(mark_of, epoch), epoch.partition.hub)
-        return [one for one in found if any(one.span.overlaps(mark.span) for mark in marks)]
+        await self._table.write([(Step("put", marker_row(marker)),) for marker in markers])
+        # Each marker that overlaps another ends where that begins, or later.
+        epoch, first = markers[0].epoch, min(marker.span.first for marker in markers)
+        stored = self._table.rows(epoch_partition(epoch), MARKER + ordered(first), MARKER + AFTER)
+        found = await self._aside.sound(self._table, "journal", stored, partial(marker_of, epoch), epoch.partition.hub)
+        return [one for one in found if any(one.span.overlaps(marker.span) for marker in markers)]
 
-    async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
-        if not marks:
+    async def finish_markers(self, markers: Sequence[InFlightMarker], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one epoch, and takes those markers of it away, at once."""
+        if not markers:
             return
-        kept = tuple(Step("put", taken_row(marks[0].epoch, one)) for one in taken)
-        gone = tuple(Step("delete", mark_place(mark)) for mark in marks)
+        kept = tuple(Step("put", taken_row(markers[0].epoch, one)) for one in taken)
+        gone = tuple(Step("delete", marker_key(marker)) for marker in markers)
         if len(kept) + len(gone) <= MOST_ROWS and await self._table.write([kept + gone]) != [None]:
             return
-        # Too many for one transaction, or a mark is gone already: what was taken in is written first.
+        # Too many for one transaction, or a marker is gone already: what was taken in is written first.
         await self._table.write([(step,) for step in kept])
         await self._table.write([(step,) for step in gone])
 
-    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+    async def read_taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
         """What was taken in of an epoch and ends after a number, in order."""
         rows = self._table.rows(epoch_partition(epoch), TAKEN + ordered(after + 1), TAKEN + AFTER)
         return await self._aside.sound(self._table, "journal", rows, taken_of, epoch.partition.hub)
 
-    async def forget(self, epoch: HubEpoch, until: int) -> None:
-        """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
+    async def forget_settled(self, epoch: HubEpoch, until: int) -> None:
+        """Takes away what was taken in and the markers that end at a number or before: progress has passed them."""
         await self._table.write([(Step("delete", row),) async for row in self._passed(epoch, until)])
 
     async def _passed(self, epoch: HubEpoch, until: int) -> AsyncIterator[Entity]:
         place = ("PartitionKey", "RowKey")
-        for kind in (TAKEN, MARK):
+        for kind in (TAKEN, MARKER):
             high = kind + ordered(until) + AFTER
             async for row in self._table.rows(epoch_partition(epoch), kind, high, select=place):
                 yield row
 
-    async def lose(self, losses: Sequence[Loss]) -> None:
+    async def write_losses(self, losses: Sequence[Loss]) -> None:
         """Writes losses down, create-if-absent by epoch and first number."""
         first = {(loss.epoch, loss.span.first): loss for loss in reversed(losses)}
         await self._table.write([(Step("create", loss_row(loss)),) for loss in first.values()])
 
-    async def losses(self, hub: str) -> Sequence[Loss]:
+    async def read_losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
         rows = self._table.rows(losses_partition(hub))
         found = await self._aside.sound(self._table, "journal", rows, partial(loss_of, hub), hub)
         return sorted(found, key=lambda loss: (loss.at, loss.epoch.partition.id, loss.epoch.number, loss.span))
 
-    async def swept(self, hub: str) -> datetime | None:
+    async def find_last_sweep(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""
         row = await self._table.find(_SWEPT, hub)
         at = attempt(Columns(row).time, "at") if row is not None else None
@@ -123,6 +123,6 @@ class AzureJournal:
             return None
         return at if isinstance(at, datetime) else None
 
-    async def sweep_ended(self, hub: str, at: datetime) -> None:
+    async def write_sweep_end(self, hub: str, at: datetime) -> None:
         """Writes down that a sweep of a hub ended."""
         await self._table.write([(Step("put", {"PartitionKey": _SWEPT, "RowKey": hub, "at": sorting(at)}),)])

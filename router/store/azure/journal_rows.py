@@ -11,12 +11,12 @@ Numbers in row keys are digits that sort, so what ends after a number is a range
 from __future__ import annotations
 
 from router.domain.errors import Undecodable
-from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.store.azure.shards import named, ordered, sorting
 from router.store.azure.tables import Entity
 from router.store.columns import MOST_STEPS, Columns
 
-TAKEN, MARK = "t.", "m."
+TAKEN, MARKER = "t.", "m."
 """What a row key of an epoch begins with."""
 
 
@@ -36,20 +36,20 @@ def taken_of(row: Columns) -> Taken:
     return Taken(_span_of(row), row.time("enqueued"), row.time("at"))
 
 
-def mark_place(mark: Mark) -> Entity:
-    """Where a mark is: one process marks a span once."""
-    row = f"{MARK}{_ends(mark.span)}.{named(mark.process)}"
-    return {"PartitionKey": epoch_partition(mark.epoch), "RowKey": row}
+def marker_key(marker: InFlightMarker) -> Entity:
+    """Where a marker is: one process places one marker on a span."""
+    row = f"{MARKER}{_ends(marker.span)}.{named(marker.process)}"
+    return {"PartitionKey": epoch_partition(marker.epoch), "RowKey": row}
 
 
-def mark_row(mark: Mark) -> Entity:
-    """A mark as it is written."""
-    return {**mark_place(mark), "process": mark.process, "alone": mark.alone}
+def marker_row(marker: InFlightMarker) -> Entity:
+    """A marker as it is written."""
+    return {**marker_key(marker), "process": marker.process, "alone": marker.alone}
 
 
-def mark_of(epoch: HubEpoch, row: Columns) -> Mark:
-    """A mark as it was written; raises Undecodable."""
-    return Mark(epoch, _span_of(row), row.text("process"), row.flag("alone"))
+def marker_of(epoch: HubEpoch, row: Columns) -> InFlightMarker:
+    """A marker as it was written; raises Undecodable."""
+    return InFlightMarker(epoch, _span_of(row), row.text("process"), row.flag("alone"))
 
 
 def progress_row(progress: Progress) -> Entity:

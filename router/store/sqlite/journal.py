@@ -10,7 +10,7 @@ from typing import Any
 
 from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
-from router.domain.journal import HubEpoch, Loss, Mark, Partition, Progress, Span, Taken
+from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
 from router.store.columns import MOST_STEPS, Columns
 from router.store.sqlite.connection import Clock, Connection
@@ -28,7 +28,7 @@ class SqliteJournal:
         self._connection = connection
         self._clock = clock
 
-    async def find(self, partition: Partition) -> Progress:
+    async def read_progress(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
         with self._connection.reading() as db:
             found = columns_of(
@@ -53,7 +53,7 @@ class SqliteJournal:
             )
         return mended
 
-    async def advance(self, progress: Progress) -> Progress | None:
+    async def write_progress(self, progress: Progress) -> Progress | None:
         """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
         written = replace(progress, version=int(progress.version or 0) + 1)
         with self._connection.writing() as db:
@@ -68,27 +68,27 @@ class SqliteJournal:
                 changed = db.execute(sql, (*_columns(written), *progress.epoch.partition, progress.version))
             return written if changed.rowcount else None
 
-    async def begin(self, marks: Sequence[Mark]) -> Sequence[Mark]:
-        """Marks numbers of one epoch as being tried; returns all marks of that epoch that overlap them, these among them."""
-        if not marks:
+    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
+        """Places markers on numbers of one epoch; returns all markers of that epoch that overlap them, these among them."""
+        if not markers:
             return []
-        epoch = marks[0].epoch
+        epoch = markers[0].epoch
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO marks (origin, last, first, process, alone) VALUES (?,?,?,?,?)",
-                [(*_place(mark), mark.alone) for mark in marks],
+                [(*_marker_key(marker), marker.alone) for marker in markers],
             )
         where = "origin=? AND last>=? ORDER BY last, first, process"
         stored = self._sound(
-            "marks", where, (epoch.origin, min(mark.span.first for mark in marks)), partial(_mark, epoch)
+            "marks", where, (epoch.origin, min(marker.span.first for marker in markers)), partial(_marker, epoch)
         )
-        return [one for one in stored if any(one.span.overlaps(mark.span) for mark in marks)]
+        return [one for one in stored if any(one.span.overlaps(marker.span) for marker in markers)]
 
-    async def finish(self, marks: Sequence[Mark], taken: Sequence[Taken]) -> None:
-        """Writes down what was taken in of one epoch, and takes those marks of it away, at once."""
-        if not marks:
+    async def finish_markers(self, markers: Sequence[InFlightMarker], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one epoch, and takes those markers of it away, at once."""
+        if not markers:
             return
-        origin = marks[0].epoch.origin
+        origin = markers[0].epoch.origin
         with self._connection.writing() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO taken (origin, last, first, enqueued, at) VALUES (?,?,?,?,?)",
@@ -96,20 +96,20 @@ class SqliteJournal:
             )
             db.executemany(
                 "DELETE FROM marks WHERE origin=? AND last=? AND first=? AND process=?",
-                [_place(mark) for mark in marks],
+                [_marker_key(marker) for marker in markers],
             )
 
-    async def taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+    async def read_taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
         """What was taken in of an epoch and ends after a number, in order."""
         return self._sound("taken", "origin=? AND last>? ORDER BY last, first", (epoch.origin, after), _taken)
 
-    async def forget(self, epoch: HubEpoch, until: int) -> None:
-        """Takes away what was taken in and the marks that end at a number or before: progress has passed them."""
+    async def forget_settled(self, epoch: HubEpoch, until: int) -> None:
+        """Takes away what was taken in and the markers that end at a number or before: progress has passed them."""
         with self._connection.writing() as db:
             db.execute("DELETE FROM taken WHERE origin=? AND last<=?", (epoch.origin, until))
             db.execute("DELETE FROM marks WHERE origin=? AND last<=?", (epoch.origin, until))
 
-    async def lose(self, losses: Sequence[Loss]) -> None:
+    async def write_losses(self, losses: Sequence[Loss]) -> None:
         """Writes losses down, create-if-absent by epoch and first number."""
         with self._connection.writing() as db:
             db.executemany(
@@ -117,15 +117,15 @@ class SqliteJournal:
                 [(*loss.epoch.partition, loss.epoch.number, *loss.span, micros(loss.at), loss.why) for loss in losses],
             )
 
-    async def losses(self, hub: str) -> Sequence[Loss]:
+    async def read_losses(self, hub: str) -> Sequence[Loss]:
         """The losses of a hub, oldest first."""
         return self._sound("losses", "hub=? ORDER BY at, partition, epoch, first", (hub,), _loss)
 
-    async def swept(self, hub: str) -> datetime | None:
+    async def find_last_sweep(self, hub: str) -> datetime | None:
         """When the last sweep of a hub ended."""
         return next(iter(self._sound("sweeps", "hub=?", (hub,), lambda row: row.time("at"))), None)
 
-    async def sweep_ended(self, hub: str, at: datetime) -> None:
+    async def write_sweep_end(self, hub: str, at: datetime) -> None:
         """Writes down that a sweep of a hub ended."""
         with self._connection.writing() as db:
             db.execute("INSERT OR REPLACE INTO sweeps (hub, at) VALUES (?,?)", (hub, micros(at)))
@@ -134,8 +134,8 @@ class SqliteJournal:
         return sound(self._connection, self._clock, table, where, values, read)
 
 
-def _place(mark: Mark) -> tuple[str, int, int, str]:
-    return mark.epoch.origin, mark.span.last, mark.span.first, mark.process
+def _marker_key(marker: InFlightMarker) -> tuple[str, int, int, str]:
+    return marker.epoch.origin, marker.span.last, marker.span.first, marker.process
 
 
 def _columns(progress: Progress) -> tuple[Any, ...]:
@@ -161,8 +161,8 @@ def _progress(partition: Partition, row: Columns) -> Progress:
     )
 
 
-def _mark(epoch: HubEpoch, row: Columns) -> Mark:
-    return Mark(epoch, _span(row), row.text("process"), row.flag("alone"))
+def _marker(epoch: HubEpoch, row: Columns) -> InFlightMarker:
+    return InFlightMarker(epoch, _span(row), row.text("process"), row.flag("alone"))
 
 
 def _taken(row: Columns) -> Taken:

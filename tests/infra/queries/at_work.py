@@ -27,8 +27,8 @@ from router.domain.ports import Deduplication, Queue, QueuedStore
 from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.ingest.event_intake import Taking
-from router.ingest.gaps import HoleFiller
+from router.ingest.event_intake import EventIntake
+from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.outbox import SqliteOutbox
@@ -65,7 +65,7 @@ class AtWork:
         events = [event for event in self.hubs[Stream.CWPP].events[place] if event.sequence >= began][:most]
         if events:
             self._next[place] = events[-1].sequence + 1
-            asyncio.run(self._service.take(place, events))
+            asyncio.run(self._service.ingest_events(place, events))
 
     def trim(self, before: int) -> None:
         """The hub of alerts forgets what came before a number."""
@@ -102,11 +102,13 @@ class AtWork:
 
     def _wired(self, books: dict[Stream, Rulebook]) -> Service:
         intakes = {stream: Intake(self._store, books, Catalogue(), stream) for stream in books}
-        takings = {stream: Taking(intake, self._store.journal, "process") for stream, intake in intakes.items()}
+        event_intakes = {
+            stream: EventIntake(intake, self._store.journal, "process") for stream, intake in intakes.items()
+        }
         return Service(
             store=cast(QueuedStore, self._store),
             books=books,
-            takings=takings,
+            event_intakes=event_intakes,
             carriers={
                 (stream.value, spec.name): self._carrier(stream, spec)
                 for stream, book in books.items()
@@ -118,7 +120,7 @@ class AtWork:
                     self._store.outbox,
                     book,
                     intakes[stream],
-                    HoleFiller(self.hubs[stream], self._store.journal, takings[stream]),
+                    GapFiller(self.hubs[stream], self._store.journal, event_intakes[stream]),
                     named=list(book.destinations),
                 )
                 for stream, book in books.items()

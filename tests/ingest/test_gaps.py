@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from router.domain.catalogue import Catalogue
 from router.domain.journal import Event, Partition, Span
 from router.domain.signals import Stream
-from router.ingest.event_intake import Taking
-from router.ingest.gaps import GRACE, READ, Filled, HoleFiller
+from router.ingest.event_intake import EventIntake
+from router.ingest.gaps import GRACE, READ, GapFiller, GapReport
 from router.ingest.intake import Intake
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook
@@ -31,25 +31,25 @@ class Watch:
     def __init__(self, directory: Path) -> None:
         self.store = SqliteStore(directory)
 
-    def take(self, events: Sequence[Event], at: datetime = BEFORE) -> None:
+    def ingest(self, events: Sequence[Event], at: datetime = BEFORE) -> None:
         """The trigger takes events in."""
-        asyncio.run(self._taking("trigger").take(PLACE, events, at))
+        asyncio.run(self._event_intake("trigger").ingest_events(PLACE, events, at))
 
-    def sweep(self, shelf: Shelf, now: datetime = NOW) -> Filled:
-        filler = HoleFiller(shelf, self.store.journal, self._taking("sweep"))
-        return asyncio.run(filler.fill(now))
+    def sweep(self, shelf: Shelf, now: datetime = NOW) -> GapReport:
+        gap_filler = GapFiller(shelf, self.store.journal, self._event_intake("sweep"))
+        return asyncio.run(gap_filler.fill_gaps(now))
 
     def losses(self) -> list[Span]:
-        return [loss.span for loss in asyncio.run(self.store.journal.losses("cwpp"))]
+        return [loss.span for loss in asyncio.run(self.store.journal.read_losses("cwpp"))]
 
     def on_record(self, shelf: Shelf, epoch: int = 1) -> int:
         """How many events of the shelf have an outcome."""
         keys = [f"cwpp:{p.id}:{epoch}:{e.sequence}" for p, events in shelf.events.items() for e in events]
         return len(asyncio.run(self.store.record.find(keys)))
 
-    def _taking(self, process: str) -> Taking:
+    def _event_intake(self, process: str) -> EventIntake:
         intake = Intake(self.store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP)
-        return Taking(intake, self.store.journal, process)
+        return EventIntake(intake, self.store.journal, process)
 
 
 @pytest.fixture
@@ -60,70 +60,70 @@ def watch(tmp_path: Path) -> Iterator[Watch]:
     asyncio.run(watch.store.close())
 
 
-def taken(filled: Filled) -> list[str]:
-    return [entry.key for entry in filled.entries]
+def taken(report: GapReport) -> list[str]:
+    return [entry.key for entry in report.entries]
 
 
 def test_a_hole_in_the_middle_is_taken_in_again(watch: Watch) -> None:
     """A batch whose worker died is read again from the hub: just these events, and nobody is told of a loss."""
     shelf = Shelf()
     events = shelf.publish(6)
-    watch.take(events[:2])
-    watch.take(events[4:])
-    filled = watch.sweep(shelf)
-    assert (taken(filled), shelf.reads) == (["cwpp:0:1:2", "cwpp:0:1:3"], [Span(2, 3)])
-    assert (filled.losses, watch.losses(), filled.lag) == ([], [], {"0": 0})
+    watch.ingest(events[:2])
+    watch.ingest(events[4:])
+    report = watch.sweep(shelf)
+    assert (taken(report), shelf.reads) == (["cwpp:0:1:2", "cwpp:0:1:3"], [Span(2, 3)])
+    assert (report.losses, watch.losses(), report.lag) == ([], [], {"0": 0})
     assert watch.on_record(shelf) == 6
 
 
-def test_holes_that_are_near_are_read_together_and_only_they_are_taken_in(watch: Watch) -> None:
+def test_gaps_that_are_near_are_read_together_and_only_they_are_taken_in(watch: Watch) -> None:
     """A read begins with a connection, so what lies between is read too; it is not taken in once more."""
     shelf = Shelf()
     events = shelf.publish(READ + 20)
     for first, last in ((0, 3), (5, 8), (10, READ + 15)):
-        watch.take(events[first:last])
-    filled = watch.sweep(shelf)
-    assert taken(filled) == [f"cwpp:0:1:{n}" for n in (3, 4, 8, 9, *range(READ + 15, READ + 20))]
+        watch.ingest(events[first:last])
+    report = watch.sweep(shelf)
+    assert taken(report) == [f"cwpp:0:1:{n}" for n in (3, 4, 8, 9, *range(READ + 15, READ + 20))]
     assert shelf.reads == [Span(3, 9), Span(READ + 15, READ + 19)]
-    assert filled.losses == []
+    assert report.losses == []
 
 
 def test_the_last_batch_of_a_quiet_hub_is_taken_in_again(watch: Watch) -> None:
-    """The usual loss leaves no hole inside: it is found against the last number that was enqueued."""
+    """The usual loss leaves no gap inside: it is found against the last number that was enqueued."""
     shelf = Shelf()
-    watch.take(shelf.publish(3))
+    watch.ingest(shelf.publish(3))
     shelf.publish(2)
     assert taken(watch.sweep(shelf)) == ["cwpp:0:1:3", "cwpp:0:1:4"]
 
 
 def test_what_is_young_is_left_to_who_reads_the_hub(watch: Watch) -> None:
-    """Inside the grace period nothing is a hole: neither a new event, nor one beside what was taken just now."""
+    """Inside the grace period nothing is a gap: neither a new event, nor one beside what was taken just now."""
     shelf = Shelf()
-    watch.take(shelf.publish(1))
+    watch.ingest(shelf.publish(1))
     shelf.publish(1, at=NOW - GRACE + timedelta(seconds=1))
     assert taken(watch.sweep(shelf)) == []
     assert taken(watch.sweep(shelf, NOW + timedelta(seconds=1))) == ["cwpp:0:1:1"]
 
 
 def test_a_reader_at_work_is_not_overtaken(watch: Watch) -> None:
-    """While a backlog is being read, its rest is a lag and no hole, however old its events are."""
+    """While a backlog is being read, its rest is a lag and no gap, however old its events are."""
     shelf = Shelf()
     events = shelf.publish(10)
-    watch.take(events[:4], at=NOW - timedelta(seconds=30))
-    filled = watch.sweep(shelf)
-    assert (taken(filled), filled.lag) == ([], {"0": 6})
+    watch.ingest(events[:4], at=NOW - timedelta(seconds=30))
+    report = watch.sweep(shelf)
+    assert (taken(report), report.lag) == ([], {"0": 6})
     assert taken(watch.sweep(shelf, NOW + GRACE)) == [f"cwpp:0:1:{n}" for n in range(4, 10)]
 
 
 WRONG = NOW + timedelta(days=400)
 
 
-def test_what_was_taken_in_by_a_wrong_clock_hides_no_hole(watch: Watch) -> None:
+def test_what_was_taken_in_by_a_wrong_clock_hides_no_gap(watch: Watch) -> None:
     """It is not taken in just now for ever: what is missing before it is found, and so is what comes after it."""
     shelf = Shelf()
     events = shelf.publish(6)
-    watch.take(events[:2], at=WRONG)
-    watch.take(events[4:5], at=WRONG)
+    watch.ingest(events[:2], at=WRONG)
+    watch.ingest(events[4:5], at=WRONG)
     assert taken(watch.sweep(shelf)) == [f"cwpp:0:1:{n}" for n in (2, 3, 5)]
     assert watch.sweep(shelf).lag == {"0": 0}
 
@@ -131,7 +131,7 @@ def test_what_was_taken_in_by_a_wrong_clock_hides_no_hole(watch: Watch) -> None:
 def test_an_event_that_its_hub_dates_in_the_future_is_taken_in(watch: Watch) -> None:
     """Nobody waits for that date."""
     shelf = Shelf()
-    watch.take(shelf.publish(1))
+    watch.ingest(shelf.publish(1))
     shelf.publish(1, at=WRONG)
     assert taken(watch.sweep(shelf)) == ["cwpp:0:1:1"]
 
@@ -141,23 +141,23 @@ def test_a_first_start_raises_no_alarm_and_skips_nothing(watch: Watch) -> None:
     shelf = Shelf(partitions=2)
     shelf.publish(10)
     shelf.trim(7)
-    filled = watch.sweep(shelf)
-    assert (taken(filled), filled.losses, filled.warnings) == ([f"cwpp:0:1:{n}" for n in (7, 8, 9)], [], [])
-    assert filled.lag == {"0": 0, "1": 0}
+    report = watch.sweep(shelf)
+    assert (taken(report), report.losses, report.warnings) == ([f"cwpp:0:1:{n}" for n in (7, 8, 9)], [], [])
+    assert report.lag == {"0": 0, "1": 0}
 
 
 def test_the_very_first_batch_is_found_though_nothing_before_it_was_taken(watch: Watch) -> None:
     """A worker that dies of its first batch loses nothing."""
     shelf = Shelf()
     events = shelf.publish(4)
-    watch.take(events[2:])
+    watch.ingest(events[2:])
     assert taken(watch.sweep(shelf)) == ["cwpp:0:1:0", "cwpp:0:1:1"]
 
 
 def test_new_partitions_raise_no_alarm(watch: Watch) -> None:
     """A hub that grows is watched from the first event of its new partitions on."""
     shelf = Shelf()
-    watch.take(shelf.publish(1))
+    watch.ingest(shelf.publish(1))
     watch.sweep(shelf)
     shelf.events[Partition("cwpp", "1")] = []
     assert watch.sweep(shelf).losses == []
@@ -168,13 +168,13 @@ def test_new_partitions_raise_no_alarm(watch: Watch) -> None:
 def test_what_retention_took_before_anybody_read_it_is_lost_and_said_once(watch: Watch) -> None:
     """Each lost range is reported with its numbers, and the sweep after says nothing of it any more."""
     shelf = Shelf()
-    watch.take(shelf.publish(2))
+    watch.ingest(shelf.publish(2))
     watch.sweep(shelf)
-    watch.take(shelf.publish(7)[5:])
+    watch.ingest(shelf.publish(7)[5:])
     shelf.trim(5)
-    filled = watch.sweep(shelf)
-    assert [loss.span for loss in filled.losses] == [Span(2, 4)]
-    assert taken(filled) == ["cwpp:0:1:5", "cwpp:0:1:6"]
+    report = watch.sweep(shelf)
+    assert [loss.span for loss in report.losses] == [Span(2, 4)]
+    assert taken(report) == ["cwpp:0:1:5", "cwpp:0:1:6"]
     assert (watch.sweep(shelf).losses, watch.losses()) == ([], [Span(2, 4)])
 
 
@@ -183,28 +183,28 @@ def test_a_hub_that_cannot_be_read_is_no_loss(watch: Watch) -> None:
     shelf = Shelf()
     shelf.publish(READ + 150)
     shelf.breaks_at = 2
-    filled = watch.sweep(shelf)
-    assert (len(filled.entries), filled.losses, len(filled.warnings)) == (READ, [], 1)
+    report = watch.sweep(shelf)
+    assert (len(report.entries), report.losses, len(report.warnings)) == (READ, [], 1)
     shelf.breaks_at = None
-    filled = watch.sweep(shelf, NOW + GRACE)
-    assert (len(filled.entries), filled.losses, watch.on_record(shelf)) == (150, [], READ + 150)
+    report = watch.sweep(shelf, NOW + GRACE)
+    assert (len(report.entries), report.losses, watch.on_record(shelf)) == (150, [], READ + 150)
 
 
 def test_a_partition_that_says_nothing_keeps_no_other_from_being_filled(watch: Watch) -> None:
-    """Its holes wait for the next sweep, and a warning says so."""
+    """Its gaps wait for the next sweep, and a warning says so."""
     shelf = Shelf(partitions=2)
     shelf.publish(1, partition=0)
     shelf.publish(1, partition=1)
     shelf.silent = {"0"}
-    filled = watch.sweep(shelf)
-    assert (taken(filled), filled.losses, len(filled.warnings)) == (["cwpp:1:1:0"], [], 1)
+    report = watch.sweep(shelf)
+    assert (taken(report), report.losses, len(report.warnings)) == (["cwpp:1:1:0"], [], 1)
 
 
 def test_what_was_lost_before_the_first_sweep_is_reported_too(watch: Watch) -> None:
     """What was taken in before any sweep says where the hub began, also when it holds that no longer."""
     shelf = Shelf()
-    watch.take(shelf.publish(2))
-    watch.take(shelf.publish(4)[2:])
+    watch.ingest(shelf.publish(2))
+    watch.ingest(shelf.publish(4)[2:])
     shelf.trim(4)
     assert [loss.span for loss in watch.sweep(shelf).losses] == [Span(2, 3)]
 
@@ -212,15 +212,15 @@ def test_what_was_lost_before_the_first_sweep_is_reported_too(watch: Watch) -> N
 def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(watch: Watch) -> None:
     """Numbers begin again without an alarm; only what was known to be missing of the old hub is lost."""
     old = Shelf()
-    watch.take(old.publish(2))
+    watch.ingest(old.publish(2))
     watch.sweep(old)
-    watch.take(old.publish(4)[2:])
+    watch.ingest(old.publish(4)[2:])
     new = Shelf(created=NOW - timedelta(minutes=5))
     new.publish(3, at=NOW - timedelta(minutes=4))
-    filled = watch.sweep(new)
-    assert [loss.span for loss in filled.losses] == [Span(2, 3)]
-    assert len(filled.warnings) == 1
-    assert taken(filled) == [f"cwpp:0:2:{n}" for n in range(3)]
+    report = watch.sweep(new)
+    assert [loss.span for loss in report.losses] == [Span(2, 3)]
+    assert len(report.warnings) == 1
+    assert taken(report) == [f"cwpp:0:2:{n}" for n in range(3)]
     again = watch.sweep(new, NOW + GRACE)
     assert (again.warnings, again.losses, again.entries) == ([], [], [])
 
@@ -228,22 +228,22 @@ def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_o
 def test_a_hub_created_anew_that_the_trigger_saw_first_is_one_epoch(watch: Watch) -> None:
     """Whoever notices first begins the epoch; the other goes on in it."""
     old = Shelf()
-    watch.take(old.publish(6))
+    watch.ingest(old.publish(6))
     watch.sweep(old)
     new = Shelf(created=NOW - timedelta(minutes=5))
     fresh = new.publish(2, at=NOW - timedelta(minutes=4))
-    watch.take(fresh[:1], at=NOW - timedelta(minutes=3))
-    filled = watch.sweep(new)
-    assert (taken(filled), filled.losses) == (["cwpp:0:2:1"], [])
+    watch.ingest(fresh[:1], at=NOW - timedelta(minutes=3))
+    report = watch.sweep(new)
+    assert (taken(report), report.losses) == (["cwpp:0:2:1"], [])
 
 
 def test_numbers_that_the_hub_never_gave_are_said_to_be_lost(watch: Watch) -> None:
     """If numbers do not count up by one after all, the router says so rather than guess."""
     shelf = Shelf()
-    watch.take(shelf.publish(2))
+    watch.ingest(shelf.publish(2))
     shelf.publish(2, skip=3)
-    filled = watch.sweep(shelf)
-    assert (taken(filled), [loss.span for loss in filled.losses]) == (["cwpp:0:1:5", "cwpp:0:1:6"], [Span(2, 4)])
+    report = watch.sweep(shelf)
+    assert (taken(report), [loss.span for loss in report.losses]) == (["cwpp:0:1:5", "cwpp:0:1:6"], [Span(2, 4)])
 
 
 @settings(max_examples=30)
@@ -258,7 +258,7 @@ def test_whatever_was_taken_and_wherever_sweeps_break_off_every_event_gets_its_o
     watch, shelf = Watch(tmp_path_factory.mktemp("watch")), Shelf()
     events = shelf.publish(30, at=LONG_AGO)
     for first, length in batches:
-        watch.take(events[first : first + length])
+        watch.ingest(events[first : first + length])
     now = NOW
     for read in breaks:
         shelf.reads, shelf.breaks_at = [], read
