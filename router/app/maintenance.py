@@ -14,9 +14,9 @@ from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
-from router.ingest.held import release
+from router.ingest.held import release_held
 from router.ingest.intake import Intake
-from router.ingest.waiting_groups import admit
+from router.ingest.waiting_groups import admit_waiting_groups
 
 PURGED = "purge"
 """The name under which the journal knows when retention was last seen to."""
@@ -62,9 +62,9 @@ class Sweeper:
         """
         steps = _Steps()
         report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
-        await steps.do(admit(self._intake, self._store.journal, self._rulebook.stream, now), 0)
+        await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._point_again(now), 0)
-        released = await steps.do(release(self._intake, self._store.ledger, self._rulebook, now), [])
+        released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
         await steps.do(self._see_to_retention(now), None)
         steps.raise_fault()
         await self._store.journal.write_sweep_end(self._stream, now)
@@ -103,7 +103,7 @@ class Sweeper:
         last = await journal.find_last_sweep(name)
         if last is not None and is_recent(last, now, PURGE):
             return
-        await self._intake.complete(await self._store.ledger.unfinished(self._stream), now)
+        await self._intake.complete_pending(await self._store.ledger.unfinished(self._stream), now)
         await self._store.purge(now, Retention())
         await journal.write_sweep_end(name, now)
 

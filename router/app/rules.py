@@ -15,7 +15,7 @@ from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.messages import Reader
+from router.ingest.messages import MessageReader
 from router.rulebook import Problem
 
 
@@ -43,9 +43,9 @@ def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:
     return Intake(store, rules.books, rules_room.load_catalogue(), only)
 
 
-def reader_over(rules: Rules, only: Stream | None) -> Reader:
+def reader_over(rules: Rules, only: Stream | None) -> MessageReader:
     """What reads messages without taking them in; `only` as for the intake."""
-    return Reader(rules.books, rules_room.load_catalogue(), only)
+    return MessageReader(rules.books, rules_room.load_catalogue(), only)
 
 
 def specs_of(book: Rulebook) -> list[DestinationSpec]:

@@ -17,18 +17,18 @@ from router.cli.stopping import Stop
 from router.cli.tally import Tally
 from router.decide import decide, entry_for
 from router.domain.notices import RecordEntry
-from router.ingest.messages import Reader, Reading, Unread
+from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 
 
-def entry_of(reading: Reading, reader: Reader, now: datetime) -> RecordEntry:
-    """What would be on record of a reading that nothing came before."""
-    if isinstance(reading, Unread):
-        return reader.entry_for(reading, now)
-    decision = decide(reading.signal, reader.rulebooks[reading.signal.stream], now)
-    return entry_for(reading.signal, decision, key=reading.arrival.key, source=reading.source, now=now)
+def entry_of(part: MessagePart, reader: MessageReader, now: datetime) -> RecordEntry:
+    """What would be on record of a part that nothing came before."""
+    if isinstance(part, NotUnderstood):
+        return reader.entry_for(part, now)
+    decision = decide(part.signal, reader.rulebooks[part.signal.stream], now)
+    return entry_for(part.signal, decision, key=part.arrival.key, source=part.source, now=now)
 
 
-async def decide_only(sources: Sequence[Source], reader: Reader, clock: Clock, decisions: Path | None) -> Tally:
+async def decide_only(sources: Sequence[Source], reader: MessageReader, clock: Clock, decisions: Path | None) -> Tally:
     """What the signals in some sources come to by themselves, written to the decisions file too; raises BadFile."""
     tally = Tally()
     with ExitStack() as stack:
@@ -38,7 +38,7 @@ async def decide_only(sources: Sequence[Source], reader: Reader, clock: Clock, d
         advance = stack.enter_context(progress_over(size))
         async for batch in batches_in(sources, Stop()):
             now = clock()
-            entries = [entry_of(reading, reader, now) for message in batch for reading in reader.read(message)]
+            entries = [entry_of(part, reader, now) for message in batch for part in reader.read_message(message)]
             tally.add(entries)
             if written is not None:
                 written.write(entries)

@@ -18,7 +18,7 @@ from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
 from router.grouping import explain_grouping
-from router.ingest.messages import Reader, Reading, Unread
+from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 
 type Steps = list[tuple[str, str]]
@@ -30,29 +30,29 @@ def run(options: Namespace) -> int:
     now, only = clock_for(options.now)(), stream_for(options.stream)
     reader = reader_over(rules_given(options.rules, only, now), only)
     with open_files([options.file]) as files:
-        readings = (reading for file in files for message in file.messages() for reading in reader.read(message))
+        parts = (part for file in files for message in file.messages() for part in reader.read_message(message))
         if options.format == "json":
-            print_json([_document(reading, reader, now) for reading in readings])
+            print_json([_document(part, reader, now) for part in parts])
         else:
             to = screen()
-            for reading in readings:
-                _print(to, reading, reader, now)
+            for part in parts:
+                _print(to, part, reader, now)
     return 0
 
 
-def _document(reading: Reading, reader: Reader, now: datetime) -> dict[str, object]:
-    steps = [{"question": question, "answer": answer} for question, answer in _steps(reading, reader, now)]
-    return {"decision": decision_of(entry_of(reading, reader, now)), "steps": steps}
+def _document(part: MessagePart, reader: MessageReader, now: datetime) -> dict[str, object]:
+    steps = [{"question": question, "answer": answer} for question, answer in _steps(part, reader, now)]
+    return {"decision": decision_of(entry_of(part, reader, now)), "steps": steps}
 
 
-def _steps(reading: Reading, reader: Reader, now: datetime) -> Steps:
-    if isinstance(reading, Unread):
-        at_fault = reading.quarantined.at_fault
-        return [("understood?", f"no, {reading.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
-    rulebook = reader.rulebooks[reading.signal.stream]
-    explained = explain(reading.signal, rulebook, now)
+def _steps(part: MessagePart, reader: MessageReader, now: datetime) -> Steps:
+    if isinstance(part, NotUnderstood):
+        at_fault = part.quarantined.at_fault
+        return [("understood?", f"no, {part.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
+    rulebook = reader.rulebooks[part.signal.stream]
+    explained = explain(part.signal, rulebook, now)
     steps = [(step.question, step.answer) for step in explained.steps]
-    return [*steps, *_groups(reading.signal, explained.decision, rulebook)]
+    return [*steps, *_groups(part.signal, explained.decision, rulebook)]
 
 
 def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
@@ -64,8 +64,8 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
     return [(f"with others at {spec.name}?", explain_grouping(notice, spec)) for spec in specs if spec.is_grouped]
 
 
-def _print(to: Console, reading: Reading, reader: Reader, now: datetime) -> None:
-    decision = entry_of(reading, reader, now)
+def _print(to: Console, part: MessagePart, reader: MessageReader, now: datetime) -> None:
+    decision = entry_of(part, reader, now)
     to.print(plain(f"{decision.source}: {decision.outcome}, {decision.reason}"), style="bold")
     facts = [
         ("what", f"{decision.severity or 'unknown'} {decision.kind} {decision.type}: {decision.title}"),
@@ -75,5 +75,5 @@ def _print(to: Console, reading: Reading, reader: Reader, now: datetime) -> None
         ("goes to", ", ".join(decision.destinations) or "nobody"),
     ]
     told = [(name, fact) for name, fact in facts if fact] if decision.id is not None else []
-    print_table(to, table_of(("", ""), [*told, *_steps(reading, reader, now)]))
+    print_table(to, table_of(("", ""), [*told, *_steps(part, reader, now)]))
     to.print()

@@ -27,9 +27,9 @@ from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.signals import Stream
-from router.ingest.held import release
+from router.ingest.held import release_held
 from router.ingest.intake import Message
-from router.ingest.waiting_groups import admit
+from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.sqlite import SqliteStore
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
@@ -114,7 +114,7 @@ class Work:
         """Finishes what a job that did not end left half done."""
         await self._store.outbox.release_claims()
         for stream in self._job.rules.books:
-            await self._intake.complete(await self._store.ledger.unfinished(stream), self._job.clock())
+            await self._intake.complete_pending(await self._store.ledger.unfinished(stream), self._job.clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
         """Takes in what sources hold, or came to before the stop, and delivers meanwhile where one comes bit by bit.
@@ -173,8 +173,8 @@ class Work:
         ledger, now = self._store.ledger, self._job.clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
-                self._released.add(await release(self._intake, ledger, book, now(), lambda: self._stop.is_asked))
-                await admit(self._intake, self._store.journal, stream, now())
+                self._released.add(await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked))
+                await admit_waiting_groups(self._intake, self._store.journal, stream, now())
 
     async def deliver(self) -> None:
         """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""

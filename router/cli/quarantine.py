@@ -17,7 +17,7 @@ from router.domain.keeping import Kept
 from router.domain.ports import Store
 from router.domain.reasons import Code
 from router.ingest.intake import Intake, Message
-from router.ingest.messages import Reader, Unread, is_beginning
+from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
 
 
 def list_it(options: Namespace) -> int:
@@ -90,16 +90,16 @@ async def _retake(options: Namespace) -> list[str]:
         return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
 
 
-async def _retake_one(kept: Kept, store: Store, reader: Reader, intake: Intake, now: datetime) -> str:
+async def _retake_one(kept: Kept, store: Store, reader: MessageReader, intake: Intake, now: datetime) -> str:
     if is_beginning(kept.quarantined):
         return f"{kept.id}: stays, only its beginning is kept; find the whole of it where it came from: {kept.source}"
     if kept.quarantined.reason.code is Code.DAMAGED:
         return f"{kept.id}: stays, it is a row of the state and no message: {kept.quarantined.reason}"
     # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
     message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
-    readings = reader.read(message)
-    if all(isinstance(reading, Unread) for reading in readings):
-        why = ", ".join(str(one.quarantined.reason) for one in readings if isinstance(one, Unread))
+    parts = reader.read_message(message)
+    if all(isinstance(part, NotUnderstood) for part in parts):
+        why = ", ".join(str(one.quarantined.reason) for one in parts if isinstance(one, NotUnderstood))
         return f"{kept.id}: stays, it is still not understood: {why}"
     entries = await intake.ingest([message], now)
     if any(entry.outcome == Outcome.QUARANTINED for entry in entries):

@@ -17,7 +17,7 @@ from router.domain.errors import BadFile, BadUsage
 from router.domain.ledger import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.ingest.messages import Message, Reader
+from router.ingest.messages import Message, MessageReader
 from router.rulebook import Example, Problem, load_all, load_catalogue, load_examples, schemas
 
 FOUND = 1
@@ -99,14 +99,14 @@ def _checked(directory: Path, now: datetime) -> _Checked:
 
 
 def _failures(directory: Path, stream: Stream, checked: _Checked) -> Iterator[_Failure]:
-    reader = Reader(checked.books, load_catalogue(), stream)
+    reader = MessageReader(checked.books, load_catalogue(), stream)
     for example in checked.examples[stream]:
         where = f"{directory}/{example.file}" + (f":{example.line}" if example.line else "")
         for place, body in enumerate(example.bodies, 1):
             message = Message(body, where, Arrival("example", place))
             which = f"{example.name} (message {place})" if len(example.bodies) > 1 else example.name
-            for reading in reader.read(message):
-                decision = decision_of(entry_of(reading, reader, example.now))
+            for part in reader.read_message(message):
+                decision = decision_of(entry_of(part, reader, example.now))
                 yield from (_Failure(where, which, unmet) for unmet in example.unmet_by(decision))
 
 

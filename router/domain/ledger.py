@@ -1,4 +1,4 @@
-"""The latest state known of each signal, and how messages about it fold into turns."""
+"""The latest state known of each signal, and how messages about it become turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suppression rule held comes out when the rule ends: an expiry never buries what it covered."""
+"""Decides again what a suppression rule held, when the rule ends: what it covered is never buried."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ AT_A_TIME = 100
 """Signals that are decided again at a time."""
 
 
-async def release(
+async def release_held(
     intake: Intake, ledger: Ledger, rulebook: Rulebook, now: datetime, is_stopped: Callable[[], bool] = lambda: False
 ) -> list[RecordEntry]:
     """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed, until stopped.
 
-    Returns what became of those that are no longer held; raises StoreError.
+    Returns the entries of those signals that are no longer held; raises StoreError.
     """
     active = [rule.name for rule in rulebook.suppressions.active(now)]
     released: list[RecordEntry] = []
@@ -39,7 +39,7 @@ async def release(
 
 async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
     # A release that broke off half-way left its intent behind.
-    await intake.complete([row for row in rows if row.held is None and row.intent is not None], now)
+    await intake.complete_pending([row for row in rows if row.held is None and row.intent is not None], now)
     messages = {
         row.key: Message(
             body=row.held.body,
@@ -51,8 +51,12 @@ async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now
         if row.held is not None
     }
     entries = await intake.ingest(list(messages.values()), now)
-    unread = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
+    not_understood = {entry.key for entry in entries if entry.outcome == Outcome.QUARANTINED}
     # A body that is damaged is in the quarantine now, whole; it would be no other the next time.
-    lost = [replace(row, held=None) for row in rows if row.key in messages and messages[row.key].arrival.key in unread]
+    lost = [
+        replace(row, held=None)
+        for row in rows
+        if row.key in messages and messages[row.key].arrival.key in not_understood
+    ]
     await ledger.write([row for row in lost if row.version is not None])
     return [entry for entry in entries if entry.suppressed_by is None]

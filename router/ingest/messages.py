@@ -1,4 +1,4 @@
-"""What a message says to a router with rules for some streams: sightings of signals, and what it cannot take."""
+"""Reads a message into observations of signals, or into why it is not understood, for a router with rules for some streams."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Signal, Stream
-from router.ingest.observations import Sighting
+from router.ingest.observations import Observation
 from router.parse import LARGEST_BODY, read, split
 
 
 class Cut(NamedTuple):
-    """How many bytes a body has that is too long to be held, and the digest of them all."""
+    """What is known of a body that is too long to be held.
+
+    Attributes:
+        size: how many bytes it has.
+        digest: the BLAKE2b digest of them all.
+    """
 
     size: int
     digest: str
@@ -27,9 +32,14 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One continuous-export body as it arrived, where it came in, and how people call that place.
+    """One continuous-export body as it arrived.
 
-    `trace` is the W3C traceparent that came with it. Where it is `cut`, the body is only the beginning of one too long.
+    Attributes:
+        body: the body; only its beginning where it is `cut`.
+        source: what people call the place where it came in.
+        arrival: where and when it came in.
+        trace: the W3C traceparent that came with it.
+        cut: the size and digest of a body that was too long to be held.
     """
 
     body: bytes = field(repr=False)
@@ -40,60 +50,73 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
-    """What could not be understood in a message, or is on the wrong stream."""
+class NotUnderstood:
+    """A part of a message that is not understood, or is on the wrong stream.
+
+    Attributes:
+        quarantined: the part's body, and the reason.
+        arrival: where and when it came in.
+        source: what people call that place.
+    """
 
     quarantined: Quarantined
     arrival: Arrival
     source: str
 
 
-type Reading = Sighting | Unread
+type MessagePart = Observation | NotUnderstood
+"""What one signal's part of a message says; most messages have one part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads messages. With `only`, a signal of the other stream is on the wrong one."""
+class MessageReader:
+    """Reads messages.
+
+    Attributes:
+        rulebooks: the rulebook of each stream that is routed.
+        catalogue: what is known beforehand about alert types.
+        only: the one stream that messages come from; a signal of the other stream is then on the wrong one.
+    """
 
     rulebooks: Mapping[Stream, Rulebook]
     catalogue: Catalogue
     only: Stream | None = None
 
-    def read(self, message: Message) -> list[Reading]:
-        """Every signal in a message, in their order, or why it is none."""
+    def read_message(self, message: Message) -> list[MessagePart]:
+        """The parts of a message, one for each signal in it, in their order; at least one."""
         if message.cut is not None:
-            return [Unread(_too_large(message.body, message.cut), message.arrival, message.source)]
+            return [NotUnderstood(_too_large(message.body, message.cut), message.arrival, message.source)]
         understood = read(message.body, self.catalogue)
         if len(understood) == 1:
-            return [self._reading(understood[0], message)]
+            return [self._observation_of(understood[0], message)]
         parts = (
             replace(
                 message, body=body, source=f"{message.source}[{place}]", arrival=replace(message.arrival, part=place)
             )
             for place, body in enumerate(split(message.body) or (), 1)
         )
-        return [self._reading(signal, part) for signal, part in zip(understood, parts, strict=True)]
+        return [self._observation_of(signal, part) for signal, part in zip(understood, parts, strict=True)]
 
-    def entry_for(self, unread: Unread, now: datetime) -> RecordEntry:
-        """What is put on record of something unread."""
+    def entry_for(self, not_understood: NotUnderstood, now: datetime) -> RecordEntry:
+        """The record's entry of a part that is not understood."""
         rulebook = self.rulebooks.get(self.only) if self.only is not None else None
         return entry_for(
-            unread.quarantined,
-            quarantined(unread.quarantined, rulebook),
-            key=unread.arrival.key,
-            source=unread.source,
+            not_understood.quarantined,
+            quarantined(not_understood.quarantined, rulebook),
+            key=not_understood.arrival.key,
+            source=not_understood.source,
             now=now,
             stream=self.only.value if self.only is not None else None,
         )
 
-    def _reading(self, signal: Signal | Quarantined, message: Message) -> Reading:
+    def _observation_of(self, signal: Signal | Quarantined, message: Message) -> MessagePart:
         if isinstance(signal, Quarantined):
-            return Unread(signal, message.arrival, message.source)
+            return NotUnderstood(signal, message.arrival, message.source)
         if signal.stream not in self.rulebooks or (self.only is not None and signal.stream is not self.only):
             where = f"the {self.only} stream" if self.only is not None else "a router without rules for it"
             reason = Reason(Code.WRONG_STREAM, f"{signal.stream} {signal.kind} on {where}")
-            return Unread(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
-        return Sighting(
+            return NotUnderstood(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
+        return Observation(
             signal=signal,
             arrival=message.arrival,
             source=message.source,

@@ -1,4 +1,4 @@
-"""Signals as they were seen: which, in what state, when; and the order in which their states held. Pure."""
+"""Observations of signals: which signal, in what state, when; and the order in which their states held. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from router.domain.signals import Finding, Kind, Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """A signal, where its message came in, and the body it came in."""
+class Observation:
+    """One signal as one message describes it.
+
+    Attributes:
+        signal: the signal.
+        arrival: where and when its message came in.
+        source: what people call that place.
+        body: the signal's own body, out of its message.
+        trace: the W3C traceparent that came with the message.
+    """
 
     signal: Signal
     arrival: Arrival
@@ -23,29 +31,29 @@ class Sighting:
 
     @property
     def key(self) -> str:
-        """The signal key that it gets where it has none yet."""
+        """The key that the signal gets where it has none yet."""
         return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys that it may have under its own kind, that of its id as it is written first."""
+        """The keys that the signal may have under its own kind; first that of its id as it is written."""
         return self._keys_as(self.signal.kind)
 
     @property
     def other_keys(self) -> tuple[str, ...]:
-        """The keys that it may have because it came in as another kind before."""
+        """The keys that the signal may have because it came in as another kind before."""
         return self._keys_as(self.signal.kind.other) if self.signal.kind.other is not None else ()
 
     @property
     def identity(self) -> tuple[str, str]:
-        """What all sightings of one signal share, however its id is written and whichever kind it comes as."""
+        """What all observations of one signal share, however its id is written and of whichever kind it comes in."""
         kind = self.signal.kind
         return min(kind, kind.other or kind), same_id(self.signal.id)
 
     def seen_at(self, now: datetime) -> Seen:
-        """When the state that the message tells of held; a time well after the message itself came in tells nothing.
+        """When the observed state held. A time of the signal's own that is well after its message came in is ignored.
 
-        A message from a hub came in by the hub's own clock, and any other one now.
+        A message from a hub came in when the hub's clock says, and any other message now.
         """
         deleted = isinstance(self.signal, Finding) and self.signal.deleted
         came_in = self.arrival.enqueued if self.arrival.enqueued is not None else now
@@ -53,7 +61,7 @@ class Sighting:
 
     @property
     def state(self) -> State:
-        """What the message says the signal is; New and Active are one status."""
+        """The state that the message describes; New and Active are one status."""
         signal = self.signal
         status = (signal.status or "").strip().casefold()
         return State(
@@ -68,33 +76,33 @@ class Sighting:
         return tuple(dict.fromkeys((written_key(stream, kind, id), signal_key(stream, kind, id))))
 
 
-def in_time_order(sightings: Sequence[Sighting], now: datetime) -> list[Sighting]:
-    """Sightings of one signal in the order in which their states held.
+def in_time_order(observations: Sequence[Observation], now: datetime) -> list[Observation]:
+    """Observations of one signal in the order in which their states held.
 
-    They are put in order of arrival first; those from files come in that order. Between those whose own times tell
-    nothing, Deletes and messages without one, the others are put in the order of their own times.
+    They are put in order of arrival first; those from files come in that order. A Delete, and a message without a time of its
+    own, stays where it arrived; the observations between two of these are put in the order of their own times.
     """
-    arrived = sorted(sightings, key=_arrival_order)
+    arrived = sorted(observations, key=_arrival_order)
     return [one for stretch in _stretches(arrived, now) for one in _by_own_time(stretch)]
 
 
-def _arrival_order(sighting: Sighting) -> tuple[float, int]:
-    arrival = sighting.arrival
+def _arrival_order(observation: Observation) -> tuple[float, int]:
+    arrival = observation.arrival
     return (arrival.enqueued.timestamp(), arrival.place) if arrival.enqueued is not None else (0.0, 0)
 
 
-def _stretches(arrived: Sequence[Sighting], now: datetime) -> Iterator[list[Sighting]]:
-    stretch: list[Sighting] = []
-    for sighting in arrived:
-        seen = sighting.seen_at(now)
+def _stretches(arrived: Sequence[Observation], now: datetime) -> Iterator[list[Observation]]:
+    stretch: list[Observation] = []
+    for observation in arrived:
+        seen = observation.seen_at(now)
         if seen.deleted or seen.changed is None:
             yield stretch
-            yield [sighting]
+            yield [observation]
             stretch = []
         else:
-            stretch.append(sighting)
+            stretch.append(observation)
     yield stretch
 
 
-def _by_own_time(stretch: list[Sighting]) -> list[Sighting]:
+def _by_own_time(stretch: list[Observation]) -> list[Observation]:
     return sorted(stretch, key=lambda one: one.signal.changed.timestamp() if one.signal.changed is not None else 0.0)

@@ -1,7 +1,7 @@
-"""What a message makes of its signal's row: a repeat, or the signal's next turn. Pure.
+"""Makes the transition of a signal's row that an observation causes: a repeat, or the signal's next turn. Pure.
 
-A message that is older than what the ledger knows, or says the same again, is a repeat. Anything else is decided afresh,
-told where the signal is open and where the rules say, and becomes the row's intent.
+An observation that is older than the row, or says the same again, is a repeat. Any other is decided afresh. Its turn notifies
+the destinations where the signal is open and those that the rules name, and is pending in the row until it is published.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Finding, Kind
-from router.ingest.observations import Sighting
+from router.ingest.observations import Observation
 from router.parse import alerts_named_in, evidence_of
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
@@ -28,10 +28,14 @@ SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """What becomes of a sighting: the entry for the record, and the row as it is to be written, if it changes at all.
+class Transition:
+    """What an observation changes.
 
-    `let_go` are further rows of the signal that hold its body no longer, and `open` are those that it is left open in.
+    Attributes:
+        entry: the entry for the record.
+        row: the signal's row as it is to be written; None where it does not change.
+        let_go: further rows of the signal, which hold its body no longer.
+        open: further rows of the signal in which it is still open.
     """
 
     entry: RecordEntry
@@ -41,114 +45,116 @@ class Fold:
 
     @property
     def opens(self) -> bool:
-        """Whether it opens the signal anywhere."""
+        """Whether it opens the signal at any destination."""
         intent = self.row.intent if self.row is not None else None
         return intent is not None and any(target.change is Change.OPENED for target in intent.targets)
 
 
-def fold(
-    sighting: Sighting,
+def transition_for(
+    observation: Observation,
     rows: Sequence[Row],
     rulebook: Rulebook,
     now: datetime,
     *,
     on_record: Outcome | None = None,
-) -> Fold:
-    """Folds one sighting into its signal's row, none of whose rows carries an unfinished intent.
+) -> Transition:
+    """The transition that an observation causes in the rows of its signal, none of which carries a pending turn.
 
-    A signal has one row. More are there where an older program knew it under several spellings of its id, or before and
-    after it was flagged as an incident: then it goes on in the first that is open, and ends in all of them.
+    A signal has one row. It has more where an older program knew it under several spellings of its id, or before and after it
+    was flagged as an incident: then it goes on in the first row that is open, and ends in all of them.
 
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
     no longer holds, it is an older one, whatever its times say.
     """
-    # What a wrong clock or a wrong message told once must not make all that follows look old.
+    # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
     rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
     if len(rows) < 2:
         only = rows[0] if rows else None
-        return _fold(sighting, only, only, rulebook, now, on_record)
+        return _transition_of_row(observation, only, only, rulebook, now, on_record)
     row, *others = sorted(rows, key=lambda one: (not one.open, one.state.resolved))
-    folded = _fold(sighting, row, _latest(sighting, rows), rulebook, now, on_record)
-    if folded.row is None:
-        return folded
+    transition = _transition_of_row(observation, row, _latest(observation, rows), rulebook, now, on_record)
+    if transition.row is None:
+        return transition
     return replace(
-        folded,
-        let_go=tuple(_over(one, now) for one in others if one.outcome is Outcome.SUPPRESSED),
-        open=tuple(one for one in others if one.open) if folded.row.outcome is Outcome.RESOLVED else (),
+        transition,
+        let_go=tuple(_ended_row(one, now) for one in others if one.outcome is Outcome.SUPPRESSED),
+        open=tuple(one for one in others if one.open) if transition.row.outcome is Outcome.RESOLVED else (),
     )
 
 
-def _over(row: Row, now: datetime) -> Row:
+def _ended_row(row: Row, now: datetime) -> Row:
     """A row that holds nothing any more, since its signal goes on in another one."""
     return replace(row, state=row.state._replace(resolved=True), outcome=Outcome.RESOLVED, closed_at=now)
 
 
-def _is_over(sighting: Sighting, row: Row) -> bool:
-    """Whether what the row held of this very message goes on in another row by now."""
-    return _is_from(row, sighting) and row.state.resolved and not sighting.signal.resolved
+def _goes_on_elsewhere(observation: Observation, row: Row) -> bool:
+    """Whether the signal that this row held because of this very message goes on in another row by now."""
+    return _is_from(row, observation) and row.state.resolved and not observation.signal.resolved
 
 
-def _is_from(row: Row, sighting: Sighting) -> bool:
+def _is_from(row: Row, observation: Observation) -> bool:
     """Whether a row has its state from this very message."""
-    return row.seen.arrival.key == replace(sighting.arrival, again=0).key
+    return row.seen.arrival.key == replace(observation.arrival, again=0).key
 
 
-def _latest(sighting: Sighting, rows: Sequence[Row]) -> Row:
-    """The row that knows the latest state of their signal; one that has this very sighting's, where it got no further."""
-    if reached := [one for one in rows if _is_from(one, sighting) and one.state == _state_after(sighting, one)]:
+def _latest(observation: Observation, rows: Sequence[Row]) -> Row:
+    """The row with the latest state of the signal; one with the state of this very message, where the signal got no further."""
+    if reached := [one for one in rows if _is_from(one, observation) and one.state == _state_after(observation, one)]:
         return reached[0]
     return reduce(lambda one, other: other if one.seen.is_older_than(other.seen) else one, rows)
 
 
-def _fold(
-    sighting: Sighting,
+def _transition_of_row(
+    observation: Observation,
     row: Row | None,
     latest: Row | None,
     rulebook: Rulebook,
     now: datetime,
     on_record: Outcome | None,
-) -> Fold:
-    """Folds a sighting into one row; `latest` is the row that knows the latest state of the signal."""
-    seen, state = sighting.seen_at(now), _state_after(sighting, row)
+) -> Transition:
+    """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
+    seen, state = observation.seen_at(now), _state_after(observation, row)
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     if (
-        (is_replay and (latest is None or _state_after(sighting, latest) != latest.state))
+        (is_replay and (latest is None or _state_after(observation, latest) != latest.state))
         or (latest is not None and seen.is_older_than(latest.seen))
-        or (row is not None and _is_over(sighting, row))
+        or (row is not None and _goes_on_elsewhere(observation, row))
     ):
-        return Fold(entry=_repeat(sighting, Code.OLDER, rulebook, now), row=None)
+        return Transition(entry=_repeat(observation, Code.OLDER, rulebook, now), row=None)
     if row is not None and state == row.state and row.outcome in SETTLED:
-        return Fold(entry=_repeat(sighting, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen)))
+        return Transition(
+            entry=_repeat(observation, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen))
+        )
     number = row.turn + 1 if row is not None else 1
-    decision, targets = _with_targets(decide(sighting.signal, rulebook, now), row, rulebook, number)
+    decision, targets = _with_targets(decide(observation.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = on_record is not None and (on_record is not decision.outcome or latest is not row)
-    arrival = replace(sighting.arrival, again=number) if is_new else sighting.arrival
-    entry = entry_for(sighting.signal, decision, key=arrival.key, source=sighting.source, now=now)
+    arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
+    entry = entry_for(observation.signal, decision, key=arrival.key, source=observation.source, now=now)
     if is_replay and row is not None and decision.outcome is row.outcome:
-        return Fold(entry=entry, row=None)
+        return Transition(entry=entry, row=None)
     notice = None
     if targets:
-        signal = sighting.signal
-        key = row.key if row is not None else sighting.key
+        signal = observation.signal
+        key = row.key if row is not None else observation.key
         named = _new_first(alerts_named_in(signal), row)
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
-    turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=sighting.trace)
-    return Fold(entry=entry, row=_next_row(sighting, seen, state, row, decision, turn, now))
+    turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
+    return Transition(entry=entry, row=_next_row(observation, seen, state, row, decision, turn, now))
 
 
-def _state_after(sighting: Sighting, row: Row | None) -> State:
-    """The state that a message tells of, to a row of its signal.
+def _state_after(observation: Observation, row: Row | None) -> State:
+    """The state of a row after an observation.
 
-    Of an incident all alerts that it ever named are part of it: more is news, fewer is none. So is the kind that the signal
-    has come back as, where it is not the one that it was opened as.
+    All alerts that an incident ever named are part of its state: more alerts change it, fewer do not. So is the kind in which
+    the signal came back, where it is not the kind in which it was opened.
     """
-    state, signal = sighting.state, sighting.signal
+    state, signal = observation.state, observation.signal
     if isinstance(signal, Finding):
         return state
     marks = _marks_in(row)
     if row is None or not (row.state.resolved and state.resolved):
-        is_other = row is not None and row.key in sighting.other_keys
+        is_other = row is not None and row.key in observation.other_keys
         marks = marks_after(marks - _KINDS, alerts_named_in(signal)).union([signal.kind.value] if is_other else [])
     return state._replace(measure=" ".join(sorted(marks)) or None)
 
@@ -170,7 +176,7 @@ def _marks_in(row: Row | None) -> frozenset[str]:
 def _with_targets(
     decision: Decision, row: Row | None, rulebook: Rulebook, number: int
 ) -> tuple[Decision, tuple[Target, ...]]:
-    """The decision with what the ledger adds to it, and whom it tells what."""
+    """The decision with what the ledger adds to it, and which destinations are notified of which change."""
     known = row.open if row is not None else {}
     if decision.outcome is Outcome.RESOLVED:
         return _targets_of_resolution(decision, row, known, rulebook, number)
@@ -209,38 +215,38 @@ def _target(name: str, change: Change, row: Row | None, rulebook: Rulebook, numb
 def _notice(
     decision: Decision, targets: Sequence[Target], known: Mapping[str, int], rulebook: Rulebook
 ) -> Change | None:
-    """What people are told, if they are told anything: a destination that only `always` names is not people."""
+    """The change that people are notified of, if any: a destination that only `always` names is not people."""
     people = set(decision.people) | (known.keys() - set(rulebook.always))
     changes = {target.change for target in targets if target.destination in people}
     return next((change for change in (Change.OPENED, Change.UPDATED) if change in changes), None)
 
 
 def _next_row(
-    sighting: Sighting, seen: Seen, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime
+    observation: Observation, seen: Seen, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime
 ) -> Row:
-    told = [target for target in turn.targets if target.change is not Change.RESOLVED]
-    opened = {target.destination: target.opened for target in told}
+    notified = [target for target in turn.targets if target.change is not Change.RESOLVED]
+    opened = {target.destination: target.opened for target in notified}
     held = None
     if decision.suppressed_by and decision.suppressed_until:
         held = Held(
             rule=decision.suppressed_by,
             until=decision.suppressed_until,
             rulebook=decision.rulebook,
-            source=sighting.source,
-            body=sighting.body,
+            source=observation.source,
+            body=observation.body,
         )
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
-    key = row.key if row is not None else sighting.key
+    key = row.key if row is not None else observation.key
     return Row(
         key=key,
-        stream=sighting.signal.stream.value,
+        stream=observation.signal.stream.value,
         state=state,
         seen=_later(seen, row.seen) if row is not None else seen,
         turn=turn.number,
         outcome=decision.outcome,
         open={} if resolved else {**before, **opened},
-        grouped=frozenset() if resolved else _grouped(row, told),
+        grouped=frozenset() if resolved else _grouped(row, notified),
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
         intent=turn,
@@ -249,9 +255,9 @@ def _next_row(
     )
 
 
-def _grouped(row: Row | None, told: Sequence[Target]) -> frozenset[str]:
+def _grouped(row: Row | None, notified: Sequence[Target]) -> frozenset[str]:
     before = row.grouped if row is not None else frozenset[str]()
-    return before.union(target.destination for target in told if target.grouped)
+    return before.union(target.destination for target in notified if target.grouped)
 
 
 def _later(one: Seen, other: Seen) -> Seen:
@@ -261,6 +267,6 @@ def _later(one: Seen, other: Seen) -> Seen:
     return Seen(one.changed if one.deleted or other.deleted else changed, arrival, one.deleted)
 
 
-def _repeat(sighting: Sighting, code: Code, rulebook: Rulebook, now: datetime) -> RecordEntry:
+def _repeat(observation: Observation, code: Code, rulebook: Rulebook, now: datetime) -> RecordEntry:
     repeat = Decision(outcome=Outcome.REPEAT, reason=Reason(code), rulebook=rulebook.hash)
-    return entry_for(sighting.signal, repeat, key=sighting.arrival.key, source=sighting.source, now=now)
+    return entry_for(observation.signal, repeat, key=observation.arrival.key, source=observation.source, now=now)

@@ -1,4 +1,4 @@
-"""What a limit held back opens as soon as there is room, on a clock: it never waits for a message that may not come."""
+"""Lets groups open that a limit held back, on a clock: they never wait for a message that may not come."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from router.domain.signals import Stream
 from router.ingest.intake import Intake
 
 SILENT = "silent"
-"""The name under which the journal knows when groups that nobody was told of were last looked for."""
+"""The name under which the journal keeps when groups that nobody was notified of were last looked for."""
 
 DAY = timedelta(days=1)
 """How often that is done; it walks all that stands."""
 
 
-async def admit(intake: Intake, journal: Journal, stream: Stream, now: datetime) -> int:
+async def admit_waiting_groups(intake: Intake, journal: Journal, stream: Stream, now: datetime) -> int:
     """Lets the groups of a stream open that waited for room under a limit; returns how many did. Raises StoreError.
 
     Those that an older program counted in silence, and those that wait at a destination which the policy names no longer, are

@@ -29,9 +29,9 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
-from router.ingest.held import release
+from router.ingest.held import release_held
 from router.ingest.intake import Intake
-from router.ingest.waiting_groups import admit
+from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.azure import AzureStore
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
@@ -130,9 +130,9 @@ class Town:
             await Sweeper(self.store, outbox, self.book, self.intake, gap_filler, named=list(LANES)).sweep(self.now)
             return
         await gap_filler.fill_gaps(self.now)
-        await admit(self.intake, self.store.journal, Stream.CWPP, self.now)
-        await release(self.intake, self.store.ledger, self.book, self.now)
-        await self.intake.complete(await self.store.ledger.unfinished("cwpp"), self.now)
+        await admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, self.now)
+        await release_held(self.intake, self.store.ledger, self.book, self.now)
+        await self.intake.complete_pending(await self.store.ledger.unfinished("cwpp"), self.now)
         await self.store.purge(self.now, Retention())
         await self.store.journal.write_sweep_end("cwpp", self.now)
 

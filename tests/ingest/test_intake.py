@@ -19,10 +19,10 @@ from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.held import release
+from router.ingest.held import release_held
 from router.ingest.intake import Intake, Message
-from router.ingest.observations import Sighting
-from router.ingest.transitions import fold
+from router.ingest.observations import Observation
+from router.ingest.transitions import transition_for
 from router.store.sqlite import SqliteStore
 from tests.builders import (
     NOW,
@@ -58,7 +58,7 @@ class House:
         return asyncio.run(self._intake.ingest(messages, now))
 
     def release(self, now: datetime = NOW) -> list[RecordEntry]:
-        return asyncio.run(release(self._intake, self.store.ledger, self.book, now))
+        return asyncio.run(release_held(self._intake, self.store.ledger, self.book, now))
 
     def owed(self, destination: str, now: datetime = NOW) -> list[Claim]:
         """Every delivery that a destination gets, in order, each acknowledged."""
@@ -409,8 +409,8 @@ def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(hou
 
 def intent_of() -> Turn:
     """The turn that a fresh alert makes, as a dead worker would have left it."""
-    sighting = Sighting(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
-    row = fold(sighting, (), a_rulebook(), NOW).row
+    observation = Observation(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
+    row = transition_for(observation, (), a_rulebook(), NOW).row
     assert row is not None
     assert row.intent is not None
     return row.intent

@@ -20,7 +20,7 @@ from router.domain.ports import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.waiting_groups import admit
+from router.ingest.waiting_groups import admit_waiting_groups
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run
@@ -48,7 +48,7 @@ class LimitedDestination:
         run(self.intake.ingest([a_message(alert_body(id, **fields)) for id in ids], NOW + at))
 
     def sweep(self, at: timedelta) -> None:
-        run(admit(self.intake, self.store.journal, Stream.CWPP, NOW + at))
+        run(admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, NOW + at))
 
     def receive(self, at: timedelta = timedelta()) -> list[Claim]:
         """What the destination receives, in order, each acknowledged."""

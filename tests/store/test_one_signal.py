@@ -19,11 +19,11 @@ from router.domain.keys import signal_key, written_key
 from router.domain.ports import Store
 from router.domain.rulebook import Clause, Rulebook
 from router.domain.signals import Kind, Stream
-from router.ingest.held import release
+from router.ingest.held import release_held
 from router.ingest.intake import Intake, Message
-from router.ingest.messages import Reader
-from router.ingest.observations import Sighting
-from router.ingest.transitions import fold
+from router.ingest.messages import MessageReader
+from router.ingest.observations import Observation
+from router.ingest.transitions import transition_for
 from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body, without_rules
 from tests.store.acts import run
@@ -35,8 +35,8 @@ MINUTE = timedelta(minutes=1)
 _NUMBERS = itertools.count(1)
 
 
-class Before(Sighting):
-    """A sighting as the program knew it that took each spelling and each kind for a signal of its own."""
+class Before(Observation):
+    """An observation by a program that took each spelling and each kind for a signal of its own."""
 
     @property
     def key(self) -> str:
@@ -55,10 +55,10 @@ def take(store: Store, *messages: Message) -> list[str]:
 
 def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
     """Takes a message in as the program did that came before."""
-    (reading,) = Reader({Stream.CWPP: book}, Catalogue()).read(message)
-    sighting = Before(**{field.name: getattr(reading, field.name) for field in fields(Sighting)})
-    rows = run(store.ledger.find([sighting.key]))
-    one = fold(sighting, list(rows.values()), book, NOW)
+    (part,) = MessageReader({Stream.CWPP: book}, Catalogue()).read_message(message)
+    observation = Before(**{field.name: getattr(part, field.name) for field in fields(Observation)})
+    rows = run(store.ledger.find([observation.key]))
+    one = transition_for(observation, list(rows.values()), book, NOW)
     if one.row is None:
         return
     versions = run(store.ledger.write([one.row]))
@@ -225,9 +225,9 @@ def test_what_a_rule_held_under_two_keys_comes_out_once(store: Store) -> None:
     book = without_rules(rule)
     intake = Intake(store, {Stream.CWPP: book}, Catalogue())
     for _ in range(2):
-        run(release(intake, store.ledger, book, NOW))
+        run(release_held(intake, store.ledger, book, NOW))
     assert [change for _, change in told(store)] == ["opened"]
-    assert run(release(intake, store.ledger, book, NOW)) == []
+    assert run(release_held(intake, store.ledger, book, NOW)) == []
 
 
 SPELLINGS: list[Callable[[str], str]] = [

@@ -48,7 +48,7 @@ class AzureLedger:
         self._groups = groups
 
     async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
-        """The rows of those signals that are known; what they hold is left out, since nobody who folds asks for it.
+        """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
         One that cannot be decoded is put aside, and what is known of its signal comes in its place.
         """
