@@ -14,7 +14,7 @@ from router.domain.decisions import Change, Outcome
 from router.domain.journal import HubEpoch, Partition, Progress
 from router.domain.keeping import Kept
 from router.domain.keys import kept_id
-from router.domain.ledger import Arrival, Row, Seen, State, Turn, Version
+from router.domain.ledger import Arrival, LedgerRow, Seen, State, Turn, Version
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 
@@ -68,7 +68,7 @@ class Past:
 class Remains:
     """What can still be read of a row of the ledger; None stands for what cannot.
 
-    `intent` is None also where there is none; `is_intent_lost` says that there was one. `is_held` says whether a body is kept
+    `pending` is None also where no turn was pending; `is_pending_lost` says that one was. `is_held` says whether a body is kept
     for it. `past` are the deliveries of its key, and `joined` the turns by destination that it went in with where a
     group has it as a member that stands.
     """
@@ -83,43 +83,43 @@ class Remains:
     grouped: frozenset[str] | None
     forwarded: bool | None
     closed_at: datetime | None
-    intent: Turn | None
-    is_intent_lost: bool
+    pending: Turn | None
+    is_pending_lost: bool
     is_held: bool
     past: Sequence[Past]
     joined: Mapping[str, int]
     version: Version | None = None
 
 
-def mended(row: Remains) -> Row:
+def mended(row: Remains) -> LedgerRow:
     """What stands in the place of a damaged row.
 
     Its turn is beyond each that a delivery bears, since what is owed under a turn that was owed before is nothing new. It is
-    open where it was told and not resolved. What was lost with an intent is not known to be open or told, so that the next
+    open where it was told and not resolved. What was lost with a pending turn is not known to be open or told, so that the next
     message opens it there.
     """
     is_open = {**open_after(row.past), **row.joined}
     known = row.open
     if known is None:
         known = is_open
-    elif row.is_intent_lost:
+    elif row.is_pending_lost:
         known = {name: turn for name, turn in known.items() if name in is_open}
-    is_whole = row.state is not None and not row.is_intent_lost
+    is_whole = row.state is not None and not row.is_pending_lost
     state = row.state if row.state is not None and is_whole else UNKNOWN
     outcome = row.outcome if row.outcome is not None and is_whole else Outcome.BELOW_FLOOR
     turns = [row.turn or 0, *(one.turn for one in row.past), *row.joined.values(), *known.values()]
-    return Row(
+    return LedgerRow(
         key=row.key,
         stream=row.stream or next((one.stream for one in row.past), "cwpp"),
         state=state,
         # Nothing is older than what nobody knows.
         seen=row.seen or Seen(None, Arrival(f"{ORIGIN}/{row.key}", 0)),
-        turn=max([*turns, row.intent.number if row.intent is not None else 0, 1]),
+        turn=max([*turns, row.pending.number if row.pending is not None else 0, 1]),
         outcome=Outcome.SUPPRESSED if row.is_held and row.outcome in (None, Outcome.SUPPRESSED) else outcome,
         open={} if state.resolved else known,
         grouped=frozenset() if state.resolved else (row.grouped or frozenset(row.joined)) & known.keys(),
         forwarded=row.forwarded if row.forwarded is not None else True,
-        intent=row.intent,
+        pending=row.pending,
         closed_at=row.closed_at if state.resolved else None,
         version=row.version,
     )

@@ -48,8 +48,8 @@ def fingerprint_of(*values: str) -> str:
     return _digest("slot", *values)
 
 
-def alert_mark(id: str) -> str:
-    """The short mark by which an incident's row knows an alert that it named: 8 hexadecimal digits."""
+def alert_fingerprint(id: str) -> str:
+    """The fingerprint by which an incident's row knows an alert that it named: 8 hexadecimal digits."""
     return _digest("alert", same_id(id))[:8]
 
 

@@ -26,10 +26,13 @@ MOST_DOCUMENTS = 1_000_000_000
 class Arrival:
     """Where, and for Event Hubs when, a message came in; it orders states that their own times cannot.
 
-    `origin` is a hub's epoch and partition, the digest of a file's body, or that of a line of standard input; `place` counts
-    inside it, where of equal lines those that came before. `part` counts the
-    signals of one message that holds several, from 1. `again` is set where a message that is on
-    record is decided once more: because the rule that held it ended, or because it is read again.
+    Attributes:
+        origin: the partition of a hub with its epoch, the digest of a file's body, or that of a line of standard input.
+        place: the sequence number, the place in the file, or how many equal lines came before.
+        enqueued: when the hub got it; None where it is from no hub.
+        part: which of the signals of one message that holds several, counted from 1.
+        again: not 0 where a message that is on record is decided once more, because the rule that held it ended or because it
+            is read again.
     """
 
     origin: str
@@ -71,10 +74,14 @@ def message_of(key: str) -> str:
 
 
 class State(NamedTuple):
-    """What a signal was last seen to be; New and Active are one status.
+    """The state in which a signal was last observed.
 
-    `measure` is what a score measures, and for an incident the marks of the alerts that it named so far, in order; of very
-    many a part of them, and how many.
+    Attributes:
+        resolved: whether it is resolved.
+        status: the status as it is written, in lower case; New and Active are one status.
+        severity: how severe it is; None where no severity is known.
+        measure: what a score measures; for an incident the fingerprints of the alerts that it named so far, in order, or of
+            very many the first of them and how many they are.
     """
 
     resolved: bool
@@ -84,7 +91,13 @@ class State(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """When a state held: by the message's own time, and by its arrival. A Delete's own time tells nothing."""
+    """When a state held.
+
+    Attributes:
+        changed: the time that the message itself gives.
+        arrival: where and when the message came in.
+        deleted: whether the message is a Delete, whose own time says nothing.
+    """
 
     changed: datetime | None
     arrival: Arrival
@@ -102,7 +115,7 @@ class Seen(NamedTuple):
         return self.arrival.is_before(other.arrival)
 
     def without_impossible(self, now: datetime) -> Seen:
-        """The same without times that run ahead of a clock: nothing that is told later could ever be later than those."""
+        """The same without times that are ahead of a clock: no later message could ever be later than those."""
         enqueued, arrival = self.arrival.enqueued, self.arrival
         if enqueued is not None and not is_plausible(enqueued, now):
             arrival = replace(arrival, enqueued=None)
@@ -112,9 +125,14 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One destination that a turn tells, what it is told, and the turn that opened the signal there.
+    """One destination that a turn notifies.
 
-    Where it is `grouped`, the signal is told as a member of a group, which has turns of its own.
+    Attributes:
+        destination: its name.
+        lane: its lane.
+        change: what it is notified of.
+        opened: the turn that opened the signal there.
+        grouped: whether the signal is a member of a group there; the group has turns of its own.
     """
 
     destination: str
@@ -126,7 +144,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A suppressed signal's body, kept until its rule ends and a while more, to be decided again when it does."""
+    """A suppressed signal's body, which is decided again when its rule ends, and kept a while longer.
+
+    Attributes:
+        rule: the name of the suppression rule.
+        until: when the rule ends.
+        rulebook: the hash of the rulebook under which the signal was suppressed.
+        source: what people call the place where the message came in.
+        body: the body.
+    """
 
     rule: str
     until: datetime
@@ -137,9 +163,14 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One step of one signal: what is on record of it, and who is told what.
+    """One step of one signal. While the signal's row carries it, it is pending: whoever finds it publishes it as it stands.
 
-    While a ledger row carries it, it is the row's *intent*: whoever meets it completes it as it stands.
+    Attributes:
+        number: which step of the signal, counted from 1.
+        entry: the entry for the record.
+        notice: the notice that destinations get; None where none is notified.
+        targets: the destinations that are notified.
+        trace: the W3C traceparent of the message.
     """
 
     number: int
@@ -149,7 +180,7 @@ class Turn:
     trace: str | None = None
 
     def deliveries(self) -> tuple[Delivery, ...]:
-        """The notices that this turn owes to destinations, but for those that tell of groups."""
+        """The deliveries that this turn owes, but for those of groups."""
         if self.notice is None:
             return ()
         return tuple(
@@ -173,13 +204,23 @@ type Version = int | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class LedgerRow:
     """The ledger's row of one signal.
 
-    `open` maps each destination where the signal is open to the turn that opened it there, and `grouped` are those of them
-    where it is open as a member of a group. `forwarded` says whether any
-    destination was ever told of it. `version` is what the store calls this state of the row, None if it is not stored yet.
-    `closed_at` is when it was last seen to be resolved, for retention.
+    Attributes:
+        key: the signal's key.
+        stream: its stream.
+        state: the state in which it was last observed.
+        seen: when that state held.
+        turn: the number of its latest turn.
+        outcome: the outcome of that turn.
+        open: each destination where it is open, with the turn that opened it there.
+        grouped: those of these destinations where it is open as a member of a group.
+        forwarded: whether any destination was ever notified of it.
+        held: its body, while a suppression rule holds it.
+        pending: its latest turn, while that is not published.
+        closed_at: when it was last observed to be resolved, for retention.
+        version: what the store calls this state of the row; None if it is not stored yet.
     """
 
     key: str
@@ -192,7 +233,7 @@ class Row:
     grouped: frozenset[str] = frozenset()
     forwarded: bool = False
     held: Held | None = None
-    intent: Turn | None = None
+    pending: Turn | None = None
     closed_at: datetime | None = None
     version: Version | None = None
 
@@ -202,7 +243,7 @@ RECORD = "record"
 
 
 def record_delivery(entry: RecordEntry, stream: str) -> Delivery:
-    """What the record's second home is owed for one decision."""
+    """The delivery that the record's second home is owed for one decision."""
     return Delivery(
         stream=stream,
         destination=RECORD,

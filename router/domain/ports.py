@@ -26,7 +26,7 @@ from router.domain.errors import HubError
 from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.keeping import Kept, Purged, Retention
-from router.domain.ledger import Row, Version
+from router.domain.ledger import LedgerRow, Version
 from router.domain.notices import Attempt, Delivery, RecordEntry
 from router.domain.rulebook import Lane
 
@@ -66,14 +66,14 @@ class DestinationKind(Protocol):
 class Ledger(Protocol):
     """The latest state of each signal."""
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
+    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known.
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
         """
         ...
 
-    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
 
         A key that is missing in the answer lost such a race: somebody else wrote its row meanwhile.
@@ -81,18 +81,18 @@ class Ledger(Protocol):
         ...
 
     async def finish(self, versions: Mapping[str, Version]) -> None:
-        """Clears the intents of rows that are still at those versions: what they intended is done."""
+        """Clears the pending turns of rows that are still at those versions: those turns are published."""
         ...
 
-    def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
+    def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
 
-        They may be written while they are read. Those that were let go and still carry an intent are among them.
+        They may be written while they are read. Those that were let go and still carry a pending turn are among them.
         """
         ...
 
-    async def unfinished(self, stream: str) -> Sequence[Row]:
-        """The rows of a stream that still carry an intent."""
+    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+        """The rows of a stream that carry a pending turn."""
         ...
 
 
@@ -370,7 +370,7 @@ class Store(Protocol):
     def atomically(self) -> AbstractContextManager[object]:
         """A context whose writes are kept together or not at all where the storage can do that, and else one by one.
 
-        Nobody may rely on it: each write is safe to repeat, and an intent says what is left to do. It saves commits.
+        Nobody may rely on it: each write is safe to repeat, and a pending turn says what is left to do. It saves commits.
         """
         ...
 

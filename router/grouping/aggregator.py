@@ -126,7 +126,7 @@ class Aggregator:
         which then no longer names the signals of the last change.
         """
         rows = await self._store.ledger.find(admission.in_flight)
-        intents = [row.intent for row in rows.values() if row.intent is not None]
+        intents = [row.pending for row in rows.values() if row.pending is not None]
         member_turns = _by_destination(intents).get(at, [])
         if member_turns or admission.admitted:
             spec = self._find_spec(*at)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.domain.decisions import Outcome
-from router.domain.ledger import Row
+from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.ports import Ledger
 from router.domain.rulebook import Rulebook
@@ -26,7 +26,7 @@ async def release_held(
     """
     active = [rule.name for rule in rulebook.suppressions.active(now)]
     released: list[RecordEntry] = []
-    some: list[Row] = []
+    some: list[LedgerRow] = []
     async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):
         some.append(row)
         if len(some) == AT_A_TIME:
@@ -37,9 +37,9 @@ async def release_held(
     return released + await _decide_again(intake, ledger, some, now)
 
 
-async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[Row], now: datetime) -> list[RecordEntry]:
-    # A release that broke off half-way left its intent behind.
-    await intake.complete_pending([row for row in rows if row.held is None and row.intent is not None], now)
+async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[LedgerRow], now: datetime) -> list[RecordEntry]:
+    # A release that broke off half-way left its turn pending.
+    await intake.complete_pending([row for row in rows if row.held is None and row.pending is not None], now)
     messages = {
         row.key: Message(
             body=row.held.body,

@@ -16,7 +16,7 @@ from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.keeping import Kept
 from router.domain.keys import fingerprint_of, kept_id
-from router.domain.ledger import Row, Turn, record_delivery
+from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Store
 from router.domain.reasons import Code, Reason
@@ -73,9 +73,9 @@ class Intake:
         ]
         return list((await self._quarantine(not_understood, now)).values())
 
-    async def complete_pending(self, rows: Sequence[Row], now: datetime) -> None:
+    async def complete_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
         """Publishes the pending turns that rows carry, as they stand, and clears them."""
-        await self._publish_turns([row.intent for row in rows if row.intent is not None], now)
+        await self._publish_turns([row.pending for row in rows if row.pending is not None], now)
         await self._store.ledger.finish({row.key: row.version for row in rows if row.version is not None})
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
@@ -137,9 +137,9 @@ class Intake:
             versions = await self._store.ledger.write(rows)
             won = [(observation, one) for observation, one in transitions if one.row is None or one.row.key in versions]
             turns = {
-                one.row.key: one.row.intent for _, one in won if one.row is not None and one.row.intent is not None
+                one.row.key: one.row.pending for _, one in won if one.row is not None and one.row.pending is not None
             }
-            await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.intent is None], now)
+            await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.pending is None], now)
             await self._publish_turns(list(turns.values()), now)
             await self._store.ledger.finish({key: versions[key] for key in turns})
             entries = {observation.arrival.key: one.entry for observation, one in won} | entries
@@ -151,7 +151,7 @@ class Intake:
         on_record = await self._store.record.find([observation.arrival.key for observation in wave])
         rows = await self._find_rows([key for observation in wave for key in observation.keys], now)
 
-        def transition_of(observation: Observation, rows: Mapping[str, Row]) -> Transition:
+        def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> Transition:
             known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
             rulebook = self._rulebooks[observation.signal.stream]
             return transition_for(observation, known, rulebook, now, on_record=on_record.get(observation.arrival.key))
@@ -171,12 +171,12 @@ class Intake:
             for observation, one in zip(wave, transitions, strict=True)
         ]
 
-    async def _find_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, Row]:
+    async def _find_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:
         """The rows of some keys, after their pending turns were published."""
         if not keys:
             return {}
         rows = await self._store.ledger.find(keys)
-        unfinished = [row for row in rows.values() if row.intent is not None]
+        unfinished = [row for row in rows.values() if row.pending is not None]
         if not unfinished:
             return rows
         await self.complete_pending(unfinished, now)

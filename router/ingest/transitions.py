@@ -13,9 +13,9 @@ from functools import reduce
 
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, Outcome
-from router.domain.keys import alert_mark
-from router.domain.ledger import Held, Row, Seen, State, Target, Turn
-from router.domain.marks import marks_after
+from router.domain.fingerprints import fingerprints_after
+from router.domain.keys import alert_fingerprint
+from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane, Rulebook
@@ -39,20 +39,20 @@ class Transition:
     """
 
     entry: RecordEntry
-    row: Row | None
-    let_go: tuple[Row, ...] = ()
-    open: tuple[Row, ...] = ()
+    row: LedgerRow | None
+    let_go: tuple[LedgerRow, ...] = ()
+    open: tuple[LedgerRow, ...] = ()
 
     @property
     def opens(self) -> bool:
         """Whether it opens the signal at any destination."""
-        intent = self.row.intent if self.row is not None else None
-        return intent is not None and any(target.change is Change.OPENED for target in intent.targets)
+        turn = self.row.pending if self.row is not None else None
+        return turn is not None and any(target.change is Change.OPENED for target in turn.targets)
 
 
 def transition_for(
     observation: Observation,
-    rows: Sequence[Row],
+    rows: Sequence[LedgerRow],
     rulebook: Rulebook,
     now: datetime,
     *,
@@ -82,22 +82,22 @@ def transition_for(
     )
 
 
-def _ended_row(row: Row, now: datetime) -> Row:
+def _ended_row(row: LedgerRow, now: datetime) -> LedgerRow:
     """A row that holds nothing any more, since its signal goes on in another one."""
     return replace(row, state=row.state._replace(resolved=True), outcome=Outcome.RESOLVED, closed_at=now)
 
 
-def _goes_on_elsewhere(observation: Observation, row: Row) -> bool:
+def _goes_on_elsewhere(observation: Observation, row: LedgerRow) -> bool:
     """Whether the signal that this row held because of this very message goes on in another row by now."""
     return _is_from(row, observation) and row.state.resolved and not observation.signal.resolved
 
 
-def _is_from(row: Row, observation: Observation) -> bool:
+def _is_from(row: LedgerRow, observation: Observation) -> bool:
     """Whether a row has its state from this very message."""
     return row.seen.arrival.key == replace(observation.arrival, again=0).key
 
 
-def _latest(observation: Observation, rows: Sequence[Row]) -> Row:
+def _latest(observation: Observation, rows: Sequence[LedgerRow]) -> LedgerRow:
     """The row with the latest state of the signal; one with the state of this very message, where the signal got no further."""
     if reached := [one for one in rows if _is_from(one, observation) and one.state == _state_after(observation, one)]:
         return reached[0]
@@ -106,8 +106,8 @@ def _latest(observation: Observation, rows: Sequence[Row]) -> Row:
 
 def _transition_of_row(
     observation: Observation,
-    row: Row | None,
-    latest: Row | None,
+    row: LedgerRow | None,
+    latest: LedgerRow | None,
     rulebook: Rulebook,
     now: datetime,
     on_record: Outcome | None,
@@ -143,7 +143,7 @@ def _transition_of_row(
     return Transition(entry=entry, row=_next_row(observation, seen, state, row, decision, turn, now))
 
 
-def _state_after(observation: Observation, row: Row | None) -> State:
+def _state_after(observation: Observation, row: LedgerRow | None) -> State:
     """The state of a row after an observation.
 
     All alerts that an incident ever named are part of its state: more alerts change it, fewer do not. So is the kind in which
@@ -152,29 +152,31 @@ def _state_after(observation: Observation, row: Row | None) -> State:
     state, signal = observation.state, observation.signal
     if isinstance(signal, Finding):
         return state
-    marks = _marks_in(row)
+    fingerprints = _fingerprints_in(row)
     if row is None or not (row.state.resolved and state.resolved):
         is_other = row is not None and row.key in observation.other_keys
-        marks = marks_after(marks - _KINDS, alerts_named_in(signal)).union([signal.kind.value] if is_other else [])
-    return state._replace(measure=" ".join(sorted(marks)) or None)
+        fingerprints = fingerprints_after(fingerprints - _KINDS, alerts_named_in(signal)).union(
+            [signal.kind.value] if is_other else []
+        )
+    return state._replace(measure=" ".join(sorted(fingerprints)) or None)
 
 
 _KINDS = frozenset({Kind.ALERT.value, Kind.INCIDENT.value})
 
 
-def _new_first(named: Sequence[str], row: Row | None) -> tuple[str, ...]:
-    """The alerts that an incident names, those first that it did not name before: a notice has room for so many."""
-    known = _marks_in(row)
-    return tuple(sorted(named, key=lambda alert: alert_mark(alert) in known))
+def _new_first(named: Sequence[str], row: LedgerRow | None) -> tuple[str, ...]:
+    """The alerts that an incident names, those first that it did not name before, since a notice has room for so many only."""
+    known = _fingerprints_in(row)
+    return tuple(sorted(named, key=lambda alert: alert_fingerprint(alert) in known))
 
 
-def _marks_in(row: Row | None) -> frozenset[str]:
+def _fingerprints_in(row: LedgerRow | None) -> frozenset[str]:
     measure = row.state.measure if row is not None else None
     return frozenset(measure.split()) if measure is not None else frozenset()
 
 
 def _with_targets(
-    decision: Decision, row: Row | None, rulebook: Rulebook, number: int
+    decision: Decision, row: LedgerRow | None, rulebook: Rulebook, number: int
 ) -> tuple[Decision, tuple[Target, ...]]:
     """The decision with what the ledger adds to it, and which destinations are notified of which change."""
     known = row.open if row is not None else {}
@@ -192,7 +194,7 @@ def _with_targets(
 
 
 def _targets_of_resolution(
-    decision: Decision, row: Row | None, known: Mapping[str, int], rulebook: Rulebook, number: int
+    decision: Decision, row: LedgerRow | None, known: Mapping[str, int], rulebook: Rulebook, number: int
 ) -> tuple[Decision, tuple[Target, ...]]:
     if row is not None and not row.forwarded:
         never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
@@ -202,7 +204,7 @@ def _targets_of_resolution(
     return replace(decision, destinations=tuple(names)), targets
 
 
-def _target(name: str, change: Change, row: Row | None, rulebook: Rulebook, number: int) -> Target:
+def _target(name: str, change: Change, row: LedgerRow | None, rulebook: Rulebook, number: int) -> Target:
     # A destination that the policy no longer names gets its delivery all the same: it becomes a dead letter that says so.
     spec = rulebook.destinations.get(name)
     lane = spec.lane if spec is not None else Lane.TICKET
@@ -222,8 +224,14 @@ def _notice(
 
 
 def _next_row(
-    observation: Observation, seen: Seen, state: State, row: Row | None, decision: Decision, turn: Turn, now: datetime
-) -> Row:
+    observation: Observation,
+    seen: Seen,
+    state: State,
+    row: LedgerRow | None,
+    decision: Decision,
+    turn: Turn,
+    now: datetime,
+) -> LedgerRow:
     notified = [target for target in turn.targets if target.change is not Change.RESOLVED]
     opened = {target.destination: target.opened for target in notified}
     held = None
@@ -238,7 +246,7 @@ def _next_row(
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
     key = row.key if row is not None else observation.key
-    return Row(
+    return LedgerRow(
         key=key,
         stream=observation.signal.stream.value,
         state=state,
@@ -249,13 +257,13 @@ def _next_row(
         grouped=frozenset() if resolved else _grouped(row, notified),
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
-        intent=turn,
+        pending=turn,
         closed_at=now if resolved else None,
         version=row.version if row is not None else None,
     )
 
 
-def _grouped(row: Row | None, notified: Sequence[Target]) -> frozenset[str]:
+def _grouped(row: LedgerRow | None, notified: Sequence[Target]) -> frozenset[str]:
     before = row.grouped if row is not None else frozenset[str]()
     return before.union(target.destination for target in notified if target.grouped)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Change, Outcome
-from router.domain.ledger import Row
+from router.domain.ledger import LedgerRow
 from tests.store.builders import a_row
 
 LOST = Remains(
@@ -23,8 +23,8 @@ LOST = Remains(
     grouped=None,
     forwarded=None,
     closed_at=None,
-    intent=None,
-    is_intent_lost=False,
+    pending=None,
+    is_pending_lost=False,
     is_held=False,
     past=(),
     joined={},
@@ -59,7 +59,7 @@ def test_its_next_turn_is_borne_by_no_delivery_and_whoever_was_told_is_told_of_t
 
 def test_what_can_still_be_read_stays_as_it_was() -> None:
     """One damaged column costs that column."""
-    row: Row = a_row(turn=3)
+    row: LedgerRow = a_row(turn=3)
     left = replace(
         LOST,
         stream=row.stream,

@@ -392,13 +392,13 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
     assert [entry.source for entry in entries] == [f"{message.source}[{n}]" for n in (1, 2, 3)]
 
 
-def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(house: House) -> None:
-    """A worker that died between the ledger and the outbox left an intent; the next message finds it and finishes it."""
+def test_a_pending_turn_is_published_as_it_stands_before_anything_else(house: House) -> None:
+    """A worker that died between the ledger and the outbox left a pending turn; the next message finds it and finishes it."""
     house.take(a_message(alert_body()))
     (row,) = asyncio.run(house.store.ledger.find([house.key()])).values()
     house.take(a_message(alert_body(Status="InProgress")))
     (done,) = asyncio.run(house.store.ledger.find([row.key])).values()
-    unfinished = replace(done, turn=3, intent=replace(intent_of(), number=3), version=done.version)
+    unfinished = replace(done, turn=3, pending=replace(pending_turn(), number=3), version=done.version)
     assert asyncio.run(house.store.ledger.write([unfinished]))
     house.book = a_rulebook(routes=[a_route("page", "oncall")])
     (entry,) = house.take(a_message(alert_body(Status="Resolved")))
@@ -407,13 +407,13 @@ def test_an_unfinished_intent_is_completed_as_it_stands_before_anything_else(hou
     assert house.owed("oncall") == []
 
 
-def intent_of() -> Turn:
+def pending_turn() -> Turn:
     """The turn that a fresh alert makes, as a dead worker would have left it."""
     observation = Observation(signal=an_alert(), arrival=Arrival("hub/0", 10**6, NOW), source="dead", body=alert_body())
     row = transition_for(observation, (), a_rulebook(), NOW).row
     assert row is not None
-    assert row.intent is not None
-    return row.intent
+    assert row.pending is not None
+    return row.pending
 
 
 def test_every_decision_is_owed_to_the_records_second_home(build: Build) -> None:

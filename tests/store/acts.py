@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Settlement
-from router.domain.ledger import Row
+from router.domain.ledger import LedgerRow
 from router.domain.notices import Delivery
 from router.domain.ports import Outbox, Store
 from tests.builders import NOW
@@ -49,10 +49,10 @@ async def letters_in(outbox: Outbox) -> list[DeadLetter]:
     return [one for one in await outbox.dead() if isinstance(one, DeadLetter)]
 
 
-def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str]) -> list[Row]:
+def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str]) -> list[LedgerRow]:
     """The rows that the ledger has in doubt."""
 
-    async def listed() -> list[Row]:
+    async def listed() -> list[LedgerRow]:
         return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active)]
 
     return run(listed())

@@ -7,7 +7,7 @@ from random import Random
 
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Outcome
-from router.domain.ledger import Arrival, Row, Seen, State
+from router.domain.ledger import Arrival, LedgerRow, Seen, State
 from router.domain.notices import Delivery, RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
@@ -15,9 +15,9 @@ from router.domain.signals import Quarantined
 from tests.builders import NOW
 
 
-def a_row(key: str = "k", **changes: object) -> Row:
+def a_row(key: str = "k", **changes: object) -> LedgerRow:
     """A row of a signal that stands and was told to `tickets`."""
-    row = Row(
+    row = LedgerRow(
         key=key,
         stream="cwpp",
         state=State(resolved=False, status="active", severity=4),

@@ -10,7 +10,7 @@ import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.keeping import Retention
-from router.domain.ledger import Held, Row, Turn
+from router.domain.ledger import Held, LedgerRow, Turn
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.held import HeldIndex
 from router.store.azure.tables import Table
@@ -56,18 +56,18 @@ def blobs(account: Account) -> int:
     return run(count())
 
 
-def a_held_row(rule: str = "r", body: bytes = b"{}", key: str = "k", **changes: object) -> Row:
+def a_held_row(rule: str = "r", body: bytes = b"{}", key: str = "k", **changes: object) -> LedgerRow:
     """A row that a rule holds."""
     held = Held(rule=rule, until=NOW, rulebook="b", source="s", body=body)
     return replace(a_row(key, held=held, outcome=Outcome.SUPPRESSED), **changes)  # type: ignore[arg-type]
 
 
-def write(store: AzureStore, row: Row) -> Row:
+def write(store: AzureStore, row: LedgerRow) -> LedgerRow:
     """Writes one row, and returns it with its new version."""
     return replace(row, version=run(store.ledger.write([row]))[row.key])
 
 
-def doubted(store: AzureStore, active: Sequence[str] = ()) -> list[Row]:
+def doubted(store: AzureStore, active: Sequence[str] = ()) -> list[LedgerRow]:
     """What is held by rules that are not active."""
     return in_doubt(store, "cwpp", "b", active)
 
@@ -94,7 +94,7 @@ def test_what_another_rule_holds_now_is_taken_out_from_under_the_first(azure: Az
 def test_what_was_let_go_and_not_yet_told_comes_back_until_it_is(azure: AzureStore, account: Account) -> None:
     """Whoever let it go died over it; its turn is there to be completed, and it holds nothing more."""
     first = write(azure, a_held_row())
-    released = write(azure, a_row(version=first.version, turn=2, intent=Turn(number=2, entry=an_entry())))
+    released = write(azure, a_row(version=first.version, turn=2, pending=Turn(number=2, entry=an_entry())))
     assert doubted(azure) == [released]
     assert doubted(azure) == [released]
     assert released.version is not None

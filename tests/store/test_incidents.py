@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
-from router.domain.keys import alert_mark, signal_key
-from router.domain.marks import MOST
+from router.domain.fingerprints import MOST
+from router.domain.keys import alert_fingerprint, signal_key
 from router.domain.ports import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
@@ -36,5 +36,5 @@ def test_a_row_of_an_earlier_version_is_gone_on_with(store: Store) -> None:
     take(store, alerts[:MOST])
     key = signal_key("cwpp", "incident", "incident-1")
     (row,) = run(store.ledger.find([key])).values()
-    assert row.state.measure == " ".join(sorted(map(alert_mark, alerts[:MOST])))
+    assert row.state.measure == " ".join(sorted(map(alert_fingerprint, alerts[:MOST])))
     assert [take(store, alerts), take(store, alerts)] == ["updated", "repeat"]

@@ -10,7 +10,7 @@ import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
-from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.ports import Store
 from tests.builders import NOW
 from tests.store.acts import in_doubt, run
@@ -36,13 +36,13 @@ def test_of_two_writers_of_one_row_one_loses(store: Store) -> None:
     assert (found.turn, found.version) == (2, second)
 
 
-def test_an_intent_is_there_until_it_is_finished_and_a_newer_one_is_left_alone(store: Store) -> None:
-    """Who finishes an intent names the version that carried it, so that nobody clears another's."""
-    intent = Turn(number=1, entry=an_entry())
-    first = run(store.ledger.write([a_row(intent=intent)]))["k"]
+def test_a_pending_turn_is_there_until_it_is_cleared_and_a_newer_one_is_left_alone(store: Store) -> None:
+    """Who clears a pending turn names the version that carried it, so that nobody clears another's."""
+    pending = Turn(number=1, entry=an_entry())
+    first = run(store.ledger.write([a_row(pending=pending)]))["k"]
     (unfinished,) = run(store.ledger.unfinished("cwpp"))
-    assert unfinished.intent == intent
-    second = run(store.ledger.write([a_row(version=first, intent=replace(intent, number=2))]))["k"]
+    assert unfinished.pending == pending
+    second = run(store.ledger.write([a_row(version=first, pending=replace(pending, number=2))]))["k"]
     run(store.ledger.finish({"k": first}))
     assert [row.turn for row in run(store.ledger.unfinished("cwpp"))] == [1]
     run(store.ledger.finish({"k": second}))
@@ -80,7 +80,7 @@ def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
     state = State(resolved=True, status=text, severity=None, measure=text)
     seen = Seen(None, Arrival("f", 2**62, None, 3), deleted=True)
     held = Held(rule="r", until=NOW, rulebook="b", source="s", body=noise(size))
-    row = a_row(state=state, seen=seen, held=held, intent=Turn(number=1, entry=an_entry(title=text)))
+    row = a_row(state=state, seen=seen, held=held, pending=Turn(number=1, entry=an_entry(title=text)))
     versions = run(store.ledger.write([row]))
     assert run(store.ledger.find(["k"])) == {"k": replace(row, held=None, version=versions["k"])}
     assert in_doubt(store, "cwpp", "b", []) == [replace(row, version=versions["k"])]
@@ -89,8 +89,8 @@ def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
 def test_finishing_what_somebody_else_wrote_meanwhile_is_no_fault(store: Store) -> None:
     """The others that were finished with it are finished."""
     turn = Turn(number=1, entry=an_entry())
-    versions = run(store.ledger.write([a_row(intent=turn), a_row("other", intent=turn)]))
-    run(store.ledger.write([a_row(intent=turn, turn=2, version=versions["k"])]))
+    versions = run(store.ledger.write([a_row(pending=turn), a_row("other", pending=turn)]))
+    run(store.ledger.write([a_row(pending=turn, turn=2, version=versions["k"])]))
     run(store.ledger.finish(versions))
     assert [(row.key, row.turn) for row in run(store.ledger.unfinished("cwpp"))] == [("k", 2)]
     assert list(run(store.ledger.unfinished("cspm"))) == []
@@ -98,7 +98,7 @@ def test_finishing_what_somebody_else_wrote_meanwhile_is_no_fault(store: Store) 
 
 def test_what_is_finished_may_be_written_again(store: Store) -> None:
     """The version to write over is the one that is found then."""
-    versions = run(store.ledger.write([a_row(intent=Turn(number=1, entry=an_entry()))]))
+    versions = run(store.ledger.write([a_row(pending=Turn(number=1, entry=an_entry()))]))
     run(store.ledger.finish(versions))
     found = run(store.ledger.find(["k"]))["k"]
     assert run(store.ledger.write([replace(found, turn=2)])).keys() == {"k"}
@@ -126,7 +126,7 @@ def test_a_signal_that_is_held_anew_is_held_under_its_new_rule_only(store: Store
     assert found.held == again.held
 
 
-def a_held_row(rule: str, rulebook: str) -> Row:
+def a_held_row(rule: str, rulebook: str) -> LedgerRow:
     """A row of a new signal that a rule holds."""
     held = Held(rule=rule, until=NOW, rulebook=rulebook, source="s", body=b"{}")
     return a_row(signal_key("cwpp", "alert", str(next(_NUMBERS))), held=held, outcome=Outcome.SUPPRESSED)

@@ -62,8 +62,8 @@ def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
     if one.row is None:
         return
     versions = run(store.ledger.write([one.row]))
-    if one.row.intent is not None:
-        run(store.outbox.add(one.row.intent.deliveries(), NOW))
+    if one.row.pending is not None:
+        run(store.outbox.add(one.row.pending.deliveries(), NOW))
     run(store.record.add([one.entry]))
     run(store.ledger.finish(versions))
 

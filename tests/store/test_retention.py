@@ -27,7 +27,7 @@ def test_a_ledger_row_is_kept_until_resolved_plus_90_days(store: Store, age: tim
 
 def test_a_row_is_kept_until_its_turn_is_carried_out(store: Store) -> None:
     """What it intends is not told yet, however long ago it was decided."""
-    row = a_row(closed_at=NOW, intent=Turn(number=1, entry=an_entry()))
+    row = a_row(closed_at=NOW, pending=Turn(number=1, entry=an_entry()))
     versions = run(store.ledger.write([row]))
     assert run(store.purge(NOW + 400 * DAY, Retention())).rows == 0
     run(store.ledger.finish(versions))

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 
-from router.domain.ledger import Row
+from router.domain.ledger import LedgerRow
 from router.store.azure.shards import named
 from router.store.azure.tables import AFTER, Entity, Step, Table, version_of, written_at
 from router.store.codec import attempt
@@ -28,7 +28,7 @@ class HeldIndex:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    async def add(self, rows: Sequence[Row]) -> None:
+    async def add(self, rows: Sequence[LedgerRow]) -> None:
         """Enters the rows that hold something, before the ledger has them."""
         await self._table.write([(Step("put", entry),) for row in rows for entry in _entries(row)])
 
@@ -74,7 +74,7 @@ def _prefix(rulebook: str, rule: str) -> str:
     return f"{rulebook}.{named(rule)}."
 
 
-def _entries(row: Row) -> list[Entity]:
+def _entries(row: LedgerRow) -> list[Entity]:
     if (held := row.held) is None or not _HASH.fullmatch(held.rulebook):
         return []
     return [_entry(row.stream, held.rulebook, held.rule, row.key)]

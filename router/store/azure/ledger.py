@@ -9,7 +9,7 @@ from itertools import batched
 
 from router.domain.damage import mended
 from router.domain.errors import Undecodable
-from router.domain.ledger import Row, Version
+from router.domain.ledger import LedgerRow, Version
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.groups import AzureGroups
@@ -47,7 +47,7 @@ class AzureLedger:
         self._outbox = outbox
         self._groups = groups
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
+    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
         One that cannot be decoded is put aside, and what is known of its signal comes in its place.
@@ -56,19 +56,19 @@ class AzureLedger:
         rows = await asyncio.gather(*map(self._row, found.values()))
         return {row.key: row for row in rows if row is not None}
 
-    async def _row(self, entity: Entity) -> Row | None:
+    async def _row(self, entity: Entity) -> LedgerRow | None:
         """The row that an entity holds, or what stands in its place; None where it is gone by now."""
         found: Entity | None = entity
         while found is not None:
             row = await attempted(row_of(found, self._bodies))
-            if isinstance(row, Row):
+            if isinstance(row, LedgerRow):
                 return row
             if (mended := await self._mend(found["RowKey"], row)) is not None:
                 return mended
             found = await self._table.find(*place_of(entity["RowKey"]))
         return None
 
-    async def _mend(self, key: str, why: Undecodable) -> Row | None:
+    async def _mend(self, key: str, why: Undecodable) -> LedgerRow | None:
         """Puts a damaged row aside, and what is known of its signal in its place; None if somebody wrote it meanwhile."""
         if (entity := await self._table.find(*place_of(key))) is None:
             return None
@@ -79,7 +79,7 @@ class AzureLedger:
         versions = await self.write([whole])
         return replace(row, version=versions[key]) if key in versions else None
 
-    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
         await self._held.add(rows)
         entities = await asyncio.gather(*(entity_of(row, self._bodies) for row in rows))
@@ -88,31 +88,31 @@ class AzureLedger:
         return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
 
     async def finish(self, versions: Mapping[str, Version]) -> None:
-        """Clears the intents of rows that are still at those versions, which gives them new ones."""
+        """Clears the pending turns of rows that are still at those versions, which gives the rows new versions."""
         steps = [Step("merge", {**keys_of(key), **FINISHED}, str(version)) for key, version in versions.items()]
         await self._table.write([(step,) for step in steps])
 
-    async def unfinished(self, stream: str) -> Sequence[Row]:
-        """The rows of a stream that still carry an intent. Walks the table: an intent is met by its key as a rule."""
+    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+        """The rows of a stream that carry a pending turn. Walks the table: as a rule such a row is found by its key."""
         found = self._table.query(f"stream eq '{quoted(stream)}' and unfinished eq true", FOUND)
         rows = [await self._row(entity) async for entity in found]
-        return [row for row in rows if row is not None and row.intent is not None]
+        return [row for row in rows if row is not None and row.pending is not None]
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
+    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
 
-        Also those that were, and still carry an intent: let go, and not yet seen to. They hold nothing any more.
+        Also those that were let go and still carry a pending turn; they hold nothing any more.
         """
         entries = [entry async for entry in self._held.in_doubt(stream, rulebook, frozenset(active))]
         for some in batched(entries, _AT_A_TIME, strict=False):
             for row in (await self._judged(some)).values():
                 yield row
 
-    async def _judged(self, entries: Sequence[Entity]) -> dict[str, Row]:
+    async def _judged(self, entries: Sequence[Entity]) -> dict[str, LedgerRow]:
         """The rows that entries of the index rightly name; those that name what is over are taken out of it."""
         places = [place_of(signal_of(entry)) for entry in entries]
         found = await self._table.find_all(places, FOUND + HELD)
-        rows: dict[str, Row] = {}
+        rows: dict[str, LedgerRow] = {}
         over: list[tuple[Entity, Entity]] = []
         for entry, place in zip(entries, places, strict=True):
             # Without a row its writer may be about to write it; retention sees to what was left behind.
@@ -124,7 +124,7 @@ class AzureLedger:
                     rows[row.key] = replace(row, held=await held_of(entity, self._bodies))
             elif entity.get("unfinished"):
                 row = await self._row(entity)
-                if row is not None and row.intent is not None:
+                if row is not None and row.pending is not None:
                     rows.setdefault(row.key, row)
             else:
                 over.append((entry, entity))
@@ -148,5 +148,5 @@ class AzureLedger:
         await self._held.remove([entry for entry, entity in over if entity["RowKey"] in quiet])
 
 
-def _step(row: Row, entity: Entity) -> Step:
+def _step(row: LedgerRow, entity: Entity) -> Step:
     return Step("create", entity) if row.version is None else Step("replace", entity, str(row.version))

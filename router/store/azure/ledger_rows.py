@@ -13,7 +13,7 @@ import orjson
 from router.domain.damage import Past, Remains
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
-from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.signals import Stream
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
@@ -32,10 +32,10 @@ HELD = ("rule", "rulebook", "until", "source", "held")
 """The columns of what a row holds."""
 
 FINISHED: Mapping[str, Any] = {"unfinished": False, "intent": b""}
-"""What a row without an intent has in its place."""
+"""The columns of a row without a pending turn."""
 
 LET_GO: Mapping[str, Any] = {"rule": "", "rulebook": "", "until": "", "source": "", "held": b""}
-"""What a row that holds nothing has in its place."""
+"""The columns of a row that holds nothing."""
 
 BODIES = ("known", "intent", "held")
 """The columns that may name a blob."""
@@ -52,7 +52,7 @@ def keys_of(key: str) -> dict[str, str]:
     return {"PartitionKey": partition, "RowKey": row}
 
 
-async def entity_of(row: Row, bodies: Bodies) -> Entity:
+async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
     """A row as it is written; bodies too big for it are in blobs then."""
     return {
         **keys_of(row.key),
@@ -62,21 +62,21 @@ async def entity_of(row: Row, bodies: Bodies) -> Entity:
         "resolved": row.state.resolved,
         "closed_at": sorting(row.closed_at),
         "known": await bodies.column(_known(row), fresh_name(FOLDER, row.key)),
-        **(await _intent_columns(row, bodies)),
+        **(await _pending_columns(row, bodies)),
         **(await _held_columns(row, bodies)),
     }
 
 
-async def _intent_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
-    if row.intent is None:
+async def _pending_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
+    if row.pending is None:
         return FINISHED
     return {
         "unfinished": True,
-        "intent": await bodies.column(encode(row.intent), fresh_name(FOLDER, row.key)),
+        "intent": await bodies.column(encode(row.pending), fresh_name(FOLDER, row.key)),
     }
 
 
-async def _held_columns(row: Row, bodies: Bodies) -> Mapping[str, Any]:
+async def _held_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
     if (held := row.held) is None:
         return LET_GO
     return {
@@ -98,10 +98,10 @@ class Packed(NamedTuple):
     forwarded: bool
 
 
-async def row_of(entity: Entity, bodies: Bodies) -> Row:
+async def row_of(entity: Entity, bodies: Bodies) -> LedgerRow:
     """A row as it was written, without what it holds; raises Undecodable."""
     row, known = Columns(entity), await _known_of(entity, bodies)
-    return Row(
+    return LedgerRow(
         key=row.text("RowKey"),
         stream=row.word("stream", Stream).value,
         state=known.state,
@@ -111,7 +111,7 @@ async def row_of(entity: Entity, bodies: Bodies) -> Row:
         open=known.open,
         grouped=known.grouped,
         forwarded=known.forwarded,
-        intent=await _intent_of(entity, bodies),
+        pending=await _pending_of(entity, bodies),
         closed_at=row.find_time("closed_at"),
         version=version_of(entity),
     )
@@ -151,7 +151,7 @@ async def _known_of(entity: Entity, bodies: Bodies) -> Packed:
     )
 
 
-async def _intent_of(entity: Entity, bodies: Bodies) -> Turn | None:
+async def _pending_of(entity: Entity, bodies: Bodies) -> Turn | None:
     if not Columns(entity).flag("unfinished"):
         return None
     turn: Turn = decode(TURN, await bodies.read(entity.get("intent")))
@@ -161,7 +161,7 @@ async def _intent_of(entity: Entity, bodies: Bodies) -> Turn | None:
 async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joined: Mapping[str, int]) -> Remains:
     """What can still be read of a row that cannot be decoded whole."""
     row = Columns(entity)
-    found, intent = await attempted(_known_of(entity, bodies)), await attempted(_intent_of(entity, bodies))
+    found, pending = await attempted(_known_of(entity, bodies)), await attempted(_pending_of(entity, bodies))
     known = found if isinstance(found, Packed) else None
     stream = readable(None, row.word, "stream", Stream)
     return Remains(
@@ -175,8 +175,8 @@ async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joine
         grouped=known.grouped if known is not None else None,
         forwarded=known.forwarded if known is not None else None,
         closed_at=readable(None, row.find_time, "closed_at"),
-        intent=intent if isinstance(intent, Turn) else None,
-        is_intent_lost=isinstance(intent, Undecodable),
+        pending=pending if isinstance(pending, Turn) else None,
+        is_pending_lost=isinstance(pending, Undecodable),
         is_held=is_holding(entity),
         past=past,
         joined=joined,
@@ -203,7 +203,7 @@ async def held_of(entity: Entity, bodies: Bodies) -> Held | None:
     )
 
 
-def _known(row: Row) -> bytes:
+def _known(row: LedgerRow) -> bytes:
     state, seen = row.state, row.seen
     return orjson.dumps(
         [

@@ -14,7 +14,7 @@ import orjson
 from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
-from router.domain.ledger import Arrival, Held, Row, Seen, State, Turn, Version
+from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
 from router.store.columns import MOST_STEPS, MOST_TURNS, Columns, printable
@@ -50,7 +50,7 @@ class SqliteLedger:
         self._outbox = outbox
         self._groups = groups
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Row]:
+    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
@@ -61,11 +61,11 @@ class SqliteLedger:
         told = self._outbox.past(missing) if missing else {}
         return found | {key: self._mend(key, Columns({})) for key in told}
 
-    async def unfinished(self, stream: str) -> Sequence[Row]:
-        """The rows of a stream that still carry an intent."""
-        return [row for row in self._rows("stream=? AND intent IS NOT NULL", stream) if row.intent is not None]
+    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+        """The rows of a stream that carry a pending turn."""
+        return [row for row in self._rows("stream=? AND intent IS NOT NULL", stream) if row.pending is not None]
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Row]:
+    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
         doubted = (
             "SELECT rowid FROM held WHERE (stream=? OR stream NOT IN ('cwpp', 'cspm')) "
@@ -81,7 +81,7 @@ class SqliteLedger:
             for row in nobodys:
                 yield replace(row, stream=stream)
 
-    def _held(self, places: Sequence[int]) -> tuple[dict[str, Held], list[Row]]:
+    def _held(self, places: Sequence[int]) -> tuple[dict[str, Held], list[LedgerRow]]:
         """What is held by signal, and what no row of the ledger answers to: that is set aside, and decided as if new."""
         with self._connection.reading() as db:
             found = columns_of(
@@ -102,9 +102,9 @@ class SqliteLedger:
             for row in nobodys
         ]
 
-    async def write(self, rows: Sequence[Row]) -> Mapping[str, Version]:
+    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
-        # Nobody ever sees an intent that is finished in the transaction that wrote it, so it need not be written.
+        # Nobody ever sees a pending turn that is cleared in the transaction that wrote it, so it need not be written.
         is_seen = not self._connection.is_writing
         with self._connection.writing() as db:
             lost = _write(db, [_values(row, is_seen) for row in rows])
@@ -123,13 +123,13 @@ class SqliteLedger:
         return {row.key: _next_version(row) for row in won}
 
     async def finish(self, versions: Mapping[str, Version]) -> None:
-        """Clears the intents of rows that are still at those versions; their version stays, since nothing else changed."""
+        """Clears the pending turns of rows still at those versions; their version stays, since nothing else changed."""
         with self._connection.writing() as db:
             db.executemany(
                 "UPDATE ledger SET intent=NULL WHERE key=? AND version=? AND intent IS NOT NULL", list(versions.items())
             )
 
-    def _rows(self, where: str, *values: object) -> list[Row]:
+    def _rows(self, where: str, *values: object) -> list[LedgerRow]:
         with self._connection.reading() as db:
             found = columns_of(db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values))  # noqa: S608
         read = [(row, attempt(row.text, "key"), attempt(_row, row)) for row in found]
@@ -148,7 +148,7 @@ class SqliteLedger:
             set_aside(db, self._clock, "ledger", row, why)
             take_out(db, "ledger", row)
 
-    def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> Row:
+    def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> LedgerRow:
         """Sets a damaged row aside, and puts what is known of its signal in its place."""
         with self._connection.writing() as db:
             past, joined = self._outbox.past([key]).get(key, ()), self._groups.find_memberships([key]).get(key, {})
@@ -157,7 +157,7 @@ class SqliteLedger:
             row = row if why is not None else Columns({"key": key})
             set_aside(db, self._clock, "ledger", row, why or Undecodable("key: has deliveries, and no row"))
             db.execute("DELETE FROM ledger WHERE key=?", (key,))
-            db.execute(_INSERT, _values(replace(one, version=None), with_intent=True))
+            db.execute(_INSERT, _values(replace(one, version=None), with_pending=True))
         return replace(one, version=1)
 
     def set_odd_aside(self) -> None:
@@ -190,11 +190,11 @@ def _update(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*row[2:], row[0], row[-1] - 1)
 
 
-def _next_version(row: Row) -> int:
+def _next_version(row: LedgerRow) -> int:
     return 1 if row.version is None else int(row.version) + 1
 
 
-def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
+def _values(row: LedgerRow, with_pending: bool) -> tuple[Any, ...]:
     state, seen = row.state, row.seen
     return (
         row.key,
@@ -214,14 +214,14 @@ def _values(row: Row, with_intent: bool) -> tuple[Any, ...]:
         orjson.dumps(row.open).decode(),
         orjson.dumps(sorted(row.grouped)).decode(),
         row.forwarded,
-        encode(row.intent) if row.intent is not None and with_intent else None,
+        encode(row.pending) if row.pending is not None and with_pending else None,
         micros(row.closed_at),
         _next_version(row),
     )
 
 
-def _row(row: Columns) -> Row:
-    return Row(
+def _row(row: Columns) -> LedgerRow:
+    return LedgerRow(
         key=row.text("key"),
         stream=row.word("stream", Stream).value,
         state=_state(row),
@@ -231,7 +231,7 @@ def _row(row: Columns) -> Row:
         open=row.turns("open"),
         grouped=row.names("grouped"),
         forwarded=row.flag("forwarded"),
-        intent=_intent(row),
+        pending=_pending(row),
         closed_at=row.find_time("closed_at"),
         version=row.whole("version", 1, MOST_STEPS),
     )
@@ -252,14 +252,15 @@ def _seen(row: Columns) -> Seen:
     return Seen(row.find_time("changed"), arrival, row.flag("deleted"))
 
 
-def _intent(row: Columns) -> Turn | None:
-    intent = row.raw("intent")
-    turn: Turn | None = decode(TURN, row.body("intent")) if intent is not None else None
+def _pending(row: Columns) -> Turn | None:
+    if row.raw("intent") is None:
+        return None
+    turn: Turn = decode(TURN, row.body("intent"))
     return turn
 
 
 def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, int], *, is_held: bool) -> Remains:
-    intent = attempt(_intent, row)
+    pending = attempt(_pending, row)
     stream = readable(None, row.word, "stream", Stream)
     return Remains(
         key=key,
@@ -272,8 +273,8 @@ def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, 
         grouped=readable(None, row.names, "grouped"),
         forwarded=readable(None, row.flag, "forwarded"),
         closed_at=readable(None, row.find_time, "closed_at"),
-        intent=intent if isinstance(intent, Turn) else None,
-        is_intent_lost=isinstance(intent, Undecodable),
+        pending=pending if isinstance(pending, Turn) else None,
+        is_pending_lost=isinstance(pending, Undecodable),
         is_held=is_held,
         past=past,
         joined=joined,
