@@ -44,7 +44,7 @@ class Shelf:
         place = Partition(self.name, str(partition))
         self.events[place] = [event for event in self.events[place] if event.sequence >= before]
 
-    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+    async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
         return {place: self._extent(place, events) for place, events in self.events.items()}
 
     def _extent(self, place: Partition, events: Sequence[Event]) -> Extent | HubError:
@@ -53,7 +53,7 @@ class Shelf:
         first, last = (events[0].sequence, events[-1].sequence) if events else (0, -1)
         return Extent(first, last, self.created)
 
-    async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
         self.reads.append(span)
         if self.breaks_at is not None and len(self.reads) >= self.breaks_at:
             raise HubError(f"{partition.hub}/{partition.id}: no answer")

@@ -131,7 +131,7 @@ async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now
 
 async def _of_hub(store: Store, hub: Hub) -> _Part:
     try:
-        extents = await hub.extents()
+        extents = await hub.read_extents()
     except HubError as fault:
         return _Part([f"{hub.name}: {fault}"], {"reached": False})
     try:
@@ -156,7 +156,7 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
-    if set_aside := await store.quarantine.set_aside(stream):
+    if set_aside := await store.quarantine.count_damaged_rows(stream):
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
     if recent:

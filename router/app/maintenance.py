@@ -79,7 +79,7 @@ class Sweeper:
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
-            set_aside=await self._store.quarantine.set_aside(self._stream),
+            set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
             warnings=tuple(report.warnings),
         )
         return swept, [*released, *report.entries]
@@ -103,7 +103,7 @@ class Sweeper:
         last = await journal.find_last_sweep(name)
         if last is not None and is_recent(last, now, PURGE):
             return
-        await self._intake.complete_pending(await self._store.ledger.unfinished(self._stream), now)
+        await self._intake.complete_pending(await self._store.ledger.find_pending_rows(self._stream), now)
         await self._store.purge(now, Retention())
         await journal.write_sweep_end(name, now)
 

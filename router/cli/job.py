@@ -114,7 +114,7 @@ class Work:
         """Finishes what a job that did not end left half done."""
         await self._store.outbox.release_claims()
         for stream in self._job.rules.books:
-            await self._intake.complete_pending(await self._store.ledger.unfinished(stream), self._job.clock())
+            await self._intake.complete_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
         """Takes in what sources hold, or came to before the stop, and delivers meanwhile where one comes bit by bit.
@@ -222,7 +222,7 @@ class Work:
 
 
 async def _set_aside_in(store: SqliteStore) -> int:
-    return max([await store.quarantine.set_aside(stream) for stream in Stream])
+    return max([await store.quarantine.count_damaged_rows(stream) for stream in Stream])
 
 
 def _nothing() -> None:

@@ -68,24 +68,24 @@ def discard(options: Namespace) -> int:
 
 async def _kept(options: Namespace) -> Sequence[Kept]:
     async with store_in(options) as store:
-        return await store.quarantine.all()
+        return await store.quarantine.list_quarantined()
 
 
 async def _discard(options: Namespace) -> int:
     async with store_in(options) as store:
-        known = [one.id for one in await store.quarantine.all()]
-        return sum(await each(store.quarantine.remove, ids_meant(options, known)))
+        known = [one.id for one in await store.quarantine.list_quarantined()]
+        return sum(await each(store.quarantine.discard_quarantined, ids_meant(options, known)))
 
 
 async def _retake(options: Namespace) -> list[str]:
     async with store_to_change(options) as store:
-        kept = {one.id: one for one in await store.quarantine.all()}
+        kept = {one.id: one for one in await store.quarantine.list_quarantined()}
         ids = ids_meant(options, list(kept))
         clock, only = clock_for(options.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
         lines = [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
-        left = {one.id for one in await store.quarantine.all()}
+        left = {one.id for one in await store.quarantine.list_quarantined()}
         when = "what was routed is sent within a minute" if options.storage else "the next run sends what was routed"
         return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
 
@@ -104,7 +104,7 @@ async def _retake_one(kept: Kept, store: Store, reader: MessageReader, intake: I
     entries = await intake.ingest([message], now)
     if any(entry.outcome == Outcome.QUARANTINED for entry in entries):
         return f"{kept.id}: stays, it still cannot be taken: {'; '.join(entry.reason for entry in entries)}"
-    await store.quarantine.remove(kept.id)
+    await store.quarantine.discard_quarantined(kept.id)
     return f"{kept.id}: {'; '.join(f'{entry.outcome}, {entry.reason}' for entry in entries)}"
 
 

@@ -17,7 +17,7 @@ def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
     """
     table = rulebook.attack
     tactics = _tactics_for(signal.intents, table)
-    if not tactics and (known := rulebook.catalogue.find(signal.type)):
+    if not tactics and (known := rulebook.catalogue.find_type(signal.type)):
         tactics = _tactics_for(known.tactics, table)
     if not signal.techniques:
         return Attack(tuple(sorted(tactics))) if tactics else _NOTHING

@@ -27,7 +27,7 @@ class Catalogue:
     plan_names: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
 
-    def find(self, type: str) -> AlertType | None:
+    def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""
         return self.types.get(type.lower().removeprefix("simulated_"))
 

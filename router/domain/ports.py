@@ -66,21 +66,21 @@ class DestinationKind(Protocol):
 class Ledger(Protocol):
     """The latest state of each signal."""
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+    async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known.
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
         """
         ...
 
-    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
 
         A key that is missing in the answer lost such a race: somebody else wrote its row meanwhile.
         """
         ...
 
-    async def finish(self, versions: Mapping[str, Version]) -> None:
+    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows that are still at those versions: those turns are published."""
         ...
 
@@ -91,7 +91,7 @@ class Ledger(Protocol):
         """
         ...
 
-    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
         ...
 
@@ -279,11 +279,11 @@ class Hub(Protocol):
 
     name: str
 
-    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+    async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
         """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
         ...
 
-    async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
         """The first events that the hub still has of a span, at most so many; raises HubError."""
         ...
 
@@ -328,11 +328,11 @@ class Groups(Protocol):
 class Record(Protocol):
     """Every decision, kept."""
 
-    async def add(self, entries: Sequence[RecordEntry]) -> None:
+    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
         ...
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
         """The latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
         ...
 
@@ -343,23 +343,23 @@ class Quarantine(Protocol):
     Every part of a store sets aside here what it cannot decode, and goes on without it.
     """
 
-    async def add(self, kept: Sequence[Kept]) -> None:
+    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
         """Keeps bodies, create-if-absent by their id."""
         ...
 
-    async def all(self) -> Sequence[Kept]:
+    async def list_quarantined(self) -> Sequence[Kept]:
         """What is kept, oldest first."""
         ...
 
-    async def find(self, id: str) -> Kept | None:
+    async def find_quarantined(self, id: str) -> Kept | None:
         """One kept body."""
         ...
 
-    async def remove(self, id: str) -> bool:
+    async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
         ...
 
-    async def set_aside(self, stream: str) -> int:
+    async def count_damaged_rows(self, stream: str) -> int:
         """How many damaged rows are kept, of a stream or of nobody knows which."""
         ...
 

@@ -33,7 +33,7 @@ class HubReader:
         self._namespace = namespace
         self._patience = patience
 
-    async def extents(self) -> Mapping[Partition, Extent | HubError]:
+    async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
         """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
         async with self._namespace.consumer(self.name, GROUP) as client:
             with reaching(self.name):
@@ -51,7 +51,7 @@ class HubReader:
         created = about["created_at"].astimezone(UTC)
         return dict(zip(partitions, (_extent(answer, created) for answer in answers), strict=True))
 
-    async def read(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
         """The first events that the hub still has of a span, at most so many; raises HubError.
 
         Also where it says that it does not reach the end of the span: no answer of such a hub proves that anything is gone.

@@ -125,7 +125,7 @@ class Aggregator:
         A group's notices are owed in the order of its turns. So this is done before the admission state changes again,
         which then no longer names the signals of the last change.
         """
-        rows = await self._store.ledger.find(admission.in_flight)
+        rows = await self._store.ledger.find_rows(admission.in_flight)
         intents = [row.pending for row in rows.values() if row.pending is not None]
         member_turns = _by_destination(intents).get(at, [])
         if member_turns or admission.admitted:

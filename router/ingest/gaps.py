@@ -55,7 +55,7 @@ class GapFiller:
         """Takes in what is missing and older than the grace period; what cannot be reached is left for the next sweep."""
         report = GapReport()
         try:
-            extents = await self._hub.extents()
+            extents = await self._hub.read_extents()
         except HubError as fault:
             report.warnings.append(str(fault))
             return report
@@ -102,7 +102,7 @@ class GapFiller:
         missing: list[Span] = []
         first, last, budget = gaps[0].first, gaps[-1].last, MOST
         while first <= last and budget > 0:
-            events = await self._hub.read(partition, Span(first, last), min(READ, budget))
+            events = await self._hub.read_events(partition, Span(first, last), min(READ, budget))
             wanted = [event for event in events if any(gap.first <= event.sequence <= gap.last for gap in gaps)]
             ripe = [event for event in wanted if self._is_past(event.enqueued, now)]
             for some in batched(ripe, AT_A_TIME, strict=False):

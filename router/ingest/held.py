@@ -58,5 +58,5 @@ async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[LedgerRow
         for row in rows
         if row.key in messages and messages[row.key].arrival.key in not_understood
     ]
-    await ledger.write([row for row in lost if row.version is not None])
+    await ledger.write_rows([row for row in lost if row.version is not None])
     return [entry for entry in entries if entry.suppressed_by is None]

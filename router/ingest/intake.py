@@ -76,7 +76,7 @@ class Intake:
     async def complete_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
         """Publishes the pending turns that rows carry, as they stand, and clears them."""
         await self._publish_turns([row.pending for row in rows if row.pending is not None], now)
-        await self._store.ledger.finish({row.key: row.version for row in rows if row.version is not None})
+        await self._store.ledger.clear_pending({row.key: row.version for row in rows if row.version is not None})
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
         """Lets groups of signals open that waited until a limit had room; returns how many did. Raises StoreError."""
@@ -105,9 +105,9 @@ class Intake:
         What is on record as quarantined already was kept before, and a person may have discarded it.
         """
         stream = self._only.value if self._only is not None else None
-        on_record = await self._store.record.find([one.arrival.key for one in not_understood])
+        on_record = await self._store.record.find_outcomes([one.arrival.key for one in not_understood])
         fresh = [one for one in not_understood if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
-        await self._store.quarantine.add(
+        await self._store.quarantine.put_in_quarantine(
             [
                 Kept(
                     id=kept_id(replace(one.arrival, again=0).key),
@@ -134,21 +134,21 @@ class Intake:
         while wave:
             transitions = list(zip(wave, await self._transitions_for(wave, now), strict=True))
             rows = [row for _, one in transitions for row in (one.row, *one.let_go) if row is not None]
-            versions = await self._store.ledger.write(rows)
+            versions = await self._store.ledger.write_rows(rows)
             won = [(observation, one) for observation, one in transitions if one.row is None or one.row.key in versions]
             turns = {
                 one.row.key: one.row.pending for _, one in won if one.row is not None and one.row.pending is not None
             }
             await self._put_on_record([one.entry for _, one in won if one.row is None or one.row.pending is None], now)
             await self._publish_turns(list(turns.values()), now)
-            await self._store.ledger.finish({key: versions[key] for key in turns})
+            await self._store.ledger.clear_pending({key: versions[key] for key in turns})
             entries = {observation.arrival.key: one.entry for observation, one in won} | entries
             ended = {observation.identity for observation, one in won if not one.open}
             wave = [observation for observation in wave if observation.identity not in ended]
         return entries
 
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[Transition]:
-        on_record = await self._store.record.find([observation.arrival.key for observation in wave])
+        on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
         rows = await self._find_rows([key for observation in wave for key in observation.keys], now)
 
         def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> Transition:
@@ -175,15 +175,15 @@ class Intake:
         """The rows of some keys, after their pending turns were published."""
         if not keys:
             return {}
-        rows = await self._store.ledger.find(keys)
+        rows = await self._store.ledger.find_rows(keys)
         unfinished = [row for row in rows.values() if row.pending is not None]
         if not unfinished:
             return rows
         await self.complete_pending(unfinished, now)
-        return {**rows, **await self._store.ledger.find([row.key for row in unfinished])}
+        return {**rows, **await self._store.ledger.find_rows([row.key for row in unfinished])}
 
     async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
-        await self._store.record.add(entries)
+        await self._store.record.put_on_record(entries)
         await self._store.outbox.add(
             [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)], now
         )

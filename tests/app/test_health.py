@@ -291,7 +291,7 @@ class Clinging(Shelf):
         super().__init__()
         self.over = asyncio.Event()
 
-    async def extents(self) -> Mapping[Partition, Extent]:
+    async def read_extents(self) -> Mapping[Partition, Extent]:
         with suppress(asyncio.CancelledError):
             await self.over.wait()
         await self.over.wait()

@@ -112,7 +112,7 @@ def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(store: Store, spo
     owe(store, OPENING)
     spoil("deliveries", "k", {column: "?"})
     assert [one.delivery for one in claim(store)] == [OPENING]
-    assert run(store.quarantine.set_aside("cwpp")) == 1
+    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
 
 
 async def _begun(town: Town, *bodies: bytes) -> None:
@@ -138,7 +138,7 @@ def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_o
         ("oncall", "resolved", "a"),
         ("tickets", "resolved", "a"),
     ]
-    (kept,) = run(store.quarantine.all())
+    (kept,) = run(store.quarantine.list_quarantined())
     assert kept.quarantined.reason.code is Code.DAMAGED
     assert key in kept.source
     assert kept.stream == "cwpp"
@@ -151,14 +151,14 @@ def test_what_a_damaged_intent_owed_is_opened_by_the_next_message(store: Store, 
 
     async def broken_off() -> None:
         await town.ingest(alert_body("a", **HELD))
-        (row,) = (await store.ledger.find([key])).values()
-        await store.ledger.write([replace(row, open={"tickets": 1}, forwarded=True)])
+        (row,) = (await store.ledger.find_rows([key])).values()
+        await store.ledger.write_rows([replace(row, open={"tickets": 1}, forwarded=True)])
 
     run(broken_off())
     spoil("ledger", key, {"intent": b"{", **({"unfinished": True} if isinstance(store, AzureStore) else {})})
     town.book = without_rules(town.book)
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
-    assert [one.quarantined.reason.code for one in run(store.quarantine.all())] == [Code.DAMAGED]
+    assert [one.quarantined.reason.code for one in run(store.quarantine.list_quarantined())] == [Code.DAMAGED]
 
 
 def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(store: Store, spoil: Spoil) -> None:
@@ -173,7 +173,7 @@ def test_a_held_body_that_is_damaged_is_in_quarantine_and_the_others_come_out(st
     town.book = without_rules(town.book)
     run(town.sweep())
     assert {one[2] for one in run(_then(town))} == {"b"}
-    assert len(run(store.quarantine.all())) == 1
+    assert len(run(store.quarantine.list_quarantined())) == 1
     assert in_doubt(store, "cwpp", town.book.hash, []) == []
     assert run(_then(town, alert_body("a"))) == [("oncall", "opened", "a"), ("tickets", "opened", "a")]
 
@@ -215,7 +215,7 @@ def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Sp
     told = run(end())
     assert [change for _, change, _ in told][-1] == Change.RESOLVED
     assert ("chat", "updated", "c") in told or ("chat", "opened", "c") in told
-    assert run(store.quarantine.set_aside("cwpp")) == 1
+    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
 
 
 def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(store: Store, spoil: Spoil) -> None:
@@ -261,7 +261,7 @@ def test_a_group_that_waits_under_a_limit_waits_still_where_the_admission_state_
     assert before
     spoil("groupings", "summary", {"body": b"{"})
     assert run(store.groups.read_admission("cwpp", "summary")).waiting == before
-    assert run(store.quarantine.set_aside("cwpp")) == 1
+    assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
 
 
 @pytest.mark.parametrize("columns", [{"born": "0" * 17}, {"due": "0" * 17}])
@@ -276,4 +276,4 @@ def test_a_delivery_whose_index_says_something_else_is_sent_and_settled(
     assert states(azure) == {DeliveryState.SENT: 1}
     run(azure.outbox.repoint("cwpp", NOW + DAY))
     assert run(azure.outbox.repoint("cwpp", NOW + DAY)) == 0
-    assert run(azure.quarantine.set_aside("cwpp")) == 1
+    assert run(azure.quarantine.count_damaged_rows("cwpp")) == 1

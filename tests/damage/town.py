@@ -132,7 +132,7 @@ class Town:
         await gap_filler.fill_gaps(self.now)
         await admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, self.now)
         await release_held(self.intake, self.store.ledger, self.book, self.now)
-        await self.intake.complete_pending(await self.store.ledger.unfinished("cwpp"), self.now)
+        await self.intake.complete_pending(await self.store.ledger.find_pending_rows("cwpp"), self.now)
         await self.store.purge(self.now, Retention())
         await self.store.journal.write_sweep_end("cwpp", self.now)
 
@@ -140,7 +140,7 @@ class Town:
         """Asks for everything that can be asked."""
         outbox = self.store.outbox
         await outbox.dead()
-        await self.store.quarantine.all()
+        await self.store.quarantine.list_quarantined()
         await outbox.counts("cwpp")
         await outbox.next_due("cwpp")
         await outbox.pauses("cwpp")
@@ -197,7 +197,7 @@ class Town:
     async def visible(self) -> int:
         """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
         letters = [one for one in await self.store.outbox.dead() if isinstance(one, DamagedLetter)]
-        return len(letters) + len(await self.store.quarantine.all()) - 1
+        return len(letters) + len(await self.store.quarantine.list_quarantined()) - 1
 
 
 def by_signal(told: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, str]]]:

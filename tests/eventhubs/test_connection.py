@@ -40,7 +40,7 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
                 ca_file=str(tmp_path / "ca.pem"),
             )
             assert await publish(namespace, HUB, [b"1", b"2"]) == 2
-            read = await HubReader(namespace, HUB).read(FIRST, Span(0, 1), 2)
+            read = await HubReader(namespace, HUB).read_events(FIRST, Span(0, 1), 2)
             assert [event.body for event in read] == [b"1", b"2"]
             await namespace.close()
 
@@ -95,7 +95,7 @@ def test_the_client_says_nothing_by_itself(caplog: pytest.LogCaptureFixture) -> 
             await publish(a_namespace(hubs), HUB, [b"1"])
             hubs.stop_accepting()
             with pytest.raises(Exception, match="socket-error"):
-                await HubReader(a_namespace(hubs), HUB).extents()
+                await HubReader(a_namespace(hubs), HUB).read_extents()
 
     run(work())
     assert [record.name for record in caplog.records if record.name.startswith("azure")] == []

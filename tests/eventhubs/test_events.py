@@ -34,7 +34,7 @@ def as_read(*messages: AmqpAnnotatedMessage) -> list[Event]:
             ) as client:
                 for message in messages:
                     await client.send_event(message)
-            return list(await HubReader(a_namespace(hubs), HUB).read(FIRST, Span(0, len(messages) - 1), 100))
+            return list(await HubReader(a_namespace(hubs), HUB).read_events(FIRST, Span(0, len(messages) - 1), 100))
 
     return run(go())
 

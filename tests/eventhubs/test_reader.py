@@ -36,7 +36,7 @@ def reading[T](work: Callable[[EventHubs, HubReader], Awaitable[T]], patience: f
 
 async def told(reader: HubReader) -> dict[Partition, Extent]:
     """What a hub says of its partitions, all of which have to answer."""
-    extents = await reader.extents()
+    extents = await reader.read_extents()
     answered = {partition: extent for partition, extent in extents.items() if isinstance(extent, Extent)}
     assert answered.keys() == extents.keys()
     return answered
@@ -69,7 +69,9 @@ def test_a_span_is_read_with_both_its_ends_and_nothing_else() -> None:
         bodies = fill(hubs, FIRST, 10)
         fill(hubs, SECOND, 10)
         begun, middle, ended = await asyncio.gather(
-            reader.read(FIRST, Span(0, 1), 100), reader.read(FIRST, Span(3, 6), 100), reader.read(FIRST, Span(9, 9), 1)
+            reader.read_events(FIRST, Span(0, 1), 100),
+            reader.read_events(FIRST, Span(3, 6), 100),
+            reader.read_events(FIRST, Span(9, 9), 1),
         )
         assert (numbers(begun), numbers(ended)) == ([0, 1], [9])
         assert middle == [Event(one.sequence, one.enqueued, one.body) for one in hubs.published(*FIRST)[3:7]]
@@ -83,7 +85,9 @@ def test_no_more_is_read_than_was_asked_for() -> None:
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
         fill(hubs, FIRST, 10)
-        some, none = await asyncio.gather(reader.read(FIRST, Span(2, 9), 3), reader.read(FIRST, Span(2, 9), 0))
+        some, none = await asyncio.gather(
+            reader.read_events(FIRST, Span(2, 9), 3), reader.read_events(FIRST, Span(2, 9), 0)
+        )
         assert (numbers(some), none) == ([2, 3, 4], [])
 
     reading(work)
@@ -94,7 +98,7 @@ def test_a_span_that_is_longer_than_the_client_holds_at_a_time_is_read_whole() -
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
         fill(hubs, FIRST, 350)
-        assert numbers(await reader.read(FIRST, Span(10, 340), 1000)) == list(range(10, 341))
+        assert numbers(await reader.read_events(FIRST, Span(10, 340), 1000)) == list(range(10, 341))
 
     reading(work)
 
@@ -106,8 +110,8 @@ def test_what_is_left_of_a_span_is_read_without_waiting_for_what_is_gone() -> No
         fill(hubs, FIRST, 10)
         hubs.trim(*FIRST, 5)
         read = await asyncio.gather(
-            reader.read(FIRST, Span(2, 6), 100),
-            reader.read(FIRST, Span(0, 4), 100),
+            reader.read_events(FIRST, Span(2, 6), 100),
+            reader.read_events(FIRST, Span(0, 4), 100),
         )
         assert [numbers(events) for events in read] == [[5, 6], []]
 
@@ -171,7 +175,7 @@ def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
         new = await told(reader)
         assert new == {FIRST: Extent(0, 0, new[FIRST].created)}
         assert new[FIRST].created > old[FIRST].created
-        assert [event.body for event in await reader.read(FIRST, Span(0, 0), 100)] == [b"new"]
+        assert [event.body for event in await reader.read_events(FIRST, Span(0, 0), 100)] == [b"new"]
 
     reading(work)
 
@@ -182,7 +186,7 @@ def test_a_hub_that_says_it_does_not_reach_so_far_proves_nothing_gone() -> None:
     async def work(hubs: EventHubs, reader: HubReader) -> None:
         fill(hubs, FIRST, 10)
         for span in (Span(8, 10), Span(10, 20)):
-            assert "less than it had" in (await faults_of(reader.read(FIRST, span, 100)))[0]
+            assert "less than it had" in (await faults_of(reader.read_events(FIRST, span, 100)))[0]
 
     reading(work)
 
@@ -205,7 +209,7 @@ def test_whoever_else_reads_is_not_sent_away() -> None:
                 other.receive(on_event, partition_id="0", owner_level=7, starting_position="-1")
             )
             await until(lambda: len(seen) == 3)
-            assert numbers(await reader.read(FIRST, Span(0, 2), 100)) == [0, 1, 2]
+            assert numbers(await reader.read_events(FIRST, Span(0, 2), 100)) == [0, 1, 2]
             hubs.append(*FIRST, b"later")
             await until(lambda: len(seen) == 4)
             receiving.cancel()
@@ -222,7 +226,7 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
         async with relayed(hubs) as relay:
             relay.until = said
             reader = HubReader(a_namespace(hubs, relay.port), HUB)
-            assert numbers(await reader.read(FIRST, Span(10, 590), 1000)) == list(range(10, 591))
+            assert numbers(await reader.read_events(FIRST, Span(10, 590), 1000)) == list(range(10, 591))
             assert relay.cuts == 1
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
@@ -239,9 +243,9 @@ def test_a_hub_that_cannot_be_reached_or_does_not_exist_is_a_fault() -> None:
     async def work(hubs: EventHubs, reader: HubReader) -> list[str]:
         wrong = Namespace(connection_string=hubs.connection_string.replace(KEY, "another"))
         unknown, forbidden = HubReader(a_namespace(hubs), "nowhere"), HubReader(wrong, HUB)
-        texts = await faults_of(unknown.extents(), forbidden.read(FIRST, Span(0, 1), 1))
+        texts = await faults_of(unknown.read_extents(), forbidden.read_events(FIRST, Span(0, 1), 1))
         hubs.stop_accepting()
-        return [*texts, *await faults_of(reader.extents(), reader.read(FIRST, Span(0, 1), 1))]
+        return [*texts, *await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))]
 
     assert reading(work) == [
         "hub nowhere: ConnectError (not-found)",
@@ -264,6 +268,6 @@ def test_a_hub_that_answers_nothing_is_a_fault() -> None:
     async def work() -> list[str]:
         async with await asyncio.start_server(lambda *_: None, HOST, 0) as server:
             reader = HubReader(a_namespace(EventHubs(), server.sockets[0].getsockname()[1]), HUB, 0.5)
-            return await faults_of(reader.extents(), reader.read(FIRST, Span(0, 1), 1))
+            return await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))
 
     assert run(work()) == ["hub cwpp: no answer in time", "hub cwpp, partition 0: no answer in time"]

@@ -74,7 +74,7 @@ def test_a_batch_that_comes_again_tells_nobody_anew(store: SqliteStore) -> None:
     ingest(an_event_intake(store), events)
     again = ingest(an_event_intake(store, "another"), events[2:]) + ingest(an_event_intake(store), events)
     assert {entry.outcome for entry in again} == {"repeat"}
-    outcomes = asyncio.run(store.record.find([f"cwpp:0:1:{n}" for n in range(5)]))
+    outcomes = asyncio.run(store.record.find_outcomes([f"cwpp:0:1:{n}" for n in range(5)]))
     assert {outcome.value for outcome in outcomes.values()} == {"routed"}
 
 
@@ -123,7 +123,7 @@ def test_what_killed_its_process_alone_is_quarantined_unread_and_its_neighbours_
         died(store, process, 1, 1, alone=True)
     entries = ingest(an_event_intake(store), events)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "routed"]
-    (kept,) = asyncio.run(store.quarantine.all())
+    (kept,) = asyncio.run(store.quarantine.list_quarantined())
     assert kept.quarantined.body == events[1].body
     assert kept.quarantined.reason.code == "internal"
 

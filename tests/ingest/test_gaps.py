@@ -45,7 +45,7 @@ class Watch:
     def on_record(self, shelf: Shelf, epoch: int = 1) -> int:
         """How many events of the shelf have an outcome."""
         keys = [f"cwpp:{p.id}:{epoch}:{e.sequence}" for p, events in shelf.events.items() for e in events]
-        return len(asyncio.run(self.store.record.find(keys)))
+        return len(asyncio.run(self.store.record.find_outcomes(keys)))
 
     def _event_intake(self, process: str) -> EventIntake:
         intake = Intake(self.store, {Stream.CWPP: a_rulebook()}, Catalogue(), Stream.CWPP)

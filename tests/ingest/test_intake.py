@@ -220,7 +220,7 @@ def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_re
     (routed,) = house.take(message)
     assert (held.outcome, routed.outcome) == ("suppressed", "routed")
     assert held.key != routed.key
-    assert asyncio.run(house.store.record.find([message.arrival.key])) == {message.arrival.key: Outcome.ROUTED}
+    assert asyncio.run(house.store.record.find_outcomes([message.arrival.key])) == {message.arrival.key: Outcome.ROUTED}
 
 
 def test_what_was_quarantined_and_is_understood_now_is_no_replay(build: Build) -> None:
@@ -345,10 +345,10 @@ def test_what_somebody_took_out_of_quarantine_is_not_kept_again(house: House) ->
     """A message that comes again, as it does to whoever reads a hub from its start, is on record already."""
     message = a_message(b"no JSON")
     (first,) = house.take(message)
-    (kept,) = asyncio.run(house.store.quarantine.all())
-    asyncio.run(house.store.quarantine.remove(kept.id))
+    (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
+    asyncio.run(house.store.quarantine.discard_quarantined(kept.id))
     assert house.take(message) == [first]
-    assert asyncio.run(house.store.quarantine.all()) == []
+    assert asyncio.run(house.store.quarantine.list_quarantined()) == []
 
 
 def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None:
@@ -357,7 +357,7 @@ def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None
     body = finding_body()
     (entry,) = house.take(a_message(body))
     assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
-    (kept,) = asyncio.run(house.store.quarantine.all())
+    (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
     assert kept.quarantined.body == body
 
 
@@ -380,7 +380,7 @@ def test_a_fault_of_ours_parks_the_message_and_not_its_neighbours(house: House) 
     assert [(e.outcome, e.reason) for e in entries] == [
         ("routed", "routes: odd"), ("quarantined", "internal: ZeroDivisionError"), ("routed", "routes: odd"),
     ]  # fmt: skip
-    assert len(asyncio.run(house.store.quarantine.all())) == 1
+    assert len(asyncio.run(house.store.quarantine.list_quarantined())) == 1
 
 
 def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) -> None:
@@ -395,11 +395,11 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
 def test_a_pending_turn_is_published_as_it_stands_before_anything_else(house: House) -> None:
     """A worker that died between the ledger and the outbox left a pending turn; the next message finds it and finishes it."""
     house.take(a_message(alert_body()))
-    (row,) = asyncio.run(house.store.ledger.find([house.key()])).values()
+    (row,) = asyncio.run(house.store.ledger.find_rows([house.key()])).values()
     house.take(a_message(alert_body(Status="InProgress")))
-    (done,) = asyncio.run(house.store.ledger.find([row.key])).values()
+    (done,) = asyncio.run(house.store.ledger.find_rows([row.key])).values()
     unfinished = replace(done, turn=3, pending=replace(pending_turn(), number=3), version=done.version)
-    assert asyncio.run(house.store.ledger.write([unfinished]))
+    assert asyncio.run(house.store.ledger.write_rows([unfinished]))
     house.book = a_rulebook(routes=[a_route("page", "oncall")])
     (entry,) = house.take(a_message(alert_body(Status="Resolved")))
     assert entry.outcome == "resolved"

@@ -156,7 +156,7 @@ def test_a_resolution_reaches_every_open_place_whatever_rules_changed_and_never_
             told = changes(house.owed(name))
             assert told[:1] != ["updated"]
             assert is_well_formed(told), (name, told)
-        (row,) = asyncio.run(house.store.ledger.find([house.key()])).values()
+        (row,) = asyncio.run(house.store.ledger.find_rows([house.key()])).values()
         assert row.open == {}
 
 

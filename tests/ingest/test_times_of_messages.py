@@ -60,7 +60,7 @@ async def _nothing_is_silenced(store: Store, told: Sequence[Told], is_from_hub: 
     for place, one in enumerate(told):
         await intake.ingest([_message(place, one)], one.clock)
     # The clock is right: the signal stands, is over, and stands again, each a little later.
-    row = (await store.ledger.find([KEY])).get(KEY)
+    row = (await store.ledger.find_rows([KEY])).get(KEY)
     is_over = row is not None and not row.state.resolved
     for step in range(3):
         now = NOW + timedelta(minutes=step)
@@ -110,11 +110,11 @@ def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Pa
 
     async def healed() -> None:
         store = SqliteStore(tmp_path)
-        await store.ledger.write([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
+        await store.ledger.write_rows([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         (entry,) = await intake.ingest([_message(1, Told(True, NOW, False, NOW, NOW))], NOW)
         assert entry.outcome == "resolved"
-        assert (await store.ledger.find([KEY]))[KEY].seen.changed == NOW
+        assert (await store.ledger.find_rows([KEY]))[KEY].seen.changed == NOW
         await store.close()
 
     asyncio.run(healed())
@@ -138,14 +138,14 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
         )
         if isinstance(store, AzureStore):
             await store.prepare()
-        await store.ledger.write([a_row(KEY, seen=Seen(None, Arrival("hub/0", MOST_AT_ONCE, NOW)))])
+        await store.ledger.write_rows([a_row(KEY, seen=Seen(None, Arrival("hub/0", MOST_AT_ONCE, NOW)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         outcomes = []
         for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
             (entry,) = await intake.ingest([_message(place, Told(True, None, True, NOW, NOW + later))], NOW)
             outcomes.append(entry.outcome)
         assert outcomes == ["repeat", "repeat", "resolved"]
-        assert (await store.ledger.find([KEY]))[KEY].seen.arrival.place == 2
+        assert (await store.ledger.find_rows([KEY]))[KEY].seen.arrival.place == 2
         await store.close()
 
     asyncio.run(healed())

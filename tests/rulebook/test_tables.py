@@ -95,7 +95,7 @@ def test_an_attack_table_with_problems_says_them_all(tmp_path: Path) -> None:
 def test_the_catalogue_knows_types_plans_and_prefixes() -> None:
     """An alert type is known with its plan, tactics and severity; an unknown one of a known family has a plan."""
     catalogue = load_catalogue()
-    known = catalogue.find("simulated_sql.db_bruteforce")
+    known = catalogue.find_type("simulated_sql.db_bruteforce")
     assert known is not None
     assert (known.plan, known.tactics, known.severity) == ("SqlServers", ("PreAttack",), "High")
     assert catalogue.find_plan(None, "SQL.MySQL_NeverSeen") == "OpenSourceRelationalDatabases"

@@ -153,7 +153,7 @@ async def books_of(stack: Stack) -> Books:
     """The books as they are."""
     store = stack.store()
     try:
-        kept = {one.source: one.quarantined.body for one in await store.quarantine.all()}
+        kept = {one.source: one.quarantined.body for one in await store.quarantine.list_quarantined()}
     finally:
         await store.close()
     record: dict[str, list[str]] = {}
@@ -182,7 +182,7 @@ async def left_over(stack: Stack) -> list[str]:
 
 async def _deliveries(store: AzureStore) -> list[str]:
     counts = await store.outbox.counts("cwpp")
-    intents = await store.ledger.unfinished("cwpp")
+    intents = await store.ledger.find_pending_rows("cwpp")
     return [
         *(f"{where}: {count} {state}" for (where, state), count in counts.items() if state is not DeliveryState.SENT),
         *(f"{row.key}: an intent" for row in intents),

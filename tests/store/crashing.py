@@ -58,7 +58,7 @@ def write_for_ever(state: Path) -> None:
     with (state.parent / "acknowledged").open("wb", buffering=0) as told:
         store = SqliteStore(state)
         for number in count(1):
-            asyncio.run(store.record.add([an_entry(f"{number}", title="x" * (number * 37 % 5000))]))
+            asyncio.run(store.record.put_on_record([an_entry(f"{number}", title="x" * (number * 37 % 5000))]))
             os.pwrite(told.fileno(), b"%d" % number, 0)
 
 
@@ -77,7 +77,7 @@ def _write(state: Path, first: int, acknowledge: int | None = None) -> None:
     store = SqliteStore(state)
     store.hold()
     for number in range(first, first + COMMITS):
-        asyncio.run(store.record.add([an_entry(f"{number}")]))
+        asyncio.run(store.record.put_on_record([an_entry(f"{number}")]))
         if acknowledge is not None:
             os.write(acknowledge, b".")
     asyncio.run(store.close())

@@ -29,10 +29,10 @@ BOOK = a_grouping_book()
 
 
 WRITES = {
-    "ledger": ("write", "finish"),
+    "ledger": ("write_rows", "clear_pending"),
     "groups": ("write_aggregation",),
     "outbox": ("add",),
-    "record": ("add",),
+    "record": ("put_on_record",),
 }
 """The writes at which a worker may die, by the part of the store that does them."""
 
@@ -263,4 +263,4 @@ def test_what_comes_back_all_at_once_is_taken_in(azure: AzureStore, incidents: b
     for status, at in (("New", NOW), ("Resolved", NOW), ("New", NOW + 2 * HOUR)):
         entries = run(intake(azure).ingest(bodies(status), at))
         assert {entry.outcome for entry in entries} == {"resolved" if status == "Resolved" else "routed"}
-    assert run(azure.ledger.unfinished("cwpp")) == []
+    assert run(azure.ledger.find_pending_rows("cwpp")) == []

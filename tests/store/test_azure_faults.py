@@ -35,18 +35,18 @@ async def ask() -> list[object]:
     held = Held(rule="r", until=NOW, rulebook="b", source="s", body=BIG)
     answers = await asyncio.gather(
         store.prepare(),
-        store.ledger.find(["k"]),
-        store.ledger.write([a_row()]),
-        store.ledger.write([a_row(held=held)]),
-        store.ledger.finish({"k": "v"}),
+        store.ledger.find_rows(["k"]),
+        store.ledger.write_rows([a_row()]),
+        store.ledger.write_rows([a_row(held=held)]),
+        store.ledger.clear_pending({"k": "v"}),
         anext(store.ledger.held_in_doubt("cwpp", "b", [])),
-        store.ledger.unfinished("cwpp"),
-        store.record.add([an_entry()]),
-        store.record.find(["hub/0:1"]),
-        store.quarantine.add([a_kept(body=BIG)]),
-        store.quarantine.find("q1"),
-        store.quarantine.all(),
-        store.quarantine.remove("q1"),
+        store.ledger.find_pending_rows("cwpp"),
+        store.record.put_on_record([an_entry()]),
+        store.record.find_outcomes(["hub/0:1"]),
+        store.quarantine.put_in_quarantine([a_kept(body=BIG)]),
+        store.quarantine.find_quarantined("q1"),
+        store.quarantine.list_quarantined(),
+        store.quarantine.discard_quarantined("q1"),
         store.journal.read_progress(EPOCH.partition),
         store.journal.write_progress(Progress(epoch=EPOCH)),
         store.journal.place_markers([MARKER]),
@@ -98,9 +98,9 @@ def test_a_write_whose_connection_breaks_is_tried_again(azure: AzureStore, addre
         async with cut_once(int(port)) as way:
             store = AzureStore(Account(Address(connection_string=connection.replace(port, str(way)))))
             try:
-                return await store.ledger.write([a_row()])
+                return await store.ledger.write_rows([a_row()])
             finally:
                 await store.close()
 
     versions = run(write())
-    assert versions == {"k": run(azure.ledger.find(["k"]))["k"].version}
+    assert versions == {"k": run(azure.ledger.find_rows(["k"]))["k"].version}

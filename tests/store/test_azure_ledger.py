@@ -64,7 +64,7 @@ def a_held_row(rule: str = "r", body: bytes = b"{}", key: str = "k", **changes: 
 
 def write(store: AzureStore, row: LedgerRow) -> LedgerRow:
     """Writes one row, and returns it with its new version."""
-    return replace(row, version=run(store.ledger.write([row]))[row.key])
+    return replace(row, version=run(store.ledger.write_rows([row]))[row.key])
 
 
 def doubted(store: AzureStore, active: Sequence[str] = ()) -> list[LedgerRow]:
@@ -98,7 +98,7 @@ def test_what_was_let_go_and_not_yet_told_comes_back_until_it_is(azure: AzureSto
     assert doubted(azure) == [released]
     assert doubted(azure) == [released]
     assert released.version is not None
-    run(azure.ledger.finish({"k": released.version}))
+    run(azure.ledger.clear_pending({"k": released.version}))
     assert doubted(azure) == []
     assert entries(account) == []
 
@@ -110,17 +110,17 @@ def test_who_holds_a_signal_again_while_its_old_entry_is_taken_out_begins_anew(
     first = write(azure, a_held_row())
     second = write(azure, a_row(version=first.version))
     held_again = a_held_row(version=second.version)
-    run(HeldIndex(Table(account.tables.get_table_client("held"))).add([held_again]))  # a writer's first step
+    run(HeldIndex(Table(account.tables.get_table_client("held"))).enter_rows([held_again]))  # a writer's first step
     assert doubted(azure) == []
-    assert run(azure.ledger.write([held_again])) == {}
-    found = run(azure.ledger.find(["k"]))["k"]
+    assert run(azure.ledger.write_rows([held_again])) == {}
+    found = run(azure.ledger.find_rows(["k"]))["k"]
     third = write(azure, replace(held_again, version=found.version))
     assert doubted(azure) == [third]
 
 
 def test_an_entry_without_a_row_is_left_to_its_writer_for_a_day(azure: AzureStore, account: Account) -> None:
     """It may be about to write the row; a writer that died never will."""
-    run(HeldIndex(Table(account.tables.get_table_client("held"))).add([a_held_row(key="unwritten")]))
+    run(HeldIndex(Table(account.tables.get_table_client("held"))).enter_rows([a_held_row(key="unwritten")]))
     write(azure, a_held_row())
     assert len(doubted(azure)) == 1
     run(azure.purge(SOON, KEEP))
@@ -133,7 +133,7 @@ def test_bodies_that_no_row_names_any_more_are_deleted_after_a_day(azure: AzureS
     """Those of rows that were written anew, or not at all; what a row names stays, however old."""
     first = write(azure, a_held_row(body=noise(100_000)))
     second = write(azure, a_held_row(body=noise(200_000), version=first.version))
-    run(azure.ledger.write([a_held_row(body=noise(300_000), version=first.version)]))
+    run(azure.ledger.write_rows([a_held_row(body=noise(300_000), version=first.version)]))
     assert blobs(account) == 3
     run(azure.purge(SOON, KEEP))
     assert blobs(account) == 3
@@ -148,4 +148,4 @@ def test_what_retention_let_go_of_holds_nothing(azure: AzureStore, account: Acco
     assert run(azure.purge(NOW, Retention(held=timedelta()))).bodies == 1
     assert doubted(azure) == []
     assert entries(account) == []
-    assert run(azure.ledger.write([a_row(version=row.version)])) == {}
+    assert run(azure.ledger.write_rows([a_row(version=row.version)])) == {}

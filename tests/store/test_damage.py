@@ -39,7 +39,7 @@ type Files = dict[str, bytes]
 def commit(store: SqliteStore, first: int, last: int, size: int = 100) -> None:
     """Commits entries one by one."""
     for number in range(first, last):
-        run(store.record.add([an_entry(f"{number}", title=noise(size).hex())]))
+        run(store.record.put_on_record([an_entry(f"{number}", title=noise(size).hex())]))
 
 
 def files_in(state: Path) -> Files:
@@ -296,7 +296,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
         store.hold()
         try:
             run(store.purge(NOW, Retention()))
-            run(store.record.find(["1"]))
+            run(store.record.find_outcomes(["1"]))
         except StoreError as fault:
             came_upon += 1
             assert re.search(r"router\.db: is damaged: .*delete .*router\.commit", str(fault))
@@ -324,7 +324,7 @@ def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
     put(tmp_path, CLOSED)
     store = SqliteStore(tmp_path)
     with store.atomically():
-        run(store.record.find(["1"]))
+        run(store.record.find_outcomes(["1"]))
     run(store.close())
     assert files_in(tmp_path) == CLOSED
 

@@ -148,7 +148,7 @@ def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) 
     """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
     resolved = State(resolved=True, status="resolved", severity=4)
     rows = [a_row(key, state=resolved, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
-    run(store.ledger.write(rows))
+    run(store.ledger.write_rows(rows))
     write(store, AggregationState(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
     run(store.purge(NOW, RETENTION))
-    assert list(run(store.ledger.find(["k", "gone"]))) == ["k"]
+    assert list(run(store.ledger.find_rows(["k", "gone"]))) == ["k"]

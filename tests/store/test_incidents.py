@@ -35,6 +35,6 @@ def test_a_row_of_an_earlier_version_is_gone_on_with(store: Store) -> None:
     alerts = [f"al-{number}" for number in range(MOST + 1)]
     take(store, alerts[:MOST])
     key = signal_key("cwpp", "incident", "incident-1")
-    (row,) = run(store.ledger.find([key])).values()
+    (row,) = run(store.ledger.find_rows([key])).values()
     assert row.state.measure == " ".join(sorted(map(alert_fingerprint, alerts[:MOST])))
     assert [take(store, alerts), take(store, alerts)] == ["updated", "repeat"]

@@ -22,37 +22,37 @@ _NUMBERS = count()
 def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
     """The ledger keeps every part of a row, and gives it a version."""
     row = a_row(closed_at=NOW, open={"a": 1, "b": 2})
-    versions = run(store.ledger.write([row]))
-    assert run(store.ledger.find(["k", "unknown"])) == {"k": replace(row, version=versions["k"])}
+    versions = run(store.ledger.write_rows([row]))
+    assert run(store.ledger.find_rows(["k", "unknown"])) == {"k": replace(row, version=versions["k"])}
 
 
 def test_of_two_writers_of_one_row_one_loses(store: Store) -> None:
     """Compare-and-swap: a row is written only over the version that its writer read."""
-    first = run(store.ledger.write([a_row()]))["k"]
-    assert run(store.ledger.write([a_row(turn=9)])) == {}
-    second = run(store.ledger.write([a_row(turn=2, version=first)]))["k"]
-    assert list(run(store.ledger.write([a_row(turn=3, version=first), a_row("other")]))) == ["other"]
-    found = run(store.ledger.find(["k"]))["k"]
+    first = run(store.ledger.write_rows([a_row()]))["k"]
+    assert run(store.ledger.write_rows([a_row(turn=9)])) == {}
+    second = run(store.ledger.write_rows([a_row(turn=2, version=first)]))["k"]
+    assert list(run(store.ledger.write_rows([a_row(turn=3, version=first), a_row("other")]))) == ["other"]
+    found = run(store.ledger.find_rows(["k"]))["k"]
     assert (found.turn, found.version) == (2, second)
 
 
 def test_a_pending_turn_is_there_until_it_is_cleared_and_a_newer_one_is_left_alone(store: Store) -> None:
     """Who clears a pending turn names the version that carried it, so that nobody clears another's."""
     pending = Turn(number=1, entry=an_entry())
-    first = run(store.ledger.write([a_row(pending=pending)]))["k"]
-    (unfinished,) = run(store.ledger.unfinished("cwpp"))
+    first = run(store.ledger.write_rows([a_row(pending=pending)]))["k"]
+    (unfinished,) = run(store.ledger.find_pending_rows("cwpp"))
     assert unfinished.pending == pending
-    second = run(store.ledger.write([a_row(version=first, pending=replace(pending, number=2))]))["k"]
-    run(store.ledger.finish({"k": first}))
-    assert [row.turn for row in run(store.ledger.unfinished("cwpp"))] == [1]
-    run(store.ledger.finish({"k": second}))
-    assert list(run(store.ledger.unfinished("cwpp"))) == []
+    second = run(store.ledger.write_rows([a_row(version=first, pending=replace(pending, number=2))]))["k"]
+    run(store.ledger.clear_pending({"k": first}))
+    assert [row.turn for row in run(store.ledger.find_pending_rows("cwpp"))] == [1]
+    run(store.ledger.clear_pending({"k": second}))
+    assert list(run(store.ledger.find_pending_rows("cwpp"))) == []
 
 
 def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(store: Store) -> None:
     """What is held by an active rule of the same rulebook is left in peace; what was let go is forgotten."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    version = run(store.ledger.write([a_row(held=held, outcome=Outcome.SUPPRESSED)]))["k"]
+    version = run(store.ledger.write_rows([a_row(held=held, outcome=Outcome.SUPPRESSED)]))["k"]
 
     def doubted(book: str, active: Sequence[str]) -> list[Held | None]:
         return [row.held for row in in_doubt(store, "cwpp", book, active)]
@@ -61,16 +61,16 @@ def test_held_rows_come_back_when_their_rule_is_gone_or_the_rulebook_changed(sto
     assert doubted("h", []) == [held]
     assert doubted("other", ["r"]) == [held]
     assert in_doubt(store, "cspm", "h", []) == []
-    run(store.ledger.write([a_row(version=version)]))
+    run(store.ledger.write_rows([a_row(version=version)]))
     assert doubted("h", []) == []
 
 
 def test_a_batch_with_one_loser_writes_all_others(store: Store) -> None:
     """One signal that somebody else wrote meanwhile costs its neighbours nothing."""
     rows = [a_row(signal_key("cwpp", "alert", str(number))) for number in range(100)]
-    run(store.ledger.write([rows[42]]))
-    assert run(store.ledger.write(rows)).keys() == {row.key for row in rows} - {rows[42].key}
-    assert len(run(store.ledger.find([row.key for row in rows]))) == 100
+    run(store.ledger.write_rows([rows[42]]))
+    assert run(store.ledger.write_rows(rows)).keys() == {row.key for row in rows} - {rows[42].key}
+    assert len(run(store.ledger.find_rows([row.key for row in rows]))) == 100
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
@@ -81,27 +81,27 @@ def test_a_row_keeps_what_is_of_any_length(store: Store, size: int) -> None:
     seen = Seen(None, Arrival("f", 2**62, None, 3), deleted=True)
     held = Held(rule="r", until=NOW, rulebook="b", source="s", body=noise(size))
     row = a_row(state=state, seen=seen, held=held, pending=Turn(number=1, entry=an_entry(title=text)))
-    versions = run(store.ledger.write([row]))
-    assert run(store.ledger.find(["k"])) == {"k": replace(row, held=None, version=versions["k"])}
+    versions = run(store.ledger.write_rows([row]))
+    assert run(store.ledger.find_rows(["k"])) == {"k": replace(row, held=None, version=versions["k"])}
     assert in_doubt(store, "cwpp", "b", []) == [replace(row, version=versions["k"])]
 
 
 def test_finishing_what_somebody_else_wrote_meanwhile_is_no_fault(store: Store) -> None:
     """The others that were finished with it are finished."""
     turn = Turn(number=1, entry=an_entry())
-    versions = run(store.ledger.write([a_row(pending=turn), a_row("other", pending=turn)]))
-    run(store.ledger.write([a_row(pending=turn, turn=2, version=versions["k"])]))
-    run(store.ledger.finish(versions))
-    assert [(row.key, row.turn) for row in run(store.ledger.unfinished("cwpp"))] == [("k", 2)]
-    assert list(run(store.ledger.unfinished("cspm"))) == []
+    versions = run(store.ledger.write_rows([a_row(pending=turn), a_row("other", pending=turn)]))
+    run(store.ledger.write_rows([a_row(pending=turn, turn=2, version=versions["k"])]))
+    run(store.ledger.clear_pending(versions))
+    assert [(row.key, row.turn) for row in run(store.ledger.find_pending_rows("cwpp"))] == [("k", 2)]
+    assert list(run(store.ledger.find_pending_rows("cspm"))) == []
 
 
 def test_what_is_finished_may_be_written_again(store: Store) -> None:
     """The version to write over is the one that is found then."""
-    versions = run(store.ledger.write([a_row(pending=Turn(number=1, entry=an_entry()))]))
-    run(store.ledger.finish(versions))
-    found = run(store.ledger.find(["k"]))["k"]
-    assert run(store.ledger.write([replace(found, turn=2)])).keys() == {"k"}
+    versions = run(store.ledger.write_rows([a_row(pending=Turn(number=1, entry=an_entry()))]))
+    run(store.ledger.clear_pending(versions))
+    found = run(store.ledger.find_rows(["k"]))["k"]
+    assert run(store.ledger.write_rows([replace(found, turn=2)])).keys() == {"k"}
 
 
 def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) -> None:
@@ -109,7 +109,7 @@ def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) ->
     rules = [f"rule {number}" for number in range(30)]
     rows = [a_held_row(rule, "b1") for rule in rules for _ in range(3)]
     older = [a_held_row(rules[0], book) for book in ("b", "b0", "b11", "b2", "")]
-    run(store.ledger.write(rows + older))
+    run(store.ledger.write_rows(rows + older))
     found = in_doubt(store, "cwpp", "b1", [rule for rule in rules if rule != "rule 17"])
     ended = [row for row in rows if row.held is not None and row.held.rule == "rule 17"]
     assert {row.key for row in found} == {row.key for row in ended + older}
@@ -118,9 +118,9 @@ def test_of_many_rules_only_what_the_ended_one_holds_comes_back(store: Store) ->
 def test_a_signal_that_is_held_anew_is_held_under_its_new_rule_only(store: Store) -> None:
     """What held it before has no say any more."""
     row = a_held_row("first", "b1")
-    version = run(store.ledger.write([row]))[row.key]
+    version = run(store.ledger.write_rows([row]))[row.key]
     again = replace(a_held_row("second", "b2"), key=row.key, version=version)
-    run(store.ledger.write([again]))
+    run(store.ledger.write_rows([again]))
     assert in_doubt(store, "cwpp", "b2", ["second"]) == []
     (found,) = in_doubt(store, "cwpp", "b1", ["first"])
     assert found.held == again.held

@@ -57,15 +57,15 @@ def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
     """Takes a message in as the program did that came before."""
     (part,) = MessageReader({Stream.CWPP: book}, Catalogue()).read_message(message)
     observation = Before(**{field.name: getattr(part, field.name) for field in fields(Observation)})
-    rows = run(store.ledger.find([observation.key]))
+    rows = run(store.ledger.find_rows([observation.key]))
     one = transition_for(observation, list(rows.values()), book, NOW)
     if one.row is None:
         return
-    versions = run(store.ledger.write([one.row]))
+    versions = run(store.ledger.write_rows([one.row]))
     if one.row.pending is not None:
         run(store.outbox.add(one.row.pending.deliveries(), NOW))
-    run(store.record.add([one.entry]))
-    run(store.ledger.finish(versions))
+    run(store.record.put_on_record([one.entry]))
+    run(store.ledger.clear_pending(versions))
 
 
 def told(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:

@@ -27,29 +27,29 @@ def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id"
 def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store) -> None:
     """Bytes in, the same bytes out."""
     kept = a_kept()
-    run(store.quarantine.add([kept, kept]))
-    run(store.quarantine.add([kept]))
-    assert list(run(store.quarantine.all())) == [kept]
-    assert run(store.quarantine.find("q1")) == kept
-    assert run(store.quarantine.find("q2")) is None
-    assert run(store.quarantine.remove("q1"))
-    assert not run(store.quarantine.remove("q1"))
-    assert list(run(store.quarantine.all())) == []
+    run(store.quarantine.put_in_quarantine([kept, kept]))
+    run(store.quarantine.put_in_quarantine([kept]))
+    assert list(run(store.quarantine.list_quarantined())) == [kept]
+    assert run(store.quarantine.find_quarantined("q1")) == kept
+    assert run(store.quarantine.find_quarantined("q2")) is None
+    assert run(store.quarantine.discard_quarantined("q1"))
+    assert not run(store.quarantine.discard_quarantined("q1"))
+    assert list(run(store.quarantine.list_quarantined())) == []
 
 
 @pytest.mark.parametrize("size", [0, 61_000, 62_000, 4 * 1024 * 1024])
 def test_a_body_of_any_size_is_kept_whole(store: Store, size: int) -> None:
     """On both sides of what a row of a table can hold; so are words about it."""
     kept = a_kept(body=noise(size), words=noise(size // 40).hex())
-    run(store.quarantine.add([kept]))
-    assert run(store.quarantine.find("q1")) == kept
-    assert run(store.quarantine.remove("q1"))
+    run(store.quarantine.put_in_quarantine([kept]))
+    assert run(store.quarantine.find_quarantined("q1")) == kept
+    assert run(store.quarantine.discard_quarantined("q1"))
 
 
 def test_the_oldest_comes_first(store: Store) -> None:
     """Whoever works the list off begins with what waited longest."""
     later = replace(a_kept("a"), at=NOW + timedelta(microseconds=1), stream="cwpp")
     earlier = replace(a_kept("c"), arrival=Arrival("f", 1))
-    run(store.quarantine.add([later, earlier, replace(earlier, id="b")]))
-    assert [one.id for one in run(store.quarantine.all())] == ["b", "c", "a"]
-    assert run(store.quarantine.find("a")) == later
+    run(store.quarantine.put_in_quarantine([later, earlier, replace(earlier, id="b")]))
+    assert [one.id for one in run(store.quarantine.list_quarantined())] == ["b", "c", "a"]
+    assert run(store.quarantine.find_quarantined("a")) == later

@@ -20,17 +20,17 @@ from tests.store.builders import OPENING, RESOLUTION, a_delivery, a_row, an_entr
 @pytest.mark.parametrize(("age", "gone"), [(timedelta(days=90), 1), (timedelta(days=90, microseconds=-1), 0)])
 def test_a_ledger_row_is_kept_until_resolved_plus_90_days(store: Store, age: timedelta, gone: int) -> None:
     """A standing signal's row stays for ever; a resolved one's as long as a late repeat may come."""
-    run(store.ledger.write([a_row("standing"), a_row("resolved", closed_at=NOW)]))
+    run(store.ledger.write_rows([a_row("standing"), a_row("resolved", closed_at=NOW)]))
     assert run(store.purge(NOW + age, Retention())).rows == gone
-    assert len(run(store.ledger.find(["standing", "resolved"]))) == 2 - gone
+    assert len(run(store.ledger.find_rows(["standing", "resolved"]))) == 2 - gone
 
 
 def test_a_row_is_kept_until_its_turn_is_carried_out(store: Store) -> None:
     """What it intends is not told yet, however long ago it was decided."""
     row = a_row(closed_at=NOW, pending=Turn(number=1, entry=an_entry()))
-    versions = run(store.ledger.write([row]))
+    versions = run(store.ledger.write_rows([row]))
     assert run(store.purge(NOW + 400 * DAY, Retention())).rows == 0
-    run(store.ledger.finish(versions))
+    run(store.ledger.clear_pending(versions))
     assert run(store.purge(NOW + 400 * DAY, Retention())).rows == 1
 
 
@@ -38,7 +38,7 @@ def test_a_row_outlives_every_delivery_of_its_signal(store: Store) -> None:
     """Turns would start anew, and a dead letter of the old turn 1 would swallow the new one."""
     owe(store, OPENING)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
-    run(store.ledger.write([a_row(closed_at=NOW)]))
+    run(store.ledger.write_rows([a_row(closed_at=NOW)]))
     assert run(store.purge(NOW + 400 * DAY, Retention())).rows == 0
 
 
@@ -69,14 +69,14 @@ def test_an_opening_is_kept_as_long_as_its_resolution_is_owed(store: Store) -> N
 def test_a_body_that_still_waits_for_its_rule_to_end_is_kept(store: Store) -> None:
     """However long nobody ran the stream, what a rule held is there to come out."""
     held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
-    run(store.ledger.write([a_row(held=held, outcome=Outcome.SUPPRESSED)]))
+    run(store.ledger.write_rows([a_row(held=held, outcome=Outcome.SUPPRESSED)]))
     assert run(store.purge(NOW + 400 * DAY, Retention())).bodies == 0
 
 
 @pytest.mark.parametrize(("age", "gone"), [(timedelta(days=30), 1), (timedelta(days=30, microseconds=-1), 0)])
 def test_a_suppressed_body_is_kept_until_its_rule_ends_plus_30_days(store: Store, age: timedelta, gone: int) -> None:
     """Long enough to be decided again."""
-    run(store.ledger.write([a_row(held=Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}"))]))
+    run(store.ledger.write_rows([a_row(held=Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}"))]))
     assert run(store.purge(NOW + age, Retention())).bodies == gone
 
 
@@ -105,7 +105,7 @@ def test_what_the_records_second_home_got_is_kept_no_longer(store: Store) -> Non
 def test_what_a_standing_signal_was_told_is_kept(store: Store) -> None:
     """Its next turn needs the receipt of its opening; a resolved one has none."""
     resolved = State(resolved=True, status="resolved", severity=4)
-    run(store.ledger.write([a_row(), a_row("over", state=resolved, closed_at=NOW + 400 * DAY)]))
+    run(store.ledger.write_rows([a_row(), a_row("over", state=resolved, closed_at=NOW + 400 * DAY)]))
     owe(store, OPENING, a_delivery(key="over"))
     for one in claim(store):
         settle(store, one, DeliveryState.SENT)

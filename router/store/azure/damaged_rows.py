@@ -35,7 +35,7 @@ class Aside:
             stream=known.value if isinstance(known, Stream) else stream,
             row=row.whole_row(),
         )
-        await self._quarantine.add([kept_of(one, self.clock())])
+        await self._quarantine.put_in_quarantine([kept_of(one, self.clock())])
 
     async def sound[T](
         self,

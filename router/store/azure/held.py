@@ -28,11 +28,11 @@ class HeldIndex:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    async def add(self, rows: Sequence[LedgerRow]) -> None:
+    async def enter_rows(self, rows: Sequence[LedgerRow]) -> None:
         """Enters the rows that hold something, before the ledger has them."""
         await self._table.write([(Step("put", entry),) for row in rows for entry in _entries(row)])
 
-    async def enter(self, stream: str, entities: Sequence[Entity]) -> None:
+    async def enter_entities(self, stream: str, entities: Sequence[Entity]) -> None:
         """Enters rows of the ledger as they lie there, under the rule that they name now."""
         rows = [Columns(entity) for entity in entities]
         entries = [_entry(stream, row.words("rulebook"), row.words("rule"), row.text("RowKey")) for row in rows]

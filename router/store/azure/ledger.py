@@ -47,7 +47,7 @@ class AzureLedger:
         self._outbox = outbox
         self._groups = groups
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+    async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
         One that cannot be decoded is put aside, and what is known of its signal comes in its place.
@@ -76,23 +76,23 @@ class AzureLedger:
         row = mended(await remains_of(entity, self._bodies, past.get(key, ()), joined))
         await self._aside.put("ledger", entity, why, row.stream)
         whole = replace(row, held=await held_of(entity, self._bodies), version=version_of(entity))
-        versions = await self.write([whole])
+        versions = await self.write_rows([whole])
         return replace(row, version=versions[key]) if key in versions else None
 
-    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
-        await self._held.add(rows)
+        await self._held.enter_rows(rows)
         entities = await asyncio.gather(*(entity_of(row, self._bodies) for row in rows))
         units = [(_step(row, entity),) for row, entity in zip(rows, entities, strict=True)]
         written = await self._table.write(units)
         return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
 
-    async def finish(self, versions: Mapping[str, Version]) -> None:
+    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows that are still at those versions, which gives the rows new versions."""
         steps = [Step("merge", {**keys_of(key), **FINISHED}, str(version)) for key, version in versions.items()]
         await self._table.write([(step,) for step in steps])
 
-    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn. Walks the table: as a rule such a row is found by its key."""
         found = self._table.query(f"stream eq '{quoted(stream)}' and unfinished eq true", FOUND)
         rows = [await self._row(entity) async for entity in found]
@@ -141,7 +141,7 @@ class AzureLedger:
         # What is held under another name is entered under that, also where its row was damaged since.
         for stream in {entry["PartitionKey"] for entry, _ in over}:
             held = [one for entry, one in over if entry["PartitionKey"] == stream and is_holding(one)]
-            await self._held.enter(stream, held)
+            await self._held.enter_entities(stream, held)
         fences = [Step("merge", {**keys_of(key), **FINISHED}, version_of(row)) for key, row in rows.items()]
         fenced = await self._table.write([(fence,) for fence in fences])
         quiet = {key for key, versions in zip(rows, fenced, strict=True) if versions is not None}

@@ -43,23 +43,23 @@ class AzureQuarantine:
         self._table = table
         self._bodies = bodies
 
-    async def add(self, kept: Sequence[Kept]) -> None:
+    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
         """Keeps bodies, create-if-absent by their id."""
         first = {one.id: one for one in reversed(kept)}
         entities = await asyncio.gather(*map(self._entity_of, first.values()))
         await self._table.write([(Step("create", entity),) for entity in entities])
 
-    async def all(self) -> Sequence[Kept]:
+    async def list_quarantined(self) -> Sequence[Kept]:
         """What is kept, oldest first; of an entry that is damaged itself, what can be read of it."""
         kept = [await self._kept(entity) for partition in _PARTITIONS async for entity in self._table.rows(partition)]
         return sorted(kept, key=lambda one: (one.at, one.id))
 
-    async def find(self, id: str) -> Kept | None:
+    async def find_quarantined(self, id: str) -> Kept | None:
         """One kept body."""
         entity = await self._find(id)
         return await self._kept(entity) if entity is not None else None
 
-    async def remove(self, id: str) -> bool:
+    async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
         entity = await self._find(id)
         if entity is None:
@@ -68,7 +68,7 @@ class AzureQuarantine:
         await asyncio.gather(*(self._bodies.delete(entity.get(column)) for column in BODIES))
         return gone is not None
 
-    async def set_aside(self, stream: str) -> int:
+    async def count_damaged_rows(self, stream: str) -> int:
         """How many damaged rows are kept, of a stream or of nobody knows which."""
         rows = self._table.rows(DAMAGED, select=("RowKey", "stream"))
         return len([row async for row in rows if row.get("stream") in ("", stream)])

@@ -36,7 +36,7 @@ class AzureRecord:
         self._aside = aside
         self._bodies = bodies
 
-    async def add(self, entries: Sequence[RecordEntry]) -> None:
+    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
         first = {entry.key: entry for entry in reversed(entries)}
         entities = await asyncio.gather(*map(self._entity_of, first.values()))
@@ -49,7 +49,7 @@ class AzureRecord:
         there = await self._rows_near(first)
         await self._table.write([(step,) for step in refused if _row_of(step.entity) not in there])
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
         """The latest outcomes of those messages that are on record."""
         wanted = {key for key in keys if message_of(key) == key}
         found = await asyncio.gather(*(self._outcomes(stretch) for stretch in _stretches(map(_placed, wanted))))

@@ -50,7 +50,7 @@ class SqliteLedger:
         self._outbox = outbox
         self._groups = groups
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+    async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
@@ -61,7 +61,7 @@ class SqliteLedger:
         told = self._outbox.past(missing) if missing else {}
         return found | {key: self._mend(key, Columns({})) for key in told}
 
-    async def unfinished(self, stream: str) -> Sequence[LedgerRow]:
+    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
         return [row for row in self._rows("stream=? AND intent IS NOT NULL", stream) if row.pending is not None]
 
@@ -75,7 +75,7 @@ class SqliteLedger:
             places = [place for (place,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
         for some in batched(places, _AT_A_TIME, strict=False):
             held, nobodys = self._held(some)
-            for row in (await self.find(held.keys())).values():
+            for row in (await self.find_rows(held.keys())).values():
                 if row.stream == stream:
                     yield replace(row, held=held[row.key])
             for row in nobodys:
@@ -102,7 +102,7 @@ class SqliteLedger:
             for row in nobodys
         ]
 
-    async def write(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
         # Nobody ever sees a pending turn that is cleared in the transaction that wrote it, so it need not be written.
         is_seen = not self._connection.is_writing
@@ -122,7 +122,7 @@ class SqliteLedger:
             )
         return {row.key: _next_version(row) for row in won}
 
-    async def finish(self, versions: Mapping[str, Version]) -> None:
+    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows still at those versions; their version stays, since nothing else changed."""
         with self._connection.writing() as db:
             db.executemany(

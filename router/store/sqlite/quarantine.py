@@ -29,7 +29,7 @@ class SqliteQuarantine:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, kept: Sequence[Kept]) -> None:
+    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
         """Keeps bodies, create-if-absent by their id."""
         if not kept:
             return
@@ -37,13 +37,13 @@ class SqliteQuarantine:
             for one in kept:
                 keep(db, one)
 
-    async def all(self) -> Sequence[Kept]:
+    async def list_quarantined(self) -> Sequence[Kept]:
         """What is kept, oldest first; of an entry that is damaged itself, what can be read of it."""
         with self._connection.reading() as db:
             found = columns_of(db.execute(f"SELECT rowid AS nr, {_KEPT} FROM quarantine"))  # noqa: S608
         return sorted(map(_kept, found), key=lambda one: (one.at, one.id))
 
-    async def find(self, id: str) -> Kept | None:
+    async def find_quarantined(self, id: str) -> Kept | None:
         """One kept body."""
         where, value = _named(id)
         with self._connection.reading() as db:
@@ -52,13 +52,13 @@ class SqliteQuarantine:
             )
         return _kept(found[0]) if found else None
 
-    async def remove(self, id: str) -> bool:
+    async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
         where, value = _named(id)
         with self._connection.writing() as db:
             return bool(db.execute(f"DELETE FROM quarantine WHERE {where}", (value,)).rowcount)  # noqa: S608
 
-    async def set_aside(self, stream: str) -> int:
+    async def count_damaged_rows(self, stream: str) -> int:
         """How many damaged rows are kept, of a stream or of nobody knows which."""
         with self._connection.reading() as db:
             found = db.execute(

@@ -141,7 +141,7 @@ class SqliteRecord:
         self._connection = connection
         self._clock = clock
 
-    async def add(self, entries: Sequence[RecordEntry]) -> None:
+    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
         if not entries:
             return
@@ -151,7 +151,7 @@ class SqliteRecord:
                 [(entry.key, message_of(entry.key), entry.at, entry.outcome, encode(entry)) for entry in entries],
             )
 
-    async def find(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
         """The latest outcomes of those messages that are on record; one that is damaged is set aside, and on record no more."""
         where = "message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
         values = (json.dumps(list(keys)),)
