@@ -77,7 +77,7 @@ async def _serve(options: Namespace) -> None:
         await run_until_stopped(
             [
                 repeat(service.sweep, SWEEP, stop, report),
-                *(consumer.run(service.ingest_events, stop) for consumer in consumers),
+                *(consumer.consume_events(service.ingest_events, stop) for consumer in consumers),
                 *(carry(service, stream, lane, stop, report) for stream in rules.books for lane in lanes_of(stream)),
             ],
             stop,

@@ -1,13 +1,14 @@
 """Event Hubs, through Microsoft's own client: one hub for each stream, called as the stream is.
 
-    connection  the clients of a namespace, and their faults as HubError
-    events      what the hub holds of an event      trace      the trace that came with it
-    extents     what the hub holds of a partition
-    reader      spans read again, for the sweep     receiving  the receiver that does it
-    consumer    the hub read as it fills, for `serve`
-    handing     its batches, each taken before it is checkpointed
-    checkpoints how far each partition was taken    watching   whether what the hub holds arrives
-    sender      messages published, for `send`
+    connection   the clients of a namespace, and their faults as HubError
+    events       an event as the hub holds it       trace     the trace that came with it
+    extents      what the hub holds of a partition
+    reader       reads spans again, for the sweep   receiver  receives one span
+    consumer     reads the hub as it fills, for `serve`
+    batching     ingests its batches, and checkpoints each when it is ingested
+    checkpoints  how far each partition is ingested
+    stalls       notices that what the hub holds does not arrive
+    publisher    publishes messages, for `send`
 
 The client is imported where it is first used: it takes longer to import than a small run takes.
 """

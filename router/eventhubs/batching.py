@@ -1,4 +1,4 @@
-"""Batches of a hub, handed over one after the other in each partition, and checkpointed when they were taken."""
+"""Ingests the batches of a hub, one after the other in each partition, and checkpoints each when it is ingested."""
 
 from __future__ import annotations
 
@@ -17,42 +17,43 @@ if TYPE_CHECKING:
     from azure.eventhub import EventData
     from azure.eventhub.aio import PartitionContext
 
-type Take = Callable[[Partition, Sequence[Event]], Awaitable[None]]
-"""Takes a batch of one partition in, for good; raises StoreError or HubError where it cannot just now."""
+type IngestEvents = Callable[[Partition, Sequence[Event]], Awaitable[None]]
+"""Ingests a batch of one partition, for good; raises StoreError or HubError where it cannot just now."""
 
 type Report = Callable[[RouterError], None]
-"""Is told of a trouble."""
+"""Reports an error that ends nothing."""
 
 LONGEST = 60.0
 """Seconds between two tries of the same batch, at most; the first wait is one second, each later one twice as long."""
 
 
 class _Ended(Exception):
-    """Ends the receiving of a partition: nothing more is taken."""
+    """Ends the receiving of a partition: nothing more is ingested."""
 
 
-class Handing:
-    """The batches of one hub in the hands of `take`; made in the event loop that uses it.
+class BatchHandler:
+    """Ingests the batches of one hub; made in the event loop that uses it.
 
-    `broken` is set to what `take` raised and should not have.
+    Attributes:
+        failure: fails with what `ingest` raised and should not have.
     """
 
-    def __init__(self, hub: str, take: Take, report: Report) -> None:
-        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, hub: str, ingest: IngestEvents, report: Report) -> None:
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._hub = hub
-        self._take = take
+        self._ingest = ingest
         self._report = report
         self._ended = asyncio.Event()
         self._turns: defaultdict[Partition, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def on_batch(self, context: PartitionContext, batch: list[EventData]) -> None:
-        """Sees a batch through, also where the partition is taken away from this process meanwhile."""
-        # Not awaited itself: a take that is broken off leaves its marks in the journal, as one does that died.
-        seeing = asyncio.create_task(self._see_through(context, batch))
-        self._in_hand.add(seeing)
-        seeing.add_done_callback(self._put_down)
-        await asyncio.wait([seeing])
+        """Ingests a batch to its end, also where another process takes the partition over meanwhile."""
+        # Not awaited itself: an intake that is cancelled leaves its markers in the journal, as one that died does.
+        processing = asyncio.create_task(self._process(context, batch))
+        self._under_way.add(processing)
+        processing.add_done_callback(self._on_ended)
+        await asyncio.wait([processing])
         if self._ended.is_set():
             raise _Ended
 
@@ -66,30 +67,30 @@ class Handing:
             self._report(hub_error(error, self._hub, context.partition_id if context is not None else None))
 
     def is_busy(self, partition: Partition) -> bool:
-        """Whether a batch of a partition is in hand."""
+        """Whether a batch of a partition is under way."""
         return self._turns[partition].locked()
 
-    async def finish(self, grace: float) -> None:
-        """Takes nothing more, and returns when what is in hand was seen through, or after so many seconds."""
+    async def finish_batches(self, grace: float) -> None:
+        """Begins nothing more, and returns when the batches under way have ended, or after so many seconds."""
         self._ended.set()
-        if self._in_hand:
-            _, late = await asyncio.wait(self._in_hand, timeout=grace)
-            for seeing in late:
-                seeing.cancel()
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=grace)
+            for processing in late:
+                processing.cancel()
 
-    async def _see_through(self, context: PartitionContext, batch: Sequence[EventData]) -> None:
+    async def _process(self, context: PartitionContext, batch: Sequence[EventData]) -> None:
         partition = Partition(self._hub, context.partition_id)
-        # A receiver that was replaced may still have a batch in hand, which is the earlier one.
+        # A receiver that was replaced may still have a batch under way, which is the earlier one.
         async with self._turns[partition]:
-            if not self._ended.is_set() and await self._is_taken(partition, batch):
+            if not self._ended.is_set() and await self._is_ingested(partition, batch):
                 await self._checkpoint(context, batch[-1])
 
-    async def _is_taken(self, partition: Partition, batch: Sequence[EventData]) -> bool:
-        """Takes events as often as it needs; False where the end came first, and they come again."""
+    async def _is_ingested(self, partition: Partition, batch: Sequence[EventData]) -> bool:
+        """Ingests events, as often as it needs; False where the end came first, and they come again."""
         wait = 1.0
         while True:
             try:
-                await self._take(partition, [event_of(data) for data in batch])
+                await self._ingest(partition, [event_of(data) for data in batch])
                 return True
             except (StoreError, HubError) as trouble:
                 self._report(trouble)
@@ -107,11 +108,11 @@ class Handing:
         except AzureError as fault:  # The next one covers it; until then these events may come twice.
             self._report(self._store_error(fault))
 
-    def _put_down(self, seeing: asyncio.Task[None]) -> None:
-        self._in_hand.discard(seeing)
-        fault = None if seeing.cancelled() else seeing.exception()
-        if fault is not None and not self.broken.done():
-            self.broken.set_exception(fault)
+    def _on_ended(self, processing: asyncio.Task[None]) -> None:
+        self._under_way.discard(processing)
+        fault = None if processing.cancelled() else processing.exception()
+        if fault is not None and not self.failure.done():
+            self.failure.set_exception(fault)
             self._ended.set()
 
     def _store_error(self, fault: Exception) -> StoreError:

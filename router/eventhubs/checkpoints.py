@@ -1,4 +1,4 @@
-"""How far each partition was taken, kept in blobs by Microsoft's own store.
+"""How far each partition is ingested, kept in blobs by Microsoft's own store.
 
 Imported where it is first used: it brings the whole client with it.
 """
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from azure.storage.blob.aio import ContainerClient
 
 NOTHING = -1
-"""The position where nothing was taken."""
+"""The position where nothing is ingested."""
 
 
 class Checkpoints(BlobCheckpointStore):
-    """The checkpoints in a container, which is its opener's to close, and what is known of them in this process."""
+    """The checkpoints in a container, which is its opener's to close, and how far this process knows that they are."""
 
     def __init__(self, container: ContainerClient) -> None:
         super().__init__(container.url, container.container_name, container_client=container)
@@ -26,24 +26,24 @@ class Checkpoints(BlobCheckpointStore):
         self._void: set[tuple[str, int]] = set()
 
     def position_of(self, partition: str) -> int:
-        """The number of the last event that was taken of a partition, or NOTHING."""
+        """The number of the last event of a partition that is ingested, or NOTHING."""
         return self._positions.get(partition, NOTHING)
 
     def void(self, partition: str) -> None:
-        """Forgets how far a partition was taken: its hub was created anew, and the numbers begin again."""
+        """Forgets how far a partition is ingested: its hub was created anew, and the numbers begin again."""
         self._void.add((partition, self._positions.pop(partition, NOTHING)))
 
     async def list_checkpoints(self, *args: Any, **kwargs: Any) -> Iterable[dict[str, Any]]:
-        """What the client goes on from."""
-        found = [one for one in await super().list_checkpoints(*args, **kwargs) if _place(one) not in self._void]
-        self._positions |= dict(map(_place, found))
+        """The checkpoints that the client goes on from."""
+        found = [one for one in await super().list_checkpoints(*args, **kwargs) if _position_in(one) not in self._void]
+        self._positions |= dict(map(_position_in, found))
         return found
 
     async def update_checkpoint(self, checkpoint: dict[str, Any], **kwargs: Any) -> None:
         """Writes how far the client has come."""
-        self._positions |= dict([_place(checkpoint)])
+        self._positions |= dict([_position_in(checkpoint)])
         await super().update_checkpoint(checkpoint, **kwargs)
 
 
-def _place(checkpoint: dict[str, Any]) -> tuple[str, int]:
+def _position_in(checkpoint: dict[str, Any]) -> tuple[str, int]:
     return checkpoint["partition_id"], checkpoint["sequence_number"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from router.eventhubs.batching import Handing, Report, Take
+from router.eventhubs.batching import BatchHandler, IngestEvents, Report
 from router.eventhubs.connection import Namespace
-from router.eventhubs.stalls import Watch
+from router.eventhubs.stalls import StallWatch
 
 if TYPE_CHECKING:
     from azure.eventhub.aio import EventHubConsumerClient
@@ -19,13 +19,16 @@ GROUP = "serve"
 """The consumer group of the router outside Functions; two programs that shared one would take each other's partitions."""
 
 MOST = 100
-"""Events that are handed over at a time."""
+"""Events in a batch, at most."""
 
 
 class Rhythm(NamedTuple):
-    """Seconds between two renewals of what this process owns, and between two looks whether it gets what it should.
+    """How often a consumer does what it does on a clock.
 
-    What was not renewed six times is anybody's.
+    Attributes:
+        renew: seconds between two renewals of the partitions that this process owns; any process may take over a partition
+            that was not renewed six times.
+        watch: seconds between two looks whether the events arrive that the hub holds.
     """
 
     renew: float = 10.0
@@ -35,7 +38,7 @@ class Rhythm(NamedTuple):
 RHYTHM = Rhythm()
 
 GRACE = 30.0
-"""Seconds that a batch in hand has when the consumer is stopped."""
+"""Seconds that a batch under way has when the consumer is stopped."""
 
 _START = "-1"
 """From the first event that the hub holds, where there is no checkpoint."""
@@ -44,8 +47,8 @@ _START = "-1"
 class Consumer:
     """One hub, shared partition by partition with every other consumer of the same hub and container.
 
-    Checkpoints are kept in a blob container that exists, and that is closed by who opened it. `report` is told each
-    trouble; none of them is the end.
+    Checkpoints are kept in a blob container that exists, and that is closed by who opened it. Every error goes to `report`;
+    none of them is the end.
     """
 
     def __init__(
@@ -57,29 +60,29 @@ class Consumer:
         self._report = report
         self._rhythm = rhythm
 
-    async def run(self, take: Take, stop: asyncio.Event) -> None:
-        """Hands the hub's events to `take` until stopped, each partition's in order, and checkpoints what was taken.
+    async def consume_events(self, ingest: IngestEvents, stop: asyncio.Event) -> None:
+        """Ingests the hub's events until stopped, those of each partition in order, and checkpoints what is ingested.
 
-        A batch that raises StoreError or HubError is handed over again until it is taken; nothing is passed over. What
-        else `take` raises ends this. A batch in hand is seen through before this returns, if `GRACE` is enough for it.
+        A batch whose `ingest` raises StoreError or HubError is ingested again until it succeeds; none is skipped. Any other
+        exception of `ingest` ends this. A batch under way has `GRACE` to end before this returns.
         """
         from router.eventhubs.checkpoints import Checkpoints
 
         checkpoints = Checkpoints(self._container)
-        handing = Handing(self._hub, take, self._report)
-        while await self._is_stuck(checkpoints, handing, stop):
+        batches = BatchHandler(self._hub, ingest, self._report)
+        while await self._is_stuck(checkpoints, batches, stop):
             pass
 
-    async def _is_stuck(self, checkpoints: Checkpoints, handing: Handing, stop: asyncio.Event) -> bool:
-        """Receives until stopped, or until it has to begin again."""
-        watch = Watch(self._hub, checkpoints, handing, self._report)
+    async def _is_stuck(self, checkpoints: Checkpoints, batches: BatchHandler, stop: asyncio.Event) -> bool:
+        """Receives until stopped, or until it has to begin again; returns which."""
+        watch = StallWatch(self._hub, checkpoints, batches, self._report)
         async with self._namespace.consumer(
             self._hub, GROUP, checkpoint_store=checkpoints, load_balancing_interval=self._rhythm.renew
         ) as client:
-            receiving = asyncio.create_task(_receive(client, handing, watch))
+            receiving = asyncio.create_task(_receive(client, batches, watch))
             watching = asyncio.create_task(watch.until_stuck(client, self._rhythm.watch))
             stopping = asyncio.create_task(stop.wait())
-            ends: list[asyncio.Future[Any]] = [receiving, watching, stopping, handing.broken]
+            ends: list[asyncio.Future[Any]] = [receiving, watching, stopping, batches.failure]
             is_stuck = False
             try:
                 ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +90,7 @@ class Consumer:
             finally:
                 if not is_stuck:
                     # Before the receiving ends, so that the partitions are nobody else's yet.
-                    await handing.finish(GRACE)
+                    await batches.finish_batches(GRACE)
                 for task in (receiving, watching, stopping):
                     task.cancel()
                 await asyncio.wait([receiving, watching, stopping], timeout=GRACE)
@@ -97,13 +100,13 @@ class Consumer:
         return is_stuck
 
 
-async def _receive(client: EventHubConsumerClient, handing: Handing, watch: Watch) -> None:
+async def _receive(client: EventHubConsumerClient, batches: BatchHandler, watch: StallWatch) -> None:
     await client.receive_batch(
-        on_event_batch=handing.on_batch,
+        on_event_batch=batches.on_batch,
         max_batch_size=MOST,
         prefetch=MOST,
         starting_position=_START,
-        on_error=handing.on_error,
+        on_error=batches.on_error,
         on_partition_initialize=watch.on_begin,
         on_partition_close=watch.on_close,
     )

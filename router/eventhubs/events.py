@@ -1,4 +1,4 @@
-"""What a hub holds, in our words."""
+"""An event as the SDK gives it becomes an Event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages published to a hub."""
+"""Publishes messages to a hub."""
 
 from __future__ import annotations
 
@@ -27,34 +27,38 @@ async def publish(namespace: Namespace, hub: str, bodies: Iterable[bytes], waits
     The hub chooses the partition of each batch. Raises HubError, which says how many were taken before it.
     """
     async with namespace.producer(hub) as client:
-        sending = _Sending(hub, client, waits)
+        sender = _BatchSender(hub, client, waits)
         try:
             for body in bodies:
-                await sending.add(body)
-            await sending.flush()
+                await sender.add_body(body)
+            await sender.flush()
         except HubError as fault:
-            raise HubError(f"{fault}; messages taken before: {sending.taken}") from fault
-        return sending.taken
+            raise HubError(f"{fault}; messages taken before: {sender.accepted}") from fault
+        return sender.accepted
 
 
-class _Sending:
-    """Bodies on their way, in their order; `taken` counts those that the hub took."""
+class _BatchSender:
+    """Sends bodies in batches, in their order.
+
+    Attributes:
+        accepted: how many bodies the hub accepted.
+    """
 
     def __init__(self, hub: str, client: EventHubProducerClient, waits: Sequence[float]) -> None:
-        self.taken = 0
+        self.accepted = 0
         self._hub = hub
         self._client = client
         self._waits = waits
         self._batch: EventDataBatch | None = None
 
-    async def add(self, body: bytes) -> None:
+    async def add_body(self, body: bytes) -> None:
         """Puts a body into the batch, which goes first where it is full; raises HubError for one that fits no batch."""
         if await self._is_added(body):
             return
         await self.flush()
         if not await self._is_added(body):
             raise HubError(
-                f"hub {self._hub}: message {self.taken + 1} has {len(body)} bytes, more than the hub takes; leave it out"
+                f"hub {self._hub}: message {self.accepted + 1} has {len(body)} bytes, more than the hub takes; leave it out"
             )
 
     async def flush(self) -> None:
@@ -65,7 +69,7 @@ class _Sending:
         for wait in (*self._waits, None):
             refusal = await self._refusal_of(batch)
             if refusal is None:
-                self.taken += len(batch)
+                self.accepted += len(batch)
                 return
             if wait is None or refusal.error not in BUSY:
                 raise hub_error(refusal, self._hub) from refusal

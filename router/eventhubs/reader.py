@@ -18,7 +18,7 @@ GROUP = "sweep"
 AT_A_TIME = 8
 """Partitions that are asked about at a time; each takes a connection of its own."""
 
-SILENCE = 20.0
+NO_ANSWER = 20.0
 """Seconds without an answer, or an event where there should be one, after which it is a fault."""
 
 
@@ -28,7 +28,7 @@ class HubReader:
     `patience` is how many seconds the hub may say nothing where it should.
     """
 
-    def __init__(self, namespace: Namespace, hub: str, patience: float = SILENCE) -> None:
+    def __init__(self, namespace: Namespace, hub: str, patience: float = NO_ANSWER) -> None:
         self.name = hub
         self._namespace = namespace
         self._patience = patience

@@ -1,4 +1,4 @@
-"""Sees to it that what a hub holds arrives.
+"""Notices that events which a hub holds do not arrive.
 
 The client does not say where a partition cannot be read: it opens its receiver again and again, in silence
 (`_receive_task` in azure.eventhub.aio._transport._pyamqp_transport_async, 5.15.1).
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from router.domain.errors import HubError
 from router.domain.journal import Partition
-from router.eventhubs.batching import Handing, Report
+from router.eventhubs.batching import BatchHandler, Report
 from router.eventhubs.connection import ANSWER, reaching
 from router.eventhubs.extents import extent_of
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from router.eventhubs.checkpoints import Checkpoints
 
 
-class Watch:
-    """Compares what was taken with what the hub holds, for the partitions that this process reads."""
+class StallWatch:
+    """Compares what was ingested with what the hub holds, for the partitions that this process reads."""
 
-    def __init__(self, hub: str, checkpoints: Checkpoints, handing: Handing, report: Report) -> None:
+    def __init__(self, hub: str, checkpoints: Checkpoints, batches: BatchHandler, report: Report) -> None:
         self._hub = hub
         self._checkpoints = checkpoints
-        self._handing = handing
+        self._batches = batches
         self._report = report
-        self._read: set[Partition] = set()
+        self._partitions: set[Partition] = set()
         self._behind: dict[Partition, int] = {}
         self._known: set[str] = set()
 
     async def on_begin(self, context: PartitionContext) -> None:
         """Watches a partition from now on."""
-        self._read.add(Partition(self._hub, context.partition_id))
+        self._partitions.add(Partition(self._hub, context.partition_id))
 
     async def on_close(self, context: PartitionContext, reason: CloseReason) -> None:
         """Watches a partition no longer."""
-        self._read.discard(Partition(self._hub, context.partition_id))
+        self._partitions.discard(Partition(self._hub, context.partition_id))
 
     async def until_stuck(self, client: EventHubConsumerClient, seconds: float) -> None:
         """Looks every so many seconds, and returns when the receiving must begin again, having reported why."""
@@ -51,7 +51,7 @@ class Watch:
         reasons: list[HubError] = []
         try:
             reasons += await self._changes(client)
-            for partition in sorted(self._read):
+            for partition in sorted(self._partitions):
                 reasons += await self._troubles(client, partition)
         except HubError as fault:
             self._report(fault)
@@ -60,7 +60,7 @@ class Watch:
         return bool(reasons)
 
     async def _changes(self, client: EventHubConsumerClient) -> list[HubError]:
-        """The client asks once for the partitions and remembers them."""
+        """Whether the hub has other partitions than before: the client asks for them only once."""
         with reaching(self._hub):
             async with asyncio.timeout(ANSWER):
                 found = set(await client.get_partition_ids())
@@ -76,7 +76,7 @@ class Watch:
         if held.last < position:
             self._checkpoints.void(partition.id)
             return [_trouble(partition, "was created anew; reading it from its start")]
-        if max(held.first, position + 1) > held.last or self._handing.is_busy(partition):
+        if max(held.first, position + 1) > held.last or self._batches.is_busy(partition):
             return []
         if was_behind:
             return [_trouble(partition, "holds events that do not arrive; receiving them anew")]

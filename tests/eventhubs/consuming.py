@@ -64,7 +64,7 @@ class Place:
     async def consuming(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> AsyncIterator[asyncio.Event]:
         """A consumer at work, which is stopped and has ended when the context does."""
         stop = asyncio.Event()
-        running = asyncio.create_task(self.consumer(inbox, rhythm).run(inbox.take, stop))
+        running = asyncio.create_task(self.consumer(inbox, rhythm).consume_events(inbox.take, stop))
         try:
             yield stop
         finally:

@@ -26,7 +26,7 @@ async def die_at_work(hubs: str, storage: str, container: str) -> None:
 
     async with ContainerClient.from_connection_string(storage, container) as blobs:
         consumer = Consumer(Namespace(connection_string=hubs), HUB, blobs, lambda trouble: None, QUICK)
-        await consumer.run(take, asyncio.Event())
+        await consumer.consume_events(take, asyncio.Event())
 
 
 if __name__ == "__main__":
