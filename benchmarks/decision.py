@@ -16,7 +16,7 @@ from router.decide import decide
 from router.destinations import discover
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
-from router.parse import read
+from router.parse import read_signals
 from router.rulebook import load, load_catalogue
 
 MESSAGES = 2_000
@@ -55,7 +55,7 @@ def deciding(bodies: Sequence[bytes], rulebook: Rulebook, now: datetime) -> Work
 
     def work() -> None:
         for body in bodies:
-            for signal in read(body, catalogue):
+            for signal in read_signals(body, catalogue):
                 assert not isinstance(signal, Quarantined)
                 decide(signal, rulebook, now)
 

@@ -19,7 +19,7 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
 from router.domain.signals import Alert, Finding, Severity, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
 from router.ingest.intake import Message
-from router.parse import read
+from router.parse import read_signals
 from router.rulebook import load_attack
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -71,14 +71,14 @@ def finding_body(
 
 def an_alert(id: str = "alert-1", **fields: object) -> Alert:
     """The alert that `alert_body` reads as."""
-    (alert,) = read(alert_body(id, **fields), Catalogue())
+    (alert,) = read_signals(alert_body(id, **fields), Catalogue())
     assert isinstance(alert, Alert), alert
     return alert
 
 
 def a_finding(id: str = "assessment-1", status: str = "Unhealthy", *, action: str = "Write") -> Finding:
     """The finding that `finding_body` reads as."""
-    (finding,) = read(finding_body(id, status, action=action), Catalogue())
+    (finding,) = read_signals(finding_body(id, status, action=action), Catalogue())
     assert isinstance(finding, Finding), finding
     return finding
 

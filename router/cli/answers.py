@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from router.cli.complaints import complain
 from router.ingest.messages import Message
-from router.parse import Rest, answer_in
+from router.parse import Continuation, answer_in
 
 _ADVICE = {
-    Rest.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
-    Rest.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
+    Continuation.TOKEN: "is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
+    Continuation.LINK: "is a part of the answer; for the next give `az rest --url` its nextLink",
     # The last page looks like that, too.
-    Rest.CUT: (
+    Continuation.CUT: (
         "holds fewer records than its query found, and no skip_token: either pages came before it, "
         "or ask with id among the columns and --first 1000"
     ),
@@ -26,13 +26,13 @@ def messages_within(message: Message) -> Iterator[Message]:
     if answer is None:
         yield message
         return
-    tell_rest(answer.rest, message.source)
+    tell_rest(answer.continuation, message.source)
     for part, body in enumerate(answer.bodies, 1):
         place = replace(message.arrival, part=part)
         yield replace(message, body=body, source=f"{message.source}[{part}]", arrival=place)
 
 
-def tell_rest(rest: Rest | None, source: str) -> None:
+def tell_rest(rest: Continuation | None, source: str) -> None:
     """Says on stderr that an answer is only a part, and how to get the rest.
 
     Its token and its link are not repeated: whoever wrote the file would have words in a line that is to be obeyed.

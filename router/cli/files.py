@@ -23,7 +23,7 @@ from router.cli.tables import has_header, rows_in
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, answer_in, split
+from router.parse import LARGEST_BODY, answer_in, split_body
 
 _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024
@@ -69,9 +69,9 @@ class File:
         if len(head) > LARGEST_BODY:
             return self._long(head, text)
         if (answer := answer_in(head)) is not None:
-            tell_rest(answer.rest, self.name)
+            tell_rest(answer.continuation, self.name)
             return self._numbered(Piece(place, body) for place, body in enumerate(answer.bodies, 1))
-        bodies = split(head)
+        bodies = split_body(head)
         if bodies is None:
             return self._lines(lines_in([head]))
         if bodies == (head,):
@@ -97,7 +97,7 @@ class File:
         beside = opening + b"]" + bytes(elements.beside) + b"}"
         # A second list of the same name would hide the first one.
         if (answer := answer_in(beside)) is not None and not answer.bodies:
-            tell_rest(answer.rest, self.name)
+            tell_rest(answer.continuation, self.name)
         elif elements.is_over:
             yield from self._whole([Piece(_BESIDE, beside)])
 

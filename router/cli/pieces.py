@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from router.ingest.messages import Cut
-from router.parse import LARGEST_BODY, split
+from router.parse import LARGEST_BODY, split_body
 
 BEGINNING = 64 * 1024
 """Bytes that are kept of what is longer than the longest body that is looked at."""
@@ -189,14 +189,14 @@ def find_array(head: bytes) -> int | None:
     """Where the messages of a document begin whose beginning is given: behind the bracket of an array or in an envelope."""
     close = b"0]}" if head.lstrip()[:1] == b"{" else b"0]"
     places = (found.end() for found in islice(_BRACKET.finditer(head, 0, _HEAD), _TRIED))
-    return next((at for at in places if split(head[:at] + close) == (b"0",)), None)
+    return next((at for at in places if split_body(head[:at] + close) == (b"0",)), None)
 
 
 def is_begun(line: bytes) -> bool:
     """Whether a first line begins a document over several lines: an array, or an object that breaks where printers break it."""
     line = line.strip()
     is_broken = line[:1] == b"[" or (line[:1] == b"{" and line[-1:] in (b"{", b"[", b",", b":"))
-    return is_broken and split(line) is None
+    return is_broken and split_body(line) is None
 
 
 class Growing:

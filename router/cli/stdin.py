@@ -25,7 +25,7 @@ from router.cli.stopping import Stop
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival
 from router.ingest.messages import Message
-from router.parse import LARGEST_BODY, MOST_ELEMENTS, split
+from router.parse import LARGEST_BODY, MOST_ELEMENTS, split_body
 
 STDIN = "-"
 
@@ -186,7 +186,7 @@ class Incoming:
 
     @staticmethod
     def _within(message: Message) -> Iterator[Message]:
-        elements = split(message.body) if message.cut is None and _WRAPPED.match(message.body) else None
+        elements = split_body(message.body) if message.cut is None and _WRAPPED.match(message.body) else None
         if elements is None or len(elements) <= MOST_ELEMENTS:
             yield from messages_within(message)
             return

@@ -15,7 +15,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Signal, Stream
 from router.ingest.observations import Observation
-from router.parse import LARGEST_BODY, read, split
+from router.parse import LARGEST_BODY, read_signals, split_body
 
 
 class Cut(NamedTuple):
@@ -86,14 +86,14 @@ class MessageReader:
         """The parts of a message, one for each signal in it, in their order; at least one."""
         if message.cut is not None:
             return [NotUnderstood(_too_large(message.body, message.cut), message.arrival, message.source)]
-        understood = read(message.body, self.catalogue)
+        understood = read_signals(message.body, self.catalogue)
         if len(understood) == 1:
             return [self._observation_of(understood[0], message)]
         parts = (
             replace(
                 message, body=body, source=f"{message.source}[{place}]", arrival=replace(message.arrival, part=place)
             )
-            for place, body in enumerate(split(message.body) or (), 1)
+            for place, body in enumerate(split_body(message.body) or (), 1)
         )
         return [self._observation_of(signal, part) for signal, part in zip(understood, parts, strict=True)]
 

@@ -1,11 +1,11 @@
-"""Room 1: what Defender exports, as bytes, becomes an Alert, a Finding, or Quarantined.
+"""Parses what Defender exports: bytes become an Alert, a Finding, or Quarantined.
 
 Pure and total: no body raises, and none costs more than time in proportion to its length.
 
-    reading.py       bytes -> signals; the only place that knows the order of the steps
+    bodies.py        bytes -> signals; the only place that knows the order of the steps
     documents.py     bytes -> a JSON document, strictly first and leniently if that fails
     envelopes.py     an array, records, and what `az` and REST answer: documents that hold messages
-    shapes.py        which of Defender's shapes a document has, told by its keys and never by their case
+    shapes.py        which of Defender's shapes a document has, by its keys and never by their case
     alerts.py        alerts of every form: flat, ARM, Resource Graph, a row of the SecurityAlert table
     arm.py           what every posture message has: an ARM id, properties, what was done
     findings.py      recommendations and vulnerabilities
@@ -15,18 +15,18 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     evidence.py      what a responder looks for first, read out of the entities
 """
 
-from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS, read, split
-from router.parse.envelopes import Answer, Rest, answer_in
+from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS, read_signals, split_body
+from router.parse.envelopes import Answer, Continuation, answer_in
 from router.parse.evidence import alerts_named_in, evidence_of
 
 __all__ = [
     "LARGEST_BODY",
     "MOST_ELEMENTS",
     "Answer",
-    "Rest",
+    "Continuation",
     "alerts_named_in",
     "answer_in",
     "evidence_of",
-    "read",
-    "split",
+    "read_signals",
+    "split_body",
 ]

@@ -28,7 +28,7 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 
 _OVER = frozenset({"resolved", "dismissed"})
 _NOTHING = Entities(())
@@ -44,7 +44,7 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
     """
     id = text_in(fields, "vendororiginalid", "systemalertid")
     if id is None:
-        raise Refused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")
+        raise MessageRefused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")
     return _alert(id, fields, catalogue)
 
 
@@ -55,7 +55,7 @@ def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
     if id is None and (path := text_in(fields, "id")):
         id = path.rstrip("/").rpartition("/")[2] or None
     if id is None:
-        raise Refused(Code.INVALID, "an alert without systemAlertId, name and id", "properties.systemAlertId")
+        raise MessageRefused(Code.INVALID, "an alert without systemAlertId, name and id", "properties.systemAlertId")
     return _alert(id, properties, catalogue)
 
 
@@ -153,9 +153,9 @@ def _is_sample(type: str, title: str, resource: str | None) -> bool:
     )
 
 
-def _is_sample_resource(place: ResourceId) -> bool:
+def _is_sample_resource(resource: ResourceId) -> bool:
     return (
-        place.subscription == _NO_SUBSCRIPTION
-        and (place.resource_group or "").lower() == _SAMPLE_GROUP
-        and (place.name or "").lower().startswith(_SAMPLE_NAME)
+        resource.subscription == _NO_SUBSCRIPTION
+        and (resource.resource_group or "").lower() == _SAMPLE_GROUP
+        and (resource.name or "").lower().startswith(_SAMPLE_NAME)
     )

@@ -8,14 +8,23 @@ from typing import NamedTuple
 from router.domain.entities import Entities
 from router.domain.reasons import Code
 from router.parse.fields import Fields, fields_in, is_true, text_in
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 
 _PROVIDER = "/providers/microsoft.security/"
 _BREAK = re.compile(r"<br\s*+/?>", re.IGNORECASE)
 
 
 class Posture(NamedTuple):
-    """One posture message. `scope` is what its id hangs on: the resource, or the subscription."""
+    """One posture message.
+
+    Attributes:
+        id: its id in lower case.
+        name: the last part of its id.
+        scope: the resource, or the subscription, that its id begins with.
+        properties: its properties.
+        deleted: whether it is a Delete.
+        snapshot: whether it is part of a snapshot.
+    """
 
     id: str
     name: str
@@ -29,7 +38,7 @@ def posture_in(fields: Fields) -> Posture:
     """The parts of a posture message; raises Refused (invalid) where it has no id."""
     written = text_in(fields, "id")
     if written is None:
-        raise Refused(Code.INVALID, "a finding without id", "id")
+        raise MessageRefused(Code.INVALID, "a finding without id", "id")
     id = written.lower()
     enrichments = [fields_in(value) for name, value in fields.items() if name.endswith("eventdataenrichment")]
     return Posture(

@@ -1,4 +1,4 @@
-"""From a body to its signals."""
+"""Parses a body into its signals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from router.domain.signals import Alert, Finding, Quarantined
 from router.parse.documents import document_in, serialised
 from router.parse.envelopes import find_elements
 from router.parse.fields import fields_in
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 from router.parse.shapes import reader_for
 
 MOST_ELEMENTS = 1_000
@@ -20,36 +20,36 @@ https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
 """
 
 
-def read(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantined, ...]:
-    """What a body says: one signal, or one for each element of an envelope; never none.
+def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantined, ...]:
+    """The signals in a body: one, or one for each element of an envelope; at least one.
 
     Never raises: what is not understood is Quarantined, with the element that it is about as its body.
     """
     if len(body) > LARGEST_BODY:
-        refused = Refused(Code.TOO_LARGE, f"{len(body)} bytes, which is more than {LARGEST_BODY}")
-        return (refused.quarantined(body),)
+        refusal = MessageRefused(Code.TOO_LARGE, f"{len(body)} bytes, which is more than {LARGEST_BODY}")
+        return (refusal.quarantined(body),)
     try:
         document = document_in(body)
         elements = find_elements(document)
         if elements is None:
             return (_signal_in(document, catalogue),)
         if not elements:
-            raise Refused(Code.NOT_AN_OBJECT, "an empty list")
+            raise MessageRefused(Code.NOT_AN_OBJECT, "an empty list")
         if len(elements) > MOST_ELEMENTS:
-            raise Refused(Code.TOO_LARGE, f"{len(elements)} elements, which is more than {MOST_ELEMENTS}")
-    except Refused as refused:
-        return (refused.quarantined(body),)
+            raise MessageRefused(Code.TOO_LARGE, f"{len(elements)} elements, which is more than {MOST_ELEMENTS}")
+    except MessageRefused as refusal:
+        return (refusal.quarantined(body),)
     return tuple(_read_element(element, catalogue) for element in elements)
 
 
-def split(body: bytes) -> tuple[bytes, ...] | None:
+def split_body(body: bytes) -> tuple[bytes, ...] | None:
     """The bodies inside one JSON document, in their order; None for a body that is no JSON document.
 
     A document without elements is a body by itself, also where it is an empty list, so that none gets lost.
     """
     try:
         elements = find_elements(document_in(body))
-    except Refused:
+    except MessageRefused:
         return None
     return tuple(map(serialised, elements)) if elements else (body,)
 
@@ -57,13 +57,13 @@ def split(body: bytes) -> tuple[bytes, ...] | None:
 def _read_element(element: object, catalogue: Catalogue) -> Alert | Finding | Quarantined:
     try:
         return _signal_in(element, catalogue)
-    except Refused as refused:
-        return refused.quarantined(serialised(element))
+    except MessageRefused as refusal:
+        return refusal.quarantined(serialised(element))
 
 
 def _signal_in(document: object, catalogue: Catalogue) -> Alert | Finding:
     if not isinstance(document, dict):
-        raise Refused(Code.NOT_AN_OBJECT, f"{_WORDS.get(type(document), 'null')} where a message should be")
+        raise MessageRefused(Code.NOT_AN_OBJECT, f"{_WORDS.get(type(document), 'null')} where a message should be")
     fields = fields_in(document)
     if "timegenerated [utc]" in fields:
         # The portal writes the zone of a table's times into the names of their columns.

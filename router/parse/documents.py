@@ -12,7 +12,7 @@ from math import isinf
 import orjson
 
 from router.domain.reasons import Code
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 
 
 def document_in(body: bytes) -> object:
@@ -33,7 +33,7 @@ def find_document(text: str) -> object:
     except orjson.JSONDecodeError:
         try:
             return _read_leniently(text)
-        except Refused:
+        except MessageRefused:
             return None
 
 
@@ -58,12 +58,12 @@ def _read_leniently(text: str) -> object:
         again = json.dumps(tree, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return orjson.loads(again)
     except RecursionError:
-        raise Refused(Code.NOT_JSON, "nested too deeply") from None
+        raise MessageRefused(Code.NOT_JSON, "nested too deeply") from None
     except json.JSONDecodeError as error:  # orjson's is one too
         # The second reading of a mended text can fail at nothing but its depth, and its places are not the sender's.
         if error.msg.startswith("depth limit"):
-            raise Refused(Code.NOT_JSON, "nested too deeply") from None
-        raise Refused(Code.NOT_JSON, error.msg, f"line {error.lineno} column {error.colno}") from None
+            raise MessageRefused(Code.NOT_JSON, "nested too deeply") from None
+        raise MessageRefused(Code.NOT_JSON, error.msg, f"line {error.lineno} column {error.colno}") from None
 
 
 def _finite(digits: str) -> float | str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from router.parse.documents import document_in, serialised
 from router.parse.fields import Fields, fields_in
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 from router.parse.shapes import find_reader
 
 _LISTS = ("value", "data")
@@ -31,7 +31,7 @@ _BEGINNING = re.compile(
 )
 
 
-class Rest(Enum):
+class Continuation(Enum):
     """How an answer says that it is only a part."""
 
     TOKEN = "skip_token"
@@ -40,10 +40,15 @@ class Rest(Enum):
 
 
 class Answer(NamedTuple):
-    """An answer of Azure's: the bodies in it, in their order, and how it says that there are more."""
+    """An answer of Azure's.
+
+    Attributes:
+        bodies: the bodies in it, in their order.
+        continuation: how it says that there are more; None where there are no more.
+    """
 
     bodies: tuple[bytes, ...]
-    rest: Rest | None
+    continuation: Continuation | None
 
 
 def find_elements(document: object) -> list[object] | None:
@@ -66,7 +71,7 @@ def answer_in(body: bytes) -> Answer | None:
         return None
     try:
         document = document_in(body)
-    except Refused:
+    except MessageRefused:
         return None
     members = _find_members(document) if isinstance(document, dict) else None
     if members is None:
@@ -91,12 +96,12 @@ def _list_in(members: Fields) -> list[object]:
     return next(held for name in _LISTS if isinstance(held := members.get(name), list))
 
 
-def _find_rest(members: Fields) -> Rest | None:
+def _find_rest(members: Fields) -> Continuation | None:
     if members.get("skiptoken"):
-        return Rest.TOKEN
+        return Continuation.TOKEN
     if members.get("nextlink"):
-        return Rest.LINK
+        return Continuation.LINK
     count, total = members.get("count"), members.get("totalrecords")
     is_short = isinstance(count, int) and isinstance(total, int) and count < total
     # Resource Graph writes it as a text.
-    return Rest.CUT if is_short or str(members.get("resulttruncated")).lower() == "true" else None
+    return Continuation.CUT if is_short or str(members.get("resulttruncated")).lower() == "true" else None

@@ -1,4 +1,4 @@
-"""What a responder looks for first, read out of a signal's entities.
+"""Finds what a responder looks for first in a signal's entities.
 
 Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
 """
@@ -19,8 +19,8 @@ def evidence_of(signal: Signal) -> Evidence:
     """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
     lists: dict[str, dict[str, None]] = {}
     for entity in signal.entities:
-        if (kept := _KEPT.get(entity.type)) and (words := kept[1](entity)):
-            lists.setdefault(kept[0], {})[words] = None
+        if (listed := _LISTED.get(entity.type)) and (words := listed[1](entity)):
+            lists.setdefault(listed[0], {})[words] = None
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
 
 
@@ -112,7 +112,7 @@ def _alert_ids(alert: Entity) -> Iterable[str]:
     return [id for id in (ids if isinstance(ids, list) else [ids]) if isinstance(id, str) and id]
 
 
-_KEPT: Mapping[str, tuple[str, Callable[[Entity], str | None]]] = {
+_LISTED: Mapping[str, tuple[str, Callable[[Entity], str | None]]] = {
     "host": ("hosts", _host),
     "k8snode": ("nodes", _name),
     "k8spod": ("pods", _name),

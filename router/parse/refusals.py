@@ -1,4 +1,4 @@
-"""Why a message is not taken in, raised where it is noticed and turned into Quarantined in one place."""
+"""Why a message is not understood, raised where that is noticed and turned into Quarantined in one place."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 
 
-class Refused(Exception):
-    """A message that cannot be understood; `at_fault` names the field or the place that stops the reader."""
+class MessageRefused(Exception):
+    """A message cannot be understood.
+
+    Attributes:
+        reason: why.
+        at_fault: the field, or the line and column, that is at fault; None where it is the whole message.
+    """
 
     def __init__(self, code: Code, words: str, at_fault: str | None = None) -> None:
         super().__init__(words)

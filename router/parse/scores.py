@@ -19,7 +19,7 @@ def read_secure_score(fields: Fields, _: Catalogue) -> Finding:
 
 
 def read_score_control(fields: Fields, _: Catalogue) -> Finding:
-    """One control of a secure score; its measure tells its resources too."""
+    """One control of a secure score; its measure counts its resources, too."""
     return _score(Kind.SECURE_SCORE_CONTROL, fields)
 
 

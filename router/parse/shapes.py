@@ -1,4 +1,4 @@
-"""Which of Defender's shapes a document has: told by what it holds, never by the case of its keys."""
+"""Finds which of Defender's shapes a document has, by what it holds and never by the case of its keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
 from router.parse.fields import Fields, fields_in, text_in
 from router.parse.findings import read_recommendation, read_vulnerability
-from router.parse.refusals import Refused
+from router.parse.refusals import MessageRefused
 from router.parse.scores import read_compliance, read_score_control, read_secure_score
 
 type Reader = Callable[[Fields, Catalogue], Alert | Finding]
@@ -53,7 +53,7 @@ def reader_for(fields: Fields) -> Reader:
     if reader is None:
         type = text_in(fields, "type")
         words = f"type {type[:200]} is not one of Defender's exports" if type else "neither an alert nor a finding"
-        raise Refused(Code.UNKNOWN_SHAPE, words, "type")
+        raise MessageRefused(Code.UNKNOWN_SHAPE, words, "type")
     return reader
 
 

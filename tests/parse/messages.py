@@ -8,7 +8,7 @@ import orjson
 
 from router.domain.catalogue import AlertType, Catalogue
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import read
+from router.parse import read_signals
 
 type Message = dict[str, Any]
 
@@ -30,7 +30,7 @@ def body_of(message: object) -> bytes:
 
 def read_one(message: object) -> Alert | Finding | Quarantined:
     """The one signal that a message becomes."""
-    (signal,) = read(message if isinstance(message, bytes) else body_of(message), CATALOGUE)
+    (signal,) = read_signals(message if isinstance(message, bytes) else body_of(message), CATALOGUE)
     return signal
 
 

@@ -7,7 +7,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import LARGEST_BODY, read, split
+from router.parse import LARGEST_BODY, read_signals, split_body
 from tests.parse.messages import a_flat_alert, an_arm_alert, an_assessment, body_of, read_alert, read_quarantined
 
 
@@ -15,7 +15,7 @@ from tests.parse.messages import a_flat_alert, an_arm_alert, an_assessment, body
 def test_each_element_is_its_own_signal(wrap: object) -> None:
     """An array and a records wrapper give one signal for each element, in order; a bad one hurts no neighbour."""
     assert callable(wrap)
-    signals = read(body_of(wrap([a_flat_alert(), 7, an_assessment()])), Catalogue())
+    signals = read_signals(body_of(wrap([a_flat_alert(), 7, an_assessment()])), Catalogue())
     assert [type(signal) for signal in signals] == [Alert, Quarantined, Finding]
     assert signals[1] == read_quarantined(b"7")
 
@@ -64,8 +64,8 @@ def test_an_alert_is_identified_by_a_whole_number_too() -> None:
 def test_a_body_beyond_the_limit_is_quarantined_unread() -> None:
     """The longest body is read; one byte more is not looked at."""
     body = body_of(a_flat_alert())
-    assert isinstance(read(body.ljust(LARGEST_BODY), Catalogue())[0], Alert)
-    (refused,) = read(body.ljust(LARGEST_BODY + 1), Catalogue())
+    assert isinstance(read_signals(body.ljust(LARGEST_BODY), Catalogue())[0], Alert)
+    (refused,) = read_signals(body.ljust(LARGEST_BODY + 1), Catalogue())
     assert isinstance(refused, Quarantined)
     assert refused.reason.code is Code.TOO_LARGE
 
@@ -73,26 +73,26 @@ def test_a_body_beyond_the_limit_is_quarantined_unread() -> None:
 def test_a_document_splits_into_bodies() -> None:
     """The elements of an array or of records are bodies of their own; one message is a body as it stands."""
     first, second = a_flat_alert(), an_arm_alert()
-    assert split(body_of([first, second])) == (body_of(first), body_of(second))
-    assert split(body_of({"records": [first, 7]})) == (body_of(first), b"7")
-    assert split(b" " + body_of(first)) == (b" " + body_of(first),)
+    assert split_body(body_of([first, second])) == (body_of(first), body_of(second))
+    assert split_body(body_of({"records": [first, 7]})) == (body_of(first), b"7")
+    assert split_body(b" " + body_of(first)) == (b" " + body_of(first),)
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"records": []}', b"7"])
 def test_a_document_without_elements_is_not_lost(body: bytes) -> None:
     """A document with nothing in it stays one body, which reading quarantines."""
-    assert split(body) == (body,)
+    assert split_body(body) == (body,)
 
 
 @pytest.mark.parametrize("body", [b"", b"{}\n{}\n", b"<xml/>"])
 def test_what_is_no_json_document_does_not_split(body: bytes) -> None:
     """Several documents in one text are not one document: the caller splits lines instead."""
-    assert split(body) is None
+    assert split_body(body) is None
 
 
 def test_splitting_knows_no_limit() -> None:
     """A file may be longer than any message in it."""
     alert = a_flat_alert(Description="x" * (LARGEST_BODY // 4))
-    bodies = split(body_of([alert] * 5))
+    bodies = split_body(body_of([alert] * 5))
     assert bodies is not None
     assert [len(body) for body in bodies] == [len(body_of(alert))] * 5

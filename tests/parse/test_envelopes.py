@@ -9,7 +9,7 @@ import pytest
 from router.domain.keys import signal_key
 from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import LARGEST_BODY, Rest, answer_in, read, split
+from router.parse import LARGEST_BODY, Continuation, answer_in, read_signals, split_body
 from tests.parse.messages import (
     CATALOGUE,
     Message,
@@ -45,12 +45,12 @@ def enveloped(envelope: Message, *elements: object, **members: object) -> Messag
 def test_each_element_of_an_answer_is_its_own_signal(envelope: Message) -> None:
     """One that is no message is quarantined by itself, and hurts no neighbour."""
     body = body_of(enveloped(envelope, a_graph_row(), 7, an_assessment()))
-    signals = read(body, CATALOGUE)
+    signals = read_signals(body, CATALOGUE)
     assert [type(signal) for signal in signals] == [Alert, Quarantined, Finding]
     assert signals[1] == read_quarantined(b"7")
     answer = answer_in(body)
     assert answer is not None
-    assert (answer.bodies, answer.rest) == (split(body), None)
+    assert (answer.bodies, answer.continuation) == (split_body(body), None)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_each_element_of_an_answer_is_its_own_signal(envelope: Message) -> None:
 def test_a_signal_may_have_a_field_of_that_name(message: Message) -> None:
     """A message that is a signal by itself is never taken for an envelope."""
     assert not isinstance(read_one(message), Quarantined)
-    assert split(body_of(message)) == (body_of(message),)
+    assert split_body(body_of(message)) == (body_of(message),)
     assert answer_in(body_of(message)) is None
 
 
@@ -101,7 +101,7 @@ def test_an_answer_may_be_empty(envelope: Message) -> None:
     answer = answer_in(body_of(envelope))
     assert answer is not None
     assert answer.bodies == ()
-    (refused,) = read(body_of(envelope), CATALOGUE)
+    (refused,) = read_signals(body_of(envelope), CATALOGUE)
     assert isinstance(refused, Quarantined)
     assert refused.reason.code is Code.NOT_AN_OBJECT
 
@@ -109,24 +109,24 @@ def test_an_answer_may_be_empty(envelope: Message) -> None:
 @pytest.mark.parametrize(
     ("members", "rest"),
     [
-        ({"count": 1, "data": [1], "skip_token": "x", "total_records": 1}, Rest.TOKEN),
-        ({"totalRecords": 3, "count": 1, "resultTruncated": "false", "$skipToken": "x", "data": [1]}, Rest.TOKEN),
-        ({"resultTruncated": "true", "$skipToken": "x", "data": [1]}, Rest.TOKEN),
-        ({"SkipToken": "x", "Data": [1]}, Rest.TOKEN),
-        ({"value": [1], "nextLink": "https://management.azure.com/x"}, Rest.LINK),
-        ({"value": [1], "@odata.nextLink": "https://management.azure.com/x"}, Rest.LINK),
-        ({"totalRecords": 1, "count": 1, "resultTruncated": "true", "data": [1]}, Rest.CUT),
-        ({"count": 1, "data": [1], "skip_token": None, "total_records": 2}, Rest.CUT),
+        ({"count": 1, "data": [1], "skip_token": "x", "total_records": 1}, Continuation.TOKEN),
+        ({"totalRecords": 3, "count": 1, "resultTruncated": "false", "$skipToken": "x", "data": [1]}, Continuation.TOKEN),
+        ({"resultTruncated": "true", "$skipToken": "x", "data": [1]}, Continuation.TOKEN),
+        ({"SkipToken": "x", "Data": [1]}, Continuation.TOKEN),
+        ({"value": [1], "nextLink": "https://management.azure.com/x"}, Continuation.LINK),
+        ({"value": [1], "@odata.nextLink": "https://management.azure.com/x"}, Continuation.LINK),
+        ({"totalRecords": 1, "count": 1, "resultTruncated": "true", "data": [1]}, Continuation.CUT),
+        ({"count": 1, "data": [1], "skip_token": None, "total_records": 2}, Continuation.CUT),
         ({"count": 1, "data": [1], "skip_token": "", "total_records": 1}, None),
         ({"value": [1], "nextLink": ""}, None),
         ({"count": "1", "data": [1], "total_records": "many"}, None),
     ],
 )  # fmt: skip
-def test_an_answer_says_that_it_is_only_a_part(members: Message, rest: Rest | None) -> None:
+def test_an_answer_says_that_it_is_only_a_part(members: Message, rest: Continuation | None) -> None:
     """By its token, by its link, or by a count that does not reach its total."""
     answer = answer_in(body_of(members))
     assert answer is not None
-    assert answer.rest is rest
+    assert answer.continuation is rest
 
 
 @pytest.mark.parametrize(
@@ -142,17 +142,17 @@ def test_hostile_nesting_is_refused_in_an_envelope_too(depth: int, is_read: bool
     """As it is outside of one."""
     body = b'{"value":' + b"[" * depth + b"]" * depth + b"}"
     assert (answer_in(body) is not None) is is_read
-    signals = read(body, CATALOGUE)
+    signals = read_signals(body, CATALOGUE)
     assert len(signals) == 1
     assert isinstance(signals[0], Quarantined)
 
 
 def test_an_envelope_beyond_the_limit_is_quarantined_unread() -> None:
     """By a hub, an envelope has the limits of every body."""
-    (refused,) = read(body_of({"value": [a_flat_alert()]}).ljust(LARGEST_BODY + 1), CATALOGUE)
+    (refused,) = read_signals(body_of({"value": [a_flat_alert()]}).ljust(LARGEST_BODY + 1), CATALOGUE)
     assert isinstance(refused, Quarantined)
     assert refused.reason.code is Code.TOO_LARGE
-    (many,) = read(json.dumps({"value": [0] * 1_001}).encode(), CATALOGUE)
+    (many,) = read_signals(json.dumps({"value": [0] * 1_001}).encode(), CATALOGUE)
     assert isinstance(many, Quarantined)
     assert many.reason.code is Code.TOO_LARGE
 

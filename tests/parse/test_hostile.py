@@ -11,7 +11,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.reasons import Code
 from router.domain.signals import Quarantined
-from router.parse import evidence_of, read
+from router.parse import evidence_of, read_signals
 from router.parse.bodies import MOST_ELEMENTS
 from tests.parse.messages import a_flat_alert, a_table_row, body_of, read_alert, read_quarantined
 
@@ -86,7 +86,7 @@ def test_nesting_within_the_limit_costs_nothing(depth: int) -> None:
 
 def test_a_deep_element_that_is_refused_keeps_its_body() -> None:
     """An element that is nested deeper than orjson writes is still kept whole."""
-    (refused,) = read(b"[" + _nested(1_000) + b"]", Catalogue())
+    (refused,) = read_signals(b"[" + _nested(1_000) + b"]", Catalogue())
     assert isinstance(refused, Quarantined)
     assert refused.body == _nested(1_000)
 
@@ -144,7 +144,7 @@ def an_html(text: str) -> dict[str, object]:
 
 def _seconds(body: bytes) -> float:
     start = time.thread_time()
-    for signal in read(body, Catalogue()):
+    for signal in read_signals(body, Catalogue()):
         if not isinstance(signal, Quarantined):
             evidence_of(signal)
     return time.thread_time() - start
@@ -163,7 +163,7 @@ def test_time_grows_with_length_and_no_faster(grow: Callable[[int], bytes]) -> N
 def test_an_array_of_countless_small_things_is_parked_whole(count: int, is_taken: bool) -> None:
     """Each element would cost what a message costs, so a body of a megabyte could take all the memory there is."""
     body = b"[" + b",".join([b"0"] * count) + b"]"
-    found = read(body, Catalogue())
+    found = read_signals(body, Catalogue())
     assert len(found) == (count if is_taken else 1)
     (first, *_) = found
     assert isinstance(first, Quarantined)

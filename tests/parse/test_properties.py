@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import evidence_of, read, split
+from router.parse import evidence_of, read_signals, split_body
 from tests.parse.messages import (
     CATALOGUE,
     Message,
@@ -99,17 +99,17 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
 @given(body=st.binary(max_size=300))
 def test_reading_is_total_on_bytes(body: bytes) -> None:
     """No body raises; each becomes at least one signal or refusal, and refuses or splits."""
-    _is_whole(read(body, CATALOGUE))
-    assert split(body) is None or split(body)
+    _is_whole(read_signals(body, CATALOGUE))
+    assert split_body(body) is None or split_body(body)
 
 
 @given(document=_JSON)
 def test_reading_is_total_on_documents(document: object) -> None:
     """No JSON document raises, also with NaN and lone surrogates in it; its parts read like the whole."""
     body = json.dumps(document).encode()
-    signals = read(body, CATALOGUE)
+    signals = read_signals(body, CATALOGUE)
     _is_whole(signals)
-    bodies = split(body)
+    bodies = split_body(body)
     assert bodies is not None
     assert len(bodies) == len(signals)
 
@@ -137,7 +137,7 @@ def _mutated(data: st.DataObject, message: Message) -> Message:
 @given(build=st.sampled_from(_MESSAGES), data=st.data())
 def test_reading_is_total_on_mutated_messages(build: Callable[[], Message], data: st.DataObject) -> None:
     """A message with any of its parts gone, replaced or written differently is read or quarantined, never fatal."""
-    _is_whole(read(json.dumps(_mutated(data, build())).encode(), CATALOGUE))
+    _is_whole(read_signals(json.dumps(_mutated(data, build())).encode(), CATALOGUE))
 
 
 _IDENTIFYING = {"systemalertid", "vendororiginalid"}
@@ -158,6 +158,6 @@ def test_odd_optional_fields_cost_no_message(build: Callable[[], Message], data:
             del fields[name]
         else:
             fields[name] = data.draw(_JSON)
-    (after,) = read(json.dumps(message).encode(), CATALOGUE)
+    (after,) = read_signals(json.dumps(message).encode(), CATALOGUE)
     assert not isinstance(after, Quarantined)
     assert (after.kind.stream, after.id) == (before.kind.stream, before.id)

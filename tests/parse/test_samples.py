@@ -13,7 +13,7 @@ import pytest
 
 from router.domain.reasons import Code
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import evidence_of, read
+from router.parse import evidence_of, read_signals
 from tests.parse.messages import CATALOGUE, read_alert, read_one
 
 _ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_each_stix_shifter_row_is_an_alert() -> None:
 @needs_samples
 def test_each_demisto_alert_is_a_sample_alert() -> None:
     """An array of ARM alerts of 2022 becomes its alerts, all of them samples."""
-    alerts = read((_SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json").read_bytes(), CATALOGUE)
+    alerts = read_signals((_SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json").read_bytes(), CATALOGUE)
     assert [(type(alert), getattr(alert, "sample", None)) for alert in alerts] == [(Alert, True)] * 3
 
 

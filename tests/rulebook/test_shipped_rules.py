@@ -18,7 +18,7 @@ from router.domain.decisions import Outcome
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Kind, Severity, Signal, Stream
-from router.parse import read
+from router.parse import read_signals
 from router.rulebook import Example, load_all, load_catalogue, load_examples
 from tests.rulebook.builders import SHIPPED
 
@@ -91,7 +91,7 @@ def test_the_shipped_examples_come_true(stream: Stream, example: Example) -> Non
     """Each example's messages get the decision that it expects."""
     book = the_rules(stream)
     for body in example.bodies:
-        for signal in read(body, book.catalogue):
+        for signal in read_signals(body, book.catalogue):
             assert isinstance(signal, Signal), signal
             entry = entry_for(signal, decide(signal, book, example.now), key="", source="", now=example.now)
             line = {key: getattr(entry, key) for key in example.expect}
@@ -137,7 +137,7 @@ def the_samples(stream: Stream, *, moved: bool) -> list[Signal]:
     bodies = (SAMPLES / f"{stream}.ndjson").read_text().splitlines()
     if moved:
         bodies = [re.sub("|".join(SUBSCRIPTIONS), ELSEWHERE, body, flags=re.IGNORECASE) for body in bodies]
-    found = [one for body in bodies for one in read(body.encode(), load_catalogue())]
+    found = [one for body in bodies for one in read_signals(body.encode(), load_catalogue())]
     return [one for one in found if isinstance(one, Signal)]
 
 
