@@ -60,7 +60,7 @@ async def consumers_over(
 ) -> AsyncIterator[list[Consumer]]:
     """What reads the hubs outside Functions, its checkpoints in the storage account; raises BadSetting and StoreError.
 
-    `report` is told of each trouble; none is the end.
+    Every error goes to `report`; none is the end.
     """
     from router.eventhubs import Consumer
 

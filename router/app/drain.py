@@ -1,6 +1,6 @@
 """The end of a worker in order: nothing further begins, what is under way is finished, and then the process ends.
 
-A signal that nobody heeds ends a Python process at once, and what it had claimed is nobody's until the claims' lease is over.
+A signal without a handler ends a Python process at once, and what it had claimed stays claimed until the lease is over.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from router.domain.errors import Ending, StoreError
 
 STOP = 60.0
-"""Seconds that what is in hand is given to end when the router is told to stop; a claim that did not is due again later."""
+"""Seconds that what is under way has to end when the router is told to stop; a claim that did not end is due again later."""
 
-LAST_WORDS = 1.0
-"""Seconds between the end of the last call and the end of the process, so that who called hears how that went."""
+REPLY_GRACE = 1.0
+"""Seconds between the end of the last call and the end of the process, so that the caller gets its answer."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class Drain:
             self._ended.set()
 
     async def over(self, grace: float = STOP) -> bool:
-        """Waits until nothing is under way, so many seconds at most; whether that came."""
+        """Waits until nothing is under way, so many seconds at most; returns whether nothing is."""
         try:
             async with asyncio.timeout(grace):
                 while self._under_way:
@@ -68,8 +68,8 @@ class Drain:
 def ending_on_sigterm(drain: Drain, last: Callable[[], Awaitable[None]]) -> Iterator[None]:
     """A context in which SIGTERM asks for the end; `last` is done after all else, and may raise StoreError.
 
-    Microsoft's worker heeds no SIGTERM, so it would die of one at once. Here it dies when nothing is under way any more; a
-    second one changes nothing, since whoever cannot wait kills. Only a process's main thread hears signals.
+    Microsoft's worker has no handler for SIGTERM, so it would die of one at once. Here it dies when nothing is under way any
+    more; a second SIGTERM changes nothing. Only the main thread of a process gets signals.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
         yield
@@ -97,6 +97,6 @@ async def _end(drain: Drain, last: Callable[[], Awaitable[None]]) -> None:
         await last()
     except StoreError as fault:
         _LOG.warning("%s", fault)
-    await asyncio.sleep(LAST_WORDS)
+    await asyncio.sleep(REPLY_GRACE)
     asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -31,9 +31,12 @@ PATIENCE = timedelta(seconds=25)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is wrong, a line each, and the figures behind it, ready for JSON.
+    """How the router is.
 
-    `not_yet` names the destinations that cannot be asked yet, which by itself is nothing wrong.
+    Attributes:
+        problems: what is wrong, a line each.
+        figures: the figures behind it, ready for JSON.
+        not_yet: the destinations that cannot be asked yet, a line each; that by itself is no problem.
     """
 
     problems: tuple[str, ...]
@@ -51,8 +54,14 @@ class Health:
         }
 
 
-class _Part(NamedTuple):
-    """What one question brought: what is wrong, and figures."""
+class _HealthPart(NamedTuple):
+    """A part of the health page.
+
+    Attributes:
+        problems: what is wrong, a line each.
+        figures: the figures behind it.
+        not_yet: the destinations that cannot be asked yet, a line each.
+    """
 
     problems: Sequence[str]
     figures: Mapping[str, Any]
@@ -60,7 +69,7 @@ class _Part(NamedTuple):
 
 
 async def remarks_on(outbox: Outbox, unready: Sequence[Unready]) -> list[Remark]:
-    """What is said of destinations that cannot be asked; raises StoreError."""
+    """The remarks on destinations that cannot be asked; raises StoreError."""
     return [remark_on(one, has_delivered=await outbox.has_delivered(one.stream, one.destination)) for one in unready]
 
 
@@ -96,10 +105,10 @@ async def health_of(
     return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet)
 
 
-async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _Part]) -> _Part:
+async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _HealthPart]) -> _HealthPart:
     """The answer to a question, or that it did not come in time.
 
-    It is not waited for any longer then: who hangs may hang in letting go, too.
+    It is not waited for any longer then: a question that hangs may hang on being cancelled, too.
     """
     asked = asyncio.create_task(question)
     asked.add_done_callback(_forget)
@@ -109,31 +118,31 @@ async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, 
             return asked.result()
     finally:
         asked.cancel()
-    return _Part([f"{what}: no answer within {patience.total_seconds():g} s"], {})
+    return _HealthPart([f"{what}: no answer within {patience.total_seconds():g} s"], {})
 
 
-def _forget(asked: asyncio.Task[_Part]) -> None:
-    """Takes notice of how a question ended, which asyncio complains of where nobody does."""
+def _forget(asked: asyncio.Task[_HealthPart]) -> None:
+    """Looks at how a question ended, since asyncio complains where nobody does."""
     if not asked.cancelled():
         asked.exception()
 
 
-async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now: datetime) -> _Part:
+async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now: datetime) -> _HealthPart:
     problems: list[str] = []
     try:
         remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
-        return _Part(problems, await _figures(store, stream, problems, now), not_yet)
+        return _HealthPart(problems, await _figures(store, stream, problems, now), not_yet)
     except StoreError as fault:
-        return _Part([*problems, f"{stream}: {fault}"], {})
+        return _HealthPart([*problems, f"{stream}: {fault}"], {})
 
 
-async def _of_hub(store: Store, hub: Hub) -> _Part:
+async def _of_hub(store: Store, hub: Hub) -> _HealthPart:
     try:
         extents = await hub.read_extents()
     except HubError as fault:
-        return _Part([f"{hub.name}: {fault}"], {"reached": False})
+        return _HealthPart([f"{hub.name}: {fault}"], {"reached": False})
     try:
         lag = {
             partition.id: await _lag(store, partition, extent)
@@ -141,9 +150,9 @@ async def _of_hub(store: Store, hub: Hub) -> _Part:
             if isinstance(extent, Extent)
         }
     except StoreError as fault:
-        return _Part([f"{hub.name}: {fault}"], {"reached": True})
+        return _HealthPart([f"{hub.name}: {fault}"], {"reached": True})
     silent = [f"{hub.name}: {fault}" for fault in extents.values() if isinstance(fault, HubError)]
-    return _Part(silent, {"reached": True, "lag": lag})
+    return _HealthPart(silent, {"reached": True, "lag": lag})
 
 
 async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:

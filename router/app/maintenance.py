@@ -1,4 +1,4 @@
-"""One sweep of one stream: what no trigger would ever do again is done here, every minute."""
+"""Sweeps one stream every minute: does what no trigger would ever do again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from router.ingest.intake import Intake
 from router.ingest.waiting_groups import admit_waiting_groups
 
 PURGED = "purge"
-"""The name under which the journal knows when retention was last seen to."""
+"""The name under which the journal keeps when the state was last purged."""
 
 PURGE = timedelta(days=1)
-"""How often retention is seen to; it walks everything."""
+"""How often the state is purged; that walks everything."""
 
 
 ROLLOUT = timedelta(minutes=15)
@@ -56,16 +56,16 @@ class Sweeper:
         self._stream = rulebook.stream.value
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Points again at what is owed, lets go what rules and limits held, fills gaps; returns what came of it.
+        """Fills gaps, releases what rules and limits held, points again at what is owed, and purges; returns what it did.
 
-        A step that fails keeps no other from being done; what the first of them raised is raised in the end.
+        Every step is done, also after one that failed; the first error is raised in the end.
         """
         steps = _Steps()
         report = await steps.do(self._gap_filler.fill_gaps(now), GapReport())
         await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
-        repointed = await steps.do(self._point_again(now), 0)
+        repointed = await steps.do(self._repoint(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
-        await steps.do(self._see_to_retention(now), None)
+        await steps.do(self._purge_daily(now), None)
         steps.raise_fault()
         await self._store.journal.write_sweep_end(self._stream, now)
         swept = Swept(
@@ -84,7 +84,7 @@ class Sweeper:
         )
         return swept, [*released, *report.entries]
 
-    async def _point_again(self, now: datetime) -> int:
+    async def _repoint(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
         steps = _Steps()
         await steps.do(self._outbox.repair_times(now), 0)
@@ -96,8 +96,8 @@ class Sweeper:
         steps.raise_fault()
         return repointed
 
-    async def _see_to_retention(self, now: datetime) -> None:
-        """Once a day takes away what need not be kept, and completes what nobody has met since it was left half done."""
+    async def _purge_daily(self, now: datetime) -> None:
+        """Once a day publishes pending turns that nobody found, and purges what need not be kept."""
         journal = self._store.journal
         name = f"{PURGED}.{self._stream}"
         last = await journal.find_last_sweep(name)
@@ -109,13 +109,13 @@ class Sweeper:
 
 
 class _Steps:
-    """Steps of which each is done whatever became of the others."""
+    """Steps of which each is done, also after one that failed."""
 
     def __init__(self) -> None:
         self._fault: StoreError | None = None
 
     async def do[T](self, step: Awaitable[T], otherwise: T) -> T:
-        """What a step brings, or something else where storage fails it."""
+        """What a step returns, or something else where storage fails."""
         try:
             return await step
         except StoreError as fault:
@@ -123,6 +123,6 @@ class _Steps:
             return otherwise
 
     def raise_fault(self) -> None:
-        """Raises what the first step raised that failed."""
+        """Raises the error of the first step that failed."""
         if self._fault is not None:
             raise self._fault

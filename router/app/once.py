@@ -1,4 +1,4 @@
-"""Something that is opened when it is first asked for, and stays open."""
+"""Opens something when it is first asked for, and keeps it open."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class Once[T]:
         async with self._lock:
             if self._held is None:
                 context = self._open()
-                # Kept, too: a context that nobody holds is closed when it is collected.
+                # The context is held, too: one that nobody holds is closed when it is collected.
                 self._held = (context, await context.__aenter__())
         return self._held[1]

@@ -1,4 +1,4 @@
-"""Which destinations of some rules can be asked with the settings as they are, and what the others lack."""
+"""Finds which destinations of some rules can be asked with the settings as they are, and what the others lack."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 
-type _Place = tuple[Stream, str]
-"""A stream and the name of a destination."""
+type _DestinationKey = tuple[Stream, str]
+"""The stream and the name of a destination."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """What the settings make of some rules. They are read once: who changes one starts the process anew.
+    """What the settings make of some rules. They are read once; a change needs a new process.
 
-    `ready` are the configs of those destinations that can be asked, with the values of the settings that they name, and
-    `unready` the others. `secrets` are those of each stream that are there. `pagers` says which owners' keys are not:
-    their pages go by the key of the destination.
+    Attributes:
+        ready: the configs of those destinations that can be asked, with the values of the settings that they name.
+        unready: the other destinations, and what they lack.
+        secrets: those secrets of each stream that are set.
+        pagers: the keys of owners that are not set; their pages go by the key of the destination.
     """
 
     ready: Mapping[tuple[Stream, str], object]
@@ -43,14 +45,14 @@ class Readiness:
 def readiness_of(rules: Rules, settings: Settings) -> Readiness:
     """Whether each destination of some rules can be asked; nothing is raised for what is missing."""
     specs = {(stream, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)}
-    found = {place: _configured(spec, settings) for place, spec in specs.items()}
-    for place, name in _shared(specs, {place: config for place, (config, lacks) in found.items() if not lacks}):
-        found[place][1].append(Lack(name, Why.SHARED))
+    found = {key: _configured(spec, settings) for key, spec in specs.items()}
+    for key, name in _shared(specs, {key: config for key, (config, lacks) in found.items() if not lacks}):
+        found[key][1].append(Lack(name, Why.SHARED))
     return Readiness(
-        ready={place: config for place, (config, lacks) in found.items() if not lacks},
+        ready={key: config for key, (config, lacks) in found.items() if not lacks},
         unready=tuple(
-            Unready(stream=place[0].value, destination=place[1], lane=specs[place].lane, lacks=tuple(sorted(lacks)))
-            for place, (_, lacks) in found.items()
+            Unready(stream=key[0].value, destination=key[1], lane=specs[key].lane, lacks=tuple(sorted(lacks)))
+            for key, (_, lacks) in found.items()
             if lacks
         ),
         secrets={stream: settings.look_up(secret_names_of([book])).values for stream, book in rules.books.items()},
@@ -58,20 +60,22 @@ def readiness_of(rules: Rules, settings: Settings) -> Readiness:
     )
 
 
-def _shared(specs: Mapping[_Place, DestinationSpec], configs: Mapping[_Place, object]) -> Iterator[tuple[_Place, str]]:
+def _shared(
+    specs: Mapping[_DestinationKey, DestinationSpec], configs: Mapping[_DestinationKey, object]
+) -> Iterator[tuple[_DestinationKey, str]]:
     """The destinations that a setting leads to where the other stream writes, and its name.
 
     What rules write out was compared when they were loaded.
     """
     kinds = discover()
     writes = {
-        place: (specs[place].kind, kinds[specs[place].kind](config).address(), specs[place].secrets)
-        for place, config in configs.items()
+        key: (specs[key].kind, kinds[specs[key].kind](config).address(), specs[key].secrets)
+        for key, config in configs.items()
     }
-    for place, address in writes.items():
-        named = sorted(settings_in(specs[place].config))
-        if named and any(other[0] is not place[0] and written == address for other, written in writes.items()):
-            yield place, named[0]
+    for key, address in writes.items():
+        named = sorted(settings_in(specs[key].config))
+        if named and any(other[0] is not key[0] and written == address for other, written in writes.items()):
+            yield key, named[0]
 
 
 def _configured(spec: DestinationSpec, settings: Settings) -> tuple[object, list[Lack]]:

@@ -1,4 +1,4 @@
-"""Which rules, and what reads and takes in by them."""
+"""Loads the rules, and makes what reads and ingests messages by them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from router.rulebook import Problem
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rulebooks of the streams asked for, and what is left to say about the files they were made from."""
+    """The rules of the streams that were asked for.
+
+    Attributes:
+        books: the rulebook of each stream.
+        problems: what is wrong with the files that they were made from.
+    """
 
     books: Mapping[Stream, Rulebook]
     problems: tuple[Problem, ...]

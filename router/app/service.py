@@ -42,7 +42,7 @@ class Service:
     drain: Drain = field(default_factory=Drain)
 
     async def ingest_events(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
-        """Takes events of a stream's hub in; `trace` is the traceparent of the call itself."""
+        """Ingests events of a stream's hub; `trace` is the traceparent of the call itself."""
         stream, traces = Stream(partition.hub), [event.trace for event in events]
         with self.drain.work(), self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
             entries = await self.event_intakes[stream].ingest_events(

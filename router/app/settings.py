@@ -31,10 +31,13 @@ _ADDRESS = re.compile(rf"https://{_HOST.pattern}(?::\d+)?(?:/[^\s?#]*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class ServiceConnection:
     """How an Azure service is reached: by a connection string, for a local stack only, or by identity at endpoints.
 
-    `client_id` names a user-assigned identity; without it the system-assigned one, or the developer's own, is used.
+    Attributes:
+        connection_string: the connection string.
+        endpoints: the address of each service.
+        client_id: the user-assigned identity; without it the system-assigned one, or the developer's own, is used.
     """
 
     connection_string: str | None = field(default=None, repr=False)
@@ -44,7 +47,12 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """What some app settings hold, by name, and what is said of those that hold nothing yet."""
+    """What some app settings hold.
+
+    Attributes:
+        values: the values, by the settings' names.
+        lacks: the settings that hold nothing yet.
+    """
 
     values: Mapping[str, str] = field(repr=False)
     lacks: tuple[Lack, ...] = ()
@@ -92,7 +100,7 @@ class Settings:
         return int(written)
 
     @property
-    def storage(self) -> Connection:
+    def storage(self) -> ServiceConnection:
         """The storage account; raises BadSetting where nothing, or not enough, says where it is."""
         written = {service: self._find(f"{STORAGE}__{service}ServiceUri") for service in SERVICES}
         account = self._find(f"{STORAGE}__accountName")
@@ -115,7 +123,7 @@ class Settings:
         return self._find(f"{STORAGE}__clientId")
 
     @property
-    def hubs(self) -> Connection:
+    def hubs(self) -> ServiceConnection:
         """The Event Hubs namespace; raises BadSetting where nothing says where it is."""
         name = f"{HUBS}__fullyQualifiedNamespace"
         namespace = self._find(name)
@@ -139,14 +147,14 @@ class Settings:
     def _find(self, name: str) -> str | None:
         return self.values.get(name, "").strip() or None
 
-    def _connection(self, name: str, endpoints: Mapping[str, str], wanted: set[str]) -> Connection:
+    def _connection(self, name: str, endpoints: Mapping[str, str], wanted: set[str]) -> ServiceConnection:
         if (connection_string := self._find(name)) is not None:
             for host in _hosts_in(connection_string):
                 _refuse_example(name, host)
-            return Connection(connection_string)
+            return ServiceConnection(connection_string)
         if len(endpoints) < len(wanted):
             raise BadSetting(f"{name}: is not set; set {', '.join(sorted(wanted))}, or for a local stack {name}")
-        return Connection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
+        return ServiceConnection(endpoints=endpoints, client_id=self._find(f"{name}__clientId"))
 
     def _seconds(self, name: str) -> timedelta | None:
         written = self._find(name)

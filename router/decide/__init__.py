@@ -1,4 +1,4 @@
-"""Room 2, pure: a signal, a rulebook and an instant in; a decision that carries its reason out."""
+"""Decides: a signal, a rulebook and an instant become a decision that carries its reason. Pure."""
 
 from router.decide.decision import decide, quarantined
 from router.decide.explanation import Explanation, explain

@@ -1,4 +1,4 @@
-"""The one place that knows the order in which a signal's fate is decided."""
+"""Decides a signal; the one place that knows the order of the steps."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMP
 
 
 def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
-    """The fate of a signal under a rulebook at an instant."""
+    """The decision on a signal under a rulebook at an instant."""
     attack = attack_of(signal, rulebook)
-    fate = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
+    decided = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
     if signal.resolved:
-        told = Change.RESOLVED
-        return fate(outcome=Outcome.RESOLVED, reason=_status(signal), notice=told, destinations=rulebook.always)
+        resolved = Change.RESOLVED
+        return decided(outcome=Outcome.RESOLVED, reason=_status(signal), notice=resolved, destinations=rulebook.always)
     if is_noted(signal, rulebook):
-        return fate(outcome=Outcome.NOTED, reason=Reason(Code.KIND, signal.kind), destinations=rulebook.always)
+        return decided(outcome=Outcome.NOTED, reason=Reason(Code.KIND, signal.kind), destinations=rulebook.always)
     if reason := find_floor_above(signal, rulebook):
-        return fate(outcome=Outcome.BELOW_FLOOR, reason=reason)
+        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason)
     if rule := find_suppressor(signal, rulebook.suppressions, now):
         held = Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}")
-        return fate(outcome=Outcome.SUPPRESSED, reason=held, suppressed_by=rule.name, suppressed_until=rule.expires)
+        return decided(outcome=Outcome.SUPPRESSED, reason=held, suppressed_by=rule.name, suppressed_until=rule.expires)
     routes = matching_routes(signal, attack, rulebook)
     names, people = sorted([route.name for route in routes]), people_for(routes, rulebook)
-    return fate(
+    return decided(
         outcome=Outcome.ROUTED,
         reason=Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
         notice=Change.OPENED if people else None,
@@ -44,10 +44,10 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
     )
 
 
-def quarantined(reading: Quarantined, rulebook: Rulebook | None) -> Decision:
-    """The fate of what was not understood."""
+def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
+    """The decision on what was not understood."""
     return Decision(
-        outcome=Outcome.QUARANTINED, reason=reading.reason, rulebook=rulebook.hash if rulebook is not None else ""
+        outcome=Outcome.QUARANTINED, reason=what.reason, rulebook=rulebook.hash if rulebook is not None else ""
     )
 
 

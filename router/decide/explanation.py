@@ -16,7 +16,7 @@ from router.domain.signals import Alert, Signal
 from router.domain.suppression import Element, SuppressionRule
 
 
-class Step(NamedTuple):
+class ExplanationStep(NamedTuple):
     """One question that was asked, and the answer."""
 
     question: str
@@ -33,7 +33,7 @@ class Explanation:
 
     decision: Decision
     holder: SuppressionRule | None
-    steps: tuple[Step, ...]
+    steps: tuple[ExplanationStep, ...]
 
 
 def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
@@ -44,12 +44,12 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
         decision=decide(signal, rulebook, now),
         holder=holder,
         steps=(
-            Step("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
-            Step("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
-            Step("below the floor?", _floor_words(signal, rulebook)),
-            *(Step(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
-            *([] if rules else [Step("held by a rule?", f"no, there is no rule for {signal.type}")]),
-            Step("ATT&CK?", _attack_words(signal, rulebook)),
+            ExplanationStep("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
+            ExplanationStep("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
+            ExplanationStep("below the floor?", _floor_words(signal, rulebook)),
+            *(ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
+            *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {signal.type}")]),
+            ExplanationStep("ATT&CK?", _attack_words(signal, rulebook)),
             *_route_steps(signal, rulebook, now),
         ),
     )
@@ -100,18 +100,18 @@ def _attack_words(signal: Signal, rulebook: Rulebook) -> str:
     return ", ".join([*named, *attack.techniques])
 
 
-def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[Step]:
+def _route_steps(signal: Signal, rulebook: Rulebook, now: datetime) -> Iterator[ExplanationStep]:
     attack = attack_of(signal, rulebook)
     for route in rulebook.routes:
-        yield Step(
+        yield ExplanationStep(
             f"route {route.name}?", _route_words(route, [c.key for c in route.when if not c.holds(signal, attack)])
         )
     matching = matching_routes(signal, attack, rulebook)
     if by := find_time_to_answer(matching, now):
-        yield Step("to be answered by?", f"{by:%Y-%m-%dT%H:%M:%SZ}, as the most pressing of its routes says")
+        yield ExplanationStep("to be answered by?", f"{by:%Y-%m-%dT%H:%M:%SZ}, as the most pressing of its routes says")
     if not matching:
-        yield Step("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
-    yield Step("always", ", ".join(rulebook.always) or "nothing")
+        yield ExplanationStep("otherwise", f"no route matches, so {', '.join(rulebook.otherwise) or 'nobody'} is told")
+    yield ExplanationStep("always", ", ".join(rulebook.always) or "nothing")
 
 
 def _route_words(route: Route, failed: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What destinations are told about a routed signal."""
+"""Makes the notice that destinations get of a signal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def notice_for(
     alerts: tuple[str, ...] = (),
 ) -> Notice:
     """The notice of the signal of a key at one turn: its evidence, the alerts that it names, its owner, why it was sent."""
-    place = parse_resource_id(signal.resource)
+    resource = parse_resource_id(signal.resource)
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
     names = rulebook.attack.names_of(decision.tactics)
@@ -43,9 +43,9 @@ def notice_for(
         plan=alert.plan if alert else None,
         sample=alert.sample if alert else False,
         resource=signal.resource,
-        resource_type=place.type,
-        resource_group=place.resource_group,
-        subscription=place.subscription,
+        resource_type=resource.type,
+        resource_group=resource.resource_group,
+        subscription=resource.subscription,
         compromised_entity=alert.compromised_entity if alert else None,
         tactics=tuple(Tactic(id=id, name=name) for id, name in zip(decision.tactics, names, strict=True)),
         techniques=decision.techniques,
@@ -56,7 +56,7 @@ def notice_for(
         link=signal.link,
         remediation=signal.remediation,
         evidence=evidence,
-        owner=rulebook.find_owner(place.subscription, place.resource_group),
+        owner=rulebook.find_owner(resource.subscription, resource.resource_group),
         product=alert.product if alert else None,
         started=iso(alert.started) if alert else None,
         ended=iso(alert.ended) if alert else None,

@@ -11,7 +11,7 @@ from router.domain.signals import Alert, Quarantined, Signal
 
 
 def entry_for(
-    reading: Signal | Quarantined,
+    parsed: Signal | Quarantined,
     decision: Decision,
     *,
     key: str,
@@ -19,9 +19,9 @@ def entry_for(
     now: datetime,
     stream: str | None = None,
 ) -> RecordEntry:
-    """The entry of one message: what it was, what became of it, and why; `stream` is where an unread one came in."""
-    signal = reading if isinstance(reading, Signal) else None
-    alert = reading if isinstance(reading, Alert) else None
+    """The record's entry of one message: what it was, its outcome and why; `stream` is where an unread message came in."""
+    signal = parsed if isinstance(parsed, Signal) else None
+    alert = parsed if isinstance(parsed, Alert) else None
     return RecordEntry(
         key=key,
         at=iso(now) or "",

@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 
 class AlertType(NamedTuple):
-    """What Microsoft's alert reference says about one alert type."""
+    """What Microsoft's alert reference says about one alert type.
+
+    Attributes:
+        plan: the Defender plan that raises it.
+        tactics: the tactics that it stands for.
+        severity: its usual severity.
+        title: its title.
+    """
 
     plan: str | None
     tactics: tuple[str, ...]
@@ -20,7 +27,10 @@ class AlertType(NamedTuple):
 class Catalogue:
     """Alert types, and how to tell a Defender plan from what a message says.
 
-    Keys of `types` and `plan_names` are lower case. `prefixes` are lower case too, longest first.
+    Attributes:
+        types: what is known of each alert type, by its name in lower case.
+        plan_names: the plan of each component, by its name in lower case.
+        prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
     """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A signal's fate as a value that carries its reason."""
+"""The decision on a signal, as a value that carries its reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 class Change(StrEnum):
-    """What a notice tells: that a signal was opened, updated or resolved."""
+    """What a notice says of a signal: that it was opened, updated or resolved."""
 
     OPENED = "opened"
     UPDATED = "updated"
@@ -31,12 +31,21 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A signal's fate: what becomes of it, why, and who is told.
+    """The decision on a signal. All tuples are sorted.
 
-    `notice` is None where people are told nothing: `always` destinations alone are not people. `respond_by` is when they
-    should have answered, where a route says how soon. `tactics` are ATT&CK
-    tactic ids and `techniques` current ATT&CK technique ids. `people` are those of the destinations that routes, or
-    `otherwise`, name. All tuples are sorted.
+    Attributes:
+        outcome: the outcome.
+        reason: why that is the outcome.
+        rulebook: the hash of the rulebook that was in force.
+        notice: what people are notified of; None for nothing: destinations that only `always` names are not people.
+        respond_by: when people should have answered, where a route says how soon.
+        suppressed_by: the suppression rule that holds the signal.
+        suppressed_until: when that rule ends.
+        tactics: ATT&CK tactic ids.
+        techniques: current ATT&CK technique ids.
+        routes: the routes that matched.
+        destinations: the destinations that are notified.
+        people: those of the destinations that routes, or `otherwise`, name.
     """
 
     outcome: Outcome

@@ -14,14 +14,24 @@ from router.domain.ledger import Arrival, Version
 
 
 class Partition(NamedTuple):
-    """One partition of one hub; a hub is called as its stream is."""
+    """One partition of one hub.
+
+    Attributes:
+        hub: the hub's name, which is its stream's.
+        id: the partition's id.
+    """
 
     hub: str
     id: str
 
 
 class Span(NamedTuple):
-    """Sequence numbers that follow one another, both ends included."""
+    """Sequence numbers that follow one another.
+
+    Attributes:
+        first: the first of them.
+        last: the last of them.
+    """
 
     first: int
     last: int
@@ -33,7 +43,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a partition as the hub holds it; `trace` is the W3C traceparent that came with it."""
+    """One event of a partition as the hub holds it.
+
+    Attributes:
+        sequence: its sequence number.
+        enqueued: when the hub got it.
+        body: its body.
+        trace: the W3C traceparent that came with it.
+    """
 
     sequence: int
     enqueued: datetime
@@ -65,7 +82,14 @@ class HubEpoch:
 
 @dataclass(frozen=True, slots=True)
 class InFlightMarker:
-    """A process is trying these numbers. `alone` marks one that it tries by itself, since it may be what kills."""
+    """Says that a process is ingesting events; it is removed when the process has finished with them.
+
+    Attributes:
+        epoch: the epoch of the events.
+        span: their sequence numbers.
+        process: the process.
+        alone: whether the process ingests nothing else meanwhile, because the event may be poison.
+    """
 
     epoch: HubEpoch
     span: Span
@@ -75,7 +99,13 @@ class InFlightMarker:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """These numbers were taken in at an instant; the last of them was enqueued at another."""
+    """Says that events were taken in.
+
+    Attributes:
+        span: their sequence numbers.
+        enqueued: when the hub got the latest of them.
+        at: when they were taken in.
+    """
 
     span: Span
     enqueued: datetime
@@ -86,8 +116,12 @@ class Taken:
 class Progress:
     """How far one partition has come.
 
-    Every number up to `settled` was taken in or reported lost; None before the first sweep. `top` is the highest number that
-    `settled` ever passed over, with the time when it was enqueued. `created` is when its hub was created, as a sweep saw it.
+    Attributes:
+        epoch: the epoch that the partition is in.
+        settled: the number up to which every number was taken in or reported lost; None before the first sweep.
+        top: the highest number that `settled` ever passed over, and when the hub got it.
+        created: when the hub was created, as a sweep found it.
+        version: what the store calls this state; None if it is not stored yet.
     """
 
     epoch: HubEpoch
@@ -99,7 +133,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Numbers that can be read no more and were never taken in, and why."""
+    """Events that were never taken in, and that the hub no longer holds.
+
+    Attributes:
+        epoch: the epoch of the events.
+        span: their sequence numbers.
+        at: when they were declared lost.
+        why: why they are lost.
+    """
 
     epoch: HubEpoch
     span: Span
@@ -109,7 +150,13 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a hub holds of a partition: its first and last number, `last` below `first` where it is empty."""
+    """What a hub holds of a partition.
+
+    Attributes:
+        first: the first sequence number that it holds.
+        last: the last one; below `first` where the partition is empty.
+        created: when the hub was created.
+    """
 
     first: int
     last: int
@@ -129,13 +176,13 @@ def spans_of(numbers: Sequence[int]) -> list[Span]:
 
 def gaps_in(taken: Sequence[Span], within: Span) -> list[Span]:
     """The spans inside another that none of those taken covers, in order."""
-    holes, next = [], within.first
+    gaps, next = [], within.first
     for span in sorted(taken):
         if span.first > within.last:
             break
         if span.first > next:
-            holes.append(Span(next, span.first - 1))
+            gaps.append(Span(next, span.first - 1))
         next = max(next, span.last + 1)
     if next <= within.last:
-        holes.append(Span(next, within.last))
-    return holes
+        gaps.append(Span(next, within.last))
+    return gaps

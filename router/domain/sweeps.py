@@ -13,13 +13,21 @@ from router.domain.rulebook import Lane
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swept:
-    """What a sweep of a stream, ended at `at`, has to report.
+    """What a sweep of a stream reports.
 
-    `taken` counts the messages that it took in since nobody else had, and `lost` are the losses that it declared. `lag` says
-    for each partition how many numbers of its hub are not taken yet. `repointed` counts the deliveries that it pointed at
-    again, and `released` the signals that a rule no longer holds. `backlog` and `paused` are as the outbox has them, by
-    destination. `holding` says until when each suppression rule holds that has not ended, and `set_aside` how many rows of
-    the state are in quarantine since they could not be decoded. `warnings` are lines for people, without a secret.
+    Attributes:
+        stream: the stream.
+        at: when the sweep ended.
+        taken: how many messages it ingested that nobody else had ingested.
+        lost: the losses that it declared.
+        lag: for each partition, how many numbers of its hub are not ingested yet.
+        repointed: how many deliveries it pointed at again.
+        released: how many signals a rule no longer holds.
+        backlog: what is open and what is dead, by destination.
+        paused: the pauses, by destination.
+        holding: until when each suppression rule holds that has not ended.
+        set_aside: how many rows of the state are in quarantine because they could not be decoded.
+        warnings: lines for people, without a secret.
     """
 
     stream: str

@@ -23,5 +23,5 @@ def find_ids(traceparent: str | None) -> tuple[int, int, int] | None:
 
 
 def traceparent_of(trace: int, span: int, flags: int) -> str:
-    """The traceparent that says so."""
+    """The traceparent of a trace, a span and flags."""
     return f"00-{trace:032x}-{span:016x}-{flags:02x}"

@@ -20,13 +20,13 @@ from router.ingest.epochs import begin_next_epoch, highest_known
 from router.ingest.event_intake import EventIntake
 
 GRACE = timedelta(minutes=2)
-"""How long a number may be missing before it is a gap: who reads the hub may still be at it."""
+"""How long a number may be missing before it is a gap: the reader of the hub may still be at it."""
 
 READ = 1_000
 """Events that are read again at a time; each read begins with a connection of its own, which takes a second."""
 
 AT_A_TIME = 100
-"""Events that are taken in at a time."""
+"""Events that are ingested at a time."""
 
 MOST = 5_000
 """Events that one sweep reads again of one partition; the next one goes on."""
@@ -34,7 +34,14 @@ MOST = 5_000
 
 @dataclass(slots=True)
 class GapReport:
-    """What became of the gaps of one hub: what was taken in, what is lost, how far each partition is behind."""
+    """What a sweep found of the gaps of one hub, and did with them.
+
+    Attributes:
+        entries: the record's entries of the messages that it ingested.
+        losses: the losses that it declared.
+        lag: how many numbers of each partition are not ingested yet.
+        warnings: lines for people, without a secret.
+    """
 
     entries: list[RecordEntry] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
@@ -52,7 +59,7 @@ class GapFiller:
         self._grace = grace
 
     async def fill_gaps(self, now: datetime) -> GapReport:
-        """Takes in what is missing and older than the grace period; what cannot be reached is left for the next sweep."""
+        """Ingests what is missing for longer than the grace period; what cannot be read now is left for the next sweep."""
         report = GapReport()
         try:
             extents = await self._hub.read_extents()
@@ -98,7 +105,7 @@ class GapFiller:
     async def _ingest_missing(
         self, partition: Partition, gaps: Sequence[Span], report: GapReport, now: datetime
     ) -> list[Span]:
-        """Takes in what the hub still has of gaps that are near each other; returns what it has no longer."""
+        """Ingests what the hub still holds of gaps that are near each other; returns what it holds no longer."""
         missing: list[Span] = []
         first, last, budget = gaps[0].first, gaps[-1].last, MOST
         while first <= last and budget > 0:
@@ -131,7 +138,7 @@ class GapFiller:
                 return None
             progress = begun
         if progress.settled is not None and progress.settled > max(extent.last, extent.first - 1):
-            # Nobody can have seen to what the hub never held: the number is damaged, and all is compared again.
+            # Nobody can have ingested what the hub never held: the number is damaged, and all is compared again.
             progress = replace(progress, settled=None, top=None)
         if progress.settled is None:
             # What was taken in before the first sweep, and is in the hub no longer, says where the hub began.

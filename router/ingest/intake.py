@@ -25,7 +25,7 @@ from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator
 from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
-from router.ingest.transitions import Transition, transition_for
+from router.ingest.transitions import SignalTransition, transition_for
 
 __all__ = ["Intake", "Message"]
 
@@ -147,11 +147,11 @@ class Intake:
             wave = [observation for observation in wave if observation.identity not in ended]
         return entries
 
-    async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[Transition]:
+    async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
         rows = await self._find_rows([key for observation in wave for key in observation.keys], now)
 
-        def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> Transition:
+        def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> SignalTransition:
             known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
             rulebook = self._rulebooks[observation.signal.stream]
             return transition_for(observation, known, rulebook, now, on_record=on_record.get(observation.arrival.key))

@@ -28,7 +28,7 @@ SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Transition:
+class SignalTransition:
     """What an observation changes.
 
     Attributes:
@@ -57,7 +57,7 @@ def transition_for(
     now: datetime,
     *,
     on_record: Outcome | None = None,
-) -> Transition:
+) -> SignalTransition:
     """The transition that an observation causes in the rows of its signal, none of which carries a pending turn.
 
     A signal has one row. It has more where an older program knew it under several spellings of its id, or before and after it
@@ -111,7 +111,7 @@ def _transition_of_row(
     rulebook: Rulebook,
     now: datetime,
     on_record: Outcome | None,
-) -> Transition:
+) -> SignalTransition:
     """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
     seen, state = observation.seen_at(now), _state_after(observation, row)
     is_replay = on_record not in (None, Outcome.QUARANTINED)
@@ -120,9 +120,9 @@ def _transition_of_row(
         or (latest is not None and seen.is_older_than(latest.seen))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
-        return Transition(entry=_repeat(observation, Code.OLDER, rulebook, now), row=None)
+        return SignalTransition(entry=_repeat(observation, Code.OLDER, rulebook, now), row=None)
     if row is not None and state == row.state and row.outcome in SETTLED:
-        return Transition(
+        return SignalTransition(
             entry=_repeat(observation, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen))
         )
     number = row.turn + 1 if row is not None else 1
@@ -132,7 +132,7 @@ def _transition_of_row(
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
     entry = entry_for(observation.signal, decision, key=arrival.key, source=observation.source, now=now)
     if is_replay and row is not None and decision.outcome is row.outcome:
-        return Transition(entry=entry, row=None)
+        return SignalTransition(entry=entry, row=None)
     notice = None
     if targets:
         signal = observation.signal
@@ -140,7 +140,7 @@ def _transition_of_row(
         named = _new_first(alerts_named_in(signal), row)
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
-    return Transition(entry=entry, row=_next_row(observation, seen, state, row, decision, turn, now))
+    return SignalTransition(entry=entry, row=_next_row(observation, seen, state, row, decision, turn, now))
 
 
 def _state_after(observation: Observation, row: LedgerRow | None) -> State:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from router.app.settings import Connection, Settings
+from router.app.settings import ServiceConnection, Settings
 from router.domain.errors import BadSetting
 from router.domain.readiness import Lack, Why
 
@@ -51,13 +51,13 @@ def test_settings_never_show_their_values() -> None:
 
 def test_storage_is_reached_by_identity_at_the_endpoint_of_each_service() -> None:
     """As the Functions host reads the same settings."""
-    assert Settings(IDENTITY).storage == Connection(endpoints=ENDPOINTS)
+    assert Settings(IDENTITY).storage == ServiceConnection(endpoints=ENDPOINTS)
 
 
 def test_an_account_name_stands_for_all_endpoints() -> None:
     """An endpoint that is written beats it."""
     named = {"AzureWebJobsStorage__accountName": "a"}
-    assert Settings(named).storage == Connection(endpoints=ENDPOINTS)
+    assert Settings(named).storage == ServiceConnection(endpoints=ENDPOINTS)
     other = "https://other.queue.core.windows.net"
     found = Settings(named | {"AzureWebJobsStorage__queueServiceUri": other}).storage
     assert found.endpoints == ENDPOINTS | {"queue": other}
@@ -68,7 +68,7 @@ def test_an_identity_may_be_named() -> None:
     hubs = {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two"}
     settings = Settings(IDENTITY | hubs | {"AzureWebJobsStorage__clientId": "one"})
     assert settings.storage.client_id == "one"
-    assert settings.hubs == Connection(endpoints={"namespace": "n.servicebus.windows.net"}, client_id="two")
+    assert settings.hubs == ServiceConnection(endpoints={"namespace": "n.servicebus.windows.net"}, client_id="two")
 
 
 @pytest.mark.parametrize("name", ["AzureWebJobsStorage", "EVENT_HUBS"])
@@ -76,7 +76,7 @@ def test_a_connection_string_beats_an_identity(name: str) -> None:
     """Who runs a local stack means it."""
     settings = Settings(IDENTITY | {"EVENT_HUBS__fullyQualifiedNamespace": "n", name: " way\n"})
     found = settings.storage if name == "AzureWebJobsStorage" else settings.hubs
-    assert found == Connection("way")
+    assert found == ServiceConnection("way")
 
 
 @pytest.mark.parametrize("left_out", [set(IDENTITY), *({name} for name in IDENTITY)])

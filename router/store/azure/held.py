@@ -19,7 +19,7 @@ _HASH = re.compile(r"[0-9A-Za-z_-]*")
 """A rulebook's hash. A row that names another was damaged, and has its entry from before."""
 
 _COLUMNS = ("PartitionKey", "RowKey")
-"""All that is read of an entry: its key says everything, and no damage reaches it."""
+"""All that is read of an entry: its key says everything, and cannot be damaged."""
 
 
 class HeldIndex:
@@ -29,11 +29,11 @@ class HeldIndex:
         self._table = table
 
     async def enter_rows(self, rows: Sequence[LedgerRow]) -> None:
-        """Enters the rows that hold something, before the ledger has them."""
+        """Enters those rows that hold something, before the ledger has them."""
         await self._table.write([(Step("put", entry),) for row in rows for entry in _entries(row)])
 
     async def enter_entities(self, stream: str, entities: Sequence[Entity]) -> None:
-        """Enters rows of the ledger as they lie there, under the rule that they name now."""
+        """Enters rows of the ledger as they are stored, under the rule that they name now."""
         rows = [Columns(entity) for entity in entities]
         entries = [_entry(stream, row.words("rulebook"), row.words("rule"), row.text("RowKey")) for row in rows]
         await self._table.write([(Step("put", entry),) for entry in entries])
@@ -81,8 +81,8 @@ def _entries(row: LedgerRow) -> list[Entity]:
 
 
 def _entry(stream: str, rulebook: str, rule: str, key: str) -> Entity:
-    place = {"PartitionKey": stream, "RowKey": _prefix(rulebook, rule) + key}
-    return {**place, "rule": rule, "rulebook": rulebook, "signal": key}
+    keys = {"PartitionKey": stream, "RowKey": _prefix(rulebook, rule) + key}
+    return {**keys, "rule": rule, "rulebook": rulebook, "signal": key}
 
 
 def signal_of(entry: Entity) -> str:

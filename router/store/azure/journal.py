@@ -96,10 +96,10 @@ class AzureJournal:
         await self._table.write([(Step("delete", row),) async for row in self._passed(epoch, until)])
 
     async def _passed(self, epoch: HubEpoch, until: int) -> AsyncIterator[Entity]:
-        place = ("PartitionKey", "RowKey")
+        key = ("PartitionKey", "RowKey")
         for kind in (TAKEN, MARKER):
             high = kind + ordered(until) + AFTER
-            async for row in self._table.rows(epoch_partition(epoch), kind, high, select=place):
+            async for row in self._table.rows(epoch_partition(epoch), kind, high, select=key):
                 yield row
 
     async def write_losses(self, losses: Sequence[Loss]) -> None:

@@ -21,14 +21,14 @@ TAKEN, MARKER = "t.", "m."
 
 
 def epoch_partition(epoch: HubEpoch) -> str:
-    """Where an epoch's rows are."""
+    """The partition of an epoch's rows."""
     return f"era.{epoch.origin}"
 
 
 def taken_row(epoch: HubEpoch, taken: Taken) -> Entity:
     """What was taken in, as it is written."""
-    place = {"PartitionKey": epoch_partition(epoch), "RowKey": TAKEN + _ends(taken.span)}
-    return {**place, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
+    key = {"PartitionKey": epoch_partition(epoch), "RowKey": TAKEN + _ends(taken.span)}
+    return {**key, "enqueued": sorting(taken.enqueued), "at": sorting(taken.at)}
 
 
 def taken_of(row: Columns) -> Taken:
@@ -37,7 +37,7 @@ def taken_of(row: Columns) -> Taken:
 
 
 def marker_key(marker: InFlightMarker) -> Entity:
-    """Where a marker is: one process places one marker on a span."""
+    """The key of a marker's row: one process places one marker on a span."""
     row = f"{MARKER}{_ends(marker.span)}.{named(marker.process)}"
     return {"PartitionKey": epoch_partition(marker.epoch), "RowKey": row}
 
@@ -79,7 +79,7 @@ def progress_of(partition: Partition, row: Columns, version: str) -> Progress:
 
 
 def progress_partition(hub: str) -> str:
-    """Where it is written how far the partitions of a hub have come."""
+    """The partition of the progress of a hub."""
     return f"progress.{hub}"
 
 
@@ -106,7 +106,7 @@ def loss_of(hub: str, row: Columns) -> Loss:
 
 
 def losses_partition(hub: str) -> str:
-    """Where the losses of a hub are."""
+    """The partition of the losses of a hub."""
     return f"losses.{hub}"
 
 

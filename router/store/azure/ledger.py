@@ -18,11 +18,11 @@ from router.store.azure.ledger_rows import (
     FINISHED,
     FOUND,
     HELD,
+    entity_key,
     entity_of,
     held_of,
     is_holding,
-    keys_of,
-    place_of,
+    key_columns,
     remains_of,
     row_of,
 )
@@ -31,7 +31,7 @@ from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempted
 
 _AT_A_TIME = 200
-"""Rows with what they hold that are judged together."""
+"""Rows that are looked at together, with what they hold."""
 
 
 class AzureLedger:
@@ -50,14 +50,14 @@ class AzureLedger:
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
 
-        One that cannot be decoded is put aside, and what is known of its signal comes in its place.
+        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
         """
-        found = await self._table.find_all(map(place_of, keys), FOUND)
+        found = await self._table.find_all(map(entity_key, keys), FOUND)
         rows = await asyncio.gather(*map(self._row, found.values()))
         return {row.key: row for row in rows if row is not None}
 
     async def _row(self, entity: Entity) -> LedgerRow | None:
-        """The row that an entity holds, or what stands in its place; None where it is gone by now."""
+        """The row that an entity holds, or what is known of its signal instead; None where the row is gone by now."""
         found: Entity | None = entity
         while found is not None:
             row = await attempted(row_of(found, self._bodies))
@@ -65,12 +65,12 @@ class AzureLedger:
                 return row
             if (mended := await self._mend(found["RowKey"], row)) is not None:
                 return mended
-            found = await self._table.find(*place_of(entity["RowKey"]))
+            found = await self._table.find(*entity_key(entity["RowKey"]))
         return None
 
     async def _mend(self, key: str, why: Undecodable) -> LedgerRow | None:
-        """Puts a damaged row aside, and what is known of its signal in its place; None if somebody wrote it meanwhile."""
-        if (entity := await self._table.find(*place_of(key))) is None:
+        """Sets a damaged row aside, and writes what is known of its signal; None if another worker wrote it meanwhile."""
+        if (entity := await self._table.find(*entity_key(key))) is None:
             return None
         past, joined = await asyncio.gather(self._outbox.past([key]), self._groups.find_memberships(key))
         row = mended(await remains_of(entity, self._bodies, past.get(key, ()), joined))
@@ -89,7 +89,7 @@ class AzureLedger:
 
     async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows that are still at those versions, which gives the rows new versions."""
-        steps = [Step("merge", {**keys_of(key), **FINISHED}, str(version)) for key, version in versions.items()]
+        steps = [Step("merge", {**key_columns(key), **FINISHED}, str(version)) for key, version in versions.items()]
         await self._table.write([(step,) for step in steps])
 
     async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
@@ -109,14 +109,14 @@ class AzureLedger:
                 yield row
 
     async def _judged(self, entries: Sequence[Entity]) -> dict[str, LedgerRow]:
-        """The rows that entries of the index rightly name; those that name what is over are taken out of it."""
-        places = [place_of(signal_of(entry)) for entry in entries]
-        found = await self._table.find_all(places, FOUND + HELD)
+        """The rows that entries of the index rightly name; entries that name what is held no more are taken out of it."""
+        keys = [entity_key(signal_of(entry)) for entry in entries]
+        found = await self._table.find_all(keys, FOUND + HELD)
         rows: dict[str, LedgerRow] = {}
         over: list[tuple[Entity, Entity]] = []
-        for entry, place in zip(entries, places, strict=True):
-            # Without a row its writer may be about to write it; retention sees to what was left behind.
-            if (entity := found.get(place)) is None:
+        for entry, key in zip(entries, keys, strict=True):
+            # An entry without a row: its writer may be about to write the row; retention removes what was left behind.
+            if (entity := found.get(key)) is None:
                 continue
             if is_named_by(entry, entity):
                 row = await self._row(entity)
@@ -142,7 +142,7 @@ class AzureLedger:
         for stream in {entry["PartitionKey"] for entry, _ in over}:
             held = [one for entry, one in over if entry["PartitionKey"] == stream and is_holding(one)]
             await self._held.enter_entities(stream, held)
-        fences = [Step("merge", {**keys_of(key), **FINISHED}, version_of(row)) for key, row in rows.items()]
+        fences = [Step("merge", {**key_columns(key), **FINISHED}, version_of(row)) for key, row in rows.items()]
         fenced = await self._table.write([(fence,) for fence in fences])
         quiet = {key for key, versions in zip(rows, fenced, strict=True) if versions is not None}
         await self._held.remove([entry for entry, entity in over if entity["RowKey"] in quiet])

@@ -23,7 +23,7 @@ from router.store.columns import MOST_TURNS, Columns, names_of, parts_of, turns_
 from router.store.forms import TURN
 
 FOLDER = "ledger"
-"""Where the bodies lie that a row cannot hold."""
+"""The folder of the bodies that a row cannot hold."""
 
 FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "known", "unfinished", "intent")
 """The columns of a row without what it holds."""
@@ -41,21 +41,21 @@ BODIES = ("known", "intent", "held")
 """The columns that may name a blob."""
 
 
-def place_of(key: str) -> tuple[str, str]:
-    """The partition and the row of a signal; its key tells its stream apart by itself."""
+def entity_key(key: str) -> tuple[str, str]:
+    """The partition and the key of a signal's row; signals of two streams never share a key."""
     return str(shard_of(key)), key
 
 
-def keys_of(key: str) -> dict[str, str]:
-    """The place of a signal's row, as columns."""
-    partition, row = place_of(key)
+def key_columns(key: str) -> dict[str, str]:
+    """The partition and the key of a signal's row, as columns."""
+    partition, row = entity_key(key)
     return {"PartitionKey": partition, "RowKey": row}
 
 
 async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
     """A row as it is written; bodies too big for it are in blobs then."""
     return {
-        **keys_of(row.key),
+        **key_columns(row.key),
         "stream": row.stream,
         "outcome": row.outcome.value,
         "turn": row.turn,
@@ -89,7 +89,7 @@ async def _held_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
 
 
 class Packed(NamedTuple):
-    """What the packed column of a row holds."""
+    """The packed column of a row; its fields are those of LedgerRow."""
 
     state: State
     seen: Seen

@@ -19,17 +19,17 @@ from router.store.codec import encode
 from router.store.columns import Columns
 
 _BUCKET = 10_000
-"""Places of one origin that share a partition."""
+"""Messages of one origin that share a partition."""
 
 _NEAR = 100
-"""Places further apart than this are looked up apart."""
+"""Keys whose numbers are further apart than this are looked up apart."""
 
 _FEW = 10
 """Entries that are written together or not at all; with bodies as big as a row holds they still fit a transaction."""
 
 
 class AzureRecord:
-    """Every decision, in the table `record`: in a partition the messages of one origin whose places are near, in order."""
+    """Every decision, in the table `record`: a partition has the messages of one origin whose numbers are near, in order."""
 
     def __init__(self, table: Table, bodies: Bodies, aside: Aside) -> None:
         self._table = table
@@ -52,43 +52,43 @@ class AzureRecord:
     async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
         """The latest outcomes of those messages that are on record."""
         wanted = {key for key in keys if message_of(key) == key}
-        found = await asyncio.gather(*(self._outcomes(stretch) for stretch in _stretches(map(_placed, wanted))))
+        found = await asyncio.gather(*(self._outcomes(stretch) for stretch in _ranges(map(_record_key, wanted))))
         return {key: outcome for some in found for key, outcome in some.items() if key in wanted}
 
-    async def _outcomes(self, stretch: _Stretch) -> Mapping[str, Outcome]:
+    async def _outcomes(self, stretch: _KeyRange) -> Mapping[str, Outcome]:
         partition, low, high = stretch
         latest: dict[str, tuple[datetime, int, Outcome]] = {}
         columns = ("PartitionKey", "RowKey", "message", "at", "again", "outcome")
         rows = self._table.rows(partition, ordered(low), ordered(high) + AFTER, select=columns)
         # What is damaged is put aside, and on record no more.
-        for message, one in await self._aside.sound(self._table, "record", rows, _told):
+        for message, one in await self._aside.sound(self._table, "record", rows, _outcome_of):
             latest[message] = max(one, latest.get(message, one))
         return {message: outcome for message, (_, _, outcome) in latest.items()}
 
     async def _rows_near(self, keys: Iterable[str]) -> set[_Row]:
-        """The rows that are on record between the first and the last of each stretch of messages."""
+        """The rows on record near some messages."""
         columns = ("PartitionKey", "RowKey")
         return {
             _row_of(row)
-            for partition, low, high in _stretches(map(_placed, keys))
+            for partition, low, high in _ranges(map(_record_key, keys))
             async for row in self._table.rows(partition, ordered(low), ordered(high) + AFTER, select=columns)
         }
 
     async def _entity_of(self, entry: RecordEntry) -> Entity:
-        place = _placed(entry.key)
-        row = f"{ordered(place.number)}.{place.part:08d}.{place.again:08d}"
+        key = _record_key(entry.key)
+        row = f"{ordered(key.number)}.{key.part:08d}.{key.again:08d}"
         return {
-            "PartitionKey": place.partition,
+            "PartitionKey": key.partition,
             "RowKey": row,
             "message": message_of(entry.key),
-            "again": place.again,
+            "again": key.again,
             "at": entry.at,
             "outcome": entry.outcome,
             "body": await self._bodies.column(encode(entry), fresh_name("record", named(entry.key))),
         }
 
 
-def _told(row: Columns) -> tuple[str, tuple[datetime, int, Outcome]]:
+def _outcome_of(row: Columns) -> tuple[str, tuple[datetime, int, Outcome]]:
     return row.text("message"), (row.written("at"), row.whole("again"), row.word("outcome", Outcome))
 
 
@@ -106,8 +106,15 @@ def _together(entities: Iterable[Entity]) -> Iterator[Unit]:
             yield tuple(Step("create", entity) for entity in few)
 
 
-class _Place(NamedTuple):
-    """Where a decision stands on record."""
+class _RecordKey(NamedTuple):
+    """The key of a decision's row.
+
+    Attributes:
+        partition: the partition.
+        number: the message's place in its origin.
+        part: which of the signals of its message.
+        again: which further decision on it; 0 for the first.
+    """
 
     partition: str
     number: int
@@ -115,31 +122,37 @@ class _Place(NamedTuple):
     again: int
 
 
-class _Stretch(NamedTuple):
-    """Places near each other: their partition, the first and the last."""
+class _KeyRange(NamedTuple):
+    """Keys that are near each other.
+
+    Attributes:
+        partition: their partition.
+        first: the first number.
+        last: the last number.
+    """
 
     partition: str
     first: int
     last: int
 
 
-def _placed(key: str) -> _Place:
-    """Where the decision of that key stands; `Arrival.key` says how keys are made."""
+def _record_key(key: str) -> _RecordKey:
+    """The key of a decision's row; `Arrival.key` says how the keys of decisions are made."""
     origin, _, rest = key.rpartition(":")
     place, _, again = rest.partition("@")
     number, _, part = place.partition(".")
     bucket = int(number) // _BUCKET
-    return _Place(f"{named(origin)}.{ordered(bucket)}", int(number), int(part or 0), int(again or 0))
+    return _RecordKey(f"{named(origin)}.{ordered(bucket)}", int(number), int(part or 0), int(again or 0))
 
 
-def _stretches(places: Iterable[_Place]) -> Iterator[_Stretch]:
-    stretch: _Stretch | None = None
-    for place in sorted(places):
-        if stretch is not None and place.partition == stretch.partition and place.number <= stretch.last + _NEAR:
-            stretch = stretch._replace(last=place.number)
+def _ranges(keys: Iterable[_RecordKey]) -> Iterator[_KeyRange]:
+    stretch: _KeyRange | None = None
+    for key in sorted(keys):
+        if stretch is not None and key.partition == stretch.partition and key.number <= stretch.last + _NEAR:
+            stretch = stretch._replace(last=key.number)
             continue
         if stretch is not None:
             yield stretch
-        stretch = _Stretch(place.partition, place.number, place.number)
+        stretch = _KeyRange(key.partition, key.number, key.number)
     if stretch is not None:
         yield stretch

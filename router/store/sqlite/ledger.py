@@ -58,8 +58,8 @@ class SqliteLedger:
         found = {row.key: row for row in self._rows("key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))}
         missing = [key for key in keys if key not in found]
         # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
-        told = self._outbox.past(missing) if missing else {}
-        return found | {key: self._mend(key, Columns({})) for key in told}
+        past = self._outbox.past(missing) if missing else {}
+        return found | {key: self._mend(key, Columns({})) for key in past}
 
     async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
@@ -72,34 +72,34 @@ class SqliteLedger:
             "AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))"
         )
         with self._connection.reading() as db:
-            places = [place for (place,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
-        for some in batched(places, _AT_A_TIME, strict=False):
-            held, nobodys = self._held(some)
+            rowids = [rowid for (rowid,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
+        for some in batched(rowids, _AT_A_TIME, strict=False):
+            held, orphans = self._held(some)
             for row in (await self.find_rows(held.keys())).values():
                 if row.stream == stream:
                     yield replace(row, held=held[row.key])
-            for row in nobodys:
+            for row in orphans:
                 yield replace(row, stream=stream)
 
-    def _held(self, places: Sequence[int]) -> tuple[dict[str, Held], list[LedgerRow]]:
-        """What is held by signal, and what no row of the ledger answers to: that is set aside, and decided as if new."""
+    def _held(self, rowids: Sequence[int]) -> tuple[dict[str, Held], list[LedgerRow]]:
+        """What is held, by signal; and rows for what is held of signals that the ledger lacks, which is set aside too."""
         with self._connection.reading() as db:
             found = columns_of(
                 db.execute(
                     f"SELECT rowid, {_HELD}, EXISTS (SELECT 1 FROM ledger l WHERE l.key=held.key) AS is_known "  # noqa: S608
                     "FROM held WHERE rowid IN (SELECT value FROM json_each(?))",
-                    (json.dumps(list(places)),),
+                    (json.dumps(list(rowids)),),
                 )
             )
-        nobodys = [row for row in found if not row.raw("is_known")]
-        if nobodys:
+        orphans = [row for row in found if not row.raw("is_known")]
+        if orphans:
             with self._connection.writing() as db:
-                for row in nobodys:
+                for row in orphans:
                     set_aside(db, self._clock, "held", row, Undecodable("key: is no signal's in the ledger"))
                     db.execute("DELETE FROM held WHERE rowid=?", (row.raw("rowid"),))
         return {row.text("key"): _held_of(row) for row in found if row.raw("is_known")}, [
             replace(mended(_remains(row.words("key"), Columns({}), (), {}, is_held=True)), held=_held_of(row))
-            for row in nobodys
+            for row in orphans
         ]
 
     async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
@@ -143,13 +143,13 @@ class SqliteLedger:
         ]
 
     def _set_aside(self, row: Columns, why: Undecodable) -> None:
-        """Sets a row aside of which nobody knows whose it is; its signal is met by its deliveries."""
+        """Sets a row aside whose key cannot be read; its signal is found by its deliveries."""
         with self._connection.writing() as db:
             set_aside(db, self._clock, "ledger", row, why)
             take_out(db, "ledger", row)
 
     def _mend(self, key: str, row: Columns, why: Undecodable | None = None) -> LedgerRow:
-        """Sets a damaged row aside, and puts what is known of its signal in its place."""
+        """Sets a damaged row aside, and writes what is known of its signal instead."""
         with self._connection.writing() as db:
             past, joined = self._outbox.past([key]).get(key, ()), self._groups.find_memberships([key]).get(key, {})
             is_held = db.execute("SELECT 1 FROM held WHERE key=?", (key,)).fetchone() is not None
