@@ -1,4 +1,4 @@
-"""The only wiring, and the router at work: what knows every room.
+"""Wires every room, and runs the router.
 
 wiring       every room joined, as the settings and the rules say        settings     the only reader of the environment
 rules        the rulebooks, and what reads and takes in by them          readiness    which destinations can be asked

@@ -1,4 +1,4 @@
-"""What tells the time."""
+"""The clock."""
 
 from __future__ import annotations
 

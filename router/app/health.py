@@ -26,7 +26,7 @@ STALE = timedelta(minutes=5)
 """How long ago the last sweep may have ended; one begins every minute."""
 
 PATIENCE = timedelta(seconds=25)
-"""How long storage and hubs are waited for; whoever looks at the page waits no longer than half a minute."""
+"""How long storage and hubs are waited for; a reader of the page waits no longer than half a minute."""
 
 
 @dataclass(frozen=True, slots=True)

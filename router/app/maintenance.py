@@ -26,13 +26,13 @@ PURGE = timedelta(days=1)
 
 
 ROLLOUT = timedelta(minutes=15)
-"""How long instances with older rules may be about, to whom a destination is nobody that newer ones deliver to."""
+"""How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
 
 
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    `named` are the destinations that the policy names; of those, nobody delivers to the `unready` ones.
+    `named` are the destinations that the policy names, and `unready` those of them that cannot be asked.
     """
 
     def __init__(

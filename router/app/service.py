@@ -22,11 +22,20 @@ from router.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Everything wired for both streams. Each door raises StoreError where storage fails, and must then be tried again.
+    """Everything wired for both streams. Each method raises StoreError where storage fails, and must then be called again.
 
-    `unready` are the destinations that cannot be asked, so that there is no carrier for them; `problems` is what else is
-    wrong with the settings. What goes through a door counts as under way in `drain`. Once that is asked for, what is
-    delivered is put back.
+    Attributes:
+        store: the state.
+        books: the rulebook of each stream.
+        event_intakes: what ingests the events of each stream's hub.
+        carriers: what delivers to each destination that can be asked, by stream and name.
+        sweepers: what runs on a clock, for each stream.
+        hubs: the hub of each stream, to be read beside its consumers.
+        telemetry: what metrics, traces and logs go to.
+        clock: what tells the time.
+        unready: the destinations that cannot be asked, and what they lack.
+        problems: what else is wrong with the settings, a line each.
+        drain: counts what is under way; once an end is asked for, what is to be delivered is put back.
     """
 
     store: QueuedStore
@@ -76,7 +85,7 @@ class Service:
         )
 
     async def remarks(self) -> list[str]:
-        """What is to be said of the settings at the start, a line each."""
+        """The remarks on the settings, for the start, a line each."""
         return [*self.problems, *(one.text for one in await remarks_on(self.store.outbox, self.unready))]
 
     async def _sweep(self) -> None:

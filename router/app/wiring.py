@@ -36,8 +36,8 @@ async def service_over(
 ) -> AsyncIterator[Service]:
     """The router at work behind hubs and queues, as long as the context lasts; raises BadSetting and StoreError.
 
-    Once a drain is asked for it only comes to its end. A destination that lacks something keeps nobody else from theirs;
-    `Service.remarks` says which do.
+    Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
+    `Service.remarks` names it.
     """
     from router.app.maintenance import Sweeper
     from router.app.service import Service
@@ -104,7 +104,7 @@ async def service_over(
 async def service_at(directory: Path) -> AsyncIterator[Service]:
     """The service as the app settings say; raises what `load_rules` and `service_over` do.
 
-    The rules are those in a directory, unless a setting names another one. Their problems are said in the log, and which
+    The rules are those in a directory, unless a setting names another one. The log gets their problems, and which
     destinations cannot be asked. SIGTERM ends the process in order.
     """
     settings = Settings()

@@ -42,7 +42,7 @@ class Catalogue:
         return self.types.get(type.lower().removeprefix("simulated_"))
 
     def find_plan(self, component: str | None, type: str) -> str | None:
-        """The plan named by a message's component, else by its alert type; None where neither tells."""
+        """The plan named by a message's component, else by its alert type; None where neither names one."""
         if component and (named := self.plan_names.get(component.lower())):
             return named
         bare = type.lower().removeprefix("simulated_")

@@ -64,7 +64,7 @@ class DestinationKind(Protocol):
 
 
 class Ledger(Protocol):
-    """The latest state of each signal."""
+    """Keeps the latest state of each signal."""
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known.
@@ -231,7 +231,7 @@ class Queue(Protocol):
 
 
 class Journal(Protocol):
-    """Which sequence numbers have been taken in, and which are being tried."""
+    """Keeps which sequence numbers have been taken in, and which are being ingested."""
 
     async def read_progress(self, partition: Partition) -> Progress:
         """How far a partition has come; its first epoch where nothing is known."""
@@ -275,7 +275,11 @@ class Journal(Protocol):
 
 
 class Hub(Protocol):
-    """A hub that events can be read from, beside whoever else reads it."""
+    """Reads events of a hub, beside its consumers.
+
+    Attributes:
+        name: the name of the hub.
+    """
 
     name: str
 
@@ -326,7 +330,7 @@ class Groups(Protocol):
 
 
 class Record(Protocol):
-    """Every decision, kept."""
+    """Keeps every decision."""
 
     async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
@@ -338,7 +342,7 @@ class Record(Protocol):
 
 
 class Quarantine(Protocol):
-    """What was not understood, kept whole until discarded: messages, and rows of the state that cannot be decoded.
+    """Keeps what was not understood, whole, until it is discarded: messages, and rows of the state that cannot be decoded.
 
     Every part of a store sets aside here what it cannot decode, and goes on without it.
     """

@@ -1,4 +1,4 @@
-"""Spans of a hub, read again beside whoever else reads it."""
+"""Reads spans of a hub again, beside its consumers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ NO_ANSWER = 20.0
 
 
 class HubReader:
-    """One hub, read through a consumer group of the sweep's own and without an epoch, so that no reader is sent away.
+    """Reads one hub through a consumer group of the sweep's own, without an epoch, so that no other reader is disconnected.
 
-    `patience` is how many seconds the hub may say nothing where it should.
+    `patience` is how many seconds the hub may take to answer.
+
+    Attributes:
+        name: the name of the hub.
     """
 
     def __init__(self, namespace: Namespace, hub: str, patience: float = NO_ANSWER) -> None:

@@ -1,4 +1,4 @@
-"""One receiver of one partition, from a number on until it has what was asked for."""
+"""Receives one span of one partition."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ class Intake:
         return fingerprint_of(*sorted(self._rulebooks[stream].destinations))
 
     async def _publish_turns(self, turns: Sequence[Turn], now: datetime) -> None:
-        """Publishes turns: owes their deliveries, tells their groups, and puts them on record."""
+        """Publishes turns: owes their deliveries, applies them to groups, and puts them on record."""
         await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
         await self._aggregator.aggregate_turns(turns, now)
         await self._put_on_record([turn.entry for turn in turns], now)

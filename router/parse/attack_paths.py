@@ -51,7 +51,7 @@ def _find_resource(properties: Fields) -> str | None:
 
 
 def _resources_by_entity(properties: Fields) -> dict[str, str]:
-    """The ARM ids behind the path's internal ids, which alone would tell nobody which resource is meant."""
+    """The ARM ids behind the path's internal ids, which name no resource that people know."""
     graph = fields_in(properties.get("graphcomponent"))
     entities = [fields_in(item) for item in items_in(graph.get("entities"))]
     pairs = ((text_in(entity, "id"), _find_identifier(entity)) for entity in entities)

@@ -35,7 +35,7 @@ class Inbox:
     bodies: list[bytes] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    async def take(self, partition: Partition, events: Sequence[Event]) -> None:
+    async def ingest(self, partition: Partition, events: Sequence[Event]) -> None:
         """Takes a batch, unless the hook raises."""
         numbers = [event.sequence for event in events]
         self.tries.append((partition, numbers))
@@ -64,7 +64,7 @@ class Place:
     async def consuming(self, inbox: Inbox, rhythm: Rhythm = QUICK) -> AsyncIterator[asyncio.Event]:
         """A consumer at work, which is stopped and has ended when the context does."""
         stop = asyncio.Event()
-        running = asyncio.create_task(self.consumer(inbox, rhythm).consume_events(inbox.take, stop))
+        running = asyncio.create_task(self.consumer(inbox, rhythm).consume_events(inbox.ingest, stop))
         try:
             yield stop
         finally:

@@ -196,7 +196,7 @@ def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_ov
 
         before, after = Inbox(break_down), Inbox()
         with pytest.raises(ZeroDivisionError):
-            await place.consumer(before).consume_events(before.take, asyncio.Event())
+            await place.consumer(before).consume_events(before.ingest, asyncio.Event())
         assert (len(before.tries), await place.positions()) == (1, {})
         async with place.consuming(after):
             await until(lambda: len(after.bodies) == 3)

@@ -24,7 +24,7 @@ FOREVER = 3600.0
 """Seconds of patience where a test would not end if the reader waited for what cannot come."""
 
 
-def reading[T](work: Callable[[EventHubs, HubReader], Awaitable[T]], patience: float = FOREVER) -> T:
+def with_reader[T](work: Callable[[EventHubs, HubReader], Awaitable[T]], patience: float = FOREVER) -> T:
     """What comes of some work with hubs and a reader of one of them."""
 
     async def with_hubs() -> T:
@@ -59,7 +59,7 @@ def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
         assert {extent.created.tzinfo for extent in extents.values()} == {UTC}
         assert all(before - timedelta(minutes=1) < extent.created < before for extent in extents.values())
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_span_is_read_with_both_its_ends_and_nothing_else() -> None:
@@ -77,7 +77,7 @@ def test_a_span_is_read_with_both_its_ends_and_nothing_else() -> None:
         assert middle == [Event(one.sequence, one.enqueued, one.body) for one in hubs.published(*FIRST)[3:7]]
         assert [event.body for event in middle] == bodies[3:7]
 
-    reading(work)
+    with_reader(work)
 
 
 def test_no_more_is_read_than_was_asked_for() -> None:
@@ -90,7 +90,7 @@ def test_no_more_is_read_than_was_asked_for() -> None:
         )
         assert (numbers(some), none) == ([2, 3, 4], [])
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_span_that_is_longer_than_the_client_holds_at_a_time_is_read_whole() -> None:
@@ -100,7 +100,7 @@ def test_a_span_that_is_longer_than_the_client_holds_at_a_time_is_read_whole() -
         fill(hubs, FIRST, 350)
         assert numbers(await reader.read_events(FIRST, Span(10, 340), 1000)) == list(range(10, 341))
 
-    reading(work)
+    with_reader(work)
 
 
 def test_what_is_left_of_a_span_is_read_without_waiting_for_what_is_gone() -> None:
@@ -115,7 +115,7 @@ def test_what_is_left_of_a_span_is_read_without_waiting_for_what_is_gone() -> No
         )
         assert [numbers(events) for events in read] == [[5, 6], []]
 
-    reading(work)
+    with_reader(work)
 
 
 def received(hubs: EventHubs, span: Span, patience: float) -> Awaitable[Sequence[Event]]:
@@ -137,7 +137,7 @@ def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
         some, none = await asyncio.gather(received(hubs, Span(2, 6), FOREVER), received(hubs, Span(2, 4), FOREVER))
         assert (numbers(some), none) == ([5, 6], [])
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_hub_that_does_not_send_what_it_should_is_a_fault() -> None:
@@ -149,7 +149,7 @@ def test_a_hub_that_does_not_send_what_it_should_is_a_fault() -> None:
         with pytest.raises(HubError, match=r"^hub cwpp, partition 0: no answer in time$"):
             await received(hubs, Span(2, 6), 0.5)
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_hub_that_is_gone_before_its_events_are_asked_for_is_a_fault() -> None:
@@ -160,7 +160,7 @@ def test_a_hub_that_is_gone_before_its_events_are_asked_for_is_a_fault() -> None
         hubs.stop_accepting()
         return await faults_of(received(hubs, Span(2, 6), FOREVER))
 
-    assert reading(work) == ["hub cwpp, partition 0: ConnectError (socket-error)"]
+    assert with_reader(work) == ["hub cwpp, partition 0: ConnectError (socket-error)"]
 
 
 def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
@@ -177,7 +177,7 @@ def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
         assert new[FIRST].created > old[FIRST].created
         assert [event.body for event in await reader.read_events(FIRST, Span(0, 0), 100)] == [b"new"]
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_hub_that_says_it_does_not_reach_so_far_proves_nothing_gone() -> None:
@@ -188,7 +188,7 @@ def test_a_hub_that_says_it_does_not_reach_so_far_proves_nothing_gone() -> None:
         for span in (Span(8, 10), Span(10, 20)):
             assert "less than it had" in (await faults_of(reader.read_events(FIRST, span, 100)))[0]
 
-    reading(work)
+    with_reader(work)
 
 
 def test_whoever_else_reads_is_not_sent_away() -> None:
@@ -216,7 +216,7 @@ def test_whoever_else_reads_is_not_sent_away() -> None:
         # It would have begun anew, and seen all of them again, had it been sent away.
         assert seen == [0, 1, 2, 3]
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
@@ -234,7 +234,7 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
             hubs.append(*FIRST, b"%03d" % number * 50)
         await asyncio.gather(*(read_cut_after(said, hubs) for said in (10_000, 50_000, 90_000)))
 
-    reading(work)
+    with_reader(work)
 
 
 def test_a_hub_that_cannot_be_reached_or_does_not_exist_is_a_fault() -> None:
@@ -247,7 +247,7 @@ def test_a_hub_that_cannot_be_reached_or_does_not_exist_is_a_fault() -> None:
         hubs.stop_accepting()
         return [*texts, *await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))]
 
-    assert reading(work) == [
+    assert with_reader(work) == [
         "hub nowhere: ConnectError (not-found)",
         "hub cwpp, partition 0: AuthenticationError (client-error)",
         "hub cwpp: ConnectError (socket-error)",

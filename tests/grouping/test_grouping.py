@@ -73,7 +73,7 @@ def alerts(*ids: str, **fields: object) -> list[bytes]:
 
 
 def take(house: House, *bodies: bytes, at: datetime = NOW) -> None:
-    house.take(*map(a_message, bodies), now=at)
+    house.ingest(*map(a_message, bodies), now=at)
 
 
 def test_the_first_signal_goes_out_at_once_and_looks_like_any_other(build: Build) -> None:
@@ -290,7 +290,7 @@ def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) 
     house = build(a_grouping_book())
     take(house, an_incident("i", "a"))
     house.owed("tickets")
-    (entry,) = house.take(a_message(an_incident("i", "a", "b")))
+    (entry,) = house.ingest(a_message(an_incident("i", "a", "b")))
     assert (entry.outcome, entry.notice) == ("routed", "updated")
     (update,) = house.owed("tickets")
     assert (update.delivery.change, notices([update])[0].alerts) == ("updated", ("b", "a"))
@@ -304,7 +304,7 @@ def test_an_incident_that_names_nothing_more_is_a_repeat(build: Build, again: tu
     house = build(a_grouping_book())
     take(house, an_incident("i", "a", "b"))
     house.owed("tickets")
-    (entry,) = house.take(a_message(an_incident("i", *again)))
+    (entry,) = house.ingest(a_message(an_incident("i", *again)))
     assert (entry.outcome, entry.reason) == ("repeat", "same")
 
 
@@ -313,9 +313,9 @@ def test_an_incident_that_grows_and_is_sent_again_with_less_makes_each_notice_on
     house = build(a_grouping_book())
     messages = [a_message(an_incident("i", *"abc"[:count])) for count in (1, 2, 3)]
     for message in messages:
-        assert [entry.outcome for entry in house.take(message)] == ["routed"]
+        assert [entry.outcome for entry in house.ingest(message)] == ["routed"]
     for message in (*messages, *reversed(messages)):
-        assert [entry.outcome for entry in house.take(message)] == ["repeat"]
+        assert [entry.outcome for entry in house.ingest(message)] == ["repeat"]
 
 
 def test_an_alert_beyond_the_fiftieth_that_an_incident_names_later_is_claimed(build: Build) -> None:
@@ -576,7 +576,7 @@ def test_whatever_comes_in_whatever_order_what_is_open_at_the_end_is_what_stands
     with tempfile.TemporaryDirectory() as directory:
         house = House(Path(directory), a_grouping_book(Grouping((by,), HOUR), limit))
         for some, now in _batches(acts, cuts):
-            house.take(*some, now=now)
+            house.ingest(*some, now=now)
             claims += house.owed("tickets", now)
         asyncio.run(house.store.close())
     open_now: set[str] = set()

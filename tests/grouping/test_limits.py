@@ -98,7 +98,7 @@ class Life:
     """The signals that were graver than all before them in their group when they last joined it."""
 
     def take(self, act: Act, index: int, now: datetime) -> None:
-        self.house.take(a_message(body(act, index)), now=now)
+        self.house.ingest(a_message(body(act, index)), now=now)
         key = signal_key("cwpp", "alert", act.id)
         before, member = self.members.get(act.id), self.find_member(key)
         if member is None or (before is not None and before.turn == member.turn):
@@ -193,9 +193,9 @@ def test_the_one_that_was_graver_is_named_however_many_follow_it() -> None:
         life = Life(house)
         life.take(acts[0], 0, NOW)
         life.deliver(0, NOW)
-        house.take(a_message(alert_body("grave", Severity="High", AlertDisplayName="grave")), now=NOW)
+        house.ingest(a_message(alert_body("grave", Severity="High", AlertDisplayName="grave")), now=NOW)
         for number in range(30):
-            house.take(a_message(alert_body(f"n{number}", Severity="High", AlertDisplayName="other")), now=NOW)
+            house.ingest(a_message(alert_body(f"n{number}", Severity="High", AlertDisplayName="other")), now=NOW)
         life.deliver(1, NOW)
         asyncio.run(house.store.close())
     (_, last) = life.received[-1]

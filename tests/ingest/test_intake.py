@@ -54,7 +54,7 @@ class House:
     def key(self, id: str = "alert-1") -> str:
         return signal_key("cwpp", "alert", id)
 
-    def take(self, *messages: Message, now: datetime = NOW) -> list[RecordEntry]:
+    def ingest(self, *messages: Message, now: datetime = NOW) -> list[RecordEntry]:
         return asyncio.run(self._intake.ingest(messages, now))
 
     def release(self, now: datetime = NOW) -> list[RecordEntry]:
@@ -111,32 +111,32 @@ def changes(claims: Sequence[Claim]) -> list[str]:
 
 def test_a_new_alert_is_opened_where_the_rules_say(house: House) -> None:
     """The first message of a signal owes an opening to each of its destinations."""
-    (entry,) = house.take(a_message(alert_body()))
+    (entry,) = house.ingest(a_message(alert_body()))
     assert (entry.outcome, entry.notice, entry.destinations) == ("routed", "opened", ("sentinel", "tickets"))
     assert changes(house.owed("tickets")) == changes(house.owed("sentinel")) == ["opened"]
 
 
 def test_the_same_state_again_is_a_repeat_and_owes_nothing(house: House) -> None:
     """New and Active are one status; a repeat goes to the record only."""
-    house.take(a_message(alert_body(Status="New")))
-    (entry,) = house.take(a_message(alert_body(Status="Active")))
+    house.ingest(a_message(alert_body(Status="New")))
+    (entry,) = house.ingest(a_message(alert_body(Status="Active")))
     assert (entry.outcome, entry.reason, entry.destinations) == ("repeat", "same", ())
     assert len(house.owed("tickets")) == 1
 
 
 def test_a_change_is_an_update_where_the_signal_is_open(house: House) -> None:
     """A standing turn is updated where it is open."""
-    house.take(a_message(alert_body(Status="New")))
-    (entry,) = house.take(a_message(alert_body(Status="InProgress")))
+    house.ingest(a_message(alert_body(Status="New")))
+    (entry,) = house.ingest(a_message(alert_body(Status="InProgress")))
     assert (entry.outcome, entry.notice) == ("routed", "updated")
     assert changes(house.owed("tickets")) == ["opened", "updated"]
 
 
 def test_a_destination_that_rules_name_later_is_opened_there_and_updated_elsewhere(house: House) -> None:
     """The decision's notice is `opened` if any destination is told so."""
-    house.take(a_message(alert_body(Severity="Medium")))
+    house.ingest(a_message(alert_body(Severity="Medium")))
     house.book = a_rulebook(routes=[a_route("page", "oncall")])
-    (entry,) = house.take(a_message(alert_body(Severity="High")))
+    (entry,) = house.ingest(a_message(alert_body(Severity="High")))
     assert (entry.notice, entry.destinations) == ("opened", ("oncall", "sentinel", "tickets"))
     assert changes(house.owed("oncall")) == ["opened"]
     assert changes(house.owed("tickets")) == ["opened", "updated"]
@@ -144,9 +144,9 @@ def test_a_destination_that_rules_name_later_is_opened_there_and_updated_elsewhe
 
 def test_a_resolution_finds_every_place_where_the_signal_is_open_whatever_the_rules_say_now(house: House) -> None:
     """Routes changed and the rule that would hold it is new: the resolution still arrives, and points at the opening."""
-    house.take(a_message(alert_body("alert-1", **HELD)))
+    house.ingest(a_message(alert_body("alert-1", **HELD)))
     house.book = a_rulebook(a_rule(), routes=[a_route("page", "oncall")], always=[])
-    (entry,) = house.take(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
+    (entry,) = house.ingest(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
     assert (entry.outcome, entry.notice, entry.destinations) == ("resolved", "resolved", ("sentinel", "tickets"))
     opening, resolution = (claim.delivery for claim in house.owed("sentinel"))
     assert (resolution.change, resolution.opened) == ("resolved", opening.turn)
@@ -155,8 +155,8 @@ def test_a_resolution_finds_every_place_where_the_signal_is_open_whatever_the_ru
 
 def test_a_resolution_of_what_was_never_forwarded_tells_nobody(house: House) -> None:
     """The ledger shows that nobody was told that it opened."""
-    house.take(a_message(alert_body(Severity="Low")))
-    (entry,) = house.take(a_message(alert_body(Severity="Low", Status="Dismissed")))
+    house.ingest(a_message(alert_body(Severity="Low")))
+    (entry,) = house.ingest(a_message(alert_body(Severity="Low", Status="Dismissed")))
     assert (entry.outcome, entry.notice, entry.destinations) == ("resolved", None, ())
     assert entry.reason.startswith("no_destination")
     assert house.owed("sentinel") == []
@@ -164,7 +164,7 @@ def test_a_resolution_of_what_was_never_forwarded_tells_nobody(house: House) -> 
 
 def test_a_resolution_of_what_the_ledger_never_saw_goes_to_always(house: House) -> None:
     """What opened before the router was here may still be open in the SIEM."""
-    (entry,) = house.take(a_message(alert_body(Status="Resolved")))
+    (entry,) = house.ingest(a_message(alert_body(Status="Resolved")))
     assert (entry.outcome, entry.destinations) == ("resolved", ("sentinel",))
 
 
@@ -175,9 +175,9 @@ def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(
         finding_body(status=s, changed=NOW + day * MINUTE)
         for day, s in enumerate(["Unhealthy", "Healthy", "Unhealthy"])
     ]
-    told = outcomes([house.take(a_message(body))[0] for body in bodies])
+    told = outcomes([house.ingest(a_message(body))[0] for body in bodies])
     assert told == [("routed", "opened"), ("resolved", "resolved"), ("routed", "opened")]
-    replayed = [house.take(a_message(body))[0] for body in bodies]
+    replayed = [house.ingest(a_message(body))[0] for body in bodies]
     assert [(entry.outcome, entry.reason) for entry in replayed] == [
         ("repeat", "older"), ("repeat", "older"), ("repeat", "same"),
     ]  # fmt: skip
@@ -187,15 +187,15 @@ def test_open_resolve_reopen_makes_three_notices_and_replaying_any_of_them_none(
 def test_an_older_state_never_reopens(house: House) -> None:
     """Messages overtake one another between partitions: their own times say which state is older."""
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
-    house.take(a_message(alert_body(Status="Resolved", ProcessingEndTime=late)))
-    (entry,) = house.take(a_message(alert_body(Status="New", ProcessingEndTime=early)))
+    house.ingest(a_message(alert_body(Status="Resolved", ProcessingEndTime=late)))
+    (entry,) = house.ingest(a_message(alert_body(Status="New", ProcessingEndTime=early)))
     assert (entry.outcome, entry.reason) == ("repeat", "older")
 
 
 def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: House) -> None:
     """A batch may hold a resolution before its opening; outcomes come back in the order of the messages."""
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
-    entries = house.take(
+    entries = house.ingest(
         a_message(alert_body(Status="Resolved", ProcessingEndTime=late)),
         a_message(alert_body(Status="New", ProcessingEndTime=early)),
     )
@@ -205,9 +205,9 @@ def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: Hou
 def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(house: House) -> None:
     """Routed twice, the same messages tell nothing new, also where no time of their own orders them."""
     opened, resolved = a_message(alert_body()), a_message(alert_body(Status="Resolved"), origin="another/0")
-    house.take(opened)
-    house.take(resolved)
-    again = house.take(replace(opened)) + house.take(replace(resolved))
+    house.ingest(opened)
+    house.ingest(resolved)
+    again = house.ingest(replace(opened)) + house.ingest(replace(resolved))
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older"), ("repeat", "same")]
 
 
@@ -215,9 +215,9 @@ def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_re
     """Its first outcome stays on record, and so does what became of it now."""
     message = a_message(alert_body("alert-1", **HELD))
     house.book = a_rulebook(a_rule())
-    (held,) = house.take(message)
+    (held,) = house.ingest(message)
     house.book = a_rulebook()
-    (routed,) = house.take(message)
+    (routed,) = house.ingest(message)
     assert (held.outcome, routed.outcome) == ("suppressed", "routed")
     assert held.key != routed.key
     assert asyncio.run(house.store.record.find_outcomes([message.arrival.key])) == {message.arrival.key: Outcome.ROUTED}
@@ -226,12 +226,12 @@ def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_re
 def test_what_was_quarantined_and_is_understood_now_is_no_replay(build: Build) -> None:
     """It was never told of, so it is taken in as what it is, beside a row that knows another state."""
     house = build(a_rulebook())
-    house.take(a_message(alert_body(Severity="Medium")))
+    house.ingest(a_message(alert_body(Severity="Medium")))
     message = a_message(alert_body(Severity="Critical"))
     house.only = Stream.CSPM
-    (quarantined,) = house.take(message)
+    (quarantined,) = house.ingest(message)
     house.only = None
-    (routed,) = house.take(message)
+    (routed,) = house.ingest(message)
     assert (quarantined.outcome, routed.outcome) == ("quarantined", "routed")
     assert quarantined.key != routed.key
 
@@ -243,19 +243,19 @@ def test_what_was_quarantined_once_is_a_replay_after_it_was_told(build: Build) -
     told = []
     for only in (Stream.CSPM, None, Stream.CSPM, None):
         house.only = only
-        told.append([entry.outcome for entry in house.take(opened, resolved)])
+        told.append([entry.outcome for entry in house.ingest(opened, resolved)])
     assert told == [["quarantined"] * 2, ["routed", "resolved"], ["quarantined"] * 2, ["repeat", "repeat"]]
 
 
 def test_a_replay_long_after_its_signal_was_forgotten_tells_nothing(house: House) -> None:
     """The row goes 90 days after the end; the record still knows the message."""
     opened, resolved = a_message(alert_body()), a_message(alert_body(Status="Resolved"))
-    house.take(opened, resolved)
+    house.ingest(opened, resolved)
     house.owed("tickets")
     house.owed("sentinel")
     asyncio.run(house.store.purge(NOW + timedelta(days=40), Retention()))
     assert asyncio.run(house.store.purge(NOW + timedelta(days=91), Retention())).rows == 1
-    (again,) = house.take(opened, now=NOW + timedelta(days=92))
+    (again,) = house.ingest(opened, now=NOW + timedelta(days=92))
     assert (again.outcome, again.reason) == ("repeat", "older")
 
 
@@ -263,9 +263,9 @@ def test_a_replay_of_what_is_still_held_changes_nothing(house: House) -> None:
     """The body that comes out when the rule ends is the latest one."""
     house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
     first = a_message(alert_body("alert-1", AlertDisplayName="first", **HELD))
-    house.take(first)
-    house.take(a_message(alert_body("alert-1", AlertDisplayName="second", **HELD)))
-    house.take(first)
+    house.ingest(first)
+    house.ingest(a_message(alert_body("alert-1", AlertDisplayName="second", **HELD)))
+    house.ingest(first)
     (released,) = house.release(NOW + MINUTE)
     assert released.title == "second"
 
@@ -275,47 +275,47 @@ def test_an_untimed_message_is_folded_by_its_arrival_in_one_batch_as_in_many(bui
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
     bodies = [alert_body(ProcessingEndTime=late), alert_body(Status="Resolved"), alert_body(ProcessingEndTime=early)]
     house = build(a_rulebook())
-    entries = house.take(*map(a_message, bodies))
+    entries = house.ingest(*map(a_message, bodies))
     assert [entry.outcome for entry in entries] == ["routed", "resolved", "repeat"]
 
 
 def test_blanks_around_a_status_make_no_new_state(house: House) -> None:
     """`New ` is New."""
-    house.take(a_message(alert_body(Status="New")))
-    (entry,) = house.take(a_message(alert_body(Status="New ")))
+    house.ingest(a_message(alert_body(Status="New")))
+    (entry,) = house.ingest(a_message(alert_body(Status="New ")))
     assert entry.outcome == "repeat"
 
 
 def test_a_time_far_in_the_future_makes_nothing_after_it_look_old(house: House) -> None:
     """A message dated 9999 is ordered by its arrival, so the resolution that follows is heard."""
-    house.take(a_message(alert_body(ProcessingEndTime="9999-01-01T00:00:00Z")))
-    (entry,) = house.take(a_message(alert_body(Status="Resolved", ProcessingEndTime=NOW.isoformat())))
+    house.ingest(a_message(alert_body(ProcessingEndTime="9999-01-01T00:00:00Z")))
+    (entry,) = house.ingest(a_message(alert_body(Status="Resolved", ProcessingEndTime=NOW.isoformat())))
     assert entry.outcome == "resolved"
 
 
 def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(build: Build) -> None:
     """A Delete carries the date of the last status change, not of the deletion."""
     house = build(a_rulebook(stream=Stream.CSPM))
-    house.take(a_message(finding_body(changed=NOW)))
-    (entry,) = house.take(a_message(finding_body(changed=NOW - MINUTE, action="Delete")))
+    house.ingest(a_message(finding_body(changed=NOW)))
+    (entry,) = house.ingest(a_message(finding_body(changed=NOW - MINUTE, action="Delete")))
     assert entry.outcome == "resolved"
-    (entry,) = house.take(a_message(finding_body(changed=NOW - MINUTE)))
+    (entry,) = house.ingest(a_message(finding_body(changed=NOW - MINUTE)))
     assert (entry.outcome, entry.notice) == ("routed", "opened")
 
 
 def test_what_was_held_or_too_low_is_decided_afresh_whenever_it_is_seen(house: House) -> None:
     """A floor that falls, or a rule that went, shows at the next sight of the same state."""
     house.book = a_rulebook(a_rule())
-    (held,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    (held,) = house.ingest(a_message(alert_body("alert-1", **HELD)))
     house.book = a_rulebook()
-    (seen,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    (seen,) = house.ingest(a_message(alert_body("alert-1", **HELD)))
     assert (held.outcome, seen.outcome, seen.notice) == ("suppressed", "routed", "opened")
 
 
 def test_what_a_rule_held_comes_out_when_the_rule_ends_and_only_once(house: House) -> None:
     """An expiry never buries what it covered."""
     house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
-    (held,) = house.take(a_message(alert_body("alert-1", **HELD)))
+    (held,) = house.ingest(a_message(alert_body("alert-1", **HELD)))
     assert held.suppressed_by == "scanner"
     assert house.release(NOW + MINUTE - timedelta(microseconds=1)) == []
     (released,) = house.release(NOW + MINUTE)
@@ -327,7 +327,7 @@ def test_what_a_rule_held_comes_out_when_the_rule_ends_and_only_once(house: Hous
 def test_a_rule_that_is_removed_lets_go_of_what_it_held(house: House) -> None:
     """Removed, disabled or changed, a rule that no longer covers a signal no longer holds it."""
     house.book = a_rulebook(a_rule())
-    house.take(a_message(alert_body("alert-1", **HELD)))
+    house.ingest(a_message(alert_body("alert-1", **HELD)))
     house.book = without_rules(house.book)
     assert outcomes(house.release()) == [("routed", "opened")]
 
@@ -335,8 +335,8 @@ def test_a_rule_that_is_removed_lets_go_of_what_it_held(house: House) -> None:
 def test_what_was_resolved_while_it_was_held_does_not_come_out(house: House) -> None:
     """Only what still stands is decided again."""
     house.book = a_rulebook(a_rule(expires=NOW + MINUTE))
-    house.take(a_message(alert_body("alert-1", **HELD)))
-    house.take(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
+    house.ingest(a_message(alert_body("alert-1", **HELD)))
+    house.ingest(a_message(alert_body("alert-1", Status="Resolved", **HELD)))
     assert house.release(NOW + 2 * MINUTE) == []
     assert house.owed("tickets") == []
 
@@ -344,10 +344,10 @@ def test_what_was_resolved_while_it_was_held_does_not_come_out(house: House) -> 
 def test_what_somebody_took_out_of_quarantine_is_not_kept_again(house: House) -> None:
     """A message that comes again, as it does to whoever reads a hub from its start, is on record already."""
     message = a_message(b"no JSON")
-    (first,) = house.take(message)
+    (first,) = house.ingest(message)
     (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
     asyncio.run(house.store.quarantine.discard_quarantined(kept.id))
-    assert house.take(message) == [first]
+    assert house.ingest(message) == [first]
     assert asyncio.run(house.store.quarantine.list_quarantined()) == []
 
 
@@ -355,7 +355,7 @@ def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None
     """Posture never reaches the SOC's queue by standing on its hub."""
     house = build(a_rulebook(), only=Stream.CWPP)
     body = finding_body()
-    (entry,) = house.take(a_message(body))
+    (entry,) = house.ingest(a_message(body))
     assert (entry.outcome, entry.reason.split(":")[0], entry.stream) == ("quarantined", "wrong_stream", "cwpp")
     (kept,) = asyncio.run(house.store.quarantine.list_quarantined())
     assert kept.quarantined.body == body
@@ -363,7 +363,7 @@ def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None
 
 def test_a_poison_message_costs_its_neighbours_nothing(house: House) -> None:
     """Each message has its own outcome."""
-    entries = house.take(*map(a_message, [alert_body("a"), b"\xff{", b"[]", b'{"hello": 1}', alert_body("b")]))
+    entries = house.ingest(*map(a_message, [alert_body("a"), b"\xff{", b"[]", b'{"hello": 1}', alert_body("b")]))
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "quarantined", "quarantined", "routed"]
 
 
@@ -376,7 +376,7 @@ def test_a_fault_of_ours_parks_the_message_and_not_its_neighbours(house: House) 
         return True
 
     house.book = a_rulebook(routes=[a_route("odd", "tickets", when=[Clause("odd", "odd", breaks)])])
-    entries = house.take(*map(a_message, [alert_body("a"), alert_body("bad"), alert_body("c")]))
+    entries = house.ingest(*map(a_message, [alert_body("a"), alert_body("bad"), alert_body("c")]))
     assert [(e.outcome, e.reason) for e in entries] == [
         ("routed", "routes: odd"), ("quarantined", "internal: ZeroDivisionError"), ("routed", "routes: odd"),
     ]  # fmt: skip
@@ -387,21 +387,21 @@ def test_a_body_with_several_signals_gives_each_its_own_outcome(house: House) ->
     """An array in one message is as many signals, told apart by their place in it."""
     body = b"[" + alert_body("a") + b",17," + alert_body("b", Severity="Low") + b"]"
     message = a_message(body)
-    entries = house.take(message)
+    entries = house.ingest(message)
     assert [entry.outcome for entry in entries] == ["routed", "quarantined", "below_floor"]
     assert [entry.source for entry in entries] == [f"{message.source}[{n}]" for n in (1, 2, 3)]
 
 
 def test_a_pending_turn_is_published_as_it_stands_before_anything_else(house: House) -> None:
     """A worker that died between the ledger and the outbox left a pending turn; the next message finds it and finishes it."""
-    house.take(a_message(alert_body()))
+    house.ingest(a_message(alert_body()))
     (row,) = asyncio.run(house.store.ledger.find_rows([house.key()])).values()
-    house.take(a_message(alert_body(Status="InProgress")))
+    house.ingest(a_message(alert_body(Status="InProgress")))
     (done,) = asyncio.run(house.store.ledger.find_rows([row.key])).values()
     unfinished = replace(done, turn=3, pending=replace(pending_turn(), number=3), version=done.version)
     assert asyncio.run(house.store.ledger.write_rows([unfinished]))
     house.book = a_rulebook(routes=[a_route("page", "oncall")])
-    (entry,) = house.take(a_message(alert_body(Status="Resolved")))
+    (entry,) = house.ingest(a_message(alert_body(Status="Resolved")))
     assert entry.outcome == "resolved"
     assert changes(house.owed("sentinel")) == ["opened", "updated", "opened", "resolved"]
     assert house.owed("oncall") == []
@@ -421,7 +421,7 @@ def test_every_decision_is_owed_to_the_records_second_home(build: Build) -> None
     house = build(a_rulebook(record=a_destination("record", Lane.ROWS)), only=Stream.CWPP)
     messages = [a_message(alert_body("a")), a_message(alert_body("b", Severity="Low")), a_message(b"?")]
     for _ in range(2):
-        house.take(*messages)
+        house.ingest(*messages)
     entries = [claim.delivery.content for claim in house.owed("record")]
     assert sorted(entry.outcome for entry in entries if isinstance(entry, RecordEntry)) == [
         "below_floor", "quarantined", "routed",

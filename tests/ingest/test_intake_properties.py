@@ -66,7 +66,7 @@ def test_open_resolve_reopen_makes_three_notices_and_any_replays_none(cuts: list
     with a_house(Stream.CSPM) as house:
         messages = [a_message(body) for body in [*bodies, *(bodies[place] for place in replays)]]
         for batch in batches(messages, cuts):
-            house.take(*batch)
+            house.ingest(*batch)
         assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
 
 
@@ -80,7 +80,7 @@ def test_in_any_order_of_arrival_the_latest_state_wins_and_no_older_one_is_told_
     bodies = [alert_body(Status=s, ProcessingEndTime=(NOW + n * MINUTE).isoformat()) for n, s in enumerate(statuses)]
     with a_house() as house:
         for batch in batches([a_message(bodies[place]) for place in order], cuts):
-            house.take(*batch)
+            house.ingest(*batch)
         told = [claim.delivery.content.status or "" for claim in house.owed("sentinel")]
         assert told == sorted(told, key=statuses.index)
         assert told[-1] == "Resolved"
@@ -93,7 +93,7 @@ def test_three_states_in_one_batch_are_three_turns_in_any_order(order: list[int]
     states = ["Unhealthy", "Healthy", "Unhealthy"]
     bodies = [finding_body(status=s, changed=NOW + n * MINUTE) for n, s in enumerate(states)]
     with a_house(Stream.CSPM) as house:
-        house.take(*[a_message(bodies[place]) for place in order])
+        house.ingest(*[a_message(bodies[place]) for place in order])
         assert changes(house.owed("sentinel")) == ["opened", "resolved", "opened"]
 
 
@@ -129,7 +129,7 @@ def test_every_message_ends_in_exactly_one_outcome_and_no_stream_reaches_the_oth
         )
         house.other = cspm
         messages = [a_message(body) for body in bodies]
-        entries = [entry for batch in batches(messages, cuts) for entry in house.take(*batch)]
+        entries = [entry for batch in batches(messages, cuts) for entry in house.ingest(*batch)]
         assert [entry.key for entry in entries] == [message.arrival.key for message in messages]
         assert {entry.outcome for entry in entries} <= {outcome.value for outcome in Outcome}
         for name in ("tickets", "sentinel"):
@@ -151,7 +151,7 @@ def test_a_resolution_reaches_every_open_place_whatever_rules_changed_and_never_
         for status in [*statuses, "Resolved"]:
             floor = data.draw(st.sampled_from([Severity.LOW, Severity.CRITICAL]))
             house.book = a_rulebook(routes=data.draw(st.sampled_from(routes)), floor=floor)
-            house.take(a_message(alert_body(Status=status)))
+            house.ingest(a_message(alert_body(Status=status)))
         for name in ("tickets", "oncall", "sentinel"):
             told = changes(house.owed(name))
             assert told[:1] != ["updated"]
@@ -179,7 +179,7 @@ def test_what_a_rule_held_comes_out_once_however_often_the_clock_is_looked_at(mi
     """Looked at before, at and after the rule's end, in any order: one opening."""
     with a_house() as house:
         house.book = a_rulebook(a_rule(expires=NOW))
-        house.take(a_message(alert_body(Entities=[an_ip("10.20.0.5")])), now=NOW - timedelta(hours=1))
+        house.ingest(a_message(alert_body(Entities=[an_ip("10.20.0.5")])), now=NOW - timedelta(hours=1))
         for minute in sorted(minutes):
             house.release(NOW + minute * MINUTE)
         ended = max(minutes) >= 0

@@ -14,7 +14,7 @@ from tests.store.acts import run
 BOOK = a_rulebook(always=())
 
 
-def take(store: Store, alerts: list[str]) -> str:
+def ingest(store: Store, alerts: list[str]) -> str:
     """What a message comes to that names some alerts as those of one incident."""
     named = [{"$id": "1", "Type": "security-alert", "SystemAlertIds": alerts}]
     message = a_message(alert_body("incident-1", IsIncident=True, Entities=named))
@@ -25,16 +25,18 @@ def take(store: Store, alerts: list[str]) -> str:
 def test_an_incident_is_told_of_as_it_grows_beyond_what_a_row_knows(store: Store) -> None:
     """One alert more is an update on either side of the bound; the same ones again, in any order, and fewer are repeats."""
     alerts = [f"al-{number}" for number in range(MOST + 3)]
-    assert take(store, alerts[:MOST]) == "opened"
-    assert [take(store, alerts[: MOST + more]) for more in (1, 2, 3)] == ["updated"] * 3
-    assert [take(store, some) for some in (alerts, alerts[::-1], alerts[:-1], alerts[1:], alerts[:9])] == ["repeat"] * 5
+    assert ingest(store, alerts[:MOST]) == "opened"
+    assert [ingest(store, alerts[: MOST + more]) for more in (1, 2, 3)] == ["updated"] * 3
+    assert [ingest(store, some) for some in (alerts, alerts[::-1], alerts[:-1], alerts[1:], alerts[:9])] == [
+        "repeat"
+    ] * 5
 
 
 def test_a_row_of_an_earlier_version_is_gone_on_with(store: Store) -> None:
     """It knows the first alerts only: what names more is an update, once."""
     alerts = [f"al-{number}" for number in range(MOST + 1)]
-    take(store, alerts[:MOST])
+    ingest(store, alerts[:MOST])
     key = signal_key("cwpp", "incident", "incident-1")
     (row,) = run(store.ledger.find_rows([key])).values()
     assert row.state.measure == " ".join(sorted(map(alert_fingerprint, alerts[:MOST])))
-    assert [take(store, alerts), take(store, alerts)] == ["updated", "repeat"]
+    assert [ingest(store, alerts), ingest(store, alerts)] == ["updated", "repeat"]

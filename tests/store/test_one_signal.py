@@ -47,7 +47,7 @@ class Before(Observation):
         return ()
 
 
-def take(store: Store, *messages: Message) -> list[str]:
+def ingest(store: Store, *messages: Message) -> list[str]:
     """What messages come to that are taken in together."""
     intake = Intake(store, {Stream.CWPP: BOOK, Stream.CSPM: POSTURE}, Catalogue())
     return [entry.outcome for entry in run(intake.ingest(messages, NOW))]
@@ -80,7 +80,7 @@ def told(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
 
 def tells(store: Store, *messages: Message) -> list[tuple[str, str]]:
     """What `tickets` gets as messages are taken in, one after the other."""
-    return [one for message in messages for _ in [take(store, message)] for one in told(store)]
+    return [one for message in messages for _ in [ingest(store, message)] for one in told(store)]
 
 
 def an_id() -> str:
@@ -107,8 +107,8 @@ def test_an_id_that_was_trimmed_and_in_lower_case_keeps_its_key() -> None:
 def test_spellings_of_one_id_are_one_signal(store: Store) -> None:
     """The same state in another spelling is a repeat, a change is an update, an end ends it, in one batch or several."""
     id = an_id()
-    assert take(store, alert(id.upper()), alert(f" {id} "), alert(id, "InProgress")) == ["routed", "repeat", "routed"]
-    assert take(store, alert(id.title(), "Resolved"), alert(id, "Dismissed")) == ["resolved", "resolved"]
+    assert ingest(store, alert(id.upper()), alert(f" {id} "), alert(id, "InProgress")) == ["routed", "repeat", "routed"]
+    assert ingest(store, alert(id.title(), "Resolved"), alert(id, "Dismissed")) == ["resolved", "resolved"]
     assert tells(store, alert(id.upper())) == [(key_of(id), "opened")]
     assert tells(store, alert(f"{id}\t", "Resolved")) == [(key_of(id), "resolved")]
 
@@ -116,7 +116,7 @@ def test_spellings_of_one_id_are_one_signal(store: Store) -> None:
 def test_blanks_at_the_ends_of_a_findings_id_say_nothing(store: Store) -> None:
     """Findings are compared as alerts are."""
     body = finding_body("a-1")
-    assert take(store, a_message(body), a_message(body.replace(b'"id":"/', b'"id":" /'))) == ["routed", "repeat"]
+    assert ingest(store, a_message(body), a_message(body.replace(b'"id":"/', b'"id":" /'))) == ["routed", "repeat"]
 
 
 def test_a_ticket_that_was_opened_under_an_older_key_is_resolved_under_it_once(store: Store) -> None:
@@ -175,8 +175,8 @@ def test_what_an_older_program_opened_as_an_alert_and_as_an_incident_ends_togeth
     took(store, alert(id))
     took(store, alert(id, IsIncident=True))
     told(store)
-    take(store, alert(id, "Resolved"))
-    take(store, alert(id, "Resolved", IsIncident=True))
+    ingest(store, alert(id, "Resolved"))
+    ingest(store, alert(id, "Resolved", IsIncident=True))
     assert sorted(told(store)) == sorted((key_of(id, kind), "resolved") for kind in (Kind.ALERT, Kind.INCIDENT))
 
 
@@ -200,7 +200,7 @@ def _ends_in_both_places(azure: AzureStore, step: int, is_done: bool) -> None:
         run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([end], NOW))
     except StoreError:
         assert deadly.died
-    take(azure, end)
+    ingest(azure, end)
     assert sorted(told(azure)) == sorted((key_of(one), "resolved") for one in (id, id.upper()))
 
 
@@ -270,14 +270,14 @@ def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened
         messages = [message(*step) for step in after]
         ends = [message(spell, flag, "Resolved") for spell in SPELLINGS for flag in (False, True)]
         for batch in [messages] if at_once else [[one] for one in messages]:
-            take(store, *batch)
+            ingest(store, *batch)
             said += told(store)
         assert before or _most_open(said) <= 1, said
-        take(store, *ends)
+        ingest(store, *ends)
         said += told(store)
         for key in {key for key, _ in said}:
             _check([change for one, change in said if one == key])
-        take(store, *ends, *messages)
+        ingest(store, *ends, *messages)
         assert told(store) == []
 
     holds()
