@@ -145,7 +145,7 @@ def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_o
     assert "cwpp: 1 damaged rows of the state are set aside in the quarantine" in run(town.look()).problems
 
 
-def test_what_a_damaged_intent_owed_is_opened_by_the_next_message(store: Store, spoil: Spoil) -> None:
+def test_what_a_damaged_pending_turn_owed_is_opened_by_the_next_message(store: Store, spoil: Spoil) -> None:
     """Nobody was told before, so that an update would be of nothing; what it was is in quarantine."""
     town, key = Town(store), signal_key("cwpp", "alert", "a")
 

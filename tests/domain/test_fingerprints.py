@@ -16,7 +16,7 @@ def ids(numbers: range) -> list[str]:
     return [f"al-{number}" for number in numbers]
 
 
-def test_up_to_so_many_each_alert_is_known_by_its_mark() -> None:
+def test_up_to_so_many_each_alert_is_known_by_its_fingerprint() -> None:
     """As earlier versions wrote it."""
     named = ids(range(MOST))
     assert fingerprints_after(NOTHING, named) == set(map(alert_fingerprint, named))
@@ -24,7 +24,9 @@ def test_up_to_so_many_each_alert_is_known_by_its_mark() -> None:
 
 
 @given(first=SPANS, second=SPANS)
-def test_what_is_known_holds_so_many_marks_and_the_same_or_fewer_change_nothing(first: range, second: range) -> None:
+def test_what_is_known_holds_so_many_fingerprints_and_the_same_or_fewer_change_nothing(
+    first: range, second: range
+) -> None:
     """In whatever order they are named, and whoever named them before; more alerts than any message named change it."""
     known = fingerprints_after(fingerprints_after(NOTHING, ids(first)), ids(second))
     for again in (first, second, range(second.start, (second.start + second.stop) // 2)):
@@ -44,7 +46,7 @@ def test_what_an_earlier_version_wrote_is_gone_on_with() -> None:
     assert fingerprints_after(known, named) == known
 
 
-def test_a_number_that_is_none_is_a_mark_like_others() -> None:
+def test_a_number_that_is_none_is_a_fingerprint_like_others() -> None:
     """Whatever a damaged row holds, there is an answer."""
     for damaged in ("+", "+x", "+" + "9" * 5000, "-1", "+१"):
         assert fingerprints_after({damaged}, ["a"]) == {damaged, alert_fingerprint("a")}

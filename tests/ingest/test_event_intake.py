@@ -59,7 +59,7 @@ def markers(store: SqliteStore) -> list[InFlightMarker]:
     return found
 
 
-def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_mark_is_left(store: SqliteStore) -> None:
+def test_what_is_taken_in_is_on_record_and_in_the_journal_and_no_marker_is_left(store: SqliteStore) -> None:
     """A batch is one span of the journal, and each message is known by hub, epoch, partition and sequence number."""
     entries = ingest(an_event_intake(store), Shelf().publish(3))
     assert [(entry.key, entry.outcome, entry.source) for entry in entries] == [

@@ -64,7 +64,7 @@ def taken(report: GapReport) -> list[str]:
     return [entry.key for entry in report.entries]
 
 
-def test_a_hole_in_the_middle_is_taken_in_again(watch: Watch) -> None:
+def test_a_gap_in_the_middle_is_taken_in_again(watch: Watch) -> None:
     """A batch whose worker died is read again from the hub: just these events, and nobody is told of a loss."""
     shelf = Shelf()
     events = shelf.publish(6)

@@ -192,7 +192,7 @@ def test_an_older_state_never_reopens(house: House) -> None:
     assert (entry.outcome, entry.reason) == ("repeat", "older")
 
 
-def test_messages_of_one_signal_in_one_batch_are_folded_in_time_order(house: House) -> None:
+def test_messages_of_one_signal_in_one_batch_are_ingested_in_time_order(house: House) -> None:
     """A batch may hold a resolution before its opening; outcomes come back in the order of the messages."""
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
     entries = house.ingest(
@@ -270,7 +270,7 @@ def test_a_replay_of_what_is_still_held_changes_nothing(house: House) -> None:
     assert released.title == "second"
 
 
-def test_an_untimed_message_is_folded_by_its_arrival_in_one_batch_as_in_many(build: Build) -> None:
+def test_an_untimed_message_is_ordered_by_its_arrival_in_one_batch_as_in_many(build: Build) -> None:
     """A message without a time of its own stands where it came in, and no later one with an older time passes it."""
     late, early = NOW.isoformat(), (NOW - MINUTE).isoformat()
     bodies = [alert_body(ProcessingEndTime=late), alert_body(Status="Resolved"), alert_body(ProcessingEndTime=early)]

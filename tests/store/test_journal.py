@@ -69,7 +69,7 @@ def test_of_two_that_advance_one_partition_one_loses(store: Store) -> None:
     assert run(store.journal.read_progress(PARTITION)) == second
 
 
-def test_who_begins_sees_all_marks_that_overlap_its_own(store: Store) -> None:
+def test_who_begins_sees_all_markers_that_overlap_its_own(store: Store) -> None:
     """Both ends of a span are in it; what only touches, or is of another epoch, does not count."""
     other_epoch = a_marker(10, 20, "x", epoch=HubEpoch(PARTITION, 2))
     run(store.journal.place_markers([other_epoch]))
@@ -86,7 +86,7 @@ def test_who_begins_sees_all_marks_that_overlap_its_own(store: Store) -> None:
     assert set(run(store.journal.place_markers([mine]))) == {*overlapping, mine}
 
 
-def test_a_process_marks_a_span_once(store: Store) -> None:
+def test_a_process_has_one_marker_on_a_span(store: Store) -> None:
     """However often it tries; the last word counts, whether it tries it alone."""
     run(store.journal.place_markers([a_marker(1, 2)]))
     run(store.journal.place_markers([a_marker(1, 2)]))
@@ -105,7 +105,7 @@ def test_several_spans_are_begun_and_finished_together(store: Store) -> None:
     assert run(store.journal.place_markers([a_marker(0, 9)])) == [a_marker(3, 4, "two"), a_marker(0, 9)]
 
 
-def test_what_is_finished_leaves_the_marks_of_others(store: Store) -> None:
+def test_what_is_finished_leaves_the_markers_of_others(store: Store) -> None:
     """Another process that tries the same numbers is still at it."""
     theirs = a_marker(1, 2, "two")
     run(store.journal.place_markers([theirs]))
@@ -115,7 +115,7 @@ def test_what_is_finished_leaves_the_marks_of_others(store: Store) -> None:
 
 
 @pytest.mark.parametrize("many", [1, 60, 130])
-def test_what_is_taken_in_is_written_though_a_mark_is_gone(store: Store, many: int) -> None:
+def test_what_is_taken_in_is_written_though_a_marker_is_gone(store: Store, many: int) -> None:
     """A sweep may have passed it, or the same step was done before; so it is with as many as no transaction carries."""
     markers = [a_marker(2 * number, 2 * number) for number in range(many)]
     run(store.journal.place_markers(markers[1:]))
@@ -125,7 +125,7 @@ def test_what_is_taken_in_is_written_though_a_mark_is_gone(store: Store, many: i
     assert run(store.journal.place_markers([a_marker(0, HUGE, "all")])) == [a_marker(0, HUGE, "all")]
 
 
-def test_a_try_that_took_nothing_in_takes_its_marks_away(store: Store) -> None:
+def test_a_try_that_took_nothing_in_takes_its_markers_away(store: Store) -> None:
     """It gave up in good order."""
     run(store.journal.place_markers([a_marker(1, 2)]))
     run(store.journal.finish_markers([a_marker(1, 2)], []))
