@@ -11,47 +11,47 @@ import orjson
 
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter
 from router.domain.groups import AdmissionState, AggregationState
-from router.domain.journal import Era, Mark, Partition, Span
+from router.domain.journal import HubEpoch, InFlightMarker, Partition, Span
 from router.domain.keeping import Kept
-from router.domain.ledger import Held, Row, message_of
+from router.domain.ledger import Held, LedgerRow, message_of
 from router.domain.ports import Store
 from router.store.codec import encode, tag_of
 from router.store.forms import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
 from tests.frozen.loading import Frozen
 
 STREAMS = ("cwpp", "cspm")
-ERAS = (Era(Partition("cwpp", "0"), 1), Era(Partition("cwpp", "1"), 2), Era(Partition("cspm", "0"), 1))
+EPOCHS = (HubEpoch(Partition("cwpp", "0"), 1), HubEpoch(Partition("cwpp", "1"), 2), HubEpoch(Partition("cspm", "0"), 1))
 
 type Json = Any
 
 
 async def ask_everything(store: Store, state: Frozen) -> Json:
-    """Each row, delivery, letter, card, entry and mark that a state has, but for what is owed."""
+    """Each row, delivery, letter, card, entry and marker that a state has, but for what is owed."""
     return {
         "ledger": await _ask_ledger(store, state),
         "outbox": {stream: await _ask_outbox(store, stream) for stream in STREAMS},
         "dead": sorted(map(_letter, await store.outbox.dead()), key=lambda one: str(one["id"])),
         "groups": await _ask_groups(store, state),
         "record": await _ask_record(store, state),
-        "quarantine": [_kept(one) for one in await store.quarantine.all()],
-        "set_aside": {stream: await store.quarantine.set_aside(stream) for stream in STREAMS},
+        "quarantine": [_kept(one) for one in await store.quarantine.list_quarantined()],
+        "set_aside": {stream: await store.quarantine.count_damaged_rows(stream) for stream in STREAMS},
         "journal": await _ask_journal(store),
     }
 
 
 async def _ask_ledger(store: Store, state: Frozen) -> Json:
     keys = [row["RowKey"] for row in state.rows("ledger")]
-    rows = await store.ledger.find(keys)
+    rows = await store.ledger.find_rows(keys)
     held = {
         row.key: _held(row.held)
         for stream in STREAMS
         async for row in store.ledger.held_in_doubt(stream, "another", ())
         if row.held is not None
     }
-    unfinished = [row for stream in STREAMS for row in await store.ledger.unfinished(stream)]
+    unfinished = [row for stream in STREAMS for row in await store.ledger.find_pending_rows(stream)]
     for row in unfinished:
-        assert row.intent is not None
-        assert_says(encode(row.intent), state.intents[row.key])
+        assert row.pending is not None
+        assert_says(encode(row.pending), state.intents[row.key])
     return {
         "rows": {key: _row(rows[key]) for key in keys},
         "held": held,
@@ -59,7 +59,7 @@ async def _ask_ledger(store: Store, state: Frozen) -> Json:
     }
 
 
-def _row(row: Row) -> Json:
+def _row(row: LedgerRow) -> Json:
     seen = row.seen
     return {
         "stream": row.stream,
@@ -70,7 +70,7 @@ def _row(row: Row) -> Json:
         "open": dict(sorted(row.open.items())),
         "grouped": sorted(row.grouped),
         "forwarded": row.forwarded,
-        "has_intent": row.intent is not None,
+        "has_intent": row.pending is not None,
         "closed_at": _iso(row.closed_at),
     }
 
@@ -168,7 +168,7 @@ def _assert_states_say(admission: AdmissionState, states: AggregationState, dest
 
 async def _ask_record(store: Store, state: Frozen) -> Json:
     keys = sorted({message_of(row["message"]) for row in state.rows("record")})
-    return {key: outcome.value for key, outcome in sorted((await store.record.find(keys)).items())}
+    return {key: outcome.value for key, outcome in sorted((await store.record.find_outcomes(keys)).items())}
 
 
 def _kept(one: Kept) -> Json:
@@ -190,26 +190,28 @@ def _kept(one: Kept) -> Json:
 
 async def _ask_journal(store: Store) -> Json:
     found: Json = {}
-    for era in ERAS:
-        progress = await store.journal.find(era.partition)
-        asking = Mark(era, Span(0, 1_000_000), "who asks")
-        marks = [one for one in await store.journal.begin([asking]) if one != asking]
-        await store.journal.finish([asking], [])
-        found[era.origin] = {
+    for epoch in EPOCHS:
+        progress = await store.journal.read_progress(epoch.partition)
+        asking = InFlightMarker(epoch, Span(0, 1_000_000), "who asks")
+        markers = [one for one in await store.journal.place_markers([asking]) if one != asking]
+        await store.journal.finish_markers([asking], [])
+        found[epoch.origin] = {
             "progress": [
-                progress.era.epoch,
+                progress.epoch.number,
                 progress.settled,
                 [progress.top[0], _iso(progress.top[1])] if progress.top is not None else None,
                 _iso(progress.created),
             ],
-            "taken": [[*one.span, _iso(one.enqueued), _iso(one.at)] for one in await store.journal.taken(era, 0)],
-            "marks": sorted([*one.span, one.process, one.alone] for one in marks),
+            "taken": [
+                [*one.span, _iso(one.enqueued), _iso(one.at)] for one in await store.journal.read_taken(epoch, 0)
+            ],
+            "marks": sorted([*one.span, one.process, one.alone] for one in markers),
         }
     for stream in STREAMS:
-        losses = await store.journal.losses(stream)
+        losses = await store.journal.read_losses(stream)
         found[stream] = {
-            "losses": [[one.era.origin, *one.span, _iso(one.at), one.why] for one in losses],
-            "swept": _iso(await store.journal.swept(stream)),
+            "losses": [[one.epoch.origin, *one.span, _iso(one.at), one.why] for one in losses],
+            "swept": _iso(await store.journal.find_last_sweep(stream)),
         }
     return found
 

@@ -98,7 +98,7 @@ async def open_deliveries(store: Store) -> int:
 
 async def quarantined(store: Store) -> list[str]:
     """What is in quarantine."""
-    return [one.id for one in await store.quarantine.all()]
+    return [one.id for one in await store.quarantine.list_quarantined()]
 
 
 def test_what_made_them_still_speaks_the_language_of_then() -> None:
