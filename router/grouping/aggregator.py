@@ -126,8 +126,8 @@ class Aggregator:
         which then no longer names the signals of the last change.
         """
         rows = await self._store.ledger.find_rows(admission.in_flight)
-        intents = [row.pending for row in rows.values() if row.pending is not None]
-        member_turns = _by_destination(intents).get(at, [])
+        pending = [row.pending for row in rows.values() if row.pending is not None]
+        member_turns = _by_destination(pending).get(at, [])
         if member_turns or admission.admitted:
             spec = self._find_spec(*at)
             states = await self._states_for(at, member_turns, admission, spec)
