@@ -12,7 +12,7 @@ from router.domain.errors import BadFile
 from router.rulebook.complaints import complaints_of, find_sound
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 from router.rulebook.when_form import Form, TechniqueId, Word
 
 FILE = "attack.yaml"
@@ -61,8 +61,8 @@ def _read(folder: Folder, file: str) -> AttackTable:
     document = folder.read(file)
     if document is None:
         return _table_of(None)
-    for place, message in complaints_of(AttackForm, document.value):
-        folder.note(document, place, message)
+    for path, message in complaints_of(AttackForm, document.value):
+        folder.note(document, path, message)
     form = find_sound(AttackForm, document.value)
     if form is not None:
         _check_ids(folder, document, form)
@@ -74,8 +74,8 @@ def _check_ids(folder: Folder, document: Document, form: AttackForm) -> None:
         for word, ids in getattr(form, table).items():
             for id in ids:
                 if id not in form.tactics:
-                    place: Place = (table, word)
-                    folder.note(document, place, f"names no tactic {id!r}; add it to tactics, or mend it")
+                    path: KeyPath = (table, word)
+                    folder.note(document, path, f"names no tactic {id!r}; add it to tactics, or mend it")
 
 
 def _table_of(form: AttackForm | None) -> AttackTable:

@@ -31,7 +31,7 @@ _WITH_IDS = frozenset({"resourceid", "azureid", "subscriptionid", "compromiseden
 _EXTENDED = "extendedproperties."
 
 
-class _Part(Enum):
+class _IdPart(Enum):
     """What every id has between its slashes, in this order; a group and a name stand between."""
 
     SUBSCRIPTIONS = auto()
@@ -42,15 +42,15 @@ class _Part(Enum):
     TYPE = auto()
 
 
-_NEXT: Mapping[_Part, frozenset[_Part]] = {
-    _Part.SUBSCRIPTIONS: frozenset({_Part.ID}),
-    _Part.ID: frozenset({_Part.GROUPS, _Part.PROVIDERS}),
-    _Part.GROUPS: frozenset(),
-    _Part.PROVIDERS: frozenset({_Part.NAMESPACE}),
-    _Part.NAMESPACE: frozenset({_Part.TYPE}),
-    _Part.TYPE: frozenset(),
+_NEXT: Mapping[_IdPart, frozenset[_IdPart]] = {
+    _IdPart.SUBSCRIPTIONS: frozenset({_IdPart.ID}),
+    _IdPart.ID: frozenset({_IdPart.GROUPS, _IdPart.PROVIDERS}),
+    _IdPart.GROUPS: frozenset(),
+    _IdPart.PROVIDERS: frozenset({_IdPart.NAMESPACE}),
+    _IdPart.NAMESPACE: frozenset({_IdPart.TYPE}),
+    _IdPart.TYPE: frozenset(),
 }
-_ANY = frozenset(_Part)
+_ANY = frozenset(_IdPart)
 
 # What Defender's alerts are about. A piece that stands alone is known by this list; behind `providers/` any is.
 _NAMESPACES = (
@@ -66,11 +66,11 @@ _TYPES = (
     "storageaccounts", "vaults", "virtualmachines", "virtualmachinescalesets", "virtualnetworks", "workspaces",
 )  # fmt: skip
 _SPELLED = {
-    _Part.SUBSCRIPTIONS: "\nsubscriptions\n",
-    _Part.GROUPS: "\nresourcegroups\n",
-    _Part.PROVIDERS: "\nproviders\n",
-    _Part.NAMESPACE: "".join(f"\nmicrosoft.{name}\n" for name in _NAMESPACES),
-    _Part.TYPE: "".join(f"\n{name}\n" for name in _TYPES),
+    _IdPart.SUBSCRIPTIONS: "\nsubscriptions\n",
+    _IdPart.GROUPS: "\nresourcegroups\n",
+    _IdPart.PROVIDERS: "\nproviders\n",
+    _IdPart.NAMESPACE: "".join(f"\nmicrosoft.{name}\n" for name in _NAMESPACES),
+    _IdPart.TYPE: "".join(f"\n{name}\n" for name in _TYPES),
 }
 """The names that a part may have, each between line ends, by which a piece of one is found."""
 
@@ -105,8 +105,8 @@ def _letters_in(text: str) -> int:
 def _is_in_each_id(text: str) -> bool:
     parts = text.split("/")
     before = _ANY
-    for place, part in enumerate(parts):
-        is_first, is_last = place == 0, place == len(parts) - 1
+    for position, part in enumerate(parts):
+        is_first, is_last = position == 0, position == len(parts) - 1
         found = before & _meanings_of(part, is_first, is_last, behind_any=before is _ANY) if part else _ANY
         if not found and (_letters_in(part) >= FEWEST or not (is_first or is_last)):
             return False
@@ -114,16 +114,16 @@ def _is_in_each_id(text: str) -> bool:
     return True
 
 
-def _meanings_of(part: str, is_first: bool, is_last: bool, *, behind_any: bool) -> frozenset[_Part]:
+def _meanings_of(part: str, is_first: bool, is_last: bool, *, behind_any: bool) -> frozenset[_IdPart]:
     """What a part may be of every id; it may begin early where it is the first, and end early where it is the last."""
     piece = f"{'' if is_first else _END}{part}{'' if is_last else _END}"
     meanings = {meaning for meaning, names in _SPELLED.items() if piece in names}
     if _is_piece_of_a_guid(part, is_first=is_first, is_last=is_last):
-        meanings.add(_Part.ID)
+        meanings.add(_IdPart.ID)
     if _OF_MICROSOFT.fullmatch(part):
-        meanings.add(_Part.NAMESPACE)
+        meanings.add(_IdPart.NAMESPACE)
     if not behind_any and _WORD.fullmatch(part):
-        meanings |= {_Part.NAMESPACE, _Part.TYPE}
+        meanings |= {_IdPart.NAMESPACE, _IdPart.TYPE}
     return frozenset(meanings)
 
 
@@ -140,8 +140,8 @@ def _lie_at(start: int, pieces: list[str], *, is_first: bool, is_last: bool) -> 
     end = start + len(pieces)
     if (not is_first and start != 0) or (not is_last and end != len(_LENGTHS)):
         return False
-    for place, (piece, length) in enumerate(zip(pieces, _LENGTHS[start:end], strict=True)):
-        may_be_cut = (is_first and place == 0) or (is_last and place == len(pieces) - 1)
+    for position, (piece, length) in enumerate(zip(pieces, _LENGTHS[start:end], strict=True)):
+        may_be_cut = (is_first and position == 0) or (is_last and position == len(pieces) - 1)
         if len(piece) > length or (len(piece) < length and not may_be_cut):
             return False
     return True

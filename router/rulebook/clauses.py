@@ -134,8 +134,8 @@ def _status(wanted: frozenset[str]) -> Holds:
 
 
 def _status_word(status: str) -> str:
-    folded = status.casefold()
-    return "new" if folded == "active" else folded
+    caseless = status.casefold()
+    return "new" if caseless == "active" else caseless
 
 
 def _category(fits: Callable[[str | None], bool]) -> Holds:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from router.rulebook.patterns import WORDS
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 
 _SAID = {
     "missing": "is missing; add it",
@@ -29,8 +29,8 @@ _SAID = {
 
 def complaints_of(
     model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str, beside: Collection[str] = ()
-) -> Iterator[tuple[Place, str]]:
-    """Each place where a value is not what a model wants, and what to do there; nothing for a sound value.
+) -> Iterator[tuple[KeyPath, str]]:
+    """The path of each value that is not what a model wants, and what to do there; nothing for a sound value.
 
     `beside` are keys that somebody else reads there, for hints. Where a model finds words of its own, which may quote what
     they refuse, `scrubbed` has the last word.
@@ -42,8 +42,8 @@ def complaints_of(
         for detail in error.errors(include_url=False, include_input=False):
             if detail["type"] == "none_required":  # the other half of "or not given at all"
                 continue
-            place, context = _place_in(value, detail["loc"], detail["type"]), detail.get("ctx", {})
-            yield place, _find_words(detail["type"], place, context, known) or scrubbed(_own_words(detail["msg"]))
+            path, context = _path_in(value, detail["loc"], detail["type"]), detail.get("ctx", {})
+            yield path, _find_words(detail["type"], path, context, known) or scrubbed(_own_words(detail["msg"]))
 
 
 def find_sound[Model: BaseModel](model: type[Model], value: object) -> Model | None:
@@ -74,23 +74,23 @@ def hint(word: str, known: Collection[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _place_in(value: object, location: Place, type: str) -> Place:
+def _path_in(value: object, location: KeyPath, type: str) -> KeyPath:
     """pydantic's location without its own steps, such as the member of a union that it tried."""
-    place: list[str | int] = []
+    path: list[str | int] = []
     for step in location:
         children: Mapping[Any, object] = value if isinstance(value, dict) else {}
         if isinstance(value, list):
             children = dict(enumerate(value))
         if step in children:
-            place.append(step)
+            path.append(step)
             value = children[step]
-    return (*place, location[-1]) if type == "missing" else tuple(place)
+    return (*path, location[-1]) if type == "missing" else tuple(path)
 
 
-def _find_words(type: str, place: Place, context: Mapping[str, Any], known: Set[str]) -> str | None:
+def _find_words(type: str, path: KeyPath, context: Mapping[str, Any], known: Set[str]) -> str | None:
     match type:
         case "extra_forbidden":
-            word = str(place[-1])
+            word = str(path[-1])
             return "is no key that belongs here" + (hint(word, known - {word}) or "; remove it")
         case "literal_error" | "enum":
             return f"must be {context['expected']}"

@@ -14,7 +14,7 @@ from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
 from router.rulebook.policy_form import GroupedForm, timedelta_for
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 
 RECORD = "record"
 """The name of the destination that `record:` makes."""
@@ -29,12 +29,12 @@ type KindsByName = Mapping[str, type[DestinationKind]]
 
 
 def read_destination(
-    folder: Folder, document: Document, place: Place, name: str, entry: object, stream: Stream, kinds: KindsByName
+    folder: Folder, document: Document, path: KeyPath, name: str, entry: object, stream: Stream, kinds: KindsByName
 ) -> DestinationSpec | None:
     """One destination; None, and problems, where its entry cannot be used."""
     faults = list(_faults_in(name, entry, stream, kinds))
     for inner, message in faults:
-        folder.note(document, (*place, *inner), message)
+        folder.note(document, (*path, *inner), message)
     if faults or not isinstance(entry, dict):
         return None
     kind = kinds[str(entry["kind"])]
@@ -52,7 +52,7 @@ def read_destination(
     )
 
 
-def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> Iterator[tuple[Place, str]]:
+def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> Iterator[tuple[KeyPath, str]]:
     if not re.fullmatch(NAME, name):
         yield (), WORDS[NAME]
     if not isinstance(entry, dict):
@@ -65,7 +65,7 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
         return
     refused = list(_complaints(entry, kind))
     yield from refused
-    yield from _literal_secrets(entry, {place for place, _ in refused})
+    yield from _literal_secrets(entry, {path for path, _ in refused})
     yield from _grouping_faults(entry, kind, stream)
     if stream is Stream.CSPM and kind.lane is Lane.PAGE:
         yield ("kind",), "pages people, and posture pages nobody; choose a kind for tickets or rows"
@@ -75,7 +75,7 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
 
 def _grouping_faults(
     entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream
-) -> Iterator[tuple[Place, str]]:
+) -> Iterator[tuple[KeyPath, str]]:
     written = _grouped_in(entry)
     yield from complaints_of(GroupedForm, written)
     if kind.lane is Lane.ROWS:
@@ -83,12 +83,12 @@ def _grouping_faults(
     grouped = find_sound(GroupedForm, written)
     if grouped is None or grouped.group is None:
         return
-    for place, by in enumerate(grouped.group.by):
+    for number, by in enumerate(grouped.group.by):
         if by in _ALERTS_ONLY and stream is Stream.CSPM:
-            yield ("group", "by", place), f"is {by}, which only alerts have; no finding would ever be grouped"
+            yield ("group", "by", number), f"is {by}, which only alerts have; no finding would ever be grouped"
         elif by is By.INCIDENT and len(grouped.group.by) > 1:
             yield (
-                ("group", "by", place),
+                ("group", "by", number),
                 "is incident, which keeps apart all that no incident names; let it stand alone",
             )
 
@@ -97,7 +97,7 @@ def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in entry.items() if key in GroupedForm.model_fields}
 
 
-def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[tuple[Place, str]]:
+def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[tuple[KeyPath, str]]:
     written = sorted(
         {text for _, text in _strings_in(entry, ()) if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True
     )
@@ -110,16 +110,16 @@ def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Ite
     return complaints_of(kind.Config, _config_in(entry, kind), scrubbed, GroupedForm.model_fields)
 
 
-def _literal_secrets(entry: Mapping[str, object], refused: set[Place]) -> Iterator[tuple[Place, str]]:
-    for place, secret in _secrets_in(entry, ()):
-        if not re.fullmatch(SECRET, secret) and not any(blamed[: len(place)] == place for blamed in refused):
+def _literal_secrets(entry: Mapping[str, object], refused: set[KeyPath]) -> Iterator[tuple[KeyPath, str]]:
+    for path, secret in _secrets_in(entry, ()):
+        if not re.fullmatch(SECRET, secret) and not any(blamed[: len(path)] == path for blamed in refused):
             yield (
-                place,
+                path,
                 WORDS[SECRET],
             )
-    for place, text in _strings_in(entry, ()):
+    for path, text in _strings_in(entry, ()):
         if "://" in text and _holds_secret(text):
-            yield place, "holds a password or a token; secrets are never written in rules: name one with {secret: NAME}"
+            yield path, "holds a password or a token; secrets are never written in rules: name one with {secret: NAME}"
 
 
 def _holds_secret(url: str) -> bool:
@@ -138,20 +138,20 @@ def _config_in(entry: Mapping[str, object], kind: type[DestinationKind]) -> Mapp
     return {key: value for key, value in entry.items() if key not in others}
 
 
-def _secrets_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+def _secrets_in(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     """Every `{secret: NAME}` under a value."""
     if isinstance(value, dict) and set(value) == {"secret"} and isinstance(value["secret"], str):
-        yield place, value["secret"]
+        yield path, value["secret"]
     else:
         for step, inner in _children(value):
-            yield from _secrets_in(inner, (*place, step))
+            yield from _secrets_in(inner, (*path, step))
 
 
-def _strings_in(value: object, place: Place) -> Iterator[tuple[Place, str]]:
+def _strings_in(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(value, str):
-        yield place, value
+        yield path, value
     for step, inner in _children(value):
-        yield from _strings_in(inner, (*place, step))
+        yield from _strings_in(inner, (*path, step))
 
 
 def _children(value: object) -> Iterator[tuple[str | int, object]]:

@@ -1,6 +1,6 @@
 """A rules file's text: what it says, and on which line it says it.
 
-Files are parsed with the fast C parsers. Lines cost a second reading, which only a file with problems pays for.
+Files are parsed with the fast C parsers. Lines cost a second parse, which only a file with problems pays for.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from router.rulebook.problems import Level, Place, Problem, dotted
+from router.rulebook.problems import KeyPath, Level, Problem, dotted
 
 TWICE = "\0twice"
-"""Stands in a folded mapping for a key that was given twice; it cannot collide with a key that anybody writes."""
+"""Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
 
 
 class Unreadable(Exception):
@@ -60,9 +60,9 @@ def parse(text: str, file: str) -> object:
     return _parse_json(text, None) if file.lower().endswith(".json") else _parse_yaml(text)
 
 
-def parse_folded(text: str, file: str) -> object:
+def parse_with_lower_keys(text: str, file: str) -> object:
     """What a text says, with lower-case keys and TWICE where two of them meet; raises Unreadable."""
-    return _parse_json(text, _fold) if file.lower().endswith(".json") else _folded(_parse_yaml(text))
+    return _parse_json(text, _merged) if file.lower().endswith(".json") else _with_lower_keys(_parse_yaml(text))
 
 
 def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, object]] | None) -> object:
@@ -85,20 +85,20 @@ def _parse_yaml(text: str) -> object:
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
 
 
-def _fold(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
-    folded: dict[str, object] = {}
+def _merged(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
+    merged: dict[str, object] = {}
     for key, value in pairs:
         lowered = str(key).lower()
-        if lowered in folded:
-            folded[TWICE] = key
-        folded[lowered] = value
-    return folded
+        if lowered in merged:
+            merged[TWICE] = key
+        merged[lowered] = value
+    return merged
 
 
-def _folded(value: object) -> object:
+def _with_lower_keys(value: object) -> object:
     if isinstance(value, dict):
-        return _fold((key, _folded(inner)) for key, inner in value.items())
-    return [_folded(item) for item in value] if isinstance(value, list) else value
+        return _merged((key, _with_lower_keys(inner)) for key, inner in value.items())
+    return [_with_lower_keys(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)
@@ -112,17 +112,17 @@ class Document:
     _nodes: yaml.Node | None = None
     _drawn: bool = False
 
-    def problem(self, place: Place, message: str, level: Level = "problem") -> Problem:
-        """A problem at a place of this file; its message starts with the place."""
-        words = f"{dotted(place)}: {message}" if place else message
-        return Problem(self.file, self.line_of(place), words, level, self.root)
+    def problem(self, path: KeyPath, message: str, level: Level = "problem") -> Problem:
+        """A problem at a key path of this file; its message starts with the path."""
+        words = f"{dotted(path)}: {message}" if path else message
+        return Problem(self.file, self.line_of(path), words, level, self.root)
 
-    def line_of(self, place: Place) -> int | None:
-        """The line of a place, or of as much of the way there as exists; None where no line can be told."""
+    def line_of(self, path: KeyPath) -> int | None:
+        """The line of a key path, or of as much of the way there as exists; None where no line can be told."""
         if not self._drawn:
             self._nodes, self._drawn = _draw(self.text), True
         node, line = self._nodes, None if self._nodes is None else self._nodes.start_mark.line
-        for step in place:
+        for step in path:
             if found := _find_child(node, step):
                 node, line = found
         return None if line is None else line + 1

@@ -117,8 +117,8 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
         if not isinstance(document.value, list):
             folder.note(document, (), "must be a list of examples")
             continue
-        for place, message in complaints_of(ExamplesForm, document.value):
-            folder.note(document, place, message)
+        for path, message in complaints_of(ExamplesForm, document.value):
+            folder.note(document, path, message)
         for number, value in enumerate(document.value):
             if (form := find_sound(ExampleForm, value)) is None:
                 continue

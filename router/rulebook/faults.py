@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from router.rulebook.problems import Level, Place
+from router.rulebook.problems import KeyPath, Level
 
 
 class Fault(NamedTuple):
     """One thing that is wrong, and where in the rule."""
 
-    place: Place
+    path: KeyPath
     message: str
     level: Level
 
@@ -28,10 +28,10 @@ class Faults:
         """Whether the rule can be used all the same."""
         return all(fault.level == "warning" for fault in self.all)
 
-    def blame(self, place: Place, message: str) -> None:
+    def blame(self, path: KeyPath, message: str) -> None:
         """Notes what makes the rule unusable."""
-        self.all.append(Fault(place, message, "problem"))
+        self.all.append(Fault(path, message, "problem"))
 
-    def warn(self, place: Place, message: str) -> None:
+    def warn(self, path: KeyPath, message: str) -> None:
         """Notes what is worth a look."""
-        self.all.append(Fault(place, message, "warning"))
+        self.all.append(Fault(path, message, "warning"))

@@ -8,7 +8,7 @@ from os import scandir
 from pathlib import Path
 
 from router.rulebook.documents import Document, Unreadable, parse
-from router.rulebook.problems import Level, Place, Problem, in_order
+from router.rulebook.problems import KeyPath, Level, Problem, in_order
 
 
 class Folder:
@@ -77,6 +77,6 @@ class Folder:
         """Notes a problem of a file as a whole."""
         self._problems.append(Problem(file, line, message, level, self._named))
 
-    def note(self, document: Document, place: Place, message: str, level: Level = "problem") -> None:
-        """Notes a problem at a place of a file."""
-        self._problems.append(document.problem(place, message, level))
+    def note(self, document: Document, path: KeyPath, message: str, level: Level = "problem") -> None:
+        """Notes a problem at a key path of a file."""
+        self._problems.append(document.problem(path, message, level))

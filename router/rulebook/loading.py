@@ -60,18 +60,18 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
     """The rules of both streams; a destination that both write to with one credential stops both."""
     loaded = {stream: load(rules, stream, kinds, now) for stream in Stream}
-    places = {stream: _places_of(one.rulebook, kinds) for stream, one in loaded.items()}
-    shared = places[Stream.CWPP].keys() & places[Stream.CSPM].keys()
+    names = {stream: _names_by_address(one.rulebook, kinds) for stream, one in loaded.items()}
+    shared = names[Stream.CWPP].keys() & names[Stream.CSPM].keys()
     if not shared:
         return loaded
-    return {stream: _stopped(rules, stream, one, places, shared) for stream, one in loaded.items()}
+    return {stream: _stopped(rules, stream, one, names, shared) for stream, one in loaded.items()}
 
 
 type _Address = tuple[str, str, tuple[str, ...]]
 """A kind, what it writes to, and the secrets it does so with."""
 
 
-def _places_of(rulebook: Rulebook | None, kinds: KindsByName) -> dict[_Address, str]:
+def _names_by_address(rulebook: Rulebook | None, kinds: KindsByName) -> dict[_Address, str]:
     """The names of a stream's destinations, by address and credential."""
     if rulebook is None:
         return {}
@@ -83,18 +83,18 @@ def _stopped(
     rules: Path,
     stream: Stream,
     loaded: Loaded,
-    places: Mapping[Stream, Mapping[_Address, str]],
+    names: Mapping[Stream, Mapping[_Address, str]],
     shared: Collection[_Address],
 ) -> Loaded:
     """The same without a rulebook, with a problem for each destination that the other stream has too."""
     folder = Folder(rules)
     other = Stream.CSPM if stream is Stream.CWPP else Stream.CWPP
     for address in shared:
-        name, twin = places[stream][address], places[other][address]
-        place = (RECORD,) if name == RECORD else ("destinations", name)
+        name, twin = names[stream][address], names[other][address]
+        path = (RECORD,) if name == RECORD else ("destinations", name)
         message = (
             f"writes to the same place with the same credential as {twin!r} of {other}; streams share no destination"
         )
         if document := folder.read(f"{stream}/policy.yaml"):
-            folder.note(document, place, message)
+            folder.note(document, path, message)
     return Loaded(None, in_order([*loaded.problems, *folder.problems]))

@@ -49,8 +49,8 @@ def read_owners(folder: Folder) -> tuple[Ownership, ...]:
     """The owners of a rules directory, top to bottom; none where it names none."""
     if not folder.has(FILE) or (document := folder.read(FILE)) is None:
         return ()
-    for place, message in complaints_of(OwnersForm, document.value):
-        folder.note(document, place, message)
+    for path, message in complaints_of(OwnersForm, document.value):
+        folder.note(document, path, message)
     form = find_sound(OwnersForm, document.value)
     return tuple(map(_ownership, form.owners)) if form is not None else ()
 

@@ -1,4 +1,4 @@
-"""The meaning of policy.yaml. Every problem is found in one reading, so a broken part does not hide the next one."""
+"""The meaning of policy.yaml. Every problem is found in one pass, so a broken part does not hide the next one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionLifeForm, timedelta_for
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 
 _QUIET = frozenset({"Informational", "Low", "Medium"})
 """The severities that a route may keep quiet."""
@@ -85,10 +85,10 @@ class _PolicyReader:
         )
 
     def _check_shape(self) -> None:
-        for place, message in complaints_of(PolicyForm, self.value):
+        for path, message in complaints_of(PolicyForm, self.value):
             # What is in a destination is for its kind to judge.
-            if len(place) < 2 or place[0] not in ("destinations", RECORD):
-                self.folder.note(self.document, place, message)
+            if len(path) < 2 or path[0] not in ("destinations", RECORD):
+                self.folder.note(self.document, path, message)
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
             self.folder.note(self.document, ("stream",), f"is {stream}, but the file stands in {self.stream}/")
@@ -105,7 +105,7 @@ class _PolicyReader:
         return life
 
     def _destinations(self) -> dict[str, DestinationSpec]:
-        entries: list[tuple[Place, str, object]] = [
+        entries: list[tuple[KeyPath, str, object]] = [
             (("destinations", name), name, entry)
             for name, entry in self._entries("destinations").items()
             if name != RECORD
@@ -117,19 +117,19 @@ class _PolicyReader:
         if isinstance(self.value.get(RECORD), dict):
             entries.append(((RECORD,), RECORD, self.value[RECORD]))
         read = (
-            read_destination(self.folder, self.document, place, name, entry, self.stream, self.kinds)
-            for place, name, entry in entries
+            read_destination(self.folder, self.document, path, name, entry, self.stream, self.kinds)
+            for path, name, entry in entries
         )
         return {spec.name: spec for spec in read if spec is not None}
 
     def _routes(self) -> Iterator[tuple[int, RouteForm]]:
-        """The routes that are well formed, each with its place in the list."""
+        """The routes that are well formed, each with its number in the list."""
         routes = self.value.get("routes")
         for number, entry in enumerate(routes if isinstance(routes, list) else ()):
             if (route := find_sound(RouteForm, entry)) is None:
                 continue
-            for place, message, level in doubts_about(route.when, self.stream, self.attack, self.known):
-                self.folder.note(self.document, ("routes", number, "when", *place), message, level)
+            for path, message, level in doubts_about(route.when, self.stream, self.attack, self.known):
+                self.folder.note(self.document, ("routes", number, "when", *path), message, level)
             if not route.to and not (route.when.severity and _QUIET.issuperset(route.when.severity)):
                 self.folder.note(
                     self.document,
@@ -156,14 +156,14 @@ class _PolicyReader:
                 )
 
     def _check_references(self, defined: Mapping[str, object], routes: list[tuple[int, list[str]]]) -> None:
-        named: list[tuple[Place, str]] = [
-            (("routes", number, "to", place), name) for number, to in routes for place, name in enumerate(to)
+        named: list[tuple[KeyPath, str]] = [
+            (("routes", number, "to", path), name) for number, to in routes for path, name in enumerate(to)
         ]
         for key in ("always", "otherwise"):
-            named.extend(((key, place), name) for place, name in enumerate(self._names(key)))
-        strays = [(place, name) for place, name in named if name not in defined]
-        for place, name in strays:
-            self.folder.note(self.document, place, f"names no destination {name!r}{_known(name, defined)}")
+            named.extend(((key, path), name) for path, name in enumerate(self._names(key)))
+        strays = [(path, name) for path, name in named if name not in defined]
+        for path, name in strays:
+            self.folder.note(self.document, path, f"names no destination {name!r}{_known(name, defined)}")
         if strays or len(routes) < self._written_routes():
             # A destination may only seem unused, where it is misspelled.
             return

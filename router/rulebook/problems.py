@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 type Level = Literal["problem", "warning"]
-type Place = tuple[str | int, ...]
+type KeyPath = tuple[str | int, ...]
 """The way from the top of a document to one value: keys and list positions."""
 
 
@@ -26,10 +26,10 @@ class Problem:
         return f"{where}:{self.line}: {self.message}" if self.line else f"{where}: {self.message}"
 
 
-def dotted(place: Place) -> str:
-    """A place as people write it: `routes[0].when.tactics`."""
+def dotted(path: KeyPath) -> str:
+    """A key path as people write it: `routes[0].when.tactics`."""
     text = ""
-    for step in place:
+    for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
     return text
 

@@ -8,9 +8,9 @@ from router.rulebook.complaints import hint
 from router.rulebook.documents import TWICE
 from router.rulebook.faults import Faults
 from router.rulebook.fields import PORTABLE, find_field, is_portable
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 
-_PLACE: Place = ("properties", "suppressionAlertsScope")
+_PATH: KeyPath = ("properties", "suppressionAlertsScope")
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
@@ -18,7 +18,7 @@ def read_scope(scope: object, faults: Faults, shared: dict[Element, Element]) ->
     """The elements of a scope: those on one entity type together, each of the signal's own properties alone."""
     grouped: dict[object, list[Element]] = {}
     for number, value in enumerate(_elements_in(scope, faults)):
-        element = _read_element((*_PLACE, "allOf", number), value, faults)
+        element = _read_element((*_PATH, "allOf", number), value, faults)
         if element is not None:
             element = shared.setdefault(element, element)
             grouped.setdefault(element.field.entity or number, []).append(element)
@@ -27,78 +27,78 @@ def read_scope(scope: object, faults: Faults, shared: dict[Element, Element]) ->
 
 def _elements_in(scope: object, faults: Faults) -> list[object]:
     if scope is None:
-        faults.blame(_PLACE, "is missing: a rule may not cover a whole alert type")
+        faults.blame(_PATH, "is missing: a rule may not cover a whole alert type")
         return []
     if not isinstance(scope, dict):
-        faults.blame(_PLACE, "must be a mapping with allOf")
+        faults.blame(_PATH, "must be a mapping with allOf")
         return []
     for key in scope.keys() - {"allof"}:
-        faults.blame((*_PLACE, str(scope[key]) if key == TWICE else key), "is not known in a scope; only allOf is")
+        faults.blame((*_PATH, str(scope[key]) if key == TWICE else key), "is not known in a scope; only allOf is")
     elements = scope.get("allof")
     if isinstance(elements, list) and elements:
         return elements
     empty = elements is None or elements == []
     faults.blame(
-        (*_PLACE, "allOf"),
+        (*_PATH, "allOf"),
         "is empty: a rule may not cover a whole alert type" if empty else "must be a list of elements",
     )
     return []
 
 
-def _read_element(place: Place, value: object, faults: Faults) -> Element | None:
+def _read_element(path: KeyPath, value: object, faults: Faults) -> Element | None:
     if not isinstance(value, dict):
-        faults.blame(place, "must be a mapping: a field, and in or contains")
+        faults.blame(path, "must be a mapping: a field, and in or contains")
         return None
-    field, operator = _read_field(place, value.get("field"), faults), _read_operator(place, value, faults)
+    field, operator = _read_field(path, value.get("field"), faults), _read_operator(path, value, faults)
     if operator is None:
         return None
-    texts = _read_texts((*place, operator.value), value[operator.value], operator, faults)
+    texts = _read_texts((*path, operator.value), value[operator.value], operator, faults)
     if field is None or not texts:
         return None
     if operator is Operator.CONTAINS and (broad := _find_broad(texts, field)):
-        faults.blame((*place, operator.value), broad)
+        faults.blame((*path, operator.value), broad)
         return None
     return Element(field, operator, frozenset(form for text in texts for form in field.forms_of(text)))
 
 
-def _read_field(place: Place, written: object, faults: Faults) -> Field | None:
+def _read_field(path: KeyPath, written: object, faults: Faults) -> Field | None:
     field = find_field(written) if isinstance(written, str) else None
     if not isinstance(written, str):
-        faults.blame((*place, "field"), "must be the name of a field, such as entities.ip.address")
+        faults.blame((*path, "field"), "must be the name of a field, such as entities.ip.address")
     elif field is None:
         remedy = hint(written.lower(), PORTABLE) or "; a field is called like entities.ip.address"
-        faults.blame((*place, "field"), f"{written!r} names nothing{remedy}")
+        faults.blame((*path, "field"), f"{written!r} names nothing{remedy}")
     elif not is_portable(written):
-        faults.warn((*place, "field"), f"{written!r} works here, but not in Defender")
+        faults.warn((*path, "field"), f"{written!r} works here, but not in Defender")
     return field
 
 
-def _read_operator(place: Place, value: dict[str, object], faults: Faults) -> Operator | None:
+def _read_operator(path: KeyPath, value: dict[str, object], faults: Faults) -> Operator | None:
     keys = [key for key in value if key != "field"]
     known = [key for key in keys if key in _OPERATORS]
     if len(keys) == 1 and known:
         return _OPERATORS[known[0]]
     strange = ", ".join(key for key in keys if key not in _OPERATORS)
     if TWICE in value:
-        faults.blame((*place, str(value[TWICE])), "is given twice")
+        faults.blame((*path, str(value[TWICE])), "is given twice")
     elif strange:
-        faults.blame(place, f"has an unknown operator {strange}; use in or contains")
+        faults.blame(path, f"has an unknown operator {strange}; use in or contains")
     else:
-        faults.blame(place, f"has {'two operators' if known else 'no operator'}; use in or contains")
+        faults.blame(path, f"has {'two operators' if known else 'no operator'}; use in or contains")
     return None
 
 
-def _read_texts(place: Place, value: object, operator: Operator, faults: Faults) -> list[str]:
+def _read_texts(path: KeyPath, value: object, operator: Operator, faults: Faults) -> list[str]:
     """The values of an element; none where any of them is not as it should be."""
     if operator is Operator.CONTAINS and isinstance(value, list):
-        faults.warn(place, "is a list, which works here, but not in Defender")
+        faults.warn(path, "is a list, which works here, but not in Defender")
     texts = [value] if operator is Operator.CONTAINS and isinstance(value, str) else value
     if not isinstance(texts, list):
-        faults.blame(place, "must be a list of texts" if operator is Operator.IN else "must be text")
+        faults.blame(path, "must be a list of texts" if operator is Operator.IN else "must be text")
     elif not texts or any(isinstance(text, str) and not text.strip() for text in texts):
-        faults.blame(place, "has an empty value; an element needs something to look for")
+        faults.blame(path, "has an empty value; an element needs something to look for")
     elif not all(isinstance(text, str) for text in texts):
-        faults.blame(place, "must hold texts; put values in quotes")
+        faults.blame(path, "must hold texts; put values in quotes")
     else:
         return texts
     return []

@@ -1,4 +1,4 @@
-"""One suppression rule: Defender's ARM body, its keys folded, as a value. In doubt a rule is left out, and said to be.
+"""One suppression rule: Defender's ARM body, its keys in lower case, as a value. In doubt a rule is left out, and said to be.
 
 https://learn.microsoft.com/rest/api/defenderforcloud/alerts-suppression-rules (2019-01-01-preview)
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from router.domain.suppression import Element, SuppressionRule
 from router.rulebook.documents import TWICE
 from router.rulebook.faults import Fault, Faults
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 from router.rulebook.scope import read_scope
 
 _KEYS = frozenset(
@@ -46,16 +46,16 @@ def read_rule(
         )
         return None, faults.all
     _check_keys(properties, faults)
-    reading = _Reading(properties, life, faults)
+    rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
         name=name,
-        alert_type=intern(reading.alert_type().casefold()),
-        expires=reading.expires(),
-        enabled=reading.enabled(),
+        alert_type=intern(rule_properties.alert_type().casefold()),
+        expires=rule_properties.expires(),
+        enabled=rule_properties.enabled(),
         groups=read_scope(properties.get("suppressionalertsscope"), faults, shared),
-        reason=intern(reading.text("reason", "reason")),
-        comment=reading.comment(),
-        owner=reading.owner(),
+        reason=intern(rule_properties.text("reason", "reason")),
+        comment=rule_properties.comment(),
+        owner=rule_properties.owner(),
         source=source,
     )
     if not _NAME.fullmatch(name):
@@ -71,7 +71,7 @@ def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
             faults.warn(("properties", key), "is no key of a suppression rule, and means nothing here")
 
 
-class _Reading:
+class _RuleProperties:
     """The properties of a rule being read: what is not as it should be is blamed, and read as empty."""
 
     __slots__ = ("_faults", "_life", "_properties")
@@ -84,13 +84,13 @@ class _Reading:
     def text(self, key: str, spelling: str) -> str:
         """A required text."""
         value = self._properties.get(key)
-        place: Place = ("properties", spelling)
+        path: KeyPath = ("properties", spelling)
         if isinstance(value, str) and value.strip():
             return value
         if value is None or value == "":
-            self._faults.blame(place, "is missing; Defender requires it")
+            self._faults.blame(path, "is missing; Defender requires it")
         else:
-            self._faults.blame(place, "must be text")
+            self._faults.blame(path, "must be text")
         return ""
 
     def alert_type(self) -> str:
@@ -124,22 +124,22 @@ class _Reading:
         return None
 
     def expires(self) -> datetime:
-        place: Place = ("properties", "expirationDateUtc")
+        path: KeyPath = ("properties", "expirationDateUtc")
         value = self._properties.get("expirationdateutc")
         expires = _find_instant(value) if isinstance(value, str) else None
         if expires is None:
             absent = value is None or value == ""
             self._faults.blame(
-                place, "is missing: a rule must end" if absent else "must be a time such as 2026-12-31T00:00:00Z"
+                path, "is missing: a rule must end" if absent else "must be a time such as 2026-12-31T00:00:00Z"
             )
             return self._life.now
         left = expires - self._life.now
         if left > self._life.longest:
-            self._faults.blame(place, f"is too far away: a rule lives at most {_days(self._life.longest)} from now")
+            self._faults.blame(path, f"is too far away: a rule lives at most {_days(self._life.longest)} from now")
         elif left <= timedelta(0):
-            self._faults.warn(place, "has passed; the rule holds nothing. Renew it, or remove it")
+            self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it")
         elif left <= self._life.warn:
-            self._faults.warn(place, f"comes within {_days(self._life.warn)}; renew the rule, or let it end")
+            self._faults.warn(path, f"comes within {_days(self._life.warn)}; renew the rule, or let it end")
         return expires
 
 

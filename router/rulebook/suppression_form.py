@@ -20,11 +20,11 @@ FIELD_PATTERN = (
 )
 
 
-class _Part(BaseModel):
+class _Form(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class InForm(_Part):
+class InForm(_Form):
     """Some entity has the property, equal to one of the values, ignoring case."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,7 +35,7 @@ class InForm(_Part):
     """The values, any of which will do."""
 
 
-class ContainsForm(_Part):
+class ContainsForm(_Form):
     """Some entity has the property, containing one of the texts, ignoring case."""
 
     model_config = ConfigDict(extra="forbid")
@@ -46,7 +46,7 @@ class ContainsForm(_Part):
     """The text, or several (which Defender itself does not take)."""
 
 
-class ScopeForm(_Part):
+class ScopeForm(_Form):
     """What a signal must have; every element must hold."""
 
     model_config = ConfigDict(extra="forbid")
@@ -54,7 +54,7 @@ class ScopeForm(_Part):
     allOf: Annotated[list[InForm | ContainsForm], MinLen(1)]  # noqa: N815 - Defender's name
 
 
-class PropertiesForm(_Part):
+class PropertiesForm(_Form):
     """A suppression rule."""
 
     alertType: Annotated[str, Field(pattern=r"^[^*]+$")]  # noqa: N815 - Defender's name
@@ -70,7 +70,7 @@ class PropertiesForm(_Part):
     lastModifiedUtc: str | SkipJsonSchema[None] = Field(default=None)  # noqa: N815 - Defender's name
 
 
-class BodyForm(_Part):
+class BodyForm(_Form):
     """One rule; its name is the file's."""
 
     properties: PropertiesForm
@@ -82,7 +82,7 @@ class NamedBodyForm(BodyForm):
     name: Word
 
 
-class ListForm(_Part):
+class ListForm(_Form):
     """Rules as Defender lists them."""
 
     value: list[NamedBodyForm]

@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 
 from router.domain.signals import Stream
 from router.domain.suppression import Element, SuppressionRule, Suppressions
-from router.rulebook.documents import Document, parse_folded
+from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.policy import Policy
-from router.rulebook.problems import Place
+from router.rulebook.problems import KeyPath
 from router.rulebook.suppression import Life, read_rule
 
 _SUFFIXES = (".json", ".yaml", ".yml")
@@ -20,18 +20,18 @@ _SUFFIXES = (".json", ".yaml", ".yml")
 def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datetime) -> Suppressions:
     """The rules that are sound. A name that two rules bear is neither's: which came first is nothing to rely on."""
     life = Life(policy.longest, policy.warn, now)
-    rules: dict[str, list[tuple[Document, Place, str, SuppressionRule | None]]] = {}
+    rules: dict[str, list[tuple[Document, KeyPath, str, SuppressionRule | None]]] = {}
     shared: dict[Element, Element] = {}
     for document in _documents(folder, stream):
-        for place, name, body in _bodies_in(folder, document):
+        for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, life, shared)
             for fault in faults:
-                folder.note(document, (*place, *fault.place), fault.message, fault.level)
-            rules.setdefault(name.casefold(), []).append((document, place, name, rule))
+                folder.note(document, (*path, *fault.path), fault.message, fault.level)
+            rules.setdefault(name.casefold(), []).append((document, path, name, rule))
         document.forget_lines()
     for bearers in rules.values():
-        for document, place, name, _ in bearers if len(bearers) > 1 else ():
-            folder.note(document, place, f"{name!r} names another rule too, so both are left out; rename one")
+        for document, path, name, _ in bearers if len(bearers) > 1 else ():
+            folder.note(document, path, f"{name!r} names another rule too, so both are left out; rename one")
     return Suppressions.of(
         bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None
     )
@@ -43,12 +43,12 @@ def _documents(folder: Folder, stream: Stream) -> Iterator[Document]:
             folder.blame(
                 file, "is not read: suppression rules stand in .json, .yaml or .yml files here", level="warning"
             )
-        elif document := folder.read(file, parse_folded):
+        elif document := folder.read(file, parse_with_lower_keys):
             yield document
 
 
-def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[Place, str, object]]:
-    """Each rule of a file: its place, its name, its body."""
+def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, str, object]]:
+    """Each rule of a file: its path, its name, its body."""
     value = document.value
     if not isinstance(value, dict):
         folder.note(document, (), "must be a rule, {properties: ...}, or a list of rules, {value: [...]}")
