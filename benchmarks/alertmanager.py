@@ -23,7 +23,7 @@ from time import monotonic, sleep
 
 from benchmarks.race import Race
 from benchmarks.sink import Sink
-from benchmarks.workload import TYPES, Place, alert_at, alert_places, place_of_rule
+from benchmarks.workload import TYPES, Origin, alert_at, alert_origins, origin_of_rule
 
 BATCH = 50
 PATIENCE = 60.0  # seconds for what was accepted to be delivered
@@ -46,7 +46,7 @@ def race(program: str, sink: Sink, count: int, silences: int, now: datetime) -> 
     batches = list(_batches(count, now))
     with _running(program, sink) as alertmanager:
         for k in range(silences):
-            alertmanager.post("silences", _silence(place_of_rule(k), now))
+            alertmanager.post("silences", _silence(origin_of_rule(k), now))
         before, cpu, start = sink.count(), alertmanager.cpu(), monotonic()
         for batch in batches:
             alertmanager.post("alerts", batch)
@@ -114,8 +114,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _silence(place: Place, now: datetime) -> bytes:
-    wanted = {"alertname": TYPES[place.type][0], "host": place.host, "ip": place.address}
+def _silence(origin: Origin, now: datetime) -> bytes:
+    wanted = {"alertname": TYPES[origin.type][0], "host": origin.host, "ip": origin.address}
     silence = {
         "matchers": [
             {"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in wanted.items()
@@ -129,7 +129,7 @@ def _silence(place: Place, now: datetime) -> bytes:
 
 
 def _batches(count: int, now: datetime) -> Iterator[bytes]:
-    alerts = [_alert(number, place, now) for number, place in enumerate(alert_places(count))]
+    alerts = [_alert(number, origin, now) for number, origin in enumerate(alert_origins(count))]
     for start in range(0, count, BATCH):
         yield _joined(alerts[start : start + BATCH])
 
@@ -138,17 +138,17 @@ def _joined(alerts: Sequence[object]) -> bytes:
     return json.dumps(alerts).encode()
 
 
-def _alert(number: int, place: Place, now: datetime) -> object:
-    type, _, _, severity = TYPES[place.type]
+def _alert(number: int, origin: Origin, now: datetime) -> object:
+    type, _, _, severity = TYPES[origin.type]
     return {
         "labels": {
             "alertname": type,
             "id": str(number),
-            "host": place.host,
-            "ip": place.address,
+            "host": origin.host,
+            "ip": origin.address,
             "severity": severity,
         },
-        "annotations": {"message": alert_at(number, place).decode()},
+        "annotations": {"message": alert_at(number, origin).decode()},
         "startsAt": now.isoformat(),
         "endsAt": (now + timedelta(hours=2)).isoformat(),
     }

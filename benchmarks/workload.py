@@ -47,7 +47,7 @@ otherwise: [soc]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Origin:
     """What a rule asks for and an alert has: where it happened."""
 
     type: int
@@ -55,18 +55,18 @@ class Place:
     address: str
 
 
-def place_of_rule(k: int) -> Place:
+def origin_of_rule(k: int) -> Origin:
     """What rule number k holds back."""
-    return Place(k % len(TYPES), f"srv-{k:06d}", f"10.{k >> 16}.{k >> 8 & 255}.{k & 255}")
+    return Origin(k % len(TYPES), f"srv-{k:06d}", f"10.{k >> 16}.{k >> 8 & 255}.{k & 255}")
 
 
-def alert_places(count: int) -> Iterator[Place]:
+def alert_origins(count: int) -> Iterator[Origin]:
     """Where each of some alerts happened."""
     chance = random.Random(20_261_124)
     for number in range(count):
-        rule = place_of_rule(number // 10 % 10)
-        stranger = Place(chance.randrange(len(TYPES)), f"web-{chance.randrange(10**6):06d}", _address(chance))
-        yield {0: rule, 5: Place(rule.type, stranger.host, rule.address)}.get(number % 10, stranger)
+        rule = origin_of_rule(number // 10 % 10)
+        stranger = Origin(chance.randrange(len(TYPES)), f"web-{chance.randrange(10**6):06d}", _address(chance))
+        yield {0: rule, 5: Origin(rule.type, stranger.host, rule.address)}.get(number % 10, stranger)
 
 
 def _address(chance: random.Random) -> str:
@@ -75,14 +75,14 @@ def _address(chance: random.Random) -> str:
 
 def alerts(count: int) -> list[bytes]:
     """Alert messages of about SIZE bytes, each of another signal."""
-    return [alert_at(number, place) for number, place in enumerate(alert_places(count))]
+    return [alert_at(number, origin) for number, origin in enumerate(alert_origins(count))]
 
 
-def alert_at(number: int, place: Place) -> bytes:
+def alert_at(number: int, origin: Origin) -> bytes:
     """The message of alert number so-and-so."""
-    type, component, intent, severity = TYPES[place.type]
+    type, component, intent, severity = TYPES[origin.type]
     machine = f"/subscriptions/{number % 7:08d}-1111-4222-8333-444444444444/resourceGroups/rg-prod-{number % 40}"
-    machine += f"/providers/Microsoft.Compute/virtualMachines/{place.host}"
+    machine += f"/providers/Microsoft.Compute/virtualMachines/{origin.host}"
     message = {
         "VendorName": "Microsoft",
         "AlertType": type,
@@ -107,8 +107,8 @@ def alert_at(number: int, place: Place) -> bytes:
         "WorkspaceSubscriptionId": "00000003-1111-4222-8333-444444444444",
         "WorkspaceResourceGroup": "rg-security",
         "AgentId": None,
-        "CompromisedEntity": place.host,
-        "AlertDisplayName": f"Suspicious activity on {place.host}",
+        "CompromisedEntity": origin.host,
+        "AlertDisplayName": f"Suspicious activity on {origin.host}",
         "Description": "",
         "RemediationSteps": [
             "Check with the owner of the machine whether the activity is expected.",
@@ -116,7 +116,7 @@ def alert_at(number: int, place: Place) -> bytes:
             "Look for the same command line and the same address on other machines of the subscription.",
         ],
         "AlertUri": f"https://portal.azure.com/#blade/Microsoft_Azure_Security/AlertBlade/alertId/{number}",
-        "Entities": _entities(place, machine),
+        "Entities": _entities(origin, machine),
         "ExtendedLinks": None,
         "ResourceIdentifiers": [
             {"$id": "2", "AzureResourceId": machine, "Type": "AzureResource"},
@@ -124,7 +124,7 @@ def alert_at(number: int, place: Place) -> bytes:
         ],
         "ExtendedProperties": {
             "Suspicious Process": "/usr/bin/python3.11",
-            "Suspicious Command Line": f"python3 -c 'import socket; socket.connect((\"{place.address}\", 4444))'",
+            "Suspicious Command Line": f"python3 -c 'import socket; socket.connect((\"{origin.address}\", 4444))'",
             "Account Session Id": "0x427d8dd9",
             "Number of failed attempts": "48",
             "resourceType": "Virtual Machine",
@@ -136,13 +136,13 @@ def alert_at(number: int, place: Place) -> bytes:
     return json.dumps(message).encode()
 
 
-def _entities(place: Place, machine: str) -> list[dict[str, object]]:
+def _entities(origin: Origin, machine: str) -> list[dict[str, object]]:
     return [
         {"$id": "4", "ResourceId": machine, "Type": "azure-resource"},
         {
             "$id": "5",
             "DnsDomain": "corp.example.com",
-            "HostName": place.host,
+            "HostName": origin.host,
             "AzureID": machine,
             "OMSAgentID": "6c1f8f0e-58f4-4e27-bb8b-0a8f5b6f7f11",
             "OSFamily": "Linux",
@@ -151,7 +151,7 @@ def _entities(place: Place, machine: str) -> list[dict[str, object]]:
         },
         {
             "$id": "6",
-            "Address": place.address,
+            "Address": origin.address,
             "Location": {"CountryCode": "US", "State": "Virginia", "City": "Boydton", "Asn": 8075},
             "Type": "ip",
         },
@@ -187,19 +187,19 @@ def _entities(place: Place, machine: str) -> list[dict[str, object]]:
 
 def rule_at(k: int, expires: datetime) -> dict[str, object]:
     """Rule number k as Defender's list answer holds it."""
-    place = place_of_rule(k)
+    origin = origin_of_rule(k)
     return {
         "name": f"rule-{k:06d}",
         "properties": {
-            "alertType": TYPES[place.type][0],
+            "alertType": TYPES[origin.type][0],
             "state": "Enabled",
             "reason": "Noise",
             "expirationDateUtc": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
-            "comment": f"Scanner {place.address}, ticket SEC-{k}, owner secops@example.com",
+            "comment": f"Scanner {origin.address}, ticket SEC-{k}, owner secops@example.com",
             "suppressionAlertsScope": {
                 "allOf": [
-                    {"field": "entities.host.hostname", "contains": place.host},
-                    {"field": "entities.ip.address", "in": [place.address]},
+                    {"field": "entities.host.hostname", "contains": origin.host},
+                    {"field": "entities.ip.address", "in": [origin.address]},
                 ]
             },
         },

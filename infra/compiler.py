@@ -61,7 +61,7 @@ class Compiler:
     def snapshot(self, variant: Variant) -> Answer:
         """Writes what a variant would deploy beside its parameters."""
         path = variant.parameters
-        return self._asked("snapshot", path.name, "--mode", "overwrite", *variant.place, at=path.parent)
+        return self._asked("snapshot", path.name, "--mode", "overwrite", *variant.scope_arguments, at=path.parent)
 
     def _asked(self, command: str, *arguments: str, at: Path) -> Answer:
         done = subprocess.run(  # noqa: S603
@@ -76,13 +76,13 @@ class Compiler:
 
 def find_compiler(root: Path = ROOT, environment: Mapping[str, str] = os.environ) -> Compiler | None:
     """The first that runs: on the PATH, where `az bicep install` puts its own, or beside the project."""
-    for path, found in _places(root, environment):
+    for path, found in _candidates(root, environment):
         if version := _version_of(path):
             return Compiler(path, found, version)
     return None
 
 
-def _places(root: Path, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def _candidates(root: Path, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     if on_path := shutil.which("bicep", path=environment.get("PATH", "")):
         yield Path(on_path), "on the PATH"
     # https://learn.microsoft.com/cli/azure/azure-cli-configuration: where az keeps what is its own.

@@ -67,7 +67,7 @@ def prove(values: Mapping[str, str], ask: Ask, wait: Callable[[timedelta], None]
     logs = _workspace(values["WORKSPACE_ID"], ask)
     # By Azure's own clock; and whoever may not query is told before anything is raised.
     (start,) = _rows(logs, "print at = now()", ask)
-    place = _place(subscription, ask)
+    place = _location(subscription, ask)
     say(f"raising sample alerts of {BUNDLE} in {subscription}")
     _post(
         f"https://management.azure.com/subscriptions/{subscription}/providers/Microsoft.Security/locations/{place}"
@@ -83,7 +83,7 @@ def prove(values: Mapping[str, str], ask: Ask, wait: Callable[[timedelta], None]
             rows = _rows(logs, QUERY.format(since=start["at"]), ask)
         except NoAnswer as fault:
             rows, why = [], f" ({fault})"
-        for line in dict.fromkeys(map(_told, rows)):
+        for line in dict.fromkeys(map(_line_of, rows)):
             if line not in shown:
                 say(line)
                 shown.add(line)
@@ -94,7 +94,7 @@ def prove(values: Mapping[str, str], ask: Ask, wait: Callable[[timedelta], None]
     return False
 
 
-def _told(row: Mapping[str, object]) -> str:
+def _line_of(row: Mapping[str, object]) -> str:
     to = _listed(row["Destinations"])
     return f"{row['Outcome']}: {row['Severity']} {row['SignalTitle']}, {row['Reason'] or 'for no reason'}, to {to or 'nobody'}"
 
@@ -115,7 +115,7 @@ def _workspace(id: str, ask: Ask) -> str:
     return f"{_LOGS}/v1/workspaces/{shown['customerId']}/query"
 
 
-def _place(subscription: str, ask: Ask) -> str:
+def _location(subscription: str, ask: Ask) -> str:
     # That where Defender keeps the subscription's data, not that of any resource.
     listed = ask("security", "location", "list", "--subscription", subscription)
     if not isinstance(listed, list) or not listed or not isinstance(listed[0], Mapping) or not listed[0].get("name"):

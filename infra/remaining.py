@@ -47,7 +47,7 @@ def secret_in_vault(name: str) -> str:
     return name.lower().replace("_", "-")
 
 
-def last_words(rules: Rules, outputs: Mapping[str, str], references: Mapping[str, str] | NoAnswer) -> Iterator[str]:
+def closing_lines(rules: Rules, outputs: Mapping[str, str], references: Mapping[str, str] | NoAnswer) -> Iterator[str]:
     """What is left to do, line by line; raises KeyError where an output is missing."""
     secrets = sorted(secret_names_of(rules.books.values()))
     told = not isinstance(references, NoAnswer)
@@ -117,7 +117,7 @@ def main() -> int:
     """Prints it; 1 where the rules are of no use or azd has not provisioned yet."""
     try:
         rules = load_rules(RULES, list(Stream), datetime.now(UTC))
-        print("\n".join(last_words(rules, os.environ, _references(rules, os.environ))))
+        print("\n".join(closing_lines(rules, os.environ, _references(rules, os.environ))))
     except BadPolicy as fault:
         print(fault, file=sys.stderr)
         return 1

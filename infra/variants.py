@@ -42,8 +42,8 @@ class Variant:
         return (self.parameters.parent / used[0]).resolve()
 
     @property
-    def place(self) -> Sequence[str]:
-        """Where it is taken to be deployed, as the compiler wants it told: never a real place, and always the same."""
+    def scope_arguments(self) -> Sequence[str]:
+        """The compiler's arguments for the scope it deploys to: never a real one, and always the same."""
         scopes: list[str] = _SCOPE.findall(self.template.read_text("utf-8"))
         where = {
             "managementGroup": ["--management-group-id", GROUP, "--location", LOCATION],

@@ -40,7 +40,7 @@ if sys.argv[1] != "env":
     sys.path.insert(0, "{root}")
     from tests.infra.azd import Azd
     outcome = Azd(project, pathlib.Path("{hooks}")).called(*sys.argv[1:])
-    print(outcome.said + outcome.last_words, end="")
+    print(outcome.said + outcome.closing_lines, end="")
     sys.exit(outcome.code)
 _, env, set_, name, value = sys.argv
 assert (env, set_) == ("env", "set")
@@ -119,7 +119,7 @@ class Outcome:
     code: int
     said: str
     deployed: Mapping[str, str] | None = None
-    last_words: str = ""
+    closing_lines: str = ""
     """What was said after it deployed."""
 
 
@@ -144,7 +144,7 @@ class Azd:
             file.writelines(f'{name}="{value}"\n' for name, value in OUTPUTS.items())
         after = [self.run(event) for event in ("postprovision", "predeploy", "postdeploy", "postup")]
         assert not any(one.code for one in after)
-        return replace(outcome, last_words="".join(one.said for one in after))
+        return replace(outcome, closing_lines="".join(one.said for one in after))
 
     def provision(self) -> Outcome:
         """`azd provision`, which has no `preup`."""

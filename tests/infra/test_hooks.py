@@ -333,7 +333,7 @@ def test_what_azd_refuses_to_keep_stops_it(azd: Azd) -> None:
 
 def test_the_last_words_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> None:
     """After the very first `azd up`; nothing is installed but what the lock names."""
-    said = azd.up().last_words
+    said = azd.up().closing_lines
     assert (
         "  cwpp oncall: not yet: PAGERDUTY_ROUTING_KEY is still a reference to Key Vault, events.pagerduty.example"
         in said
@@ -356,9 +356,9 @@ def test_without_az_the_last_words_are_said_all_the_same(azd: Azd) -> None:
     assert outcome.code == 0
     assert (
         "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:"
-        in outcome.last_words
+        in outcome.closing_lines
     )
-    assert outcome.last_words.count("az keyvault secret set") == 3
+    assert outcome.closing_lines.count("az keyvault secret set") == 3
 
 
 def test_a_sample_alert_is_raised_by_the_interpreter_that_azd_made(azd: Azd) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
-from infra.remaining import SEND, STANDING, last_words, secret_in_vault
+from infra.remaining import SEND, STANDING, closing_lines, secret_in_vault
 from router.app.clock import now
 from router.app.rules import load_rules
 from router.domain.signals import Stream
@@ -28,7 +28,7 @@ NAMES = ("PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PAS
 
 def said(rules: Path, references: Mapping[str, str] | NoAnswer = MappingProxyType({})) -> list[str]:
     """What somebody with those rules is told."""
-    return list(last_words(load_rules(rules, list(Stream), now()), OUTPUTS, references))
+    return list(closing_lines(load_rules(rules, list(Stream), now()), OUTPUTS, references))
 
 
 def told(lines: list[str]) -> dict[str, str]:
