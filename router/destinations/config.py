@@ -64,13 +64,13 @@ _PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_PART}(?:\.{_PART})*\.?")
 
 
-class Address(str):
-    """An address that may be asked, apart from any other text that looks like one."""
+class AllowedUrl(str):
+    """A URL that the rules allow to be asked, told from other text by its type."""
 
     __slots__ = ()
 
 
-def _https(text: str) -> Address:
+def _https(text: str) -> AllowedUrl:
     if not (text.isascii() and text.isprintable()) or " " in text:
         raise ValueError("a URL is written in printable ASCII, without spaces")
     url = _split(text)
@@ -85,7 +85,7 @@ def _https(text: str) -> Address:
         raise ValueError("must name a port by its number")
     if url.query or url.fragment:
         raise ValueError("must have no query and no fragment: they often carry a secret")
-    return Address(_tidied(url))
+    return AllowedUrl(_tidied(url))
 
 
 def _split(text: str) -> SplitResult:
@@ -154,7 +154,7 @@ type Auth = Annotated[
 def _origin(url: str) -> str:
     if urlsplit(url).path not in ("", "/"):
         raise ValueError("must be an origin, without a path: the path stands in the secret")
-    return Address(base_of(url))
+    return AllowedUrl(base_of(url))
 
 
 Origin = Annotated[str, AfterValidator(_https), AfterValidator(_origin), Field(json_schema_extra={"format": "uri"})]
@@ -168,7 +168,7 @@ def base_of(url: str) -> str:
 
 def hosts_in(config: object) -> set[str]:
     """The hosts that a destination of a config may ask, as far as the config says."""
-    return {urlsplit(part).hostname or "" for part in _parts_of(config) if isinstance(part, Address)}
+    return {urlsplit(part).hostname or "" for part in _parts_of(config) if isinstance(part, AllowedUrl)}
 
 
 def settings_in(config: object) -> set[str]:

@@ -31,7 +31,7 @@ from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import account_of, details_of, headline, place_of
+from router.destinations.wording.account import account_of, details_of, headline, location_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.languages import html
 from router.destinations.wording.placeholders import Template, parse
@@ -168,7 +168,7 @@ class JsmOps(OneByOne):
             "responders": list(self._responders_for(notice)),
             "tags": _tags(notice),
             "details": fitted(_details(notice), DETAILS_LIMIT, _characters),
-            "entity": shorten(place_of(notice), ENTITY_LIMIT),
+            "entity": shorten(location_of(notice), ENTITY_LIMIT),
             "source": _SOURCE,
             "priority": PRIORITIES.get(notice.severity or "", _LOUDEST),
         }

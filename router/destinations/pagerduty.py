@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import details_of, headline, link_of, place_of
+from router.destinations.wording.account import details_of, headline, link_of, location_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
@@ -105,7 +105,7 @@ def _trigger(notice: Notice) -> dict[str, Any]:
     owner = notice.owner
     payload = {
         "summary": headline(notice, SUMMARY_LIMIT),
-        "source": shorten(place_of(notice), SOURCE_LIMIT),
+        "source": shorten(location_of(notice), SOURCE_LIMIT),
         "severity": SEVERITIES.get(notice.severity or "", "critical"),
         "timestamp": notice.changed or notice.started,
         "component": parts.name,

@@ -51,15 +51,15 @@ def maker_for(value: JsonValue) -> Maker:
             return lambda notice: shorten(fill(notice).strip(), FIELD_LIMIT) or _NOTHING
         case list():
             makers = [maker_for(item) for item in value]
-            return lambda notice: _kept([make(notice) for make in makers], value)
+            return lambda notice: _without_empty([make(notice) for make in makers], value)
         case dict():
             named = {name: maker_for(item) for name, item in value.items()}
-            return lambda notice: _kept({name: make(notice) for name, make in named.items()}, value)
+            return lambda notice: _without_empty({name: make(notice) for name, make in named.items()}, value)
         case _:
             return lambda notice: value
 
 
-def _kept(made: Any, written: JsonValue) -> Any:
+def _without_empty(made: Any, written: JsonValue) -> Any:
     """A list or object without what came out empty; nothing, where nothing else was in it."""
     if isinstance(made, dict):
         made = {name: item for name, item in made.items() if item is not _NOTHING}

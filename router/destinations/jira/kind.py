@@ -67,7 +67,7 @@ _STUCK = (
 )
 
 
-class Resolution(Config):
+class IssueResolution(Config):
     """How an issue is finished: `transition` by its name, its id or the status that it leads to, else the first one.
 
     Whatever it is, it must lead to a status of the category Done. `resolution` only where the transition's screen has it.
@@ -118,7 +118,7 @@ class JiraConfig(Config):
     labels: tuple[Annotated[Template, Field(min_length=1)], ...] = ()
     priorities: dict[Severity, Words] = PRIORITIES
     fields: Fields = {}  # noqa: RUF012 - pydantic copies it
-    resolve: Resolution = Resolution()
+    resolve: IssueResolution = IssueResolution()
     site: HttpsUrl | None = None
 
 

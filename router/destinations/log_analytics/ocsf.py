@@ -113,7 +113,7 @@ def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
     status, status_name = _status_of(document)
     severity = document["severity"]
     words = severity or document["severity_written"] or "Unknown"
-    return _told(
+    return _without_empty(
         {
             "category_uid": 2,
             "category_name": "Findings",
@@ -154,7 +154,7 @@ def _of_its_class(document: Document, kind: Class) -> dict[str, Any]:
 
 
 def _metadata(document: Document, id: str) -> dict[str, Any]:
-    return _told(
+    return _without_empty(
         {
             "version": VERSION,
             "uid": id,
@@ -165,7 +165,7 @@ def _metadata(document: Document, id: str) -> dict[str, Any]:
             "log_provider": "alert-router",
             "profiles": ["cloud"],
             "labels": ["sample"] if document["sample"] else None,
-            "product": _told(
+            "product": _without_empty(
                 {
                     "name": document["product"] or "Microsoft Defender for Cloud",
                     "vendor_name": "Microsoft",
@@ -179,7 +179,7 @@ def _metadata(document: Document, id: str) -> dict[str, Any]:
 def _finding_info(document: Document, kind: Class) -> dict[str, Any]:
     type = document["type"]
     analytic = {"uid": type, "name": document["title"] or type, "type_id": 0, "type": "Unknown"}
-    return _told(
+    return _without_empty(
         {
             "uid": document["id"],
             "title": document["title"] or type,
@@ -226,7 +226,7 @@ def _resources(document: Document) -> list[dict[str, Any]]:
         return []
     group, person = document["resource_group"], owner.get("group") or owner.get("service")
     return [
-        _told(
+        _without_empty(
             {
                 "uid": uid,
                 "name": name,
@@ -239,7 +239,7 @@ def _resources(document: Document) -> list[dict[str, Any]]:
 
 
 def _evidence(document: Document) -> dict[str, Any]:
-    return _told(document["evidence"])
+    return _without_empty(document["evidence"])
 
 
 def _observables(document: Document, kind: Class) -> list[dict[str, Any]]:
@@ -269,7 +269,7 @@ def _vulnerabilities(document: Document, remediation: dict[str, str] | None) -> 
     named = _CVE.findall(f"{document['type']} {document['title']}")
     names = [{"cve": {"uid": uid}} for uid in dict.fromkeys(one.upper() for one in named)]
     link = document["link"]
-    common = _told(
+    common = _without_empty(
         {
             "title": document["title"] or document["type"],
             "severity": document["severity_written"] or document["severity"],
@@ -286,7 +286,7 @@ def _compliance(document: Document) -> dict[str, Any]:
         status, words = 0, "Unknown"
     categories = list(document["categories"])
     is_state = document["kind"] == "compliance"
-    return _told(
+    return _without_empty(
         {
             "status_id": status,
             "status": words,
@@ -305,7 +305,7 @@ def _unmapped(document: Document, kind: Class) -> dict[str, Any]:
         name: [one for one in document[name] if isinstance(one, str) and _MARK.fullmatch(one)]
         for name in ("tactics", "techniques")
     }
-    return _told(rest | {"cut": _told(marks)})
+    return _without_empty(rest | {"cut": _without_empty(marks)})
 
 
 def _status_of(document: Document) -> tuple[int, str]:
@@ -337,6 +337,6 @@ def _find_milliseconds(written: str | None) -> int | None:
     return _milliseconds(_parsed(written)) if written else None
 
 
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
     """Without what has nothing to say; a number or a False says something."""
     return {name: value for name, value in values.items() if value is not None and value not in ("", (), [], {})}

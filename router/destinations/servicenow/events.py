@@ -32,7 +32,7 @@ from router.destinations.base import Exchange, OneByOne
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
-from router.destinations.wording.account import account_of, evidence_of, link_of, place_of, severity_of, tactics_of
+from router.destinations.wording.account import account_of, evidence_of, link_of, location_of, severity_of, tactics_of
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.languages import journal, without_code
 from router.domain.asks import HttpAnswer, HttpRequest
@@ -123,7 +123,7 @@ class ServiceNowEvents(OneByOne):
         names = {
             "source": self._source,
             "event_class": notice.subscription or notice.stream,
-            "node": place_of(notice),
+            "node": location_of(notice),
             "resource": parse_resource_id(notice.resource).name or notice.compromised_entity or "",
             "type": notice.type,
             "metric_name": notice.title,

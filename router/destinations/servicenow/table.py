@@ -33,7 +33,7 @@ class Ticket(NamedTuple):
     state: str | None
 
 
-class Table:
+class TicketTable:
     """One table of one instance. Whatever goes wrong is raised as a DeliveryError."""
 
     def __init__(self, base: str, table: str, auth: Auth, resolved: str) -> None:

@@ -24,7 +24,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
-from router.destinations.servicenow.table import NAME, Table, Ticket
+from router.destinations.servicenow.table import NAME, Ticket, TicketTable
 from router.destinations.wording.account import account_of, headline
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import journal
@@ -66,7 +66,7 @@ type Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 type Fields = Annotated[dict[Column, str], AfterValidator(_fields)]
 
 
-class Resolution(Config):
+class TicketResolution(Config):
     """How a ticket is resolved: state 6 (Resolved), but 3 (Closed) and `Threat mitigated` in Security Incident Response."""
 
     state: Annotated[str, Field(pattern=r"^-?\d{1,3}$")] = "6"
@@ -105,7 +105,7 @@ class ServiceNowConfig(Config):
     auth: Auth
     table: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "incident"
     fields: Fields = {}  # noqa: RUF012 - pydantic copies it
-    resolve: Resolution = Resolution()
+    resolve: TicketResolution = TicketResolution()
 
     @model_validator(mode="before")
     @classmethod
@@ -127,7 +127,7 @@ class ServiceNow(OneByOne):
     def __init__(self, config: ServiceNowConfig) -> None:
         base = base_of(config.url)
         self._form = f"{base}/nav_to.do?uri={config.table}.do?sys_id="
-        self._table = Table(base, config.table, config.auth, config.resolve.state)
+        self._table = TicketTable(base, config.table, config.auth, config.resolve.state)
         self._fields = {column: parse(text) for column, text in config.fields.items()}
         self._resolution = config.resolve
         self._is_security = config.table == SECURITY_INCIDENT

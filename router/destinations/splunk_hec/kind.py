@@ -80,9 +80,9 @@ class SplunkHecConfig(Config):
 
 
 class _Event(NamedTuple):
-    """An event as it is sent, and the place of its attempt."""
+    """An event as it is sent, and the position of its attempt."""
 
-    place: int
+    position: int
     line: bytes
 
 
@@ -109,7 +109,9 @@ class SplunkHec:
     def send(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says which events to post, and returns one result for each attempt, in their order."""
         results: list[Result] = [Receipt()] * len(attempts)
-        events = [_Event(place, _line(self._envelope(attempt), EVENT_LIMIT)) for place, attempt in enumerate(attempts)]
+        events = [
+            _Event(position, _line(self._envelope(attempt), EVENT_LIMIT)) for position, attempt in enumerate(attempts)
+        ]
         waiting = deque(packed(events, lambda event: len(event.line) + 1, REQUEST_LIMIT))
         while waiting:
             together = waiting.popleft()
@@ -125,7 +127,7 @@ class SplunkHec:
                 waiting.extend(again)
             elif error is not None:
                 for event in together:
-                    results[event.place] = error
+                    results[event.position] = error
         return results
 
     def _request_for(self, events: Sequence[_Event], attempt: Attempt) -> HttpRequest:

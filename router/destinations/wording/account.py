@@ -31,7 +31,7 @@ def severity_of(notice: Notice) -> str:
     return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
 
 
-def place_of(notice: Notice) -> str:
+def location_of(notice: Notice) -> str:
     """Where it happens, as a person would say: a host, the resource's name, or what Defender calls it."""
     hosts = notice.evidence.hosts
     name = parse_resource_id(notice.resource).name
@@ -41,7 +41,7 @@ def place_of(notice: Notice) -> str:
 def headline(notice: Notice, limit: int) -> str:
     """One line of at most `limit` characters: severity, of how many signals it tells, title, place."""
     mark = "[Sample] " if notice.sample else ""
-    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {place_of(notice)}"
+    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {location_of(notice)}"
     return shorten(" ".join(line.split()), limit)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from router.destinations.wording.account import link_of, place_of, severity_of
+from router.destinations.wording.account import link_of, location_of, severity_of
 from router.domain.notices import Notice
 
 type Text = Callable[[Notice], str]
@@ -26,7 +26,7 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "stream": lambda notice: notice.stream,
     "status": lambda notice: notice.status or "",
     "plan": lambda notice: notice.plan or "",
-    "place": place_of,
+    "place": location_of,
     "resource": lambda notice: notice.resource or "",
     "resource_type": lambda notice: notice.resource_type or "",
     "resource_group": lambda notice: notice.resource_group or "",
