@@ -53,7 +53,7 @@ class Service:
     async def ingest_events(self, partition: Partition, events: Sequence[Event], trace: str | None = None) -> None:
         """Ingests events of a stream's hub; `trace` is the traceparent of the call itself."""
         stream, traces = Stream(partition.hub), [event.trace for event in events]
-        with self.drain.work(), self.telemetry.taking(stream.value, traces, trace, partition=partition.id):
+        with self.drain.work(), self.telemetry.processing(stream.value, traces, trace, partition=partition.id):
             entries = await self.event_intakes[stream].ingest_events(
                 partition, events, self.clock(), self.telemetry.traceparent()
             )

@@ -55,13 +55,13 @@ class Measure(NamedTuple):
 
 def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[Measure]:
     """How many signals of a batch came to what."""
-    for words, count in Counter(_fate_of(entry, stream) for entry in entries).items():
+    for words, count in Counter(_signal_words(entry, stream) for entry in entries).items():
         yield Measure(SIGNALS, count, words)
 
 
 def measures_of_delivered(settled: Sequence[tuple[Claim, Settlement]]) -> Iterator[Measure]:
     """How many attempts ended how; what was put back untried is no attempt."""
-    for words, count in Counter(_end_of(settlement) for _, settlement in settled if settlement.spent).items():
+    for words, count in Counter(_attempt_words(settlement) for _, settlement in settled if settlement.spent).items():
         yield Measure(DELIVERIES, count, words)
 
 
@@ -109,7 +109,7 @@ def outcome_of(entry: RecordEntry) -> str:
     return _known(_OUTCOMES, entry.outcome)
 
 
-def _fate_of(entry: RecordEntry, stream: str) -> tuple[str, ...]:
+def _signal_words(entry: RecordEntry, stream: str) -> tuple[str, ...]:
     return (
         # What could not be read belongs to no stream but the one it came in on.
         _known(_STREAMS, entry.stream if entry.stream is not None else stream),
@@ -120,7 +120,7 @@ def _fate_of(entry: RecordEntry, stream: str) -> tuple[str, ...]:
     )
 
 
-def _end_of(settlement: Settlement) -> tuple[str, ...]:
+def _attempt_words(settlement: Settlement) -> tuple[str, ...]:
     it = settlement.delivery
     return it.stream, it.destination, it.lane.value, settlement.state.value, it.change.value
 

@@ -73,7 +73,7 @@ class Spans:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def taking(
+    def processing(
         self, stream: str, traces: Sequence[str | None], parent: str | None, partition: str | None, group: str | None
     ) -> Traced:
         """The span of taking a batch in. A hub is called as its stream is."""

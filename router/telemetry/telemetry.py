@@ -63,7 +63,7 @@ class Telemetry:
         self._meters.show(swept)
         records.record_swept(self._log, swept)
 
-    def taking(
+    def processing(
         self,
         stream: str,
         traces: Sequence[str | None],
@@ -77,7 +77,7 @@ class Telemetry:
         `parent` is that of the call itself, where the current context does not know it. `partition` is the hub's, `group` the
         consumer group. A text that is no traceparent is none.
         """
-        return self._spans.taking(stream, traces, parent, partition, group)
+        return self._spans.processing(stream, traces, parent, partition, group)
 
     def delivering(self, claims: Sequence[Claim]) -> Traced:
         """A context in which claims, one or more and all of one destination, are sent in one conversation."""

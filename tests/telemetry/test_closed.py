@@ -120,7 +120,7 @@ def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) ->
 def test_spans_of_batches_are_told_in_our_own_words(traces: list[str | None], parent: str | None) -> None:
     """What is no traceparent leaves no trace."""
     listening = Listening()
-    with listening.telemetry.taking("cwpp", traces, parent, partition="0"):
+    with listening.telemetry.processing("cwpp", traces, parent, partition="0"):
         pass
     _expect_closed_spans(listening)
     assert (listening.span().parent, list(listening.span().links)) == (None, [])

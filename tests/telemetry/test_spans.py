@@ -21,7 +21,7 @@ from tests.telemetry.listening import Listening
 
 def test_taking_a_batch_in_is_a_consumers_span(listening: Listening) -> None:
     """Named and described as the conventions for Azure Event Hubs ask."""
-    with listening.telemetry.taking("cwpp", [None, None, None], partition="3", group="take"):
+    with listening.telemetry.processing("cwpp", [None, None, None], partition="3", group="take"):
         pass
     span = listening.span()
     assert (span.name, span.kind) == ("process cwpp", SpanKind.CONSUMER)
@@ -39,16 +39,16 @@ def test_taking_a_batch_in_is_a_consumers_span(listening: Listening) -> None:
 
 def test_a_batch_is_linked_to_what_its_messages_came_with(listening: Listening) -> None:
     """Each trace once, whatever is no traceparent left out."""
-    with listening.telemetry.taking("cwpp", [TRACEPARENT, None, ANOTHER, "nonsense", TRACEPARENT]):
+    with listening.telemetry.processing("cwpp", [TRACEPARENT, None, ANOTHER, "nonsense", TRACEPARENT]):
         pass
     assert links_of(listening.span()) == [TRACEPARENT, ANOTHER]
 
 
 def test_a_batch_belongs_to_the_call_that_brought_it(listening: Listening) -> None:
     """Its parent is the traceparent given, and else the current span."""
-    with listening.telemetry.taking("cwpp", [], TRACEPARENT):
+    with listening.telemetry.processing("cwpp", [], TRACEPARENT):
         pass
-    with listening.tracer.start_as_current_span("the call"), listening.telemetry.taking("cwpp", [], "nonsense"):
+    with listening.tracer.start_as_current_span("the call"), listening.telemetry.processing("cwpp", [], "nonsense"):
         pass
     first, second, call = listening.spans()
     assert parent_of(first) == (TRACE, SPAN)
@@ -58,7 +58,7 @@ def test_a_batch_belongs_to_the_call_that_brought_it(listening: Listening) -> No
 def test_a_message_that_came_without_a_trace_keeps_the_batchs(listening: Listening) -> None:
     """The traceparent of the current span is what is kept with it; outside of any there is none."""
     assert listening.telemetry.traceparent() is None
-    with listening.telemetry.taking("cwpp", [None]):
+    with listening.telemetry.processing("cwpp", [None]):
         kept = listening.telemetry.traceparent()
     assert kept == written(listening.span())
     assert listening.telemetry.traceparent() is None
@@ -121,7 +121,7 @@ def test_the_destination_is_told_the_span_of_the_send(listening: Listening) -> N
 
 def test_a_trace_leads_from_the_hub_to_the_destination(listening: Listening) -> None:
     """Without a trace of its own, a message is followed from its batch on."""
-    with listening.telemetry.taking("cwpp", [None], TRACEPARENT):
+    with listening.telemetry.processing("cwpp", [None], TRACEPARENT):
         kept = listening.telemetry.traceparent()
     with listening.telemetry.delivering([a_claim(kept)]):
         header = listening.telemetry.headers()["traceparent"]
@@ -166,7 +166,7 @@ def test_a_send_that_got_through_has_no_error(listening: Listening) -> None:
 
 def test_what_is_raised_inside_goes_through_and_leaves_its_type(listening: Listening) -> None:
     """Its text may hold anything, so no event holds it; the span ends and is no longer current."""
-    with pytest.raises(Unavailable), listening.telemetry.taking("cwpp", []):
+    with pytest.raises(Unavailable), listening.telemetry.processing("cwpp", []):
         raise Unavailable("no answer from https://example.com/?sig=secret")
     told = listening.span()
     assert (told.status.status_code, told.status.description) == (StatusCode.ERROR, None)

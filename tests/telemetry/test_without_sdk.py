@@ -47,9 +47,9 @@ def test_a_stored_trace_reaches_the_destination_unchanged(telemetry: Telemetry, 
 
 def test_a_message_without_a_trace_keeps_that_of_the_call(telemetry: Telemetry) -> None:
     """The call's own traceparent goes on as it is; a hostile one does not."""
-    with telemetry.taking("cwpp", [None, ANOTHER], TRACEPARENT):
+    with telemetry.processing("cwpp", [None, ANOTHER], TRACEPARENT):
         assert telemetry.traceparent() == TRACEPARENT
-    with telemetry.taking("cwpp", [None], "00-hostile"):
+    with telemetry.processing("cwpp", [None], "00-hostile"):
         assert telemetry.traceparent() is None
 
 
@@ -88,7 +88,7 @@ telemetry.swept(Swept(stream="cwpp", at=NOW, lag={{"0": 1}}))
 (told,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
 assert told.scope.name == "alert_router"
 print(sorted(metric.name for metric in told.metrics))
-with telemetry.taking("cwpp", [], {TRACEPARENT!r}):
+with telemetry.processing("cwpp", [], {TRACEPARENT!r}):
     print(telemetry.traceparent())
 """
 
