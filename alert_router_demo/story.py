@@ -16,7 +16,7 @@ from rich.console import Console
 from alert_router_demo.connection import connected
 from alert_router_demo.soc import Drop, Soc, Status
 from router.cli.batches import batches_of
-from router.cli.files import File, open_files
+from router.cli.files import InputFile, open_files
 from router.cli.given import clock_for, rules_given
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.run import DIED, print_report
@@ -74,7 +74,9 @@ def _acts() -> tuple[list[Message], list[Message]]:
     """The samples in two acts, so that there is something to change and to resolve in the second."""
     with open_files([str(_HERE / "samples" / name) for name in _FIRST_ACT]) as files:
         named = [
-            replace(file, name=name) for file, name in zip(files, _FIRST_ACT, strict=True) if isinstance(file, File)
+            replace(file, name=name)
+            for file, name in zip(files, _FIRST_ACT, strict=True)
+            if isinstance(file, InputFile)
         ]
         messages = list(messages_in(named))
     first = [one for one in messages if one.arrival.place <= _FIRST_ACT[one.source.partition(":")[0]]]

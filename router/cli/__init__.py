@@ -25,7 +25,7 @@ from importlib import import_module
 
 from router.cli.complaints import complain
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
-from router.cli.streams import Unread, usable_streams
+from router.cli.streams import LostOutput, usable_streams
 from router.domain.errors import BadPolicy, RouterError
 
 FAILED = 2
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with on_signals(end_at_once), usable_streams():
         try:
             return _obey(sys.argv[1:] if arguments is None else arguments)
-        except Unread as lost:
+        except LostOutput as lost:
             _say(lost)
             return NOBODY_READS
         except Interrupted as end:

@@ -11,8 +11,8 @@ from datetime import datetime
 import orjson
 
 from router.cli.given import clock_for
-from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.cli.state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.domain.deliveries import DAMAGED, DamagedLetter, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.store.codec import encode
@@ -122,7 +122,7 @@ def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
 def _row(letter: Letter) -> tuple[object, ...]:
     id, died = id_of(letter)[:_SHORT], f"{letter.died:%Y-%m-%dT%H:%M:%SZ}" if letter.died is not None else ""
     if isinstance(letter, DamagedLetter):
-        return id, died, letter.damage.place, "", "", letter.error, ""
+        return id, died, letter.damage.addressed_to, "", "", letter.error, ""
     delivery = letter.delivery
     where = f"{delivery.stream} {delivery.destination}"
     return id, died, where, delivery.change, letter.attempts, letter.error, _title(letter)

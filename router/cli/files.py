@@ -29,12 +29,12 @@ _LINES = (".ndjson", ".jsonl")
 _CHUNK = 256 * 1024
 _BESIDE = 0  # The place of what stands beside elements, which count from 1.
 
-type Source = File | Stdin
+type Source = InputFile | Stdin
 """What messages are read from."""
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class InputFile:
     """A file that can be read: its name as it was given, its suffix, its digest and its size in bytes."""
 
     name: str
@@ -60,9 +60,9 @@ class File:
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
             return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
-        return self._told_by_content(_text_of(file))
+        return self._form_by_content(_text_of(file))
 
-    def _told_by_content(self, text: Iterator[bytes]) -> Iterator[Message]:
+    def _form_by_content(self, text: Iterator[bytes]) -> Iterator[Message]:
         head = b""
         while len(head) <= LARGEST_BODY and (chunk := next(text, b"")):
             head += chunk
@@ -149,13 +149,13 @@ def _open(name: str, copies: ExitStack) -> Source:
         raise unreadable(_printable(name), fault) from fault
 
 
-def file_of(name: str, copy: BinaryIO) -> File:
+def file_of(name: str, copy: BinaryIO) -> InputFile:
     """A copy that lies in a temporary file as the file of that name."""
     copy.seek(0)
     return _known(name, Path(name).suffix.lower(), copy, lambda: _again(copy))
 
 
-def _copied(name: str, file: BinaryIO, copies: ExitStack) -> File:
+def _copied(name: str, file: BinaryIO, copies: ExitStack) -> InputFile:
     copy = copies.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
     copyfileobj(file, copy)
     return file_of(name, copy)
@@ -166,7 +166,7 @@ def _again(file: BinaryIO) -> BinaryIO:
     return os.fdopen(os.dup(file.fileno()), "rb")
 
 
-def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> File:
+def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> InputFile:
     digest = blake2b(digest_size=16)
     size = 0
     while chunk := file.read(1 << 20):
@@ -177,7 +177,7 @@ def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO
         file.seek(0)
         if not has_header(file):
             raise BadFile(f"{name}:1: names no column of SecurityAlert; export the table with its header")
-    return File(name, suffix, digest.hexdigest(), size, reopen)
+    return InputFile(name, suffix, digest.hexdigest(), size, reopen)
 
 
 def _printable(name: str) -> str:

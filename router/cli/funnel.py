@@ -14,7 +14,7 @@ from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Severity
 
-_STAGES = {
+_OUTCOMES = {
     Outcome.QUARANTINED: "quarantined",
     Outcome.BELOW_FLOOR: "below the floor",
     Outcome.SUPPRESSED: "suppressed",
@@ -30,7 +30,7 @@ _SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)),
 
 def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> None:
     """Prints how many signals came in and what became of them, by severity and by ATT&CK tactic too."""
-    _print(screen, ("", "", ""), _stages(tally), numbers=(1,))
+    _print(screen, ("", "", ""), _rows_by_outcome(tally), numbers=(1,))
     severities = [(name, *_across(tally.severities, name)) for name in _SEVERITIES]
     _print_by_outcome(screen, "by severity", severities)
     if attack is not None:
@@ -41,15 +41,15 @@ def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> No
 def print_released(screen: Console, released: Tally) -> None:
     """Prints what a rule had held and came out, if anything did."""
     if released.received:
-        became = ", ".join(f"{_STAGES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
+        became = ", ".join(f"{_OUTCOMES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
         screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
 
 
 def print_standings(screen: Console, standings: Sequence[Standing], now: datetime, state: Path) -> None:
     """Prints what each destination was sent and is owed, and what keeps it from getting that."""
-    if told := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:
-        names = ["sent", *(["skipped"] if any(one.skipped for one in told) else []), "owed", "dead"]
-        rows = [(one.stream, one.destination, *(getattr(one, name) for name in names)) for one in told]
+    if shown := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:
+        names = ["sent", *(["skipped"] if any(one.skipped for one in shown) else []), "owed", "dead"]
+        rows = [(one.stream, one.destination, *(getattr(one, name) for name in names)) for one in shown]
         _print(screen, ("delivered", "to", *names), rows, numbers=range(2, 2 + len(names)))
     else:
         screen.print("\n  nothing sent, nothing owed")
@@ -77,9 +77,9 @@ def print_named(screen: Console, tally: Tally) -> None:
     _print(screen, ("would go to", "signals"), sorted(tally.named.items()), numbers=(1,))
 
 
-def _stages(tally: Tally) -> Iterator[tuple[str, object, str]]:
+def _rows_by_outcome(tally: Tally) -> Iterator[tuple[str, object, str]]:
     yield "received", tally.received, ""
-    for outcome, words in _STAGES.items():
+    for outcome, words in _OUTCOMES.items():
         details = list(_details(tally, outcome))
         yield words, tally.outcomes[outcome], details[0] if details else ""
         yield from (("", "", detail) for detail in details[1:])
@@ -90,8 +90,10 @@ def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
         case Outcome.SUPPRESSED:
             return [f"{count} by {rule} until {until}" for (rule, until), count in sorted(tally.held.items())]
         case Outcome.ROUTED:
-            told = [f"{what} {tally.told[what]}" for what in (*Change, NOBODY) if tally.told[what]]
-            return [", ".join(told)] if told else []
+            shown = [
+                f"{what} {tally.notices_by_change[what]}" for what in (*Change, NOBODY) if tally.notices_by_change[what]
+            ]
+            return [", ".join(shown)] if shown else []
         case Outcome.QUARANTINED | Outcome.REPEAT:
             codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
             return [", ".join(codes)] if codes else []
@@ -99,17 +101,17 @@ def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
 
 
 def _across(counts: dict[tuple[str, str], int], name: str) -> list[int]:
-    return [counts.get((name, outcome), 0) for outcome in _STAGES]
+    return [counts.get((name, outcome), 0) for outcome in _OUTCOMES]
 
 
 def _print_by_outcome(screen: Console, head: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Prints a table of names by outcome, without the names and outcomes that did not occur."""
-    told = [row for row in rows if any(row[1:])]
-    columns = [0] + [place for place in range(1, len(_STAGES) + 1) if any(row[place] for row in told)]
-    if told:
-        heads = [head, *_STAGES.values()]
-        cells = [[row[place] or "." for place in columns] for row in told]
-        _print(screen, [heads[place] for place in columns], cells, numbers=range(1, len(columns)))
+    shown = [row for row in rows if any(row[1:])]
+    columns = [0] + [number for number in range(1, len(_OUTCOMES) + 1) if any(row[number] for row in shown)]
+    if shown:
+        heads = [head, *_OUTCOMES.values()]
+        cells = [[row[number] or "." for number in columns] for row in shown]
+        _print(screen, [heads[number] for number in columns], cells, numbers=range(1, len(columns)))
 
 
 def _print(

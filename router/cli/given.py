@@ -47,8 +47,8 @@ def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
 
 def lines_for(problems: Iterable[Problem]) -> list[str]:
     """A line for each problem, each once, where warnings say that they are."""
-    return list(dict.fromkeys(str(_marked(problem)) for problem in problems))
+    return list(dict.fromkeys(str(_with_level(problem)) for problem in problems))
 
 
-def _marked(problem: Problem) -> Problem:
+def _with_level(problem: Problem) -> Problem:
     return problem if problem.level == "problem" else replace(problem, message=f"warning: {problem.message}")

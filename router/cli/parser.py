@@ -147,7 +147,7 @@ def _add_dead_letters(commands: Commands) -> None:
         _add_now(command, "the time to do it at")
         _add_ids(command)
     for command in (listing, show, redrive, discard):
-        _add_kept(command)
+        _add_state_or_storage(command)
 
 
 def _add_quarantine(commands: Commands) -> None:
@@ -165,7 +165,7 @@ def _add_quarantine(commands: Commands) -> None:
     for command in (retake, discard):
         _add_ids(command)
     for command in (listing, show, retake, discard):
-        _add_kept(command)
+        _add_state_or_storage(command)
 
 
 def _add_send(commands: Commands) -> None:
@@ -216,7 +216,7 @@ def _add_state(parser: Parser | _MutuallyExclusiveGroup, default: str = ".state"
     parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
 
 
-def _add_kept(parser: Parser) -> None:
+def _add_state_or_storage(parser: Parser) -> None:
     one = parser.add_mutually_exclusive_group()
     _add_state(one)
     help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"

@@ -120,7 +120,7 @@ class Elements:
         while self._after is None:
             if self._depth > _DEEP and not self._is_text:
                 at = self._passed(chunk, at)
-            if (found := self._mark.search(chunk, at)) is None:
+            if (found := self._next_symbol.search(chunk, at)) is None:
                 break
             at = found.end()
             if found[0] == b"\\":
@@ -141,8 +141,8 @@ class Elements:
     def _passed(self, chunk: bytes, at: int) -> int:
         """The place up to which a chunk cannot end the element, having fewer bytes than are open, nor leave a text open."""
         found = _WHOLE_TEXTS.match(chunk, at, at + self._depth)
-        marks = _TEXT.sub(b"", found[0]) if found is not None else b""
-        self._depth += marks.count(b"[") + marks.count(b"{") - marks.count(b"]") - marks.count(b"}")
+        symbols = _TEXT.sub(b"", found[0]) if found is not None else b""
+        self._depth += symbols.count(b"[") + symbols.count(b"{") - symbols.count(b"]") - symbols.count(b"}")
         return found.end() if found is not None else at
 
     def end(self) -> Iterator[Piece]:
@@ -159,21 +159,21 @@ class Elements:
                 self._number += 1
 
     @property
-    def _mark(self) -> re.Pattern[bytes]:
+    def _next_symbol(self) -> re.Pattern[bytes]:
         if self._is_text:
             return _IN_TEXT
         return _INSIDE if self._depth else _BETWEEN
 
-    def _is_end(self, mark: bytes) -> bool:
-        """Whether an element ends at a mark; where it does not, what is open after it."""
-        if mark == b'"':
+    def _is_end(self, symbol: bytes) -> bool:
+        """Whether an element ends at a symbol; where it does not, what is open after it."""
+        if symbol == b'"':
             self._is_text = not self._is_text
-        elif mark in (b"[", b"{"):
+        elif symbol in (b"[", b"{"):
             self._depth += 1
-        elif self._depth and mark in (b"]", b"}"):
+        elif self._depth and symbol in (b"]", b"}"):
             self._depth -= 1
         else:
-            return mark in (b",", b"]", self._closing)
+            return symbol in (b",", b"]", self._closing)
         return False
 
 

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from router.app.rules import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.kept import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.cli.state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.domain.decisions import Outcome
-from router.domain.keeping import Kept
+from router.domain.keeping import QuarantineEntry
 from router.domain.ports import Store
 from router.domain.reasons import Code
 from router.ingest.intake import Intake, Message
@@ -21,14 +21,14 @@ from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
 
 
 def list_it(options: Namespace) -> int:
-    """Prints what is kept, oldest first."""
-    kept = asyncio.run(_kept(options))
+    """Prints the entries, oldest first."""
+    entries = asyncio.run(_entries(options))
     if options.format == "json":
-        print_json([_document(one) for one in kept])
-    elif kept:
+        print_json([_document(one) for one in entries])
+    elif entries:
         rows = [
             (one.id, f"{one.at:%Y-%m-%dT%H:%M:%SZ}", one.source, len(one.quarantined.body), one.quarantined.reason)
-            for one in kept
+            for one in entries
         ]
         print_table(screen(), table_of(("id", "since", "source", "bytes", "reason"), rows, numbers=(3,)), indent=0)
     else:
@@ -37,11 +37,11 @@ def list_it(options: Namespace) -> int:
 
 
 def show(options: Namespace) -> int:
-    """Prints one kept message whole, with why it is here."""
-    kept = {one.id: one for one in asyncio.run(_kept(options))}
-    (id,) = ids_for([options.id], list(kept))
-    document = _document(kept[id])
-    body = kept[id].quarantined.body.decode("utf-8", "backslashreplace")
+    """Prints one entry whole, with its reason."""
+    entries = {one.id: one for one in asyncio.run(_entries(options))}
+    (id,) = ids_for([options.id], list(entries))
+    document = _document(entries[id])
+    body = entries[id].quarantined.body.decode("utf-8", "backslashreplace")
     if options.format == "json":
         print_json(document | {"body": body})
         return 0
@@ -52,7 +52,7 @@ def show(options: Namespace) -> int:
 
 
 def retake(options: Namespace) -> int:
-    """Reads kept messages again and takes in what is understood now; the next run sends what was routed; the rest stays."""
+    """Parses entries again and takes in what is understood now; the next run sends what was routed; the rest stays."""
     refuse_unnamed(options)
     for line in asyncio.run(_retake(options)):
         screen().print(plain(line), soft_wrap=True)
@@ -60,13 +60,13 @@ def retake(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Forgets kept messages."""
+    """Removes entries."""
     refuse_unnamed(options)
     screen().print(f"discarded: {asyncio.run(_discard(options))}")
     return 0
 
 
-async def _kept(options: Namespace) -> Sequence[Kept]:
+async def _entries(options: Namespace) -> Sequence[QuarantineEntry]:
     async with store_in(options) as store:
         return await store.quarantine.list_quarantined()
 
@@ -79,42 +79,44 @@ async def _discard(options: Namespace) -> int:
 
 async def _retake(options: Namespace) -> list[str]:
     async with store_to_change(options) as store:
-        kept = {one.id: one for one in await store.quarantine.list_quarantined()}
-        ids = ids_meant(options, list(kept))
+        entries = {one.id: one for one in await store.quarantine.list_quarantined()}
+        ids = ids_meant(options, list(entries))
         clock, only = clock_for(options.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
         reader, intake = reader_over(rules, only), intake_over(store, rules, only)
-        lines = [await _retake_one(kept[id], store, reader, intake, clock()) for id in ids]
+        lines = [await _retake_one(entries[id], store, reader, intake, clock()) for id in ids]
         left = {one.id for one in await store.quarantine.list_quarantined()}
         when = "what was routed is sent within a minute" if options.storage else "the next run sends what was routed"
         return [*lines, f"retaken: {len(set(ids) - left)}; {when}"]
 
 
-async def _retake_one(kept: Kept, store: Store, reader: MessageReader, intake: Intake, now: datetime) -> str:
-    if is_beginning(kept.quarantined):
-        return f"{kept.id}: stays, only its beginning is kept; find the whole of it where it came from: {kept.source}"
-    if kept.quarantined.reason.code is Code.DAMAGED:
-        return f"{kept.id}: stays, it is a row of the state and no message: {kept.quarantined.reason}"
+async def _retake_one(
+    entry: QuarantineEntry, store: Store, reader: MessageReader, intake: Intake, now: datetime
+) -> str:
+    if is_beginning(entry.quarantined):
+        return f"{entry.id}: stays, only its beginning is kept; find the whole of it where it came from: {entry.source}"
+    if entry.quarantined.reason.code is Code.DAMAGED:
+        return f"{entry.id}: stays, it is a row of the state and no message: {entry.quarantined.reason}"
     # It came in when it came in: what arrived after it is newer, and its first outcome stays on record.
-    message = Message(kept.quarantined.body, kept.source, replace(kept.arrival, again=1))
+    message = Message(entry.quarantined.body, entry.source, replace(entry.arrival, again=1))
     parts = reader.read_message(message)
     if all(isinstance(part, NotUnderstood) for part in parts):
         why = ", ".join(str(one.quarantined.reason) for one in parts if isinstance(one, NotUnderstood))
-        return f"{kept.id}: stays, it is still not understood: {why}"
-    entries = await intake.ingest([message], now)
-    if any(entry.outcome == Outcome.QUARANTINED for entry in entries):
-        return f"{kept.id}: stays, it still cannot be taken: {'; '.join(entry.reason for entry in entries)}"
-    await store.quarantine.discard_quarantined(kept.id)
-    return f"{kept.id}: {'; '.join(f'{entry.outcome}, {entry.reason}' for entry in entries)}"
+        return f"{entry.id}: stays, it is still not understood: {why}"
+    decisions = await intake.ingest([message], now)
+    if any(one.outcome == Outcome.QUARANTINED for one in decisions):
+        return f"{entry.id}: stays, it still cannot be taken: {'; '.join(one.reason for one in decisions)}"
+    await store.quarantine.discard_quarantined(entry.id)
+    return f"{entry.id}: {'; '.join(f'{one.outcome}, {one.reason}' for one in decisions)}"
 
 
-def _document(kept: Kept) -> dict[str, object]:
+def _document(entry: QuarantineEntry) -> dict[str, object]:
     return {
-        "id": kept.id,
-        "since": kept.at.isoformat().replace("+00:00", "Z"),
-        "source": kept.source,
-        "stream": kept.stream,
-        "reason": str(kept.quarantined.reason),
-        "at_fault": kept.quarantined.at_fault,
-        "bytes": len(kept.quarantined.body),
+        "id": entry.id,
+        "since": entry.at.isoformat().replace("+00:00", "Z"),
+        "source": entry.source,
+        "stream": entry.stream,
+        "reason": str(entry.quarantined.reason),
+        "at_fault": entry.quarantined.at_fault,
+        "bytes": len(entry.quarantined.body),
     }

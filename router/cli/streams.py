@@ -1,6 +1,6 @@
 """Standard input, output and error as every command may use them: they are there, and their faults are told as ours.
 
-A stream that was closed when the program started is put in place, so that no file or socket gets its number: nothing can be
+A stream that was closed when the program started is replaced, so that no file or socket gets its number: nothing can be
 read from such an input, nobody reads such an output, and nobody misses such an error.
 """
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 _IN, _OUT, _ERROR = 0, 1, 2
 
 
-class Unread(RouterError):
-    """What the program says reaches nobody; its text says why, and is empty where whoever read has gone."""
+class LostOutput(RouterError):
+    """Standard output cannot be written; the text says why, and is empty where the reader has gone."""
 
 
 @contextmanager
 def usable_streams() -> Iterator[None]:
-    """A context in which writing to standard output raises Unread where it fails, once, and to standard error nothing.
+    """A context in which writing to standard output raises LostOutput where it fails, once, and to standard error nothing.
 
     Letters that the terminal's encoding lacks are written as escapes: a title costs a letter, not the run.
     """
-    _put_closed_in_place()
+    _replace_closed()
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _over(sys.stdout, _OUT, _Output), _over(sys.stderr, _ERROR, _Error)
     try:
@@ -40,7 +40,7 @@ def usable_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _put_closed_in_place() -> None:
+def _replace_closed() -> None:
     if sys.stdin is None:
         _put(os.open(os.devnull, os.O_WRONLY), _IN)
         sys.stdin = open(_IN, closefd=False)  # noqa: SIM115  It is open for as long as the program is.
@@ -73,7 +73,7 @@ class _Output(io.FileIO):
         except OSError as fault:
             self._is_lost = True
             has_gone = isinstance(fault, BrokenPipeError)
-            raise Unread("" if has_gone else f"standard output: cannot be written: {fault.strerror}") from fault
+            raise LostOutput("" if has_gone else f"standard output: cannot be written: {fault.strerror}") from fault
 
 
 class _Error(io.FileIO):

@@ -26,8 +26,8 @@ class Tally:
     """By outcome and the code of its reason."""
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By suppression rule, and the instant until which it holds."""
-    told: Counter[str] = field(default_factory=Counter)
-    """What people were told of those that were routed, or NOBODY."""
+    notices_by_change: Counter[str] = field(default_factory=Counter)
+    """What was notified of those that were routed: opened, updated or resolved, or NOBODY."""
     severities: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By severity and outcome."""
     tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -48,7 +48,7 @@ class Tally:
             if entry.suppressed_by is not None:
                 self.held[entry.suppressed_by, entry.suppressed_until or ""] += 1
             if entry.outcome == Outcome.ROUTED:
-                self.told[entry.notice or NOBODY] += 1
+                self.notices_by_change[entry.notice or NOBODY] += 1
             if entry.outcome != Outcome.QUARANTINED:
                 self.severities[entry.severity or UNKNOWN, entry.outcome] += 1
             self.tactics.update((tactic, entry.outcome) for tactic in entry.tactics)

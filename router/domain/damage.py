@@ -1,7 +1,8 @@
-"""Rows of the state that cannot be decoded: what is kept of them, and what stands in their place. Pure.
+"""Rows of the state that cannot be decoded: how they are quarantined, and which row replaces them. Pure.
 
-A damaged row costs nobody but itself. It is set aside whole, in the quarantine, where people see it; in its place comes as
-much of it as is known. In doubt that is what makes the router tell people again: under the same keys, so that vendors fold it.
+A damaged row harms no other row. It is set aside whole, in the quarantine, where people see it, and it is replaced by a row
+with as much as is still known. In doubt the replacement notifies people again, under the same keys, so that vendors
+deduplicate it.
 """
 
 from __future__ import annotations
@@ -12,39 +13,45 @@ from datetime import datetime
 
 from router.domain.decisions import Change, Outcome
 from router.domain.journal import HubEpoch, Partition, Progress
-from router.domain.keeping import Kept
-from router.domain.keys import kept_id
+from router.domain.keeping import QuarantineEntry
+from router.domain.keys import quarantine_id
 from router.domain.ledger import Arrival, LedgerRow, Seen, State, Turn, Version
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 
 ORIGIN = "state"
-"""The origin of what is in quarantine and never came in."""
+"""The origin of quarantined rows, which never came in as messages."""
 
 UNKNOWN = State(resolved=False, status="unknown: the row was damaged", severity=None)
-"""The state of a signal of which nobody knows: no message says the same, so the next one is decided."""
+"""The state of a signal whose state is lost: no message equals it, so the next message is decided."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
-    """A row that cannot be decoded: in which table and under which key it lay, why, and all that it holds, as JSON.
+class DamagedRow:
+    """A row of the state that cannot be decoded.
 
-    `place` is where a delivery was to go, as far as that can be read.
+    Attributes:
+        table: the table that it lay in.
+        key: its key there.
+        why: what could not be decoded, as text for people.
+        stream: its stream, where that can be read.
+        addressed_to: the stream and destination of a delivery, as far as they can be read.
+        row: all that it holds, as JSON.
     """
 
     table: str
     key: str
     why: str
     stream: str | None = None
-    place: str = ""
+    addressed_to: str = ""
     row: bytes = field(repr=False)
 
 
-def kept_of(one: Unreadable, at: datetime) -> Kept:
-    """A damaged row as it is set aside; the same row is the same again."""
+def quarantine_entry_of(one: DamagedRow, at: datetime) -> QuarantineEntry:
+    """The entry under which a damaged row is set aside in the quarantine; the same row gives the same entry."""
     name = f"{one.table} {one.key}"
-    return Kept(
-        id=kept_id(f"{name} {one.row.decode()}"),
+    return QuarantineEntry(
+        id=quarantine_id(f"{name} {one.row.decode()}"),
         source=f"{ORIGIN}: {name}",
         arrival=Arrival(ORIGIN, 0),
         stream=one.stream,
@@ -55,7 +62,14 @@ def kept_of(one: Unreadable, at: datetime) -> Kept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """A delivery that was ever owed for a key, as far as the order of turns asks."""
+    """What the order of turns needs to know of a delivery that was ever owed for a key.
+
+    Attributes:
+        stream, destination: where it was owed.
+        turn: its turn.
+        change: what it notifies: opened, updated or resolved.
+        opened: the turn whose delivery opened the signal there.
+    """
 
     stream: str
     destination: str
@@ -66,11 +80,15 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remains:
-    """What can still be read of a row of the ledger; None stands for what cannot.
+    """What can still be read of a damaged row of the ledger; None stands for what cannot be read.
 
-    `pending` is None also where no turn was pending; `is_pending_lost` says that one was. `is_held` says whether a body is kept
-    for it. `past` are the deliveries of its key, and `joined` the turns by destination that it went in with where a
-    group has it as a member that stands.
+    Attributes:
+        key, stream, state, seen, turn, outcome, open, grouped, forwarded, closed_at, version: as in `LedgerRow`.
+        pending: the pending turn; None also where there is none.
+        is_pending_lost: whether there was a pending turn that cannot be read.
+        is_held: whether a body is stored for it.
+        past: the deliveries of its key.
+        joined: by destination, the turn with which it joined a group that still has it as an open member.
     """
 
     key: str
@@ -92,11 +110,11 @@ class Remains:
 
 
 def mended(row: Remains) -> LedgerRow:
-    """What stands in the place of a damaged row.
+    """The row that replaces a damaged one.
 
-    Its turn is beyond each that a delivery bears, since what is owed under a turn that was owed before is nothing new. It is
-    open where it was told and not resolved. What was lost with a pending turn is not known to be open or told, so that the next
-    message opens it there.
+    Its turn is higher than that of each delivery, because a delivery under a turn that was owed before would count as a
+    repeat. It is open where people were notified of it and it was not resolved. Where a pending turn was lost, the row says
+    that nothing is open, so that the next message opens it there.
     """
     is_open = {**open_after(row.past), **row.joined}
     known = row.open
@@ -126,10 +144,11 @@ def mended(row: Remains) -> LedgerRow:
 
 
 def progress_after_damage(partition: Partition, epoch: int | None, now: datetime) -> Progress:
-    """What stands in the place of damaged progress: nothing is settled, so all that the hub still has is compared again.
+    """The progress that replaces a damaged one: nothing is settled, so all that the hub still has is compared again.
 
-    Where not even the epoch is known, one begins that nobody has counted to: in one that was before, events of a new hub
-    would be taken for those of the old one. Minutes since 1970 are more than the hubs that anybody ever made.
+    Where not even the epoch is known, a new epoch begins whose number was never used: under a used number, events of a new
+    hub would be mistaken for those of the old one. The number is the minutes since 1970, which is more than the hubs that
+    anybody ever made.
     """
     return Progress(epoch=HubEpoch(partition, epoch if epoch is not None else int(now.timestamp()) // 60))
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.damage import Unreadable
+from router.domain.damage import DamagedRow
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 
@@ -78,7 +78,7 @@ class DamagedLetter:
     id: str
     died: datetime | None
     error: str
-    damage: Unreadable
+    damage: DamagedRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,6 @@ def alert_fingerprint(id: str) -> str:
     return _digest("alert", same_id(id))[:8]
 
 
-def kept_id(arrival: str) -> str:
+def quarantine_id(arrival: str) -> str:
     """The short id under which a quarantined message is kept and called for."""
     return _digest("quarantine", arrival)[:12]

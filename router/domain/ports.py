@@ -25,7 +25,7 @@ from router.domain.deliveries import (
 from router.domain.errors import HubError
 from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.keeping import Kept, Purged, Retention
+from router.domain.keeping import QuarantineEntry, Purged, Retention
 from router.domain.ledger import LedgerRow, Version
 from router.domain.notices import Attempt, Delivery, RecordEntry
 from router.domain.rulebook import Lane
@@ -342,21 +342,21 @@ class Record(Protocol):
 
 
 class Quarantine(Protocol):
-    """Keeps what was not understood, whole, until it is discarded: messages, and rows of the state that cannot be decoded.
+    """What was not understood, stored whole until discarded: messages, and rows of the state that cannot be decoded.
 
     Every part of a store sets aside here what it cannot decode, and goes on without it.
     """
 
-    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
-        """Keeps bodies, create-if-absent by their id."""
+    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Stores entries, create-if-absent by their id."""
         ...
 
-    async def list_quarantined(self) -> Sequence[Kept]:
-        """What is kept, oldest first."""
+    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
+        """All entries, oldest first."""
         ...
 
-    async def find_quarantined(self, id: str) -> Kept | None:
-        """One kept body."""
+    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
+        """One entry."""
         ...
 
     async def discard_quarantined(self, id: str) -> bool:
@@ -364,7 +364,7 @@ class Quarantine(Protocol):
         ...
 
     async def count_damaged_rows(self, stream: str) -> int:
-        """How many damaged rows are kept, of a stream or of nobody knows which."""
+        """How many damaged rows there are, of a stream or of an unknown one."""
         ...
 
 

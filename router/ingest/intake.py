@@ -14,8 +14,8 @@ from itertools import zip_longest
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
-from router.domain.keeping import Kept
-from router.domain.keys import fingerprint_of, kept_id
+from router.domain.keeping import QuarantineEntry
+from router.domain.keys import fingerprint_of, quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports import Store
@@ -109,8 +109,8 @@ class Intake:
         fresh = [one for one in not_understood if on_record.get(one.arrival.key) is not Outcome.QUARANTINED]
         await self._store.quarantine.put_in_quarantine(
             [
-                Kept(
-                    id=kept_id(replace(one.arrival, again=0).key),
+                QuarantineEntry(
+                    id=quarantine_id(replace(one.arrival, again=0).key),
                     source=one.source,
                     arrival=one.arrival,
                     stream=stream,

@@ -23,7 +23,7 @@ from router.domain.errors import BadFile, StoreError
 from router.domain.keeping import Retention
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.schema import SCHEMA, VERSION
-from router.store.sqlite.watermark import SLOT
+from router.store.sqlite.watermark import SECTOR
 from tests.builders import NOW
 from tests.leash import leashed
 from tests.store.acts import run
@@ -117,7 +117,7 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "its log's middle overwritten": (KILLED, overwritten(WAL, 90_000, b"garbage!")),
     "truncated under its log": (a_state(40, 5, 3000), cut(DB, 0.6)),
     "the small file emptied": (CLOSED, replaced(MARK, b"")),
-    "the small file is garbage": (KILLED, replaced(MARK, noise(2 * SLOT))),
+    "the small file is garbage": (KILLED, replaced(MARK, noise(2 * SECTOR))),
     "the small file cut": (CLOSED, cut(MARK, 0.01)),
 }  # fmt: skip
 
@@ -167,7 +167,7 @@ def test_a_person_restores_a_copy_or_begins_anew(tmp_path: Path, name: str, begi
         without(SHM),
         replaced(SHM, b"garbage" * 9999),
         overwritten(MARK, 0, b"torn"),
-        overwritten(MARK, SLOT, b"torn"),
+        overwritten(MARK, SECTOR, b"torn"),
         cut(MARK, 0.5),
         without(MARK),
         lambda files: files | {MARK: a_state(0, 9)[MARK]},

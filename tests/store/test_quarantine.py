@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.keeping import Kept
+from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.ports import Store
 from router.domain.reasons import Code, Reason
@@ -17,11 +17,11 @@ from tests.store.acts import run
 from tests.store.builders import noise
 
 
-def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> Kept:
+def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> QuarantineEntry:
     """A body that was not understood."""
     quarantined = Quarantined(reason=Reason(Code.INVALID, words), body=body, at_fault="SystemAlertId")
     arrival = Arrival("hub/0", 2**40, NOW, 2)
-    return Kept(id=id, source="f:1", stream=None, at=NOW, arrival=arrival, quarantined=quarantined)
+    return QuarantineEntry(id=id, source="f:1", stream=None, at=NOW, arrival=arrival, quarantined=quarantined)
 
 
 def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Callable
 from datetime import datetime
 
-from router.domain.damage import Unreadable, kept_of
+from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.errors import Undecodable
 from router.domain.signals import Stream
 from router.store.azure.quarantine import AzureQuarantine
@@ -28,14 +28,14 @@ class Aside:
         """Keeps a damaged row whole; it stays where it is, too."""
         row = Columns(entity)
         known = attempt(row.word, "stream", Stream)
-        one = Unreadable(
+        one = DamagedRow(
             table=table,
             key=f"{row.words('PartitionKey')}/{row.words('RowKey')}",
             why=str(why),
             stream=known.value if isinstance(known, Stream) else stream,
             row=row.whole_row(),
         )
-        await self._quarantine.put_in_quarantine([kept_of(one, self.clock())])
+        await self._quarantine.put_in_quarantine([quarantine_entry_of(one, self.clock())])
 
     async def sound[T](
         self,
@@ -49,7 +49,7 @@ class Aside:
         found = [(row, attempt(read, Columns(row))) async for row in rows]
         for row, fault in found:
             if isinstance(fault, Undecodable):
-                place = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
-                await self.put(name, await table.find(*place.values()) or row, fault, stream)
-                await table.write([(Step("delete", place, version_of(row)),)])
+                key = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
+                await self.put(name, await table.find(*key.values()) or row, fault, stream)
+                await table.write([(Step("delete", key, version_of(row)),)])
         return [value for _, value in found if not isinstance(value, Undecodable)]

@@ -10,7 +10,7 @@ import orjson
 
 from router.domain.damage import ORIGIN
 from router.domain.errors import Undecodable
-from router.domain.keeping import Kept
+from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
@@ -43,21 +43,23 @@ class AzureQuarantine:
         self._table = table
         self._bodies = bodies
 
-    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
-        """Keeps bodies, create-if-absent by their id."""
-        first = {one.id: one for one in reversed(kept)}
+    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Stores entries, create-if-absent by their id."""
+        first = {one.id: one for one in reversed(entries)}
         entities = await asyncio.gather(*map(self._entity_of, first.values()))
         await self._table.write([(Step("create", entity),) for entity in entities])
 
-    async def list_quarantined(self) -> Sequence[Kept]:
-        """What is kept, oldest first; of an entry that is damaged itself, what can be read of it."""
-        kept = [await self._kept(entity) for partition in _PARTITIONS async for entity in self._table.rows(partition)]
-        return sorted(kept, key=lambda one: (one.at, one.id))
+    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
+        """All entries, oldest first; of an entry that is damaged itself, what can be read of it."""
+        entries = [
+            await self._entry_in(entity) for partition in _PARTITIONS async for entity in self._table.rows(partition)
+        ]
+        return sorted(entries, key=lambda one: (one.at, one.id))
 
-    async def find_quarantined(self, id: str) -> Kept | None:
-        """One kept body."""
+    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
+        """One entry."""
         entity = await self._find(id)
-        return await self._kept(entity) if entity is not None else None
+        return await self._entry_in(entity) if entity is not None else None
 
     async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
@@ -69,7 +71,7 @@ class AzureQuarantine:
         return gone is not None
 
     async def count_damaged_rows(self, stream: str) -> int:
-        """How many damaged rows are kept, of a stream or of nobody knows which."""
+        """How many damaged rows there are, of a stream or of an unknown one."""
         rows = self._table.rows(DAMAGED, select=("RowKey", "stream"))
         return len([row async for row in rows if row.get("stream") in ("", stream)])
 
@@ -81,7 +83,7 @@ class AzureQuarantine:
         found = await self._table.find(PARTITION, id)
         return found if found is not None else await self._table.find(DAMAGED, id)
 
-    async def _entity_of(self, one: Kept) -> Entity:
+    async def _entity_of(self, one: QuarantineEntry) -> Entity:
         return {
             "PartitionKey": DAMAGED if one.quarantined.reason.code is Code.DAMAGED else PARTITION,
             "RowKey": one.id,
@@ -92,14 +94,14 @@ class AzureQuarantine:
             "body": await self._bodies.column(one.quarantined.body, fresh_name(FOLDER, one.id)),
         }
 
-    async def _kept(self, entity: Entity) -> Kept:
+    async def _entry_in(self, entity: Entity) -> QuarantineEntry:
         row = Columns(entity)
         about = await attempted(self._about(row))
         if isinstance(about, Undecodable):
             about = (ORIGIN, Arrival(ORIGIN, 0), f"{about}", None)
         source, arrival, words, at_fault = about
         body = await attempted(self._bodies.read(row.raw("body")))
-        return Kept(
+        return QuarantineEntry(
             id=entity["RowKey"],
             source=source,
             stream=row.words("stream") or None,
@@ -121,7 +123,7 @@ class AzureQuarantine:
         raise Undecodable("about: is not what is written of a message")
 
 
-def _about(one: Kept) -> bytes:
+def _about(one: QuarantineEntry) -> bytes:
     arrival, reason = one.arrival, one.quarantined.reason
     return orjson.dumps(
         [

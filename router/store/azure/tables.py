@@ -30,7 +30,7 @@ class Table:
 
     def __init__(self, client: TableClient) -> None:
         self._client = client
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._requests = asyncio.Semaphore(AT_ONCE)
 
     async def prepare(self) -> None:
         """Makes the table unless it is there."""
@@ -46,7 +46,7 @@ class Table:
         """One row, or those of its columns that were asked for."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        async with self._slots, storing(self._client.table_name):
+        async with self._requests, storing(self._client.table_name):
             try:
                 return await self._client.get_entity(partition, row, select=list(select) if select else None)
             except ResourceNotFoundError as fault:
@@ -83,7 +83,7 @@ class Table:
         while True:
             async with storing(self._client.table_name):
                 try:
-                    async with self._slots:
+                    async with self._requests:
                         page = [entity async for entity in await anext(pages)]
                 except StopAsyncIteration:
                     return
@@ -96,7 +96,7 @@ class Table:
         """The first row of a range."""
         within = _within(partition, low, high)
         found = self._client.query_entities(within, select=list(select) if select else None, results_per_page=1)
-        async with self._slots, storing(self._client.table_name):
+        async with self._requests, storing(self._client.table_name):
             return await anext(aiter(found), None)
 
     async def write(self, units: Sequence[Unit]) -> list[Versions]:
@@ -132,7 +132,7 @@ class Table:
         """The versions that rows have after a transaction, or which of them was not as it should be."""
         from azure.data.tables import TableTransactionError
 
-        async with self._slots, storing(self._client.table_name):
+        async with self._requests, storing(self._client.table_name):
             try:
                 answers = await self._client.submit_transaction(map(operation, steps), retry_on_methods=_RETRIED)
             except TableTransactionError as fault:

@@ -29,11 +29,11 @@ class Connection:
         self._path = path
         self.is_damaged = False
         """Whether damage of the file was come upon since it was opened."""
-        self._mark = Watermark(path.with_name("router.commit"))
+        self._watermark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
         with ExitStack() as unprepared:
-            unprepared.callback(self._mark.close)
-            named = find_named(path, self._mark)
+            unprepared.callback(self._watermark.close)
+            named = find_named(path, self._watermark)
             try:
                 if not path.exists():
                     os.close(open_private(path))
@@ -47,7 +47,7 @@ class Connection:
                 self._prepare(named)
             except sqlite3.Error as fault:
                 if is_malformed(fault):
-                    raise damaged(path, str(fault), self._mark) from fault
+                    raise damaged(path, str(fault), self._watermark) from fault
                 raise BadFile(f"{path}: cannot hold the state: {fault}; {REMEDY}") from fault
             except OSError as fault:
                 raise BadFile(f"{path}: cannot hold the state: {fault.strerror}; {REMEDY}") from fault
@@ -65,10 +65,10 @@ class Connection:
         number = self._find_number() if counts else 0
         # A number that nobody can read is somebody's edit: what lost commits has an older one.
         if number is not None and number < named:
-            why = f"it ends with commit {number}, and {self._mark.path} names commit {named}"
-            raise damaged(self._path, why, self._mark)
+            why = f"it ends with commit {number}, and {self._watermark.path} names commit {named}"
+            raise damaged(self._path, why, self._watermark)
         if not has_all_pages(self._db, self._path):
-            raise damaged(self._path, "its file is shorter than what it should hold", self._mark)
+            raise damaged(self._path, "its file is shorter than what it should hold", self._watermark)
         self._db.execute("COMMIT")
 
     def _prepare(self, named: int | None) -> None:
@@ -86,10 +86,10 @@ class Connection:
             # Locked, so that one process makes the file, and with a number that is committed.
             self._db.execute("BEGIN IMMEDIATE")
             number = self._find_number() or 0
-            if self._mark.open():
-                self._mark.write(number)
+            if self._watermark.open():
+                self._watermark.write(number)
             else:
-                self._mark.create(number)
+                self._watermark.create(number)
             self._db.execute("ROLLBACK")
 
     def _find_number(self) -> int | None:
@@ -107,7 +107,7 @@ class Connection:
         except sqlite3.Error as fault:
             problems = [str(fault)]
         if problems:
-            raise damaged(self._path, problems[0], self._mark)
+            raise damaged(self._path, problems[0], self._watermark)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -117,7 +117,7 @@ class Connection:
         except sqlite3.Error as fault:
             if is_corrupt(fault):
                 self.is_damaged = True
-                raise StoreError(str(damaged(self._path, str(fault), self._mark))) from fault
+                raise StoreError(str(damaged(self._path, str(fault), self._watermark))) from fault
             raise StoreError(f"{self._path}: {fault}") from fault
 
     @contextmanager
@@ -135,7 +135,7 @@ class Connection:
             try:
                 yield db
                 if db.total_changes != before:
-                    number = 1 + (self._find_number() or self._mark.read() or 0)
+                    number = 1 + (self._find_number() or self._watermark.read() or 0)
                     self._write_number(number)
             except BaseException:
                 if db.in_transaction:  # a full disk ends it by itself, and that is the fault to tell of
@@ -147,9 +147,9 @@ class Connection:
 
     def _name(self, number: int) -> None:
         try:
-            self._mark.write(number)
+            self._watermark.write(number)
         except OSError as fault:
-            raise StoreError(f"{self._mark.path}: cannot be written: {fault.strerror}") from fault
+            raise StoreError(f"{self._watermark.path}: cannot be written: {fault.strerror}") from fault
 
     @property
     def is_writing(self) -> bool:
@@ -159,7 +159,7 @@ class Connection:
     def close(self) -> None:
         """Closes the file."""
         self._db.close()
-        self._mark.close()
+        self._watermark.close()
 
 
 def _text(stored: bytes) -> str:

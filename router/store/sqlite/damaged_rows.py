@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from router.domain.damage import Unreadable, kept_of
+from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.errors import Undecodable
 from router.domain.signals import Stream
 from router.store.codec import attempt
@@ -42,14 +42,14 @@ def set_aside(db: sqlite3.Connection, clock: Clock, table: str, row: Columns, wh
     """Keeps a damaged row whole in the quarantine."""
     stream = attempt(row.word, "stream", Stream)
     key = "/".join(printable(row.raw(name)) for name in PLACES[table])
-    one = Unreadable(
+    one = DamagedRow(
         table=table,
         key=key,
         why=str(why),
         stream=stream.value if isinstance(stream, Stream) else None,
         row=row.whole_row(),
     )
-    keep(db, kept_of(one, clock()))
+    keep(db, quarantine_entry_of(one, clock()))
 
 
 def take_out(db: sqlite3.Connection, table: str, row: Columns) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from router.domain.damage import Unreadable, kept_of
+from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
 from router.domain.errors import Undecodable
@@ -74,7 +74,7 @@ def letter_of(row: Columns) -> DeadLetter | DamagedLetter:
             id=letter_id(row),
             died=readable(None, row.find_time, "settled"),
             error=error or damaged(delivery),
-            damage=unreadable(row, delivery),
+            damage=damaged_row(row, delivery),
         )
     return DeadLetter(
         delivery=delivery,
@@ -91,22 +91,22 @@ def letter_id(row: Columns) -> str:
     return id if id is not None and id.isalnum() else f"row-{row.raw('place')}"
 
 
-def unreadable(row: Columns, why: Undecodable) -> Unreadable:
+def damaged_row(row: Columns, why: Undecodable) -> DamagedRow:
     """A row that cannot be decoded, as it is set aside."""
     stream = attempt(row.word, "stream", Stream)
-    return Unreadable(
+    return DamagedRow(
         table=TABLE,
         key=row.words("id"),
         why=str(why),
         stream=stream if isinstance(stream, Stream) else None,
-        place=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
+        addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
         row=row.whole_row(),
     )
 
 
 def park(db: sqlite3.Connection, row: Columns, why: Undecodable, at: datetime) -> None:
     """Gives up on a delivery that cannot be decoded, and sets its row aside as it was."""
-    keep(db, kept_of(unreadable(row, why), at))
+    keep(db, quarantine_entry_of(damaged_row(row, why), at))
     trouble = row.words("error") or None
     db.execute(
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE rowid=?",
@@ -145,7 +145,7 @@ def _mend(db: sqlite3.Connection, row: Columns, at: datetime) -> None:
     state, delivery = attempt(row.word, "state", DeliveryState), attempt(delivery_of, row)
     lost = next((one for one in (state, delivery) if isinstance(one, Undecodable)), None)
     if faults:
-        keep(db, kept_of(unreadable(row, next(iter(faults.values()))), at))
+        keep(db, quarantine_entry_of(damaged_row(row, next(iter(faults.values()))), at))
         values = {name: checks[name][1] for name in faults}
         db.execute(
             f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in values)} WHERE rowid=?",  # noqa: S608

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.domain.damage import ORIGIN
-from router.domain.keeping import Kept
+from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
@@ -16,8 +16,8 @@ from router.store.sqlite.connection import Connection
 from router.store.sqlite.schema import EPOCH, micros
 from router.store.sqlite.selecting import columns_of
 
-_KEPT = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
-_INSERT = f"INSERT OR IGNORE INTO quarantine ({_KEPT}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_COLUMNS = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
+_INSERT = f"INSERT OR IGNORE INTO quarantine ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
 
 _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
@@ -29,28 +29,28 @@ class SqliteQuarantine:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def put_in_quarantine(self, kept: Sequence[Kept]) -> None:
-        """Keeps bodies, create-if-absent by their id."""
-        if not kept:
+    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Stores entries, create-if-absent by their id."""
+        if not entries:
             return
         with self._connection.writing() as db:
-            for one in kept:
+            for one in entries:
                 keep(db, one)
 
-    async def list_quarantined(self) -> Sequence[Kept]:
-        """What is kept, oldest first; of an entry that is damaged itself, what can be read of it."""
+    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
+        """All entries, oldest first; of an entry that is damaged itself, what can be read of it."""
         with self._connection.reading() as db:
-            found = columns_of(db.execute(f"SELECT rowid AS nr, {_KEPT} FROM quarantine"))  # noqa: S608
-        return sorted(map(_kept, found), key=lambda one: (one.at, one.id))
+            found = columns_of(db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine"))  # noqa: S608
+        return sorted(map(_entry_in, found), key=lambda one: (one.at, one.id))
 
-    async def find_quarantined(self, id: str) -> Kept | None:
-        """One kept body."""
+    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
+        """One entry."""
         where, value = _named(id)
         with self._connection.reading() as db:
             found = columns_of(
-                db.execute(f"SELECT rowid AS nr, {_KEPT} FROM quarantine WHERE {where}", (value,))  # noqa: S608
+                db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine WHERE {where}", (value,))  # noqa: S608
             )
-        return _kept(found[0]) if found else None
+        return _entry_in(found[0]) if found else None
 
     async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
@@ -59,7 +59,7 @@ class SqliteQuarantine:
             return bool(db.execute(f"DELETE FROM quarantine WHERE {where}", (value,)).rowcount)  # noqa: S608
 
     async def count_damaged_rows(self, stream: str) -> int:
-        """How many damaged rows are kept, of a stream or of nobody knows which."""
+        """How many damaged rows there are, of a stream or of an unknown one."""
         with self._connection.reading() as db:
             found = db.execute(
                 "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)", (stream,)
@@ -67,8 +67,8 @@ class SqliteQuarantine:
             return int(found.fetchone()[0])
 
 
-def keep(db: sqlite3.Connection, one: Kept) -> None:
-    """Keeps one body, create-if-absent by its id."""
+def keep(db: sqlite3.Connection, one: QuarantineEntry) -> None:
+    """Stores one entry, create-if-absent by its id."""
     arrival, quarantined = one.arrival, one.quarantined
     db.execute(
         _INSERT,
@@ -94,9 +94,9 @@ def _named(id: str) -> tuple[str, str | int]:
     return ("rowid=?", int(number)) if id != number and number.isdecimal() else ("id=?", id)
 
 
-def _kept(row: Columns) -> Kept:
+def _entry_in(row: Columns) -> QuarantineEntry:
     body = row.raw("body")
-    return Kept(
+    return QuarantineEntry(
         id=readable(None, row.find_text, "id") or f"{_UNNAMED}{row.raw('nr')}",
         source=row.words("source"),
         stream=row.words("stream") or None,

@@ -1,7 +1,7 @@
 """The small file beside the database that names its last commit, so that one that lost commits is told when it is opened.
 
-It is written after the commit that it names: a sound database is never behind it. It has two slots, each within a disk
-sector of its own, that are written in turn, so that one of them is whole whenever the power fails.
+It is written after the commit that it names: a sound database is never behind it. It holds two copies, each within a disk
+sector of its own, which are written in turn, so that one of them is whole whenever the power fails.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from zlib import crc32
 
 from router.store.sqlite.private import open_private
 
-SLOT = 512
-"""Bytes of a slot: what a disk writes whole or not at all."""
+SECTOR = 512
+"""Bytes of a copy: a disk writes them whole or not at all."""
 
 _CLOSED = -1
 _TEXT = re.compile(rb"commit (\d{20}) ([0-9a-f]{8})\s*")
@@ -52,12 +52,12 @@ class Watermark:
 
     def read(self) -> int | None:
         """The number of the last commit; None where the open file names none. Raises OSError."""
-        slots = os.pread(self._file, 2 * SLOT, 0)
-        return max(filter(None, (find_number(slots[:SLOT]), find_number(slots[SLOT:]))), default=None)
+        copies = os.pread(self._file, 2 * SECTOR, 0)
+        return max(filter(None, (find_number(copies[:SECTOR]), find_number(copies[SECTOR:]))), default=None)
 
     def write(self, number: int) -> None:
         """Names a commit, on disk when it returns; raises OSError."""
-        os.pwrite(self._file, _slot_of(number), number % 2 * SLOT)
+        os.pwrite(self._file, _copy_of(number), number % 2 * SECTOR)
 
     def create(self, number: int) -> None:
         """Makes the file, whole and on disk before it can be found, and opens it; raises OSError."""
@@ -65,7 +65,7 @@ class Watermark:
         unfinished.unlink(missing_ok=True)
         file = open_private(unfinished)
         try:
-            os.write(file, 2 * _slot_of(number))
+            os.write(file, 2 * _copy_of(number))
             os.fsync(file)
         finally:
             os.close(file)
@@ -80,8 +80,8 @@ class Watermark:
             self._file = _CLOSED
 
 
-def _slot_of(number: int) -> bytes:
-    return text_of(number).ljust(SLOT - 1) + b"\n"
+def _copy_of(number: int) -> bytes:
+    return text_of(number).ljust(SECTOR - 1) + b"\n"
 
 
 def _sync(directory: Path) -> None:

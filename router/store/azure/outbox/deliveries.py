@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from router.domain.clocks import latest
-from router.domain.damage import Past, Unreadable
+from router.domain.damage import DamagedRow, Past
 from router.domain.decisions import Change
 from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState
 from router.domain.errors import Undecodable
@@ -179,12 +179,12 @@ class Deliveries:
                 id=id if id is not None and id.isalnum() else f"{place.signal}{place.turn}{place.shard.number}",
                 died=settled,
                 error=found.words("error") or damaged(why),
-                damage=Unreadable(
+                damage=DamagedRow(
                     table=TABLE,
                     key="/".join(place.key),
                     why=str(why),
                     stream=place.shard.stream,
-                    place=f"{place.shard.stream} {place.shard.destination}",
+                    addressed_to=f"{place.shard.stream} {place.shard.destination}",
                     row=found.whole_row(),
                 ),
             )

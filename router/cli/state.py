@@ -1,4 +1,4 @@
-"""What the commands on a state share: a state that is there, ids by their beginning, and many of them seen to at a time."""
+"""What the commands on a state share: they open a state that exists, find ids by their beginning, and work on many at once."""
 
 from __future__ import annotations
 
