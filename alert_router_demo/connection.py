@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alert_router_demo.soc import Account, Addresses, Soc
+from alert_router_demo.soc import Addresses, Soc, SocAccount
 from router.app.rules import Rules
 from router.app.settings import Settings
 from router.cli.complaints import complain
@@ -45,14 +45,16 @@ class _Switchboard:
 
     addresses: Addresses
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
-    holders: dict[str, Account] = field(default_factory=dict, repr=False)
+    holders: dict[str, SocAccount] = field(default_factory=dict, repr=False)
     """Whose each secret is: two streams may name the same one."""
 
-    def connected(self, book: Rulebook, account: Account) -> Rulebook:
+    def connected(self, book: Rulebook, account: SocAccount) -> Rulebook:
         """A stream's rules, whose destinations come in under an account."""
         book = _with_demo_webhook(book) if book.stream is Stream.CWPP else book
-        pointed = {name: self._find_pointed(spec, account, book.stream) for name, spec in book.destinations.items()}
-        destinations = {name: spec for name, spec in pointed.items() if spec is not None}
+        redirected = {
+            name: self._find_redirected(spec, account, book.stream) for name, spec in book.destinations.items()
+        }
+        destinations = {name: spec for name, spec in redirected.items() if spec is not None}
         pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
         self.secrets.update(dict.fromkeys(pagers, account.routing_key))
 
@@ -65,10 +67,10 @@ class _Switchboard:
             routes=tuple(replace(route, to=left(route.to)) for route in book.routes),
             always=left(book.always),
             otherwise=left(book.otherwise),
-            record=self._find_pointed(book.record, account, book.stream) if book.record is not None else None,
+            record=self._find_redirected(book.record, account, book.stream) if book.record is not None else None,
         )
 
-    def _find_pointed(self, spec: DestinationSpec, account: Account, stream: Stream) -> DestinationSpec | None:
+    def _find_redirected(self, spec: DestinationSpec, account: SocAccount, stream: Stream) -> DestinationSpec | None:
         holder = next((self.holders[name] for name in spec.secrets if name in self.holders), account)
         found = _find_changes(spec.config, holder, self.addresses)
         if found is None:
@@ -81,7 +83,7 @@ class _Switchboard:
         return replace(spec, config=config.model_copy(update=changes))
 
 
-def _find_changes(config: object, account: Account, addresses: Addresses) -> tuple[Changes, str] | None:
+def _find_changes(config: object, account: SocAccount, addresses: Addresses) -> tuple[Changes, str] | None:
     """What changes in a config, and the value of the secrets that it names; None where the SOC has no such endpoint."""
     match config:
         case FileConfig():

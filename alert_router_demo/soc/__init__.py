@@ -5,8 +5,8 @@
 `soc.pagerduty.faults.add(Status(429, retry_after="1"), times=3)` orders trouble, `soc.state()` tells what arrived.
 """
 
-from alert_router_demo.soc.accounts import Account
+from alert_router_demo.soc.accounts import SocAccount
 from alert_router_demo.soc.faults import Drop, Fault, Hang, LoseAnswer, Status
 from alert_router_demo.soc.running import Addresses, Soc, soc_in_thread
 
-__all__ = ["Account", "Addresses", "Drop", "Fault", "Hang", "LoseAnswer", "Soc", "Status", "soc_in_thread"]
+__all__ = ["Addresses", "Drop", "Fault", "Hang", "LoseAnswer", "Soc", "SocAccount", "Status", "soc_in_thread"]

@@ -9,7 +9,7 @@ STREAMS = ("cwpp", "cspm")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SocAccount:
     """What one stream of the router needs to be let in by every endpoint."""
 
     name: str
@@ -21,9 +21,9 @@ class Account:
     webhook_secret: str = field(repr=False)
 
 
-def new_account(name: str) -> Account:
+def new_account(name: str) -> SocAccount:
     """Gives an account whose secrets have the vendors' own shapes and never existed before."""
-    return Account(
+    return SocAccount(
         name=name,
         servicenow_user=f"{name}-router",
         servicenow_password=secrets.token_hex(16),
@@ -34,9 +34,9 @@ def new_account(name: str) -> Account:
     )
 
 
-def basic_credentials(accounts: Iterable[Account]) -> dict[str, Account]:
+def basic_credentials(accounts: Iterable[SocAccount]) -> dict[str, SocAccount]:
     """Gives, for each `Authorization` header that ServiceNow accepts, the account behind it."""
-    known: dict[str, Account] = {}
+    known: dict[str, SocAccount] = {}
     for account in accounts:
         pair = f"{account.servicenow_user}:{account.servicenow_password}".encode()
         known[f"Basic {base64.b64encode(pair).decode()}"] = account

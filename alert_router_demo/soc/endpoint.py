@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.faults import Drop, Faults, Hang, LoseAnswer, Status
+from alert_router_demo.soc.faults import Drop, FaultScript, Hang, LoseAnswer, Status
 
 READ_LIMIT = 8 * 1024 * 1024  # bytes of an uncompressed body; above every vendor's own limit, which its double checks
 DROPPED = "dropped"
@@ -20,7 +20,7 @@ DROPPED = "dropped"
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """Ends a request with this status and body."""
 
     def __init__(self, status: int, body: Any) -> None:
@@ -34,7 +34,7 @@ class Endpoint(ABC):
     name: ClassVar[str]
 
     def __init__(self) -> None:
-        self.faults = Faults()
+        self.faults = FaultScript()
         self.answers: Counter[str] = Counter()
 
     @abstractmethod
@@ -92,7 +92,7 @@ class Endpoint(ABC):
     async def _behave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except Refused as refused:
+        except RefusedRequest as refused:
             return json_answer(refused.body, refused.status)
         except web.HTTPException as refused:
             return self.error(refused.status, refused.reason)

@@ -55,7 +55,7 @@ class _Entry:
         self.fault, self.left, self.method = fault, left, method
 
 
-class Faults:
+class FaultScript:
     """The script of one endpoint: entries are played in order; safe to use from any thread."""
 
     def __init__(self) -> None:

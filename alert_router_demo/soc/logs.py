@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.accounts import Account
+from alert_router_demo.soc.accounts import SocAccount
 from alert_router_demo.soc.endpoint import Endpoint
 
 BODY_LIMIT = 1024 * 1024  # bytes of an uncompressed body
@@ -23,7 +23,7 @@ class LogsIngestion(Endpoint):
 
     name = "logs"
 
-    def __init__(self, accounts: Iterable[Account], *, keep: int = 10_000) -> None:
+    def __init__(self, accounts: Iterable[SocAccount], *, keep: int = 10_000) -> None:
         super().__init__()
         self._accounts = {f"Bearer {account.logs_token}": account.name for account in accounts}
         self._accounts[f"Bearer {LOOPBACK_TOKEN}"] = LOOPBACK_TOKEN

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.accounts import Account
+from alert_router_demo.soc.accounts import SocAccount
 from alert_router_demo.soc.endpoint import Endpoint, json_answer
 
 EVENT_LIMIT = 512 * 1024  # bytes of an event
@@ -24,7 +24,7 @@ SEVERITIES = ("critical", "warning", "error", "info")
 
 @dataclass(slots=True)
 class Page:
-    """One alert at the pager; `triggers` counts the events that were folded into it, the first included."""
+    """One alert at the pager; `triggers` counts the events that were merged into it, the first included."""
 
     account: str
     dedup_key: str
@@ -36,7 +36,7 @@ class Page:
     triggers: int = 1
 
 
-class PagerDuty(Endpoint):
+class PagerDutyDouble(Endpoint):
     """One service per account: a trigger on an open key folds in, on a resolved or new key it opens an alert.
 
     Whole events are kept for the first `keep` alerts, without their routing key.
@@ -44,13 +44,13 @@ class PagerDuty(Endpoint):
 
     name = "pagerduty"
 
-    def __init__(self, accounts: Iterable[Account], *, keep: int = 10_000) -> None:
+    def __init__(self, accounts: Iterable[SocAccount], *, keep: int = 10_000) -> None:
         super().__init__()
         self._accounts = {account.routing_key: account.name for account in accounts}
         self._open: dict[tuple[str, str], Page] = {}
         self._keep = keep
         self.pages: list[Page] = []
-        self.folded = 0
+        self.deduplicated = 0
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the Events API's path."""
@@ -96,7 +96,7 @@ class PagerDuty(Endpoint):
                 self._open_page(account, key, event)
             case "trigger", Page() as page:
                 page.triggers += 1
-                self.folded += 1
+                self.deduplicated += 1
             case "acknowledge", Page() as page:
                 page.status = "acknowledged"
             case "resolve", Page() as page:

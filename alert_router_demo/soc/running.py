@@ -10,14 +10,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from alert_router_demo.soc.accounts import STREAMS, Account, new_account
+from alert_router_demo.soc.accounts import STREAMS, SocAccount, new_account
 from alert_router_demo.soc.authority import new_authority
 from alert_router_demo.soc.control import Control
 from alert_router_demo.soc.endpoint import Endpoint, served
 from alert_router_demo.soc.logs import LogsIngestion
-from alert_router_demo.soc.pagerduty import PagerDuty
-from alert_router_demo.soc.servicenow import ServiceNow
-from alert_router_demo.soc.webhook import PATH, Webhook
+from alert_router_demo.soc.pagerduty import PagerDutyDouble
+from alert_router_demo.soc.servicenow import ServiceNowDouble
+from alert_router_demo.soc.webhook import PATH, WebhookDouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class Soc:
     """A loopback SOC: what it received can be read, and its faults set, while it runs."""
 
     def __init__(self, *, lag: float = 0.0, keep: int = 10_000) -> None:
-        self.accounts: dict[str, Account] = {stream: new_account(stream) for stream in STREAMS}
+        self.accounts: dict[str, SocAccount] = {stream: new_account(stream) for stream in STREAMS}
         known = self.accounts.values()
-        self.servicenow = ServiceNow(known, lag=lag)
-        self.pagerduty = PagerDuty(known, keep=keep)
+        self.servicenow = ServiceNowDouble(known, lag=lag)
+        self.pagerduty = PagerDutyDouble(known, keep=keep)
         self.logs = LogsIngestion(known, keep=keep)
-        self.webhook = Webhook(known, keep=keep)
+        self.webhook = WebhookDouble(known, keep=keep)
         self._addresses: Addresses | None = None
 
     @classmethod
@@ -85,7 +85,7 @@ class Soc:
             },
             "duplicates": {
                 "tickets": self.servicenow.tickets.duplicates,
-                "pages": self.pagerduty.folded,
+                "pages": self.pagerduty.deduplicated,
                 "rows": self.logs.duplicates,
                 "hooks": self.webhook.duplicates,
             },
@@ -114,7 +114,7 @@ def soc_in_thread(*, lag: float = 0.0, keep: int = 10_000) -> Iterator[Soc]:
     """Serves a SOC from a thread of its own, for callers without an event loop."""
     ready: Future[tuple[Soc, Callable[[], object]]] = Future()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="soc") as threads:
-        serving = threads.submit(asyncio.run, _serve_until_told(ready, lag, keep))
+        serving = threads.submit(asyncio.run, _serve_until_stopped(ready, lag, keep))
         either: tuple[Future[Any], ...] = (ready, serving)
         wait(either, return_when=FIRST_COMPLETED)
         if serving.done():
@@ -126,9 +126,9 @@ def soc_in_thread(*, lag: float = 0.0, keep: int = 10_000) -> Iterator[Soc]:
             end()
 
 
-async def _serve_until_told(ready: Future[tuple[Soc, Callable[[], object]]], lag: float, keep: int) -> None:
-    told = asyncio.Event()
+async def _serve_until_stopped(ready: Future[tuple[Soc, Callable[[], object]]], lag: float, keep: int) -> None:
+    stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with Soc.running(lag=lag, keep=keep) as soc:
-        ready.set_result((soc, partial(loop.call_soon_threadsafe, told.set)))
-        await told.wait()
+        ready.set_result((soc, partial(loop.call_soon_threadsafe, stopped.set)))
+        await stopped.wait()

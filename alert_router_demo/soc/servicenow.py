@@ -12,9 +12,9 @@ import orjson
 from aiohttp import web
 
 from alert_router_demo.soc import encoded_query
-from alert_router_demo.soc.accounts import Account, basic_credentials
-from alert_router_demo.soc.endpoint import Endpoint, Refused, json_answer
-from alert_router_demo.soc.tickets import PREFIXES, RESOLVED_STATES, Ticket, Tickets, as_columns, is_column
+from alert_router_demo.soc.accounts import SocAccount, basic_credentials
+from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer
+from alert_router_demo.soc.tickets import PREFIXES, RESOLVED_STATES, TicketRecord, Tickets, as_columns, is_column
 
 LIMIT = 10_000  # records in an answer without `sysparm_limit`
 _NOT_AUTHENTICATED = ("User Not Authenticated", "Required to provide Auth information")
@@ -22,7 +22,7 @@ _NO_RECORD = ("No Record found", "Record doesn't exist or ACL restricts the reco
 _LABELS = {"close_code": "Resolution code", "close_notes": "Resolution notes", "caller_id": "Caller"}
 
 
-class ServiceNow(Endpoint):
+class ServiceNowDouble(Endpoint):
     """An instance with the base system's data policy: who resolves must say how.
 
     `lag` is the time in seconds before an inserted record is found by queries, `mandatory` the columns that a record
@@ -33,7 +33,7 @@ class ServiceNow(Endpoint):
 
     def __init__(
         self,
-        accounts: Iterable[Account],
+        accounts: Iterable[SocAccount],
         *,
         lag: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
@@ -108,7 +108,7 @@ class ServiceNow(Endpoint):
             raise self._refusal(400, f"Invalid table {table}")
         return table
 
-    def _ticket_of(self, request: web.Request) -> Ticket:
+    def _ticket_of(self, request: web.Request) -> TicketRecord:
         ticket = self.tickets.find(self._table_of(request), request.match_info["sys_id"])
         if ticket is None:
             raise self._refusal(404, *_NO_RECORD)
@@ -133,11 +133,11 @@ class ServiceNow(Endpoint):
             detail = f"Data Policy Exception: The following fields are mandatory: {labels}"
             raise self._refusal(403, "Operation Failed", detail)
 
-    def _refusal(self, status: int, message: str, detail: str | None = None) -> Refused:
-        return Refused(status, self.error_body(status, message, detail))
+    def _refusal(self, status: int, message: str, detail: str | None = None) -> RefusedRequest:
+        return RefusedRequest(status, self.error_body(status, message, detail))
 
 
-def _shown(ticket: Ticket, request: web.Request) -> dict[str, str]:
+def _shown(ticket: TicketRecord, request: web.Request) -> dict[str, str]:
     wanted = request.query.get("sysparm_fields")
     if not wanted:
         return ticket.fields

@@ -32,7 +32,7 @@ def is_column(name: str) -> bool:
 
 
 @dataclass(slots=True)
-class Ticket:
+class TicketRecord:
     """One record: its columns as text, as the Table API gives them, and its journal."""
 
     table: str
@@ -51,26 +51,26 @@ class Tickets:
 
     def __init__(self, inactive_states: Callable[[], frozenset[str]]) -> None:
         self._inactive_states = inactive_states
-        self._by_sys_id: dict[tuple[str, str], Ticket] = {}
-        self._by_correlation: dict[tuple[str, str], list[Ticket]] = defaultdict(list)
+        self._by_sys_id: dict[tuple[str, str], TicketRecord] = {}
+        self._by_correlation: dict[tuple[str, str], list[TicketRecord]] = defaultdict(list)
         self._numbers: dict[str, int] = defaultdict(lambda: _FIRST_NUMBER)
         self.duplicates = 0
 
-    def __iter__(self) -> Iterator[Ticket]:
+    def __iter__(self) -> Iterator[TicketRecord]:
         return iter(list(self._by_sys_id.values()))
 
     def __len__(self) -> int:
         return len(self._by_sys_id)
 
-    def find(self, table: str, sys_id: str) -> Ticket | None:
+    def find(self, table: str, sys_id: str) -> TicketRecord | None:
         """Finds a record by its key, which never lags."""
         return self._by_sys_id.get((table, sys_id))
 
-    def select(self, table: str, query: Query, at: float) -> list[Ticket]:
+    def select(self, table: str, query: Query, at: float) -> list[TicketRecord]:
         """Gives the records of a table that meet a query and are visible to queries at this instant."""
         correlation = query.find_equal("correlation_id")
         if correlation:
-            candidates: Iterator[Ticket] = iter(self._correlated(table, correlation))
+            candidates: Iterator[TicketRecord] = iter(self._correlated(table, correlation))
         else:
             candidates = (ticket for ticket in self if ticket.table == table)
         found = [ticket for ticket in candidates if ticket.visible_at <= at and query.is_met(ticket.fields)]
@@ -78,7 +78,7 @@ class Tickets:
             found.sort(key=lambda ticket: ticket.fields.get(column, ""), reverse=is_descending)
         return found
 
-    def insert(self, table: str, values: Mapping[str, str], by: str, now: datetime, visible_at: float) -> Ticket:
+    def insert(self, table: str, values: Mapping[str, str], by: str, now: datetime, visible_at: float) -> TicketRecord:
         """Adds a record, also where one with the same `correlation_id` stands."""
         sys_id = secrets.token_hex(16)
         system = {
@@ -89,7 +89,7 @@ class Tickets:
             "sys_mod_count": "-1",
         }
         self._numbers[table] += 1
-        ticket = Ticket(table, _BASE | system, visible_at)
+        ticket = TicketRecord(table, _BASE | system, visible_at)
         correlation = values.get("correlation_id", "")
         if correlation and any(other.is_active for other in self._correlated(table, correlation)):
             self.duplicates += 1
@@ -97,7 +97,7 @@ class Tickets:
         self.update(ticket, values, by, now)
         return ticket
 
-    def update(self, ticket: Ticket, values: Mapping[str, str], by: str, now: datetime) -> None:
+    def update(self, ticket: TicketRecord, values: Mapping[str, str], by: str, now: datetime) -> None:
         """Writes columns; what goes to a journal is appended and reads back empty."""
         fields = ticket.fields
         before = fields["correlation_id"]
@@ -113,7 +113,7 @@ class Tickets:
         if fields["correlation_id"] and fields["correlation_id"] != before:
             self._correlated(ticket.table, fields["correlation_id"]).append(ticket)
 
-    def _correlated(self, table: str, correlation: str) -> list[Ticket]:
+    def _correlated(self, table: str, correlation: str) -> list[TicketRecord]:
         return self._by_correlation[table, correlation.lower()]
 
     def _follow_rules(self, fields: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from alert_router_demo.soc.accounts import Account
+from alert_router_demo.soc.accounts import SocAccount
 from alert_router_demo.soc.endpoint import Endpoint
 
 PATH = "/hook"
@@ -32,7 +32,7 @@ class Hook:
     body: str
 
 
-class Webhook(Endpoint):
+class WebhookDouble(Endpoint):
     """A receiver that accepts what one of its accounts signed, and counts each `webhook-id`.
 
     The newest `keep` messages are kept; identities and counts are kept of all.
@@ -41,7 +41,7 @@ class Webhook(Endpoint):
     name = "webhook"
 
     def __init__(
-        self, accounts: Iterable[Account], *, keep: int = 10_000, clock: Callable[[], float] = time.time
+        self, accounts: Iterable[SocAccount], *, keep: int = 10_000, clock: Callable[[], float] = time.time
     ) -> None:
         super().__init__()
         self._keys = {account.name: _key_in(account.webhook_secret) for account in accounts}

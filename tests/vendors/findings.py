@@ -9,14 +9,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.accounts import Account
-from alert_router_demo.soc.webhook import PATH, Webhook
+from alert_router_demo.soc.accounts import SocAccount
+from alert_router_demo.soc.webhook import PATH, WebhookDouble
 
 BODY_LIMIT = 20_000  # bytes
 CLOSED = 3
 
 
-class Findings(Webhook):
+class Findings(WebhookDouble):
     """A receiver that takes a message once, and lets an older state of a finding change nothing.
 
     `key` is what the gateway wants in `x-api-key`.
@@ -24,7 +24,7 @@ class Findings(Webhook):
 
     name = "findings"
 
-    def __init__(self, account: Account, key: str, clock: Any) -> None:
+    def __init__(self, account: SocAccount, key: str, clock: Any) -> None:
         super().__init__([account], clock=clock)
         self._key = key
         self.seen: Counter[str] = Counter()

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.endpoint import Endpoint, Handler, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, Handler, RefusedRequest, json_answer
 
 PATHS = ("", "/ex/jira/{cloud}")  # a site's own, and api.atlassian.com's
 SUMMARY, LABEL, RICH = 255, 255, 32_767  # characters
@@ -62,7 +62,7 @@ class Issue:
         return self.status.category != "done"
 
 
-class Jira(Endpoint):
+class JiraDouble(Endpoint):
     """One site with the project SEC; `user` and `token` are the account that it knows, `client` an OAuth client.
 
     Where `is_lagging`, searches see what was there at the last `catch_up`. Whoever is not known is answered as nobody.
@@ -166,7 +166,7 @@ class Jira(Endpoint):
         fields = (await self._body_of(request))["fields"]
         problems = dict(_problems_of(fields, self.screen))
         if problems:
-            raise Refused(400, self.error_body(400, "", problems))
+            raise RefusedRequest(400, self.error_body(400, "", problems))
         number = 10_000 + len(self.issues)
         issue = Issue(str(number), f"SEC-{number - 9_999}", fields)
         self.issues.append(issue)
@@ -184,7 +184,7 @@ class Jira(Endpoint):
         document = (await self._body_of(request))["body"]
         problem = _problem_of_rich(document)
         if problem:
-            raise Refused(400, self.error_body(400, "", {"comment": problem}))
+            raise RefusedRequest(400, self.error_body(400, "", {"comment": problem}))
         issue.comments.append(text_of(document))
         return json_answer({"id": str(len(issue.comments))}, 201)
 
@@ -201,7 +201,7 @@ class Jira(Endpoint):
             raise self._refusal("It seems that you have tried to perform a workflow operation that is not valid.")
         fields = body.get("fields", {})
         if not set(fields) <= self.on_close:
-            raise Refused(400, self.error_body(400, "", dict.fromkeys(fields, _off_screen("resolution"))))
+            raise RefusedRequest(400, self.error_body(400, "", dict.fromkeys(fields, _off_screen("resolution"))))
         issue.status = way.to
         issue.resolution = fields.get("resolution", {}).get("name")
         self._changed()
@@ -210,7 +210,7 @@ class Jira(Endpoint):
     def _issue_of(self, request: web.Request) -> Issue:
         issue = next((issue for issue in self.issues if request.match_info["id"] in (issue.id, issue.key)), None)
         if issue is None:
-            raise Refused(404, self.error_body(404, _NO_ISSUE))
+            raise RefusedRequest(404, self.error_body(404, _NO_ISSUE))
         return issue
 
     async def _body_of(self, request: web.Request) -> dict[str, Any]:
@@ -219,8 +219,8 @@ class Jira(Endpoint):
         except orjson.JSONDecodeError as broken:
             raise self._refusal("There was an error parsing JSON. Check that your request body is valid.") from broken
 
-    def _refusal(self, message: str) -> Refused:
-        return Refused(400, self.error_body(400, message))
+    def _refusal(self, message: str) -> RefusedRequest:
+        return RefusedRequest(400, self.error_body(400, message))
 
 
 def text_of(document: Any) -> str:

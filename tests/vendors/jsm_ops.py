@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.endpoint import Endpoint, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer
 
 PATHS = ("/jsm/ops/integration", "")  # JSM's own, and Opsgenie's
 LONGEST = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100, "note": 25_000}
@@ -44,7 +44,7 @@ class Accepted(NamedTuple):
     body: Mapping[str, Any]
 
 
-class JsmOps(Endpoint):
+class JsmOpsDouble(Endpoint):
     """One account; `keys` are the integration keys that it knows.
 
     Where `is_slow`, what is accepted waits in `waiting` until `carry_out`; else it is carried out at once.
@@ -131,11 +131,11 @@ class JsmOps(Endpoint):
 
     def _authenticate(self, request: web.Request) -> None:
         if request.headers.get("Authorization") not in self._keys:
-            raise Refused(401, self.error_body(401, "Could not authenticate"))
+            raise RefusedRequest(401, self.error_body(401, "Could not authenticate"))
 
     def _alias_in(self, request: web.Request) -> str:
         if request.query.get("identifierType") != "alias":
-            raise Refused(422, self.error_body(422, "Identifier is not a valid alert id"))
+            raise RefusedRequest(422, self.error_body(422, "Identifier is not a valid alert id"))
         return request.match_info["alias"]
 
     async def _body_of(self, request: web.Request) -> Mapping[str, Any]:
@@ -143,10 +143,10 @@ class JsmOps(Endpoint):
         try:
             body = orjson.loads(await request.read())
         except orjson.JSONDecodeError as broken:
-            raise Refused(400, self.error_body(400, "Could not parse JSON body")) from broken
+            raise RefusedRequest(400, self.error_body(400, "Could not parse JSON body")) from broken
         problems = list(_problems_of(body, "message" if request.path.endswith("/alerts") else "note"))
         if problems:
-            raise Refused(422, self.error_body(422, "; ".join(problems)))
+            raise RefusedRequest(422, self.error_body(422, "; ".join(problems)))
         return dict(body)
 
 

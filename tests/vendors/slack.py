@@ -22,7 +22,7 @@ _TROUBLES = {
 }  # fmt: skip
 
 
-class Slack(Endpoint):
+class SlackDouble(Endpoint):
     """One webhook into one channel; `messages` are what it shows, in order, `called` whom their texts mentioned.
 
     While `trouble` is one of Slack's words every message is refused with it.

@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from alert_router_demo.soc.endpoint import Endpoint, Refused, json_answer
+from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer
 
 BODY_LIMIT = 1_000_000  # bytes, the smallest that a Splunk had by default
 TEXTS = {
@@ -23,7 +23,7 @@ TEXTS = {
 _STATUSES = {0: 200, 1: 403, 2: 401, 3: 401, 4: 403, 8: 500, 9: 503}
 
 
-class SplunkHec(Endpoint):
+class SplunkHecDouble(Endpoint):
     """One token and the indexes that it may write to; every event that was taken, in order, is in `events`.
 
     `poison` are ids of signals whose events it calls invalid: a real one finds none among well-formed ones.
@@ -111,6 +111,6 @@ class SplunkHec(Endpoint):
         self.events.append(event)
 
 
-def _refusal(code: int, number: int | None = None) -> Refused:
+def _refusal(code: int, number: int | None = None) -> RefusedRequest:
     numbered = {} if number is None else {"invalid-event-number": number}
-    return Refused(_STATUSES.get(code, 400), {"text": TEXTS[code], "code": code, **numbered})
+    return RefusedRequest(_STATUSES.get(code, 400), {"text": TEXTS[code], "code": code, **numbered})

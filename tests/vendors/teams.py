@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from alert_router_demo.soc.endpoint import Endpoint, Refused
+from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest
 
 POST_LIMIT = 28 * 1024  # bytes of what a channel takes, counted as UTF-16 here, which is the harder way
 PATH = "/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"
 CARD = "application/vnd.microsoft.card.adaptive"
 
 
-class Teams(Endpoint):
+class TeamsDouble(Endpoint):
     """One workflow; `runs` counts what it accepted, `cards` are what the channel shows, `failed` why others are not there.
 
     A card is posted `lag` seconds after its run was accepted. `is_on` turns the workflow off, `is_orphaned` takes its
@@ -51,19 +51,23 @@ class Teams(Endpoint):
 
     async def _invoke(self, request: web.Request) -> web.Response:
         if request.match_info["workflow"] != self._workflow:
-            raise Refused(
+            raise RefusedRequest(
                 404, _error("WorkflowNotFound", f"The workflow '{request.match_info['workflow']}' is not there.")
             )
         if request.query.get("sig") != self._signature or request.query.get("sp") != "/triggers/manual/run":
-            raise Refused(401, _error("DirectApiAuthorizationRequired", f"Not accepted: {request.query.get('sig')}"))
+            raise RefusedRequest(
+                401, _error("DirectApiAuthorizationRequired", f"Not accepted: {request.query.get('sig')}")
+            )
         if not self.is_on:
             text = f"Could not execute workflow '{self._workflow}' trigger 'manual' with state 'Disabled'."
-            raise Refused(400, _error("WorkflowTriggerIsNotEnabled", text))
+            raise RefusedRequest(400, _error("WorkflowTriggerIsNotEnabled", text))
         raw = await request.read()
         try:
             content = _content_in(orjson.loads(raw))
         except (orjson.JSONDecodeError, LookupError, TypeError):
-            raise Refused(400, _error("TriggerInputSchemaMismatch", "The input does not match the schema.")) from None
+            raise RefusedRequest(
+                400, _error("TriggerInputSchemaMismatch", "The input does not match the schema.")
+            ) from None
         self.runs += 1
         asyncio.get_running_loop().call_later(self._lag, self._post, content, len(raw.decode().encode("utf-16-le")))
         return web.Response(status=202)

@@ -16,7 +16,7 @@ from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
-from tests.vendors.jira import IN_PROGRESS, TO_DO, Jira, Way
+from tests.vendors.jira import IN_PROGRESS, TO_DO, JiraDouble, Way
 
 USER, TOKEN = "alert-router@contoso.example", "ATATT-token-1234"
 SECRETS = {"JIRA_TOKEN": TOKEN}
@@ -28,9 +28,9 @@ def make(url: str) -> DestinationKind:
     return a_destination("jira", url=url, fields={}, labels=["{plan}"])
 
 
-def a_site() -> Jira:
+def a_site() -> JiraDouble:
     """A site that knows the account."""
-    return Jira(USER, TOKEN)
+    return JiraDouble(USER, TOKEN)
 
 
 @pytest.mark.parametrize("path", ["", "/ex/jira/11223344"])
@@ -306,7 +306,7 @@ def test_a_field_that_no_screen_has_pauses_the_destination() -> None:
 
 def test_a_client_is_known_by_its_tokens() -> None:
     """OAuth client credentials: a token that was taken back is replaced once."""
-    vendor = Jira(USER, TOKEN, client=("us", "client-secret-1234"))
+    vendor = JiraDouble(USER, TOKEN, client=("us", "client-secret-1234"))
 
     def as_client(url: str) -> DestinationKind:
         auth = {"client_id": "us", "client_secret": {"secret": "JIRA_CLIENT"}, "token_url": f"{url}/oauth/token"}

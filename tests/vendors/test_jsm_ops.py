@@ -15,7 +15,7 @@ from router.domain.ports import DestinationKind
 from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
-from tests.vendors.jsm_ops import PATHS, JsmOps
+from tests.vendors.jsm_ops import PATHS, JsmOpsDouble
 
 KEY, TEAM = "8d0a1c5e-key", "77b1f0c2-team"
 SECRETS = {"JSM_OPS_KEY": KEY, "PAYMENTS_OPS_KEY": TEAM}
@@ -26,9 +26,9 @@ def make(url: str) -> DestinationKind:
     return a_destination("jsm_ops", url=url)
 
 
-def an_account(*, is_slow: bool = False) -> JsmOps:
+def an_account(*, is_slow: bool = False) -> JsmOpsDouble:
     """An account that knows both keys."""
-    return JsmOps([KEY, TEAM], is_slow=is_slow)
+    return JsmOpsDouble([KEY, TEAM], is_slow=is_slow)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -210,7 +210,7 @@ def test_a_busy_vendor_is_asked_later() -> None:
 
 def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() -> None:
     """The text names the secret and shows nothing of it."""
-    vendor = JsmOps([KEY])
+    vendor = JsmOpsDouble([KEY])
 
     async def talk(line: Line) -> None:
         other = await line.tell(owner=Owner(pager="PAYMENTS_OPS_KEY"))
@@ -228,6 +228,6 @@ def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() ->
 @settings(max_examples=25)
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
-    vendor = JsmOps([KEY])
+    vendor = JsmOpsDouble([KEY])
     live(vendor, make, SECRETS, life, close_by_hand=vendor.close_by_hand)
     assert len(vendor.open) == int(life.is_open)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 
 from alert_router_demo.soc.accounts import new_account
-from alert_router_demo.soc.pagerduty import PagerDuty
-from alert_router_demo.soc.servicenow import ServiceNow
+from alert_router_demo.soc.pagerduty import PagerDutyDouble
+from alert_router_demo.soc.servicenow import ServiceNowDouble
 from router.domain.decisions import Change
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_notice
 from tests.vendors.acts_atlassian import Life, live, lives
-from tests.vendors.slack import Slack
+from tests.vendors.slack import SlackDouble
 
 some = settings(max_examples=25)
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
@@ -28,7 +28,7 @@ def nobody_closes() -> None:
 def test_at_pagerduty_at_most_one_page_is_open_and_only_while_its_signal_stands(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals: events of one key fold, and what is over is resolved."""
     account = new_account("cwpp")
-    vendor = PagerDuty([account])
+    vendor = PagerDutyDouble([account])
 
     def make(url: str) -> DestinationKind:
         return a_destination("pagerduty", url=url)
@@ -38,10 +38,10 @@ def test_at_pagerduty_at_most_one_page_is_open_and_only_while_its_signal_stands(
     assert [page.dedup_key for page in vendor.pages if page.status == "triggered"] == [a_notice().key] * stands
 
 
-def a_desk_lives(life: Life, **config: object) -> ServiceNow:
+def a_desk_lives(life: Life, **config: object) -> ServiceNowDouble:
     """A desk at which a life was told; people close tickets where the life says so."""
     account = new_account("cwpp")
-    desk = ServiceNow([account])
+    desk = ServiceNowDouble([account])
     is_security = config.get("table") == "sn_si_incident"
     over = {"state": "3" if is_security else "7", "close_code": "Done", "close_notes": "Done."}
     if is_security:
@@ -86,7 +86,7 @@ def is_told_in_order(told: Sequence[str], life: Life) -> bool:
 @given(life=lives())
 def test_a_channel_is_told_in_the_order_of_turns(life: Life) -> None:
     """Slack deduplicates nothing: messages may come twice, never late."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     secrets: dict[str, str] = {}
 
     def at_slack(url: str) -> DestinationKind:

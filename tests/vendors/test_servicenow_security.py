@@ -11,7 +11,7 @@ import pytest
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import LoseAnswer
-from alert_router_demo.soc.servicenow import ServiceNow
+from alert_router_demo.soc.servicenow import ServiceNowDouble
 from router.domain.deliveries import DeliveryState
 from tests.destinations.builders import NOW, a_destination
 from tests.vendors.acts_sn import Room, a_room, opened, resolved, updated
@@ -20,10 +20,10 @@ DRAFT, CLOSED, CANCELLED = "10", "3", "7"
 
 
 @asynccontextmanager
-async def a_desk() -> AsyncIterator[tuple[ServiceNow, Room]]:
+async def a_desk() -> AsyncIterator[tuple[ServiceNowDouble, Room]]:
     """An instance with Security Incident Response, and the room that delivers to it."""
     account = new_account("cwpp")
-    desk = ServiceNow([account])
+    desk = ServiceNowDouble([account])
     desk.inactive_states = frozenset({CLOSED, CANCELLED})
     auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
     async with served(desk.application()) as url:
@@ -32,7 +32,7 @@ async def a_desk() -> AsyncIterator[tuple[ServiceNow, Room]]:
             yield desk, room
 
 
-def play(act: Callable[[ServiceNow, Room], Awaitable[None]]) -> None:
+def play(act: Callable[[ServiceNowDouble, Room], Awaitable[None]]) -> None:
     """Plays one act at a desk of its own."""
 
     async def played() -> None:
@@ -42,7 +42,7 @@ def play(act: Callable[[ServiceNow, Room], Awaitable[None]]) -> None:
     asyncio.run(played())
 
 
-def told(desk: ServiceNow, *columns: str) -> list[tuple[str, ...]]:
+def told(desk: ServiceNowDouble, *columns: str) -> list[tuple[str, ...]]:
     """Those columns of every ticket, in the order in which they were made."""
     return [tuple(ticket.fields[column] for column in columns) for ticket in desk.tickets]
 
@@ -50,7 +50,7 @@ def told(desk: ServiceNow, *columns: str) -> list[tuple[str, ...]]:
 def test_a_security_incident_lives_until_its_signal_is_over() -> None:
     """It is opened once though an answer is lost, gets a note, and is closed with a code and notes."""
 
-    async def act(desk: ServiceNow, room: Room) -> None:
+    async def act(desk: ServiceNowDouble, room: Room) -> None:
         desk.faults.add(LoseAnswer(), method="POST")
         await room.deliver_all(opened())
         await room.deliver(updated())
@@ -66,7 +66,7 @@ def test_a_security_incident_lives_until_its_signal_is_over() -> None:
 def test_what_people_ended_stays_ended(state: str) -> None:
     """A ticket that was closed or cancelled is not touched by a resolution, and an update makes a new one."""
 
-    async def act(desk: ServiceNow, room: Room) -> None:
+    async def act(desk: ServiceNowDouble, room: Room) -> None:
         await room.deliver(opened())
         (ticket,) = desk.tickets
         desk.tickets.update(ticket, {"state": state, "close_code": "False positive"}, "analyst", NOW)

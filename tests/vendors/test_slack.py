@@ -16,12 +16,12 @@ from router.domain.notices import Evidence, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.slack import Slack
+from tests.vendors.slack import SlackDouble
 
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
 
 
-def at_slack(slack: Slack, play: Callable[[Send], Awaitable[None]], path: str = PATH) -> None:
+def at_slack(slack: SlackDouble, play: Callable[[Send], Awaitable[None]], path: str = PATH) -> None:
     """Plays with a destination that holds a webhook of that Slack."""
 
     def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
@@ -37,7 +37,7 @@ def types_of(results: Sequence[Result]) -> list[type]:
 
 def test_a_life_is_three_messages_in_order() -> None:
     """Opened, updated and resolved are told one below the other; none is changed."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
 
     async def play(send: Send) -> None:
         for delivery in a_life():
@@ -49,7 +49,7 @@ def test_a_life_is_three_messages_in_order() -> None:
 
 def test_what_is_sent_twice_stands_there_twice() -> None:
     """A webhook deduplicates nothing: a second send and two at once make three messages, all alike."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
 
     async def play(send: Send) -> None:
         await send(opened())
@@ -62,7 +62,7 @@ def test_what_is_sent_twice_stands_there_twice() -> None:
 
 def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
     """At least once: nobody can tell whether the message was posted."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     slack.faults.add(LoseAnswer())
     slack.faults.add(Drop())
 
@@ -77,7 +77,7 @@ def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
 
 def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
     """It needs nothing from the opening, and tells the signal by itself."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     _, updated, resolved = a_life()
 
     async def play(send: Send) -> None:
@@ -91,7 +91,7 @@ def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
 @pytest.mark.parametrize("word", ["channel_is_archived", "action_prohibited", "invalid_token", "no_service", "no_team"])
 def test_a_webhook_that_is_gone_pauses_and_nothing_is_lost(word: str) -> None:
     """What is about the webhook is no dead letter: once somebody mended it, the same delivery gets through."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     slack.trouble = word
 
     async def play(send: Send) -> None:
@@ -107,7 +107,7 @@ def test_a_webhook_that_is_gone_pauses_and_nothing_is_lost(word: str) -> None:
 
 def test_a_webhook_that_never_was_pauses_and_is_told_nobody() -> None:
     """The text names the secret, and shows nothing of what it holds."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
 
     async def play(send: Send) -> None:
         (refused,) = await send(opened())
@@ -124,7 +124,7 @@ def test_a_webhook_that_never_was_pauses_and_is_told_nobody() -> None:
 )
 def test_a_busy_slack_is_tried_later(fault: Status, wait: float | None) -> None:
     """One message a second is what a webhook takes; `Retry-After` says when the next may come."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     slack.faults.add(fault)
 
     async def play(send: Send) -> None:
@@ -141,7 +141,7 @@ def test_a_busy_slack_is_tried_later(fault: Status, wait: float | None) -> None:
 @settings(max_examples=30)
 def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]) -> None:
     """Any text makes a message within every limit, without a mention, and with no link but the portal's."""
-    slack = Slack(PATH)
+    slack = SlackDouble(PATH)
     text = "".join(texts) + "<!channel><@U1><https://evil.example.com|x>"
 
     async def play(send: Send) -> None:

@@ -18,12 +18,14 @@ from router.domain.notices import Delivery, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice, an_entry
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.splunk_hec import SplunkHec
+from tests.vendors.splunk_hec import SplunkHecDouble
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
 
 
-def at_splunk(splunk: SplunkHec, play: Callable[[Send], Awaitable[None]], token: str = TOKEN, **config: Any) -> None:
+def at_splunk(
+    splunk: SplunkHecDouble, play: Callable[[Send], Awaitable[None]], token: str = TOKEN, **config: Any
+) -> None:
     """Plays with a destination that writes to that Splunk."""
 
     def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
@@ -44,7 +46,7 @@ def types_of(results: Sequence[Result]) -> list[type]:
 
 def test_a_life_is_three_events_in_order() -> None:
     """Opened, updated and resolved stand there each, at their times and with what changed."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
 
     async def play(send: Send) -> None:
         assert types_of(await send(*a_life())) == [Receipt] * 3
@@ -58,7 +60,7 @@ def test_a_life_is_three_events_in_order() -> None:
 
 def test_what_is_sent_twice_stands_there_twice_and_can_be_told() -> None:
     """Splunk deduplicates nothing: a second send and two at once make three copies, equal in `key` and `turn`."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
 
     async def play(send: Send) -> None:
         await send(opened())
@@ -70,7 +72,7 @@ def test_what_is_sent_twice_stands_there_twice_and_can_be_told() -> None:
 
 def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
     """At least once: nobody can tell whether the events were taken."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
     splunk.faults.add(LoseAnswer())
     splunk.faults.add(Drop())
 
@@ -85,7 +87,7 @@ def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
 
 def test_a_resolution_whose_opening_died_stands_alone() -> None:
     """Events have no state that could be wrong: each is what was told, in whichever order it comes."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
     _, updated, resolved = a_life()
 
     async def play(send: Send) -> None:
@@ -97,7 +99,7 @@ def test_a_resolution_whose_opening_died_stands_alone() -> None:
 
 def test_the_record_is_written_too() -> None:
     """An entry of the record is an event of a source type of its own."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
 
     async def play(send: Send) -> None:
         assert types_of(await send(a_delivery(an_entry()))) == [Receipt]
@@ -108,7 +110,7 @@ def test_the_record_is_written_too() -> None:
 
 def test_five_hundred_large_events_go_in_requests_that_splunk_takes() -> None:
     """None of them is above the smallest limit that a Splunk had, and every event arrives once, in order."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
 
     async def play(send: Send) -> None:
         assert types_of(await send(*many(500, description="x" * 8_000))) == [Receipt] * 500
@@ -120,7 +122,7 @@ def test_five_hundred_large_events_go_in_requests_that_splunk_takes() -> None:
 
 def test_requests_that_are_too_large_all_the_same_are_halved() -> None:
     """A collector with a smaller limit gets smaller requests, and one event that it does not take is cut."""
-    splunk = SplunkHec(TOKEN, body_limit=20_000)
+    splunk = SplunkHecDouble(TOKEN, body_limit=20_000)
 
     async def play(send: Send) -> None:
         assert types_of(await send(*many(40), *many(1, description="x" * 50_000))) == [Receipt] * 41
@@ -134,7 +136,7 @@ def test_requests_that_are_too_large_all_the_same_are_halved() -> None:
 @settings(max_examples=15)
 def test_a_refused_event_costs_only_itself(poison: set[int]) -> None:
     """Whichever events Splunk cannot read, those alone are dead; every other one arrives, and none more than twice."""
-    splunk = SplunkHec(TOKEN, poison={str(number) for number in poison})
+    splunk = SplunkHecDouble(TOKEN, poison={str(number) for number in poison})
 
     async def play(send: Send) -> None:
         assert types_of(await send(*many(60))) == [Rejected if number in poison else Receipt for number in range(60)]
@@ -148,7 +150,7 @@ def test_a_refused_event_costs_only_itself(poison: set[int]) -> None:
 
 def test_what_is_wrong_with_the_token_or_its_index_pauses() -> None:
     """An unknown or disabled token, one that wants acknowledgement, an index that it may not write to: no dead letter."""
-    disabled = SplunkHec(TOKEN)
+    disabled = SplunkHecDouble(TOKEN)
     disabled.is_disabled = True
     said: list[str] = []
 
@@ -157,10 +159,10 @@ def test_what_is_wrong_with_the_token_or_its_index_pauses() -> None:
         assert types_of(results) == [Unauthorized] * 3
         said.extend({str(result) for result in results})
 
-    at_splunk(SplunkHec(TOKEN), play, token="another-token-that-was-rolled")
+    at_splunk(SplunkHecDouble(TOKEN), play, token="another-token-that-was-rolled")
     at_splunk(disabled, play)
-    at_splunk(SplunkHec(TOKEN, is_acknowledging=True), play)
-    at_splunk(SplunkHec(TOKEN, ["main"]), play)
+    at_splunk(SplunkHecDouble(TOKEN, is_acknowledging=True), play)
+    at_splunk(SplunkHecDouble(TOKEN, ["main"]), play)
     assert ["Invalid token" in said[0], "disabled" in said[1], "channel" in said[2], "Incorrect index" in said[3]] == (
         [True] * 4
     )
@@ -172,7 +174,7 @@ def test_what_is_wrong_with_the_token_or_its_index_pauses() -> None:
 )
 def test_a_busy_splunk_is_tried_later(fault: Status, wait: float | None) -> None:
     """Code 9 is owed again, after `Retry-After` where it is given."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
     splunk.faults.add(fault)
 
     async def play(send: Send) -> None:
@@ -187,7 +189,7 @@ def test_a_busy_splunk_is_tried_later(fault: Status, wait: float | None) -> None
 
 def test_a_success_with_another_code_is_none() -> None:
     """A 200 around an error has taken nothing."""
-    splunk = SplunkHec(TOKEN)
+    splunk = SplunkHecDouble(TOKEN)
     splunk.faults.add(Status(200, body={"text": "Server is busy", "code": 9}))
 
     async def play(send: Send) -> None:

@@ -17,14 +17,14 @@ from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.teams import PATH, Teams
+from tests.vendors.teams import PATH, TeamsDouble
 from tests.waiting import until
 
 WORKFLOW, SIGNATURE = "0123456789abcdef", "Canary-of+a/signature_0123456789="
 
 
 def at_teams(
-    teams: Teams, play: Callable[[Send], Awaitable[None]], workflow: str = WORKFLOW, signature: str = SIGNATURE
+    teams: TeamsDouble, play: Callable[[Send], Awaitable[None]], workflow: str = WORKFLOW, signature: str = SIGNATURE
 ) -> None:
     """Plays with a destination that holds the URL of a workflow."""
 
@@ -47,7 +47,7 @@ def types_of(results: Sequence[Result]) -> list[type]:
 
 def test_a_life_is_three_cards_in_order() -> None:
     """Opened, updated and resolved are told one below the other; none is changed."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
 
     async def play(send: Send) -> None:
         for delivery in a_life():
@@ -59,7 +59,7 @@ def test_a_life_is_three_cards_in_order() -> None:
 
 def test_what_is_sent_twice_stands_there_twice() -> None:
     """A workflow deduplicates nothing: a second send and two at once make three cards, all alike."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
 
     async def play(send: Send) -> None:
         await send(opened())
@@ -72,7 +72,7 @@ def test_what_is_sent_twice_stands_there_twice() -> None:
 
 def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
     """At least once: nobody can tell whether the workflow was started."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
     teams.faults.add(LoseAnswer())
     teams.faults.add(Drop())
 
@@ -87,7 +87,7 @@ def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
 
 def test_an_acceptance_is_all_that_is_known() -> None:
     """202 counts as sent before the card is there, and also where it never will be: only the run history shows that."""
-    teams = Teams(WORKFLOW, SIGNATURE, lag=0.1)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE, lag=0.1)
 
     async def play(send: Send) -> None:
         assert types_of(await send(opened())) == [Receipt]
@@ -102,7 +102,7 @@ def test_an_acceptance_is_all_that_is_known() -> None:
 
 def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
     """It needs nothing from the opening, and tells the signal by itself."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
     _, updated, resolved = a_life()
 
     async def play(send: Send) -> None:
@@ -115,7 +115,7 @@ def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
 
 def test_a_workflow_that_is_off_pauses_and_nothing_is_lost() -> None:
     """Once somebody turned it on, the same delivery gets through."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
     teams.is_on = False
 
     async def play(send: Send) -> None:
@@ -132,7 +132,7 @@ def test_a_workflow_that_is_off_pauses_and_nothing_is_lost() -> None:
 )
 def test_an_address_that_is_no_more_pauses_and_is_told_nobody(workflow: str, signature: str, status: int) -> None:
     """A workflow that was deleted, or whose address was made anew; a signature that comes back in an answer is hidden."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
 
     async def play(send: Send) -> None:
         (refused,) = await send(opened())
@@ -148,7 +148,7 @@ def test_an_address_that_is_no_more_pauses_and_is_told_nobody(workflow: str, sig
 )
 def test_a_busy_workflow_is_tried_later(fault: Status, wait: float | None) -> None:
     """Too many requests, or no answer from behind the gateway: owed again, after `Retry-After` where it is given."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
     teams.faults.add(fault)
 
     async def play(send: Send) -> None:
@@ -165,7 +165,7 @@ def test_a_busy_workflow_is_tried_later(fault: Status, wait: float | None) -> No
 @settings(max_examples=30)
 def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> None:
     """Any text makes a card that the channel takes: one that is too large would be accepted, and never be seen."""
-    teams = Teams(WORKFLOW, SIGNATURE)
+    teams = TeamsDouble(WORKFLOW, SIGNATURE)
     text = character * length
 
     async def play(send: Send) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from alert_router_demo.soc import Drop, Hang, LoseAnswer, Soc, Status
-from alert_router_demo.soc.faults import Faults
+from alert_router_demo.soc.faults import FaultScript
 from tests.waiting import PATIENCE, wait_until
 
 
@@ -119,4 +119,4 @@ def test_a_hang_does_not_hold_up_the_end() -> None:
 def test_a_count_below_one_is_refused() -> None:
     """A fault that would never play is a mistake of the test that ordered it."""
     with pytest.raises(ValueError, match="times: 0"):
-        Faults().add(Drop(), times=0)
+        FaultScript().add(Drop(), times=0)
