@@ -36,7 +36,7 @@ BACKLOG = (
 )
 
 
-class Desk:
+class RoutedStream:
     """A router over files, and the SOC that it tells."""
 
     def __init__(self, directory: Path, soc: Soc, stream: str, people: str, table: str) -> None:
@@ -73,26 +73,26 @@ def soc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Soc]:
 
 def test_five_thousand_alerts_in_a_minute_make_the_pages_that_the_policy_allows(tmp_path: Path, soc: Soc) -> None:
     """On 500 hosts: 20 pages and one that says what is held, each alert a row and on record; all over, no page is open."""
-    desk = Desk(tmp_path, soc, "cwpp", ONCALL, "ASimAlertEventLogs")
+    routed = RoutedStream(tmp_path, soc, "cwpp", ONCALL, "ASimAlertEventLogs")
     hosts = [f"{RESOURCE}-{number}" for number in range(HOSTS)]
     storm = {f"a{number}": hosts[number % HOSTS] for number in range(STORM)}
-    decisions = desk.run(*(alert_body(id, AzureResourceId=host) for id, host in storm.items()))
+    decisions = routed.run(*(alert_body(id, AzureResourceId=host) for id, host in storm.items()))
     assert [one["outcome"] for one in decisions] == ["routed"] * STORM
     pages = soc.pagerduty.pages
     assert len(pages) == MOST + 1
     held = [page for page in pages if "beyond the limit of 20 openings in 10m" in page.summary]
     assert len(held) == 1
     assert len({row["EventUid"] for row in soc.state()["rows"]["Custom-ASimAlertEventLogs"]}) == STORM
-    desk.run(*(alert_body(id, AzureResourceId=host, Status="Resolved") for id, host in storm.items()))
+    routed.run(*(alert_body(id, AzureResourceId=host, Status="Resolved") for id, host in storm.items()))
     assert {page.status for page in soc.pagerduty.pages} == {"resolved"}
     assert len(soc.pagerduty.pages) == MOST + 1
 
 
 def test_a_first_snapshot_opens_a_ticket_for_each_type_and_owner(tmp_path: Path, soc: Soc) -> None:
     """4,000 findings that existed before export began are one ticket, which counts them; each has a row."""
-    desk = Desk(tmp_path, soc, "cspm", BACKLOG, "DefenderFindings_CL")
+    routed = RoutedStream(tmp_path, soc, "cspm", BACKLOG, "DefenderFindings_CL")
     one = finding_body("4fb67663-9ab9-475d-b026-8c544cced439", isSnapshot=True)
-    desk.run(*(one.replace(b"vm-1", f"vm-{number}".encode()) for number in range(4_000)))
+    routed.run(*(one.replace(b"vm-1", f"vm-{number}".encode()) for number in range(4_000)))
     (ticket,) = soc.state()["tickets"]
     assert "4000 signals, 4000 still stand" in str(ticket["journal"])
     assert len({row["EventUid"] for row in soc.state()["rows"]["Custom-DefenderFindings_CL"]}) == 4_000

@@ -44,7 +44,7 @@ class Answers:
 
     async def converse(self, kind: DestinationKind, attempts: Sequence[Attempt]) -> Sequence[Result]:
         """Holds one whole conversation; a DeliveryError that the destination lets through is every attempt's result."""
-        conversation = kind.send(attempts)
+        conversation = kind.conversation_for(attempts)
         try:
             ask = next(conversation)
             while True:

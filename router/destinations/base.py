@@ -27,8 +27,8 @@ class OneByOne(ABC):
     name: ClassVar[str]
     batch: ClassVar[int] = 1
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
-        """Says what to ask of the shell, and returns one result for each attempt, in their order."""
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""
         results: list[Result] = []
         for attempt in attempts:
             try:

@@ -48,7 +48,7 @@ class File:
         """The file's path."""
         return self._path
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says what to append, and returns a receipt for each attempt; raises Unavailable for all of them."""
         yield AppendLines(path=self._path, lines=b"".join(map(_line_for, attempts)))
         return [Receipt() for _ in attempts]

@@ -99,4 +99,4 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
 type Ask = HttpRequest | LogRows | AppendLines | AccessToken
 type Result = Receipt | DeliveryError
 type Conversation = Generator[Ask, Any, Sequence[Result]]
-"""What a destination returns from a send: one result for each attempt it was given, in their order."""
+"""A generator that yields what a destination asks, is sent the answers, and returns one result for each attempt, in order."""

@@ -42,7 +42,7 @@ class Deduplication(StrEnum):
 class DestinationKind(Protocol):
     """A kind of destination: one file in `destinations/`, pure.
 
-    `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one send may carry.
+    `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one conversation may have.
     `address` names what it writes to, so that two streams cannot share one by accident.
     """
 
@@ -58,8 +58,8 @@ class DestinationKind(Protocol):
         """What this destination writes to, without a secret: equal addresses are the same place."""
         ...
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
-        """Says what to ask of the shell, and returns one result for each attempt, in their order."""
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""
         ...
 
 

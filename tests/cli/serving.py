@@ -87,7 +87,7 @@ def serving(stack: Stack, **more: str) -> Iterator[Serving]:
 
 
 @dataclass(frozen=True)
-class Told:
+class Received:
     """What the SOC of a stack was told, by signal: how many pages, tickets, and rows in each table."""
 
     pages: Counter[str]
@@ -96,7 +96,7 @@ class Told:
     decisions: Counter[str]
 
     @classmethod
-    def at(cls, stack: Stack) -> Told:
+    def at(cls, stack: Stack) -> Received:
         """What it was told so far."""
         state: dict[str, Any] = stack.soc.state()
         rows = {name.removeprefix("Custom-"): rows for name, rows in state["rows"].items()}

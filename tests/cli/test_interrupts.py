@@ -80,7 +80,7 @@ def alerts(house: House, count: int) -> str:
     return house.writes("many.ndjson", b"\n".join(alert_body(f"alert-{n}") for n in range(count)))
 
 
-def told(house: House) -> list[Counter[str]]:
+def notices_by_file(house: House) -> list[Counter[str]]:
     """How often each file was told of each signal."""
     return [
         Counter(line["key"] for line in lines_in(house.directory / f"{name}.ndjson"))
@@ -112,14 +112,14 @@ def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, numbe
         until(run, lambda: size_of(house.directory / "people.ndjson") > 0)
         run.send_signal(number)
         out, err = run.communicate()
-    first = told(house)
+    first = notices_by_file(house)
     assert (run.returncode, out) == (CODES[number], "")
     (line,) = err.splitlines()
     left = owed(house)
     assert f"{count} taken in, {left} owed" in line
     assert left == 2 * count - sum(map(len, first)) > 0
     assert house.says("run", file).code == 0
-    for counts in told(house):
+    for counts in notices_by_file(house):
         assert (len(counts), set(counts.values())) == (count, {1})
 
 
@@ -136,7 +136,7 @@ def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: Hous
     assert (taken % BATCH, 0 < taken < 4000) == (0, True)
     assert len(house.lines("decisions.ndjson")) == taken
     assert f"{taken} taken in, {2 * taken} owed" in err
-    assert told(house) == [Counter(), Counter()]
+    assert notices_by_file(house) == [Counter(), Counter()]
 
 
 def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
@@ -155,7 +155,7 @@ def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
         assert len(err.splitlines()) <= 1, err
         assert on_record(house) in (0, BATCH, count)
     assert house.says("run", file).code == 0
-    for counts in told(house):
+    for counts in notices_by_file(house):
         assert (len(counts), set(counts.values())) == (count, {1})
 
 
@@ -331,7 +331,7 @@ def test_what_nobody_reads_is_told_by_the_exit_code(
     assert done.returncode == 141, done.stderr
     assert done.stderr == (NO_SPACE if output is a_full_disk else "")
     if command.startswith("run"):
-        assert [len(counts) for counts in told(house)] == [200, 200]
+        assert [len(counts) for counts in notices_by_file(house)] == [200, 200]
 
 
 NO_SPACE = "standard output: cannot be written: No space left on device\n"

@@ -44,7 +44,7 @@ def unwrapped() -> Iterator[object]:
             yield from body["value"] if isinstance(body.get("value"), list) else [body]
 
 
-def fates(decisions: list[dict[str, str]]) -> dict[tuple[str, str, str], int]:
+def outcomes(decisions: list[dict[str, str]]) -> dict[tuple[str, str, str], int]:
     """How many decisions there are by kind, outcome and the code of the reason."""
     codes = (reason.partition(": ")[0] for reason in column(decisions, "reason"))
     return dict(Counter(zip(column(decisions, "kind"), column(decisions, "outcome"), codes, strict=True)))
@@ -54,7 +54,7 @@ def test_the_files_as_they_stand(house: House) -> None:
     """Rows and lists are alerts; a REST example wraps its message, so that it is kept in quarantine, whole."""
     files = the_files()
     decisions = house.routes("--now", NOW, *files)
-    assert fates(decisions) == {
+    assert outcomes(decisions) == {
         ("alert", "routed", "routes"): 105,
         ("alert", "routed", "otherwise"): 60,
         ("alert", "below_floor", "floor"): 32,
@@ -68,7 +68,7 @@ def test_the_bodies_inside_the_rest_examples(house: House) -> None:
     bodies = list(unwrapped())
     decisions = house.routes("--now", NOW, house.writes("bodies.ndjson", ndjson(*bodies)))
     assert len(decisions) == len(bodies)
-    assert fates(decisions) == {
+    assert outcomes(decisions) == {
         ("alert", "below_floor", "floor"): 4,
         ("alert", "resolved", "status"): 1,
         ("alert", "repeat", "same"): 15,

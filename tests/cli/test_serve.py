@@ -20,7 +20,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
 from router.store.azure.outbox.sweeping import GRACE
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.cli.serving import COMMAND, Told, serving
+from tests.cli.serving import COMMAND, Received, serving
 from tests.parse.messages import (
     a_compliance_assessment,
     a_flat_alert,
@@ -81,26 +81,26 @@ def publish(stack: Stack, numbers: range) -> None:
         stack.hubs.append("cspm", number % 2, finding_body(f"finding-{number}"))
 
 
-def is_told(stack: Stack, numbers: range) -> bool:
+def has_received(stack: Stack, numbers: range) -> bool:
     """Whether the SOC was told everything about what was published, be it once or more often."""
-    told = Told.at(stack)
+    received = Received.at(stack)
     alerts = {signal_key("cwpp", "alert", f"alert-{number}") for number in numbers}
     findings = {signal_key("cspm", "recommendation", FINDING.format(number)) for number in numbers}
     return (
-        told.pages.keys() == alerts
-        and told.tickets.keys() == alerts | findings
-        and told.rows.keys() == {"ASimAlertEventLogs", "DefenderFindings_CL"}
-        and told.rows["ASimAlertEventLogs"].keys() == {event_uid(alert, 1) for alert in alerts}
-        and told.rows["DefenderFindings_CL"].keys() == {event_uid(finding, 1) for finding in findings}
-        and len(told.decisions) == 2 * len(numbers)
+        received.pages.keys() == alerts
+        and received.tickets.keys() == alerts | findings
+        and received.rows.keys() == {"ASimAlertEventLogs", "DefenderFindings_CL"}
+        and received.rows["ASimAlertEventLogs"].keys() == {event_uid(alert, 1) for alert in alerts}
+        and received.rows["DefenderFindings_CL"].keys() == {event_uid(finding, 1) for finding in findings}
+        and len(received.decisions) == 2 * len(numbers)
     )
 
 
-def assert_nobody_was_told_twice(stack: Stack) -> None:
+def assert_nothing_was_received_twice(stack: Stack) -> None:
     """Each page, ticket, row and decision is there once, and the SOC had nothing to fold together."""
-    told = Told.at(stack)
-    assert {*told.pages.values(), *told.tickets.values(), *told.decisions.values()} == {1}
-    assert {count for rows in told.rows.values() for count in rows.values()} == {1}
+    received = Received.at(stack)
+    assert {*received.pages.values(), *received.tickets.values(), *received.decisions.values()} == {1}
+    assert {count for rows in received.rows.values() for count in rows.values()} == {1}
     assert set(stack.soc.counts()["duplicates"].values()) == {0}
 
 
@@ -177,11 +177,11 @@ def test_a_graceful_stop_settles_what_is_in_hand(stack: Stack) -> None:
     slow_down(stack, 0)
     publish(stack, range(8, 10))
     with serving(stack) as one:
-        one.until(lambda: is_told(stack, range(10)))
+        one.until(lambda: has_received(stack, range(10)))
         assert one.stop() == 0
         assert not one.says("repeat")
         assert len(one.lines) < 20
-    assert_nobody_was_told_twice(stack)
+    assert_nothing_was_received_twice(stack)
 
 
 def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
@@ -211,10 +211,10 @@ def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
     # Its own sweeps would find nothing neglected at its start, and then only a minute later.
     asyncio.run(sweep_later(stack, lease + GRACE))
     with serving(stack, **quick) as one:
-        one.until(lambda: is_told(stack, range(10)))
+        one.until(lambda: has_received(stack, range(10)))
         assert one.stop() == 0
-    assert set(Told.at(stack).pages.values()) == {1}
-    assert set(Told.at(stack).tickets.values()) == {1}
+    assert set(Received.at(stack).pages.values()) == {1}
+    assert set(Received.at(stack).tickets.values()) == {1}
 
 
 def to_storage(seen: Seen) -> bool:
@@ -227,53 +227,53 @@ def test_it_outlives_storage(stack: Stack) -> None:
     with gated(stack) as behind:
         publish(stack, range(2))
         with serving(behind) as one:
-            one.until(lambda: is_told(stack, range(2)))
+            one.until(lambda: has_received(stack, range(2)))
             down = behind.gate.drop(to_storage)
             publish(stack, range(2, 4))
             one.until(lambda: one.says("ERROR storage, journal: "))
             one.until(lambda: one.says("ERROR storage, cwpp-page: "))
             down.end()
-            one.until(lambda: is_told(stack, range(4)))
+            one.until(lambda: has_received(stack, range(4)))
             down = behind.gate.drop(to_storage)
             publish(stack, range(4, 6))
             assert one.stop() == 0
         down.end()
         # It could not give its partitions back, so that a sweep is the first to read what is in them.
         with serving(behind, ALERT_ROUTER_GRACE="1") as one:
-            one.until(lambda: is_told(stack, range(6)))
+            one.until(lambda: has_received(stack, range(6)))
             assert one.stop() == 0
-    assert_nobody_was_told_twice(stack)
+    assert_nothing_was_received_twice(stack)
 
 
 def test_it_outlives_the_hubs(stack: Stack) -> None:
     """What came while they could not be reached comes out when they can be again."""
     publish(stack, range(2))
     with serving(stack) as one:
-        one.until(lambda: is_told(stack, range(2)))
+        one.until(lambda: has_received(stack, range(2)))
         stack.hubs.stop_accepting()
         publish(stack, range(2, 4))
         one.until(lambda: one.says("hub cwpp: ConnectError") and one.says("hub cspm: ConnectError"))
         stack.hubs.resume_accepting()
-        one.until(lambda: is_told(stack, range(4)))
+        one.until(lambda: has_received(stack, range(4)))
         assert one.stop(signal.SIGINT) == 0
-    assert_nobody_was_told_twice(stack)
+    assert_nothing_was_received_twice(stack)
 
 
 def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> None:
     """A line for each destination; pages and rows go out, and a ticket that is due is owed until the password is there."""
     publish(stack, range(2))
     with serving(stack, CWPP_PASSWORD="", CSPM_PASSWORD="@Microsoft.KeyVault(VaultName=v;SecretName=s)") as one:
-        one.until(lambda: len(Told.at(stack).decisions) == 4 and len(Told.at(stack).pages) == 2)
+        one.until(lambda: len(Received.at(stack).decisions) == 4 and len(Received.at(stack).pages) == 2)
         assert one.says("WARNING cwpp tickets: not yet: CWPP_PASSWORD is missing")
         assert one.says("WARNING cspm backlog: not yet: CSPM_PASSWORD is still a reference to Key Vault")
         assert one.stop() == 0
-    assert not Told.at(stack).tickets
+    assert not Received.at(stack).tickets
     asyncio.run(sweep_later(stack, GRACE))
     with serving(stack) as one:
-        one.until(lambda: is_told(stack, range(2)))
+        one.until(lambda: has_received(stack, range(2)))
         assert not one.says("not yet")
         assert one.stop() == 0
-    assert_nobody_was_told_twice(stack)
+    assert_nothing_was_received_twice(stack)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_rows_that_nobody_can_read_end_no_loop(stack: Stack) -> None:
         table.create_entity({"PartitionKey": "cwpp.oncall.0", "RowKey": "t:x", "lease": 7})
     with serving(stack) as serve:
         publish(stack, range(1))
-        serve.until(lambda: is_told(stack, range(1)))
+        serve.until(lambda: has_received(stack, range(1)))
         assert serve.stop() == 0
 
 

@@ -27,10 +27,10 @@ def dead(house: House) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def kept(house: House) -> list[dict[str, Any]]:
+def entries(house: House) -> list[dict[str, Any]]:
     """Two messages in quarantine: one that is none, and a finding that came in on the alerts' stream."""
     house.routes("--stream", "cwpp", house.writes("q.ndjson", ndjson(b"?\x1b", an_assessment())))
-    return _kept(house)
+    return _entries(house)
 
 
 def test_dead_letters_are_listed(house: House, dead: list[dict[str, Any]]) -> None:
@@ -116,57 +116,57 @@ def test_an_unknown_letter_is_named(house: House, dead: list[dict[str, Any]], co
 def test_an_ambiguous_id_is_refused(house: House) -> None:
     """A beginning that several ids share says too little."""
     house.routes(house.writes("q.ndjson", b"?\n" * 40))
-    begins = {entry["id"][0] for entry in _kept(house)}
-    letter = next(letter for letter in begins if sum(one["id"][0] == letter for one in _kept(house)) > 1)
+    begins = {entry["id"][0] for entry in _entries(house)}
+    letter = next(letter for letter in begins if sum(one["id"][0] == letter for one in _entries(house)) > 1)
     assert "ids; write more of it" in house.says("quarantine", "show", letter).complaint
 
 
-def test_the_quarantine_is_listed_and_shown(house: House, kept: list[dict[str, Any]]) -> None:
+def test_the_quarantine_is_listed_and_shown(house: House, entries: list[dict[str, Any]]) -> None:
     """Each with its source and reason; and the body, whole."""
-    assert column(kept, "source") == ["q.ndjson:1", "q.ndjson:2"] or column(kept, "source") == [
+    assert column(entries, "source") == ["q.ndjson:1", "q.ndjson:2"] or column(entries, "source") == [
         "q.ndjson:2",
         "q.ndjson:1",
     ]
-    assert {one["reason"].split(":")[0] for one in kept} == {"not_json", "wrong_stream"}
+    assert {one["reason"].split(":")[0] for one in entries} == {"not_json", "wrong_stream"}
     assert len(house.says("quarantine", "list").out.splitlines()) == 3
-    for one in kept:
+    for one in entries:
         out = house.says("quarantine", "show", one["id"][:8]).out
         assert one["reason"] in out
         assert "\x1b" not in out
         assert "None" not in out
         assert ["stream", one["stream"] or "-"] in [line.split() for line in out.splitlines()]
-    wrong = next(one for one in kept if "wrong_stream" in one["reason"])
+    wrong = next(one for one in entries if "wrong_stream" in one["reason"])
     shown = json.loads(house.says("quarantine", "show", "--format", "json", wrong["id"]).out)
     assert json.loads(shown["body"]) == an_assessment()
 
 
-def test_what_is_understood_now_is_taken_in(house: House, kept: list[dict[str, Any]]) -> None:
+def test_what_is_understood_now_is_taken_in(house: House, entries: list[dict[str, Any]]) -> None:
     """A retaken message goes where it belongs and leaves the quarantine; what is still not understood stays."""
-    said = house.says("quarantine", "retake", *column(kept, "id"))
+    said = house.says("quarantine", "retake", *column(entries, "id"))
     assert said.code == 0
     *lines, summary = said.out.splitlines()
     assert sorted(line.split(": ")[1].split(",")[0] for line in lines) == ["routed", "stays"]
     assert summary == "retaken: 1; the next run sends what was routed"
-    assert column(_kept(house), "source") == ["q.ndjson:1"]
+    assert column(_entries(house), "source") == ["q.ndjson:1"]
     house.says("run", house.writes("none.ndjson", b""))
     assert column(house.lines("backlog.ndjson"), "id") == [an_assessment()["id"].lower()]
 
 
-def test_on_its_own_stream_the_wrong_one_stays(house: House, kept: list[dict[str, Any]]) -> None:
+def test_on_its_own_stream_the_wrong_one_stays(house: House, entries: list[dict[str, Any]]) -> None:
     """With --stream, as in a run, the other stream's messages stay where they are."""
-    said = house.says("quarantine", "retake", "--stream", "cwpp", *column(kept, "id"))
+    said = house.says("quarantine", "retake", "--stream", "cwpp", *column(entries, "id"))
     assert "stays, it is still not understood: wrong_stream" in said.out
-    assert len(_kept(house)) == 2
+    assert len(_entries(house)) == 2
 
 
-def test_a_retaken_message_that_is_known_is_a_repeat(house: House, kept: list[dict[str, Any]]) -> None:
+def test_a_retaken_message_that_is_known_is_a_repeat(house: House, entries: list[dict[str, Any]]) -> None:
     """Retaking cannot tell anybody twice."""
     house.routes(house.writes("f.ndjson", ndjson(an_assessment())))
-    wrong = next(one["id"] for one in kept if "wrong_stream" in one["reason"])
+    wrong = next(one["id"] for one in entries if "wrong_stream" in one["reason"])
     assert house.says("quarantine", "retake", wrong).out.startswith(f"{wrong}: repeat, same\n")
 
 
-def test_all_are_retaken_or_discarded_at_once(house: House, kept: list[dict[str, Any]]) -> None:
+def test_all_are_retaken_or_discarded_at_once(house: House, entries: list[dict[str, Any]]) -> None:
     """--all means whatever is kept, also where that is nothing."""
     assert house.says("quarantine", "retake", "--all").out.endswith("retaken: 1; the next run sends what was routed\n")
     assert house.says("quarantine", "discard", "--all").out == "discarded: 1\n"
@@ -174,19 +174,19 @@ def test_all_are_retaken_or_discarded_at_once(house: House, kept: list[dict[str,
     assert house.says("quarantine", "retake", "--all").out.startswith("retaken: 0;")
 
 
-def test_discarded_messages_are_forgotten(house: House, kept: list[dict[str, Any]]) -> None:
+def test_discarded_messages_are_forgotten(house: House, entries: list[dict[str, Any]]) -> None:
     """And nothing else is."""
-    assert house.says("quarantine", "discard", kept[0]["id"]).out == "discarded: 1\n"
-    assert _kept(house) == kept[1:]
-    assert house.says("quarantine", "discard", kept[1]["id"]).code == 0
+    assert house.says("quarantine", "discard", entries[0]["id"]).out == "discarded: 1\n"
+    assert _entries(house) == entries[1:]
+    assert house.says("quarantine", "discard", entries[1]["id"]).code == 0
     assert house.says("quarantine", "list").out == "nothing is in quarantine\n"
 
 
 @pytest.mark.parametrize("command", ["show", "retake", "discard"])
-def test_an_unknown_message_is_named(house: House, kept: list[dict[str, Any]], command: str) -> None:
+def test_an_unknown_message_is_named(house: House, entries: list[dict[str, Any]], command: str) -> None:
     """One line, and nothing happened."""
     assert house.says("quarantine", command, "xyz").complaint.startswith("xyz: is no id in the list")
-    assert _kept(house) == kept
+    assert _entries(house) == entries
 
 
 def test_a_state_that_is_no_state_is_named(house: House) -> None:
@@ -200,9 +200,9 @@ def _letters(house: House) -> list[dict[str, Any]]:
     return letters
 
 
-def _kept(house: House) -> list[dict[str, Any]]:
-    kept: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
-    return kept
+def _entries(house: House) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
+    return entries
 
 
 def test_nothing_is_redriven_while_a_run_is_at_work(house: House, dead: list[dict[str, Any]]) -> None:

@@ -31,7 +31,7 @@ class Morning:
     def __init__(self, azurite: Azurite) -> None:
         self._azurite = azurite
         self.cells: Sequence[Cell] = RUNNER.run(self._cells())
-        self.told = by_signal(RUNNER.run(_sound_day()))
+        self.notified = by_signal(RUNNER.run(_sound_day()))
 
     async def _begin(self) -> tuple[Town, Account]:
         account = Account(Address(connection_string=self._azurite.new_account()))
@@ -64,7 +64,7 @@ class Morning:
         try:
             await _damage(account, *damage)
             await town.go_on()
-            return town.told, await town.open_deliveries(), await town.visible()
+            return town.notified, await town.open_deliveries(), await town.visible()
         finally:
             await town.store.close()
 
@@ -75,7 +75,7 @@ async def _sound_day() -> list[tuple[str, str, str]]:
         await town.begin()
         await town.go_on()
         await town.store.close()
-        return town.told
+        return town.notified
 
 
 async def _damage(account: Account, cell: Cell, garbage: object) -> None:
@@ -98,14 +98,14 @@ def morning(azurite: Azurite) -> Morning:
 
 def check(morning: Morning, cell: Cell, garbage: object) -> None:
     """A day with one damaged column: nobody but the signal that it belongs to is told less."""
-    told, owed, visible = morning.go_on((cell, garbage))
-    found = by_signal(told)
-    less = [id for id in morning.told if not found[id] >= morning.told[id]]
+    notified, owed, visible = morning.go_on((cell, garbage))
+    found = by_signal(notified)
+    less = [id for id in morning.notified if not found[id] >= morning.notified[id]]
     assert len(less) <= 1, less
     assert not {"fresh", "missed"}.intersection(less), less
     assert owed == 0
-    assert ("chat", "opened", "fresh") in told
-    assert ("chat", "resolved", "fresh") in told
+    assert ("chat", "opened", "fresh") in notified
+    assert ("chat", "resolved", "fresh") in notified
     if less:
         assert visible, less
     for id in less:

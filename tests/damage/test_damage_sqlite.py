@@ -27,7 +27,7 @@ class Morning:
         self.directory = directory
         self.town = asyncio.run(self._begin())
         self.cells = self._cells()
-        self.told = by_signal(self.go_on(None)[0])
+        self.notified = by_signal(self.go_on(None)[0])
 
     async def _begin(self) -> Town:
         town = Town(SqliteStore(self.directory))
@@ -63,7 +63,7 @@ class Morning:
         town.hub, town.now = self.town.hub.copy(), self.town.now
         try:
             await town.go_on()
-            return town.told, await town.open_deliveries(), await town.visible()
+            return town.notified, await town.open_deliveries(), await town.visible()
         finally:
             await town.store.close()
 
@@ -98,16 +98,16 @@ def morning() -> Iterator[Morning]:
 
 def check(morning: Morning, cell: tuple[str, int, str], garbage: object) -> None:
     """A day with one damaged column: nobody but the signal that it belongs to is told less."""
-    told, owed, visible = morning.go_on((cell, garbage))
+    notified, owed, visible = morning.go_on((cell, garbage))
     if visible < 0:
         return
-    found = by_signal(told)
-    less = [id for id in morning.told if not found[id] >= morning.told[id]]
+    found = by_signal(notified)
+    less = [id for id in morning.notified if not found[id] >= morning.notified[id]]
     assert len(less) <= 1, less
     assert not {"fresh", "missed"}.intersection(less), less
     assert owed == 0
-    assert ("chat", "opened", "fresh") in told
-    assert ("chat", "resolved", "fresh") in told
+    assert ("chat", "opened", "fresh") in notified
+    assert ("chat", "resolved", "fresh") in notified
     if less:
         assert visible, less
     # Whatever is damaged, what is resolved now is resolved where it was told.

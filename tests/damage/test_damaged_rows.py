@@ -118,14 +118,14 @@ def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(store: Store, spo
 async def _begun(town: Town, *bodies: bytes) -> None:
     await town.ingest(*bodies)
     await town.deliver()
-    town.told.clear()
+    town.notified.clear()
 
 
 async def _then(town: Town, *bodies: bytes) -> list[tuple[str, str, str]]:
-    town.told.clear()
+    town.notified.clear()
     await town.ingest(*bodies)
     await town.deliver()
-    return sorted(one for one in town.told if one[0] in ("tickets", "oncall"))
+    return sorted(one for one in town.notified if one[0] in ("tickets", "oncall"))
 
 
 def test_a_signal_whose_row_is_damaged_is_told_again_and_resolved_where_it_was_open(store: Store, spoil: Spoil) -> None:
@@ -188,12 +188,12 @@ def test_a_signal_comes_out_whatever_is_damaged_of_what_holds_it(store: Store, s
     town.book = replace(town.book, suppressions=Suppressions.of([a_rule("another", alert_type="VM_Nothing")]))
     run(town.sweep())
     run(town.sweep())
-    assert {one[2] for one in run(_told(town))} == {"a"}
+    assert {one[2] for one in run(_notified(town))} == {"a"}
 
 
-async def _told(town: Town) -> list[tuple[str, str, str]]:
+async def _notified(town: Town) -> list[tuple[str, str, str]]:
     await town.deliver()
-    return town.told
+    return town.notified
 
 
 def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Spoil) -> None:
@@ -210,11 +210,11 @@ def test_a_group_whose_state_is_damaged_goes_on_and_ends(store: Store, spoil: Sp
         await town.deliver()
         await town.ingest(*(alert_body(name, Status="Resolved") for name in ("a", "b", "c")))
         await town.deliver()
-        return [one for one in town.told if one[0] == "chat"]
+        return [one for one in town.notified if one[0] == "chat"]
 
-    told = run(end())
-    assert [change for _, change, _ in told][-1] == Change.RESOLVED
-    assert ("chat", "updated", "c") in told or ("chat", "opened", "c") in told
+    notified = run(end())
+    assert [change for _, change, _ in notified][-1] == Change.RESOLVED
+    assert ("chat", "updated", "c") in notified or ("chat", "opened", "c") in notified
     assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
 
 
@@ -243,7 +243,7 @@ def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spo
     run(town.ingest(alert_body("b")))
     town.now += HOUR
     run(town.sweep())
-    assert {one[2] for one in run(_told(town))} == {"b", "missed"}
+    assert {one[2] for one in run(_notified(town))} == {"b", "missed"}
 
 
 def test_a_group_that_waits_under_a_limit_waits_still_where_the_admission_state_is_damaged(

@@ -72,7 +72,7 @@ class Town:
         self.book = a_book()
         self.now = NOW
         self.hub = Shelf()
-        self.told: list[tuple[str, str, str]] = []
+        self.notified: list[tuple[str, str, str]] = []
         self.refused: set[str] = set()
 
     @property
@@ -101,7 +101,7 @@ class Town:
             if isinstance(it.content, Notice) and it.content.id in self.refused and it.destination == "tickets":
                 return Rejected("400 Bad Request")
             if isinstance(it.content, Notice):
-                self.told.append((it.destination, it.change.value, it.content.id))
+                self.notified.append((it.destination, it.change.value, it.content.id))
             return Receipt(reference="INC1")
 
         async with Http(ssl.create_default_context()) as http:
@@ -162,7 +162,7 @@ class Town:
         await self.store.outbox.pause(
             Pause(stream="cwpp", destination="sentinel", since=NOW, probe=NOW, error="401 Unauthorized")
         )
-        self.told.clear()
+        self.notified.clear()
 
     async def go_on(self) -> Health:
         """An hour later: the rule has ended, what is open changes, something new comes, and then all of it is over."""
@@ -200,10 +200,10 @@ class Town:
         return len(letters) + len(await self.store.quarantine.list_quarantined()) - 1
 
 
-def by_signal(told: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, str]]]:
+def by_signal(notified: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[str, str]]]:
     """What each destination that is told of every signal was told of each."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
-    for destination, change, id in told:
+    for destination, change, id in notified:
         if destination not in ("chat", "summary"):
             found[id].add((destination, change))
     return found

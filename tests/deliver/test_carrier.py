@@ -245,9 +245,9 @@ def test_in_the_rows_lane_one_pointer_carries_all_that_is_due_there_in_batches(p
     batches: list[int] = []
 
     class Counted(InBatches):
-        def send(self, attempts: Sequence[Attempt]):  # type: ignore[no-untyped-def]
+        def conversation_for(self, attempts: Sequence[Attempt]):  # type: ignore[no-untyped-def]
             batches.append(len(attempts))
-            return super().send(attempts)
+            return super().conversation_for(attempts)
 
     carrier = post.carrier(Counted(sent), lane=Lane.ROWS)
     keys = [f"k{n}" for n in range(200)]

@@ -52,7 +52,7 @@ class Scripted:
     def address(self) -> str:
         return "nowhere"
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         self.attempts.extend(attempts)
         yield from ()
         return [self._answer(attempt) for attempt in attempts]
@@ -267,7 +267,7 @@ def test_a_request_that_gets_no_answer_is_raised_into_the_destination(store: Sql
     """Nobody listens on that port; the text names no URL."""
 
     class Posting(Scripted):
-        def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
             yield HttpRequest(method="POST", url="http://127.0.0.1:9/secret?sig=canary")
             raise AssertionError("an answer came from a port where nobody listens")
 
@@ -282,7 +282,7 @@ def test_lines_are_appended_to_a_file_and_its_troubles_are_retried(
     """A file that cannot be written now may be written later."""
 
     class Filing(Scripted):
-        def send(self, attempts: Sequence[Attempt]) -> Conversation:
+        def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
             for attempt in attempts:
                 yield AppendLines(path=str(tmp_path / attempt.delivery.key / "out.ndjson"), lines=b"{}\n")
             return [Receipt() for _ in attempts]

@@ -13,7 +13,7 @@ from tests.cli.house import House, Said, a_process, column, lines_in
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DemoRuns:
     """The demo, run twice in one directory, and what the decisions were each time."""
 
     directory: Path
@@ -24,18 +24,18 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> DemoRuns:
     """The demo as people run it."""
     directory = tmp_path_factory.mktemp("demo")
     decisions = directory / ".state" / "demo" / "decisions.ndjson"
     first = a_process("demo", within=directory)
     once = lines_in(decisions)
-    return Told(directory, first, once, a_process("demo", within=directory), lines_in(decisions))
+    return DemoRuns(directory, first, once, a_process("demo", within=directory), lines_in(decisions))
 
 
-def test_everything_arrives(told: Told) -> None:
+def test_everything_arrives(runs: DemoRuns) -> None:
     """Samples of every kind are routed by the shipped rules to a SOC that turns requests away at first; exit 0."""
-    first, decisions = told.first, told.decisions
+    first, decisions = runs.first, runs.decisions
     assert (first.code, first.err) == (0, "")
     assert len(decisions) >= 60
     assert {"routed", "suppressed", "below_floor", "noted", "resolved", "repeat", "quarantined"} == set(
@@ -60,9 +60,9 @@ def test_everything_arrives(told: Told) -> None:
     assert "owed, next due" not in first.out
 
 
-def test_the_soc_saw_what_was_sent(told: Told) -> None:
+def test_the_soc_saw_what_was_sent(runs: DemoRuns) -> None:
     """What the funnel says was sent is what the SOC took: no page and no row more, and one ticket for each opening."""
-    first = told.first
+    first = runs.first
     lines = [line.split() for line in first.out.splitlines()]
     sent = Counter[str]()
     for line in lines:
@@ -76,23 +76,23 @@ def test_the_soc_saw_what_was_sent(told: Told) -> None:
     assert 0 < tickets < sent["soc-tickets"] + sent["backlog"]
 
 
-def test_signals_change_and_end(told: Told) -> None:
+def test_signals_change_and_end(runs: DemoRuns) -> None:
     """Its story opens, updates, resolves and opens again."""
-    notices = column(told.decisions, "notice")
+    notices = column(runs.decisions, "notice")
     assert {"opened", "updated", "resolved"} <= set(notices)
 
 
-def test_the_second_time_nothing_is_sent(told: Told) -> None:
+def test_the_second_time_nothing_is_sent(runs: DemoRuns) -> None:
     """Run twice, everything is a repeat or was never sent, and the SOC hears nothing."""
-    assert (told.second.code, told.second.err) == (0, "")
-    assert set(column(told.repeats, "outcome")) == {"repeat", "below_floor", "suppressed", "quarantined"}
-    assert "nothing sent, nothing owed" in told.second.out
-    assert "servicenow   0 tickets   nothing" in told.second.out
+    assert (runs.second.code, runs.second.err) == (0, "")
+    assert set(column(runs.repeats, "outcome")) == {"repeat", "below_floor", "suppressed", "quarantined"}
+    assert "nothing sent, nothing owed" in runs.second.out
+    assert "servicenow   0 tickets   nothing" in runs.second.out
 
 
-def test_it_writes_only_where_it_says(told: Told) -> None:
+def test_it_writes_only_where_it_says(runs: DemoRuns) -> None:
     """Everything is in the state, which is not where `run` keeps its own."""
-    written = {path.relative_to(told.directory).as_posix() for path in told.directory.rglob("*") if path.is_file()}
+    written = {path.relative_to(runs.directory).as_posix() for path in runs.directory.rglob("*") if path.is_file()}
     assert {Path(name).parent.as_posix() for name in written} == {".state/demo"}
 
 

@@ -20,7 +20,7 @@ _LONGEST = 2_000  # asks of one send
 
 def converse(kind: DestinationKind, attempts: Sequence[Attempt], respond: Respond) -> tuple[list[Ask], list[Result]]:
     """What a destination asks, and its results; an error raised for the whole send is the result of each attempt."""
-    conversation = kind.send(attempts)
+    conversation = kind.conversation_for(attempts)
     asks: list[Ask] = []
     try:
         ask = next(conversation)

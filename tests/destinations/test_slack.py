@@ -105,22 +105,22 @@ def test_text_of_an_alert_calls_nobody_and_links_nowhere() -> None:
 def test_slack_looks_for_no_names_in_a_text() -> None:
     """Nothing but the link to the portal has markup, and that is `verbatim`; nothing is unfurled."""
     message = message_of(description="@channel *all* https://evil.example.com")
-    (link,) = _marked_up(message)
+    (link,) = _mrkdwn_in(message)
     assert link["verbatim"] and link["text"].startswith("<https://portal.azure.com/")
     assert blocks_of(message, "header")[0]["text"] | {"text": ""} == {"type": "plain_text", "text": "", "emoji": False}
     assert not (message["mrkdwn"] or message["unfurl_links"] or message["unfurl_media"])
 
 
-def _marked_up(value: Any) -> Iterator[Any]:
+def _mrkdwn_in(value: Any) -> Iterator[Any]:
     match value:
         case {"type": "mrkdwn"}:
             yield value
         case dict():
             for item in value.values():
-                yield from _marked_up(item)
+                yield from _mrkdwn_in(item)
         case list():
             for item in value:
-                yield from _marked_up(item)
+                yield from _mrkdwn_in(item)
 
 
 @pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])

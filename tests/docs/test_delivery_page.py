@@ -26,14 +26,14 @@ def test_the_lanes_are_as_told() -> None:
         lane = next(lane for lane in SLOTS if f"`{lane}`" == row["lane"])
         assert row["sends at a time"] == str(SLOTS[lane])
         assert row["of one destination"] == str(SLOTS[lane] // SHARE)
-        assert row["longest wait"] == _told(LONGEST_WAIT[lane])
+        assert row["longest wait"] == _written(LONGEST_WAIT[lane])
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
         assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
     assert len(PAGE.table("Delivering", "lane")) == len(SLOTS)
     assert f"carries {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
 
 
-def _told(span: timedelta) -> str:
+def _written(span: timedelta) -> str:
     hours, minutes = divmod(span // timedelta(minutes=1), 60)
     return f"{hours} hours" if hours else f"{minutes} minutes"
 

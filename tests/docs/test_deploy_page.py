@@ -73,7 +73,7 @@ def test_the_time_that_a_sample_takes_is_what_the_proof_waits() -> None:
     assert f"It waits for {LONGEST} minutes at most." in PAGE.section("A sample alert")
 
 
-def test_what_stood_before_is_asked_for_as_the_last_words_say() -> None:
+def test_what_stood_before_is_asked_for_as_the_closing_lines_say() -> None:
     """By the same commands."""
     shell = "".join(fence.text for fence in PAGE.fences)
     for command in (*STANDING, SEND):

@@ -125,7 +125,7 @@ def test_no_compiler_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 def test_the_first_compiler_that_runs_is_taken(tmp_path: Path) -> None:
     """On the PATH, else of `az bicep`, else the one beside the project; one that does not run here is passed over."""
 
-    def place(at: str, script: str) -> None:
+    def put(at: str, script: str) -> None:
         path = tmp_path / at / "bicep"
         path.parent.mkdir(parents=True)
         path.write_text(f"#!/bin/sh\n{script}\n")
@@ -137,11 +137,11 @@ def test_the_first_compiler_that_runs_is_taken(tmp_path: Path) -> None:
         )
         return str(found)
 
-    place("shared/bin", "echo 'Bicep CLI version 1.0.0 (abc)'")
+    put("shared/bin", "echo 'Bicep CLI version 1.0.0 (abc)'")
     assert taken() == "bicep 1.0.0, in ../shared/bin"
-    place("az/bin", "echo 'Bicep CLI version 2.0.0 (abc)'")
+    put("az/bin", "echo 'Bicep CLI version 2.0.0 (abc)'")
     assert taken() == "bicep 2.0.0, of az bicep"
-    place("path", "echo 'made for another machine'; exit 1")
+    put("path", "echo 'made for another machine'; exit 1")
     assert taken() == "bicep 2.0.0, of az bicep"
     edit(tmp_path / "path" / "bicep", "echo 'made for another machine'; exit 1", "echo 'Bicep CLI version 3.0.0 (abc)'")
     assert taken() == "bicep 3.0.0, on the PATH"

@@ -331,7 +331,7 @@ def test_what_azd_refuses_to_keep_stops_it(azd: Azd) -> None:
     assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
 
 
-def test_the_last_words_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> None:
+def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> None:
     """After the very first `azd up`; nothing is installed but what the lock names."""
     said = azd.up().closing_lines
     assert (
@@ -348,7 +348,7 @@ def test_the_last_words_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> No
     ]
 
 
-def test_without_az_the_last_words_are_said_all_the_same(azd: Azd) -> None:
+def test_without_az_the_closing_lines_are_said_all_the_same(azd: Azd) -> None:
     """With how to have the vault read, and every secret."""
     (azd.project / "bin" / "az").unlink()
     azd.set("DEFENDER_PRINCIPAL_ID", DEFENDER)

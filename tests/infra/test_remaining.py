@@ -31,7 +31,7 @@ def said(rules: Path, references: Mapping[str, str] | NoAnswer = MappingProxyTyp
     return list(closing_lines(load_rules(rules, list(Stream), now()), OUTPUTS, references))
 
 
-def told(lines: list[str]) -> dict[str, str]:
+def secrets_named(lines: list[str]) -> dict[str, str]:
     """The secrets that are to be put into the vault: the app setting's name, and the vault's."""
     found = (re.search(r"--name (\S+) .*# (\w+)$", line) for line in lines)
     return {one[2]: one[1] for one in found if one}
@@ -40,8 +40,8 @@ def told(lines: list[str]) -> dict[str, str]:
 def test_each_secret_is_put_where_its_reference_looks(azure: Deployment) -> None:
     """The name that people are told is the one that the app setting names."""
     settings = settings_of(azure)
-    assert set(told(said(RULES))) == set(NAMES)
-    for name, there in told(said(RULES)).items():
+    assert set(secrets_named(said(RULES))) == set(NAMES)
+    for name, there in secrets_named(said(RULES)).items():
         assert settings[name].endswith(f";SecretName={there})")
         assert there == secret_in_vault(name)
 
@@ -56,7 +56,7 @@ def test_what_is_not_yet_is_said_as_the_app_says_it() -> None:
         "  cspm backlog: not yet: SERVICENOW_POSTURE_PASSWORD is still a reference to Key Vault, "
         "servicenow.example ends in .example, which is never asked",
     ]
-    assert set(told(lines)) == set(NAMES[1:])
+    assert set(secrets_named(lines)) == set(NAMES[1:])
     assert [line for line in lines if "Azure says" in line] == ["  # Azure says of it: AccessToKeyVaultDenied"]
     assert "  azd hooks run postdeploy" in lines
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_told_is_unknown_and_stops_nothing() -> None:
         if line.startswith("unknown: whether the app has its secrets (ERROR: Please")
     )
     assert lines[at + 1].endswith('/appsettings/refresh?api-version=2022-03-01"')
-    assert set(told(lines)) == set(NAMES)
+    assert set(secrets_named(lines)) == set(NAMES)
 
 
 def test_no_value_of_a_secret_is_said() -> None:

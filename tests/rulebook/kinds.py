@@ -30,7 +30,7 @@ class _Kind:
     def __init__(self, config: Any) -> None:
         self.config = config
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Nothing is sent here."""
         raise NotImplementedError
 
@@ -59,7 +59,7 @@ def _https(url: str) -> str:
     return url
 
 
-class DeskConfig(_Config):
+class TicketKindConfig(_Config):
     """A ticket desk's address and key; it knows its `kind`, as kinds may."""
 
     kind: str = "desk"
@@ -68,12 +68,12 @@ class DeskConfig(_Config):
     fields: dict[str, object] = Field(default_factory=dict)
 
 
-class Desk(_Kind):
+class TicketKind(_Kind):
     """Makes tickets."""
 
     name: ClassVar[str] = "desk"
     lane: ClassVar[Lane] = Lane.TICKET
-    Config: ClassVar[type[Any]] = DeskConfig
+    Config: ClassVar[type[Any]] = TicketKindConfig
 
     def address(self) -> str:
         """The desk's URL."""
@@ -81,9 +81,9 @@ class Desk(_Kind):
 
 
 class RowsConfig(_Config):
-    """A place for rows."""
+    """A table for rows."""
 
-    place: str
+    table: str
 
 
 class Rows(_Kind):
@@ -94,8 +94,8 @@ class Rows(_Kind):
     Config: ClassVar[type[Any]] = RowsConfig
 
     def address(self) -> str:
-        """The place."""
-        return str(self.config.place)
+        """The table."""
+        return str(self.config.table)
 
 
-KINDS: Mapping[str, type[DestinationKind]] = {"pager": Pager, "desk": Desk, "rows": Rows}
+KINDS: Mapping[str, type[DestinationKind]] = {"pager": Pager, "desk": TicketKind, "rows": Rows}

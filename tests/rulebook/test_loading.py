@@ -89,14 +89,14 @@ def both_streams(directory: Path, cwpp: dict[str, object], cspm: dict[str, objec
     )
 
 
-def a_desk(url: str = "https://desk.example.com", key: str = "KEY") -> dict[str, object]:
+def a_ticket_destination(url: str = "https://desk.example.com", key: str = "KEY") -> dict[str, object]:
     """A desk at an address, with a credential."""
     return {"kind": "desk", "url": url, "key": {"secret": key}}
 
 
 def test_a_destination_of_both_streams_stops_both(tmp_path: Path) -> None:
     """The same address with the same credential in both streams is a problem in both files."""
-    results = load_all(both_streams(tmp_path, a_desk(), a_desk()), KINDS, NOW)
+    results = load_all(both_streams(tmp_path, a_ticket_destination(), a_ticket_destination()), KINDS, NOW)
     for stream, other in (("cwpp", "cspm"), ("cspm", "cwpp")):
         (problem,) = results[Stream(stream)].problems
         assert results[Stream(stream)].rulebook is None
@@ -110,20 +110,20 @@ def test_a_destination_of_both_streams_stops_both(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        a_desk(url="https://other.example.com"),
-        a_desk(key="OTHER"),
-        {"kind": "rows", "place": "https://desk.example.com"},
+        a_ticket_destination(url="https://other.example.com"),
+        a_ticket_destination(key="OTHER"),
+        {"kind": "rows", "table": "https://desk.example.com"},
     ],
 )
 def test_streams_may_share_an_address_or_a_credential_but_not_both(other: dict[str, object], tmp_path: Path) -> None:
     """Another address, another credential or another kind makes another destination."""
-    results = load_all(both_streams(tmp_path, a_desk(), other), KINDS, NOW)
+    results = load_all(both_streams(tmp_path, a_ticket_destination(), other), KINDS, NOW)
     assert all(result.rulebook is not None and not result.problems for result in results.values())
 
 
 def test_both_streams_may_not_write_one_record(tmp_path: Path) -> None:
     """The record is a destination too: each stream has its own."""
-    record = {"kind": "rows", "place": "lake"}
+    record = {"kind": "rows", "table": "lake"}
     rules = rules_in(
         tmp_path, {f"{stream}/policy.yaml": a_policy(stream, record=record) for stream in ("cwpp", "cspm")}
     )

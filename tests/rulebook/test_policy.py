@@ -13,7 +13,7 @@ from router.rulebook import load
 from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded, rules_in
 from tests.rulebook.kinds import KINDS
 
-ROWS = {"kind": "rows", "place": "lake"}
+ROWS = {"kind": "rows", "table": "lake"}
 
 
 def test_a_floor_is_by_plan_whatever_the_case(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_every_alert_type_that_is_high_in_microsofts_reference_pages() -> None:
     assert max(book.floor.default, *book.floor.by_plan.values()) < Severity.HIGH
     high = {type: known for type, known in load_catalogue().types.items() if known.severity == "High"}
     assert len(high) > 100
-    silent = [type for type, known in high.items() if not _told(book, _an_alert(type, known.plan)) & pagers]
+    silent = [type for type, known in high.items() if not _routed_to(book, _an_alert(type, known.plan)) & pagers]
     assert silent == []
 
 
@@ -113,7 +113,7 @@ def _an_alert(type: str, plan: str | None) -> Alert:
     return Alert(kind=Kind.ALERT, id="1", type=type, title=type, severity=Severity.HIGH, plan=plan)
 
 
-def _told(book: Rulebook, alert: Alert) -> set[str]:
+def _routed_to(book: Rulebook, alert: Alert) -> set[str]:
     return {name for route in book.routes if route.matches(alert, Attack()) for name in route.to}
 
 

@@ -30,7 +30,7 @@ POLICY: dict[str, Any] = {
     ],
     "always": [],
     "otherwise": ["tickets"],
-    "record": {"kind": "rows", "place": "lake"},
+    "record": {"kind": "rows", "table": "lake"},
 }
 
 VALUES = st.recursive(
@@ -40,14 +40,14 @@ VALUES = st.recursive(
 )
 
 
-def places_in(value: object, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+def paths_in(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value in a document."""
     children: list[tuple[Any, object]] = []
     if isinstance(value, dict):
         children = list(value.items())
     elif isinstance(value, list):
         children = list(enumerate(value))
-    return [place, *(found for step, inner in children for found in places_in(inner, (*place, step)))]
+    return [path, *(found for step, inner in children for found in paths_in(inner, (*path, step)))]
 
 
 @st.composite
@@ -55,13 +55,13 @@ def damaged(draw: st.DrawFn, sound: Any) -> object:
     """A sound document with anything at all in one or two places."""
     document = copy.deepcopy(sound)
     for _ in range(draw(st.integers(1, 2))):
-        place = draw(st.sampled_from(places_in(document)))
-        if not place:
+        path = draw(st.sampled_from(paths_in(document)))
+        if not path:
             return draw(VALUES)
         holder = document
-        for step in place[:-1]:
+        for step in path[:-1]:
             holder = holder[step]
-        holder[place[-1]] = draw(VALUES)
+        holder[path[-1]] = draw(VALUES)
     return document
 
 

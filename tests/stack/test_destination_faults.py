@@ -168,9 +168,9 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_probed(stack: 
             # The stream that has other credentials there is not paused.
             stack.hubs.append("cspm", 0, finding_body("f-1"))
             await until(lambda: received(stack, "tickets") == 1)
-        await carry(stack, PROBE + SOON, CWPP_PASSWORD="of the day before")
+        await sweep_and_deliver(stack, PROBE + SOON, CWPP_PASSWORD="of the day before")
         assert tickets.answers["401"] == 2
-        await carry(stack, 2 * (PROBE + SOON))
+        await sweep_and_deliver(stack, 2 * (PROBE + SOON))
         books = await books_of(stack)
         assert {key: books.tickets[key] for key in post.due.tickets} == dict(post.due.tickets)
 
@@ -178,7 +178,7 @@ def test_a_destination_that_refuses_our_credentials_is_paused_and_probed(stack: 
     assert tickets.answers["401"] == 2
 
 
-async def carry(stack: Stack, later: timedelta, **settings: str) -> None:
+async def sweep_and_deliver(stack: Stack, later: timedelta, **settings: str) -> None:
     """An instance whose clock says that it is later by so much sweeps, and carries what points at tickets then."""
 
     def clock() -> datetime:
@@ -187,11 +187,11 @@ async def carry(stack: Stack, later: timedelta, **settings: str) -> None:
     rules = load_rules(stack.rules, list(Stream), now())
     async with service_over(rules, Settings(stack.environment | QUICK | settings), clock) as service:
         await service.sweep()
-        while await has_carried(service):
+        while await has_delivered(service):
             pass
 
 
-async def has_carried(service: Service) -> bool:
+async def has_delivered(service: Service) -> bool:
     """Carries what can be seen in the queue of tickets, one after the other; False if that is nothing."""
     queue = service.store.outbox.queue("cwpp", Lane.TICKET)
     messages = await queue.receive(16, timedelta(minutes=1))
@@ -219,7 +219,7 @@ def test_a_destination_that_is_not_there_yet_keeps_nobody_waiting(stack: Stack) 
             assert (page.status, found["problems"], found["not_yet"]) == (200, [], [missing.format("not yet")])
             assert {run.outcome for run in running.invocations} == {Outcome.OK}
         assert received(stack, "tickets") == 0
-        await carry(stack, SOON)
+        await sweep_and_deliver(stack, SOON)
         async with host(stack).running() as running:
             await settle(stack, lambda: sweep(running))
             assert await books_of(stack) == post.due

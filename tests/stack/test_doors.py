@@ -86,7 +86,7 @@ def ship(rules: Path, soc: Soc) -> dict[str, str]:
             policy["destinations"]["soar"] = dict(HOOKS)
             policy["always"].append("soar")
         for destination in (*policy["destinations"].values(), policy["record"]):
-            destination.update(pointed(destination, stream, soc))
+            destination.update(redirected(destination, stream, soc))
             for key in ("group", "limit"):
                 destination.pop(key, None)
         path.write_text(json.dumps(policy))
@@ -99,7 +99,7 @@ def ship(rules: Path, soc: Soc) -> dict[str, str]:
     }
 
 
-def pointed(destination: Mapping[str, Any], stream: str, soc: Soc) -> dict[str, Any]:
+def redirected(destination: Mapping[str, Any], stream: str, soc: Soc) -> dict[str, Any]:
     """What changes in a destination so that it is at a SOC."""
     at = soc.addresses
     user = soc.accounts[stream].servicenow_user
@@ -145,7 +145,7 @@ def but(decisions: Sequence[Decision], *keys: str) -> list[Decision]:
     return [{key: value for key, value in one.items() if key not in keys} for one in decisions]
 
 
-def fates(decisions: Sequence[Decision]) -> Counter[tuple[str, str]]:
+def outcomes(decisions: Sequence[Decision]) -> Counter[tuple[str, str]]:
     """How many decisions there are by kind and outcome."""
     return Counter((one["kind"], one["outcome"]) for one in decisions)
 

@@ -133,7 +133,7 @@ class Inbox:
         await self._client.close()
 
 
-class Stage:
+class HubRig:
     """Event hubs, and the clients that a test brings to them."""
 
     def __init__(self, hubs: EventHubs) -> None:
@@ -184,16 +184,16 @@ class Stage:
         await asyncio.gather(*(inbox.close() for inbox in self._inboxes))
 
 
-def run(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
+def run(test: Callable[[HubRig], Coroutine[Any, Any, None]]) -> None:
     """Runs a test beside event hubs that serve in the same loop."""
 
     async def beside() -> None:
         async with EventHubs().running() as hubs:
-            stage = Stage(hubs)
+            rig = HubRig(hubs)
             try:
-                await test(stage)
+                await test(rig)
             finally:
-                await stage.close()
+                await rig.close()
 
     asyncio.run(beside())
 
@@ -204,9 +204,9 @@ def run(test: Callable[[Stage], Coroutine[Any, Any, None]]) -> None:
 def test_batches_of_every_size_arrive_whole_and_in_order() -> None:
     """One event, two, hundreds, and as many as a batch holds: none is lost, doubled or moved."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         sent: list[str] = []
-        async with stage.producer() as producer:
+        async with rig.producer() as producer:
             for most in (1, 2, 500, sys.maxsize):
                 batch = await producer.create_batch(partition_id="0")
                 with suppress(ValueError):  # which says that it is full
@@ -216,7 +216,7 @@ def test_batches_of_every_size_arrive_whole_and_in_order() -> None:
                         sent.append(body)
                 await producer.send_batch(batch)
         assert len(sent) > 1000
-        inbox = stage.read()
+        inbox = rig.read()
         await inbox.holds(*sent)
         assert [event.sequence_number for event in inbox.events] == list(range(len(sent)))
 
@@ -226,14 +226,14 @@ def test_batches_of_every_size_arrive_whole_and_in_order() -> None:
 def test_an_event_of_many_frames_arrives_whole_and_one_above_the_limit_not_at_all() -> None:
     """The limit of 1 MiB is announced, and the client heeds it."""
 
-    async def test(stage: Stage) -> None:
-        inbox = stage.read()
-        async with stage.producer() as producer:
+    async def test(rig: HubRig) -> None:
+        inbox = rig.read()
+        async with rig.producer() as producer:
             await producer.send_event(EventData("z" * 1_000_000), partition_id="0")
             with pytest.raises(EventDataSendError, match="exceeds"):
                 await producer.send_event(EventData("z" * 1_050_000), partition_id="0")
         await inbox.holds("z" * 1_000_000)
-        assert stage.hubs.last_sequence("cwpp", 0) == 0
+        assert rig.hubs.last_sequence("cwpp", 0) == 0
 
     run(test)
 
@@ -241,21 +241,21 @@ def test_an_event_of_many_frames_arrives_whole_and_one_above_the_limit_not_at_al
 def test_what_a_publisher_says_about_an_event_reaches_its_reader() -> None:
     """Properties, content type and annotations come through; where and when is the hub's to say."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         event = EventData("body")
         event.properties = {"tenant": "one", "number": 7}
         event.content_type, event.correlation_id = "application/json", "c-1"
         event.raw_amqp_message.annotations = {b"x-mine": 1, b"x-opt-sequence-number": 99}
-        async with stage.producer() as producer:
+        async with rig.producer() as producer:
             await producer.send_event(event, partition_key="key")
-        inbox = stage.read(None)
+        inbox = rig.read(None)
         await inbox.holds("body")
         (received,) = inbox.events
         assert received.properties == {b"tenant": b"one", b"number": 7}
         assert (received.content_type, received.correlation_id) == ("application/json", "c-1")
         assert received.system_properties[b"x-mine"] == 1
         assert (received.sequence_number, received.offset, received.partition_key) == (0, "0", b"key")
-        (kept,) = stage.hubs.published("cwpp", 0) + stage.hubs.published("cwpp", 1)
+        (kept,) = rig.hubs.published("cwpp", 0) + rig.hubs.published("cwpp", 1)
         assert kept == (0, received.enqueued_time, b"body")
 
     run(test)
@@ -264,15 +264,15 @@ def test_what_a_publisher_says_about_an_event_reaches_its_reader() -> None:
 def test_a_key_keeps_its_partition_and_events_without_one_take_turns() -> None:
     """Who wants order gives a key; all else is spread."""
 
-    async def test(stage: Stage) -> None:
-        async with stage.producer() as producer:
+    async def test(rig: HubRig) -> None:
+        async with rig.producer() as producer:
             for key in ["one", "two", "three", "four"] * 2:
                 await producer.send_batch([EventData(key)], partition_key=key)
-            keyed = [[event.body for event in stage.hubs.published("cwpp", id)] for id in (0, 1)]
+            keyed = [[event.body for event in rig.hubs.published("cwpp", id)] for id in (0, 1)]
             for _ in range(4):
                 await producer.send_event(EventData("any"))
         assert all(bodies and bodies[: len(bodies) // 2] * 2 == bodies for bodies in keyed)
-        assert [len(stage.hubs.published("cwpp", id)) - len(keyed[id]) for id in (0, 1)] == [2, 2]
+        assert [len(rig.hubs.published("cwpp", id)) - len(keyed[id]) for id in (0, 1)] == [2, 2]
 
     run(test)
 
@@ -280,14 +280,14 @@ def test_a_key_keeps_its_partition_and_events_without_one_take_turns() -> None:
 def test_a_reader_may_be_told_with_each_event_how_far_its_partition_has_come() -> None:
     """Only one that asks is told."""
 
-    async def test(stage: Stage) -> None:
-        stage.hubs.append("cwpp", 0, b"first")
-        stage.hubs.append("cwpp", 0, b"last")
-        curious, plain = stage.read(track_last_enqueued_event_properties=True), stage.read()
+    async def test(rig: HubRig) -> None:
+        rig.hubs.append("cwpp", 0, b"first")
+        rig.hubs.append("cwpp", 0, b"last")
+        curious, plain = rig.read(track_last_enqueued_event_properties=True), rig.read()
         await curious.holds("first", "last")
         await plain.holds("first", "last")
-        last = stage.hubs.published("cwpp", 0)[-1]
-        assert [(told["sequence_number"], told["enqueued_time"]) for told in curious.latest] == [(1, last.enqueued)] * 2
+        last = rig.hubs.published("cwpp", 0)[-1]
+        assert [(one["sequence_number"], one["enqueued_time"]) for one in curious.latest] == [(1, last.enqueued)] * 2
         assert plain.latest == [None, None]
 
     run(test)
@@ -299,14 +299,14 @@ def test_a_reader_may_be_told_with_each_event_how_far_its_partition_has_come() -
 def test_a_reader_begins_where_it_wants() -> None:
     """By offset, sequence number or time, with the event at that place or without; from the beginning; with what is new."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
         for number in range(4):
-            stage.hubs.append("cwpp", 0, str(number).encode(), noon + timedelta(seconds=number))
-        async with stage.producer() as producer:
+            rig.hubs.append("cwpp", 0, str(number).encode(), noon + timedelta(seconds=number))
+        async with rig.producer() as producer:
             offset = (await producer.get_partition_properties("0"))["last_enqueued_offset"]
         inboxes = [
-            (stage.read(position=position, starting_position_inclusive=inclusive, group=group), expected)
+            (rig.read(position=position, starting_position_inclusive=inclusive, group=group), expected)
             for group, position, inclusive, expected in (
                 ("$Default", BEGINNING, False, "01234"),
                 ("$Default", offset, True, "34"),
@@ -320,8 +320,8 @@ def test_a_reader_begins_where_it_wants() -> None:
                 ("sweep", noon + timedelta(seconds=3), False, "4"),
             )
         ]
-        await until(lambda: len(stage.hubs.readers("cwpp")) == len(inboxes))
-        stage.hubs.append("cwpp", 0, b"4", noon + timedelta(seconds=4))
+        await until(lambda: len(rig.hubs.readers("cwpp")) == len(inboxes))
+        rig.hubs.append("cwpp", 0, b"4", noon + timedelta(seconds=4))
         for inbox, expected in inboxes:
             await inbox.holds(*expected)
 
@@ -331,14 +331,14 @@ def test_a_reader_begins_where_it_wants() -> None:
 def test_a_reader_that_begins_beyond_the_end_is_refused() -> None:
     """As the service does, though the client does not pass it on: the last event is the last place to begin after."""
 
-    async def test(stage: Stage) -> None:
-        stage.hubs.append("cwpp", 0, b"only")
-        inboxes = stage.read(position=1), stage.read(position="1", group="take")
-        assert await stage.refusal("cwpp/consumergroups/$default/partitions/0") == (
+    async def test(rig: HubRig) -> None:
+        rig.hubs.append("cwpp", 0, b"only")
+        inboxes = rig.read(position=1), rig.read(position="1", group="take")
+        assert await rig.refusal("cwpp/consumergroups/$default/partitions/0") == (
             "com.microsoft:argument-error",
             "The supplied sequence number '1' is invalid. The last sequence number in the system is '0'",
         )
-        assert await stage.refusal("cwpp/consumergroups/take/partitions/0") == (
+        assert await rig.refusal("cwpp/consumergroups/take/partitions/0") == (
             "com.microsoft:argument-error",
             "The supplied offset '1' is invalid. The last offset in the system is '0'",
         )
@@ -350,15 +350,15 @@ def test_a_reader_that_begins_beyond_the_end_is_refused() -> None:
 def test_a_consumer_resumes_behind_its_checkpoint() -> None:
     """What was checkpointed is not given again, what came meanwhile is."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         store = Checkpoints()
-        stage.hubs.append("cwpp", 0, b"before")
-        inbox = stage.read(None, store=store)
+        rig.hubs.append("cwpp", 0, b"before")
+        inbox = rig.read(None, store=store)
         await inbox.until(lambda: bool(store.checkpoints))
         await inbox.close()
-        stage.hubs.append("cwpp", 0, b"meanwhile")
-        stage.hubs.append("cwpp", 1, b"elsewhere")
-        resumed = stage.read(None, store=store)
+        rig.hubs.append("cwpp", 0, b"meanwhile")
+        rig.hubs.append("cwpp", 1, b"elsewhere")
+        resumed = rig.read(None, store=store)
         await resumed.until(lambda: len(resumed.events) >= 2)
         assert sorted(resumed.bodies) == ["elsewhere", "meanwhile"]
 
@@ -371,14 +371,14 @@ def test_a_consumer_resumes_behind_its_checkpoint() -> None:
 def test_consumers_share_the_partitions_between_them() -> None:
     """A second consumer takes its half, and takes over all when the first one ends."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         store = Checkpoints()
-        first = stage.read(None, store=store)
+        first = rig.read(None, store=store)
         await first.until(lambda: first.partitions == {"0", "1"})
-        second = stage.read(None, store=store)
+        second = rig.read(None, store=store)
         await second.until(lambda: len(second.partitions) == 1 and first.partitions == {"0", "1"} - second.partitions)
         for partition in (0, 1):
-            stage.hubs.append("cwpp", partition, str(partition).encode())
+            rig.hubs.append("cwpp", partition, str(partition).encode())
         await first.until(lambda: set(first.bodies) == first.partitions)
         await second.until(lambda: set(second.bodies) == second.partitions)
         await first.close()
@@ -390,20 +390,20 @@ def test_consumers_share_the_partitions_between_them() -> None:
 def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks() -> None:
     """None, a lower one or the same gives way; none or a lower one may not come back as long as the higher one reads."""
 
-    async def test(stage: Stage) -> None:
-        plain, low, same = stage.read("0"), stage.read("1", owner_level=1), stage.read(hub="cspm", owner_level=0)
-        await plain.until(lambda: len(stage.hubs.readers("cwpp") + stage.hubs.readers("cspm")) == 3)
-        high = stage.read("0", owner_level=2), stage.read("1", owner_level=2)
-        stage.read(hub="cspm", owner_level=0)
+    async def test(rig: HubRig) -> None:
+        plain, low, same = rig.read("0"), rig.read("1", owner_level=1), rig.read(hub="cspm", owner_level=0)
+        await plain.until(lambda: len(rig.hubs.readers("cwpp") + rig.hubs.readers("cspm")) == 3)
+        high = rig.read("0", owner_level=2), rig.read("1", owner_level=2)
+        rig.read(hub="cspm", owner_level=0)
         took = "New receiver 'nil' with higher epoch of '{}' is created hence current receiver 'nil' with epoch '{}'"
         await plain.fails(took.format(2, "nil"))
         await low.fails(took.format(2, 1))
         await same.fails(took.format(0, 0))
         await plain.fails("At least one receiver for the endpoint is created with epoch of '2', and so non-epoch")
         await low.fails("Receiver 'nil' with a higher epoch '2' already exists. Receiver 'nil' with epoch 1 cannot")
-        assert sorted(stage.hubs.readers("cwpp")) == [(0, "$default", 2), (1, "$default", 2)]
+        assert sorted(rig.hubs.readers("cwpp")) == [(0, "$default", 2), (1, "$default", 2)]
         for partition, inbox in enumerate(high):
-            stage.hubs.append("cwpp", partition, str(partition).encode())
+            rig.hubs.append("cwpp", partition, str(partition).encode())
             await inbox.holds(str(partition))
         assert plain.events + low.events == []
 
@@ -413,12 +413,12 @@ def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks() -> N
 def test_groups_and_partitions_do_not_stand_in_each_others_way() -> None:
     """Epochs count within one group and one partition, and so do the five readers that may go without."""
 
-    async def test(stage: Stage) -> None:
-        five = [stage.read() for _ in range(5)]
-        others = [stage.read("1", owner_level=1), stage.read(group="take", owner_level=1), stage.read(hub="cspm")]
-        await five[0].until(lambda: len(stage.hubs.readers("cwpp")) == 7)
-        stage.read()
-        condition, description = await stage.refusal("cwpp/consumergroups/$default/partitions/0")
+    async def test(rig: HubRig) -> None:
+        five = [rig.read() for _ in range(5)]
+        others = [rig.read("1", owner_level=1), rig.read(group="take", owner_level=1), rig.read(hub="cspm")]
+        await five[0].until(lambda: len(rig.hubs.readers("cwpp")) == 7)
+        rig.read()
+        condition, description = await rig.refusal("cwpp/consumergroups/$default/partitions/0")
         assert condition == "amqp:resource-limit-exceeded"
         assert "allowed receivers per partition in a consumer group which is 5" in description
         assert not [error for inbox in (*five, *others) for error in inbox.errors]
@@ -432,10 +432,10 @@ def test_groups_and_partitions_do_not_stand_in_each_others_way() -> None:
 def test_a_hub_tells_about_itself_and_its_partitions() -> None:
     """Before any event, with some, after retention took a part of them, and after it took all."""
 
-    async def test(stage: Stage) -> None:
-        async with stage.producer() as producer:
+    async def test(rig: HubRig) -> None:
+        async with rig.producer() as producer:
 
-            async def told(partition: str) -> list[Any]:
+            async def properties_of(partition: str) -> list[Any]:
                 properties = await producer.get_partition_properties(partition)
                 assert (properties.pop("eventhub_name"), properties.pop("id")) == ("cwpp", partition)
                 return [properties[name] for name in sorted(properties)]
@@ -443,17 +443,17 @@ def test_a_hub_tells_about_itself_and_its_partitions() -> None:
             about = await producer.get_eventhub_properties()
             assert (about["eventhub_name"], about["partition_ids"]) == ("cwpp", ["0", "1"])
             assert abs(about["created_at"] - datetime.now(UTC)) < timedelta(minutes=1)
-            assert await told("1") == [0, True, "-1", -1, datetime.min.replace(tzinfo=UTC)]
+            assert await properties_of("1") == [0, True, "-1", -1, datetime.min.replace(tzinfo=UTC)]
             for body in (b"one", b"two", b"three"):
-                stage.hubs.append("cwpp", 0, body)
-            last = stage.hubs.published("cwpp", 0)[-1].enqueued
-            begin, is_empty, offset, *latest = await told("0")
+                rig.hubs.append("cwpp", 0, body)
+            last = rig.hubs.published("cwpp", 0)[-1].enqueued
+            begin, is_empty, offset, *latest = await properties_of("0")
             assert [begin, is_empty, *latest] == [0, False, 2, last]
             assert int(offset) > 0
-            stage.hubs.trim("cwpp", 0, before_sequence=2)
-            assert await told("0") == [2, False, offset, 2, last]
-            stage.hubs.trim("cwpp", 0, before_sequence=3)
-            assert await told("0") == [3, True, offset, 2, last]
+            rig.hubs.trim("cwpp", 0, before_sequence=2)
+            assert await properties_of("0") == [2, False, offset, 2, last]
+            rig.hubs.trim("cwpp", 0, before_sequence=3)
+            assert await properties_of("0") == [3, True, offset, 2, last]
 
     run(test)
 
@@ -461,23 +461,23 @@ def test_a_hub_tells_about_itself_and_its_partitions() -> None:
 def test_what_is_not_there_is_not_found() -> None:
     """A hub, a consumer group, a partition; each is said to be at fault, where the client lets it through."""
 
-    async def test(stage: Stage) -> None:
-        stage.read(group="nobody")
-        async with stage.producer("nowhere") as producer:
+    async def test(rig: HubRig) -> None:
+        rig.read(group="nobody")
+        async with rig.producer("nowhere") as producer:
             with pytest.raises(ConnectError, match="404"):
                 await producer.get_eventhub_properties()
             with pytest.raises(ConnectionLostError, match="The messaging entity 'nowhere' could not be found"):
                 await producer.create_batch()
-        async with stage.producer() as producer:
+        async with rig.producer() as producer:
             with pytest.raises(ConnectError, match="400"):
                 await producer.get_partition_properties("2")
-        assert await stage.refusal("cwpp/consumergroups/nobody/partitions/0") == (
+        assert await rig.refusal("cwpp/consumergroups/nobody/partitions/0") == (
             "amqp:not-found",
             "The messaging entity 'cwpp/consumergroups/nobody' could not be found.",
         )
         for wrong in ("2", "-1", "x", 2):
             with pytest.raises(Refused, match="It should be between 0 and 1"):
-                stage.hubs.append("cwpp", wrong, b"lost")
+                rig.hubs.append("cwpp", wrong, b"lost")
 
     run(test)
 
@@ -485,11 +485,11 @@ def test_what_is_not_there_is_not_found() -> None:
 def test_a_wrong_key_lets_nobody_in() -> None:
     """The signature of a token is checked."""
 
-    async def test(stage: Stage) -> None:
-        async with stage.producer(key="another") as producer:
+    async def test(rig: HubRig) -> None:
+        async with rig.producer(key="another") as producer:
             with pytest.raises(AuthenticationError):
                 await producer.send_event(EventData("lost"))
-        assert stage.hubs.last_sequence("cwpp", 0) == stage.hubs.last_sequence("cwpp", 1) == -1
+        assert rig.hubs.last_sequence("cwpp", 0) == rig.hubs.last_sequence("cwpp", 1) == -1
 
     run(test)
 
@@ -500,15 +500,15 @@ def test_a_wrong_key_lets_nobody_in() -> None:
 def test_retention_takes_the_oldest_events_and_readers_go_on_with_what_is_left() -> None:
     """Whoever was positioned before is given the oldest that is there, and sequence numbers go on."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         for number in range(4):
-            stage.hubs.append("cwpp", 0, str(number).encode())
-        stage.hubs.trim("cwpp", 0, before_sequence=2)
-        late, middle = stage.read(), stage.read(position=0)
+            rig.hubs.append("cwpp", 0, str(number).encode())
+        rig.hubs.trim("cwpp", 0, before_sequence=2)
+        late, middle = rig.read(), rig.read(position=0)
         await late.holds("2", "3")
         await middle.holds("2", "3")
-        stage.hubs.trim("cwpp", 0, before_sequence=4)
-        assert stage.hubs.append("cwpp", 0, b"4") == 4
+        rig.hubs.trim("cwpp", 0, before_sequence=4)
+        assert rig.hubs.append("cwpp", 0, b"4") == 4
         await late.holds("2", "3", "4")
 
     run(test)
@@ -517,26 +517,26 @@ def test_retention_takes_the_oldest_events_and_readers_go_on_with_what_is_left()
 def test_a_recreated_hub_begins_anew_and_does_not_know_old_checkpoints() -> None:
     """It has another birthday, and refuses a consumer that would go on behind the old hub's events."""
 
-    async def test(stage: Stage) -> None:
+    async def test(rig: HubRig) -> None:
         store = Checkpoints()
         for body in (b"old", b"older"):
-            stage.hubs.append("cwpp", 0, body)
-        reader = stage.read(store=store)
+            rig.hubs.append("cwpp", 0, body)
+        reader = rig.read(store=store)
         await reader.until(lambda: len(reader.events) == 2)
-        async with stage.producer(retries=3) as producer:
+        async with rig.producer(retries=3) as producer:
             await producer.send_event(EventData("there"), partition_id="1")
             born = (await producer.get_eventhub_properties())["created_at"]
-            stage.hubs.recreate("cwpp", partitions=3)
+            rig.hubs.recreate("cwpp", partitions=3)
             about = await producer.get_eventhub_properties()
             assert about["created_at"] > born
             assert about["partition_ids"] == ["0", "1", "2"]
             await reader.fails("could not be found")
-            condition, description = await stage.refusal("cwpp/consumergroups/$default/partitions/0")
+            condition, description = await rig.refusal("cwpp/consumergroups/$default/partitions/0")
             assert condition == "com.microsoft:argument-error"
             assert "The last offset in the system is '-1'" in description
             await producer.send_event(EventData("new"), partition_id="1")
-        assert [event[::2] for event in stage.hubs.published("cwpp", 1)] == [(0, b"new")]
-        assert stage.hubs.append("cwpp", 0, b"first") == 0
+        assert [event[::2] for event in rig.hubs.published("cwpp", 1)] == [(0, b"new")]
+        assert rig.hubs.append("cwpp", 0, b"first") == 0
 
     run(test)
 
@@ -544,16 +544,16 @@ def test_a_recreated_hub_begins_anew_and_does_not_know_old_checkpoints() -> None
 def test_a_hub_may_get_more_partitions() -> None:
     """They are empty, and those that were there keep their events and their readers."""
 
-    async def test(stage: Stage) -> None:
-        stage.hubs.append("cwpp", 0, b"kept")
-        reader = stage.read()
+    async def test(rig: HubRig) -> None:
+        rig.hubs.append("cwpp", 0, b"kept")
+        reader = rig.read()
         await reader.holds("kept")
-        stage.hubs.add_partitions("cwpp", 2)
-        async with stage.producer() as producer:
+        rig.hubs.add_partitions("cwpp", 2)
+        async with rig.producer() as producer:
             assert await producer.get_partition_ids() == ["0", "1", "2", "3"]
             await producer.send_event(EventData("new"), partition_id="3")
-        assert [len(stage.hubs.published("cwpp", id)) for id in range(4)] == [1, 0, 0, 1]
-        stage.hubs.append("cwpp", 0, b"more")
+        assert [len(rig.hubs.published("cwpp", id)) for id in range(4)] == [1, 0, 0, 1]
+        rig.hubs.append("cwpp", 0, b"more")
         await reader.holds("kept", "more")
 
     run(test)
@@ -562,15 +562,15 @@ def test_a_hub_may_get_more_partitions() -> None:
 def test_sequence_numbers_may_be_left_out_and_time_may_be_off() -> None:
     """A reader meets a gap that is no loss, and events from another time."""
 
-    async def test(stage: Stage) -> None:
-        stage.hubs.append("cwpp", 0, b"before")
-        stage.hubs.skip_sequences("cwpp", 0, 5)
-        stage.hubs.shift_clock(timedelta(days=-2))
-        stage.hubs.append("cwpp", 0, b"after")
-        reader = stage.read(position=0)
+    async def test(rig: HubRig) -> None:
+        rig.hubs.append("cwpp", 0, b"before")
+        rig.hubs.skip_sequences("cwpp", 0, 5)
+        rig.hubs.shift_clock(timedelta(days=-2))
+        rig.hubs.append("cwpp", 0, b"after")
+        reader = rig.read(position=0)
         await reader.holds("after")
         assert reader.events[0].sequence_number == 6
-        ages = [datetime.now(UTC) - event.enqueued for event in stage.hubs.published("cwpp", 0)]
+        ages = [datetime.now(UTC) - event.enqueued for event in rig.hubs.published("cwpp", 0)]
         assert [age.days for age in ages] == [0, 2]
 
     run(test)
@@ -584,7 +584,7 @@ def test_events_outlive_a_run() -> None:
     async def test() -> None:
         async with hubs.running(hubs.port):
             ports.append(hubs.port)
-            async with Stage(hubs).producer() as producer:
+            async with HubRig(hubs).producer() as producer:
                 properties = await producer.get_partition_properties("0")
                 assert properties["last_enqueued_sequence_number"] == hubs.last_sequence("cwpp", 0)
 
@@ -601,14 +601,14 @@ def test_events_outlive_a_run() -> None:
 def test_clients_come_back_after_their_connections_were_cut() -> None:
     """A consumer reads on behind the last event it was given, a publisher publishes on."""
 
-    async def test(stage: Stage) -> None:
-        reader = stage.read(retries=3)
-        async with stage.producer(retries=3) as producer:
+    async def test(rig: HubRig) -> None:
+        reader = rig.read(retries=3)
+        async with rig.producer(retries=3) as producer:
             await producer.send_event(EventData("before"), partition_id="0")
             await reader.holds("before")
-            stage.hubs.drop_connections()
+            rig.hubs.drop_connections()
             for number in range(9):  # while nobody has noticed yet
-                stage.hubs.append("cwpp", 0, str(number).encode())
+                rig.hubs.append("cwpp", 0, str(number).encode())
             await producer.send_event(EventData("after"), partition_id="0")
         await reader.holds("before", *"012345678", "after")
 
@@ -618,16 +618,16 @@ def test_clients_come_back_after_their_connections_were_cut() -> None:
 def test_a_service_that_cannot_be_reached_fails_its_clients_until_it_can() -> None:
     """Who tries in vain is told so, and the next try works."""
 
-    async def test(stage: Stage) -> None:
-        async with stage.producer() as producer:
+    async def test(rig: HubRig) -> None:
+        async with rig.producer() as producer:
             await producer.send_event(EventData("before"), partition_id="0")
-            stage.hubs.stop_accepting()
+            rig.hubs.stop_accepting()
             for _ in range(2):
                 with pytest.raises(EventHubError):
                     await producer.send_event(EventData("lost"), partition_id="0")
-            stage.hubs.resume_accepting()
+            rig.hubs.resume_accepting()
             await producer.send_event(EventData("after"), partition_id="0")
-        assert [event.body for event in stage.hubs.published("cwpp", 0)] == [b"before", b"after"]
+        assert [event.body for event in rig.hubs.published("cwpp", 0)] == [b"before", b"after"]
 
     run(test)
 
@@ -635,15 +635,15 @@ def test_a_service_that_cannot_be_reached_fails_its_clients_until_it_can() -> No
 def test_a_send_may_be_refused_as_often_as_was_ordered() -> None:
     """The publisher learns the condition, and nothing is published; but for its first send, the client itself tries twice."""
 
-    async def test(stage: Stage) -> None:
-        async with stage.producer() as producer:
+    async def test(rig: HubRig) -> None:
+        async with rig.producer() as producer:
             for times in (1, 2):
-                stage.hubs.refuse_sends("com.microsoft:server-busy", times)
+                rig.hubs.refuse_sends("com.microsoft:server-busy", times)
                 with pytest.raises(EventDataSendError, match="server-busy"):
                     await producer.send_event(EventData("lost"), partition_id="0")
-            stage.hubs.refuse_sends("com.microsoft:server-busy")
+            rig.hubs.refuse_sends("com.microsoft:server-busy")
             await producer.send_event(EventData("there"), partition_id="0")
-        assert [event.body for event in stage.hubs.published("cwpp", 0)] == [b"there"]
+        assert [event.body for event in rig.hubs.published("cwpp", 0)] == [b"there"]
 
     run(test)
 
@@ -653,11 +653,11 @@ def test_the_service_ends_though_clients_are_still_there() -> None:
 
     async def test() -> None:
         async with EventHubs().running() as hubs:
-            stage = Stage(hubs)
-            reader = stage.read()
+            rig = HubRig(hubs)
+            reader = rig.read()
             await reader.until(lambda: len(hubs.readers("cwpp")) == 1)
         assert hubs.readers("cwpp") == []
-        await stage.close()
+        await rig.close()
 
     asyncio.run(test())
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.stack.event_hubs import KEY, KEY_NAME, EventHubs
 from tests.stack.event_hubs.amqp import encoding
-from tests.stack.event_hubs.amqp.decoding import Described, decode, end_of, items, reading
+from tests.stack.event_hubs.amqp.decoding import Described, decode, decoding, end_of, items
 from tests.stack.event_hubs.amqp.descriptors import Performative
 from tests.stack.event_hubs.amqp.encoding import NULL, boolean, composite, string, uint
 from tests.stack.event_hubs.amqp.frames import AMQP_HEADER, FrameReader, frame
@@ -415,13 +415,13 @@ def test_whatever_comes_is_read_or_refused(data: bytes) -> None:
     for a_reader in readers:
         with suppress(Refused):
             a_reader(data)
-    with suppress(Malformed), reading("a value"):
+    with suppress(Malformed), decoding("a value"):
         assert decode(data)[1] == end_of(data, 0) <= len(data)
 
 
 def test_an_array_that_says_it_has_billions_of_nothings_is_refused() -> None:
     """Its elements take no room, so that only its count could keep a reader busy for ever."""
-    with pytest.raises(Malformed, match="more elements than bytes"), reading("an array"):
+    with pytest.raises(Malformed, match="more elements than bytes"), decoding("an array"):
         decode(b"\xf0\0\0\0\5\xff\xff\xff\xff\x40")
 
 

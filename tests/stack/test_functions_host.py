@@ -39,7 +39,7 @@ QUICK = Conditions(speed=100)
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class AppRig:
     """An app, and the hub, queue and file that it works with."""
 
     hubs: EventHubs
@@ -82,15 +82,15 @@ class Stage:
         lines = self.seen.read_text().splitlines() if self.seen.exists() else []
         return [call for call in map(json.loads, lines) if call["function"] == function]
 
-    def mark(self, name: str) -> None:
+    def set_flag(self, name: str) -> None:
         """Lets go of who waits for a mark."""
-        self._mark(name).touch()
+        self._flag(name).touch()
 
-    def has_mark(self, name: str) -> bool:
+    def has_flag(self, name: str) -> bool:
         """Whether somebody has set a mark: a call that hangs sets its own first."""
-        return self._mark(name).exists()
+        return self._flag(name).exists()
 
-    def _mark(self, name: str) -> Path:
+    def _flag(self, name: str) -> Path:
         return self.seen.with_name(f"{self.seen.name}-{name}")
 
     def taken(self) -> list[str]:
@@ -99,20 +99,20 @@ class Stage:
 
 
 @pytest.fixture
-def on_stage(azurite: Azurite, tmp_path: Path) -> Callable[[Callable[[Stage], Any]], None]:
+def on_rig(azurite: Azurite, tmp_path: Path) -> Callable[[Callable[[AppRig], Any]], None]:
     """Plays an act on an empty stage."""
     storage = azurite.new_account()
 
-    async def play(act: Callable[[Stage], Any]) -> None:
+    async def play(act: Callable[[AppRig], Any]) -> None:
         async with EventHubs({"alerts": 2, "lone": 1}, groups=["take"]).running() as hubs:
             async with QueueClient.from_connection_string(storage, "outgoing") as queue:
                 await queue.create_queue()
-            await act(Stage(hubs, storage, tmp_path / "seen"))
+            await act(AppRig(hubs, storage, tmp_path / "seen"))
 
     return lambda act: asyncio.run(play(act))
 
 
-type OnStage = Callable[[Callable[[Stage], Any]], None]
+type OnRig = Callable[[Callable[[AppRig], Any]], None]
 
 
 def ends(runs: list[Invocation], function: str) -> list[tuple[int, Outcome]]:
@@ -120,11 +120,11 @@ def ends(runs: list[Invocation], function: str) -> list[tuple[int, Outcome]]:
     return [(run.retry, run.outcome) for run in runs if run.function == function]
 
 
-def test_the_functions_of_an_app_are_what_the_worker_reads_from_its_code(on_stage: OnStage) -> None:
+def test_the_functions_of_an_app_are_what_the_worker_reads_from_its_code(on_rig: OnRig) -> None:
     """Triggers carry the app's settings where they name them, and the retry policy is the one of the decorator."""
 
-    async def act(stage: Stage) -> None:
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        async with rig.host().running() as host:
             kinds = {name: function.kind for name, function in host.functions.items()}
             assert kinds == {
                 "take": "eventHubTrigger",
@@ -136,26 +136,26 @@ def test_the_functions_of_an_app_are_what_the_worker_reads_from_its_code(on_stag
             assert host.functions["take"].retry == RetryPolicy(limit=3, shortest=5, longest=15)
             assert host.functions["send"].retry is None
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_events_come_in_batches_of_one_partition_with_the_metadata_of_the_platform(on_stage: OnStage) -> None:
+def test_events_come_in_batches_of_one_partition_with_the_metadata_of_the_platform(on_rig: OnRig) -> None:
     """A batch has at most the events that host.json allows, in order, and is checkpointed when it was taken."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish(*"abcdefg")
-        stage.publish("z", partition=1)
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        rig.publish(*"abcdefg")
+        rig.publish("z", partition=1)
+        async with rig.host().running() as host:
             await host.idle()
             assert await host.checkpoints("take") == {"0": 6, "1": 0}
         first, second = (
-            call for call in stage.calls("take") if call["metadata"]["PartitionContext"]["PartitionId"] == "0"
+            call for call in rig.calls("take") if call["metadata"]["PartitionContext"]["PartitionId"] == "0"
         )
         assert (first["bodies"], second["bodies"]) == (list("abcde"), list("fg"))
         assert (first["sequences"], second["sequences"]) == ([0, 1, 2, 3, 4], [5, 6])
         metadata = second["metadata"]
         assert metadata["PartitionContext"] == {
-            "FullyQualifiedNamespace": f"127.0.0.1:{stage.hubs.port}",
+            "FullyQualifiedNamespace": f"127.0.0.1:{rig.hubs.port}",
             "EventHubName": "alerts",
             "ConsumerGroup": "take",
             "PartitionId": "0",
@@ -168,215 +168,215 @@ def test_events_come_in_batches_of_one_partition_with_the_metadata_of_the_platfo
         assert len({first["trace"], second["trace"]}) == 2
         assert first["trace"].startswith("00-")
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_batch_that_fails_is_retried_and_lost_nothing(on_stage: OnStage) -> None:
+def test_a_batch_that_fails_is_retried_and_lost_nothing(on_rig: OnRig) -> None:
     """The retry policy brings the same events again, and says which retry it is; the partition waits meanwhile."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish("fail-once:a", "b")
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        rig.publish("fail-once:a", "b")
+        async with rig.host().running() as host:
             await host.idle()
             assert ends(host.invocations, "take") == [(0, Outcome.FAILED), (1, Outcome.OK)]
             assert "fail-once:a" in host.invocations[0].error
             assert await host.checkpoints("take") == {"0": 1}
-        assert [call["sequences"] for call in stage.calls("take")] == [[0, 1], [0, 1]]
-        assert [call["retry"] for call in stage.calls("take")] == [[0, 3], [1, 3]]
+        assert [call["sequences"] for call in rig.calls("take")] == [[0, 1], [0, 1]]
+        assert [call["retry"] for call in rig.calls("take")] == [[0, 3], [1, 3]]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_batch_whose_retries_are_used_up_is_checkpointed_all_the_same(on_stage: OnStage) -> None:
+def test_a_batch_whose_retries_are_used_up_is_checkpointed_all_the_same(on_rig: OnRig) -> None:
     """The platform looks at no result: what failed for good is lost, and what follows is taken."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish("fail")
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        rig.publish("fail")
+        async with rig.host().running() as host:
             await host.idle()
             assert ends(host.invocations, "take") == [(retry, Outcome.FAILED) for retry in range(4)]
-            stage.publish("next")
+            rig.publish("next")
             await host.idle()
             assert await host.checkpoints("take") == {"0": 1}
-        assert stage.taken() == ["fail"] * 4 + ["next"]
+        assert rig.taken() == ["fail"] * 4 + ["next"]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_batch_whose_worker_died_is_checkpointed_and_another_worker_goes_on(on_stage: OnStage) -> None:
+def test_a_batch_whose_worker_died_is_checkpointed_and_another_worker_goes_on(on_rig: OnRig) -> None:
     """A worker that runs out of memory takes its batch with it: the app never sees those events again."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish("hang-once:a")
-        async with stage.host().running() as host:
-            await until(lambda: stage.has_mark("a"))
+    async def act(rig: AppRig) -> None:
+        rig.publish("hang-once:a")
+        async with rig.host().running() as host:
+            await until(lambda: rig.has_flag("a"))
             before = host.worker_pid
             await host.kill_worker()
             assert not Path("/proc", str(before)).exists()
-            stage.publish("next")
+            rig.publish("next")
             await host.idle()
             assert ends(host.invocations, "take") == [(0, Outcome.DIED), (0, Outcome.OK)]
             assert host.worker_pid != before
             assert await host.checkpoints("take") == {"0": 1}
-        assert stage.taken() == ["hang-once:a", "next"]
+        assert rig.taken() == ["hang-once:a", "next"]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_death_counts_as_a_failure_where_the_platform_is_told_to_see_it_so(on_stage: OnStage) -> None:
+def test_a_death_counts_as_a_failure_where_the_platform_is_told_to_see_it_so(on_rig: OnRig) -> None:
     """A retry policy then brings the batch to the next worker."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish("hang-once:a")
-        async with stage.host(Conditions(speed=100, death=Death.RETRIED)).running() as host:
-            await until(lambda: stage.has_mark("a"))
+    async def act(rig: AppRig) -> None:
+        rig.publish("hang-once:a")
+        async with rig.host(Conditions(speed=100, death=Death.RETRIED)).running() as host:
+            await until(lambda: rig.has_flag("a"))
             await host.kill_worker()
             await host.idle()
             assert ends(host.invocations, "take") == [(0, Outcome.DIED), (1, Outcome.OK)]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_what_is_unfinished_when_an_instance_stops_is_taken_again_by_the_next_one(on_stage: OnStage) -> None:
+def test_what_is_unfinished_when_an_instance_stops_is_taken_again_by_the_next_one(on_rig: OnRig) -> None:
     """A batch that is under way may end, and is not checkpointed any more."""
 
-    async def act(stage: Stage) -> None:
-        stage.publish("last:1")
-        async with stage.host().running() as leaving:
-            await until(lambda: stage.taken() == ["last:1"])
+    async def act(rig: AppRig) -> None:
+        rig.publish("last:1")
+        async with rig.host().running() as leaving:
+            await until(lambda: rig.taken() == ["last:1"])
         assert ends(leaving.invocations, "take") == [(0, Outcome.OK)]
-        async with stage.host().running() as host:
+        async with rig.host().running() as host:
             await host.idle()
             assert await host.checkpoints("take") == {"0": 0}
-        assert stage.taken() == ["last:1"] * 2
+        assert rig.taken() == ["last:1"] * 2
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(on_stage: OnStage) -> None:
+def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(on_rig: OnRig) -> None:
     """What was under way there is taken twice, and never lost."""
 
-    async def act(stage: Stage) -> None:
-        elsewhere = replace(stage, seen=stage.seen.with_name("elsewhere"))
-        stage.publish("wait-for:it", hub="lone")
-        async with stage.host(HUB="lone").running() as first, elsewhere.host(HUB="lone").running() as second:
-            await until(lambda: stage.taken() == ["wait-for:it"])
+    async def act(rig: AppRig) -> None:
+        elsewhere = replace(rig, seen=rig.seen.with_name("elsewhere"))
+        rig.publish("wait-for:it", hub="lone")
+        async with rig.host(HUB="lone").running() as first, elsewhere.host(HUB="lone").running() as second:
+            await until(lambda: rig.taken() == ["wait-for:it"])
             await second.steal("take", "0")
             await until(lambda: elsewhere.taken() == ["wait-for:it"])
             await until(lambda: not first.reads("take", "0"))
-            stage.mark("it")
+            rig.set_flag("it")
             await until(lambda: ends(first.invocations, "take") == [(0, Outcome.OK)])
             with pytest.raises(NotIdle, match="lone/0: 1 events not checkpointed"):
                 await first.idle(within=1)
-            elsewhere.mark("it")
+            elsewhere.set_flag("it")
             await second.idle()
             assert await second.checkpoints("take") == {"0": 0}
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_two_instances_share_the_partitions_of_a_hub(on_stage: OnStage) -> None:
+def test_two_instances_share_the_partitions_of_a_hub(on_rig: OnRig) -> None:
     """The load balancing of the SDK does it, as it does in Azure: nobody has to be told."""
 
-    async def act(stage: Stage) -> None:
-        elsewhere = replace(stage, seen=stage.seen.with_name("elsewhere"))
-        stage.publish("a")
-        stage.publish("b", partition=1)
-        async with stage.host().running() as first:
+    async def act(rig: AppRig) -> None:
+        elsewhere = replace(rig, seen=rig.seen.with_name("elsewhere"))
+        rig.publish("a")
+        rig.publish("b", partition=1)
+        async with rig.host().running() as first:
             await first.idle()
             async with elsewhere.host().running() as second:
 
                 def is_second_at_it() -> bool:
-                    stage.publish("a")
-                    stage.publish("b", partition=1)
+                    rig.publish("a")
+                    rig.publish("b", partition=1)
                     return bool(elsewhere.taken())
 
                 await until(is_second_at_it)
-                stage.publish("one")
-                stage.publish("other", partition=1)
+                rig.publish("one")
+                rig.publish("other", partition=1)
                 await asyncio.gather(first.idle(), second.idle())
-                assert {stage.taken()[-1], elsewhere.taken()[-1]} == {"one", "other"}
+                assert {rig.taken()[-1], elsewhere.taken()[-1]} == {"one", "other"}
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_host_goes_on_after_its_connections_were_cut(on_stage: OnStage) -> None:
+def test_a_host_goes_on_after_its_connections_were_cut(on_rig: OnRig) -> None:
     """The hub is read on from where it was."""
 
-    async def act(stage: Stage) -> None:
-        async with stage.host().running() as host:
-            stage.publish("a")
+    async def act(rig: AppRig) -> None:
+        async with rig.host().running() as host:
+            rig.publish("a")
             await host.idle()
-            stage.hubs.drop_connections()
-            stage.publish("b")
+            rig.hubs.drop_connections()
+            rig.publish("b")
             await host.idle()
-        assert stage.taken() == ["a", "b"]
+        assert rig.taken() == ["a", "b"]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_message_is_deleted_when_its_function_took_it(on_stage: OnStage) -> None:
+def test_a_message_is_deleted_when_its_function_took_it(on_rig: OnRig) -> None:
     """Several are worked on at once: here the first ends only because the second does."""
 
-    async def act(stage: Stage) -> None:
-        await stage.queue(b"wait-for:x", b"touch:x")
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"wait-for:x", b"touch:x")
+        async with rig.host().running() as host:
             await host.idle()
             assert ends(host.invocations, "send") == [(0, Outcome.OK)] * 2
-        assert await stage.count_in("outgoing") == 0
-        assert {call["dequeued"] for call in stage.calls("send")} == {1}
+        assert await rig.count_in("outgoing") == 0
+        assert {call["dequeued"] for call in rig.calls("send")} == {1}
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_message_that_always_fails_ends_in_the_poison_queue(on_stage: OnStage) -> None:
+def test_a_message_that_always_fails_ends_in_the_poison_queue(on_rig: OnRig) -> None:
     """It is tried as often as host.json says; one that is not encoded as host.json says is not tried at all."""
 
-    async def act(stage: Stage) -> None:
-        await stage.queue(b"fail")
-        async with QueueClient.from_connection_string(stage.storage, "outgoing") as queue:
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"fail")
+        async with QueueClient.from_connection_string(rig.storage, "outgoing") as queue:
             await queue.send_message("not base64!")
-        async with stage.host().running() as host:
+        async with rig.host().running() as host:
             await host.idle()
             assert ends(host.invocations, "send") == [(0, Outcome.FAILED)] * 3
-        assert [call["dequeued"] for call in stage.calls("send")] == [1, 2, 3]
-        assert sorted(await stage.left_in("outgoing-poison")) == [base64.b64encode(b"fail").decode(), "not base64!"]
+        assert [call["dequeued"] for call in rig.calls("send")] == [1, 2, 3]
+        assert sorted(await rig.left_in("outgoing-poison")) == [base64.b64encode(b"fail").decode(), "not base64!"]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_message_whose_worker_died_comes_back(on_stage: OnStage) -> None:
+def test_a_message_whose_worker_died_comes_back(on_rig: OnRig) -> None:
     """It has been dequeued once more by then."""
 
-    async def act(stage: Stage) -> None:
-        await stage.queue(b"hang-once:a")
-        async with stage.host().running() as host:
-            await until(lambda: stage.has_mark("a"))
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"hang-once:a")
+        async with rig.host().running() as host:
+            await until(lambda: rig.has_flag("a"))
             await host.kill_worker()
             await host.idle()
             assert ends(host.invocations, "send") == [(0, Outcome.DIED), (0, Outcome.OK)]
-        assert [call["dequeued"] for call in stage.calls("send")] == [1, 2]
+        assert [call["dequeued"] for call in rig.calls("send")] == [1, 2]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_message_stays_hidden_for_as_long_as_it_is_worked_on(on_stage: OnStage) -> None:
+def test_a_message_stays_hidden_for_as_long_as_it_is_worked_on(on_rig: OnRig) -> None:
     """The time for which it is hidden is renewed before it is up."""
 
-    async def act(stage: Stage) -> None:
-        await stage.queue(b"last:3")
-        async with stage.host(Conditions(speed=100, visibility=2)).running() as host:
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"last:3")
+        async with rig.host(Conditions(speed=100, visibility=2)).running() as host:
             await host.idle()
-        assert [call["dequeued"] for call in stage.calls("send")] == [1]
+        assert [call["dequeued"] for call in rig.calls("send")] == [1]
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_request_is_answered_by_the_function_that_has_its_route(on_stage: OnStage) -> None:
+def test_a_request_is_answered_by_the_function_that_has_its_route(on_rig: OnRig) -> None:
     """With the parameters of its path and query, 404 where no function has the route, and 500 where it failed."""
 
-    async def act(stage: Stage) -> None:
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        async with rig.host().running() as host:
             answer = await host.request("POST", "/api/health/live?a=1", body=b"x")
             assert (answer.status, answer.headers["x-sample"]) == (207, "1")
             assert json.loads(answer.body) == {"part": "live", "query": {"a": "1"}, "body": "x"}
@@ -385,20 +385,20 @@ def test_a_request_is_answered_by_the_function_that_has_its_route(on_stage: OnSt
             assert (await host.request("GET", "/health")).status == 404
             assert (await host.request("GET", "/api/health?order=fail")).status == 500
 
-    on_stage(act)
+    on_rig(act)
 
 
-def test_a_timer_fires_when_it_is_told_to_and_by_itself_where_that_is_asked_for(on_stage: OnStage) -> None:
+def test_a_timer_fires_when_it_is_told_to_and_by_itself_where_that_is_asked_for(on_rig: OnRig) -> None:
     """The function is told that it is on time."""
 
-    async def act(stage: Stage) -> None:
-        async with stage.host().running() as host:
+    async def act(rig: AppRig) -> None:
+        async with rig.host().running() as host:
             assert (await host.fire("sweep")).outcome is Outcome.OK
-            assert [call["past_due"] for call in stage.calls("sweep")] == [False]
-        async with stage.host(Conditions(timers=0.05)).running():
-            await until(lambda: len(stage.calls("sweep")) > 2)
+            assert [call["past_due"] for call in rig.calls("sweep")] == [False]
+        async with rig.host(Conditions(timers=0.05)).running():
+            await until(lambda: len(rig.calls("sweep")) > 2)
 
-    on_stage(act)
+    on_rig(act)
 
 
 def test_an_app_setting_overrides_host_json() -> None:
@@ -424,17 +424,17 @@ def test_what_host_json_asks_for_and_the_mini_host_does_not_do_is_refused(tmp_pa
         HostJson.of(tmp_path, {})
 
 
-def test_a_host_that_is_not_idle_in_time_says_what_it_waits_for(on_stage: OnStage) -> None:
+def test_a_host_that_is_not_idle_in_time_says_what_it_waits_for(on_rig: OnRig) -> None:
     """A test that hangs tells why."""
 
-    async def act(stage: Stage) -> None:
-        await stage.queue(b"hang-once:a")
-        async with stage.host(Conditions(grace=0)).running() as host:
-            await until(lambda: stage.has_mark("a"))
+    async def act(rig: AppRig) -> None:
+        await rig.queue(b"hang-once:a")
+        async with rig.host(Conditions(grace=0)).running() as host:
+            await until(lambda: rig.has_flag("a"))
             with pytest.raises(NotIdle, match="1 calls under way"):
                 await host.idle(within=0.2)
 
-    on_stage(act)
+    on_rig(act)
 
 
 HEADER = "import azure.functions as func\napp = func.FunctionApp()\n"

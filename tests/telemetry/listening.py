@@ -35,7 +35,7 @@ class Listening:
         )
         self._tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         self.tracer = self._tracers.get_tracer("test")
-        log, self._records = logging.Logger("test", level), _Kept()
+        log, self._records = logging.Logger("test", level), _Recorder()
         log.addHandler(self._records)
         self.telemetry = Telemetry(self._meters.get_meter("test"), self.tracer, log, lambda: self.seconds)
 
@@ -70,20 +70,20 @@ class Listening:
     @property
     def records(self) -> Sequence[logging.LogRecord]:
         """The log records, in their order."""
-        return self._records.kept
+        return self._records.received
 
     def attributes(self, level: int) -> list[Mapping[str, object]]:
         """The attributes of the log records of a level, in their order."""
         return [attributes_of(record) for record in self.records if record.levelno == level]
 
 
-class _Kept(logging.Handler):
+class _Recorder(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[logging.LogRecord] = []
+        self.received: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.kept.append(record)
+        self.received.append(record)
 
 
 def attributes_of(record: logging.LogRecord) -> dict[str, object]:

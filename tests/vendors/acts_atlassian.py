@@ -146,15 +146,15 @@ def live(
             store = SqliteStore(Path(place))
             try:
                 async with served(vendor.application()) as url, Http(ssl.create_default_context()) as http:
-                    desk = _Desk(
+                    instance = _DrainedOutbox(
                         store, make(url), Answers(http, _no_logs(http), Tokens(http, time.monotonic, now)), secrets
                     )
                     told = life.deliveries()
                     for step in life.steps:
                         for fault in step.faults:
                             vendor.faults.add(fault)
-                        await store.outbox.add([told[turn] for turn in step.turns], desk.now)
-                        await desk.drain(later)
+                        await store.outbox.add([told[turn] for turn in step.turns], instance.now)
+                        await instance.drain(later)
                         vendor.faults.clear()
                         if step.is_closed_by_hand:
                             close_by_hand()
@@ -168,7 +168,7 @@ def _no_logs(http: Http) -> Logs:
     return Logs(http, lambda endpoint: pytest.fail(endpoint), now)
 
 
-class _Desk:
+class _DrainedOutbox:
     """An outbox and a clock that moves on until everything is settled."""
 
     def __init__(self, store: SqliteStore, kind: DestinationKind, answers: Answers, secrets: Mapping[str, str]) -> None:

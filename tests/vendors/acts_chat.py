@@ -59,8 +59,8 @@ def opened(**notice: object) -> Delivery:
 def a_life(**notice: object) -> tuple[Delivery, Delivery, Delivery]:
     """A signal opened, updated and resolved."""
 
-    def told(turn: int, change: Change) -> Delivery:
+    def delivery_of(turn: int, change: Change) -> Delivery:
         content: Notice = a_notice(turn=turn, **notice)
         return a_delivery(content, change)
 
-    return told(1, Change.OPENED), told(2, Change.UPDATED), told(3, Change.RESOLVED)
+    return delivery_of(1, Change.OPENED), delivery_of(2, Change.UPDATED), delivery_of(3, Change.RESOLVED)

@@ -82,7 +82,7 @@ class JsmOpsDouble(Endpoint):
         """Gives `{"message", "took", "requestId"}`."""
         return {"message": message, "took": 0.001, "requestId": str(uuid.uuid4())}
 
-    def carry_out(self) -> None:
+    def process_waiting(self) -> None:
         """Carries out what was accepted, in its order."""
         waiting, self.waiting = self.waiting, []
         for accepted in waiting:
@@ -109,7 +109,7 @@ class JsmOpsDouble(Endpoint):
         accepted = Accepted(str(uuid.uuid4()), action, alias, body)
         self.waiting.append(accepted)
         if not self.is_slow:
-            self.carry_out()
+            self.process_waiting()
         told = {"result": "Request will be processed", "took": 0.01, "requestId": accepted.id}
         return json_answer(told, 202)
 

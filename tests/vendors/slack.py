@@ -65,7 +65,7 @@ class SlackDouble(Endpoint):
             return web.Response(status=400, text="invalid_blocks")
         self.messages.append(message)
         # A notification shows the text; it takes mentions for what they are, whether or not it is formatted.
-        for text in (message["text"], *(one["text"] for one in _marked_up(message["blocks"]))):
+        for text in (message["text"], *(one["text"] for one in _mrkdwn_in(message["blocks"]))):
             for inside in _CONTROL.findall(text):
                 (self.called if inside[0] in "!@#" else self.linked).append(inside)
         return web.Response(text="ok")
@@ -89,13 +89,13 @@ def _is_sound_block(block: Any) -> bool:
             return False
 
 
-def _marked_up(value: Any) -> Iterator[Any]:
+def _mrkdwn_in(value: Any) -> Iterator[Any]:
     match value:
         case {"type": "mrkdwn"}:
             yield value
         case dict():
             for item in value.values():
-                yield from _marked_up(item)
+                yield from _mrkdwn_in(item)
         case list():
             for item in value:
-                yield from _marked_up(item)
+                yield from _mrkdwn_in(item)

@@ -127,7 +127,7 @@ def test_an_update_of_an_alert_that_never_came_to_be_opens_it() -> None:
         opening = await line.tell()
         vendor.waiting.clear()
         await line.tell(Change.UPDATED, opening=opening, status="Active")
-        vendor.carry_out()
+        vendor.process_waiting()
 
     on_the_line(vendor, make, SECRETS, talk)
     assert "Status: Active" in vendor.open[0].body["description"]
@@ -143,7 +143,7 @@ def test_an_acceptance_is_not_an_alert_yet() -> None:
         request = opening.handles["request"]
         assert vendor.alerts == []
         assert request not in vendor.outcomes
-        vendor.carry_out()
+        vendor.process_waiting()
         assert vendor.outcomes[request][0]
         assert len(vendor.open) == 1
 
@@ -158,7 +158,7 @@ def test_what_is_carried_out_late_ends_right() -> None:
         opening = await line.tell()
         await line.tell(Change.UPDATED, opening=opening)
         await line.tell(Change.RESOLVED, opening=opening)
-        vendor.carry_out()
+        vendor.process_waiting()
 
     on_the_line(vendor, make, SECRETS, talk)
     assert [(alert.count, alert.is_open) for alert in vendor.alerts] == [(2, False)]

@@ -38,26 +38,26 @@ def test_at_pagerduty_at_most_one_page_is_open_and_only_while_its_signal_stands(
     assert [page.dedup_key for page in vendor.pages if page.status == "triggered"] == [a_notice().key] * stands
 
 
-def a_desk_lives(life: Life, **config: object) -> ServiceNowDouble:
+def servicenow_lives(life: Life, **config: object) -> ServiceNowDouble:
     """A desk at which a life was told; people close tickets where the life says so."""
     account = new_account("cwpp")
-    desk = ServiceNowDouble([account])
+    instance = ServiceNowDouble([account])
     is_security = config.get("table") == "sn_si_incident"
     over = {"state": "3" if is_security else "7", "close_code": "Done", "close_notes": "Done."}
     if is_security:
-        desk.inactive_states = frozenset({"3", "7"})
+        instance.inactive_states = frozenset({"3", "7"})
 
     def make(url: str) -> DestinationKind:
         auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
         return a_destination("servicenow", url=url, auth=auth, **config)
 
     def close() -> None:
-        for ticket in desk.tickets:
+        for ticket in instance.tickets:
             if ticket.fields["active"] == "true":
-                desk.tickets.update(ticket, over, "analyst", NOW)
+                instance.tickets.update(ticket, over, "analyst", NOW)
 
-    live(desk, make, {"SERVICENOW_PASSWORD": account.servicenow_password}, life, close_by_hand=close)
-    return desk
+    live(instance, make, {"SERVICENOW_PASSWORD": account.servicenow_password}, life, close_by_hand=close)
+    return instance
 
 
 @some
@@ -65,11 +65,11 @@ def a_desk_lives(life: Life, **config: object) -> ServiceNowDouble:
 def test_at_servicenow_at_most_one_ticket_is_open_and_only_while_its_signal_stands(life: Life) -> None:
     """In both tables, whatever people close: look-ups see what was inserted, so nothing is opened twice."""
     for config in ({}, {"table": "sn_si_incident", "fields": {"state": "10"}}):
-        desk = a_desk_lives(life, **config)
-        assert [ticket.fields["active"] for ticket in desk.tickets].count("true") == int(life.is_open)
+        instance = servicenow_lives(life, **config)
+        assert [ticket.fields["active"] for ticket in instance.tickets].count("true") == int(life.is_open)
 
 
-def is_told_in_order(told: Sequence[str], life: Life) -> bool:
+def is_in_order(told: Sequence[str], life: Life) -> bool:
     """Whether what was told, each at least once, is a part of a life in its order, up to its last turn unless nothing was."""
     changes = [change.value for change in life.changes]
     place = 0
@@ -94,4 +94,4 @@ def test_a_channel_is_told_in_the_order_of_turns(life: Life) -> None:
         return a_destination("slack", origin=url)
 
     live(slack, at_slack, secrets, life, close_by_hand=nobody_closes)
-    assert is_told_in_order([header.partition(":")[0].lower() for header in slack.headers_shown()], life)
+    assert is_in_order([header.partition(":")[0].lower() for header in slack.headers_shown()], life)

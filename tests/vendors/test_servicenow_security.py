@@ -20,43 +20,43 @@ DRAFT, CLOSED, CANCELLED = "10", "3", "7"
 
 
 @asynccontextmanager
-async def a_desk() -> AsyncIterator[tuple[ServiceNowDouble, Room]]:
+async def an_instance() -> AsyncIterator[tuple[ServiceNowDouble, Room]]:
     """An instance with Security Incident Response, and the room that delivers to it."""
     account = new_account("cwpp")
-    desk = ServiceNowDouble([account])
-    desk.inactive_states = frozenset({CLOSED, CANCELLED})
+    instance = ServiceNowDouble([account])
+    instance.inactive_states = frozenset({CLOSED, CANCELLED})
     auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
-    async with served(desk.application()) as url:
+    async with served(instance.application()) as url:
         kind = a_destination("servicenow", url=url, auth=auth, table="sn_si_incident", fields={"state": DRAFT})
         async with a_room(kind, {"SERVICENOW_PASSWORD": account.servicenow_password}) as room:
-            yield desk, room
+            yield instance, room
 
 
 def play(act: Callable[[ServiceNowDouble, Room], Awaitable[None]]) -> None:
     """Plays one act at a desk of its own."""
 
     async def played() -> None:
-        async with a_desk() as (desk, room):
-            await act(desk, room)
+        async with an_instance() as (instance, room):
+            await act(instance, room)
 
     asyncio.run(played())
 
 
-def told(desk: ServiceNowDouble, *columns: str) -> list[tuple[str, ...]]:
+def columns_of(instance: ServiceNowDouble, *columns: str) -> list[tuple[str, ...]]:
     """Those columns of every ticket, in the order in which they were made."""
-    return [tuple(ticket.fields[column] for column in columns) for ticket in desk.tickets]
+    return [tuple(ticket.fields[column] for column in columns) for ticket in instance.tickets]
 
 
 def test_a_security_incident_lives_until_its_signal_is_over() -> None:
     """It is opened once though an answer is lost, gets a note, and is closed with a code and notes."""
 
-    async def act(desk: ServiceNowDouble, room: Room) -> None:
-        desk.faults.add(LoseAnswer(), method="POST")
+    async def act(instance: ServiceNowDouble, room: Room) -> None:
+        instance.faults.add(LoseAnswer(), method="POST")
         await room.deliver_all(opened())
         await room.deliver(updated())
-        assert told(desk, "state", "active", "priority") == [(DRAFT, "true", "2")]
+        assert columns_of(instance, "state", "active", "priority") == [(DRAFT, "true", "2")]
         await room.deliver(resolved())
-        assert told(desk, "state", "active", "close_code") == [(CLOSED, "false", "Threat mitigated")]
+        assert columns_of(instance, "state", "active", "close_code") == [(CLOSED, "false", "Threat mitigated")]
         assert await room.states() == {DeliveryState.SENT: 3}
 
     play(act)
@@ -66,13 +66,13 @@ def test_a_security_incident_lives_until_its_signal_is_over() -> None:
 def test_what_people_ended_stays_ended(state: str) -> None:
     """A ticket that was closed or cancelled is not touched by a resolution, and an update makes a new one."""
 
-    async def act(desk: ServiceNowDouble, room: Room) -> None:
+    async def act(instance: ServiceNowDouble, room: Room) -> None:
         await room.deliver(opened())
-        (ticket,) = desk.tickets
-        desk.tickets.update(ticket, {"state": state, "close_code": "False positive"}, "analyst", NOW)
+        (ticket,) = instance.tickets
+        instance.tickets.update(ticket, {"state": state, "close_code": "False positive"}, "analyst", NOW)
         await room.deliver(resolved(turn=2))
-        assert told(desk, "state", "close_code") == [(state, "False positive")]
+        assert columns_of(instance, "state", "close_code") == [(state, "False positive")]
         await room.deliver(opened(turn=3))
-        assert told(desk, "state", "active") == [(state, "false"), (DRAFT, "true")]
+        assert columns_of(instance, "state", "active") == [(state, "false"), (DRAFT, "true")]
 
     play(act)

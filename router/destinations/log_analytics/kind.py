@@ -95,7 +95,7 @@ class LogAnalytics:
         """The endpoint, the rule and the stream."""
         return f"{self._endpoint}/dataCollectionRules/{self._rule}/streams/{self._stream}"
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says which rows to upload, and returns one result for each attempt, in their order."""
         results: list[Result] = []
         for chunk in chunks_of([fitted_row(row_for(attempt, self._table)) for attempt in attempts]):

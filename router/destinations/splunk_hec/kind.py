@@ -106,8 +106,8 @@ class SplunkHec:
         """The collector's address, and the index where one is named."""
         return f"{self._url} {self._index}" if self._index else self._url
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
-        """Says which events to post, and returns one result for each attempt, in their order."""
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        """The conversation that posts the events of attempts, and returns one result for each, in their order."""
         results: list[Result] = [Receipt()] * len(attempts)
         events = [
             _Event(position, _line(self._envelope(attempt), EVENT_LIMIT)) for position, attempt in enumerate(attempts)

@@ -161,7 +161,7 @@ class _Says:
     def address(self) -> str:
         return self._destination
 
-    def send(self, attempts: Sequence[Attempt]) -> Conversation:
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         yield from ()
         return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
 

@@ -7,27 +7,27 @@ from collections.abc import Mapping
 import pytest
 
 from tests.builders import NOW
-from tests.infra.queries.grammar import Reading, readings_of
+from tests.infra.queries.grammar import ParsedQuery, parse_queries
 from tests.infra.queries.shipped import NAMESPACE, QUERIES, alert_rules, parameters, tile_queries, tiles
 from tests.infra.queries.tables import SCHEMA
 from tests.infra.queries.workspace import columns_of
 
 
 @pytest.fixture(scope="module")
-def readings() -> Mapping[str, Reading]:
+def parsed() -> Mapping[str, ParsedQuery]:
     """What the parser says of each query."""
-    return dict(zip(QUERIES, readings_of(list(QUERIES.values()), SCHEMA), strict=True))
+    return dict(zip(QUERIES, parse_queries(list(QUERIES.values()), SCHEMA), strict=True))
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_query_is_right_in_every_name_and_type(name: str, readings: Mapping[str, Reading]) -> None:
+def test_a_query_is_right_in_every_name_and_type(name: str, parsed: Mapping[str, ParsedQuery]) -> None:
     """Also in those that no row of a test ever reaches."""
-    assert readings[name].problems == []
+    assert parsed[name].problems == []
 
 
 def test_the_parser_sees_a_column_that_no_table_has() -> None:
     """Else its silence would say nothing."""
-    wrong, right = readings_of(
+    wrong, right = parse_queries(
         ["AlertRouterDecisions_CL | where Outcom == 'routed'", "AlertRouterDecisions_CL | project Outcome"], SCHEMA
     )
     assert [problem.partition(":")[0] for problem in wrong.problems] == ["KS142"]
@@ -35,16 +35,16 @@ def test_the_parser_sees_a_column_that_no_table_has() -> None:
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_engine_and_parser_agree_on_what_comes_out(name: str, readings: Mapping[str, Reading]) -> None:
+def test_engine_and_parser_agree_on_what_comes_out(name: str, parsed: Mapping[str, ParsedQuery]) -> None:
     """The engine is not Microsoft's, so it is believed only where the parser sees the same columns."""
-    assert columns_of(QUERIES[name], now=NOW) == list(readings[name].columns)
+    assert columns_of(QUERIES[name], now=NOW) == list(parsed[name].columns)
 
 
 @pytest.mark.parametrize("name", tiles())
-def test_a_tile_paints_columns_that_its_query_has(name: str, readings: Mapping[str, Reading]) -> None:
+def test_a_tile_paints_columns_that_its_query_has(name: str, parsed: Mapping[str, ParsedQuery]) -> None:
     """A formatter whose column is not there does nothing, and says nothing."""
     for formatter in tiles()[name].get("gridSettings", {}).get("formatters", ()):
-        assert set(formatter["columnMatch"].split("|")) <= readings[name].columns.keys()
+        assert set(formatter["columnMatch"].split("|")) <= parsed[name].columns.keys()
 
 
 @pytest.mark.parametrize("name", tiles())
@@ -56,9 +56,9 @@ def test_a_tile_is_about_a_time(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", alert_rules())
-def test_an_alert_is_about_columns_of_text_that_its_query_has(name: str, readings: Mapping[str, Reading]) -> None:
+def test_an_alert_is_about_columns_of_text_that_its_query_has(name: str, parsed: Mapping[str, ParsedQuery]) -> None:
     """Azure splits a rule's alerts by text and numbers only; here it is always text."""
-    columns = readings[f"alert-{name}"].columns
+    columns = parsed[f"alert-{name}"].columns
     assert {columns[dimension] for dimension in alert_rules()[name].dimensions} <= {"string"}
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from tests.stack.event_hubs.amqp.incoming import Attach
 from tests.stack.event_hubs.claims import Claims
-from tests.stack.event_hubs.links import Carrier, Link, Replies, Requests
+from tests.stack.event_hubs.links import Link, LinkSession, Replies, Requests
 from tests.stack.event_hubs.management import CBS, MANAGEMENT, answered, describe, put_token
 from tests.stack.event_hubs.namespace import Namespace
 from tests.stack.event_hubs.readers import Reader
@@ -14,10 +14,10 @@ from tests.stack.event_hubs.refusals import no_entity
 from tests.stack.event_hubs.writers import Writer
 
 
-def link_for(carrier: Carrier, attach: Attach, namespace: Namespace, claims: Claims) -> Link:
+def link_for(session: LinkSession, attach: Attach, namespace: Namespace, claims: Claims) -> Link:
     """The link to a node, which has taken its place there; raises Refused."""
     if attach.node in (CBS, MANAGEMENT):
-        return _asked_link(carrier, attach, namespace, claims)
+        return _asked_link(session, attach, namespace, claims)
     name, *path = attach.node.split("/")
     hub = namespace.hub(name)
     claims.require(attach.node)
@@ -25,21 +25,21 @@ def link_for(carrier: Carrier, attach: Attach, namespace: Namespace, claims: Cla
     match attach.receives, path:
         case True, ["consumergroups", group, "partitions", id]:
             hub.require_group(group)
-            link = Reader(carrier, attach, hub, id, group, namespace.clock)
+            link = Reader(session, attach, hub, id, group, namespace.clock)
         case False, []:
-            link = Writer(carrier, attach, hub, None, namespace)
+            link = Writer(session, attach, hub, None, namespace)
         case False, ["partitions", id]:
-            link = Writer(carrier, attach, hub, hub.partition(id), namespace)
+            link = Writer(session, attach, hub, hub.partition(id), namespace)
         case _:
             raise no_entity(attach.node)
     link.join()
     return link
 
 
-def _asked_link(carrier: Carrier, attach: Attach, namespace: Namespace, claims: Claims) -> Link:
+def _asked_link(session: LinkSession, attach: Attach, namespace: Namespace, claims: Claims) -> Link:
     """A link to a node that is asked by messages, which anybody may attach to."""
     if attach.receives:
-        return Replies(carrier, attach)
+        return Replies(session, attach)
     if attach.node == CBS:
-        return Requests(carrier, attach, partial(answered, ask=partial(put_token, claims=claims)))
-    return Requests(carrier, attach, partial(answered, ask=partial(describe, namespace=namespace, claims=claims)))
+        return Requests(session, attach, partial(answered, ask=partial(put_token, claims=claims)))
+    return Requests(session, attach, partial(answered, ask=partial(describe, namespace=namespace, claims=claims)))

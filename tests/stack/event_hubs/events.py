@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-from tests.stack.event_hubs.amqp.decoding import decode, end_of, items, reading
+from tests.stack.event_hubs.amqp.decoding import decode, decoding, end_of, items
 from tests.stack.event_hubs.amqp.descriptors import Section
 from tests.stack.event_hubs.amqp.encoding import binary, described, long, mapping, string, symbol, timestamp
 
@@ -108,7 +108,7 @@ class Event:
 
 def published(data: bytes, format: int) -> list[Message]:
     """The messages that one transfer carries, which share a partition; raises Malformed."""
-    with reading("a message"):
+    with decoding("a message"):
         if format != BATCH:
             return [Message.read(data)]
         envelope = list(parts(data))

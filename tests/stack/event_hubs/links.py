@@ -21,7 +21,7 @@ https://learn.microsoft.com/en-us/azure/event-hubs/event-hubs-quotas
 _CREDIT = 1000  # messages that a client may be ahead
 
 
-class Carrier(Protocol):
+class LinkSession(Protocol):
     """What a link needs of the session that carries it."""
 
     @property
@@ -57,18 +57,18 @@ class Carrier(Protocol):
 class Link:
     """One end of a link; `count` is how many messages have passed."""
 
-    def __init__(self, carrier: Carrier, attach: Attach) -> None:
-        self.carrier = carrier
+    def __init__(self, session: LinkSession, attach: Attach) -> None:
+        self.session = session
         self.handle = attach.handle
         self.count = attach.delivery_count
 
     def dismiss(self, refusal: Refused) -> None:
         """Ends the link, and says why."""
-        self.carrier.dismiss(self, refusal)
+        self.session.dismiss(self, refusal)
 
     def hang_up(self) -> None:
         """Ends the connection that carried it."""
-        self.carrier.hang_up()
+        self.session.hang_up()
 
     def over(self) -> None:
         """Lets go of what the link held; called once, however it ended."""
@@ -77,8 +77,8 @@ class Link:
 class Inbound(Link, ABC):
     """A link on which the client sends."""
 
-    def __init__(self, carrier: Carrier, attach: Attach) -> None:
-        super().__init__(carrier, attach)
+    def __init__(self, session: LinkSession, attach: Attach) -> None:
+        super().__init__(session, attach)
         self._credit = 0
         self._first: Transfer | None = None
         self._message = bytearray()
@@ -91,7 +91,7 @@ class Inbound(Link, ABC):
         """Lets the client send on before it runs out of credit."""
         if self._credit <= _CREDIT // 2:
             self._credit = _CREDIT
-            self.carrier.grant(self, _CREDIT)
+            self.session.grant(self, _CREDIT)
 
     def receive(self, transfer: Transfer, payload: bytes) -> None:
         """Takes a message when its last part is there, and says what became of it."""
@@ -107,7 +107,7 @@ class Inbound(Link, ABC):
         self._credit -= 1
         outcome = self._outcome(message, first)
         if not first.settled:
-            self.carrier.say(outcome)
+            self.session.say(outcome)
         self.replenish()
 
     def _outcome(self, message: bytes, transfer: Transfer) -> bytes:
@@ -124,8 +124,8 @@ class Inbound(Link, ABC):
 class Outbound(Link, ABC):
     """A link on which the client receives."""
 
-    def __init__(self, carrier: Carrier, attach: Attach) -> None:
-        super().__init__(carrier, attach)
+    def __init__(self, session: LinkSession, attach: Attach) -> None:
+        super().__init__(session, attach)
         self.count = 0
         self._credit = 0
 
@@ -140,8 +140,8 @@ class Outbound(Link, ABC):
 
     def pump(self) -> None:
         """Sends what there is, as far as the client lets it."""
-        while self._credit > 0 and self.carrier.has_room and (message := self.next_message()) is not None:
-            self.carrier.deliver(self, message)
+        while self._credit > 0 and self.session.has_room and (message := self.next_message()) is not None:
+            self.session.deliver(self, message)
             self.count += 1
             self._credit -= 1
 
@@ -149,14 +149,14 @@ class Outbound(Link, ABC):
 class Requests(Inbound):
     """The questions to a node that is asked by messages."""
 
-    def __init__(self, carrier: Carrier, attach: Attach, answer: Callable[[bytes], bytes]) -> None:
-        super().__init__(carrier, attach)
+    def __init__(self, session: LinkSession, attach: Attach, answer: Callable[[bytes], bytes]) -> None:
+        super().__init__(session, attach)
         self._node, self._answer = attach.node, answer
 
     def take(self, message: bytes, format: int) -> None:
         """Answers a question on the session's link for that."""
         answer = self._answer(message)
-        replies = self.carrier.find_replies(self._node)
+        replies = self.session.find_replies(self._node)
         if replies is not None:
             replies.answer(answer)
 
@@ -164,8 +164,8 @@ class Requests(Inbound):
 class Replies(Outbound):
     """The answers of a node that is asked by messages."""
 
-    def __init__(self, carrier: Carrier, attach: Attach) -> None:
-        super().__init__(carrier, attach)
+    def __init__(self, session: LinkSession, attach: Attach) -> None:
+        super().__init__(session, attach)
         self.node = attach.node
         self._answers: deque[bytes] = deque()
 

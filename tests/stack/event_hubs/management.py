@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from tests.stack.event_hubs.amqp.decoding import decode, items, reading
+from tests.stack.event_hubs.amqp.decoding import decode, decoding, items
 from tests.stack.event_hubs.amqp.descriptors import Section
 from tests.stack.event_hubs.amqp.encoding import (
     NULL,
@@ -50,7 +50,7 @@ class Request:
     def read(cls, message: bytes) -> Self:
         """The question that a message asks; raises Malformed."""
         id, properties, body = NULL, dict[str, Any](), None
-        with reading("a request"):
+        with decoding("a request"):
             for part in parts(message):
                 if part.section == Section.PROPERTIES:
                     id = next(iter(items(message, part.value)), NULL)

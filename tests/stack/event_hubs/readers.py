@@ -12,7 +12,7 @@ from tests.stack.event_hubs.amqp.encoding import described, long, mapping, strin
 from tests.stack.event_hubs.amqp.incoming import Attach
 from tests.stack.event_hubs.clock import NEVER, Clock, millis
 from tests.stack.event_hubs.hub import Hub
-from tests.stack.event_hubs.links import Carrier, Outbound
+from tests.stack.event_hubs.links import LinkSession, Outbound
 from tests.stack.event_hubs.refusals import displaced, outranked, too_many_readers
 
 MOST_READERS = 5
@@ -33,8 +33,10 @@ class Seat(NamedTuple):
 class Reader(Outbound):
     """Reads one partition for one consumer group, from the position that its filter means."""
 
-    def __init__(self, carrier: Carrier, attach: Attach, hub: Hub, partition: str, group: str, clock: Clock) -> None:
-        super().__init__(carrier, attach)
+    def __init__(
+        self, session: LinkSession, attach: Attach, hub: Hub, partition: str, group: str, clock: Clock
+    ) -> None:
+        super().__init__(session, attach)
         self._hub, self._partition, self._clock = hub, hub.partition(partition), clock
         self.seat = Seat(int(partition), group, attach.epoch)
         self._position = self._partition.seek(attach.selector)

@@ -51,7 +51,7 @@ def in_thread[T](running: AbstractAsyncContextManager[T], name: str) -> Iterator
     """Holds an asynchronous context in a thread of its own, for callers without an event loop."""
     ready: Future[tuple[T, Callable[[], object]]] = Future()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) as threads:
-        holding = threads.submit(asyncio.run, _hold_until_told(running, ready))
+        holding = threads.submit(asyncio.run, _hold_until_released(running, ready))
         either: tuple[Future[Any], ...] = (ready, holding)
         wait(either, return_when=FIRST_COMPLETED)
         if holding.done():
@@ -63,7 +63,7 @@ def in_thread[T](running: AbstractAsyncContextManager[T], name: str) -> Iterator
             let_go()
 
 
-async def _hold_until_told[T](
+async def _hold_until_released[T](
     running: AbstractAsyncContextManager[T], ready: Future[tuple[T, Callable[[], object]]]
 ) -> None:
     told = asyncio.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.stack.event_hubs.amqp.incoming import Attach
 from tests.stack.event_hubs.events import published
 from tests.stack.event_hubs.hub import Hub
-from tests.stack.event_hubs.links import Carrier, Inbound
+from tests.stack.event_hubs.links import Inbound, LinkSession
 from tests.stack.event_hubs.log import Partition
 from tests.stack.event_hubs.namespace import Namespace
 
@@ -14,9 +14,9 @@ class Writer(Inbound):
     """Publishes into a hub."""
 
     def __init__(
-        self, carrier: Carrier, attach: Attach, hub: Hub, partition: Partition | None, namespace: Namespace
+        self, session: LinkSession, attach: Attach, hub: Hub, partition: Partition | None, namespace: Namespace
     ) -> None:
-        super().__init__(carrier, attach)
+        super().__init__(session, attach)
         self._namespace, self._hub, self._partition = namespace, hub, partition
 
     def join(self) -> None:

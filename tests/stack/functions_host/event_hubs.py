@@ -57,7 +57,7 @@ class EventHubListener:
         self._store: Ownership = Ownership.from_connection_string(  # type: ignore[assignment]
             self._storage, CONTAINER, **BRIEFLY
         )
-        self._reading = EventHubConsumerClient.from_connection_string(
+        self._consumer = EventHubConsumerClient.from_connection_string(
             hubs,
             self.group,
             eventhub_name=self.hub,
@@ -85,7 +85,7 @@ class EventHubListener:
     async def run(self) -> None:
         """Reads partitions until it is cancelled; a batch that is under way then is not checkpointed any more."""
         try:
-            await self._reading.receive_batch(
+            await self._consumer.receive_batch(
                 self._on_batch,
                 max_batch_size=self._settings.max_event_batch_size,
                 prefetch=self._settings.prefetch_count,
@@ -102,7 +102,7 @@ class EventHubListener:
         """Lets go of partitions and clients."""
         for work in self._work:
             work.cancel()
-        await asyncio.gather(*self._work, self._reading.close(), self._ends.close(), return_exceptions=True)
+        await asyncio.gather(*self._work, self._consumer.close(), self._ends.close(), return_exceptions=True)
         await self._store.close()
         gc.collect()  # What the SDK did not close is warned of while that is ignored, and not in a later test.
 

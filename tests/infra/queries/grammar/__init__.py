@@ -18,17 +18,17 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedQuery:
     """What a query is to the parser: its problems, and the columns of its answer with their types."""
 
     problems: Sequence[str]
     columns: Columns
 
 
-def readings_of(queries: Sequence[str], schema: Mapping[str, Columns]) -> list[Reading]:
+def parse_queries(queries: Sequence[str], schema: Mapping[str, Columns]) -> list[ParsedQuery]:
     """What the parser says of each query over tables of a schema."""
     packages = npm.installed(_HERE, "kusto")
     asked = {"modules": str(packages.modules), "schema": schema, "queries": queries}
     node = [str(packages.node), str(_HERE / "read.cjs")]
     said = subprocess.run(node, input=json.dumps(asked), capture_output=True, text=True, check=True).stdout
-    return [Reading(**reading) for reading in json.loads(said)]
+    return [ParsedQuery(**one) for one in json.loads(said)]

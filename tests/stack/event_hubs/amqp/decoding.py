@@ -32,7 +32,7 @@ class Described(NamedTuple):
 
 
 @contextmanager
-def reading(what: str) -> Iterator[None]:
+def decoding(what: str) -> Iterator[None]:
     """Raises Malformed, however bytes that are not AMQP upset their reader; all functions below are called inside."""
     try:
         yield

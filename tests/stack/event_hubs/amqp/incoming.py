@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple, get_type_hints
 
-from tests.stack.event_hubs.amqp.decoding import Described, decode, items, reading
+from tests.stack.event_hubs.amqp.decoding import Described, decode, decoding, items
 from tests.stack.event_hubs.amqp.descriptors import Performative
 from tests.stack.event_hubs.amqp.encoding import NULL
 
@@ -121,7 +121,7 @@ _TYPES = {
 
 def read(body: bytes) -> tuple[Said, bytes]:
     """What a frame's body says, and the payload behind it; raises Malformed."""
-    with reading("a performative"):
+    with decoding("a performative"):
         code, at = decode(body, 1)
         fields, end = decode(body, at)
         if code == Performative.ATTACH:

@@ -1,0 +1,251 @@
+"""One word for one idea, and where the field has a word it is the field's: names are searched for the words that went."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+PARTS = ("router", "alert_router_demo", "function_app.py", "infra", "benchmarks", "tests")
+
+GONE = {
+    "epoch": "era eras",
+    "in-flight marker": "mark marks marked",
+    "what a poison message came to": "fate fates",
+    "exclusive lock": "company",
+    "intake": "taking takings",
+    "observation": "sighting sightings",
+    "message, or its parser": "reading readings",
+    "transition": "fold folds folded folding fulfil fulfils fulfilled",
+    "group, member, limit": "board boards card cards slot slots",
+    "notified": "told",
+    "aggregation": "gather gatherer gatherers",
+    "queued; requeue": "pointed put_off",
+    "worker": "carrier carriers carry carried",
+    "probe, attempt": "trial trials",
+    "pending row": "stage stages",
+    "in flight": "in_hand",
+    "superseded": "unsaid last_words",
+    "observer": "hearing",
+    "quarantined": "kept",
+    "destination": "desk desks place places",
+}
+"""The words that went, beside the standard term, or some of them, that says it."""
+
+ENGLISH = {
+    "carried", "carry", "company", "fold", "folded", "folding", "gather", "hearing", "in_hand", "kept", "mark", "marked",
+    "marks", "place", "places", "pointed", "put_off", "reading", "stage", "stages", "taking", "told",
+}  # fmt: skip
+"""Those that are plain English where a sentence is written: the name of a test is one."""
+
+EXCEPTIONS = {
+    ("router/domain/notices.py", "place"): "a key of the stored JSON of a notice",
+    ("router/store/sqlite/connection.py", "reading"): "a verb, beside `writing`: while the connection is read from",
+    ("tests/destinations/test_teams.py", "card"): "Microsoft's own: what Teams shows is an Adaptive Card",
+    ("tests/vendors/teams.py", "cards"): "Microsoft's own: what Teams shows is an Adaptive Card",
+    ("tests/vendors/test_teams.py", "cards"): "Microsoft's own: what Teams shows is an Adaptive Card",
+}
+"""Files in which such a word stays, each with its reason."""
+
+STILL = (
+    "router/app/*",
+    "router/decide/*",
+    "router/deliver/*",
+    "router/eventhubs/*",
+    "router/grouping/*",
+    "router/ingest/*",
+    "router/parse/*",
+    "router/cli/serve.py",
+    "router/domain/deliveries.py",
+    "router/domain/groups.py",
+    "router/domain/journal.py",
+    "router/domain/keys.py",
+    "router/domain/lanes.py",
+    "router/domain/ledger.py",
+    "router/domain/marks.py",
+    "router/domain/pauses.py",
+    "router/domain/ports.py",
+    "router/store/cards.py",
+    "router/store/azure/groups.py",
+    "router/store/azure/held.py",
+    "router/store/azure/journal*.py",
+    "router/store/azure/ledger*.py",
+    "router/store/azure/outbox/*",
+    "router/store/azure/record.py",
+    "router/store/sqlite/delivery_rows.py",
+    "router/store/sqlite/groups.py",
+    "router/store/sqlite/journal.py",
+    "router/store/sqlite/ledger.py",
+    "router/store/sqlite/outbox.py",
+    "router/store/sqlite/pauses.py",
+    "tests/app/*",
+    "tests/cli/test_serve_loops.py",
+    "tests/damage/*",
+    "tests/decide/*",
+    "tests/deliver/*",
+    "tests/domain/test_marks.py",
+    "tests/eventhubs/*",
+    "tests/grouping/*",
+    "tests/infra/queries/at_work.py",
+    "tests/ingest/*",
+    "tests/parse/*",
+    "tests/store/*",
+)
+"""Rooms whose names are still being changed."""
+
+STILL_SHARED = {"Delivery", "Kind", "Known", "Signal", "Step", "Turn"}
+"""Names of classes that are still being changed."""
+
+UNFINDABLE = {"take", "find", "add", "send"}
+"""Verbs that half the code shares: whoever looks for the callers of a protocol by them finds everything else."""
+
+STILL_UNFINDABLE = {"Groups.find", "Journal.find", "Ledger.find", "Outbox.add", "Record.add", "Record.find"}
+"""Methods of protocols that are still being changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name that the code gives to something.
+
+    text: the name itself.
+    what: what bears it: `file`, `class`, `function`, `field` or `type`.
+    where: the path of its file and, where it has one, its line.
+    path: the path of its file.
+    """
+
+    text: str
+    what: str
+    where: str
+    path: str
+
+
+def files(*parts: str) -> Iterator[Path]:
+    """The Python files of some parts of the repository."""
+    for part in parts:
+        path = ROOT / part
+        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+
+
+def names_in(path: Path) -> Iterator[Name]:
+    """Every name that the test looks at in a file, the file's own and its folders' among them."""
+    shown = path.relative_to(ROOT)
+    for part in (*shown.parts[:-1], shown.stem):
+        yield Name(part, "file", str(shown), str(shown))
+    for node in ast.walk(ast.parse(path.read_text())):
+        found: list[tuple[str, str]] = []
+        match node:
+            case ast.ClassDef(name=name, body=body):
+                found.append((name, "class"))
+                fields = [one.target for one in body if isinstance(one, ast.AnnAssign)]
+                found += [(one.id, "field") for one in fields if isinstance(one, ast.Name)]
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found.append((name, "function"))
+            case ast.TypeAlias(name=ast.Name(id=name)):
+                found.append((name, "type"))
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                found.append((name, "field"))
+        for name, what in found:
+            yield Name(name, what, f"{shown}:{getattr(node, 'lineno', 0)}", str(shown))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, split at capitals and underscores, in lower case."""
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+
+
+def gone_in(name: Name) -> set[str]:
+    """The words of a name that went."""
+    words = words_of(name.text)
+    pairs = {f"{one}_{next}" for one, next in pairwise(words)}
+    hits = {word for gone in GONE.values() for word in gone.split()} & (set(words) | pairs)
+    is_sentence = name.text.startswith("test_") and name.what == "function"
+    return hits - ENGLISH if is_sentence else hits
+
+
+def exceptions_in(path: str) -> set[str]:
+    """The words that stay in a file."""
+    return {word for file, word in EXCEPTIONS if file == path}
+
+
+def is_still_changed(path: str) -> bool:
+    """Whether a file stands in a room whose names are still being changed."""
+    return any(fnmatch(path, pattern) for pattern in STILL)
+
+
+def classes_of(path: Path) -> Iterator[ast.ClassDef]:
+    """The classes that a file defines, also inside others."""
+    return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("EraMarks", {"era", "marks"}),
+        ("_put_off_until", {"put_off"}),
+        ("InHand", {"in_hand"}),
+        ("HTTPCard", {"card"}),
+        ("camera", set()),
+        ("discarded", set()),
+        ("pointer", set()),
+    ],
+)
+def test_whole_words_are_found_and_parts_of_words_are_not(name: str, words: set[str]) -> None:
+    """Names are split at capitals and underscores."""
+    assert gone_in(Name(name, "class", "", "")) == words
+
+
+def test_in_the_name_of_a_test_plain_english_stays() -> None:
+    """It is a sentence: what a row was told may be kept in it, but a card is a card."""
+    assert gone_in(Name("test_what_a_row_was_told_is_kept", "function", "", "")) == set()
+    assert gone_in(Name("test_a_card_is_kept", "function", "", "")) == {"card"}
+
+
+def test_no_name_holds_a_word_that_went() -> None:
+    """Each thing is named once, by the standard term."""
+    found = sorted(
+        f"{name.where}: {name.what} {name.text} holds {', '.join(sorted(gone_in(name)))}"
+        for path in files(*PARTS)
+        for name in names_in(path)
+        if gone_in(name) - exceptions_in(name.path) and not is_still_changed(name.path)
+    )
+    assert not found, "\n".join(found)
+
+
+def test_every_exception_is_needed() -> None:
+    """An exception goes with the name that it was made for."""
+    needed = {(name.path, word) for path in files(*PARTS) for name in names_in(path) for word in gone_in(name)}
+    assert EXCEPTIONS.keys() <= needed
+
+
+def test_no_two_classes_share_a_name() -> None:
+    """A class is found by its name alone."""
+    found = defaultdict(list)
+    for path in files("router", "alert_router_demo"):
+        for node in classes_of(path):
+            found[node.name].append(str(path.relative_to(ROOT)))
+    shared = {name: paths for name, paths in found.items() if len(paths) > 1 and name not in STILL_SHARED}
+    assert not shared
+
+
+def test_the_methods_of_protocols_are_found_by_their_names() -> None:
+    """Whoever looks for the callers of a seam finds them, and not half the code."""
+    found = sorted(
+        f"{path.relative_to(ROOT)}:{method.lineno}: {node.name}.{method.name}"
+        for path in files("router/domain")
+        for node in classes_of(path)
+        if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
+        for method in node.body
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+        and method.name in UNFINDABLE
+        and f"{node.name}.{method.name}" not in STILL_UNFINDABLE
+    )
+    assert not found, "\n".join(found)
