@@ -19,21 +19,25 @@ NOBODY = "told nobody"
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Counts of entries: by outcome, and what each outcome was for."""
+    """Counts of the entries of a run.
+
+    Attributes:
+        outcomes: by outcome.
+        reasons: by outcome and the code of its reason.
+        held: by suppression rule and the instant until which it holds.
+        notices_by_change: those that were routed, by what people were notified of (opened, updated, resolved), or NOBODY.
+        severities: by severity and outcome.
+        tactics: by ATT&CK tactic id and outcome.
+        named: by destination that a decision names.
+    """
 
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By outcome and the code of its reason."""
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By suppression rule, and the instant until which it holds."""
     notices_by_change: Counter[str] = field(default_factory=Counter)
-    """What was notified of those that were routed: opened, updated or resolved, or NOBODY."""
     severities: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By severity and outcome."""
     tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By ATT&CK tactic id and outcome."""
     named: Counter[str] = field(default_factory=Counter)
-    """By destination that a decision names."""
 
     @property
     def received(self) -> int:
@@ -57,26 +61,35 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How it stands with one destination: what this run sent, skipped and gave up on, and what is left altogether."""
+    """The deliveries of one destination after a run.
+
+    Attributes:
+        stream: its stream.
+        destination: its name.
+        sent: how many this run sent.
+        skipped: how many this run skipped: openings that were never sent, with their resolutions, of which nobody need know.
+        died: how many this run gave up on.
+        owed: how many are owed altogether.
+        dead: how many were given up on altogether.
+        due: when the next one is due.
+        error: its last error, if it had any.
+        paused: why it is paused, where it is: it refuses our credentials.
+        unready: what it lacks, where it cannot be asked.
+        waiting: how many summaries wait for room under its limit.
+    """
 
     stream: str
     destination: str
     sent: int
     skipped: int
-    """Openings that were never sent, with their resolutions: nobody was told, so nobody needs to hear that it is over."""
     died: int
     owed: int
     dead: int
     due: datetime | None = None
-    """When the next of what is owed is due."""
     error: str | None = None
-    """Its last trouble, if it had any."""
     paused: str | None = None
-    """Why it is paused, where it is: it refuses our credentials."""
     unready: str | None = None
-    """What it lacks, where it cannot be asked."""
     waiting: int = 0
-    """Summaries that wait for room under its limit."""
 
 
 type Counts = Mapping[tuple[str, DeliveryState], int]

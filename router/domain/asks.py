@@ -23,7 +23,14 @@ from router.domain.notices import Receipt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """An HTTP request; headers may hold a secret, so they are left out of the repr."""
+    """An HTTP request. All but the method is left out of the repr, because it may hold a secret.
+
+    Attributes:
+        method: such as GET or POST.
+        url: the whole URL.
+        headers: headers by name.
+        body: the body; empty for none.
+    """
 
     method: str
     url: str = field(repr=False)
@@ -33,7 +40,13 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """An HTTP answer; header names are lower case."""
+    """An HTTP answer.
+
+    Attributes:
+        status: the status code.
+        headers: headers by name in lower case.
+        body: the body.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -42,7 +55,14 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogRows:
-    """Rows for one stream of a data collection rule, small enough for one call of the Logs Ingestion API."""
+    """Rows for one call of the Logs Ingestion API.
+
+    Attributes:
+        endpoint: the URL of the data collection endpoint.
+        rule: the immutable id of the data collection rule.
+        stream: the name of the rule's stream.
+        rows: one object for each row, small enough together for one call.
+    """
 
     endpoint: str
     rule: str
@@ -52,7 +72,12 @@ class LogRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendLines:
-    """Lines to append to a file, each with its line end."""
+    """Lines to append to a file.
+
+    Attributes:
+        path: the file.
+        lines: the lines, each with its line end.
+    """
 
     path: str
     lines: bytes = field(repr=False)
@@ -60,10 +85,16 @@ class AppendLines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """An access token by OAuth 2.0 client credentials, which the shell keeps until it expires.
+    """An access token by OAuth 2.0 client credentials, which the shell caches until it expires.
 
-    `refused` is a token that did not work, so that another one is wanted.
     https://www.rfc-editor.org/rfc/rfc6749#section-4.4
+
+    Attributes:
+        url: the token endpoint.
+        client_id: the client's id.
+        client_secret: the client's secret.
+        scope: the scope to ask for, where the endpoint wants one.
+        refused: a token that the destination refused, so that the shell must fetch another one.
     """
 
     url: str
@@ -74,7 +105,7 @@ class AccessToken:
 
 
 CROWDED = frozenset({429, 503})
-"""What is answered by who is asked too much just now: https://www.rfc-editor.org/rfc/rfc6585#section-4"""
+"""The statuses of a server that is asked too much just now: https://www.rfc-editor.org/rfc/rfc6585#section-4"""
 
 _SECONDS = re.compile(r"\s*(\d{1,9}(?:\.\d+)?)\s*")
 

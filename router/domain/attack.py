@@ -10,7 +10,12 @@ from router.domain.remembered import remembered
 
 
 class Attack(NamedTuple):
-    """The ATT&CK tactic ids and technique ids of one signal, each sorted."""
+    """The ATT&CK ids of one signal.
+
+    Attributes:
+        tactics: tactic ids, sorted.
+        techniques: technique ids, sorted.
+    """
 
     tactics: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
@@ -20,9 +25,12 @@ class Attack(NamedTuple):
 class AttackTable:
     """How Defender's words become ATT&CK ids.
 
-    `tactics` maps id to name. `words` maps every spelling of an intent or a tactic name, reduced by `word_of`, to tactic ids.
-    `successors` maps a revoked technique to the one that took its place; `techniques` gives the tactics of those
-    techniques that say more than the intent they arrive with.
+    Attributes:
+        version: the version of ATT&CK.
+        tactics: the names of tactics by id.
+        words: tactic ids by every spelling of an intent or a tactic name, reduced by `word_of`.
+        successors: by the id of a revoked technique, the technique that replaced it.
+        techniques: the tactics of those techniques that say more than the intent they arrive with.
     """
 
     version: str = ""

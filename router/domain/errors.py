@@ -39,7 +39,11 @@ class BadFile(UserError):
 
 
 class BadPolicy(UserError):
-    """A policy cannot be used; `problems` are all of them, one line each."""
+    """A policy cannot be used.
+
+    Attributes:
+        problems: all its problems, one line each.
+    """
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -80,9 +84,11 @@ def without_words(error: str) -> str:
 
 
 class Unavailable(DeliveryError):
-    """The destination may take it later; `retry_after` is its own wish in seconds, where it has one.
+    """The destination may take it later.
 
-    `is_crowded` says that it is asked too much: whatever else it is asked now makes that worse.
+    Attributes:
+        retry_after: the seconds that it asks us to wait, where it says so.
+        is_crowded: whether it says that it is asked too much, so that any other request makes that worse.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, is_crowded: bool = False) -> None:
@@ -96,9 +102,11 @@ class Unauthorized(DeliveryError):
 
 
 class Rejected(DeliveryError):
-    """The destination will never take this delivery; `status` is the HTTP status where there was one.
+    """The destination will never take this delivery.
 
-    `authenticated` says that the destination took our credentials before it refused the request for what it holds.
+    Attributes:
+        status: the HTTP status, where there was one.
+        authenticated: whether it accepted our credentials before it refused the request for its content.
     """
 
     def __init__(self, message: str, *, status: int | None = None, authenticated: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What destinations are told, and what they bring back."""
+"""Notices, deliveries and receipts. Names of classes and fields here are also the stored JSON: see `router/store/codec.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from router.domain.rulebook import Lane, Owner
 
 @dataclass(frozen=True, slots=True)
 class Tactic:
-    """An ATT&CK tactic as people know it."""
+    """An ATT&CK tactic.
+
+    Attributes:
+        id: its id, such as TA0001.
+        name: its name.
+    """
 
     id: str
     name: str
@@ -21,7 +26,24 @@ class Tactic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a responder looks for first, read out of a signal's entities; each list without repeats, in order."""
+    """What a responder looks for first, out of a signal's entities. Each list is in order and without repeats.
+
+    Attributes:
+        hosts: host names.
+        nodes: names of Kubernetes nodes.
+        pods: names of pods.
+        namespaces: names of Kubernetes namespaces.
+        clusters: names of clusters.
+        containers: names of containers.
+        images: container images.
+        accounts: user accounts.
+        ips: IP addresses.
+        processes: processes, by their command lines where there are any.
+        files: paths of files.
+        hashes: hashes of files.
+        urls: URLs.
+        resources: resource ids.
+    """
 
     hosts: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -43,9 +65,11 @@ class Evidence:
 class NamedMember:
     """A member of a group as the group's notices name it.
 
-    `key` is its signal key.
-    `title` is what happened, and `severity` how grave it is.
-    `place` is where: the compromised entity, or else the resource.
+    Attributes:
+        key: its signal key.
+        title: its title.
+        severity: its severity.
+        place: where it happened: the compromised entity, or else the resource.
     """
 
     key: str
@@ -58,10 +82,12 @@ class NamedMember:
 class Group:
     """A group of signals as its notices have it.
 
-    `by` is what its members have in common, name by name.
-    `total` is how many signals ever joined, and `standing` how many of them still stand.
-    `named` are the latest of those that stand, the gravest first.
-    `limited` is whether it is a summary: a group of what the limit of its destination held back.
+    Attributes:
+        by: what its members have in common, as pairs of name and value.
+        total: how many signals ever joined.
+        standing: how many of them are still open.
+        named: the latest of those that are still open, the gravest first.
+        limited: whether it is a summary: a group of what the limit of its destination held back.
     """
 
     by: tuple[tuple[str, str], ...]
@@ -73,12 +99,31 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What destinations are told of a signal or a group at one turn; its delivery says whether it opens, updates or resolves.
+    """One signal or group at one turn, as destinations are notified of it. Times are ISO 8601 in UTC.
 
-    `key` is the signal key, or the group key where the notice is a group's; `turn` counts the turns of that key.
-    `group` is the group, where a notice of several signals has one of their own in its other fields.
-    `alerts` are the ids of the alerts that an incident names, the first 50.
-    Times are ISO 8601 in UTC, as destinations write them.
+    Whether it opened, was updated or resolved stands in the delivery.
+
+    Attributes:
+        key: the signal key, or the key of the group that the notice is about.
+        turn: which turn of that key it is.
+        stream, kind, id, type, title, description: as in `Signal`.
+        severity, severity_written, status: as in `Signal`.
+        plan, sample, compromised_entity, product, started, ended: as in `Alert`.
+        resource, resource_type, resource_group, subscription: the resource id and its parts.
+        tactics, techniques: the ATT&CK tactics, and the ids of current techniques.
+        attack_version: the version of ATT&CK.
+        routes: the names of the routes that took it.
+        reason: why it is notified, as a code with words.
+        rulebook: the hash of the rulebook that decided.
+        link, remediation, changed: as in `Signal`.
+        evidence: what a responder looks for first.
+        owner: who answers for the resource.
+        categories, measure, cause, cloud, snapshot: as in `Finding`.
+        respond_by: when people should have responded.
+        correlation: as in `Alert`.
+        alerts: the ids of the alerts that an incident names, the first 50.
+        group: the group, where the notice is a group's; the other fields are then those of one of its signals.
+        extended: what only this type of signal says, as texts.
     """
 
     key: str
@@ -127,10 +172,20 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEntry:
-    """One decision as it is put on record: the line that `--decisions` writes, and when it was made.
+    """One decision as it is put on record; but for `key` and `at` it is the line that `--decisions` writes.
 
-    `key` is the identity of the message it is about: (hub epoch, partition, sequence), (file body, place)
-    or (line of standard input, how many equal ones it had before it).
+    Attributes:
+        key: the identity of the message: (hub epoch, partition, sequence), (file body, position in it), or (line of standard
+            input, how many equal lines came before it).
+        at: when it was decided, in ISO 8601.
+        id, stream, kind, type, title, severity, status, plan, resource, sample: what the signal says; None or `unknown`
+            where the message was not understood.
+        outcome, reason: the outcome, and its reason as a code with words.
+        notice: what people are notified of, where they are.
+        suppressed_by, suppressed_until: the rule that holds it, and until when.
+        tactics, techniques, routes, destinations: as in `Decision`.
+        rulebook: the hash of the rulebook that decided.
+        source: where the message came from, for people.
     """
 
     key: str
@@ -162,8 +217,17 @@ class RecordEntry:
 class Delivery:
     """One notice, or one entry of the record, owed to one destination.
 
-    `opened` is the turn whose delivery opened the signal at this destination: its own turn where `change` is opened.
-    `trace` is the W3C traceparent of what took its message in: https://www.w3.org/TR/trace-context/#traceparent-header
+    Attributes:
+        stream: the stream.
+        destination: the destination's name.
+        lane: the destination's lane.
+        key: the key of the signal, group or entry.
+        turn: which turn of that key it is.
+        change: whether the turn opened, updated or resolved it.
+        opened: the turn whose delivery opened the signal at this destination; its own turn where `change` is opened.
+        content: the notice or the entry.
+        trace: the W3C traceparent of the intake of its message:
+            https://www.w3.org/TR/trace-context/#traceparent-header
     """
 
     stream: str
@@ -184,7 +248,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a delivery brought back: the vendor's reference (a ticket's number), where to look at it, and its handles."""
+    """What a destination answered to a delivery that it took.
+
+    Attributes:
+        reference: the vendor's reference, such as a ticket's number.
+        link: the URL at which people see it.
+        handles: the vendor's ids of it by name, which later deliveries need.
+    """
 
     reference: str | None = None
     link: str | None = None
@@ -193,10 +263,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at one delivery: all that a destination may know.
+    """One attempt at one delivery: all that a destination may know.
 
-    `number` counts from 1. `opening` is the receipt of the delivery that opened the signal here, where there is one.
-    `since` is since when the delivery is owed.
+    Attributes:
+        delivery: the delivery.
+        number: which attempt it is, from 1.
+        now: the time of the attempt.
+        secrets: the values of secrets by their names.
+        opening: the receipt of the delivery that opened the signal here, where there is one.
+        since: since when the delivery is owed.
     """
 
     delivery: Delivery

@@ -1,4 +1,4 @@
-"""Whether a destination can be asked at all, and what is said of one that cannot.
+"""Whether a destination can be asked at all, and how people are told that it cannot.
 
 | what keeps it from being asked | it never took a delivery | it took one before |
 |---|---|---|
@@ -22,7 +22,7 @@ from router.domain.rulebook import Lane
 
 
 class Why(StrEnum):
-    """How something that a destination needs is not there, in words that follow its name."""
+    """Why something that a destination needs cannot be used, in words that follow its name."""
 
     MISSING = "is missing"
     REFERENCE = "is still a reference to Key Vault"
@@ -32,12 +32,17 @@ class Why(StrEnum):
 
 
 _MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
-"""What nobody mends by going on: it is a problem from the first."""
+"""What no later step of a deployment mends: it is a problem from the first."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Lack:
-    """Something that a destination needs and that is not there: the name of an app setting, or a host; never a value."""
+    """Something that a destination needs and that cannot be used.
+
+    Attributes:
+        name: the name of an app setting, or a host; never a value.
+        why: why it cannot be used.
+    """
 
     name: str
     why: Why
@@ -48,7 +53,14 @@ class Lack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unready:
-    """A destination that cannot be asked, and what it lacks."""
+    """A destination that cannot be asked.
+
+    Attributes:
+        stream: its stream.
+        destination: its name.
+        lane: its lane.
+        lacks: what it needs and cannot use.
+    """
 
     stream: str
     destination: str
@@ -62,25 +74,30 @@ class Unready:
 
     @property
     def error(self) -> str:
-        """What is said of a delivery that was given up on here."""
+        """The error of a delivery that was given up on here."""
         return f"never tried: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is said of a destination that cannot be asked."""
+    """One line for people about a destination that cannot be asked.
+
+    Attributes:
+        text: the line.
+        is_problem: whether it needs somebody's attention.
+    """
 
     text: str
     is_problem: bool
 
 
 def remark_on(one: Unready, *, has_delivered: bool) -> Remark:
-    """What to say of a destination that cannot be asked, given whether it ever took a delivery."""
+    """The remark on a destination that cannot be asked, given whether it ever took a delivery."""
     is_problem = has_delivered or any(lack.why in _MISTAKES for lack in one.lacks)
     words = "cannot be asked" if is_problem else "not yet"
     return Remark(f"{one.stream} {one.destination}: {words}: {one.why}", is_problem)
 
 
 def given_up_until(one: Unready, now: datetime) -> datetime:
-    """Until when a delivery there was owed that is given up on now: it had the whole life of its lane."""
+    """The instant before which a delivery was owed that is given up on now, because the longest life of its lane is over."""
     return now - LONGEST[one.lane]

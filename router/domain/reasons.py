@@ -29,7 +29,12 @@ class Code(StrEnum):
 
 
 class Reason(NamedTuple):
-    """A code and, where there is more to say, words after it."""
+    """Why a decision is what it is.
+
+    Attributes:
+        code: the code, for programs.
+        words: more about it, for people; empty where there is no more to say.
+    """
 
     code: Code
     words: str = ""

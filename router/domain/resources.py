@@ -8,7 +8,14 @@ from router.domain.remembered import remembered
 
 
 class ResourceId(NamedTuple):
-    """The parts of an ARM id; None where the id does not have them. Texts keep their case."""
+    """The parts of an ARM id, in their own case; None where the id does not have them.
+
+    Attributes:
+        subscription: the subscription's id.
+        resource_group: the resource group's name.
+        type: the type that the last provider names, such as Microsoft.Sql/servers/databases.
+        name: the last part.
+    """
 
     subscription: str | None = None
     resource_group: str | None = None

@@ -23,7 +23,13 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One key of a route's `when`: as it was written, and whether a signal meets it."""
+    """One key of a route's `when`.
+
+    Attributes:
+        key: the key.
+        written: its value as it was written.
+        holds: whether a signal, with its ATT&CK ids, meets it.
+    """
 
     key: str
     written: str
@@ -32,15 +38,21 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A named set of destinations for the signals that meet all of its clauses."""
+    """A named set of destinations for the signals that meet all of its clauses.
+
+    Attributes:
+        name: the route's name.
+        when: its clauses.
+        to: the names of its destinations.
+        kinds: the kinds that `when` names; a kind that is otherwise only noted is routed where a route names it.
+        respond_within: how soon people should respond to what it routes.
+    """
 
     name: str
     when: tuple[Clause, ...]
     to: tuple[str, ...]
     kinds: frozenset[str] = frozenset()
-    """The kinds that `when` names; a kind that is by nature only noted is routed where a route names it."""
     respond_within: timedelta | None = None
-    """How soon people should answer what it routes."""
 
     def matches(self, signal: Signal, attack: Attack) -> bool:
         """Whether every clause holds; a route without clauses takes everything."""
@@ -52,7 +64,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The lowest severity that is forwarded, by Defender plan."""
+    """The lowest severity that is forwarded.
+
+    Attributes:
+        default: that of every plan without one of its own.
+        by_plan: those of Defender plans, by the plan's name.
+    """
 
     default: Severity
     by_plan: Mapping[str, Severity] = field(default_factory=dict)
@@ -64,7 +81,13 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who answers for a resource: an assignment group, a service, and the name of the secret that holds a pager key."""
+    """Who answers for a resource.
+
+    Attributes:
+        group: the assignment group of tickets.
+        service: the service's name.
+        pager: the name of the secret that holds the pager key.
+    """
 
     group: str | None = None
     service: str | None = None
@@ -73,7 +96,12 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """One entry of owners.yaml: whose the resources are that it matches."""
+    """One entry of owners.yaml.
+
+    Attributes:
+        owns: whether it matches a subscription and a resource group.
+        owner: the owner of what it matches.
+    """
 
     owns: Callable[[str | None, str | None], bool]
     owner: Owner
@@ -103,7 +131,12 @@ def written(length: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Which signals a destination is told of as one: those alike in `by` that come within a window of the first."""
+    """Which signals a destination is notified of together.
+
+    Attributes:
+        by: what the signals of a group have in common.
+        window: how long after its first signal a group takes others in.
+    """
 
     by: tuple[By, ...]
     window: timedelta
@@ -111,7 +144,12 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How many openings a destination takes within a window; what is beyond joins one summary."""
+    """How many openings a destination gets; those beyond it join one summary.
+
+    Attributes:
+        most: how many within a window.
+        window: the window's length.
+    """
 
     most: int
     window: timedelta
@@ -119,9 +157,16 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationSpec:
-    """A destination as the policy names it: its kind, its lane, its checked config, and the secrets it needs by name.
+    """A destination as the policy names it.
 
-    One that has a `group` or a `limit` is told of groups of signals.
+    Attributes:
+        name: its name in the policy.
+        kind: the name of its kind.
+        lane: its lane.
+        config: its validated config, of the type that its kind names.
+        secrets: the names of the secrets that it needs.
+        group: which signals it is notified of together, where the policy says so.
+        limit: how many openings it gets, where the policy says so.
     """
 
     name: str
@@ -134,13 +179,28 @@ class DestinationSpec:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether signals are told here as members of groups."""
+        """Whether it is notified of groups of signals."""
         return self.group is not None or self.limit is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rulebook:
-    """Everything that decides where a signal of one stream goes, and the hash of what it was made from."""
+    """Everything that decides where a signal of one stream goes.
+
+    Attributes:
+        stream: the stream.
+        hash: the hash of the files that it was made from.
+        floor: the lowest severity that is forwarded.
+        suppressions: the rules that hold signals back.
+        routes: the routes, in their order.
+        always: the names of destinations that get every signal that is routed, noted or resolved.
+        otherwise: the names of destinations for what no route takes.
+        attack: the table that maps to ATT&CK.
+        catalogue: what is known of Defender's alert types.
+        destinations: the destinations by name.
+        record: the destination that also gets every decision, where there is one.
+        owners: the entries of owners.yaml, in their order.
+    """
 
     stream: Stream
     hash: str

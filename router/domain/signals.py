@@ -66,12 +66,27 @@ _LABELS = {severity: severity.name.capitalize() for severity in Severity}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What an alert and a finding have in common.
+    """What an alert and a finding have in common. Texts are as they arrived.
 
-    Texts are as they arrived. `changed` is the message's own time of this state, where it gives one
-    (`ProcessingEndTime`, `statusChangeDate`, ...), always with a zone. `severity_written` is what the message said,
-    also where `severity` could make nothing of it. `extended` is what only this type of signal says (extended properties,
-    additional data).
+    Attributes:
+        stream: the stream that carries it.
+        kind: what sort of signal it is.
+        id: Defender's id of it.
+        type: the alert type, or what names the assessment.
+        title: one line for people.
+        severity: the severity; None where it is missing or unknown.
+        severity_written: the severity as the message wrote it, also where it is unknown.
+        status: the status as the message wrote it.
+        resolved: whether the status says that it is over.
+        changed: the message's own time of this state, with a zone (`ProcessingEndTime`, `statusChangeDate`, ...).
+        resource: the ARM id of the resource, or another text that names it.
+        description: what happened, for people.
+        remediation: what to do, step by step.
+        link: the URL of its page in the portal.
+        entities: the hosts, accounts, processes and so on that it names.
+        intents: the kill-chain intents or tactics as the message wrote them.
+        techniques: the ATT&CK technique ids as the message wrote them.
+        extended: what only this type of signal says (extended properties, additional data).
     """
 
     stream: ClassVar[Stream]
@@ -99,8 +114,14 @@ class Signal:
 class Alert(Signal):
     """A runtime detection: something is happening now.
 
-    `plan` is the Defender plan as `az security pricing` calls it, or None where nothing tells. Alerts of one
-    `correlation` key are related: https://learn.microsoft.com/rest/api/defenderforcloud/alerts/get
+    Attributes:
+        plan: the Defender plan as `az security pricing` calls it; None where it is unknown.
+        sample: whether it is a sample that somebody asked Defender for.
+        compromised_entity: the name of what was attacked.
+        product: the product that raised it.
+        correlation: a key that related alerts share: https://learn.microsoft.com/rest/api/defenderforcloud/alerts/get
+        started: when the activity began.
+        ended: when it ended.
     """
 
     stream: ClassVar[Stream] = Stream.CWPP
@@ -118,8 +139,13 @@ class Alert(Signal):
 class Finding(Signal):
     """A posture statement: a latent risk, a score, or a compliance state.
 
-    `measure` holds the numbers of a score or a compliance state, which change while its status does not.
-    `deleted` says that the message's action was Delete. `cloud` is the source of the resource (Azure, AWS, ...).
+    Attributes:
+        categories: what Defender sorts it under: categories, risk categories, or a standard and its control.
+        measure: the numbers of a score or a compliance state, which change while its status does not.
+        deleted: whether the message's action was Delete.
+        snapshot: whether it came in one of the snapshots that Defender exports on a schedule.
+        cloud: the source of the resource (Azure, AWS, ...).
+        cause: why the assessment has its status, as a code.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -134,9 +160,12 @@ class Finding(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A body that is not understood, or stands on the wrong stream: kept whole, with why and where.
+    """A body that is not understood, or that came in on the wrong stream.
 
-    `at_fault` names the field (or the place in the text) that stopped the reader, where one did.
+    Attributes:
+        reason: why.
+        body: the whole body.
+        at_fault: the field, or the position in the text, that stopped the parser, where one did.
     """
 
     reason: Reason

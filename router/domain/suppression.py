@@ -19,7 +19,12 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What an element looks at: a property of an entity type, or a property of the signal itself (`entity` is None)."""
+    """What an element looks at.
+
+    Attributes:
+        entity: the entity type whose property it is; None for a property of the signal itself.
+        name: the property's name.
+    """
 
     entity: str | None
     name: str
@@ -28,21 +33,27 @@ class Field:
         return f"entities.{self.entity}.{self.name}" if self.entity else self.name
 
     def forms_of(self, text: str) -> tuple[str, ...]:
-        """The folded spellings under which a value of this field compares: without case, and as an address if it is one."""
-        folded = text.casefold()
+        """The spellings under which a value of this field compares: without case, and as an address if it is one."""
+        caseless = text.casefold()
         # An IPv4 address has one spelling only, leading zeros are not allowed; an IPv6 address has many.
-        if self.name != "address" or ":" not in folded:
-            return (folded,)
+        if self.name != "address" or ":" not in caseless:
+            return (caseless,)
         try:
-            address = IPv6Address(folded)
+            address = IPv6Address(caseless)
         except ValueError:
-            return (folded,)
-        return (folded, str(address.ipv4_mapped or address))
+            return (caseless,)
+        return (caseless, str(address.ipv4_mapped or address))
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One condition of a rule. `values` are folded (case, and addresses in their normal form); any of them will do."""
+    """One condition of a rule.
+
+    Attributes:
+        field: what it looks at.
+        operator: how it compares.
+        values: the values, any of which meets it: case-folded, and addresses in their normal form.
+    """
 
     field: Field
     operator: Operator
@@ -51,10 +62,19 @@ class Element:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuppressionRule:
-    """A promise to hold some signals back until an instant, with a reason and an owner.
+    """A rule that holds some signals back until an instant.
 
-    `alert_type` is folded. `elements` are grouped: those of one group look at one entity type and must be met by the
-    same entity; a signal's own properties form groups of one. `expires` is the first instant at which nothing is held.
+    Attributes:
+        name: the rule's name, which is unique in its stream.
+        alert_type: the alert type that it is about, case-folded.
+        expires: the first instant at which it holds nothing.
+        enabled: whether it is in force.
+        groups: its elements. Those of one group look at one entity type and must be met by the same entity; each of the
+            signal's own properties is a group of its own.
+        reason: Defender's reason, such as Noise or FalsePositive.
+        comment: why the rule is there, for people.
+        owner: the first e-mail address in the comment.
+        source: the file that the rule stands in.
     """
 
     name: str
@@ -74,7 +94,12 @@ class SuppressionRule:
 
 @dataclass(frozen=True, slots=True)
 class TypeIndex:
-    """The rules for one alert type: those that a value of one field can find, and those that must each be asked."""
+    """The rules for one alert type.
+
+    Attributes:
+        by_value: the rules that a value of a field finds, by field and value.
+        others: the rules that must each be asked.
+    """
 
     by_value: Mapping[Field, Mapping[str, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
     others: tuple[SuppressionRule, ...] = ()
@@ -85,7 +110,12 @@ _NO_RULES = TypeIndex()
 
 @dataclass(frozen=True, slots=True)
 class Suppressions:
-    """The suppression rules of one stream: by name, and indexed by alert type and their most selective `in` value."""
+    """The suppression rules of one stream.
+
+    Attributes:
+        by_name: the rules by name.
+        by_type: by alert type, an index by the rules' most selective `in` value.
+    """
 
     by_name: Mapping[str, SuppressionRule]
     by_type: Mapping[str, TypeIndex]
@@ -104,7 +134,7 @@ class Suppressions:
         return [rule for rule in self.by_name.values() if rule.is_active(now)]
 
     def index_for(self, alert_type: str) -> TypeIndex:
-        """What is known for a folded alert type."""
+        """The index for a case-folded alert type."""
         return self.by_type.get(alert_type, _NO_RULES)
 
 
