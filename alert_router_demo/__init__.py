@@ -1,7 +1,7 @@
 """`alert-router demo`: the main job on an embedded default.
 
 story         what happens in it
-connection    the shipped rules, pointed at the SOC
+connection    the shipped rules, directed at the SOC
 soc           the SOC on loopback
 samples       89 messages
 """

@@ -1,4 +1,4 @@
-"""The shipped rules, their destinations pointed at the SOC on loopback.
+"""The shipped rules, their destinations directed at the SOC on loopback.
 
 Only addresses and users change, after the rules are loaded, so that their hash is that of the files. A file stays
 where it is; a kind that the SOC has no endpoint for is left out, and said so. One webhook is the demo's own: nobody
@@ -41,7 +41,7 @@ def connected(rules: Rules, soc: Soc) -> tuple[Rules, Settings]:
 
 @dataclass(frozen=True, slots=True)
 class _Switchboard:
-    """Connects destinations, and gives every secret that is named a value that the SOC lets in."""
+    """Connects destinations, and gives every secret that is named a value that the SOC accepts."""
 
     addresses: Addresses
     secrets: dict[str, str] = field(default_factory=dict, repr=False)

@@ -10,7 +10,15 @@ STREAMS = ("cwpp", "cspm")
 
 @dataclass(frozen=True, slots=True)
 class SocAccount:
-    """What one stream of the router needs to be let in by every endpoint."""
+    """The credentials of one stream of the router at every endpoint.
+
+    Attributes:
+        name: the stream's name.
+        servicenow_user, servicenow_password, servicenow_token: its user at ServiceNow, with a password and a bearer token.
+        routing_key: its key at PagerDuty.
+        logs_token: its bearer token at the data collection endpoint.
+        webhook_secret: the secret that its webhook signs with.
+    """
 
     name: str
     servicenow_user: str

@@ -24,7 +24,13 @@ _HOLDS: Mapping[str, Callable[[str, str], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One comparison of a column with a value."""
+    """One comparison.
+
+    Attributes:
+        column: the column.
+        operator: the operator, as ServiceNow writes it.
+        value: the value that the column is compared with.
+    """
 
     column: str
     operator: str
@@ -41,7 +47,12 @@ type AllOf = tuple[AnyOf, ...]
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query as alternatives (`^NQ`) of conjunctions (`^`) of disjunctions (`^OR`), and the columns to sort by."""
+    """A query.
+
+    Attributes:
+        alternatives: alternatives (`^NQ`) of conjunctions (`^`) of disjunctions (`^OR`).
+        order: the columns to sort by, each with whether it is descending.
+    """
 
     alternatives: tuple[AllOf, ...]
     order: tuple[tuple[str, bool], ...]

@@ -21,7 +21,12 @@ type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RefusedRequest(Exception):
-    """Ends a request with this status and body."""
+    """Ends a request.
+
+    Attributes:
+        status: the status to answer.
+        body: the body to answer, as JSON.
+    """
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(status)
@@ -29,7 +34,13 @@ class RefusedRequest(Exception):
 
 
 class Endpoint(ABC):
-    """One vendor's door; `answers` counts what it answered, by status, and what it cut off."""
+    """One vendor's HTTP API.
+
+    Attributes:
+        name: the vendor's name.
+        faults: the faults that it plays.
+        answers: how many requests it answered, by status, and how many it dropped.
+    """
 
     name: ClassVar[str]
 

@@ -77,11 +77,11 @@ class FaultScript:
     def take(self, method: str) -> Fault | None:
         """Gives the fault that the next request of this HTTP method meets, and counts it as played."""
         with self._lock:
-            for place, entry in enumerate(self._entries):
+            for index, entry in enumerate(self._entries):
                 if entry.method in (None, method):
                     if entry.left is not None:
                         entry.left -= 1
                         if not entry.left:
-                            del self._entries[place]
+                            del self._entries[index]
                     return entry.fault
             return None

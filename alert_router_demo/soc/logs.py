@@ -19,7 +19,14 @@ API_VERSIONS = ("2023-01-01", "2021-11-01-preview")
 
 
 class LogsIngestion(Endpoint):
-    """A data collection endpoint that accepts any rule and any stream, and keeps the newest `keep` rows of a stream."""
+    """A data collection endpoint that accepts any rule and any stream.
+
+    Attributes:
+        rows: the newest `keep` rows of each stream.
+        counts: how many rows each stream got.
+        counts_by_account: how many rows each account wrote.
+        duplicates: how many rows came under an `EventUid` that their stream had already.
+    """
 
     name = "logs"
 

@@ -24,7 +24,16 @@ SEVERITIES = ("critical", "warning", "error", "info")
 
 @dataclass(slots=True)
 class Page:
-    """One alert at the pager; `triggers` counts the events that were merged into it, the first included."""
+    """One alert at the pager.
+
+    Attributes:
+        account: whose routing key it came under.
+        dedup_key: its key.
+        status: `triggered`, `acknowledged` or `resolved`.
+        summary, severity, source: as its first event says.
+        event: the first event without its routing key, for the first alerts only.
+        triggers: how many events it deduplicated, the first included.
+    """
 
     account: str
     dedup_key: str
@@ -37,9 +46,11 @@ class Page:
 
 
 class PagerDutyDouble(Endpoint):
-    """One service per account: a trigger on an open key folds in, on a resolved or new key it opens an alert.
+    """One service per account: a trigger on an open key is deduplicated, on a resolved or new key it opens an alert.
 
-    Whole events are kept for the first `keep` alerts, without their routing key.
+    Attributes:
+        pages: the alerts, in the order of their opening; the first `keep` of them with their event.
+        deduplicated: how many triggers opened no alert.
     """
 
     name = "pagerduty"

@@ -22,7 +22,14 @@ from alert_router_demo.soc.webhook import PATH, WebhookDouble
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the SOC answers: base URLs without a slash at the end; `webhook` is the whole URL, `ca` a PEM file."""
+    """Where the SOC answers. URLs have no slash at the end.
+
+    Attributes:
+        servicenow, pagerduty, logs: the base URLs of those vendors.
+        webhook: the whole URL of the webhook.
+        control: the base URL of its own door.
+        ca: the certificate authority, a PEM file.
+    """
 
     servicenow: str
     pagerduty: str
@@ -33,7 +40,12 @@ class Addresses:
 
 
 class Soc:
-    """A loopback SOC: what it received can be read, and its faults set, while it runs."""
+    """A SOC on loopback. What it received can be read, and its faults set, while it runs.
+
+    Attributes:
+        accounts: the credentials of each stream.
+        servicenow, pagerduty, logs, webhook: the doubles of its vendors.
+    """
 
     def __init__(self, *, lag: float = 0.0, keep: int = 10_000) -> None:
         self.accounts: dict[str, SocAccount] = {stream: new_account(stream) for stream in STREAMS}

@@ -33,7 +33,14 @@ def is_column(name: str) -> bool:
 
 @dataclass(slots=True)
 class TicketRecord:
-    """One record: its columns as text, as the Table API gives them, and its journal."""
+    """One record of a table.
+
+    Attributes:
+        table: the table's name.
+        fields: its columns as text, as the Table API gives them.
+        visible_at: from when look-ups find it.
+        journal: its notes and comments.
+    """
 
     table: str
     fields: dict[str, str]
@@ -47,7 +54,11 @@ class TicketRecord:
 
 
 class Tickets:
-    """All records, in the order of their insertion. `correlation_id` is a column like any other: nothing is unique."""
+    """All records, in the order of their insertion. `correlation_id` is a column like any other: nothing is unique.
+
+    Attributes:
+        duplicates: how many were inserted while an open record had the same `correlation_id`.
+    """
 
     def __init__(self, inactive_states: Callable[[], frozenset[str]]) -> None:
         self._inactive_states = inactive_states

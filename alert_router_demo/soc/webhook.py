@@ -24,7 +24,14 @@ BODY_LIMIT = 1024 * 1024  # bytes
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """One message that was accepted."""
+    """One message that was accepted.
+
+    Attributes:
+        account: who signed it.
+        id: its `webhook-id`.
+        timestamp: its `webhook-timestamp`.
+        body: its body as text.
+    """
 
     account: str
     id: str
@@ -33,9 +40,12 @@ class Hook:
 
 
 class WebhookDouble(Endpoint):
-    """A receiver that accepts what one of its accounts signed, and counts each `webhook-id`.
+    """A receiver that accepts what one of its accounts signed.
 
-    The newest `keep` messages are kept; identities and counts are kept of all.
+    Attributes:
+        hooks: the newest `keep` messages.
+        ids: how often each `webhook-id` was accepted.
+        accepted: how many messages were accepted.
     """
 
     name = "webhook"

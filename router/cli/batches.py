@@ -14,7 +14,7 @@ BATCH_BYTES = 16 * 1024 * 1024
 
 
 class Batch:
-    """Messages that are taken in together, none of them twice: a file may be given twice."""
+    """Messages that are taken in together. None is in it twice, also where a file is given twice."""
 
     def __init__(self) -> None:
         self._messages: dict[str, Message] = {}
@@ -28,7 +28,7 @@ class Batch:
         return len(self._messages) < BATCH and self._size < BATCH_BYTES and message.arrival.key not in self._messages
 
     def add(self, message: Message) -> None:
-        """Puts a message to the others."""
+        """Adds a message."""
         self._messages[message.arrival.key] = message
         self._size += len(message.body)
 

@@ -29,7 +29,12 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class DecisionsFile:
-    """Where decisions are written, in the order in which they come."""
+    """A file that decisions are written to, in the order in which they are made.
+
+    Attributes:
+        path: its path.
+        file: the open file.
+    """
 
     path: Path
     file: BinaryIO

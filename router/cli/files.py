@@ -1,4 +1,4 @@
-"""Files of messages: opened and known by their digest first, then read one message after the other.
+"""Files of messages: each is opened and digested first, then read one message after the other.
 
 Whatever a file holds, no more of it is in memory at a time than the longest body that is looked at.
 """
@@ -35,7 +35,15 @@ type Source = InputFile | Stdin
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that can be read: its name as it was given, its suffix, its digest and its size in bytes."""
+    """A file that can be read.
+
+    Attributes:
+        name: its name as it was given.
+        suffix: its suffix, in lower case.
+        digest: the digest of its bytes.
+        size: its size in bytes.
+        reopen: opens it from its beginning.
+    """
 
     name: str
     suffix: str

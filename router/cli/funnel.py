@@ -1,4 +1,4 @@
-"""The funnel: what came in, what became of it, and where it went."""
+"""The funnel: how many messages came in, with which outcomes, and where they went."""
 
 from __future__ import annotations
 

@@ -43,9 +43,16 @@ type Before = Mapping[Stream, Counts]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to route by and on.
+    """What one run of the command line works with.
 
-    `patience` is how long to wait for deliveries that are due again soon; none ends them when nothing is due now.
+    Attributes:
+        rules: the rules of each stream.
+        only: the one stream that is routed, where only one is.
+        state: the directory of the state.
+        decisions: the file that decisions are written to, where there is one.
+        settings: the app settings.
+        clock: tells the time.
+        patience: how long to wait for deliveries that are due again soon; zero ends them when nothing is due now.
     """
 
     rules: Rules
@@ -59,17 +66,23 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a job came to."""
+    """The result of a job.
+
+    Attributes:
+        tally: counts of the messages that it took in.
+        released: counts of the signals that a rule had held and no longer holds.
+        standings: the deliveries of each destination.
+        set_aside: how many damaged rows of the state are in quarantine.
+        fresh: how many of them this job found.
+        is_hindered: whether a setting is missing that was there before, or that nothing works without.
+    """
 
     tally: Tally
     released: Tally
     standings: Sequence[Standing]
     set_aside: int
-    """Damaged rows of the state in quarantine."""
     fresh: int
-    """How many of them this job found."""
     is_hindered: bool = False
-    """Whether something is missing among the settings that was there before, or that nothing can do without."""
 
     @property
     def died(self) -> bool:

@@ -25,7 +25,13 @@ _BRACKET = re.compile(rb"\[")
 
 
 class Piece(NamedTuple):
-    """A line or an element, with its number; where it is `cut`, the body is only its beginning."""
+    """A line of a text, or an element of an array.
+
+    Attributes:
+        number: its number, from 1.
+        body: its bytes; only their beginning where it is cut.
+        cut: the length and digest of all of it, where it is longer than any body that is looked at.
+    """
 
     number: int
     body: bytes
@@ -97,10 +103,14 @@ class Lines:
 
 
 class Elements:
-    """The elements of one JSON array, fed from behind its bracket, inside an object if it is `wrapped`.
+    """Cuts one JSON array into its elements. It is fed what comes after the array's bracket.
 
-    What comes after it is cut into lines. Only brackets, commas and quotes are looked at: an element that is no JSON costs its
-    neighbours nothing. Once the array `is_over`, `beside` has the beginning of what else the object holds.
+    What comes after the array is cut into lines. Only brackets, commas and quotes are looked at, so that an element that is
+    not JSON does not harm its neighbours.
+
+    Attributes:
+        is_over: whether the array has ended.
+        beside: the beginning of what else the object holds, where the array stands in one (`wrapped`).
     """
 
     def __init__(self, *, wrapped: bool) -> None:
@@ -139,7 +149,7 @@ class Elements:
             self._element.add(chunk[start:])
 
     def _passed(self, chunk: bytes, at: int) -> int:
-        """The place up to which a chunk cannot end the element, having fewer bytes than are open, nor leave a text open."""
+        """The position up to which a chunk cannot end the element, having fewer bytes than are open, nor leave a text open."""
         found = _WHOLE_TEXTS.match(chunk, at, at + self._depth)
         symbols = _TEXT.sub(b"", found[0]) if found is not None else b""
         self._depth += symbols.count(b"[") + symbols.count(b"{") - symbols.count(b"]") - symbols.count(b"}")
@@ -200,7 +210,7 @@ def is_begun(line: bytes) -> bool:
 
 
 class Growing:
-    """A piece that grows; of one that is too long only the beginning, the length and the digest are kept."""
+    """A piece that grows. Of one that is too long, it holds only the beginning, the length and the digest."""
 
     def __init__(self) -> None:
         self._begin()
@@ -211,7 +221,7 @@ class Growing:
         self._digest = blake2b(digest_size=16)
 
     def add(self, part: bytes) -> None:
-        """Puts the next bytes to it."""
+        """Adds the next bytes."""
         was, self._size = self._size, self._size + len(part)
         if was > _MOST:
             self._digest.update(part)

@@ -38,7 +38,7 @@ _WRAPPED = re.compile(rb'\s*(?:\[|\{\s*"records"\s*:)', re.IGNORECASE)
 
 
 class Readable(Protocol):
-    """A document that lies there."""
+    """A document whose messages can be read."""
 
     def messages(self) -> Iterator[Message]:
         """Its messages in their order."""
@@ -50,7 +50,12 @@ type Filed = Callable[[str, BinaryIO], Readable]
 
 
 class Stdin:
-    """Standard input, which can be read once; `size` says how much of it is known to come, which is nothing."""
+    """Standard input, which can be read once.
+
+    Attributes:
+        name: what sources are called that come from it.
+        size: how many bytes are known to come, which is none.
+    """
 
     name = STDIN
     size = 0

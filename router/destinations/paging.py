@@ -11,9 +11,12 @@ from router.domain.notices import Attempt, Notice
 
 @dataclass(frozen=True, slots=True)
 class PagerKeys:
-    """The keys of one destination by the names of their secrets; `handle` is where receipts keep such a name.
+    """The keys that one destination pages with, by the names of their secrets.
 
-    `default` is the destination's own key: where it is refused, every page is in trouble. Any other is its owner's.
+    Attributes:
+        kind: the name of the destination's kind.
+        default: the destination's own key; where it is refused, no page gets through. Any other key is an owner's.
+        handle: the handle under which a receipt names the key of its page.
     """
 
     kind: str

@@ -84,7 +84,7 @@ def _as_json(character: str) -> str:
     if _is_seen(character) or character == "\n":
         return character
     pair = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{pair[place : place + 2].hex()}" for place in range(0, len(pair), 2))
+    return "".join(f"\\u{pair[index : index + 2].hex()}" for index in range(0, len(pair), 2))
 
 
 _LEGIBLE, _JSON = _Shown(_as_text), _Shown(_as_json)

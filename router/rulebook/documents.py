@@ -19,7 +19,11 @@ TWICE = "\0twice"
 
 
 class Unreadable(Exception):
-    """A text that is no YAML or JSON, or gives a key twice; `line` is where, if the parser says."""
+    """A text is not YAML or JSON, or gives a key twice.
+
+    Attributes:
+        line: the line, where the parser says it.
+    """
 
     def __init__(self, message: str, line: int | None) -> None:
         super().__init__(message)
@@ -103,7 +107,14 @@ def _with_lower_keys(value: object) -> object:
 
 @dataclass(slots=True)
 class Document:
-    """One rules file that could be read."""
+    """One rules file that could be parsed.
+
+    Attributes:
+        root: the rules directory as it was given.
+        file: the file, relative to it.
+        text: the text.
+        value: what the text says.
+    """
 
     root: str
     file: str

@@ -81,7 +81,15 @@ class ExamplesForm(RootModel[list[ExampleForm]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One example: where it stands, the bodies that it has routed at `now`, and what each decision must show."""
+    """One example of what the rules do.
+
+    Attributes:
+        name: its name.
+        file, line: where it stands.
+        now: the time at which its messages are decided.
+        bodies: the bodies of its messages.
+        expect: what each decision must show, by key.
+    """
 
     name: str
     file: str

@@ -1,4 +1,4 @@
-"""What is wrong with one suppression rule, gathered while it is read."""
+"""What is wrong with one suppression rule, collected while it is parsed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from router.rulebook.problems import KeyPath, Level
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong, and where in the rule."""
+    """One thing that is wrong with a rule.
+
+    Attributes:
+        path: where in the rule it is.
+        message: what is wrong and what to do.
+        level: whether the rule cannot be used, or is only warned about.
+    """
 
     path: KeyPath
     message: str
@@ -16,7 +22,11 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """Everything that is wrong with a rule."""
+    """Everything that is wrong with a rule.
+
+    Attributes:
+        all: the faults, in the order in which they were found.
+    """
 
     __slots__ = ("all",)
 

@@ -23,11 +23,15 @@ _FOR_EVER = timedelta(days=365_000)
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of one stream's rules: the rulebook, unless a problem stops it, and all that is to be said."""
+    """The result of loading one stream's rules.
+
+    Attributes:
+        rulebook: the rulebook; None where a problem stops it.
+        problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
+    """
 
     rulebook: Rulebook | None
     problems: tuple[Problem, ...]
-    """Problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing."""
 
 
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:

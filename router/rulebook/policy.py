@@ -24,7 +24,18 @@ _QUIET = frozenset({"Informational", "Low", "Medium"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy.yaml as far as it is sound; what is not is among the folder's problems."""
+    """A policy.yaml as far as it is sound; the rest is among the folder's problems.
+
+    Attributes:
+        floor: the lowest severity that is forwarded.
+        longest: how long suppression rules may live.
+        warn: how long before its end a suppression rule is warned about.
+        destinations: the destinations by name.
+        record: the destination of the record, where there is one.
+        routes: the routes, in their order.
+        always: the destinations that get everything that is routed.
+        otherwise: the destinations of what no route takes.
+    """
 
     floor: Floor
     longest: timedelta

@@ -8,12 +8,20 @@ from typing import Literal
 
 type Level = Literal["problem", "warning"]
 type KeyPath = tuple[str | int, ...]
-"""The way from the top of a document to one value: keys and list positions."""
+"""The keys and list positions that lead from the top of a document to one value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend in one file. `file` is relative to the rules directory, which `root` names as it was given."""
+    """One thing to mend in one file.
+
+    Attributes:
+        file: the file, relative to the rules directory.
+        line: the line, where it is known.
+        message: what is wrong and what to do.
+        level: whether it stops the rules, or is only a warning.
+        root: the rules directory as it was given.
+    """
 
     file: str
     line: int | None

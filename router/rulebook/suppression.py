@@ -27,7 +27,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
 
 
 class Life(NamedTuple):
-    """How long rules may live, when they are warned about, and what time it is."""
+    """What the end of a rule is checked against.
+
+    Attributes:
+        longest: how long a rule may live.
+        warn: how long before its end it is warned about.
+        now: the present time.
+    """
 
     longest: timedelta
     warn: timedelta
@@ -72,7 +78,7 @@ def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
 
 
 class _RuleProperties:
-    """The properties of a rule being read: what is not as it should be is blamed, and read as empty."""
+    """The properties of one rule. A property that is not as it should be is reported, and counts as empty."""
 
     __slots__ = ("_faults", "_life", "_properties")
 

@@ -29,7 +29,14 @@ PARTITION = "messaging.destination.partition.id"
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One metric. `attributes` are the names of all its attributes; each measure has a value for every one."""
+    """One metric.
+
+    Attributes:
+        name: its name.
+        unit: its unit.
+        attributes: the names of its attributes; each measure has a value for every one.
+        description: what it counts or gauges.
+    """
 
     name: str
     unit: str

@@ -41,7 +41,13 @@ _SEVERITIES = frozenset(severity.label for severity in Severity)
 
 
 class Measure(NamedTuple):
-    """A number for an instrument; `words` are the values of its attributes, in their order."""
+    """A number for an instrument.
+
+    Attributes:
+        instrument: the instrument.
+        amount: the number.
+        words: the values of the instrument's attributes, in their order.
+    """
 
     instrument: Instrument
     amount: float
@@ -54,7 +60,7 @@ class Measure(NamedTuple):
 
 
 def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[Measure]:
-    """How many signals of a batch came to what."""
+    """How many signals of a batch had which outcome, and why."""
     for words, count in Counter(_signal_words(entry, stream) for entry in entries).items():
         yield Measure(SIGNALS, count, words)
 
@@ -105,7 +111,7 @@ def code_of(entry: RecordEntry) -> str:
 
 
 def outcome_of(entry: RecordEntry) -> str:
-    """What a signal came to."""
+    """A signal's outcome."""
     return _known(_OUTCOMES, entry.outcome)
 
 

@@ -76,7 +76,7 @@ class Spans:
     def processing(
         self, stream: str, traces: Sequence[str | None], parent: str | None, partition: str | None, group: str | None
     ) -> Traced:
-        """The span of taking a batch in. A hub is called as its stream is."""
+        """The span around the intake of a batch. A hub is called as its stream is."""
         given = {PARTITION: partition, GROUP: group}
         attributes: dict[str, str | int] = {
             STREAM: stream,

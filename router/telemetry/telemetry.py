@@ -23,7 +23,7 @@ SCOPE = "alert_router"
 
 
 class Telemetry:
-    """Tells of what rooms returned; a process needs one, since an instrument is made once.
+    """Reports what rooms returned. A process has one, because an instrument is made once.
 
     Where no meter or tracer is given they are the process's own, also if an SDK is set up later. Nothing here raises for what
     values hold.
@@ -72,7 +72,7 @@ class Telemetry:
         partition: str | None = None,
         group: str | None = None,
     ) -> Traced:
-        """A context in which a batch is taken in. `traces` are the traceparents that its messages came with, one for each.
+        """A context for the intake of a batch. `traces` are the traceparents that its messages came with, one for each.
 
         `parent` is that of the call itself, where the current context does not know it. `partition` is the hub's, `group` the
         consumer group. A text that is no traceparent is none.

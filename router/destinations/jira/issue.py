@@ -46,7 +46,14 @@ _EPOCH = re.compile(r"\d{10}")
 
 
 class Issue(NamedTuple):
-    """What the router needs to know of an issue; done is whatever status is in the category Done."""
+    """What the router needs to know of an issue.
+
+    Attributes:
+        id: its id.
+        key: its key, which people call it by.
+        is_done: whether its status is in the category Done.
+        created: when it was created, where that was asked for.
+    """
 
     id: str
     key: str
@@ -55,7 +62,13 @@ class Issue(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """A way from where an issue is to another status."""
+    """A transition that is open to an issue now.
+
+    Attributes:
+        id: its id.
+        name: its name.
+        status: the status that it leads to.
+    """
 
     id: str
     name: str
@@ -63,7 +76,11 @@ class Transition(NamedTuple):
 
 
 class Site:
-    """One site. Whatever goes wrong is raised as a DeliveryError."""
+    """One Jira site. Whatever goes wrong is raised as a DeliveryError.
+
+    Attributes:
+        address: the base URL of its REST API.
+    """
 
     def __init__(self, base: str, auth: Auth) -> None:
         self.address = f"{base}/rest/api/3"

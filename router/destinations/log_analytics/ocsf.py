@@ -25,7 +25,13 @@ type Document = Mapping[str, Any]
 
 
 class Class(NamedTuple):
-    """A class of the Findings category: its uid, its caption, and its name in addresses."""
+    """A class of the Findings category.
+
+    Attributes:
+        uid: its uid.
+        caption: its caption.
+        name: its name in URLs of the schema.
+    """
 
     uid: int
     caption: str

@@ -16,7 +16,12 @@ type ColumnType = Literal["string", "int", "boolean", "datetime", "dynamic"]
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """A table by name, with its columns in order and their types."""
+    """A table of Log Analytics.
+
+    Attributes:
+        name: its name.
+        columns: the types of its columns by name, in their order.
+    """
 
     name: str
     columns: Mapping[str, ColumnType]

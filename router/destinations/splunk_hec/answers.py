@@ -24,7 +24,12 @@ _ABOUT_ALL = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16, 21, 22})
 
 
 class Reply(NamedTuple):
-    """What Splunk says in an answer: its code, and at which event it stopped."""
+    """What Splunk says in an answer; None stands for what it does not say.
+
+    Attributes:
+        code: Splunk's own code.
+        number: the number of the event at which it stopped.
+    """
 
     code: int | None
     number: int | None

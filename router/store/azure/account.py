@@ -40,14 +40,25 @@ logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an account is: by a connection string (only for a local stack), or by the endpoint of each service."""
+    """Where a storage account is.
+
+    Attributes:
+        connection_string: its connection string, only for a local stack.
+        endpoints: otherwise the endpoint of each service, by `table`, `queue` and `blob`.
+    """
 
     connection_string: str | None = field(default=None, repr=False)
     endpoints: Mapping[str, str] = field(default_factory=dict)
 
 
 class Account:
-    """The clients of one account, made in the event loop that uses them. Raises ValueError for a malformed address."""
+    """The clients of one account, made in the event loop that uses them. Raises ValueError for a malformed address.
+
+    Attributes:
+        tables: the client of its tables.
+        queues: the client of its queues.
+        blobs: the client of its blobs.
+    """
 
     def __init__(self, address: Address, credential: AsyncTokenCredential | None = None) -> None:
         from azure.data.tables.aio import TableServiceClient

@@ -19,9 +19,12 @@ MOST_BYTES = 900 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one row: `create` over nothing, `put` over whatever is there, all others over a row that is there.
+    """One change of one row.
 
-    With an `etag` they are made only over that version.
+    Attributes:
+        kind: `create` wants no row there, `put` takes whatever is there, all others want a row that is there.
+        entity: the row, or for `merge` some of its columns.
+        etag: the version that the row must have, where that matters.
     """
 
     kind: Literal["create", "replace", "merge", "put", "delete"]
@@ -53,19 +56,19 @@ def operation(step: Step) -> Any:
 
 
 def packs(units: Sequence[Unit]) -> Iterator[list[int]]:
-    """The places of units, in packs that one transaction carries; a unit that alone is too much is a pack of its own."""
+    """The indexes of units, in packs that one transaction carries; a unit that alone is too much is a pack of its own."""
     by_partition: dict[str, list[int]] = {}
-    for place, unit in enumerate(units):
-        by_partition.setdefault(unit[0].entity["PartitionKey"], []).append(place)
-    for places in by_partition.values():
+    for index, unit in enumerate(units):
+        by_partition.setdefault(unit[0].entity["PartitionKey"], []).append(index)
+    for indexes in by_partition.values():
         pack: list[int] = []
         rows = size = 0
-        for place in places:
-            more_rows, more_size = len(units[place]), sum(map(_size, units[place]))
+        for index in indexes:
+            more_rows, more_size = len(units[index]), sum(map(_size, units[index]))
             if pack and (rows + more_rows > MOST_ROWS or size + more_size > MOST_BYTES):
                 yield pack
                 pack, rows, size = [], 0, 0
-            pack.append(place)
+            pack.append(index)
             rows, size = rows + more_rows, size + more_size
         yield pack
 

@@ -55,12 +55,12 @@ class Table:
                 return None
 
     async def find_all(
-        self, places: Iterable[tuple[str, str]], select: Collection[str] | None = None
+        self, keys: Iterable[tuple[str, str]], select: Collection[str] | None = None
     ) -> dict[tuple[str, str], Entity]:
         """Those of many rows that are there."""
-        wanted = list(dict.fromkeys(places))
-        found = await asyncio.gather(*(self.find(*place, select) for place in wanted))
-        return {place: entity for place, entity in zip(wanted, found, strict=True) if entity is not None}
+        wanted = list(dict.fromkeys(keys))
+        found = await asyncio.gather(*(self.find(*key, select) for key in wanted))
+        return {key: entity for key, entity in zip(wanted, found, strict=True) if entity is not None}
 
     async def rows(
         self,
@@ -106,27 +106,27 @@ class Table:
         No row may be in two units.
         """
         results = await asyncio.gather(*(self._write(units, pack) for pack in packs(units)))
-        written = {place: versions for result in results for place, versions in result.items()}
-        return [written[place] for place in range(len(units))]
+        written = {index: versions for result in results for index, versions in result.items()}
+        return [written[index] for index in range(len(units))]
 
     async def _write(self, units: Sequence[Unit], pack: Sequence[int], apart: int = 0) -> dict[int, Versions]:
         """What became of each unit of a pack; `apart` counts how often those in the way were taken out of it."""
-        owners = [place for place in pack for _ in units[place]]
-        answer = await self._transaction([step for place in pack for step in units[place]])
+        owners = [index for index in pack for _ in units[index]]
+        answer = await self._transaction([step for index in pack for step in units[index]])
         if not isinstance(answer, _Conflict):
             versions: dict[int, Versions] = dict.fromkeys(pack, ())
-            for place, version in zip(owners, answer, strict=True):
-                versions[place] = (*(versions[place] or ()), version)
+            for index, version in zip(owners, answer, strict=True):
+                versions[index] = (*(versions[index] or ()), version)
             return versions
         if len(pack) == 1:
             return {pack[0]: None}
         # Most often one alone is in the way, and the answer names it. Where more are, each goes by itself.
         culprit = owners[answer.step]
         smaller = (
-            [[culprit], [place for place in pack if place != culprit]] if not apart else [[place] for place in pack]
+            [[culprit], [index for index in pack if index != culprit]] if not apart else [[index] for index in pack]
         )
         results = await asyncio.gather(*(self._write(units, one, apart + 1) for one in smaller))
-        return {place: versions for result in results for place, versions in result.items()}
+        return {index: versions for result in results for index, versions in result.items()}
 
     async def _transaction(self, steps: Sequence[Step]) -> list[str] | _Conflict:
         """The versions that rows have after a transaction, or which of them was not as it should be."""

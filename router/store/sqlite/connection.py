@@ -20,15 +20,17 @@ type Clock = Callable[[], datetime]
 
 
 class Connection:
-    """A connection whose writes are transactions, taken at once so that two processes wait instead of failing.
+    """A connection whose writes are transactions, begun at once so that two processes wait instead of failing.
 
     Each transaction that changes anything has a number, which the database holds and a small file beside it names.
+
+    Attributes:
+        is_damaged: whether damage of the file was found since it was opened.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.is_damaged = False
-        """Whether damage of the file was come upon since it was opened."""
         self._watermark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
         with ExitStack() as unprepared:

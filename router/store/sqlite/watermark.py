@@ -1,4 +1,4 @@
-"""The small file beside the database that names its last commit, so that one that lost commits is told when it is opened.
+"""The small file beside the database that names its last commit, so that a database that lost commits is recognised.
 
 It is written after the commit that it names: a sound database is never behind it. It holds two copies, each within a disk
 sector of its own, which are written in turn, so that one of them is whole whenever the power fails.
@@ -21,7 +21,7 @@ _TEXT = re.compile(rb"commit (\d{20}) ([0-9a-f]{8})\s*")
 
 
 def text_of(number: int) -> bytes:
-    """A commit's number as it is written, with a checksum: what somebody else wrote there is told from it."""
+    """A commit's number as it is written, with a checksum by which what somebody else wrote there is recognised."""
     digits = b"%020d" % number
     return b"commit %s %08x" % (digits, crc32(digits))
 
