@@ -122,7 +122,7 @@ class Notice:
         respond_by: when people should have responded.
         correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
-        group: the group, where the notice is a group's; the other fields are then those of one of its signals.
+        group: the group, where the notice is a group's.
         extended: what only this type of signal says, as texts.
     """
 
