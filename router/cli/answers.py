@@ -1,4 +1,4 @@
-"""Answers of Azure's among messages: each is what is in it, and where it is only a part of one, that is said."""
+"""Answers of Azure among messages: each stands for the messages in it, and one that is only a part of an answer is reported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ADVICE = {
 
 
 def messages_within(message: Message) -> Iterator[Message]:
-    """The messages in one that is an answer of Azure's, which may be none, as the reader would call them; else itself."""
+    """The messages in an answer of Azure, named as the reader names them; of any other message the message itself."""
     answer = answer_in(message.body) if message.cut is None else None
     if answer is None:
         yield message

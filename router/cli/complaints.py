@@ -1,4 +1,4 @@
-"""What is said on standard error: words alone, whatever a file is called and whatever a vendor answered."""
+"""Lines on standard error: printable text only, whatever a file is called and whatever a vendor answered."""
 
 from __future__ import annotations
 

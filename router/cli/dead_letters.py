@@ -1,4 +1,4 @@
-"""`alert-router dead-letters list|show|redrive|discard`: what was given up on."""
+"""`alert-router dead-letters list|show|redrive|discard`: deliveries that were given up on."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def redrive(options: Namespace) -> int:
 
 
 def discard(options: Namespace) -> int:
-    """Forgets dead letters."""
+    """Removes dead letters."""
     refuse_unnamed(options)
     screen().print(f"discarded: {asyncio.run(_discard(options))}")
     return 0
@@ -108,7 +108,7 @@ def id_of(letter: Letter) -> str:
 
 
 def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
-    """Those of one signal to one destination together, in the order of its turns; their fates hang together."""
+    """Letters by signal and destination, in the order of turns: what becomes of one depends on those before it."""
     signals: defaultdict[tuple[str, ...], list[Letter]] = defaultdict(list)
     for letter in sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0):
         match letter:
@@ -138,7 +138,7 @@ def _error(letter: Letter) -> str:
 
 
 def _content(letter: Letter) -> object:
-    """What a dead letter tells, or its row where that cannot be decoded."""
+    """The content of a dead letter, or its row where that cannot be decoded."""
     return (
         orjson.loads(encode(letter.delivery.content))
         if isinstance(letter, DeadLetter)

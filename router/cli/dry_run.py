@@ -29,7 +29,7 @@ def entry_of(part: MessagePart, reader: MessageReader, now: datetime) -> RecordE
 
 
 async def decide_only(sources: Sequence[Source], reader: MessageReader, clock: Clock, decisions: Path | None) -> Tally:
-    """What the signals in some sources come to by themselves, written to the decisions file too; raises BadFile."""
+    """Counts of the decisions on the signals in some sources, which are written to the decisions file too; raises BadFile."""
     tally = Tally()
     with ExitStack() as stack:
         written = stack.enter_context(decisions_at(decisions)) if decisions is not None else None

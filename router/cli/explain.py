@@ -56,7 +56,7 @@ def _steps(part: MessagePart, reader: MessageReader, now: datetime) -> Steps:
 
 
 def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
-    """With which others people are told of a signal that is routed now."""
+    """With which other signals people are notified of a signal that is routed now."""
     if decision.outcome is not Outcome.ROUTED:
         return []
     notice = notice_for(signal, evidence_of(signal), decision, rulebook, "", 1, alerts_named_in(signal))

@@ -1,4 +1,4 @@
-"""What options mean: which streams, which rules, which clock."""
+"""What command-line options stand for: streams, rules, a clock."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def streams_in(directory: Path, only: Stream | None = None) -> list[Stream]:
 
 
 def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
-    """The rules to work with, all that is to be said of them said on stderr; raises BadFile and BadPolicy."""
+    """The rules to work with. Their problems and warnings are printed on stderr. Raises BadFile and BadPolicy."""
     rules = load_rules(directory, streams_in(directory, only), now)
     for line in lines_for(rules.problems):
         complain(line)
@@ -46,7 +46,7 @@ def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
 
 
 def lines_for(problems: Iterable[Problem]) -> list[str]:
-    """A line for each problem, each once, where warnings say that they are."""
+    """A line for each problem, each once; that of a warning says so."""
     return list(dict.fromkeys(str(_with_level(problem)) for problem in problems))
 
 

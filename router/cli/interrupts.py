@@ -1,4 +1,4 @@
-"""What becomes of the program when a signal asks it to end: SIGINT, which is Ctrl-C, or SIGTERM.
+"""How the program ends when a signal asks it to: SIGINT, which is Ctrl-C, or SIGTERM.
 
 As a rule it ends at once, which is safe wherever it is: every step outlives the process's death.
 """

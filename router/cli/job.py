@@ -124,13 +124,13 @@ class Work:
             complain(line)
 
     async def finish_earlier(self) -> None:
-        """Finishes what a job that did not end left half done."""
+        """Finishes what an earlier job that was killed left half done."""
         await self._store.outbox.release_claims()
         for stream in self._job.rules.books:
             await self._intake.complete_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
-        """Takes in what sources hold, or came to before the stop, and delivers meanwhile where one comes bit by bit.
+        """Takes in what sources hold, up to the stop. Where a source comes bit by bit, it delivers meanwhile.
 
         Raises BadFile and StoreError.
         """
@@ -151,7 +151,7 @@ class Work:
 
     @asynccontextmanager
     async def _delivering(self) -> AsyncIterator[Callable[[], None]]:
-        """Delivers what is due as long as the context lasts; gives what is to be called where more may be due."""
+        """A context in which deliveries that are due are sent; it gives a function to call when more may be due."""
         more, is_over = asyncio.Event(), False
 
         async def deliver() -> None:
@@ -182,7 +182,7 @@ class Work:
             await asyncio.gather(delivering, return_exceptions=True)
 
     async def release(self) -> None:
-        """Decides again what a rule held that ended or changed, and lets open what waited for room under a limit."""
+        """Decides signals again whose rule ended or changed, and opens groups that waited for room under a limit."""
         ledger, now = self._store.ledger, self._job.clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
@@ -204,7 +204,7 @@ class Work:
                 await self._delivery.deliver_due()
 
     async def report(self) -> Report:
-        """What it all came to; what need not be kept any longer goes."""
+        """The result of the job. What retention allows is purged first."""
         unready = self._readiness.unready
         standings = [
             one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream], unready)
@@ -239,7 +239,7 @@ async def _set_aside_in(store: SqliteStore) -> int:
 
 
 def _nothing() -> None:
-    """What is to be done where nothing is delivered yet."""
+    """Does nothing, where nothing is delivered meanwhile."""
 
 
 @asynccontextmanager

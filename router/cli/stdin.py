@@ -126,7 +126,7 @@ class Stdin:
 
 
 class Incoming:
-    """Cuts what comes in into messages, once its first line shows how."""
+    """Cuts standard input into messages, once its first line shows how."""
 
     def __init__(self, filed: Filed, stack: ExitStack) -> None:
         self._filed = filed
@@ -202,7 +202,7 @@ class Incoming:
 
 
 class _Earlier:
-    """How many equal lines came before, however many lines come: what memory does not hold lies in a file of its own."""
+    """Counts equal lines, however many lines come: what memory does not hold lies in a temporary file."""
 
     def __init__(self) -> None:
         # The empty name: a database on the disk that nobody else sees, and that goes with its connection.
@@ -226,6 +226,6 @@ class _Earlier:
 
 
 def unreadable(name: str, fault: OSError | ValueError) -> BadFile:
-    """What to say of a file that cannot be read."""
+    """The error for a file that cannot be read."""
     why = (fault.strerror if isinstance(fault, OSError) else None) or str(fault)
     return BadFile(f"{name}: cannot be read: {why}")

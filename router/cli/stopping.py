@@ -11,7 +11,7 @@ from router.cli.interrupts import Interrupted, end_at_once, on_signals
 
 
 class Stop:
-    """Whether the program was asked to end while it was at work."""
+    """The request, by a signal, that the program end its work in order."""
 
     def __init__(self) -> None:
         self._number: int | None = None
@@ -33,7 +33,7 @@ class Stop:
         return self._number is not None
 
     def said(self, text: str) -> Interrupted:
-        """What ends the program once its work has ended."""
+        """The exception that ends the program once its work has ended."""
         return Interrupted(self._number or signal.SIGINT, text)
 
     async def wait(self, seconds: float) -> None:
@@ -52,7 +52,7 @@ class Stop:
                 one.cancel()
 
     def until_asked[T](self, items: Iterable[T]) -> Iterator[T]:
-        """Items until the work is to end; to wait for one, as for the rest of a file, is broken off then."""
+        """Items until the work is to end; a wait for the next one, such as for the rest of a file, is broken off then."""
         each = iter(items)
         while not self.is_asked:
             try:
@@ -78,4 +78,4 @@ class Stop:
 
 
 class _BrokenOff(BaseException):
-    """Raised into what waits for an item, and heard by who asked for it."""
+    """Breaks off the wait for an item; `until_asked` catches it."""

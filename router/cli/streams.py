@@ -1,4 +1,4 @@
-"""Standard input, output and error as every command may use them: they are there, and their faults are told as ours.
+"""Standard input, output and error as every command may use them: they are open, and their faults are errors of ours.
 
 A stream that was closed when the program started is replaced, so that no file or socket gets its number: nothing can be
 read from such an input, nobody reads such an output, and nobody misses such an error.
@@ -77,7 +77,7 @@ class _Output(io.FileIO):
 
 
 class _Error(io.FileIO):
-    """Standard error: where nobody can be told, that cannot be told either."""
+    """Standard error; a fault of it is ignored, because nobody could be told."""
 
     def write(self, data: Buffer, /) -> int:
         try:

@@ -32,7 +32,7 @@ _TOO_SHORT_TO_FIND = 5  # bytes: what is left of so short a secret between other
 
 
 def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError | None:
-    """The error that an answer stands for, its text starting with the kind's name; None for a 2xx.
+    """The error that an answer means, its text starting with the kind's name; None for a 2xx.
 
     A redirect is never followed, so it is Rejected like any other status that is not retried.
     """

@@ -1,4 +1,4 @@
-"""Notices, deliveries and receipts. Names of classes and fields here are also the stored JSON: see `router/store/codec.py`."""
+"""Notices, deliveries and receipts."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def location_of(notice: Notice) -> str:
 
 
 def headline(notice: Notice, limit: int) -> str:
-    """One line of at most `limit` characters: severity, of how many signals it tells, title, place."""
+    """One line of at most `limit` characters: severity, how many signals it is about, title, location."""
     mark = "[Sample] " if notice.sample else ""
     line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {location_of(notice)}"
     return shorten(" ".join(line.split()), limit)
@@ -96,7 +96,7 @@ def _story_in(notice: Notice, limit: int) -> Iterator[str]:
 
 
 def _members_of(group: Group | None) -> str:
-    """Which signals of a group still stand, the latest first."""
+    """The signals of a group that are still open, the latest first."""
     if group is None:
         return ""
     if not group.standing:
@@ -121,7 +121,7 @@ def _joined(parts: Iterable[str], limit: int) -> str:
 
 
 def group_of(notice: Notice) -> dict[str, Any] | None:
-    """The signals that a notice tells of as one, with the keys of `router.domain.notices.Group`; None where it is one."""
+    """The signals that a notice is about, with the keys of `router.domain.notices.Group`; None where it is about one."""
     if (group := notice.group) is None:
         return None
     names = NamedMember.__dataclass_fields__

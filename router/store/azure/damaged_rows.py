@@ -1,4 +1,4 @@
-"""Rows of a table that cannot be decoded: set aside whole, so that those beside them are read."""
+"""Sets rows of a table that cannot be decoded aside in the quarantine, so that the rows beside them can be read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Aside:
         self.clock = clock
 
     async def put(self, table: str, entity: Entity, why: Undecodable, stream: str | None = None) -> None:
-        """Keeps a damaged row whole; it stays where it is, too."""
+        """Puts a damaged row whole in the quarantine; it stays in its table, too."""
         row = Columns(entity)
         known = attempt(row.word, "stream", Stream)
         one = DamagedRow(
@@ -45,7 +45,7 @@ class Aside:
         read: Callable[[Columns], T],
         stream: str | None = None,
     ) -> list[T]:
-        """What is read of some rows, in their order; those that cannot be decoded are put aside and taken out."""
+        """The values of some rows, in their order. Rows that cannot be decoded are put in the quarantine and deleted."""
         found = [(row, attempt(read, Columns(row))) async for row in rows]
         for row, fault in found:
             if isinstance(fault, Undecodable):

@@ -1,4 +1,4 @@
-"""Whether a database is whole, as far as that can be told at a cost that does not grow with it."""
+"""Whether a database is whole, as far as that can be found at a cost that does not grow with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WAL_HEADER, _FRAME_HEADER = 32, 24
 
 
 def damaged(path: Path, why: str, mark: Watermark) -> BadFile:
-    """What is said of a damaged database: why, and how a person goes on."""
+    """The error for a damaged database: why it is damaged, and how a person goes on."""
     files = f"{path.name}, {path.name}-wal and {path.name}-shm"
     go_on = f"move {files} away, and put a copy there as {path.name} unless you begin anew"
     delete = f"; then delete {mark.path}" if mark.path.exists() else ""

@@ -1,4 +1,4 @@
-"""Rows of SQLite that cannot be decoded: set aside whole, so that those beside them are read."""
+"""Sets rows of SQLite that cannot be decoded aside in the quarantine, so that the rows beside them can be read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sound[T](
     read: Callable[[Columns], T],
     columns: str = "*",
 ) -> list[T]:
-    """What is read of some rows of a table, in the order of `where`; those that cannot be decoded are set aside."""
+    """The values of some rows of a table, in the order of `where`. Rows that cannot be decoded are put in the quarantine."""
     with connection.reading() as db:
         rows = columns_of(db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values))  # noqa: S608
     found = [(row, attempt(read, row)) for row in rows]
@@ -39,7 +39,7 @@ def sound[T](
 
 
 def set_aside(db: sqlite3.Connection, clock: Clock, table: str, row: Columns, why: Undecodable) -> None:
-    """Keeps a damaged row whole in the quarantine."""
+    """Puts a damaged row whole in the quarantine."""
     stream = attempt(row.word, "stream", Stream)
     key = "/".join(printable(row.raw(name)) for name in PLACES[table])
     one = DamagedRow(
