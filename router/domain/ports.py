@@ -25,7 +25,7 @@ from router.domain.deliveries import (
 from router.domain.errors import HubError
 from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.keeping import QuarantineEntry, Purged, Retention
+from router.domain.keeping import Purged, QuarantineEntry, Retention
 from router.domain.ledger import LedgerRow, Version
 from router.domain.notices import Attempt, Delivery, RecordEntry
 from router.domain.rulebook import Lane

@@ -12,7 +12,7 @@ import orjson
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Span
-from router.domain.keeping import Kept
+from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Held, LedgerRow, message_of
 from router.domain.ports import Store
 from router.store.codec import encode, tag_of
@@ -33,7 +33,7 @@ async def ask_everything(store: Store, state: Frozen) -> Json:
         "dead": sorted(map(_letter, await store.outbox.dead()), key=lambda one: str(one["id"])),
         "groups": await _ask_groups(store, state),
         "record": await _ask_record(store, state),
-        "quarantine": [_kept(one) for one in await store.quarantine.list_quarantined()],
+        "quarantine": [_quarantined(one) for one in await store.quarantine.list_quarantined()],
         "set_aside": {stream: await store.quarantine.count_damaged_rows(stream) for stream in STREAMS},
         "journal": await _ask_journal(store),
     }
@@ -171,7 +171,7 @@ async def _ask_record(store: Store, state: Frozen) -> Json:
     return {key: outcome.value for key, outcome in sorted((await store.record.find_outcomes(keys)).items())}
 
 
-def _kept(one: Kept) -> Json:
+def _quarantined(one: QuarantineEntry) -> Json:
     reason = one.quarantined.reason
     why = [reason.code.value, reason.words, one.quarantined.at_fault]
     if one.arrival.origin == "state":
