@@ -138,7 +138,7 @@ async def _ask_groups(store: Store, state: Frozen) -> Json:
 async def _ask_destination(store: Store, state: Frozen, destination: str) -> Json:
     """The groups of a destination that stand; all that its states say is compared with what is written."""
     asked: dict[str, list[str]] = {MEMBER_STATE: [], GROUP_STATE: [], WINDOW_STATE: []}
-    for name, row in state.cards:
+    for name, row in state.stored_groups:
         tag, _, key = row.partition(":")
         if name == destination and tag in asked:
             asked[tag].append(key)
@@ -156,7 +156,7 @@ async def _ask_destination(store: Store, state: Frozen, destination: str) -> Jso
 
 
 def _assert_states_say(admission: AdmissionState, states: AggregationState, destination: str, state: Frozen) -> None:
-    written = {row: body for (name, row), body in state.cards.items() if name == destination}
+    written = {row: body for (name, row), body in state.stored_groups.items() if name == destination}
     found = {tag_of(admission): encode(admission)}
     for some in (states.members, states.groups, states.windows):
         found |= {f"{tag_of(entry)}:{key}": encode(entry) for key, entry in some.items()}

@@ -61,7 +61,7 @@ class Frozen:
         return {row["RowKey"]: self.body(row["intent"]) for row in self.rows("ledger") if row["unfinished"]}
 
     @cached_property
-    def cards(self) -> Mapping[tuple[str, str], Json]:
+    def stored_groups(self) -> Mapping[tuple[str, str], Json]:
         """Boards and cards, as they are written, by destination and row key."""
         return {
             (row["PartitionKey"].split(".")[1], row["RowKey"]): self.body(row["body"]) for row in self.rows("groups")

@@ -100,7 +100,7 @@ class Discarded:
 type Step = Owe | Take | Settle | Abandon | Redriven | Discarded
 
 
-def _told(ends: bool, state: DeliveryState) -> list[Step]:
+def _sent(ends: bool, state: DeliveryState) -> list[Step]:
     return [Owe(ends), Take(), Settle(state)]
 
 
@@ -109,7 +109,7 @@ _RESULT = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD])
 _TWIN = st.sampled_from([0, 0, 0, 1])
 _SOME: st.SearchStrategy[list[Step]] = st.one_of(
     st.builds(lambda ends: [Owe(ends)], st.booleans()),
-    st.builds(lambda ends, state: _told(ends, state), st.booleans(), _RESULT),
+    st.builds(lambda ends, state: _sent(ends, state), st.booleans(), _RESULT),
     st.builds(lambda state, twin: [Take(), Settle(state, twin)], _RESULT, _TWIN),
     st.builds(
         lambda wait, spent: [Take(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 3), st.booleans()
@@ -117,7 +117,10 @@ _SOME: st.SearchStrategy[list[Step]] = st.one_of(
     st.builds(lambda times: [Take(LOST)] * times, st.sampled_from([1, 2, 5])),
     st.builds(lambda age, which: [Abandon(age), Redriven(which)], st.integers(0, 2), st.integers(0, 1)),
     st.builds(lambda which: [Redriven(which)], st.integers(0, 1)),
-    st.builds(lambda one, two: [*_told(one, DeliveryState.DEAD), *_told(two, DeliveryState.SENT), Redriven(0)], *_ENDS),
+    st.builds(
+        lambda one, two: [*_sent(one, DeliveryState.DEAD), *_sent(two, DeliveryState.SENT), Redriven(0)],
+        *_ENDS,
+    ),
     st.builds(lambda age: [Abandon(age)], st.integers(0, 5)),
     st.builds(lambda which: [Discarded(which)], st.integers(0, 1)),
 )

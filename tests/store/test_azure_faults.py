@@ -16,7 +16,7 @@ from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry, noise
-from tests.store.test_quarantine import a_kept
+from tests.store.test_quarantine import a_quarantined
 
 NOBODY = Address(
     connection_string="AccountName=devstoreaccount1;AccountKey=bm9ib2R5;"
@@ -43,7 +43,7 @@ async def ask() -> list[object]:
         store.ledger.find_pending_rows("cwpp"),
         store.record.put_on_record([an_entry()]),
         store.record.find_outcomes(["hub/0:1"]),
-        store.quarantine.put_in_quarantine([a_kept(body=BIG)]),
+        store.quarantine.put_in_quarantine([a_quarantined(body=BIG)]),
         store.quarantine.find_quarantined("q1"),
         store.quarantine.list_quarantined(),
         store.quarantine.discard_quarantined("q1"),

@@ -113,7 +113,7 @@ class Basket:
 
     best: Fruit | None
     fruits: tuple[Fruit, ...]
-    by_place: Mapping[str, tuple[Fruit, ...]] = field(default_factory=dict)
+    by_shelf: Mapping[str, tuple[Fruit, ...]] = field(default_factory=dict)
     name: str = ""
     weight: int = 0
     at: datetime = NOW
@@ -134,7 +134,7 @@ class Hamper:
 
     finest: Apple | None
     apples: tuple[Apple, ...]
-    by_place: Mapping[str, tuple[Apple, ...]] = field(default_factory=dict)
+    by_shelf: Mapping[str, tuple[Apple, ...]] = field(default_factory=dict)
     name: str = ""
     weight: int = 0
     at: datetime = NOW
@@ -163,7 +163,7 @@ def test_what_was_written_before_a_renaming_is_read_after_it(basket: Basket) -> 
 def test_a_class_inside_others_that_alone_was_renamed_is_found() -> None:
     """Its fields are what a class stands for that holds it."""
     inner = Codec({"Basket": Hamper}, {Apple: RENAMED[Apple]})
-    text = b'{"finest":{"name":"a","weight":2,"at":null},"apples":[],"by_place":{},"name":"","weight":0,"at":"%b"}'
+    text = b'{"finest":{"name":"a","weight":2,"at":null},"apples":[],"by_shelf":{},"name":"","weight":0,"at":"%b"}'
     text %= NOW.isoformat().encode()
     assert inner.decode("Basket", text).finest == Apple("a", 2)
     assert inner.encode(inner.decode("Basket", text)) == text

@@ -68,7 +68,7 @@ def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
     run(store.ledger.clear_pending(versions))
 
 
-def told(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
+def delivered(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
     """The key and the change of every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[tuple[str, str]] = []
     while claims := run(store.outbox.claim(stream, "tickets", NOW, NOW + MINUTE, 10)):
@@ -80,7 +80,7 @@ def told(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
 
 def tells(store: Store, *messages: Message) -> list[tuple[str, str]]:
     """What `tickets` gets as messages are taken in, one after the other."""
-    return [one for message in messages for _ in [ingest(store, message)] for one in told(store)]
+    return [one for message in messages for _ in [ingest(store, message)] for one in delivered(store)]
 
 
 def an_id() -> str:
@@ -123,7 +123,7 @@ def test_a_ticket_that_was_opened_under_an_older_key_is_resolved_under_it_once(s
     """The signal goes on under the key that its ticket has."""
     id = an_id().upper()
     took(store, alert(id))
-    assert told(store) == [(key_of(id), "opened")]
+    assert delivered(store) == [(key_of(id), "opened")]
     changes = tells(store, alert(id, "InProgress"), alert(id, "Resolved"), alert(id, "Resolved"))
     assert changes == [(key_of(id), "updated"), (key_of(id), "resolved")]
 
@@ -135,7 +135,7 @@ def test_two_tickets_of_one_signal_end_together(store: Store, older: Sequence[st
     ids = [one.format(number) for one in older]
     for id in ids:
         took(store, alert(id))
-    told(store)
+    delivered(store)
     changes = tells(store, alert(f"AL-{number}", "InProgress"), alert(f"AL-{number}", "Resolved"))
     assert tells(store, *(alert(id, "Resolved") for id in ids)) == []
     assert sorted(key for key, change in changes if change == "resolved") == sorted(map(key_of, ids))
@@ -174,10 +174,10 @@ def test_what_an_older_program_opened_as_an_alert_and_as_an_incident_ends_togeth
     id = an_id()
     took(store, alert(id))
     took(store, alert(id, IsIncident=True))
-    told(store)
+    delivered(store)
     ingest(store, alert(id, "Resolved"))
     ingest(store, alert(id, "Resolved", IsIncident=True))
-    assert sorted(told(store)) == sorted((key_of(id, kind), "resolved") for kind in (Kind.ALERT, Kind.INCIDENT))
+    assert sorted(delivered(store)) == sorted((key_of(id, kind), "resolved") for kind in (Kind.ALERT, Kind.INCIDENT))
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
@@ -186,14 +186,14 @@ def test_a_worker_that_dies_while_it_ends_a_signal_in_both_places_leaves_none_op
 ) -> None:
     """At whichever of its writes: the message comes again, and the place that was not reached is."""
     for step in range(1, 9):
-        _ends_in_both_places(azure, step, is_done)
+        _ends_under_both_keys(azure, step, is_done)
 
 
-def _ends_in_both_places(azure: AzureStore, step: int, is_done: bool) -> None:
+def _ends_under_both_keys(azure: AzureStore, step: int, is_done: bool) -> None:
     id = an_id()
     took(azure, alert(id))
     took(azure, alert(id.upper()))
-    told(azure)
+    delivered(azure)
     end = alert(id.upper(), "Resolved")
     deadly = Deadly(azure, step, is_done)
     try:
@@ -201,7 +201,7 @@ def _ends_in_both_places(azure: AzureStore, step: int, is_done: bool) -> None:
     except StoreError:
         assert deadly.died
     ingest(azure, end)
-    assert sorted(told(azure)) == sorted((key_of(one), "resolved") for one in (id, id.upper()))
+    assert sorted(delivered(azure)) == sorted((key_of(one), "resolved") for one in (id, id.upper()))
 
 
 def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(azure: AzureStore) -> None:
@@ -213,7 +213,7 @@ def test_workers_that_take_spellings_of_one_id_at_a_time_open_it_once(azure: Azu
         await asyncio.gather(*(intake.ingest([alert(spell(id))], NOW) for spell in SPELLINGS for _ in range(3)))
 
     run(at_once())
-    assert told(azure) == [(key_of(id), "opened")]
+    assert delivered(azure) == [(key_of(id), "opened")]
 
 
 def test_what_a_rule_held_under_two_keys_comes_out_once(store: Store) -> None:
@@ -226,7 +226,7 @@ def test_what_a_rule_held_under_two_keys_comes_out_once(store: Store) -> None:
     intake = Intake(store, {Stream.CWPP: book}, Catalogue())
     for _ in range(2):
         run(release_held(intake, store.ledger, book, NOW))
-    assert [change for _, change in told(store)] == ["opened"]
+    assert [change for _, change in delivered(store)] == ["opened"]
     assert run(release_held(intake, store.ledger, book, NOW)) == []
 
 
@@ -266,19 +266,19 @@ def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened
         said: list[tuple[str, str]] = []
         for step in before:
             took(store, message(*step))
-            said += told(store)
+            said += delivered(store)
         messages = [message(*step) for step in after]
         ends = [message(spell, flag, "Resolved") for spell in SPELLINGS for flag in (False, True)]
         for batch in [messages] if at_once else [[one] for one in messages]:
             ingest(store, *batch)
-            said += told(store)
+            said += delivered(store)
         assert before or _most_open(said) <= 1, said
         ingest(store, *ends)
-        said += told(store)
+        said += delivered(store)
         for key in {key for key, _ in said}:
             _check([change for one, change in said if one == key])
         ingest(store, *ends, *messages)
-        assert told(store) == []
+        assert delivered(store) == []
 
     holds()
 

@@ -17,7 +17,7 @@ from tests.store.acts import run
 from tests.store.builders import noise
 
 
-def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> QuarantineEntry:
+def a_quarantined(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> QuarantineEntry:
     """A body that was not understood."""
     quarantined = Quarantined(reason=Reason(Code.INVALID, words), body=body, at_fault="SystemAlertId")
     arrival = Arrival("hub/0", 2**40, NOW, 2)
@@ -26,11 +26,11 @@ def a_kept(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id"
 
 def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store) -> None:
     """Bytes in, the same bytes out."""
-    kept = a_kept()
-    run(store.quarantine.put_in_quarantine([kept, kept]))
-    run(store.quarantine.put_in_quarantine([kept]))
-    assert list(run(store.quarantine.list_quarantined())) == [kept]
-    assert run(store.quarantine.find_quarantined("q1")) == kept
+    entry = a_quarantined()
+    run(store.quarantine.put_in_quarantine([entry, entry]))
+    run(store.quarantine.put_in_quarantine([entry]))
+    assert list(run(store.quarantine.list_quarantined())) == [entry]
+    assert run(store.quarantine.find_quarantined("q1")) == entry
     assert run(store.quarantine.find_quarantined("q2")) is None
     assert run(store.quarantine.discard_quarantined("q1"))
     assert not run(store.quarantine.discard_quarantined("q1"))
@@ -40,16 +40,16 @@ def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded(store: Store
 @pytest.mark.parametrize("size", [0, 61_000, 62_000, 4 * 1024 * 1024])
 def test_a_body_of_any_size_is_kept_whole(store: Store, size: int) -> None:
     """On both sides of what a row of a table can hold; so are words about it."""
-    kept = a_kept(body=noise(size), words=noise(size // 40).hex())
-    run(store.quarantine.put_in_quarantine([kept]))
-    assert run(store.quarantine.find_quarantined("q1")) == kept
+    entry = a_quarantined(body=noise(size), words=noise(size // 40).hex())
+    run(store.quarantine.put_in_quarantine([entry]))
+    assert run(store.quarantine.find_quarantined("q1")) == entry
     assert run(store.quarantine.discard_quarantined("q1"))
 
 
 def test_the_oldest_comes_first(store: Store) -> None:
     """Whoever works the list off begins with what waited longest."""
-    later = replace(a_kept("a"), at=NOW + timedelta(microseconds=1), stream="cwpp")
-    earlier = replace(a_kept("c"), arrival=Arrival("f", 1))
+    later = replace(a_quarantined("a"), at=NOW + timedelta(microseconds=1), stream="cwpp")
+    earlier = replace(a_quarantined("c"), arrival=Arrival("f", 1))
     run(store.quarantine.put_in_quarantine([later, earlier, replace(earlier, id="b")]))
     assert [one.id for one in run(store.quarantine.list_quarantined())] == ["b", "c", "a"]
     assert run(store.quarantine.find_quarantined("a")) == later
