@@ -49,7 +49,7 @@ class Inbox:
 
 
 @dataclass(slots=True)
-class Place:
+class ConsumerRig:
     """Where consumers work."""
 
     hubs: EventHubs
@@ -81,7 +81,7 @@ class Place:
 
 
 @asynccontextmanager
-async def a_place(azurite: Azurite, hubs: EventHubs | None = None) -> AsyncIterator[Place]:
+async def a_rig(azurite: Azurite, hubs: EventHubs | None = None) -> AsyncIterator[ConsumerRig]:
     """An empty hub of two partitions and an empty container."""
     storage = azurite.new_account()
     async with (
@@ -89,4 +89,4 @@ async def a_place(azurite: Azurite, hubs: EventHubs | None = None) -> AsyncItera
         ContainerClient.from_connection_string(storage, "checkpoints", retry_total=0) as container,
     ):
         await container.create_container()
-        yield Place(running, container, storage)
+        yield ConsumerRig(running, container, storage)

@@ -12,7 +12,7 @@ import pytest
 from router.domain.errors import HubError, StoreError
 from router.domain.journal import Event, Partition
 from router.eventhubs.consumer import MOST, Rhythm
-from tests.eventhubs.consuming import Inbox, Place, a_place
+from tests.eventhubs.consuming import ConsumerRig, Inbox, a_rig
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, fill, run
 from tests.leash import leashed
 from tests.stack.azurite import Azurite
@@ -25,30 +25,30 @@ ROOT = Path(__file__).parents[2]
 WATCHFUL = Rhythm(renew=0.5, watch=0.3)
 
 
-def consuming(azurite: Azurite, work: Callable[[Place], Awaitable[None]], hubs: EventHubs | None = None) -> None:
+def consuming(azurite: Azurite, work: Callable[[ConsumerRig], Awaitable[None]], hubs: EventHubs | None = None) -> None:
     """Does some work where consumers can."""
 
-    async def at_a_place() -> None:
-        async with a_place(azurite, hubs) as place:
-            await work(place)
+    async def at_a_rig() -> None:
+        async with a_rig(azurite, hubs) as rig:
+            await work(rig)
 
-    run(at_a_place())
+    run(at_a_rig())
 
 
 def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(azurite: Azurite) -> None:
     """In batches of at most a hundred; what was taken once does not come again, what came meanwhile does."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 250)
-        fill(place.hubs, SECOND, 30)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 250)
+        fill(rig.hubs, SECOND, 30)
         before, after = Inbox(), Inbox()
-        async with place.consuming(before):
+        async with rig.consuming(before):
             await until(lambda: len(before.bodies) == 280)
         assert before.taken == {FIRST: list(range(250)), SECOND: list(range(30))}
         assert max(len(numbers) for _, numbers in before.tries) == MOST
-        assert await place.positions() == {FIRST: 249, SECOND: 29}
-        place.hubs.append(*SECOND, b"later")
-        async with place.consuming(after):
+        assert await rig.positions() == {FIRST: 249, SECOND: 29}
+        rig.hubs.append(*SECOND, b"later")
+        async with rig.consuming(after):
             await until(lambda: bool(after.bodies))
         assert (after.taken, after.bodies) == ({SECOND: [30]}, [b"later"])
         assert before.troubles == after.troubles == []
@@ -59,8 +59,8 @@ def test_a_hub_is_taken_from_its_start_in_order_and_then_from_where_it_was_left(
 def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(azurite: Azurite) -> None:
     """No checkpoint while it is in hand, however long. What is read again meanwhile is not begun, nor what follows."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 150)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 150)
         free = asyncio.Event()
 
         async def wait(partition: Partition, events: Sequence[Event]) -> None:
@@ -68,23 +68,23 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
                 await free.wait()
 
         async def is_done_beside() -> bool:
-            return SECOND in await place.positions()
+            return SECOND in await rig.positions()
 
         inbox = Inbox(wait)
-        async with place.consuming(inbox, WATCHFUL) as stop:
+        async with rig.consuming(inbox, WATCHFUL) as stop:
             await until(lambda: bool(inbox.tries))
-            place.hubs.add_partitions(HUB, 1)
+            rig.hubs.add_partitions(HUB, 1)
             await until(lambda: bool(inbox.troubles))
             # It receives anew: what came once comes again, and then what is beside it.
-            await until(lambda: place.hubs.sent(*FIRST) >= 250)
-            fill(place.hubs, SECOND, 1)
+            await until(lambda: rig.hubs.sent(*FIRST) >= 250)
+            fill(rig.hubs, SECOND, 1)
             await until(is_done_beside)
             stop.set()
-            assert (inbox.taken, await place.positions()) == ({SECOND: [0]}, {SECOND: 0})
+            assert (inbox.taken, await rig.positions()) == ({SECOND: [0]}, {SECOND: 0})
             free.set()
         assert inbox.tries == [(FIRST, list(range(100))), (SECOND, [0])]
         assert inbox.taken == {FIRST: list(range(100)), SECOND: [0]}
-        assert await place.positions() == {FIRST: 99, SECOND: 0}
+        assert await rig.positions() == {FIRST: 99, SECOND: 0}
 
     consuming(azurite, work)
 
@@ -92,24 +92,24 @@ def test_a_batch_in_hand_is_taken_and_then_checkpointed_before_a_consumer_stops(
 def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azurite: Azurite) -> None:
     """With the partition, which is anybody's when the dead do not renew it."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 250)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 250)
         dying = await asyncio.create_subprocess_exec(
             *(
                 sys.executable,
                 "-m",
                 "tests.eventhubs.dying",
-                place.hubs.connection_string,
-                place.storage,
+                rig.hubs.connection_string,
+                rig.storage,
                 "checkpoints",
             ),
             cwd=ROOT,
             preexec_fn=leashed,
         )
         assert await dying.wait() == 9
-        assert await place.positions() == {FIRST: 99}
+        assert await rig.positions() == {FIRST: 99}
         inbox = Inbox()
-        async with place.consuming(inbox):
+        async with rig.consuming(inbox):
             await until(lambda: len(inbox.bodies) == 150)
         assert inbox.taken == {FIRST: list(range(100, 250))}
 
@@ -119,9 +119,9 @@ def test_a_process_that_dies_in_the_middle_of_a_batch_leaves_it_to_the_next(azur
 def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite: Azurite) -> None:
     """Whether storage or a hub was at fault: the same batch, in its place. The other partition goes on meanwhile."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 150)
-        fill(place.hubs, SECOND, 150)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 150)
+        fill(rig.hubs, SECOND, 150)
         faults = [HubError("gone"), StoreError("down")]
 
         async def fail_twice(partition: Partition, events: Sequence[Event]) -> None:
@@ -129,7 +129,7 @@ def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite
                 raise faults.pop()
 
         inbox = Inbox(fail_twice)
-        async with place.consuming(inbox):
+        async with rig.consuming(inbox):
             await until(lambda: len(inbox.taken.get(SECOND, [])) == 150)
             assert FIRST not in inbox.taken
             await until(lambda: len(inbox.bodies) == 300)
@@ -144,19 +144,19 @@ def test_a_batch_that_could_not_be_taken_is_tried_again_before_any_other(azurite
 def test_nothing_overtakes_a_batch_that_is_long_in_hand(azurite: Azurite) -> None:
     """Not even after the connection was cut; that the rest waits is no trouble."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 250)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 250)
 
         async def take_long(partition: Partition, events: Sequence[Event]) -> None:
             if len(inbox.tries) == 1:
-                place.hubs.drop_connections()
+                rig.hubs.drop_connections()
                 # Whoever looks twice, and sees that nothing was taken meanwhile, would begin anew.
-                looks = place.hubs.asked(*FIRST) + 4
-                await until(lambda: place.hubs.asked(*FIRST) >= looks)
+                looks = rig.hubs.asked(*FIRST) + 4
+                await until(lambda: rig.hubs.asked(*FIRST) >= looks)
                 assert len(inbox.tries) == 1
 
         inbox = Inbox(take_long)
-        async with place.consuming(inbox, WATCHFUL):
+        async with rig.consuming(inbox, WATCHFUL):
             await until(lambda: len(set(inbox.taken.get(FIRST, []))) == 250)
         # What the client held when it was cut off comes twice.
         assert list(dict.fromkeys(inbox.taken[FIRST])) == list(range(250))
@@ -168,17 +168,17 @@ def test_nothing_overtakes_a_batch_that_is_long_in_hand(azurite: Azurite) -> Non
 def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(azurite: Azurite) -> None:
     """What it could not take comes again; nothing after it was taken in its place."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 150)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 150)
 
         async def fail(partition: Partition, events: Sequence[Event]) -> None:
             raise StoreError("down")
 
         before, after = Inbox(fail), Inbox()
-        async with place.consuming(before):
+        async with rig.consuming(before):
             await until(lambda: bool(before.troubles))
-        assert (before.taken, await place.positions()) == ({}, {})
-        async with place.consuming(after):
+        assert (before.taken, await rig.positions()) == ({}, {})
+        async with rig.consuming(after):
             await until(lambda: len(after.bodies) == 150)
         assert after.taken == {FIRST: list(range(150))}
 
@@ -188,17 +188,17 @@ def test_a_consumer_that_is_stopped_does_not_wait_for_storage_to_come_back(azuri
 def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_over(azurite: Azurite) -> None:
     """A defect is not tried again and again; what was in hand comes to the next."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 3)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 3)
 
         async def break_down(partition: Partition, events: Sequence[Event]) -> None:
             raise ZeroDivisionError
 
         before, after = Inbox(break_down), Inbox()
         with pytest.raises(ZeroDivisionError):
-            await place.consumer(before).consume_events(before.ingest, asyncio.Event())
-        assert (len(before.tries), await place.positions()) == (1, {})
-        async with place.consuming(after):
+            await rig.consumer(before).consume_events(before.ingest, asyncio.Event())
+        assert (len(before.tries), await rig.positions()) == (1, {})
+        async with rig.consuming(after):
             await until(lambda: len(after.bodies) == 3)
 
     consuming(azurite, work)
@@ -207,17 +207,17 @@ def test_a_fault_that_is_nobodys_trouble_ends_the_consumer_and_passes_nothing_ov
 def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(azurite: Azurite) -> None:
     """The events are taken, and the next checkpoint covers them."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 3)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 3)
 
         async def lose_the_container(partition: Partition, events: Sequence[Event]) -> None:
             if events[0].sequence == 0:
-                await place.container.delete_container()
+                await rig.container.delete_container()
 
         inbox = Inbox(lose_the_container)
-        async with place.consuming(inbox):
+        async with rig.consuming(inbox):
             await until(lambda: bool(inbox.troubles))
-            place.hubs.append(*FIRST, b"more")
+            rig.hubs.append(*FIRST, b"more")
             await until(lambda: len(inbox.bodies) == 4)
         assert inbox.taken == {FIRST: [0, 1, 2, 3]}
         assert "StoreError storage, checkpoints of hub cwpp: ResourceNotFoundError (404)" in inbox.troubles
@@ -228,17 +228,17 @@ def test_a_checkpoint_that_cannot_be_written_is_told_and_made_up_for(azurite: Az
 def test_consumers_share_the_partitions_of_a_hub(azurite: Azurite) -> None:
     """Each event comes to one of them at least, and each of them has something to do."""
 
-    async def work(place: Place) -> None:
+    async def work(rig: ConsumerRig) -> None:
         one, other = Inbox(), Inbox()
-        async with place.consuming(one), place.consuming(other):
+        async with rig.consuming(one), rig.consuming(other):
 
             def both_have_some() -> bool:
-                place.hubs.append(*FIRST, b"")
-                place.hubs.append(*SECOND, b"")
+                rig.hubs.append(*FIRST, b"")
+                rig.hubs.append(*SECOND, b"")
                 return bool(one.bodies and other.bodies)
 
             await until(both_have_some, look=0.1)
-            count = {partition: place.hubs.last_sequence(*partition) + 1 for partition in (FIRST, SECOND)}
+            count = {partition: rig.hubs.last_sequence(*partition) + 1 for partition in (FIRST, SECOND)}
 
             def all_taken() -> bool:
                 taken = {
@@ -254,16 +254,16 @@ def test_consumers_share_the_partitions_of_a_hub(azurite: Azurite) -> None:
 def test_a_hub_that_was_created_anew_is_read_from_its_start(azurite: Azurite) -> None:
     """Its checkpoints are another hub's; the trouble is told once for each partition."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 10)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 10)
         inbox = Inbox()
-        async with place.consuming(inbox, WATCHFUL):
+        async with rig.consuming(inbox, WATCHFUL):
             await until(lambda: len(inbox.bodies) == 10)
-            place.hubs.recreate(HUB, 2)
-            bodies = fill(place.hubs, FIRST, 3)
+            rig.hubs.recreate(HUB, 2)
+            bodies = fill(rig.hubs, FIRST, 3)
             await until(lambda: len(inbox.bodies) == 13)
         assert inbox.bodies[10:] == bodies
-        assert await place.positions() == {FIRST: 2}
+        assert await rig.positions() == {FIRST: 2}
         assert "HubError hub cwpp, partition 0: was created anew; reading it from its start" in inbox.troubles
 
     consuming(azurite, work)
@@ -272,14 +272,14 @@ def test_a_hub_that_was_created_anew_is_read_from_its_start(azurite: Azurite) ->
 def test_partitions_that_were_added_are_read(azurite: Azurite) -> None:
     """The client asks once which there are."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 1)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 1)
         inbox = Inbox()
-        async with place.consuming(inbox, WATCHFUL):
+        async with rig.consuming(inbox, WATCHFUL):
             await until(lambda: bool(inbox.bodies))
-            place.hubs.add_partitions(HUB, 1)
+            rig.hubs.add_partitions(HUB, 1)
             third = Partition(HUB, "2")
-            fill(place.hubs, third, 3)
+            fill(rig.hubs, third, 3)
             await until(lambda: third in inbox.taken)
         assert "HubError hub cwpp: has other partitions than before; reading those" in inbox.troubles
 
@@ -289,15 +289,15 @@ def test_partitions_that_were_added_are_read(azurite: Azurite) -> None:
 def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(azurite: Azurite) -> None:
     """It says so, and goes on where it was."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 2)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 2)
         inbox = Inbox()
-        async with place.consuming(inbox, WATCHFUL):
+        async with rig.consuming(inbox, WATCHFUL):
             await until(lambda: len(inbox.bodies) == 2)
-            place.hubs.stop_accepting()
+            rig.hubs.stop_accepting()
             await until(lambda: any("ConnectError (socket-error)" in trouble for trouble in inbox.troubles))
-            place.hubs.resume_accepting()
-            fill(place.hubs, FIRST, 2)
+            rig.hubs.resume_accepting()
+            fill(rig.hubs, FIRST, 2)
             await until(lambda: len(set(inbox.taken[FIRST])) == 4)
         assert all(trouble.startswith("HubError hub cwpp") for trouble in inbox.troubles)
 
@@ -307,10 +307,10 @@ def test_a_consumer_outlasts_a_hub_that_cannot_be_reached(azurite: Azurite) -> N
 def test_events_that_do_not_arrive_are_told_of(azurite: Azurite) -> None:
     """As without the consumer group, of which the client says nothing."""
 
-    async def work(place: Place) -> None:
-        fill(place.hubs, FIRST, 2)
+    async def work(rig: ConsumerRig) -> None:
+        fill(rig.hubs, FIRST, 2)
         inbox = Inbox()
-        async with place.consuming(inbox, WATCHFUL):
+        async with rig.consuming(inbox, WATCHFUL):
             await until(lambda: bool(inbox.troubles))
         assert (
             inbox.troubles[0] == "HubError hub cwpp, partition 0: holds events that do not arrive; receiving them anew"

@@ -34,7 +34,7 @@ def with_reader[T](work: Callable[[EventHubs, HubReader], Awaitable[T]], patienc
     return run(with_hubs())
 
 
-async def told(reader: HubReader) -> dict[Partition, Extent]:
+async def extents_of(reader: HubReader) -> dict[Partition, Extent]:
     """What a hub says of its partitions, all of which have to answer."""
     extents = await reader.read_extents()
     answered = {partition: extent for partition, extent in extents.items() if isinstance(extent, Extent)}
@@ -50,7 +50,7 @@ def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
         fill(hubs, SECOND, 4)
         hubs.trim(*FIRST, 2)
         hubs.trim(*SECOND, 4)
-        before, extents = datetime.now(UTC), await told(reader)
+        before, extents = datetime.now(UTC), await extents_of(reader)
         assert {partition: (extent.first, extent.last) for partition, extent in extents.items()} == {
             FIRST: (2, 4),
             SECOND: (4, 3),
@@ -168,11 +168,11 @@ def test_a_hub_that_was_created_anew_has_nothing_of_the_old_one() -> None:
 
     async def work(hubs: EventHubs, reader: HubReader) -> None:
         fill(hubs, FIRST, 10)
-        old = await told(reader)
+        old = await extents_of(reader)
         hubs.shift_clock(timedelta(hours=1))
         hubs.recreate(HUB, 1)
         hubs.append(*FIRST, b"new")
-        new = await told(reader)
+        new = await extents_of(reader)
         assert new == {FIRST: Extent(0, 0, new[FIRST].created)}
         assert new[FIRST].created > old[FIRST].created
         assert [event.body for event in await reader.read_events(FIRST, Span(0, 0), 100)] == [b"new"]

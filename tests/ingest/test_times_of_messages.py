@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 FAR = datetime.fromisoformat("9999-12-31T23:59:59Z")
 
 
-class Told(NamedTuple):
+class Timed(NamedTuple):
     """A message says that a signal stands or is over, since when, and comes from a hub or a file; by a clock that is off."""
 
     is_over: bool
@@ -42,12 +42,12 @@ class Told(NamedTuple):
 
 TIMES = [NOW - DAY, NOW - timedelta(minutes=1), NOW + 2 * DAY, NOW + 400 * DAY, FAR]
 CLOCKS = st.sampled_from([NOW, NOW, NOW + 3 * DAY, NOW + 3_000 * DAY])
-TOLD = st.lists(
-    st.builds(Told, st.booleans(), st.sampled_from([None, *TIMES]), st.booleans(), CLOCKS, CLOCKS), max_size=5
+TIMED = st.lists(
+    st.builds(Timed, st.booleans(), st.sampled_from([None, *TIMES]), st.booleans(), CLOCKS, CLOCKS), max_size=5
 )
 
 
-def _message(place: int, one: Told) -> Message:
+def _message(place: int, one: Timed) -> Message:
     times = {"ProcessingEndTime": one.changed.isoformat()} if one.changed is not None else {}
     body = alert_body(Status="Resolved" if one.is_over else "New", **times)
     if one.is_from_hub:
@@ -55,17 +55,17 @@ def _message(place: int, one: Told) -> Message:
     return Message(body, f"file-{place}:1", Arrival(f"file-{place}", 1))
 
 
-async def _nothing_is_silenced(store: Store, told: Sequence[Told], is_from_hub: bool) -> None:
+async def _nothing_is_silenced(store: Store, timed: Sequence[Timed], is_from_hub: bool) -> None:
     intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
-    for place, one in enumerate(told):
+    for place, one in enumerate(timed):
         await intake.ingest([_message(place, one)], one.clock)
     # The clock is right: the signal stands, is over, and stands again, each a little later.
     row = (await store.ledger.find_rows([KEY])).get(KEY)
     is_over = row is not None and not row.state.resolved
     for step in range(3):
         now = NOW + timedelta(minutes=step)
-        one = Told(is_over, now, is_from_hub, now, now)
-        (entry,) = await intake.ingest([_message(len(told) + step, one)], now)
+        one = Timed(is_over, now, is_from_hub, now, now)
+        (entry,) = await intake.ingest([_message(len(timed) + step, one)], now)
         assert entry.outcome == ("resolved" if is_over else "routed")
         is_over = not is_over
 
@@ -74,15 +74,15 @@ KEY = signal_key("cwpp", "alert", "alert-1")
 
 
 @settings(max_examples=60, deadline=None)
-@given(TOLD, st.booleans())
-def test_in_a_file_no_time_silences_what_comes_later(told: list[Told], is_from_hub: bool) -> None:
+@given(TIMED, st.booleans())
+def test_in_a_file_no_time_silences_what_comes_later(timed: list[Timed], is_from_hub: bool) -> None:
     """A message's own time, the hub's or this machine's: what is impossible counts for nothing."""
 
     async def played() -> None:
         with TemporaryDirectory() as directory:
             store = SqliteStore(Path(directory))
             try:
-                await _nothing_is_silenced(store, told, is_from_hub)
+                await _nothing_is_silenced(store, timed, is_from_hub)
             finally:
                 await store.close()
 
@@ -90,15 +90,17 @@ def test_in_a_file_no_time_silences_what_comes_later(told: list[Told], is_from_h
 
 
 @settings(max_examples=6, deadline=None)
-@given(TOLD, st.booleans())
-def test_in_an_account_no_time_silences_what_comes_later(azurite: Azurite, told: list[Told], is_from_hub: bool) -> None:
+@given(TIMED, st.booleans())
+def test_in_an_account_no_time_silences_what_comes_later(
+    azurite: Azurite, timed: list[Timed], is_from_hub: bool
+) -> None:
     """The same."""
 
     async def played() -> None:
         store = AzureStore(Account(Address(azurite.new_account())))
         await store.prepare()
         try:
-            await _nothing_is_silenced(store, told, is_from_hub)
+            await _nothing_is_silenced(store, timed, is_from_hub)
         finally:
             await store.close()
 
@@ -112,7 +114,7 @@ def test_a_row_that_an_earlier_version_wrote_with_such_a_time_heals(tmp_path: Pa
         store = SqliteStore(tmp_path)
         await store.ledger.write_rows([a_row(KEY, seen=Seen(FAR, Arrival("an old file", 1)))])
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
-        (entry,) = await intake.ingest([_message(1, Told(True, NOW, False, NOW, NOW))], NOW)
+        (entry,) = await intake.ingest([_message(1, Timed(True, NOW, False, NOW, NOW))], NOW)
         assert entry.outcome == "resolved"
         assert (await store.ledger.find_rows([KEY]))[KEY].seen.changed == NOW
         await store.close()
@@ -142,7 +144,7 @@ def test_a_place_that_no_event_can_have_had_silences_nobody(tmp_path: Path, azur
         intake = Intake(store, {Stream.CWPP: a_rulebook()}, Catalogue())
         outcomes = []
         for place, later in enumerate((-timedelta(seconds=1), SKEW, SKEW + timedelta(seconds=1))):
-            (entry,) = await intake.ingest([_message(place, Told(True, None, True, NOW, NOW + later))], NOW)
+            (entry,) = await intake.ingest([_message(place, Timed(True, None, True, NOW, NOW + later))], NOW)
             outcomes.append(entry.outcome)
         assert outcomes == ["repeat", "repeat", "resolved"]
         assert (await store.ledger.find_rows([KEY]))[KEY].seen.arrival.place == 2
