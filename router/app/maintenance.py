@@ -103,7 +103,7 @@ class Sweeper:
         last = await journal.find_last_sweep(name)
         if last is not None and is_recent(last, now, PURGE):
             return
-        await self._intake.complete_pending(await self._store.ledger.find_pending_rows(self._stream), now)
+        await self._intake.publish_pending(await self._store.ledger.find_pending_rows(self._stream), now)
         await self._store.purge(now, Retention())
         await journal.write_sweep_end(name, now)
 

@@ -127,7 +127,7 @@ class Work:
         """Finishes what an earlier job that was killed left half done."""
         await self._store.outbox.release_claims()
         for stream in self._job.rules.books:
-            await self._intake.complete_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
+            await self._intake.publish_pending(await self._store.ledger.find_pending_rows(stream), self._job.clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
         """Takes in what sources hold, up to the stop. Where a source comes bit by bit, it delivers meanwhile.

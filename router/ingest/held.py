@@ -39,7 +39,7 @@ async def release_held(
 
 async def _decide_again(intake: Intake, ledger: Ledger, rows: Sequence[LedgerRow], now: datetime) -> list[RecordEntry]:
     # A release that broke off half-way left its turn pending.
-    await intake.complete_pending([row for row in rows if row.held is None and row.pending is not None], now)
+    await intake.publish_pending([row for row in rows if row.held is None and row.pending is not None], now)
     messages = {
         row.key: Message(
             body=row.held.body,

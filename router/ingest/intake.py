@@ -73,7 +73,7 @@ class Intake:
         ]
         return list((await self._quarantine(not_understood, now)).values())
 
-    async def complete_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
+    async def publish_pending(self, rows: Sequence[LedgerRow], now: datetime) -> None:
         """Publishes the pending turns that rows carry, as they stand, and clears them."""
         await self._publish_turns([row.pending for row in rows if row.pending is not None], now)
         await self._store.ledger.clear_pending({row.key: row.version for row in rows if row.version is not None})
@@ -179,7 +179,7 @@ class Intake:
         unfinished = [row for row in rows.values() if row.pending is not None]
         if not unfinished:
             return rows
-        await self.complete_pending(unfinished, now)
+        await self.publish_pending(unfinished, now)
         return {**rows, **await self._store.ledger.find_rows([row.key for row in unfinished])}
 
     async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
