@@ -25,6 +25,9 @@ $(STAMP): requirements-setup.txt requirements-dev.txt pyproject.toml
 run: setup  ## the main job on bundled samples and a SOC on loopback
 	@$(BIN)/alert-router demo
 
+# Tests start hundreds of processes: where nothing compiled may be kept, each of them would compile the whole program anew.
+test soak: export PYTHONDONTWRITEBYTECODE =
+
 test: setup  ## all tests
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal
 
