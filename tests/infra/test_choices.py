@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ INSTANTS = {
 }
 """Texts, and whether each may be an instant."""
 
+NAMES = {
+    "none": True,
+    "PAGERDUTY_ROUTING_KEY": True,
+    " ": False,
+    ",": False,
+    "none,PAGERDUTY_ROUTING_KEY": False,
+    "pagerduty_routing_key": False,
+}
+"""Texts, and whether each may be the names of secrets."""
+
 
 @pytest.fixture(scope="module")
 def compiler() -> Compiler:
@@ -74,28 +85,40 @@ def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, 
     assert "xoxb" not in said
 
 
-@pytest.mark.parametrize("names", [" ", ",", "none,PAGERDUTY_ROUTING_KEY", "pagerduty_routing_key"])
-def test_names_that_are_missing_or_no_names_empty_nothing(compiler: Compiler, tmp_path: Path, names: str) -> None:
-    """An empty list would take every reference to the vault away from the app: only `none` says that there are none."""
-    answer = predict(compiler, tmp_path, defenderPrincipalId="00000000-0000-0000-0000-00000000defe", secretNames=names)
-    assert not answer.done
-    assert "secretNames: " in " ".join(one.said for one in answer.diagnostics)
-
-
-def test_an_instant_is_one_in_utc(compiler: Compiler, tmp_path: Path) -> None:
-    """What is none would be taken for no instant by the queries, and be quiet for nobody."""
-    choices = os.path.relpath(INFRA / "choices.bicep", tmp_path)
-    (tmp_path / "instants.bicep").write_text(
-        f"targetScope = 'subscription'\nimport {{ wrongInstant }} from '{choices}'\nparam texts string[]\n"
-        "output wrong string[][] = map(texts, text => wrongInstant('firstDeployed', text))\n"
+@pytest.fixture(scope="module")
+def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
+    """What is said of each text: of instants, and of names of secrets. The compiler is slow to start, and is asked once."""
+    at = tmp_path_factory.mktemp("wrong")
+    choices = os.path.relpath(INFRA / "choices.bicep", at)
+    (at / "wrong.bicep").write_text(
+        f"targetScope = 'subscription'\nimport {{ wrongInstant, wrongNames }} from '{choices}'\n"
+        "param instants string[]\nparam names string[]\n"
+        "output instants string[][] = map(instants, text => wrongInstant('firstDeployed', text))\n"
+        "output names string[][] = map(names, text => wrongNames('secretNames', text))\n"
     )
-    path = tmp_path / "instants.bicepparam"
-    path.write_text(f"using 'instants.bicep'\nparam texts = [{', '.join(f"'{text}'" for text in INSTANTS)}]\n")
+    texts = {"instants": [*INSTANTS], "names": [*NAMES]}
+    path = at / "wrong.bicepparam"
+    path.write_text("using 'wrong.bicep'\n" + "".join(f"param {name} = {_array(of)}\n" for name, of in texts.items()))
     variant = Variant(path)
     assert compiler.snapshot(variant).done
-    (wrong,) = json.loads(variant.snapshot.read_text())["outputs"].values()
-    assert {text: not said for text, said in zip(INSTANTS, wrong, strict=True)} == INSTANTS
-    assert all(line.startswith("firstDeployed: ") for said in wrong for line in said)
+    outputs = json.loads(variant.snapshot.read_text())["outputs"]
+    return {name: dict(zip(of, outputs[name], strict=True)) for name, of in texts.items()}
+
+
+def _array(texts: Iterable[str]) -> str:
+    return f"[{', '.join(f"'{text}'" for text in texts)}]"
+
+
+def test_names_that_are_missing_or_no_names_empty_nothing(wrong: dict[str, dict[str, list[str]]]) -> None:
+    """An empty list would take every reference to the vault away from the app: only `none` says that there are none."""
+    assert {text: not said for text, said in wrong["names"].items()} == NAMES
+    assert all(line.startswith("secretNames: ") for said in wrong["names"].values() for line in said)
+
+
+def test_an_instant_is_one_in_utc(wrong: dict[str, dict[str, list[str]]]) -> None:
+    """What is none would be taken for no instant by the queries, and be quiet for nobody."""
+    assert {text: not said for text, said in wrong["instants"].items()} == INSTANTS
+    assert all(line.startswith("firstDeployed: ") for said in wrong["instants"].values() for line in said)
 
 
 def test_how_many_instances_and_how_a_version_takes_over_are_the_user_s() -> None:
