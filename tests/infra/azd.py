@@ -140,8 +140,7 @@ class Azd:
             if outcome.code != 0:
                 return outcome
         outcome = self._deploy()
-        with (self.project / ".azure" / NAME / ".env").open("a") as file:
-            file.writelines(f'{name}="{value}"\n' for name, value in OUTPUTS.items())
+        self.put_out()
         after = [self.run(event) for event in ("postprovision", "predeploy", "postdeploy", "postup")]
         assert not any(one.code for one in after)
         return replace(outcome, closing_lines="".join(one.said for one in after))
@@ -150,6 +149,11 @@ class Azd:
         """`azd provision`, which has no `preup`."""
         outcome = self.run("preprovision")
         return self._deploy() if outcome.code == 0 else outcome
+
+    def put_out(self) -> None:
+        """Keeps the outputs of main.bicep, as azd does once it was deployed."""
+        for name, value in OUTPUTS.items():
+            self.set(name, value)
 
     def called(self, *arguments: str) -> Outcome:
         """What comes of a command line of azd's."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -54,6 +55,25 @@ def azd(tmp_path: Path, python: Path) -> Azd:
     return azd
 
 
+class First(NamedTuple):
+    """The very first `azd up`, when it began, what came of it, and what was asked meanwhile."""
+
+    azd: Azd
+    began: datetime
+    outcome: Outcome
+    asked: list[str]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory, python: Path) -> First:
+    """An `azd up` that several tests look at: each hook is a process."""
+    azd = azd_on(tmp_path_factory.mktemp("first"), python)
+    az_that_knows(azd, DEFENDER)
+    began = now().replace(microsecond=0)
+    outcome = azd.up()
+    return First(azd, began, outcome, azd.asked)
+
+
 def call(azd: Azd, command: str) -> Outcome:
     """What comes of `azd up` or `azd provision`."""
     return azd.up() if command == "up" else azd.provision()
@@ -62,18 +82,25 @@ def call(azd: Azd, command: str) -> Outcome:
 ways = pytest.mark.parametrize("command", ["up", "provision"])
 
 
-@ways
-def test_whoever_deploys_for_the_first_time_is_asked_nothing(azd: Azd, command: str) -> None:
-    """The names of the rules' secrets and Defender's object id are there before azd reads the parameters."""
-    outcome = call(azd, command)
+def assert_asked_nothing(azd: Azd, outcome: Outcome) -> None:
+    """Names and object id were there before azd read the parameters, and no other environment was touched."""
     assert (outcome.code, outcome.said) == (0, "")
     assert outcome.deployed is not None
     assert (outcome.deployed["secretNames"], outcome.deployed["defenderPrincipalId"]) == (SHIPPED, DEFENDER)
     assert azd.environment("another").keys() == {"AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "AZURE_ENV_NAME"}
 
 
-@ways
-@pytest.mark.parametrize("where", ["in azd's environment", "in the shell"])
+def test_whoever_deploys_for_the_first_time_is_asked_nothing(first: First) -> None:
+    """The names of the rules' secrets and Defender's object id are there before azd reads the parameters."""
+    assert_asked_nothing(first.azd, first.outcome)
+
+
+def test_nor_is_whoever_only_provisions(azd: Azd) -> None:
+    """`azd provision` has one hook only."""
+    assert_asked_nothing(azd, azd.provision())
+
+
+@pytest.mark.parametrize(("command", "where"), [("up", "in azd's environment"), ("provision", "in the shell")])
 def test_a_stale_name_is_not_deployed(azd: Azd, command: str, where: str) -> None:
     """Rules that changed since the last deployment are read anew, by each way in."""
     if where == "in the shell":
@@ -87,22 +114,20 @@ def test_a_stale_name_is_not_deployed(azd: Azd, command: str, where: str) -> Non
     assert outcome.deployed["secretNames"] == "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
 
 
-@ways
-def test_rules_that_name_no_secret_say_so(azd: Azd, command: str) -> None:
+def test_rules_that_name_no_secret_say_so(azd: Azd) -> None:
     """An empty value would be refused, and rightly: nobody could tell it from one that was forgotten."""
     shutil.rmtree(azd.project / "rules")
     for stream in ("cwpp", "cspm"):
         (azd.project / "rules" / stream).mkdir(parents=True)
         (azd.project / "rules" / stream / "policy.yaml").write_text(SILENT.format(stream=stream))
     shutil.copy(ROOT / "rules" / "attack.yaml", azd.project / "rules")
-    outcome = call(azd, command)
+    outcome = azd.provision()
     assert (outcome.code, outcome.said) == (0, "")
     assert outcome.deployed is not None
     assert outcome.deployed["secretNames"] == "none"
 
 
-@ways
-@pytest.mark.parametrize("file", ["cwpp/policy.yaml", "owners.yaml"])
+@pytest.mark.parametrize(("command", "file"), [("up", "cwpp/policy.yaml"), ("provision", "owners.yaml")])
 def test_rules_that_cannot_be_used_stop_it_and_change_nothing(azd: Azd, command: str, file: str) -> None:
     """One line a problem, as `rules check` has it; what was deployed keeps its secrets, those of owners' pagers too."""
     azd.set("ROUTER_SECRET_NAMES", SHIPPED)
@@ -117,25 +142,22 @@ def test_rules_that_cannot_be_used_stop_it_and_change_nothing(azd: Azd, command:
     assert azd.environment()["ROUTER_SECRET_NAMES"] == SHIPPED
 
 
-def test_what_is_right_already_is_not_set_again(azd: Azd) -> None:
+def test_what_is_right_already_is_not_set_again(first: First) -> None:
     """The second hook of `azd up`, and every later one, has nothing to do."""
-    azd.up()
-    first = azd.asked
-    assert [line for line in first if line.startswith(("azd", "az ad"))] == [
+    assert [line for line in first.asked if line.startswith(("azd", "az ad"))] == [
         f"azd env set ROUTER_SECRET_NAMES {SHIPPED}",
         f"{' '.join(LOOK_UP)}",
         f"azd env set DEFENDER_PRINCIPAL_ID {DEFENDER}",
-        next(line for line in first if line.startswith("azd env set ROUTER_CHECKED ")),
-        next(line for line in first if line.startswith("azd env set ROUTER_FIRST_DEPLOYED ")),
+        next(line for line in first.asked if line.startswith("azd env set ROUTER_CHECKED ")),
+        next(line for line in first.asked if line.startswith("azd env set ROUTER_FIRST_DEPLOYED ")),
     ]
-    azd.provision()
-    assert azd.asked == first
+    assert first.azd.provision().code == 0
+    assert first.azd.asked == first.asked
 
 
-def test_what_must_be_there_first_is_asked_once_and_in_few_calls(azd: Azd) -> None:
+def test_what_must_be_there_first_is_asked_once_and_in_few_calls(first: First) -> None:
     """By the first of the two hooks of `azd up`."""
-    azd.up()
-    asked = [" ".join(line.split()[1:3]) for line in azd.asked if line.startswith("az ") and " ad " not in line]
+    asked = [" ".join(line.split()[1:3]) for line in first.asked if line.startswith("az ") and " ad " not in line]
     asked = [command for command in asked if not command.startswith("rest")]
     assert asked[0] == "account show"
     assert sorted(asked[1:]) == [
@@ -150,7 +172,7 @@ def test_every_subscription_that_is_exported_is_asked_for_its_plans(azd: Azd) ->
     """What no plan watches raises no alert, wherever it is."""
     other = SUBSCRIPTION.replace("1", "4")
     azd.set("ROUTER_EXPORT_SUBSCRIPTIONS", f" {other},,{SUBSCRIPTION}")
-    azd.up()
+    assert azd.run("preup").code == 0
     asked = sorted(line for line in azd.asked if line.startswith("az security"))
     assert asked == [f"az security pricing list --subscription {one} --output json" for one in (SUBSCRIPTION, other)]
 
@@ -176,7 +198,7 @@ def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Az
         "`az functionapp list-flexconsumption-locations --output table`, then: azd env set AZURE_LOCATION REGION",
     ]
     az_that_knows(azd, DEFENDER)
-    assert call(azd, command).code == 0
+    assert azd.run("preup" if command == "up" else "preprovision") == Outcome(0, "")
 
 
 def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None:
@@ -200,14 +222,14 @@ def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None
     assert "SecurityInsights" in azd.run("preprovision").said
 
 
-@pytest.mark.parametrize("answer", ["\nERROR: Please run 'az login'.\n", {"user": {}}, [], None])
-def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd, answer: object) -> None:
+def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd) -> None:
     """What cannot be told stops nothing."""
-    az_that_knows(azd, DEFENDER, {"account show": answer})
-    outcome = azd.run("preup")
-    assert outcome.code == 0
-    (line,) = outcome.said.splitlines()
-    assert line.startswith("unknown: what must be there first was not looked at (")
+    for answer in ("\nERROR: Please run 'az login'.\n", {"user": {}}, [], None):
+        az_that_knows(azd, DEFENDER, {"account show": answer})
+        outcome = azd.run("preup")
+        assert outcome.code == 0
+        (line,) = outcome.said.splitlines()
+        assert line.startswith("unknown: what must be there first was not looked at ("), answer
     assert azd.run("preprovision") == Outcome(0, "")
     az_that_knows(azd, DEFENDER, {"role assignment list": [{"roleDefinitionName": "Reader"}]})
     assert "has Reader and not Contributor" in azd.run("preup").said
@@ -218,7 +240,8 @@ def test_whom_a_look_stops_by_mistake_may_skip_it(azd: Azd) -> None:
     az_that_knows(azd, DEFENDER, {"functionapp list-flexconsumption-locations": [{"name": "East US"}]})
     assert azd.run("preup").code == 1
     azd.set("ROUTER_CHECKED", "skip")
-    assert azd.up().deployed is not None
+    assert azd.run("preup") == Outcome(0, "")
+    assert azd.provision().deployed is not None
 
 
 def test_without_az_on_the_path_it_is_said_once(azd: Azd) -> None:
@@ -239,59 +262,57 @@ def test_before_azd_knows_where_nothing_is_looked_at(azd: Azd) -> None:
     assert [line for line in azd.asked if line.startswith("az role")]
 
 
-@ways
-def test_the_first_deployment_is_dated_once(azd: Azd, command: str) -> None:
-    """In seconds of UTC; a later one keeps it, so that it does not make the alarms quiet again."""
-    before = now().replace(microsecond=0)
-    outcome = call(azd, command)
-    assert outcome.deployed is not None
-    first = outcome.deployed["firstDeployed"]
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first)
-    assert before <= datetime.fromisoformat(first) <= now()
+def test_the_first_deployment_is_dated(first: First) -> None:
+    """In seconds of UTC."""
+    assert first.outcome.deployed is not None
+    dated = first.outcome.deployed["firstDeployed"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", dated)
+    assert first.began <= datetime.fromisoformat(dated) <= now()
+
+
+def test_a_later_deployment_keeps_the_date_of_the_first(azd: Azd) -> None:
+    """So that it does not make the alarms quiet again."""
     azd.set(FIRST, "2026-01-31T23:59:59Z")
-    later = call(azd, command)
+    assert azd.run("preup").code == 0
+    later = azd.provision()
     assert later.deployed is not None
     assert later.deployed["firstDeployed"] == "2026-01-31T23:59:59Z"
 
 
-@ways
-def test_what_was_deployed_before_anybody_dated_it_is_not_deployed_for_the_first_time(azd: Azd, command: str) -> None:
+def test_what_was_deployed_before_anybody_dated_it_is_not_deployed_for_the_first_time(azd: Azd) -> None:
     """azd has the outputs of main.bicep from then on, and a date would make alarms quiet that mean something."""
     assert DEPLOYED in deployed("default").outputs
     assert FIRST in deployed("default").outputs
     azd.set(DEPLOYED, "func-x")
-    outcome = call(azd, command)
+    outcome = azd.provision()
     assert outcome.deployed is not None
     assert outcome.deployed["firstDeployed"] == ""
 
 
-@ways
-def test_what_is_not_deployed_is_not_dated(azd: Azd, command: str) -> None:
+def test_what_is_not_deployed_is_not_dated(azd: Azd) -> None:
     """The hour counts from what may be heard of."""
     az_that_says(azd, stderr="forbidden", code=1)
-    assert call(azd, command).deployed is None
+    assert azd.provision().deployed is None
     assert FIRST not in azd.environment()
 
 
-@ways
-def test_defender_is_not_looked_up_where_somebody_said_it(azd: Azd, command: str) -> None:
+def test_defender_is_not_looked_up_where_somebody_said_it(azd: Azd) -> None:
     """Who deploys may lack the right to read the directory."""
     given = DEFENDER.replace("defe", "feed")
     azd.set("DEFENDER_PRINCIPAL_ID", given)
-    outcome = call(azd, command)
+    outcome = azd.provision()
     assert outcome.deployed is not None
     assert outcome.deployed["defenderPrincipalId"] == given
     assert not [line for line in azd.asked if line.startswith("az ad ")]
 
 
-@ways
 @pytest.mark.parametrize(
-    ("answer", "why"),
+    ("command", "answer", "why"),
     [
-        (None, "az: is not on the PATH"),
-        ({"stderr": "\nERROR: Please run 'az login'.\nmore\n", "code": 1}, "ERROR: Please run 'az login'."),
-        ({"stdout": "\n"}, "it said nothing"),
-        ({"stdout": "not an id\n", "stderr": "WARNING: old\n"}, "WARNING: old"),
+        ("up", None, "az: is not on the PATH"),
+        ("up", {"stderr": "\nERROR: Please run 'az login'.\nmore\n", "code": 1}, "ERROR: Please run 'az login'."),
+        ("provision", {"stdout": "\n"}, "it said nothing"),
+        ("provision", {"stdout": "not an id\n", "stderr": "WARNING: old\n"}, "WARNING: old"),
     ],
 )
 def test_a_missing_object_id_ends_with_the_command_that_finds_it(
@@ -331,9 +352,9 @@ def test_what_azd_refuses_to_keep_stops_it(azd: Azd) -> None:
     assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
 
 
-def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(azd: Azd) -> None:
+def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(first: First) -> None:
     """After the very first `azd up`; nothing is installed but what the lock names."""
-    said = azd.up().closing_lines
+    said = first.outcome.closing_lines
     assert (
         "  cwpp oncall: not yet: PAGERDUTY_ROUTING_KEY is still a reference to Key Vault, events.pagerduty.example"
         in said
@@ -342,7 +363,7 @@ def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(azd: Azd) ->
     assert "sentinel" not in said and "endpoint:" not in said  # what settings name is there
     assert str(Path("infra", "hooks", "prove.py")) in said
     assert "az graph query" in said
-    assert [line for line in azd.asked if "refresh" in line] == [
+    assert [line for line in first.asked if "refresh" in line] == [
         f"az rest --method post --url https://management.azure.com/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers/"
         "Microsoft.Web/sites/func-test/config/configreferences/appsettings/refresh?api-version=2022-03-01 --output json"
     ]
@@ -351,19 +372,16 @@ def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(azd: Azd) ->
 def test_without_az_the_closing_lines_are_said_all_the_same(azd: Azd) -> None:
     """With how to have the vault read, and every secret."""
     (azd.project / "bin" / "az").unlink()
-    azd.set("DEFENDER_PRINCIPAL_ID", DEFENDER)
-    outcome = azd.up()
+    azd.put_out()
+    outcome = azd.run("postdeploy")
     assert outcome.code == 0
-    assert (
-        "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:"
-        in outcome.closing_lines
-    )
-    assert outcome.closing_lines.count("az keyvault secret set") == 3
+    assert "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:" in outcome.said
+    assert outcome.said.count("az keyvault secret set") == 3
 
 
 def test_a_sample_alert_is_raised_by_the_interpreter_that_azd_made(azd: Azd) -> None:
     """Where nothing answers, in one line."""
-    azd.up()
+    azd.put_out()
     az_that_knows(azd, DEFENDER, {"monitor log-analytics workspace show": "ERROR: (AuthorizationFailed) no"})
     script = azd.project / "infra" / "hooks" / "prove.py"
     path = {"PATH": str(azd.project / "bin")}
@@ -396,13 +414,13 @@ def test_an_old_python_can_read_what_says_that_it_is_too_old(name: str) -> None:
     ast.parse((HOOKS / name).read_text(), feature_version=(3, 8))
 
 
-@pytest.mark.parametrize("name", ["first.py", "before.py", "after.py", "prove.py"])
-def test_an_old_python_is_told_in_one_line(name: str) -> None:
-    """No traceback, and what to do."""
+def test_an_old_python_is_told_in_one_line() -> None:
+    """No traceback, and what to do: by each hook on the oldest there is, and by one of them on each that is too old."""
     found = older()
     if not found:
         pytest.skip("no Python older than 3.13 on this machine")
-    for path in found:
+    names = ("first.py", "before.py", "after.py", "prove.py")
+    for path, name in {*((path, names[0]) for path in found), *((found[0], name) for name in names)}:
         done = subprocess.run([path, HOOKS / name], capture_output=True, text=True, check=False)
         (line,) = done.stderr.splitlines()
         assert (done.returncode, done.stdout) == (1, "")
