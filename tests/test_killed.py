@@ -13,14 +13,14 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.domain.keys import signal_key
 from tests.builders import RULES, alert_body
 from tests.leash import leashed
 from tests.waiting import PATIENCE, wait_until
 
-KILLS = 50
-KILLS_UNDER_LAG = 10
 IN_A_ROW = 5
 ALERTS = 40
 
@@ -113,11 +113,14 @@ def count(state: Path, query: str) -> dict[str, int]:
         return dict(db.execute(query))
 
 
-def test_killed_fifty_times_it_accounts_for_every_message_and_opens_nothing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.soak)])
+def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_twice(
+    tmp_path: Path, kills: int
+) -> None:
     """Kill -9 at a random moment of each run, then run again: every message is on record with one outcome, every delivery
     ended, each signal has one page, and one ticket, since there is one deliverer and look-ups are consistent."""
     with a_soc(tmp_path, lag=0) as (soc, run):
-        ids = kill_again_and_again(soc, run, tmp_path, KILLS)
+        ids = kill_again_and_again(soc, run, tmp_path, kills)
         keys = {signal_key("cwpp", "alert", id) for id in ids}
         state = tmp_path / "state"
         assert count(state, "SELECT outcome, count(*) FROM record GROUP BY outcome")["routed"] == len(ids)
@@ -127,10 +130,11 @@ def test_killed_fifty_times_it_accounts_for_every_message_and_opens_nothing_twic
         assert soc.counts()["duplicates"]["pages"] > 0, "no kill met a page under way, so nothing was proven"
 
 
-def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.soak)])
+def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(tmp_path: Path, kills: int) -> None:
     """A ticket that a look-up does not show yet is opened again: at least once, never without a kill, and counted."""
     with a_soc(tmp_path, lag=30) as (soc, run):
-        ids = kill_again_and_again(soc, run, tmp_path, KILLS_UNDER_LAG)
+        ids = kill_again_and_again(soc, run, tmp_path, kills)
         tickets = Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"])
         retried = "SELECT key, attempts FROM deliveries WHERE destination='tickets' AND attempts>1"
         cut_off = count(tmp_path / "state", retried)
