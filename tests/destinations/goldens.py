@@ -35,6 +35,7 @@ class Case(NamedTuple):
     group: Group | None = None
 
 
+# Each change once in the first three.
 CASES = (
     Case("opened", Change.OPENED, False),
     Case("updated", Change.UPDATED, True),

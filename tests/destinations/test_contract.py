@@ -184,7 +184,7 @@ def test_nothing_to_deliver_ends_in_no_result(subject: Subject) -> None:
 
 
 @subjects
-@cases
+@pytest.mark.parametrize("case", CASES[: len(Change)], ids=lambda case: case.name)
 def test_a_huge_notice_is_cut_with_a_mark(subject: Subject, case: Case) -> None:
     """A notice that no vendor takes is cut where one can see it, never dropped; a file keeps all of it."""
     huge = a_huge_notice()

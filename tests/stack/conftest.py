@@ -11,6 +11,7 @@ LONG = {
     "test_lanes.py",
     "test_make_stack.py",
     "test_storage_faults.py",
+    "test_storm.py",
 }
 """Each of them waits for leases, graces and retries to pass, for a minute or two."""
 

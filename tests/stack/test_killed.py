@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -46,6 +46,9 @@ STEPS: dict[str, Matching] = {
 }
 """The writing order, and the first request of each step."""
 
+SOME = ("before its marks", "before the intents", "between two deliveries", "before the record", "before the journal")
+"""Steps between which all that is written down is written; what lies between them is for `make soak`."""
+
 AGAIN = ("before the intents", "between two deliveries", "before the journal")
 """Steps at which a batch dies that the platform brings again."""
 
@@ -57,7 +60,8 @@ def stack(azurite: Azurite) -> Iterator[GatedStack]:
         yield stack
 
 
-def test_what_a_worker_died_of_at_any_step_is_taken_in_by_the_sweep(stack: GatedStack) -> None:
+@pytest.mark.parametrize("steps", [SOME, pytest.param(tuple(STEPS), marks=pytest.mark.soak)], ids=["some", "all"])
+def test_what_a_worker_died_of_at_any_step_is_taken_in_by_the_sweep(stack: GatedStack, steps: Sequence[str]) -> None:
     """The platform takes a dead worker's batch for done. Killed before each step of the writing order, every message still
     has one outcome on record, and is at the SOC once where it belongs."""
     post = Post(stack)
@@ -66,14 +70,14 @@ def test_what_a_worker_died_of_at_any_step_is_taken_in_by_the_sweep(stack: Gated
         async with stack.host(conditions=conditions(), **QUICK).running() as host:
             # Nothing is delivered meanwhile: what a kill does to deliveries is another test's.
             quiet = stack.gate.hold(reads("deliveries", "'pauses'"))
-            for number, step in enumerate(STEPS.values()):
-                order = stack.gate.hold(step)
+            for number, step in enumerate(steps):
+                order = stack.gate.hold(STEPS[step])
                 await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
                 await order.met()
                 await host.kill_worker()
                 order.end()
             quiet.end()
-            assert runs(host, "take_cwpp", Outcome.DIED) == len(STEPS)
+            assert runs(host, "take_cwpp", Outcome.DIED) == len(steps)
             await settle(stack, lambda: sweep(host))
             assert await books_of(stack) == post.due
 
