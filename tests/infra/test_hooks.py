@@ -224,7 +224,8 @@ def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None
 
 def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd) -> None:
     """What cannot be told stops nothing."""
-    for answer in ("\nERROR: Please run 'az login'.\n", {"user": {}}, [], None):
+    answers: list[object] = ["\nERROR: Please run 'az login'.\n", {"user": {}}, [], None]
+    for answer in answers:
         az_that_knows(azd, DEFENDER, {"account show": answer})
         outcome = azd.run("preup")
         assert outcome.code == 0
