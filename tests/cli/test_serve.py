@@ -224,6 +224,7 @@ def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
         assert one.stop() == -signal.SIGTERM
 
 
+@pytest.mark.soak  # Leases, graces and the ownership of partitions have to run out.
 def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
     """A claim once a sweep finds it neglected, an event although its partition is still another's; one page and one ticket
     each."""
@@ -274,6 +275,7 @@ def test_it_outlives_storage(stack: Stack) -> None:
     assert_nothing_was_received_twice(stack)
 
 
+@pytest.mark.soak  # Its client of hubs tries again without a pause, and says so after a minute.
 def test_it_outlives_the_hubs(stack: Stack) -> None:
     """What came while they could not be reached comes out when they can be again."""
     publish(stack, range(2))
