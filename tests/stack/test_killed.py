@@ -84,20 +84,23 @@ def test_what_a_worker_died_of_at_any_step_is_taken_in_by_the_sweep(stack: Gated
     asyncio.run(run())
 
 
-def test_a_batch_that_comes_again_after_its_worker_died_is_taken_in_once(stack: GatedStack) -> None:
+@pytest.mark.parametrize("steps", [AGAIN[1:2], pytest.param(AGAIN, marks=pytest.mark.soak)], ids=["one", "all"])
+def test_a_batch_that_comes_again_after_its_worker_died_is_taken_in_once(
+    stack: GatedStack, steps: Sequence[str]
+) -> None:
     """Where the platform brings a dead worker's batch again, no sweep is needed, and nothing is there twice either."""
     post = Post(stack)
 
     async def run() -> None:
         async with stack.host(conditions=conditions(Death.RETRIED), **QUICK).running() as host:
-            for number, step in enumerate(AGAIN):
+            for number, step in enumerate(steps):
                 order = stack.gate.hold(STEPS[step])
                 await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
                 await order.met()
                 await host.kill_worker()
                 order.end()
                 await host.idle()
-            assert [runs(host, "take_cwpp", outcome) for outcome in (Outcome.DIED, Outcome.OK)] == [len(AGAIN)] * 2
+            assert [runs(host, "take_cwpp", outcome) for outcome in (Outcome.DIED, Outcome.OK)] == [len(steps)] * 2
             assert (await books_of(stack)).record == post.due.record
             await settle(stack, lambda: sweep(host))
             assert await books_of(stack) == post.due
