@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 
-from alert_router_demo.soc.faults import Drop, LoseAnswer
+from alert_router_demo.soc.faults import LoseAnswer
 from alert_router_demo.soc.faults import Status as Answered
 from router.destinations.jira.issue import SETTLED
 from router.domain.decisions import Change
@@ -320,21 +320,6 @@ def test_a_client_is_known_by_its_tokens() -> None:
 
     on_the_line(vendor, as_client, {"JIRA_CLIENT": "client-secret-1234"}, talk)
     assert len(vendor.issues) == 1
-
-
-def test_a_busy_vendor_is_asked_later() -> None:
-    """How long, Jira says in seconds, or as an instant, or not at all."""
-    vendor = a_site()
-
-    async def talk(line: Line) -> None:
-        vendor.faults.add(Answered(429, retry_after="17"))
-        vendor.faults.add(Answered(429, headers={"X-RateLimit-Reset": "2026-11-24T12:01Z"}))
-        vendor.faults.add(Answered(429))
-        vendor.faults.add(Drop())
-        waits = [await line.tell() for _ in range(4)]
-        assert [one.retry_after for one in waits if isinstance(one, Unavailable)] == [17.0, 30.0, None, None]
-
-    on_the_line(vendor, make, SECRETS, talk)
 
 
 @given(life=lives())

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from hypothesis import given, settings
 
-from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.faults import LoseAnswer, Status
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt
@@ -191,21 +191,6 @@ def test_a_signal_that_comes_back_pages_again() -> None:
 
     on_the_line(vendor, make, SECRETS, talk)
     assert [alert.is_open for alert in vendor.alerts] == [False, True]
-
-
-def test_a_busy_vendor_is_asked_later() -> None:
-    """With a wish of its own, or without one."""
-    vendor = an_account()
-
-    async def talk(line: Line) -> None:
-        vendor.faults.add(Status(429, retry_after="17"))
-        vendor.faults.add(Status(429))
-        vendor.faults.add(Drop())
-        waits = [await line.tell() for _ in range(3)]
-        assert [type(one) for one in waits] == [Unavailable] * 3
-        assert [one.retry_after for one in waits if isinstance(one, Unavailable)] == [17.0, None, None]
-
-    on_the_line(vendor, make, SECRETS, talk)
 
 
 def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() -> None:

@@ -103,20 +103,6 @@ def test_an_answer_that_was_lost_is_made_up_for() -> None:
     play(act)
 
 
-@pytest.mark.parametrize("wait", ["120", None])
-def test_a_busy_instance_is_asked_again(wait: str | None) -> None:
-    """429 is waited out, with or without a word on how long."""
-
-    async def act(scene: Scene) -> None:
-        scene.instance.faults.add(Status(429, retry_after=wait), times=2)
-        await scene.room.deliver(opened())
-        assert await scene.room.states() == {DeliveryState.OWED: 1}
-        await scene.room.deliver_all()
-        assert len(scene.open) == 1
-
-    play(act)
-
-
 def test_an_instance_that_sleeps_loses_nothing() -> None:
     """It shows its page with 200; what was owed arrives when it wakes."""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.faults import Drop, LoseAnswer
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Evidence, Receipt
@@ -116,25 +116,6 @@ def test_a_webhook_that_never_was_pauses_and_is_told_nobody() -> None:
         assert "another" not in str(refused)
 
     at_slack(slack, play, path="/services/T0/B0/anotherXXXXXXXXXXXXXXXX")
-
-
-@pytest.mark.parametrize(
-    ("fault", "wait"),
-    [(Status(429, retry_after="30"), 30.0), (Status(429), None), (Status(500, body="rollup_error"), None)],
-)
-def test_a_busy_slack_is_tried_later(fault: Status, wait: float | None) -> None:
-    """One message a second is what a webhook takes; `Retry-After` says when the next may come."""
-    slack = SlackDouble(PATH)
-    slack.faults.add(fault)
-
-    async def play(send: Send) -> None:
-        (result,) = await send(opened())
-        assert isinstance(result, Unavailable)
-        assert result.retry_after == wait
-        assert types_of(await send(opened())) == [Receipt]
-
-    at_slack(slack, play)
-    assert len(slack.messages) == 1
 
 
 @given(st.lists(st.text(alphabet=st.sampled_from("<>&!@#|*`~\n ab:/") | st.characters(codec="utf-8")), max_size=6))

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -167,24 +166,6 @@ def test_what_is_wrong_with_the_token_or_its_index_pauses() -> None:
         [True] * 4
     )
     assert "rolled" not in "".join(said)
-
-
-@pytest.mark.parametrize(
-    ("fault", "wait"), [(Status(503), None), (Status(429), None), (Status(429, retry_after="3"), 3.0)]
-)
-def test_a_busy_splunk_is_tried_later(fault: Status, wait: float | None) -> None:
-    """Code 9 is owed again, after `Retry-After` where it is given."""
-    splunk = SplunkHecDouble(TOKEN)
-    splunk.faults.add(fault)
-
-    async def play(send: Send) -> None:
-        (result,) = await send(opened())
-        assert isinstance(result, Unavailable)
-        assert result.retry_after == wait
-        assert types_of(await send(opened())) == [Receipt]
-
-    at_splunk(splunk, play)
-    assert splunk.copies() == {(a_notice().key, 1): 1}
 
 
 def test_a_success_with_another_code_is_none() -> None:

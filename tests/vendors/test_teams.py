@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.faults import Drop, LoseAnswer
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Receipt
@@ -141,24 +141,6 @@ def test_an_address_that_is_no_more_pauses_and_is_told_nobody(workflow: str, sig
         assert "Canary" not in str(refused)
 
     at_teams(teams, play, workflow, signature)
-
-
-@pytest.mark.parametrize(
-    ("fault", "wait"), [(Status(429, retry_after="12"), 12.0), (Status(429), None), (Status(502), None)]
-)
-def test_a_busy_workflow_is_tried_later(fault: Status, wait: float | None) -> None:
-    """Too many requests, or no answer from behind the gateway: owed again, after `Retry-After` where it is given."""
-    teams = TeamsDouble(WORKFLOW, SIGNATURE)
-    teams.faults.add(fault)
-
-    async def play(send: Send) -> None:
-        (result,) = await send(opened())
-        assert isinstance(result, Unavailable)
-        assert result.retry_after == wait
-        assert types_of(await send(opened())) == [Receipt]
-
-    at_teams(teams, play)
-    assert len(teams.cards) == 1
 
 
 @given(st.characters(), st.integers(0, 6_000))
