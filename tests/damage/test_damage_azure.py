@@ -125,6 +125,7 @@ def test_any_column_of_any_row_may_hold_anything(morning: Morning) -> None:
     holds()
 
 
+@pytest.mark.soak
 def test_a_count_that_no_delivery_comes_to_is_damage(morning: Morning) -> None:
     """One more than that would not fit into its column, and no worker could claim anything beside it."""
     check(morning, (DELIVERIES, morning.owed, "attempts"), 2**31 - 1)

@@ -106,11 +106,18 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     assert states(store) == {DeliveryState.SKIPPED: 1}
 
 
-@pytest.mark.parametrize("column", ["due", "born", "attempts", "lost"])
-def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(store: Store, spoil: Spoil, column: str) -> None:
-    """What is to be told, and to whom, is whole; so the row is set aside, and nobody waits."""
+@pytest.mark.parametrize(
+    ("column", "value"), [("due", "?"), ("born", "?"), ("attempts", "?"), ("lost", "?"), ("attempts", 2**31 - 1)]
+)
+def test_where_only_the_bookkeeping_is_damaged_it_is_delivered(
+    store: Store, spoil: Spoil, column: str, value: object
+) -> None:
+    """What is to be told, and to whom, is whole; so the row is set aside, and nobody waits.
+
+    One more than the last of these counts would not fit into its column, and no worker could claim anything beside it.
+    """
     owe(store, OPENING)
-    spoil("deliveries", "k", {column: "?"})
+    spoil("deliveries", "k", {column: value})
     assert [one.delivery for one in claim(store)] == [OPENING]
     assert run(store.quarantine.count_damaged_rows("cwpp")) == 1
 

@@ -167,7 +167,7 @@ def lived(acts: Sequence[Act], book: Rulebook) -> list[str]:
     return left
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     ACTS,
     st.sampled_from([1, 2, None]),
