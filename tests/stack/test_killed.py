@@ -46,7 +46,7 @@ STEPS: dict[str, Matching] = {
 }
 """The writing order, and the first request of each step."""
 
-SOME = ("before its marks", "before the intents", "between two deliveries", "before the record", "before the journal")
+SOME = ("before its markers", "before the intents", "between two deliveries", "before the record", "before the journal")
 """Steps between which all that is written down is written; what lies between them is for `make soak`."""
 
 AGAIN = ("before the intents", "between two deliveries", "before the journal")
