@@ -9,7 +9,7 @@ from router.domain.clocks import is_recent
 from router.domain.errors import StoreError
 from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
-from router.domain.ports import Pointed, Store
+from router.domain.ports import QueuedOutbox, Store
 from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
@@ -38,7 +38,7 @@ class Sweeper:
     def __init__(
         self,
         store: Store,
-        outbox: Pointed,
+        outbox: QueuedOutbox,
         rulebook: Rulebook,
         intake: Intake,
         gap_filler: GapFiller,

@@ -21,7 +21,7 @@ from router.domain.deliveries import SUSPECT, Claim, Pause, Pointer, Settlement
 from router.domain.errors import StoreError, Unavailable
 from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, is_probe_due, pause_after
-from router.domain.ports import Pointed
+from router.domain.ports import QueuedOutbox
 from router.domain.rulebook import Lane
 
 BUSY = timedelta(seconds=5)
@@ -52,7 +52,7 @@ class Carrier:
         name: str,
         sending: Sending,
         *,
-        outbox: Pointed,
+        outbox: QueuedOutbox,
         clock: Callable[[], datetime],
         slots: int,
         alone: asyncio.Lock,
@@ -75,11 +75,11 @@ class Carrier:
         async with self._slots.one() as is_mine:
             now = self._clock()
             if not is_mine or self._is_stopped():
-                await self._outbox.put_off(pointer, now + BUSY)
+                await self._outbox.requeue(pointer, now + BUSY)
                 return []
             rest = (self._alone_until - now).total_seconds()
             if 0 < rest <= LONGEST_ALONE:
-                await self._outbox.put_off(pointer, self._alone_until + timedelta(seconds=some_of(rest)))
+                await self._outbox.requeue(pointer, self._alone_until + timedelta(seconds=some_of(rest)))
                 return []
             written = await self.write_down()
             pause = await self._find_pause(now)
@@ -104,7 +104,7 @@ class Carrier:
             if self._is_stopped() or any(settlement.error is not None for _, settlement in carried):
                 # Another worker goes on, or what is left has the same trouble ahead of it: later.
                 break
-        await self._outbox.put_off(pointer, self._clock() + BUSY)
+        await self._outbox.requeue(pointer, self._clock() + BUSY)
         return carried
 
     async def _probe(self, pointer: Pointer, pause: Pause, now: datetime) -> Carried:
@@ -120,7 +120,7 @@ class Carrier:
             await self._outbox.pause(replace(pause, probe=now))
             return []
         if pointer.lane is Lane.ROWS:
-            await self._outbox.put_off(pointer, self._clock() + BUSY)
+            await self._outbox.requeue(pointer, self._clock() + BUSY)
         return carried
 
     async def _deliver(
@@ -128,10 +128,10 @@ class Carrier:
     ) -> tuple[Sequence[Claim], Carried]:
         """Claims what is due and sends it; what may kill its worker is put back where it would not be alone."""
         if self._trials.is_on:
-            await self._outbox.put_off(pointer, self._clock() + BUSY)
+            await self._outbox.requeue(pointer, self._clock() + BUSY)
             return [], []
         with self._trials.claiming():
-            claims = await self._outbox.claim_at(pointer, due, self._clock() + self._sending.lease, limit)
+            claims = await self._outbox.claim(pointer, due, self._clock() + self._sending.lease, limit)
             if self._is_stopped():
                 return [], await self._put_back(claims, timedelta())
             if _is_suspect(claims) and not self._trials.is_possible:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from router.deliver.retry import put_back, settlement_for
 from router.deliver.sending import Sending
 from router.domain.asks import Result
-from router.domain.deliveries import Claim, Pause, Settlement
+from router.domain.deliveries import Claim, Pause, Pointer, Settlement
 from router.domain.errors import Unauthorized
 from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import Outbox
@@ -84,9 +84,8 @@ class Deliverer:
 
     async def _claim(self, desk: _Desk, limit: int) -> Sequence[Claim]:
         # What falls due meanwhile is for the next drain: a destination that hangs must not keep this one from its end.
-        return await self._outbox.claim(
-            self._stream, self._name, desk.began, self._clock() + self._sending.lease, limit
-        )
+        pointer = Pointer(self._stream, self._sending.lane, self._name)
+        return await self._outbox.claim(pointer, desk.began, self._clock() + self._sending.lease, limit)
 
     async def _settle(self, desk: _Desk) -> None:
         finished, desk.finished = desk.finished, []

@@ -12,6 +12,7 @@ from router.domain.deliveries import Claim
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Attempt
 from router.domain.ports import DestinationKind, Tracing
+from router.domain.rulebook import Lane
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""
@@ -35,6 +36,11 @@ class Sending:
         self._clock = clock
         self._tracing = tracing
         self.lease = lease
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of its deliveries."""
+        return self._kind.lane
 
     @property
     def batch(self) -> int:

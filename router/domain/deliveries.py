@@ -103,12 +103,15 @@ class Redrive(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Where in an outbox a delivery lies, or several for one destination; `place` is the outbox's own word."""
+    """Where due deliveries to one destination lie.
+
+    `place` is the outbox's own word for one delivery, or for some of the destination's; None for all that it is owed.
+    """
 
     stream: str
     lane: Lane
     destination: str
-    place: str
+    place: str | None = None
 
 
 class Backlog(NamedTuple):

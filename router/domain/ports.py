@@ -103,13 +103,18 @@ class Outbox(Protocol):
         """Owes deliveries, create-if-absent by their id."""
         ...
 
-    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries that are due at an instant, each the first of its signal there in turn order.
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that lie where a pointer says and are due at an instant.
 
-        They are this worker's alone until the other instant.
-        An opening that was never attempted and its resolution are skipped together where the destination's lane is
+        Each is the first of its signal there in turn order, and this worker's alone until the other instant. Nothing where
+        none is due, waits for its turn or is done. What was lost `SUSPECT` times comes alone; what was lost once more is
+        dead. An opening that was never attempted and its resolution are skipped together where the destination's lane is
         page or ticket.
         """
+        ...
+
+    async def requeue(self, pointer: Pointer, until: datetime) -> None:
+        """Brings a pointer that came from a queue once more at an instant; what came from none is found by itself."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
@@ -157,6 +162,10 @@ class Outbox(Protocol):
         """Remembers that a destination refuses our credentials."""
         ...
 
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
+        ...
+
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""
         ...
@@ -181,10 +190,10 @@ class Outbox(Protocol):
         ...
 
 
-class Pointed(Outbox, Protocol):
-    """An outbox whose deliveries are pointed at from queues, one queue for each stream and lane.
+class QueuedOutbox(Outbox, Protocol):
+    """An outbox whose deliveries are named by pointers in queues, one queue for each stream and lane.
 
-    Every delivery that is owed is pointed at when it falls due. Pointers may come late, twice, or to what is done.
+    A pointer to every delivery that is owed comes when it falls due. Pointers may come late, twice, or to what is done.
     """
 
     def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
@@ -195,26 +204,11 @@ class Pointed(Outbox, Protocol):
         """The queue of a stream and lane."""
         ...
 
-    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims what a pointer points at, as `claim` does; nothing where it is not due, waits for its turn or is done.
-
-        What lies there and was lost `SUSPECT` times comes alone; what was lost once more is dead.
-        """
-        ...
-
-    async def put_off(self, pointer: Pointer, until: datetime) -> None:
-        """Points there once more at that instant."""
-        ...
-
     async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
         """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers.
 
         At what destinations are owed that are not ready it points when they are.
         """
-        ...
-
-    async def probe(self, pause: Pause, next: datetime) -> bool:
-        """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
         ...
 
 
@@ -416,4 +410,4 @@ class QueuedStore(Store, Protocol):
     """A store whose outbox is pointed at from queues."""
 
     @property
-    def outbox(self) -> Pointed: ...
+    def outbox(self) -> QueuedOutbox: ...

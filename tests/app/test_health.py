@@ -22,7 +22,7 @@ from router.app.health import LATE, STALE, Health, health_of
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.domain.deliveries import DeliveryState, Pause, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
 from router.domain.notices import Receipt
 from router.domain.ports import Hub, Store
@@ -143,7 +143,7 @@ def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store:
 def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqliteStore) -> None:
     """Somebody took away what was there."""
     run(store.outbox.add([a_delivery()], NOW))
-    (claim,) = run(store.outbox.claim("cwpp", "tickets", NOW, NOW, 1))
+    (claim,) = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
     run(store.outbox.settle([Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]))
     found = unready_health(store)
     assert (found.problems, found.not_yet) == ((f"cwpp tickets: cannot be asked: {WHY}",), ())
@@ -161,7 +161,7 @@ def test_dead_letters_are_a_problem(store: SqliteStore) -> None:
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
     run(store.outbox.add([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
     for destination in ("tickets", "backlog"):
-        claims = run(store.outbox.claim("cwpp", destination, NOW, NOW + SECOND, 10))
+        claims = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
         run(
             store.outbox.settle([Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW) for one in claims])
         )

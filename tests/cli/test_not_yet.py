@@ -11,7 +11,7 @@ import pytest
 import alert_router_demo as demo
 from router.app.clock import now
 from router.app.rules import load_rules, secret_names_of
-from router.domain.deliveries import DeadLetter, DeliveryState, Settlement
+from router.domain.deliveries import DeadLetter, DeliveryState, Pointer, Settlement
 from router.domain.lanes import LONGEST
 from router.domain.notices import Receipt
 from router.domain.rulebook import Lane
@@ -154,7 +154,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
 
     async def taken() -> None:
         store = SqliteStore(house.directory / ".state")
-        (claim,) = await store.outbox.claim("cwpp", "pager", now(), now(), 1)
+        (claim,) = await store.outbox.claim(Pointer("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
         sent = Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now(), receipt=Receipt())
         await store.outbox.settle([sent])
         await store.close()

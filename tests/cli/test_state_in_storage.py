@@ -17,9 +17,10 @@ from router.app.connections import storage_for
 from router.app.rules import intake_over, load_rules
 from router.app.settings import STORAGE, Settings
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState, Settlement
+from router.domain.deliveries import DeliveryState, Pointer, Settlement
 from router.domain.ledger import Arrival
 from router.domain.ports import Store
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
@@ -107,7 +108,8 @@ def dead(*bodies: bytes) -> Seed:
 
     async def seed(store: Store) -> None:
         await take(store, *bodies)
-        while claims := await store.outbox.claim("cwpp", "people", NOW, NOW + timedelta(hours=1), 100):
+        pointer = Pointer("cwpp", Lane.TICKET, "people")
+        while claims := await store.outbox.claim(pointer, NOW, NOW + timedelta(hours=1), 100):
             await store.outbox.settle(
                 [Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="refused") for one in claims]
             )

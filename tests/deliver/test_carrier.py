@@ -101,7 +101,7 @@ class Post:
     def claim(self, pointer: Pointer) -> Sequence[Claim]:
         """Claims what a pointer points at, as a worker does that dies of it."""
         end = self.clock() + LEASE[Lane.TICKET]
-        return self.run(self.store.outbox.claim_at(pointer, self.clock(), end, 1))  # type: ignore[return-value]
+        return self.run(self.store.outbox.claim(pointer, self.clock(), end, 1))  # type: ignore[return-value]
 
     def states(self) -> dict[DeliveryState, int]:
         async def counted() -> dict[DeliveryState, int]:
@@ -341,7 +341,7 @@ def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time_from_each_worke
         keys = [f"k{first + number}" for number in range(15)]
         post.owe(*keys)
         signals = {place_of(a_delivery(key=key)).signal for key in keys}
-        return post.run(asked([one for one in post.pointers() if one.place.split(":")[1] in signals]))  # type: ignore[return-value]
+        return post.run(asked([one for one in post.pointers() if str(one.place).split(":")[1] in signals]))  # type: ignore[return-value]
 
     assert [ask(0), ask(100)] == [12, 3]
     vendor.is_busy = False

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.asks import Result
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, Pointer
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lanes import LEASE, LONGEST_WAIT
 from router.domain.notices import Receipt
@@ -64,7 +64,7 @@ async def _sent_once_the_clock_is_right(engine: Engine, lane: Lane, acts: Sequen
         if act.trouble is not None:
             await engine.round(Answering(lane, act.trouble), clock)
         else:
-            await outbox.claim("cwpp", "tickets", clock(), clock() + LEASE[lane], 1)
+            await outbox.claim(Pointer("cwpp", lane, "tickets"), clock(), clock() + LEASE[lane], 1)
     # Whoever waits for a probe, a lease or a retry does so for as long as each of them lasts.
     right, bound = NOW + MINUTE, LONGEST_WAIT[lane] + PROBE + LEASE[lane] + 10 * MINUTE
     clock.now = right

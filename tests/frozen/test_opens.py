@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Redrive, Settlement
+from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Pointer, Redrive, Settlement
 from router.domain.keeping import Retention
 from router.domain.notices import Receipt
 from router.domain.ports import QueuedStore, Store
@@ -119,8 +119,9 @@ def test_what_was_owed_is_sent_once_and_in_turn(store: Store, state: Frozen) -> 
     async def send() -> list[Claim]:
         claims: list[Claim] = []
         for stream in STREAMS:
-            for destination in await store.outbox.backlog(stream):
-                while some := await store.outbox.claim(stream, destination, LATER, LATER + MINUTE, 10):
+            for destination, backlog in (await store.outbox.backlog(stream)).items():
+                pointer = Pointer(stream, backlog.lane, destination)
+                while some := await store.outbox.claim(pointer, LATER, LATER + MINUTE, 10):
                     for claim in some:
                         await settle(store, claim)
                     claims += some
@@ -152,7 +153,8 @@ def test_dead_letters_are_sent_again_or_discarded(store: Store, state: Frozen) -
 
     async def _sent(letter: DeadLetter) -> bool:
         it = letter.delivery
-        while claims := await store.outbox.claim(it.stream, it.destination, LATER, LATER + MINUTE, 10):
+        pointer = Pointer(it.stream, it.lane, it.destination)
+        while claims := await store.outbox.claim(pointer, LATER, LATER + MINUTE, 10):
             for claim in claims:
                 assert_whole(state, claim)
                 await settle(store, claim)
@@ -197,7 +199,7 @@ async def _follow(store: QueuedStore, state: Frozen, stream: str, lane: Lane) ->
         for text, handle in messages:
             pointer = store.outbox.pointer(stream, lane, text)
             assert pointer is not None, text
-            while claims := await store.outbox.claim_at(pointer, LATER, LATER + MINUTE, 100):
+            while claims := await store.outbox.claim(pointer, LATER, LATER + MINUTE, 100):
                 for claim in claims:
                     assert_whole(state, claim)
                     await settle(store, claim)

@@ -12,7 +12,7 @@ import pytest
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.keeping import Retention
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Turn
@@ -66,7 +66,8 @@ class House:
 
     async def _owed(self, destination: str, now: datetime) -> list[Claim]:
         claimed: list[Claim] = []
-        while claims := await self.store.outbox.claim(self.book.stream.value, destination, now, now + MINUTE, 10):
+        pointer = Pointer(self.book.stream.value, Lane.TICKET, destination)
+        while claims := await self.store.outbox.claim(pointer, now, now + MINUTE, 10):
             done = [Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now) for claim in claims]
             await self.store.outbox.settle(done)
             claimed.extend(claims)

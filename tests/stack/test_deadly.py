@@ -12,8 +12,9 @@ from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.settings import STORAGE, Settings
 from router.app.wiring import service_over
-from router.domain.deliveries import SUSPECT
+from router.domain.deliveries import SUSPECT, Pointer
 from router.domain.journal import Event, Partition
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.poison import CERTAINTY, SUSPICION
 from router.store.endings import DEADLY
@@ -140,7 +141,7 @@ async def make_suspects(stack: Stack) -> None:
         )
         for _ in range(SUSPECT):
             over = now()
-            await service.store.outbox.claim("cwpp", "oncall", over, over, len(held))
+            await service.store.outbox.claim(Pointer("cwpp", Lane.PAGE, "oncall"), over, over, len(held))
 
 
 ROWS_ONLY = """

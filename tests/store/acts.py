@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Settlement
+from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Settlement
 from router.domain.ledger import LedgerRow
 from router.domain.notices import Delivery
 from router.domain.ports import Outbox, Store
+from router.domain.rulebook import Lane
 from tests.builders import NOW
 
 LEASE = timedelta(minutes=5)
@@ -30,7 +31,7 @@ def claim(
     store: Store, *, after: timedelta = timedelta(), limit: int = 10, destination: str = "tickets"
 ) -> Sequence[Claim]:
     """Claims what is due at a destination."""
-    return run(store.outbox.claim("cwpp", destination, NOW + after, NOW + after + LEASE, limit))
+    return run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW + after, NOW + after + LEASE, limit))
 
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:

@@ -18,6 +18,7 @@ from router.domain.deliveries import (
     DeadLetter,
     DeliveryState,
     NextDue,
+    Pointer,
     Redrive,
     Settlement,
 )
@@ -39,9 +40,7 @@ class Played(Protocol):
     """As much of an outbox as histories are about."""
 
     async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None: ...
-    async def claim(
-        self, stream: str, destination: str, due: datetime, until: datetime, limit: int
-    ) -> Sequence[Claim]: ...
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]: ...
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int: ...
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]: ...
@@ -160,7 +159,7 @@ class History:
             case Take(wait):
                 self.now += wait * MINUTE
                 until = self.now + SHORT_LEASE
-                claims = await self.outbox.claim("cwpp", "tickets", self.now, until, 10)
+                claims = await self.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), self.now, until, 10)
                 self.claims += claims
                 return [(one.delivery, one.number, one.lost, one.born, one.opening) for one in claims]
             case Settle():

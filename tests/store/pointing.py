@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from router.domain.deliveries import Claim, Pointer
-from router.domain.ports import Pointed, QueuedStore
+from router.domain.ports import QueuedOutbox, QueuedStore
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.acts import LEASE, run
@@ -14,7 +14,7 @@ from tests.store.acts import LEASE, run
 HIDDEN = timedelta(minutes=5)
 
 
-async def take(outbox: Pointed, lane: Lane = Lane.TICKET) -> list[Pointer]:
+async def take(outbox: QueuedOutbox, lane: Lane = Lane.TICKET) -> list[Pointer]:
     """The pointers that a queue shows, which are then no longer in it."""
     queue = outbox.queue("cwpp", lane)
     found: list[Pointer] = []
@@ -34,4 +34,4 @@ def taken(store: QueuedStore, lane: Lane = Lane.TICKET) -> list[Pointer]:
 
 def follow(store: QueuedStore, pointer: Pointer, *, after: timedelta = timedelta(), limit: int = 10) -> Sequence[Claim]:
     """Claims what a pointer points at."""
-    return run(store.outbox.claim_at(pointer, NOW + after, NOW + after + LEASE, limit))
+    return run(store.outbox.claim(pointer, NOW + after, NOW + after + LEASE, limit))

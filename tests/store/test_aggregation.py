@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.notices import Delivery, Notice
 from router.domain.ports import Store
-from router.domain.rulebook import By, Grouping, Rulebook
+from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.azure import Account, Address, AzureStore
@@ -80,7 +80,8 @@ def intake(store: Any, book: Rulebook = BOOK) -> Intake:
 async def delivered(store: Store) -> list[Claim]:
     """Every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[Claim] = []
-    while claims := await store.outbox.claim("cwpp", "tickets", NOW, NOW + MINUTE, 10):
+    pointer = Pointer("cwpp", Lane.TICKET, "tickets")
+    while claims := await store.outbox.claim(pointer, NOW, NOW + MINUTE, 10):
         found += claims
         await store.outbox.settle(
             [Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW) for one in claims]

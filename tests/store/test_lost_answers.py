@@ -30,13 +30,13 @@ async def claimed(address: Address, pointer: Pointer, *, lose: int) -> Sequence[
     """What a worker claims to whom so many answers get lost."""
     async with lossy(address) as way, store_by(way) as store:
         way.lose = lose
-        return await store.outbox.claim_at(pointer, NOW, NOW + LEASE, 1)
+        return await store.outbox.claim(pointer, NOW, NOW + LEASE, 1)
 
 
 async def sent(address: Address, pointer: Pointer, *, lose: int) -> None:
     """Sends what a pointer points at; the worker hears nothing of what it put on record then."""
     async with lossy(address) as way, store_by(way) as store:
-        (one,) = await store.outbox.claim_at(pointer, NOW, NOW + LEASE, 1)
+        (one,) = await store.outbox.claim(pointer, NOW, NOW + LEASE, 1)
         way.lose = lose
         await store.outbox.settle([Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW)])
 

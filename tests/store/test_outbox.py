@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -413,3 +414,21 @@ def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqliteStore) 
     claim(sqlite)
     run(sqlite.outbox.release_claims())
     assert [one.lost for one in claim(sqlite)] == [0]
+
+
+def test_one_of_several_workers_takes_the_probe_that_is_due(store: Store) -> None:
+    """A destination that refuses our credentials is asked once, not by everybody."""
+    pause = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + LEASE, error="401")
+    run(store.outbox.pause(pause))
+    next = pause.probe + LEASE
+
+    async def probed() -> list[bool]:
+        return list(await asyncio.gather(*(store.outbox.probe(pause, next) for _ in range(5))))
+
+    assert sorted(run(probed())) == [False] * 4 + [True]
+    assert not run(store.outbox.probe(pause, next))
+    (taken,) = run(store.outbox.pauses("cwpp")).values()
+    assert (taken.since, taken.probe, taken.error) == (NOW, next, "401")
+    run(store.outbox.resume("cwpp", "tickets"))
+    assert not run(store.outbox.probe(taken, next + LEASE))
+    assert run(store.outbox.pauses("cwpp")) == {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from router.domain.deliveries import DeliveryState, Pause, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
 from router.store.azure import Account, AzureStore
@@ -33,10 +33,10 @@ async def ask() -> list[object]:
     answers = await asyncio.gather(
         outbox.prepare(),
         outbox.add([OPENING], NOW),
-        outbox.claim("cwpp", "tickets", NOW, NOW, 1),
-        outbox.claim_at(one, NOW, NOW, 1),
-        outbox.claim_at(shard, NOW, NOW, 1),
-        outbox.put_off(one, NOW),
+        outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1),
+        outbox.claim(one, NOW, NOW, 1),
+        outbox.claim(shard, NOW, NOW, 1),
+        outbox.requeue(one, NOW),
         outbox.settle([Settlement(delivery=OPENING, state=DeliveryState.SENT, at=NOW)]),
         outbox.repair_times(NOW),
         outbox.abandon("cwpp", [], NOW, NOW),

@@ -35,7 +35,7 @@ def followed_at_once(stores: Sequence[AzureStore], pointers: Sequence[Pointer]) 
     """What all of several workers claim that follow all of some pointers at the same time."""
 
     async def raced() -> list[Sequence[Claim]]:
-        claims = (one.outbox.claim_at(pointer, NOW, NOW + LEASE, 100) for pointer in pointers for one in stores)
+        claims = (one.outbox.claim(pointer, NOW, NOW + LEASE, 100) for pointer in pointers for one in stores)
         return list(await asyncio.gather(*claims))
 
     return [one.delivery for claims in run(raced()) for one in claims]
@@ -136,7 +136,7 @@ class Worker:
         """Asks the queue for more a number of times."""
         for _ in ROUNDS:
             for pointer in await take(self.store.outbox):
-                claims = await self.store.outbox.claim_at(pointer, NOW, NOW + LEASE, 1)
+                claims = await self.store.outbox.claim(pointer, NOW, NOW + LEASE, 1)
                 await self.store.outbox.settle([self._send(one) for one in claims])
 
     def _send(self, claim: Claim) -> Settlement:
@@ -189,7 +189,7 @@ async def added_while_settled(store: AzureStore, update: Delivery, settlement: S
 
     async def follow_all() -> None:
         for pointer in await take(store.outbox):
-            found.extend(one.delivery for one in await store.outbox.claim_at(pointer, NOW, NOW + LEASE, 1))
+            found.extend(one.delivery for one in await store.outbox.claim(pointer, NOW, NOW + LEASE, 1))
 
     await asyncio.gather(store.outbox.add([update], NOW), store.outbox.settle([settlement]), follow_all(), follow_all())
     await follow_all()

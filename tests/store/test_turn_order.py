@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 
-from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Redrive, Settlement
+from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Pointer, Redrive, Settlement
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
@@ -53,7 +53,7 @@ class PureOutbox:
         self._stages = {one.id: first_stage(one, now) for one in deliveries} | self._stages
         self._told |= {one.id: (one, None) for one in deliveries}
 
-    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         self._move(*(skipped(one, due) for one in unsaid(self._stages.values())))
         first = first_open(self._stages.values())
         if first is None or not is_ripe(first, due):

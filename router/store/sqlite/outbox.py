@@ -20,6 +20,7 @@ from router.domain.deliveries import (
     DeliveryState,
     NextDue,
     Pause,
+    Pointer,
     Redrive,
     Settlement,
 )
@@ -121,8 +122,9 @@ class SqliteOutbox:
                 [(*_values(one), micros(now), micros(now)) for one in deliveries],
             )
 
-    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order."""
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that are due at a pointer's destination; it knows of no place within that."""
+        stream, destination = pointer.stream, pointer.destination
         where = (stream, destination, micros(due))
         with self._connection.writing() as db:
             see_to_odd(db, due)
@@ -170,6 +172,9 @@ class SqliteOutbox:
                 (micros(now), destination, key, opened, resolved),
             )
         db.execute(_SAID_AGAIN, (micros(now), stream, destination))
+
+    async def requeue(self, pointer: Pointer, until: datetime) -> None:
+        """Does nothing: here what is due is found by itself."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Writes down what became of claims, all or none of them."""
@@ -302,6 +307,10 @@ class SqliteOutbox:
     async def pause(self, pause: Pause) -> None:
         """Remembers that a destination refuses our credentials."""
         await self._pauses.pause(pause)
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
+        return await self._pauses.probe(pause, next)
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from router.domain.deliveries import Pause
 from router.store.columns import Columns
@@ -27,6 +28,15 @@ class SqlitePauses:
                 "since=min(since, excluded.since), probe=excluded.probe, error=excluded.error",
                 (pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error),
             )
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
+        with self._connection.writing() as db:
+            taken = db.execute(
+                "UPDATE pauses SET probe=? WHERE stream=? AND destination=? AND probe=?",
+                (micros(next), pause.stream, pause.destination, micros(pause.probe)),
+            )
+            return bool(taken.rowcount)
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""

@@ -19,7 +19,7 @@ from router.app.service import Service
 from router.deliver import Answers, Carrier, Sending
 from router.domain.asks import Conversation, Result
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, Pause, Pointer
+from router.domain.deliveries import Pointer
 from router.domain.journal import Partition
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
@@ -170,22 +170,13 @@ class _PointedOutbox(SqliteOutbox):
     """An outbox without queues: a pointer is a destination's name, and points at all that is due there."""
 
     def pointer(self, stream: str, lane: Lane, text: str) -> Pointer:
-        return Pointer(stream, lane, text, "")
+        return Pointer(stream, lane, text)
 
     def queue(self, stream: str, lane: Lane) -> Queue:
         raise NotImplementedError
 
-    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        return await self.claim(pointer.stream, pointer.destination, due, until, limit)
-
-    async def put_off(self, pointer: Pointer, until: datetime) -> None:
-        pass
-
     async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
         return 0
-
-    async def probe(self, pause: Pause, next: datetime) -> bool:
-        return True
 
 
 class _PointedStore(SqliteStore):

@@ -85,12 +85,15 @@ class AzureOutbox:
         await self._deliveries.create(list(owed), list(owed.values()))
         await self._pointers.point(owed, now)
 
-    async def claim(self, stream: str, destination: str, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims up to `limit` deliveries that are due at a destination, each the first of its signal there in turn order.
-
-        Looks at every shard; who follows pointers calls `claim_at`.
-        """
-        return await self._claims.among(shards_of(stream, destination), due, until, limit)
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that lie where a pointer says and are due: in every shard if it says none."""
+        match place_at(pointer):
+            case Place() as place:
+                return await self._claims.at(place, due, until)
+            case Shard() as shard:
+                return await self._claims.among([shard], due, until, limit)
+            case None:
+                return await self._claims.among(shards_of(pointer.stream, pointer.destination), due, until, limit)
 
     def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
         """The pointer that a message of a queue holds; None where it is no pointer."""
@@ -100,17 +103,9 @@ class AzureOutbox:
         """The queue of a stream and lane."""
         return self._pointers.queue(stream, lane)
 
-    async def claim_at(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        """Claims what a pointer points at, as `claim` does; nothing where it is not due, waits for its turn or is done."""
-        match place_at(pointer):
-            case Place() as place:
-                return await self._claims.at(place, due, until)
-            case Shard() as shard:
-                return await self._claims.among([shard], due, until, limit)
-
-    async def put_off(self, pointer: Pointer, until: datetime) -> None:
-        """Points there once more at that instant."""
-        await self._pointers.put_off(pointer, until)
+    async def requeue(self, pointer: Pointer, until: datetime) -> None:
+        """Brings a pointer that came from a queue once more at an instant; what came from none is found by itself."""
+        await self._pointers.requeue(pointer, until)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Writes down what became of claims, each by itself, and points at what is owed again or comes next."""
@@ -169,7 +164,7 @@ class AzureOutbox:
         return await self._pauses.all(stream)
 
     async def probe(self, pause: Pause, next: datetime) -> bool:
-        """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
         return await self._pauses.probe(pause, next)
 
     async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:

@@ -45,7 +45,7 @@ class Pauses:
         return {pause.destination: pause for pause in pauses}
 
     async def probe(self, pause: Pause, next: datetime) -> bool:
-        """Takes the one probe that a paused destination is due, putting the next one off; False if another took it."""
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
         keys = _keys(pause.stream, pause.destination)
         row = await self._table.find(keys["PartitionKey"], keys["RowKey"])
         if row is None or row["probe"] != sorting(pause.probe):

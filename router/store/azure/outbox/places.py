@@ -160,17 +160,21 @@ def _place_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str | No
     return None
 
 
-def place_at(pointer: Pointer) -> Place | Shard:
-    """What a pointer points at: a delivery, or in the rows lane a shard."""
+def place_at(pointer: Pointer) -> Place | Shard | None:
+    """What a pointer points at: a delivery, or in the rows lane a shard; None for its whole destination."""
+    if pointer.place is None:
+        return None
     number, *rest = pointer.place.split(":")
     shard = Shard(pointer.stream, pointer.destination, int(number))
     return Place(shard, rest[0], int(rest[1])) if rest else shard
 
 
-def text_of(pointer: Pointer) -> str:
-    """The message that holds a pointer."""
+def text_of(pointer: Pointer) -> str | None:
+    """The message that holds a pointer; None for one to a whole destination, which no queue holds."""
     match place_at(pointer):
         case Place() as place:
             return text_to(place)
         case Shard() as shard:
             return text_to_all(shard)
+        case None:
+            return None

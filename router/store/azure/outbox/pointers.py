@@ -43,7 +43,7 @@ _ROUNDS = 50
 
 
 class Pointers:
-    """Everything that is sent to queues; raises StoreError. `clock` tells when a pointer shows that is put off."""
+    """Everything that is sent to queues; raises StoreError. `clock` tells when a pointer shows that is requeued."""
 
     def __init__(self, service: QueueServiceClient, prefix: str, clock: Callable[[], datetime]) -> None:
         self._service = service
@@ -111,10 +111,11 @@ class Pointers:
             await self.queue(shard.stream, Lane.ROWS).send(text_to_all(shard), seconds(SOON))
             self._soon[shard] = now + SOON
 
-    async def put_off(self, pointer: Pointer, until: datetime) -> None:
-        """Points there once more at that instant."""
-        hidden = seconds(until - self._clock())
-        await self.queue(pointer.stream, pointer.lane).send(text_of(pointer), hidden)
+    async def requeue(self, pointer: Pointer, until: datetime) -> None:
+        """Points there once more at that instant, where a pointer names a place."""
+        text = text_of(pointer)
+        if text is not None:
+            await self.queue(pointer.stream, pointer.lane).send(text, seconds(until - self._clock()))
 
     async def rescue(self, stream: str, lane: Lane) -> int:
         """Puts every message of a poison queue into its queue again; returns how many."""
