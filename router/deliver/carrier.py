@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from router.deliver.retry import put_back, settlement_for, some_of
+from router.deliver.retry import chance, seconds_after
 from router.deliver.sending import Sending
 from router.deliver.slots import Slots
 from router.deliver.trials import Trials
@@ -22,6 +22,7 @@ from router.domain.errors import StoreError, Unavailable
 from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import QueuedOutbox
+from router.domain.retry import settlement_for, untried
 from router.domain.rulebook import Lane
 
 BUSY = timedelta(seconds=5)
@@ -79,7 +80,7 @@ class Carrier:
                 return []
             rest = (self._alone_until - now).total_seconds()
             if 0 < rest <= LONGEST_ALONE:
-                await self._outbox.requeue(pointer, self._alone_until + timedelta(seconds=some_of(rest)))
+                await self._outbox.requeue(pointer, self._alone_until + timedelta(seconds=rest * chance()))
                 return []
             written = await self.write_down()
             pause = await self._find_pause(now)
@@ -173,11 +174,14 @@ class Carrier:
 
     async def _put_back(self, claims: Sequence[Claim], wait: timedelta) -> Carried:
         now = self._clock()
-        return await self._write([(claim, put_back(claim, now + wait, now)) for claim in claims])
+        return await self._write([(claim, untried(claim, now + wait, now)) for claim in claims])
 
     async def _settle(self, claims: Sequence[Claim], results: Sequence[Result], began: datetime) -> Carried:
         now = self._clock()
-        settlements = [settlement_for(claim, result, began, now) for claim, result in zip(claims, results, strict=True)]
+        settlements = [
+            settlement_for(claim, result, began, now, backoff=seconds_after, chance=chance())
+            for claim, result in zip(claims, results, strict=True)
+        ]
         return await self._write(list(zip(claims, settlements, strict=True)))
 
     async def _write(self, carried: Carried) -> Carried:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from router.deliver.retry import put_back, settlement_for
+from router.deliver.retry import chance, seconds_after
 from router.deliver.sending import Sending
 from router.domain.asks import Result
 from router.domain.deliveries import Claim, Pause, Pointer, Settlement
 from router.domain.errors import Unauthorized
 from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports import Outbox
+from router.domain.retry import settlement_for, untried
 
 GATHER = 0.03
 """Seconds for which the keeper lets finished deliveries gather before it commits them."""
@@ -109,8 +110,8 @@ class Deliverer:
 
     def _settlement(self, one: _Finished, now: datetime) -> Settlement:
         if one.result is not None:
-            return settlement_for(one.claim, one.result, one.began, now)
-        return put_back(one.claim, now if self._is_stopped() else now + PROBE, now)
+            return settlement_for(one.claim, one.result, one.began, now, backoff=seconds_after, chance=chance())
+        return untried(one.claim, now if self._is_stopped() else now + PROBE, now)
 
     async def _work(self, desk: _Desk) -> None:
         while True:

@@ -1,0 +1,81 @@
+"""What the result of an attempt makes of its claim: sent, owed again, or dead.
+
+| an attempt brought | the delivery is |
+|---|---|
+| a receipt | sent |
+| a refusal of the request | dead |
+| a refusal of our credentials | owed again, when the destination is probed next |
+| trouble, with a wish of the destination (`Retry-After`) | owed again, after that wish, as long as its lane allows |
+| any other trouble | owed again, after a backoff that grows with its attempts |
+
+Nothing is owed for longer than its lane allows: its last attempt is the first that begins at that age or later, and what would
+be owed again after it is dead. A claim that nobody tried is owed again as if it had not been claimed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from router.domain.asks import Result
+from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.lanes import LONGEST, LONGEST_WAIT
+from router.domain.notices import Receipt
+from router.domain.pauses import PROBE
+
+LEAST = 1.0
+"""Seconds that a retry waits even where the destination says `Retry-After: 0`, so that no two run into one another."""
+
+_WIDEST = 8
+"""Attempts after which those to a destination that is asked too much are spread no wider: over 256 seconds."""
+
+type Backoff = Callable[[int], float]
+"""Gives the seconds to wait after the attempt of that number, where the destination has no wish of its own."""
+
+
+def settlement_for(
+    claim: Claim, result: Result, began: datetime, now: datetime, *, backoff: Backoff, chance: float
+) -> Settlement:
+    """What to write down about a claim whose attempt began at an instant and brought a result.
+
+    `chance` is a number from 0 to 1, anew for each claim: who was refused together does not come again together.
+    """
+    match result:
+        case Receipt():
+            return Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now, receipt=result)
+        case Rejected():
+            return _dead(claim, str(result), now)
+        case Unauthorized():
+            # Behind its neighbours, so that another one probes next: it may be this one alone that is refused.
+            wait = PROBE.total_seconds() + claim.number
+        case Unavailable(retry_after=float() | int() as wish):
+            wait = max(wish, LEAST)
+            if result.is_crowded:
+                wait += chance * 2.0 ** min(claim.number, _WIDEST)
+        case _:
+            wait = max(backoff(claim.number), LEAST)
+    return _owed_again(claim, str(result), wait, began, now)
+
+
+def untried(claim: Claim, until: datetime, now: datetime, error: str | None = None) -> Settlement:
+    """What to write down about a claim that nobody tried: it is owed again from `until` on, with no attempt spent.
+
+    `error` is the trouble of its destination for which it waits, if there is one.
+    """
+    return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=now, due=until, error=error, spent=False)
+
+
+def _owed_again(claim: Claim, error: str, wait: float, began: datetime, now: datetime) -> Settlement:
+    lane = claim.delivery.lane
+    last = claim.born + LONGEST[lane]
+    if began >= last:
+        return _dead(claim, error, now)
+    due = now + timedelta(seconds=min(wait, LONGEST_WAIT[lane].total_seconds()))
+    # Its last attempt comes when it is as old as it may grow, and not before.
+    due = min(due, max(last, now + timedelta(seconds=LEAST)))
+    return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=now, due=due, error=error)
+
+
+def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
+    return Settlement(delivery=claim.delivery, state=DeliveryState.DEAD, at=now, error=error)
