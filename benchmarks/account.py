@@ -20,7 +20,7 @@ from router.app.rules import load_rules
 from router.app.service import Service
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import carry
+from router.cli.serve import work_off
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -86,7 +86,7 @@ async def _take(service: Service, bodies: Sequence[bytes], first: int, at_a_time
 async def _deliver(service: Service, stack: GatedStack) -> None:
     """Carries what is owed until nothing new has come out for a while."""
     stop = asyncio.Event()
-    loops = [asyncio.create_task(carry(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
+    loops = [asyncio.create_task(work_off(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
     before: object = None
     while (out := stack.soc.counts()["received"]) != before:
         before = out

@@ -25,7 +25,7 @@ from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import carry, repeat
+from router.cli.serve import repeat, work_off
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -107,7 +107,7 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
             await services[0].ingest_events(HUB, events)
         seen = stack.gate.watch()
         began, stop = time.monotonic(), asyncio.Event()
-        loops = [asyncio.create_task(carry(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]
+        loops = [asyncio.create_task(work_off(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]
         loops.append(asyncio.create_task(repeat(services[0].sweep, 60, stop, print)))
         while len(vendor.taken) < options.pages:
             await asyncio.sleep(0.2)

@@ -16,7 +16,7 @@ from router.app.clock import now
 from router.app.rules import intake_over, load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.cli.serve import carry
+from router.cli.serve import work_off
 from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
 from router.domain.ports import Store
@@ -128,7 +128,7 @@ async def _deliveries(stack: Stack) -> Row:
             await service.ingest_events(HUB, events)
         stop = asyncio.Event()
         began = time.perf_counter()
-        loops = [asyncio.create_task(carry(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
+        loops = [asyncio.create_task(work_off(service, Stream.CWPP, lane, stop, print)) for lane in Lane]
         while (done := _delivered(stack)) < 3 * len(bodies):
             await asyncio.sleep(0.05)
         seconds = time.perf_counter() - began

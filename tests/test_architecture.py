@@ -130,7 +130,7 @@ def test_there_are_two_broad_excepts_one_in_each_shell_loop() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
     ]
-    assert sorted(found) == ["deliver/sending.py", "ingest/intake.py"]
+    assert sorted(found) == ["deliver/sender.py", "ingest/intake.py"]
 
 
 def test_only_settings_reads_the_environment() -> None:

@@ -22,7 +22,7 @@ PACES = {
     "waiting.py": "looks again and again until something is so",
     "cli/test_serve_loops.py": "in virtual time",
     "cli/test_stdin.py": "in virtual time",
-    "deliver/test_slots.py": "in virtual time",
+    "deliver/test_concurrency.py": "in virtual time",
     "deliver/test_http.py": "a server that answers for ever, a little at a time",
     "app/test_drain.py": "in virtual time",
     "stack/acts.py": "a worker that lives on for a moment after its last request",

@@ -1,22 +1,25 @@
-"""Room 3, wired: what sends to each destination, and what delivers from files."""
+"""What sends to each destination, and what delivers from files."""
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.app.clock import Clock
 from router.app.identity import identity_for
+from router.app.maintenance import give_up_undeliverable
 from router.app.readiness import Readiness
 from router.app.rules import Rules, specs_of
 from router.app.settings import Settings
-from router.deliver import Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.destinations import discover
-from router.domain.errors import BadFile
+from router.domain.deliveries import Pointer
+from router.domain.errors import BadFile, StoreError
 from router.domain.lanes import LEASE
 from router.domain.ports import Store
 from router.domain.rulebook import DestinationSpec, Lane
@@ -26,61 +29,81 @@ from router.telemetry import Telemetry
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-SLOTS = {Lane.PAGE: 64, Lane.TICKET: 64, Lane.ROWS: 8}
+CONCURRENCY = {Lane.PAGE: 64, Lane.TICKET: 64, Lane.ROWS: 8}
 """Sends at a time in each lane of one worker."""
 
 SHARE = 4
-"""One destination may take at most one in so many of a lane's slots, so that its trouble never delays another's."""
+"""One destination may take at most one in so many of a lane's sends at a time, so that its trouble never delays another's."""
 
 
-class Delivery:
-    """Room 3, wired for some rulebooks: sends what is due to those destinations that are ready."""
+class Dispatcher:
+    """Delivers from a file to those destinations that are ready, each by its own worker: none's trouble delays another's."""
 
     def __init__(
-        self, store: Store, rules: Rules, readiness: Readiness, deliverers: Sequence[Deliverer], clock: Clock
+        self, store: Store, rules: Rules, readiness: Readiness, workers: Mapping[Pointer, Worker], clock: Clock
     ) -> None:
-        self._store = store
+        self._outbox = store.outbox
         self._rules = rules
         self._readiness = readiness
-        self._deliverers = deliverers
+        self._workers = workers
         self._clock = clock
 
     async def deliver_due(self) -> None:
-        """Delivers until nothing is due now; raises StoreError."""
-        named = [(stream.value, [spec.name for spec in specs_of(book)]) for stream, book in self._rules.books.items()]
-        await deliver_due(self._deliverers, self._store.outbox, self._clock, named, self._readiness.unready)
+        """Delivers until nothing is due now, having given up on what has nowhere left to go; raises StoreError."""
+        now = self._clock()
+        named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self._rules.books.items()}
+        await give_up_undeliverable(self._outbox, named, self._readiness.unready, now, now)
+        await _all_of(worker.deliver_at(pointer) for pointer, worker in self._workers.items())
+
+    async def write_unwritten(self) -> None:
+        """Writes down what was sent and storage did not take before; raises StoreError."""
+        await _all_of(worker.write_unwritten() for worker in self._workers.values())
+
+
+async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
+    """Makes calls side by side, to their end; raises what the first of them raised."""
+    for fault in await asyncio.gather(*calls, return_exceptions=True):
+        if fault is not None:
+            raise fault
 
 
 @asynccontextmanager
-async def delivery_over(
+async def dispatcher_over(
     store: Store,
     rules: Rules,
     readiness: Readiness,
     settings: Settings,
     clock: Clock,
     is_stopped: Callable[[], bool],
-) -> AsyncIterator[Delivery]:
-    """Room 3 over a store, as long as the context lasts. Once `is_stopped` says so, only what is in flight is finished."""
-    async with sendings_over(rules, readiness, settings, clock, Telemetry()) as sendings:
-        deliverers = [
-            Deliverer(
+) -> AsyncIterator[Dispatcher]:
+    """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
+    isolation = Isolation()
+    async with senders_over(rules, readiness, settings, clock, Telemetry()) as senders:
+        workers = {
+            Pointer(stream.value, spec.lane, spec.name): Worker(
                 stream.value,
                 spec.name,
-                sending,
+                sender,
                 outbox=store.outbox,
                 clock=clock,
-                slots=max(1, SLOTS[spec.lane] // SHARE),
+                concurrency=max(1, CONCURRENCY[spec.lane] // SHARE),
+                isolation=isolation,
                 is_stopped=is_stopped,
             )
-            for stream, spec, sending in sendings
-        ]
-        yield Delivery(store, rules, readiness, deliverers, clock)
+            for stream, spec, sender in senders
+        }
+        dispatcher = Dispatcher(store, rules, readiness, workers, clock)
+        try:
+            yield dispatcher
+        finally:
+            with suppress(StoreError):  # whoever was told of it was told when it came
+                await dispatcher.write_unwritten()
 
 
 @asynccontextmanager
-async def sendings_over(
+async def senders_over(
     rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
-) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sending]]]:
+) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sender]]]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
     from router.deliver.logs import Logs
@@ -96,7 +119,7 @@ async def sendings_over(
             (
                 stream,
                 spec,
-                Sending(
+                Sender(
                     kinds[spec.kind](readiness.ready[stream, spec.name]),
                     answers,
                     readiness.secrets[stream],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_recent
 from router.domain.errors import StoreError
 from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
-from router.domain.ports import QueuedOutbox, Store
+from router.domain.ports import Outbox, QueuedOutbox, Store
 from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
@@ -87,11 +87,8 @@ class Sweeper:
     async def _repoint(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
         steps = _Steps()
-        await steps.do(self._outbox.repair_times(now), 0)
-        await steps.do(self._outbox.abandon(self._stream, self._named, now - ROLLOUT, now), 0)
-        for one in self._unready:
-            giving_up = self._outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now)
-            await steps.do(giving_up, 0)
+        named = {self._stream: self._named}
+        await steps.do(give_up_undeliverable(self._outbox, named, self._unready, now, now - ROLLOUT), None)
         repointed = await self._outbox.repoint(self._stream, now, [one.destination for one in self._unready])
         steps.raise_fault()
         return repointed
@@ -106,6 +103,28 @@ class Sweeper:
         await self._intake.publish_pending(await self._store.ledger.find_pending_rows(self._stream), now)
         await self._store.purge(now, Retention())
         await journal.write_sweep_end(name, now)
+
+
+async def give_up_undeliverable(
+    outbox: Outbox,
+    named: Mapping[str, Collection[str]],
+    unready: Sequence[Unready],
+    now: datetime,
+    unnamed_since: datetime,
+) -> None:
+    """Owes at once what only a wrong clock deferred or gave up on, and gives up on what has nowhere left to go.
+
+    `named` gives for each stream the destinations that its policy names: what was owed to any other one until `unnamed_since`
+    is dead. So is what the `unready` ones were owed for as long as their lane lets anything live. A step that fails keeps no
+    other from being done; what the first of them raised, a StoreError, is raised in the end.
+    """
+    steps = _Steps()
+    await steps.do(outbox.repair_times(now), 0)
+    for stream, destinations in named.items():
+        await steps.do(outbox.abandon(stream, destinations, unnamed_since, now), 0)
+    for one in unready:
+        await steps.do(outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now), 0)
+    steps.raise_fault()
 
 
 class _Steps:

@@ -9,7 +9,7 @@ from datetime import datetime
 from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
-from router.deliver import Carrier
+from router.deliver import Worker
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports import Hub, QueuedStore
@@ -28,7 +28,7 @@ class Service:
         store: the state.
         books: the rulebook of each stream.
         event_intakes: what ingests the events of each stream's hub.
-        carriers: what delivers to each destination that can be asked, by stream and name.
+        workers: what delivers to each destination that can be asked, by stream and name.
         sweepers: what runs on a clock, for each stream.
         hubs: the hub of each stream, to be read beside its consumers.
         telemetry: what metrics, traces and logs go to.
@@ -41,7 +41,7 @@ class Service:
     store: QueuedStore
     books: Mapping[Stream, Rulebook]
     event_intakes: Mapping[Stream, EventIntake]
-    carriers: Mapping[tuple[str, str], Carrier]
+    workers: Mapping[tuple[str, str], Worker]
     sweepers: Mapping[Stream, Sweeper]
     hubs: Mapping[Stream, Hub]
     telemetry: Telemetry
@@ -62,16 +62,16 @@ class Service:
     async def deliver(self, stream: Stream, lane: Lane, text: str) -> None:
         """Delivers what a message of a lane's queue points at."""
         pointer = self.store.outbox.pointer(stream.value, lane, text)
-        carrier = self.carriers.get((stream.value, pointer.destination)) if pointer is not None else None
+        worker = self.workers.get((stream.value, pointer.destination)) if pointer is not None else None
         # What points nowhere is let go: the outbox knows what is owed, and `sweep` gives up on what has nowhere left to go.
-        if pointer is not None and carrier is not None:
+        if pointer is not None and worker is not None:
             with self.drain.work():
-                self.telemetry.delivered(await carrier.carry(pointer))
+                await worker.deliver_at(pointer)
 
-    async def write_down(self) -> None:
+    async def write_unwritten(self) -> None:
         """Writes down what was delivered and storage did not take before: the last thing that a process does."""
-        for carrier in self.carriers.values():
-            self.telemetry.delivered(await carrier.write_down())
+        for worker in self.workers.values():
+            await worker.write_unwritten()
 
     async def sweep(self) -> None:
         """Does once for each stream what runs on a clock."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,12 +11,12 @@ from uuid import uuid4
 
 from router.app.clock import Clock, now
 from router.app.connections import namespace_for, storage_for
-from router.app.delivery import SHARE, sendings_over
+from router.app.delivery import SHARE, senders_over
 from router.app.drain import Drain, ending_on_sigterm
 from router.app.readiness import readiness_of
 from router.app.rules import Rules, intake_over, load_rules, specs_of
 from router.app.settings import Settings
-from router.deliver import Carrier
+from router.deliver import Isolation, Worker
 from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 POINTERS = 24
-"""Pointers that a worker carries at a time in each lane: batchSize and newBatchThreshold of host.json together."""
+"""Pointers that a process works off at a time in each lane: batchSize and newBatchThreshold of host.json together."""
 
 
 @asynccontextmanager
@@ -49,7 +48,7 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        sendings = await stack.enter_async_context(sendings_over(rules, readiness, settings, clock, telemetry))
+        senders = await stack.enter_async_context(senders_over(rules, readiness, settings, clock, telemetry))
         store = storage_for(settings)
         stack.push_async_callback(store.close)
         namespace = namespace_for(settings)
@@ -57,7 +56,7 @@ async def service_over(
         await store.prepare()
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
-        process, alone, lock = uuid4().hex, asyncio.Lock(), SharedExclusiveLock()
+        process, isolation, lock = uuid4().hex, Isolation(), SharedExclusiveLock()
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
@@ -66,18 +65,19 @@ async def service_over(
             store=store,
             books=rules.books,
             event_intakes=event_intakes,
-            carriers={
-                (stream.value, spec.name): Carrier(
+            workers={
+                (stream.value, spec.name): Worker(
                     stream.value,
                     spec.name,
-                    sending,
+                    sender,
                     outbox=store.outbox,
                     clock=clock,
-                    slots=settings.at_a_time or POINTERS // SHARE,
-                    alone=alone,
+                    concurrency=settings.at_a_time or POINTERS // SHARE,
+                    isolation=isolation,
                     is_stopped=draining.asked.is_set,
+                    on_settled=telemetry.delivered,
                 )
-                for stream, spec, sending in sendings
+                for stream, spec, sender in senders
             },
             sweepers={
                 stream: Sweeper(
@@ -115,5 +115,5 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
     async with service_over(rules, settings, now, drain) as service:
         for line in await service.remarks():
             _LOG.warning("%s", line)
-        with ending_on_sigterm(drain, service.write_down):
+        with ending_on_sigterm(drain, service.write_unwritten):
             yield service

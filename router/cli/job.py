@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from router.app.clock import Clock
-from router.app.delivery import Delivery, delivery_over
+from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.health import remarks_on
 from router.app.readiness import Readiness, readiness_of
 from router.app.rules import Rules, intake_over
@@ -97,7 +97,7 @@ class Work:
         self,
         job: Job,
         store: SqliteStore,
-        delivery: Delivery,
+        dispatcher: Dispatcher,
         decisions: DecisionsFile | None,
         before: Before,
         set_aside: int,
@@ -108,7 +108,7 @@ class Work:
         self._is_hindered = False
         self._job = job
         self._store = store
-        self._delivery = delivery
+        self._dispatcher = dispatcher
         self._decisions = decisions
         self._before = before
         self._set_aside = set_aside
@@ -159,7 +159,7 @@ class Work:
                 more.clear()
                 # Rules end and limits have room while nothing comes in, too.
                 await self.release()
-                await self._delivery.deliver_due()
+                await self._dispatcher.deliver_due()
                 due = min(await self._dues(), default=None)
                 wait = max((due - self._job.clock()).total_seconds(), WAIT) if due is not None else LOOK
                 with suppress(TimeoutError):
@@ -193,7 +193,7 @@ class Work:
         """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""
         if self._stop.is_asked:
             return
-        await self._delivery.deliver_due()
+        await self._dispatcher.deliver_due()
         end = self._job.clock() + self._job.patience
         while not self._stop.is_asked and (now := self._job.clock()) < end:
             dues = [due for due in await self._dues() if due <= end]
@@ -201,7 +201,7 @@ class Work:
                 return
             await self._stop.wait(max((min(dues) - now).total_seconds(), 0.05))
             if not self._stop.is_asked:
-                await self._delivery.deliver_due()
+                await self._dispatcher.deliver_due()
 
     async def report(self) -> Report:
         """The result of the job. What retention allows is purged first."""
@@ -255,12 +255,12 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         stack.push_async_callback(store.close)
         store.hold()
         stop = stack.enter_context(Stop.heeded())
-        delivery = await stack.enter_async_context(
-            delivery_over(store, job.rules, readiness, job.settings, job.clock, lambda: stop.is_asked)
+        dispatcher = await stack.enter_async_context(
+            dispatcher_over(store, job.rules, readiness, job.settings, job.clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         before = {stream: await store.outbox.counts(stream) for stream in Stream}
-        work = Work(job, store, delivery, decisions, before, await _set_aside_in(store), stop, readiness)
+        work = Work(job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness)
         await work.name_what_is_missing()
         await work.finish_earlier()
         yield work

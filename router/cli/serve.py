@@ -1,7 +1,7 @@
 """`alert-router serve`: the router outside Functions, until it is told to stop.
 
-Loops run side by side: a sweep every minute, a consumer for each hub, and a carrier for the queue of each stream and lane.
-None of them ends for a fault of storage or of a hub. What else one raises ends them all, and the process with them.
+Loops run side by side: a sweep every minute, a consumer for each hub, and one for the queue of each stream and lane. None of
+them ends for a fault of storage or of a hub. What else one raises ends them all, and the process with them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ POLL = 2.0
 """Seconds between looks into an empty queue."""
 
 HIDDEN = timedelta(minutes=10)
-"""How long a pointer is hidden from others while it is carried."""
+"""How long a pointer is hidden from others while it is worked off."""
 
 TROUBLE = 5.0
 """Seconds after which a loop goes on that found storage down."""
@@ -78,12 +78,12 @@ async def _serve(options: Namespace) -> None:
             [
                 repeat(service.sweep, SWEEP, stop, report),
                 *(consumer.consume_events(service.ingest_events, stop) for consumer in consumers),
-                *(carry(service, stream, lane, stop, report) for stream in rules.books for lane in lanes_of(stream)),
+                *(work_off(service, stream, lane, stop, report) for stream in rules.books for lane in lanes_of(stream)),
             ],
             stop,
         )
         try:
-            await service.write_down()
+            await service.write_unwritten()
         except StoreError as fault:
             report(fault)
     _LOG.info("stopped")
@@ -128,22 +128,22 @@ async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asynci
         await _wait(stop, begun - clock())
 
 
-async def carry(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
-    """Carries the pointers of one queue, many at a time; at the stop receives no more, and ends with what is in hand."""
+async def work_off(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
+    """Works off the pointers of one queue, many at a time; at the stop receives no more, and ends with what is under way."""
     queue = service.store.outbox.queue(stream.value, lane)
-    in_hand: set[asyncio.Task[None]] = set()
+    under_way: set[asyncio.Task[None]] = set()
 
-    async def carry_one(text: str, handle: object) -> None:
+    async def work_off_one(text: str, handle: object) -> None:
         # It is hidden from others, so that it is tried here until storage is back.
-        while not await _is_carried(service, stream, lane, queue, text, handle, report):
+        while not await _is_worked_off(service, stream, lane, queue, text, handle, report):
             if await _wait(stop, TROUBLE):
                 return
 
     async with asyncio.TaskGroup() as group:
         while not stop.is_set():
-            free = POINTERS - len(in_hand)
+            free = POINTERS - len(under_way)
             if not free:
-                await asyncio.wait(in_hand, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 continue
             try:
                 messages = await queue.receive(free, HIDDEN)
@@ -152,14 +152,14 @@ async def carry(service: Service, stream: Stream, lane: Lane, stop: asyncio.Even
                 await _wait(stop, TROUBLE)
                 continue
             for message in messages:
-                carrying = group.create_task(carry_one(*message))
-                in_hand.add(carrying)
-                carrying.add_done_callback(in_hand.discard)
+                working = group.create_task(work_off_one(*message))
+                under_way.add(working)
+                working.add_done_callback(under_way.discard)
             if not messages:
                 await _wait(stop, POLL)
 
 
-async def _is_carried(
+async def _is_worked_off(
     service: Service, stream: Stream, lane: Lane, queue: Queue, text: str, handle: object, report: Report
 ) -> bool:
     try:

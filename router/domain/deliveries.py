@@ -113,6 +113,11 @@ class Pointer:
     destination: str
     place: str | None = None
 
+    @property
+    def names_one(self) -> bool:
+        """Whether it names one delivery; in the rows lane a place holds several."""
+        return self.place is not None and self.lane is not Lane.ROWS
+
 
 class Backlog(NamedTuple):
     """What is open for one destination: since when the oldest was owed, and how many are dead.

@@ -16,7 +16,7 @@ from router.app.drain import STOP
 from router.app.service import Service
 from router.app.wiring import POINTERS
 from router.cli.interrupts import SIGNALS
-from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, carry, repeat, run_until_stopped
+from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, repeat, run_until_stopped, work_off
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -171,7 +171,7 @@ def carried(queue: Queue, until: float, report: Callable[[RouterError], None] = 
     async def run() -> float:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(until, stop.set)
-        await carry(cast("Service", queue), Stream.CWPP, Lane.PAGE, stop, report)
+        await work_off(cast("Service", queue), Stream.CWPP, Lane.PAGE, stop, report)
         return clock()
 
     return run_at_once(run())

@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from typing import Never
 
 from router.app.health import Health, health_of
-from router.app.maintenance import Sweeper
-from router.deliver import Answers, Deliverer, Sending, deliver_due
+from router.app.maintenance import Sweeper, give_up_undeliverable
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DamagedLetter, DeliveryState, Pause
+from router.domain.deliveries import DamagedLetter, DeliveryState, Pause, Pointer
 from router.domain.errors import Rejected
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
 from router.domain.keeping import Retention
@@ -35,7 +35,7 @@ from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.azure import AzureStore
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
-from tests.deliver.test_deliverer import Scripted
+from tests.deliver.scripted import Scripted
 from tests.hubs import LONG_AGO, Shelf
 
 PLACE = Partition("cwpp", "0")
@@ -106,18 +106,18 @@ class Town:
 
         async with Http(ssl.create_default_context()) as http:
             answers = Answers(http, Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock))
-            deliverers = [
-                Deliverer(
+            await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), self.now, self.now)
+            for name, lane in LANES.items():
+                worker = Worker(
                     "cwpp",
                     name,
-                    Sending(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
+                    Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering),
                     outbox=self.store.outbox,
                     clock=self.clock,
-                    slots=2,
+                    concurrency=2,
+                    isolation=Isolation(),
                 )
-                for name, lane in LANES.items()
-            ]
-            await deliver_due(deliverers, self.store.outbox, self.clock, [("cwpp", list(LANES))])
+                await worker.deliver_at(Pointer("cwpp", lane, name))
 
     def clock(self) -> datetime:
         return self.now

@@ -1,40 +1,208 @@
-"""Both ways in which deliveries leave, driven round by round: from a file, and from an account behind its pointers."""
+"""The engine over each store: what is due in a file, and what pointers from an account's queues name."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 
 from router.app.clock import now as by_the_clock
-from router.deliver import Answers, Carrier, Deliverer, Sending, deliver_due
+from router.app.maintenance import give_up_undeliverable
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs import Logs
+from router.deliver.settlements import Settled
 from router.deliver.tokens import Tokens
+from router.domain.deliveries import Claim, DeliveryState, Pointer
+from router.domain.errors import StoreError
 from router.domain.lanes import LEASE
 from router.domain.notices import Delivery
-from router.domain.ports import DestinationKind, Store
+from router.domain.ports import DestinationKind, Outbox, QueuedStore, Store
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
-from router.store.azure.outbox.places import place_of, text_to
+from router.store.azure.outbox.places import find_pointer, place_of, text_to
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
+from tests.deliver.scripted import Clock
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 
-type Clock = Callable[[], datetime]
+TICKETS = "tickets"
 
 
-class Engine(Protocol):
-    """A store, and what delivers from it to the destination `tickets`."""
+def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane: Lane | None = None) -> Sender:
+    """What sends to a kind of destination that asks for HTTP and files only."""
+    http = http or Http(_trust())
+    logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
+    answers = Answers(http, logs, Tokens(http, time.monotonic, by_the_clock))
+    return Sender(kind, answers, {}, clock, LEASE[lane or kind.lane], Telemetry().delivering)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class FaultyOutbox:
+    """An outbox of which some calls find storage down, and whose claims at some destinations come late.
+
+    down   the names of the calls that fail
+    late   for each destination whose claims come late, what they wait for; `made` says how many do
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self.down: set[str] = set()
+        self.late: dict[str, asyncio.Event] = {}
+        self.made = 0
+
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        if "claim" in self.down:
+            raise StoreError("storage is down")
+        claims = await self._outbox.claim(pointer, due, until, limit)
+        if pointer.destination in self.late:
+            self.made += 1
+            await self.late[pointer.destination].wait()
+        return claims
+
+    def __getattr__(self, name: str) -> Any:
+        async def fail(*_: object) -> None:
+            raise StoreError("storage is down")
+
+        return fail if name in self.down else getattr(self._outbox, name)
+
+
+class Engine:
+    """A store in which deliveries to `tickets` are owed, and the workers of one process over it."""
+
+    def __init__(self, run: Callable[[Awaitable[Any]], Any], store: Store) -> None:
+        self.run = run
+        self.store = store
+        self.outbox = FaultyOutbox(store.outbox)
+        self.clock = Clock()
+        self.isolation = Isolation()
+        self.settled: list[Settled] = []
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether pointers come from queues."""
+        return isinstance(self.store, AzureStore)
+
+    def worker(
+        self,
+        kind: DestinationKind | Sender,
+        *,
+        lane: Lane = Lane.TICKET,
+        concurrency: int = 4,
+        destination: str = TICKETS,
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> Worker:
+        """A worker of this process for one destination."""
+        return Worker(
+            "cwpp",
+            destination,
+            kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane),
+            outbox=cast(Outbox, self.outbox),
+            clock=self.clock,
+            concurrency=concurrency,
+            isolation=self.isolation,
+            is_stopped=is_stopped,
+            on_settled=self.settled.append,
+        )
+
+    def owe(self, *keys: str, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> None:
+        """Owes openings of some signals."""
+        deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
+        self.run(self.store.outbox.add(deliveries, self.clock()))
+
+    def pointers(self, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> list[Pointer]:
+        """Whatever is due there; or every pointer that shows in the queue now, each of which is taken out of it."""
+        if not self.is_queued:
+            return [Pointer("cwpp", lane, destination)]
+
+        async def received() -> list[Pointer]:
+            outbox = cast(QueuedStore, self.store).outbox
+            queue, found = outbox.queue("cwpp", lane), []
+            while messages := await queue.receive(32, timedelta(minutes=10)):
+                for text, handle in messages:
+                    found.append(outbox.pointer("cwpp", lane, text))
+                    await queue.delete(handle)
+            return [pointer for pointer in found if pointer is not None]
+
+        return self.run(received())  # type: ignore[no-any-return]
+
+    def queued(self, lane: Lane = Lane.TICKET) -> int:
+        """How many pointers are in the queue, those that do not show yet among them; 0 where there is none."""
+        if not self.is_queued:
+            return 0
+        return self.run(cast(AzureStore, self.store).outbox.queue("cwpp", lane).length())  # type: ignore[no-any-return]
+
+    def deliver(self, worker: Worker, *pointers: Pointer) -> list[DeliveryState]:
+        """Has a worker deliver at pointers, at some of them at a time; what it settled."""
+        before = len(self.settled)
+
+        async def delivered() -> None:
+            few = asyncio.Semaphore(3)  # so that none waits for a permit
+
+            async def one(pointer: Pointer) -> None:
+                async with few:
+                    await worker.deliver_at(pointer)
+
+            await asyncio.gather(*map(one, pointers))
+
+        self.run(delivered())
+        return [settlement.state for some in self.settled[before:] for _, settlement in some]
+
+    def lose(self, *pointers: Pointer, limit: int = 10) -> list[Claim]:
+        """Claims what lies there, as a worker does that dies of it: its lease is over."""
+        lost: list[Claim] = []
+        for pointer in pointers:
+            end = self.clock() + LEASE[Lane.TICKET]
+            lost += self.run(self.store.outbox.claim(pointer, self.clock(), end, limit))
+        self.clock.now += LEASE[Lane.TICKET]
+        return lost
+
+    def states(self, destination: str = TICKETS) -> dict[DeliveryState, int]:
+        """How many deliveries are in which state."""
+        counts = self.run(self.store.outbox.counts("cwpp"))
+        return {state: count for (name, state), count in counts.items() if name == destination}
+
+
+def engine_over(param: str, azurite: Azurite) -> Iterator[Engine]:
+    """An engine over an empty file or account."""
+    with asyncio.Runner() as runner, TemporaryDirectory() as directory:
+
+        async def opened() -> Store:
+            if param == "file":
+                return SqliteStore(Path(directory))
+            store = AzureStore(Account(Address(azurite.new_account())))
+            await store.prepare()
+            return store
+
+        store = runner.run(opened())
+        yield Engine(runner.run, store)  # type: ignore[arg-type]
+        runner.run(store.close())
+
+
+def pointer_to(delivery: Delivery) -> Pointer:
+    """The pointer to one delivery in an account."""
+    pointer = find_pointer(delivery.stream, delivery.lane, text_to(place_of(delivery)))
+    assert pointer is not None
+    return pointer
+
+
+class Rounds(Protocol):
+    """A store, and what delivers from it to the destination `tickets`, round by round."""
 
     store: Store
 
@@ -42,7 +210,7 @@ class Engine(Protocol):
         """Does once what runs on a clock, and delivers what is due."""
 
 
-async def owe(engine: Engine, lane: Lane, keys: Sequence[str], now: datetime) -> list[Delivery]:
+async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list[Delivery]:
     """Owes openings of some signals."""
     deliveries = [a_delivery(key=key, lane=lane) for key in keys]
     await engine.store.outbox.add(deliveries, now)
@@ -50,7 +218,7 @@ async def owe(engine: Engine, lane: Lane, keys: Sequence[str], now: datetime) ->
 
 
 class FromFile:
-    """Deliveries in a file, which a deliverer drains."""
+    """Deliveries in a file, where the worker is asked for whatever is due."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store: Store = store
@@ -59,9 +227,9 @@ class FromFile:
     async def round(self, kind: DestinationKind, clock: Clock) -> None:
         """As each run does."""
         await self._outbox.release_claims()
-        async with _sending(kind, clock) as sending:
-            deliverer = Deliverer("cwpp", "tickets", sending, outbox=self.store.outbox, clock=clock, slots=4)
-            await deliver_due([deliverer], self.store.outbox, clock, [("cwpp", ["tickets"])])
+        await give_up_undeliverable(self._outbox, {"cwpp": [TICKETS]}, (), clock(), clock())
+        async with _worker(kind, clock, self._outbox) as worker:
+            await worker.deliver_at(Pointer("cwpp", kind.lane, TICKETS))
 
 
 class FromAccount:
@@ -74,15 +242,9 @@ class FromAccount:
     async def round(self, kind: DestinationKind, clock: Clock) -> None:
         """As a sweep and a worker do."""
         await self._outbox.repair_times(clock())
-        async with _sending(kind, clock) as sending:
-            carrier = Carrier(
-                "cwpp", "tickets", sending, outbox=self._outbox, clock=clock, slots=4, alone=asyncio.Lock()
-            )
+        async with _worker(kind, clock, self._outbox) as worker:
             for number in range(MOST):
-                place = place_of(a_delivery(key=f"k{number}", lane=kind.lane))
-                pointer = self._outbox.pointer("cwpp", kind.lane, text_to(place))
-                assert pointer is not None
-                await carrier.carry(pointer)
+                await worker.deliver_at(pointer_to(a_delivery(key=f"k{number}", lane=kind.lane)))
 
 
 MOST = 4
@@ -90,27 +252,26 @@ MOST = 4
 
 
 @asynccontextmanager
-async def _sending(kind: DestinationKind, clock: Clock) -> AsyncIterator[Sending]:
-    async with Http(ssl.create_default_context()) as http:
-        logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
-        answers = Answers(http, logs, Tokens(http, time.monotonic, by_the_clock))
-        yield Sending(kind, answers, {}, clock, LEASE[kind.lane], Telemetry().delivering)
+async def _worker(kind: DestinationKind, clock: Clock, outbox: Outbox) -> AsyncIterator[Worker]:
+    async with Http(_trust()) as http:
+        sender = a_sender(kind, clock, http)
+        yield Worker("cwpp", TICKETS, sender, outbox=outbox, clock=clock, concurrency=4, isolation=Isolation())
 
 
 @asynccontextmanager
-async def from_file() -> AsyncIterator[Engine]:
-    """An engine over an empty file."""
+async def from_file() -> AsyncIterator[Rounds]:
+    """Rounds over an empty file."""
     with TemporaryDirectory() as directory:
-        engine = FromFile(SqliteStore(Path(directory)))
+        rounds = FromFile(SqliteStore(Path(directory)))
         try:
-            yield engine
+            yield rounds
         finally:
-            await engine.store.close()
+            await rounds.store.close()
 
 
 @asynccontextmanager
-async def from_account(azurite: Azurite) -> AsyncIterator[Engine]:
-    """An engine over an empty account."""
+async def from_account(azurite: Azurite) -> AsyncIterator[Rounds]:
+    """Rounds over an empty account."""
     store = AzureStore(Account(Address(azurite.new_account())))
     await store.prepare()
     try:

@@ -19,8 +19,8 @@ from router.domain.lanes import LONGEST, LONGEST_WAIT
 from router.domain.notices import Attempt
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import Engine, from_account, from_file, owe
-from tests.deliver.test_deliverer import Clock, Scripted
+from tests.deliver.engines import Rounds, from_account, from_file, owe
+from tests.deliver.scripted import Clock, Scripted
 from tests.stack.azurite import Azurite
 
 MINUTE = timedelta(minutes=1)
@@ -63,7 +63,7 @@ class Failing(Scripted):
         return self._round.trouble
 
 
-async def _every_death_has_a_last_try(engine: Engine, lane: Lane, rounds: Sequence[Round]) -> None:
+async def _every_death_has_a_last_try(engine: Rounds, lane: Lane, rounds: Sequence[Round]) -> None:
     clock, tried = Clock(), dict[str, list[datetime]]()
     looked_at: list[datetime] = []
     await owe(engine, lane, ["k0", "k1"], NOW)

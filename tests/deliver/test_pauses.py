@@ -20,8 +20,8 @@ from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE, Credentials, credentials_by, is_probe_due, pause_after
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import MOST, Engine, from_account, from_file, owe
-from tests.deliver.test_deliverer import Clock, Scripted
+from tests.deliver.engines import MOST, Rounds, from_account, from_file, owe
+from tests.deliver.scripted import Clock, Scripted
 from tests.stack.azurite import Azurite
 
 FAULT = ZeroDivisionError("a fault of ours")
@@ -59,7 +59,7 @@ PROBES = st.lists(
 """What each probe brings, and whether what probes has come to its end of life."""
 
 
-async def _paused_until_taken(engine: Engine, probes: Sequence[tuple[Result | Exception, bool]]) -> None:
+async def _paused_until_taken(engine: Rounds, probes: Sequence[tuple[Result | Exception, bool]]) -> None:
     clock = Clock()
     await owe(engine, Lane.PAGE, [f"k{n}" for n in range(MOST)], clock())
     await engine.round(Told(REFUSED), clock)
@@ -104,7 +104,7 @@ def test_from_an_account_a_pause_ends_only_when_our_credentials_are_taken(
     asyncio.run(played())
 
 
-type Open = Callable[[], AbstractAsyncContextManager[Engine]]
+type Open = Callable[[], AbstractAsyncContextManager[Rounds]]
 
 
 @pytest.fixture(params=["file", "account"])

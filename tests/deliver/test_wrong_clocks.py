@@ -18,8 +18,8 @@ from router.domain.notices import Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.deliver.engines import MOST, Engine, from_account, from_file, owe
-from tests.deliver.test_deliverer import Clock, Scripted
+from tests.deliver.engines import MOST, Rounds, from_account, from_file, owe
+from tests.deliver.scripted import Clock, Scripted
 from tests.stack.azurite import Azurite
 
 MINUTE = timedelta(minutes=1)
@@ -51,7 +51,7 @@ class Answering(Scripted):
         self.lane = lane  # type: ignore[misc]
 
 
-async def _sent_once_the_clock_is_right(engine: Engine, lane: Lane, acts: Sequence[Act]) -> None:
+async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequence[Act]) -> None:
     clock = Clock()
     outbox = engine.store.outbox
     await owe(engine, lane, ["k0"], NOW)
@@ -107,7 +107,7 @@ def test_from_an_account_everything_is_sent_once_the_clock_is_right(
 def test_what_a_wrong_clock_put_off_does_not_wait_for_it(azurite: Azurite) -> None:
     """Also where it was no further ahead than a destination might have wished for."""
 
-    async def played(engine: Engine) -> None:
+    async def played(engine: Rounds) -> None:
         clock = Clock()
         await owe(engine, Lane.TICKET, ["k0"], NOW)
         clock.now = NOW + 180 * MINUTE
@@ -143,7 +143,7 @@ def test_what_was_owed_before_a_clock_fell_behind_is_no_older_for_it() -> None:
 def test_what_a_clock_far_off_gave_up_on_or_owed_is_told_once_it_is_right(azurite: Azurite) -> None:
     """A minute of a wrong clock kills nothing for good; and what a clock far behind owed is tried before it dies of age."""
 
-    async def played(engine: Engine) -> None:
+    async def played(engine: Rounds) -> None:
         clock = Clock()
         await owe(engine, Lane.PAGE, ["k0"], NOW)
         await owe(engine, Lane.PAGE, ["k1"], NOW - 9_000 * DAY)

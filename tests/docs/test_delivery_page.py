@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from router.app.delivery import SHARE, SLOTS
+from router.app.delivery import CONCURRENCY, SHARE
 from router.app.wiring import POINTERS
 from router.deliver.retry import seconds_after
 from router.domain.asks import Result
@@ -23,13 +23,13 @@ PAGE = page("docs/delivery.md")
 def test_the_lanes_are_as_told() -> None:
     """Sends at a time, the share of one destination, and the longest life of a delivery."""
     for row in PAGE.table("Delivering", "lane"):
-        lane = next(lane for lane in SLOTS if f"`{lane}`" == row["lane"])
-        assert row["sends at a time"] == str(SLOTS[lane])
-        assert row["of one destination"] == str(SLOTS[lane] // SHARE)
+        lane = next(lane for lane in CONCURRENCY if f"`{lane}`" == row["lane"])
+        assert row["sends at a time"] == str(CONCURRENCY[lane])
+        assert row["of one destination"] == str(CONCURRENCY[lane] // SHARE)
         assert row["longest wait"] == _written(LONGEST_WAIT[lane])
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
         assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
-    assert len(PAGE.table("Delivering", "lane")) == len(SLOTS)
+    assert len(PAGE.table("Delivering", "lane")) == len(CONCURRENCY)
     assert f"carries {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
 
 

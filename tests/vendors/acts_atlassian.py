@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.endpoint import Endpoint, served
 from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
 from router.app.clock import now
-from router.deliver import Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, Pointer
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Delivery, Receipt
 from router.domain.ports import DestinationKind
@@ -174,15 +174,15 @@ class _DrainedOutbox:
     def __init__(self, store: SqliteStore, kind: DestinationKind, answers: Answers, secrets: Mapping[str, str]) -> None:
         self._store = store
         self.now = NOW
-        sending = Sending(kind, answers, secrets, lambda: self.now, LEASE[Lane.TICKET], Telemetry().delivering)
-        self._deliverer = Deliverer(
-            "cwpp", "there", sending, outbox=store.outbox, clock=lambda: self.now, slots=4
-        )  # fmt: skip
+        sender = Sender(kind, answers, secrets, lambda: self.now, LEASE[Lane.TICKET], Telemetry().delivering)
+        self._worker = Worker(
+            "cwpp", "there", sender, outbox=store.outbox, clock=lambda: self.now, concurrency=4, isolation=Isolation()
+        )
 
     async def drain(self, later: Callable[[], None]) -> None:
         """Delivers until nothing is owed; what died is a failure of the test."""
         for _ in range(100):
-            await deliver_due([self._deliverer], self._store.outbox, lambda: self.now, [("cwpp", ["there"])])
+            await self._worker.deliver_at(Pointer("cwpp", Lane.TICKET, "there"))
             later()
             states = {state for (_, state), count in (await self._store.outbox.counts("cwpp")).items() if count}
             assert DeliveryState.DEAD not in states

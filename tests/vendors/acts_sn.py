@@ -16,13 +16,13 @@ from typing import NamedTuple, NoReturn
 from hypothesis import strategies as st
 
 from router.app.clock import now
-from router.deliver import Answers, Deliverer, Sending, deliver_due
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import DeadLetter, DeliveryState
+from router.domain.deliveries import DeadLetter, DeliveryState, Pointer
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Delivery
 from router.domain.ports import DestinationKind
@@ -43,8 +43,10 @@ class Room:
         self.now = NOW
         self._kind, self._secrets, self._store = kind, secrets, store
         self._answers = Answers(http, Logs(http, _no_logs, now), Tokens(http, time.monotonic, now))
-        sending = Sending(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
-        self._deliverer = Deliverer("cwpp", DESTINATION, sending, outbox=store.outbox, clock=self._clock, slots=4)
+        sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
+        self._worker = Worker(
+            "cwpp", DESTINATION, sender, outbox=store.outbox, clock=self._clock, concurrency=4, isolation=Isolation()
+        )
 
     def _clock(self) -> datetime:
         return self.now
@@ -52,7 +54,7 @@ class Room:
     async def deliver(self, *deliveries: Delivery) -> None:
         """Owes deliveries, and delivers whatever is due."""
         await self._store.outbox.add(deliveries, self.now)
-        await deliver_due([self._deliverer], self._store.outbox, self._clock, [("cwpp", [DESTINATION])])
+        await self._worker.deliver_at(Pointer("cwpp", Lane.TICKET, DESTINATION))
 
     async def deliver_all(self, *deliveries: Delivery) -> None:
         """The same, over and over while time passes, until nothing is owed."""

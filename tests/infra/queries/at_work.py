@@ -16,7 +16,7 @@ from typing import Any, ClassVar, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
-from router.deliver import Answers, Carrier, Sending
+from router.deliver import Answers, Isolation, Sender, Worker
 from router.domain.asks import Conversation, Result
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Pointer
@@ -81,7 +81,7 @@ class AtWork:
             asyncio.run(self._store.outbox.discard(letter.delivery.id, self.now))
 
     def deliver(self, destination: str, lane: Lane) -> None:
-        """A pointer to a destination's deliveries is carried."""
+        """A pointer to a destination's deliveries comes."""
         asyncio.run(self._service.deliver(Stream.CWPP, lane, destination))
 
     def minutes(self, count: int = 1, *, sweeping: bool = True) -> None:
@@ -109,8 +109,8 @@ class AtWork:
             store=cast(QueuedStore, self._store),
             books=books,
             event_intakes=event_intakes,
-            carriers={
-                (stream.value, spec.name): self._carrier(stream, spec)
+            workers={
+                (stream.value, spec.name): self._worker(stream, spec)
                 for stream, book in books.items()
                 for spec in book.destinations.values()
             },
@@ -130,18 +130,18 @@ class AtWork:
             clock=self._clock,
         )
 
-    def _carrier(self, stream: Stream, spec: DestinationSpec) -> Carrier:
+    def _worker(self, stream: Stream, spec: DestinationSpec) -> Worker:
         answers = Answers(*cast(Any, [None] * 3))  # its destinations ask for nothing
         tracing = self._exported.telemetry.delivering
-        sending = Sending(_Says(self, spec.name), answers, {}, self._clock, LEASE[spec.lane], tracing)
-        return Carrier(
+        return Worker(
             stream.value,
             spec.name,
-            sending,
+            Sender(_Says(self, spec.name), answers, {}, self._clock, LEASE[spec.lane], tracing),
             outbox=self._store.outbox,
             clock=self._clock,
-            slots=6,
-            alone=asyncio.Lock(),
+            concurrency=6,
+            isolation=Isolation(),
+            on_settled=self._exported.telemetry.delivered,
         )
 
 

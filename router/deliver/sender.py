@@ -12,14 +12,16 @@ from router.domain.deliveries import Claim
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Attempt
 from router.domain.ports import DestinationKind, Tracing
-from router.domain.rulebook import Lane
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""
 
 
-class Sending:
-    """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send."""
+class Sender:
+    """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send.
+
+    `batch` is how many deliveries one send may carry.
+    """
 
     def __init__(
         self,
@@ -36,18 +38,9 @@ class Sending:
         self._clock = clock
         self._tracing = tracing
         self.lease = lease
+        self.batch = kind.batch
 
-    @property
-    def lane(self) -> Lane:
-        """The lane of its deliveries."""
-        return self._kind.lane
-
-    @property
-    def batch(self) -> int:
-        """How many deliveries one send may carry."""
-        return self._kind.batch
-
-    async def send(self, claims: Sequence[Claim]) -> Sequence[Result]:
+    async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
         """Sends claims in one conversation; returns one result for each, in their order, and raises nothing."""
         attempts = [
             Attempt(
@@ -62,10 +55,10 @@ class Sending:
         ]
         longest = self.lease.total_seconds() * SHARE_OF_LEASE
         try:
-            with self._tracing(claims) as hearing:
+            with self._tracing(claims) as observer:
                 async with asyncio.timeout(longest):
                     results = await self._answers.converse(self._kind, attempts)
-                hearing.brought(results)
+                observer.brought(results)
                 return results
         except TimeoutError:
             return [Unavailable(f"no end within {longest:.0f} s")] * len(claims)

@@ -1,0 +1,42 @@
+"""Writes down what became of claims; what storage did not take is kept until it does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from router.domain.deliveries import Claim, Settlement
+from router.domain.errors import StoreError
+from router.domain.ports import Outbox
+
+type Settled = Sequence[tuple[Claim, Settlement]]
+"""Claims, each with what became of it."""
+
+type OnSettled = Callable[[Settled], None]
+"""Is called with what became of claims, once it is written down."""
+
+
+class SettlementWriter:
+    """Writes the settlements of one destination."""
+
+    def __init__(self, outbox: Outbox, on_settled: OnSettled) -> None:
+        self._outbox = outbox
+        self._on_settled = on_settled
+        self._unwritten: list[tuple[Claim, Settlement]] = []
+        self._writing_unwritten = asyncio.Lock()
+
+    async def write(self, settled: Settled) -> None:
+        """Writes settlements down; raises StoreError, after which they are kept for `write_unwritten`."""
+        try:
+            await self._outbox.settle([settlement for _, settlement in settled])
+        except StoreError:
+            self._unwritten += settled
+            raise
+        self._on_settled(settled)
+
+    async def write_unwritten(self) -> None:
+        """Writes down what storage did not take before, so that nobody is told again what they were told."""
+        async with self._writing_unwritten:
+            unwritten, self._unwritten = self._unwritten, []
+            if unwritten:
+                await self.write(unwritten)
