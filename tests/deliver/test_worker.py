@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import count, islice
 
 import pytest
 
 from router.deliver import Worker
+from router.deliver.delivery_pass import MOST_CLAIMS
 from router.deliver.worker import BUSY, LONGEST_REST
 from router.domain.asks import Conversation, Result
 from router.domain.decisions import Change
@@ -18,6 +20,7 @@ from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
+from router.store.azure.outbox.places import place_of
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_over, pointer_to
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
@@ -112,6 +115,34 @@ def test_in_the_rows_lane_one_pointer_is_good_for_all_that_is_due_there(engine: 
     assert engine.states() == {DeliveryState.SENT: 200}
     assert max(batches) == InBatches.batch
     assert len(batches) < 40
+
+
+def test_a_pointer_into_the_rows_lane_that_names_more_than_it_is_good_for_comes_again(engine: Engine) -> None:
+    """So no call lasts for ever, and nothing is left behind; from a file one pass is good for all."""
+    keys = [f"k{n}" for n in range(30)]
+    engine.owe(*_of_one_shard(keys), lane=Lane.ROWS)
+    (pointer, *_) = engine.pointers(Lane.ROWS)
+    destination = Scripted(sent)
+    engine.deliver(engine.worker(destination, lane=Lane.ROWS), pointer)
+    assert len(destination.attempts) == (MOST_CLAIMS if engine.is_queued else len(keys))
+    assert engine.queued(Lane.ROWS) == engine.is_queued
+
+
+def _of_one_shard(keys: Sequence[str]) -> list[str]:
+    """As many keys as those, all of one shard."""
+    found = (key for key in (f"k{n}" for n in count()) if place_of(a_delivery(key=key)).shard.number == 0)
+    return list(islice(found, len(keys)))
+
+
+def test_what_is_left_of_a_part_of_the_rows_lane_waits_where_its_destination_is_in_trouble(engine: Engine) -> None:
+    """It would meet the same; from a file each is tried once, whatever becomes of the others."""
+    engine.owe(*_of_one_shard(["k"] * 3), lane=Lane.ROWS)
+    (pointer, *_) = engine.pointers(Lane.ROWS)
+    destination = Scripted(lambda _: Unavailable("no answer"))
+    engine.deliver(engine.worker(destination, lane=Lane.ROWS), pointer)
+    assert len(destination.attempts) == (1 if engine.is_queued else 3)
+    assert engine.states() == {DeliveryState.OWED: 3}
+    assert (engine.queued(Lane.ROWS) > 0) == engine.is_queued
 
 
 def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:

@@ -30,7 +30,9 @@ def test_the_lanes_are_as_told() -> None:
         assert row["longest life"] == f"{LONGEST[lane] // timedelta(hours=1)} hours"
         assert row["a claim's lease"] == f"{LEASE[lane] // timedelta(minutes=1)} minutes"
     assert len(PAGE.table("Delivering", "lane")) == len(CONCURRENCY)
-    assert f"carries {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
+    assert (
+        f"works off {POINTERS} pointers of a lane at a time, and {POINTERS // SHARE} of one destination" in PAGE.prose
+    )
 
 
 def _written(span: timedelta) -> str:

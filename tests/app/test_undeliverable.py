@@ -1,0 +1,74 @@
+"""What has nowhere left to go is given up on, the same for a run and for a sweep; what only a wrong clock deferred is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import cast
+
+import pytest
+
+from router.app.maintenance import ROLLOUT, give_up_undeliverable
+from router.domain.deliveries import DeliveryState
+from router.domain.errors import StoreError
+from router.domain.lanes import LONGEST
+from router.domain.ports import Outbox, Store
+from router.domain.readiness import Lack, Unready, Why
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+from tests.deliver.engines import FaultyOutbox
+from tests.store.acts import letters_in, owe, run, states
+from tests.store.builders import OPENING
+
+MOMENT = timedelta(microseconds=1)
+LACKING = Unready(stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=(Lack("TICKETS_URL", Why.MISSING),))
+
+
+def give_up(outbox: Outbox, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:
+    """Gives up where the policy of `cwpp` names some destinations."""
+    run(give_up_undeliverable(outbox, {"cwpp": named}, unready, now, since))
+
+
+def errors(store: Store) -> list[str]:
+    """What the dead letters say."""
+    return [letter.error for letter in run(letters_in(store.outbox))]
+
+
+def test_what_the_policy_no_longer_names_becomes_a_dead_letter(store: Store) -> None:
+    """A destination that went away does not take its deliveries with it."""
+    owe(store, OPENING)
+    give_up(store.outbox, ["tickets"], NOW, NOW)
+    assert states(store) == {DeliveryState.OWED: 1}
+    give_up(store.outbox, ["oncall"], NOW, NOW)
+    assert errors(store) == ["no_destination: the policy no longer names it"]
+
+
+def test_what_others_may_still_deliver_to_is_not_given_up_on_yet(store: Store) -> None:
+    """While an older policy may be at work beside this one."""
+    owe(store, OPENING)
+    before = NOW + ROLLOUT - MOMENT
+    give_up(store.outbox, ["oncall"], before, before - ROLLOUT)
+    assert states(store) == {DeliveryState.OWED: 1}
+    give_up(store.outbox, ["oncall"], NOW + ROLLOUT, NOW)
+    assert states(store) == {DeliveryState.DEAD: 1}
+
+
+def test_what_nobody_can_ask_is_owed_for_as_long_as_its_lane_lets_it_live(store: Store) -> None:
+    """And is a dead letter then, which says what is missing."""
+    owe(store, OPENING)
+    end = NOW + LONGEST[Lane.TICKET]
+    give_up(store.outbox, ["tickets"], end - MOMENT, NOW, LACKING)
+    assert states(store) == {DeliveryState.OWED: 1}
+    give_up(store.outbox, ["tickets"], end, NOW, LACKING)
+    assert errors(store) == ["never tried: TICKETS_URL is missing"]
+
+
+@pytest.mark.parametrize("down", ["repair_times", "abandon"])
+def test_a_step_that_fails_keeps_no_other_from_being_done(store: Store, down: str) -> None:
+    """What it raised is raised in the end."""
+    owe(store, OPENING)
+    outbox = FaultyOutbox(store.outbox)
+    outbox.down.add(down)
+    with pytest.raises(StoreError):
+        give_up(cast(Outbox, outbox), ["tickets"], NOW + LONGEST[Lane.TICKET], NOW, LACKING)
+    assert states(store) == {DeliveryState.DEAD: 1}
