@@ -42,7 +42,7 @@ class CredentialPause:
         await self._outbox.pause(replace(pause, probe=now))
         self._read = None
 
-    async def record_results(self, results: Sequence[Result], pause: Pause | None, now: datetime) -> None:
+    async def record_answers(self, results: Sequence[Result], pause: Pause | None, now: datetime) -> None:
         """Pauses a destination that refuses our credentials, and resumes one that was paused and took them."""
         after = pause_after(pause, results, stream=self._stream, destination=self._destination, now=now)
         if after is not None:

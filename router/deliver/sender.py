@@ -58,7 +58,7 @@ class Sender:
             with self._tracing(claims) as observer:
                 async with asyncio.timeout(longest):
                     results = await self._answers.converse(self._kind, attempts)
-                observer.brought(results)
+                observer.record_results(results)
                 return results
         except TimeoutError:
             return [Unavailable(f"no end within {longest:.0f} s")] * len(claims)

@@ -214,7 +214,7 @@ class Worker:
         try:
             await self._settlements.write([(one.claim, self._settlement(this_pass, one, now)) for one in finished])
             if results:
-                await self._credentials.record_results(results, this_pass.pause, now)
+                await self._credentials.record_answers(results, this_pass.pause, now)
         except StoreError as fault:
             this_pass.fail(fault, now + BUSY)
         finally:

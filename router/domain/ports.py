@@ -394,15 +394,15 @@ class Store(Protocol):
         ...
 
 
-class Hearing(Protocol):
-    """Who follows one send, and hears what it brought."""
+class SendObserver(Protocol):
+    """Follows one send."""
 
-    def brought(self, results: Sequence[Result]) -> None:
-        """Hears the results of the send."""
+    def record_results(self, results: Sequence[Result]) -> None:
+        """Is given the results of the send."""
         ...
 
 
-type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[Hearing]]
+type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[SendObserver]]
 """Gives the context in which claims are sent in one conversation."""
 
 

@@ -56,7 +56,7 @@ class Traced:
             self._fail(kind)
         self._span.end()
 
-    def brought(self, results: Sequence[Result]) -> None:
+    def record_results(self, results: Sequence[Result]) -> None:
         """Says what the send brought; it failed where any of its deliveries did."""
         failed = next((result for result in results if isinstance(result, DeliveryError)), None)
         if failed is not None:

@@ -88,7 +88,7 @@ def test_deliveries_are_told_in_our_own_words(
     listening = Listening(logging.DEBUG)
     claim = a_claim(trace)
     with listening.telemetry.delivering([claim]) as span:
-        span.brought([kind(error)])
+        span.record_results([kind(error)])
     listening.telemetry.delivered([settled(claim, state, error=error)])
     _expect_closed_metrics(listening)
     _expect_closed_spans(listening)

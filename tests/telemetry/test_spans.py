@@ -149,7 +149,7 @@ def test_sends_side_by_side_do_not_see_each_others_spans(listening: Listening) -
 def test_a_send_that_failed_says_how_and_nothing_of_what_was_said(listening: Listening) -> None:
     """The type of the first failure among its deliveries."""
     with listening.telemetry.delivering([a_claim(), a_claim()]) as span:
-        span.brought([Receipt(), Unauthorized("answered 401")])
+        span.record_results([Receipt(), Unauthorized("answered 401")])
     told = listening.span()
     assert (told.status.status_code, told.status.description) == (StatusCode.ERROR, None)
     assert (told.attributes or {})[ERROR_TYPE] == "Unauthorized"
@@ -158,7 +158,7 @@ def test_a_send_that_failed_says_how_and_nothing_of_what_was_said(listening: Lis
 def test_a_send_that_got_through_has_no_error(listening: Listening) -> None:
     """Its status is left alone, as the conventions ask."""
     with listening.telemetry.delivering([a_claim()]) as span:
-        span.brought([Receipt()])
+        span.record_results([Receipt()])
     told = listening.span()
     assert told.status.status_code is StatusCode.UNSET
     assert ERROR_TYPE not in (told.attributes or {})

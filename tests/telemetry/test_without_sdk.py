@@ -41,7 +41,7 @@ def test_a_stored_trace_reaches_the_destination_unchanged(telemetry: Telemetry, 
     """Whoever collects before and after us can still put both ends together."""
     with telemetry.delivering([a_claim(traceparent)]) as span:
         assert telemetry.headers() == {"traceparent": traceparent}
-        span.brought([Unavailable("no answer")])
+        span.record_results([Unavailable("no answer")])
     assert telemetry.headers() == {}
 
 
