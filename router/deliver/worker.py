@@ -76,7 +76,7 @@ class Worker:
         """Delivers what lies there and is due; raises StoreError, after which the pointer must come again."""
         async with self._limit.permit() as is_permitted:
             now = self._clock()
-            if not is_permitted or self._is_stopped():
+            if not is_permitted:
                 await self._outbox.requeue(pointer, now + BUSY)
                 return
             rest = (self._rest_until - now).total_seconds()

@@ -364,6 +364,7 @@ async def _from_a_file(engine: Engine, vendor: Held, worker: Worker) -> list[int
             vendor.release()
         if answer == Receipt(reference="T1"):
             vendor.open()
+        await until(delivering.done)
         await delivering
         engine.clock.now += BUSY
     return widths
@@ -467,6 +468,7 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
         engine.lose(first, second)
     tried, waits = Held(), Held()
     tried.open()
+    waits.open()
 
     async def delivered() -> None:
         engine.outbox.late["other"] = asyncio.Event()
