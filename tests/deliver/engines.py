@@ -56,7 +56,7 @@ def _trust() -> ssl.SSLContext:
 class FaultyOutbox:
     """An outbox of which some calls find storage down, and whose claims at some destinations come late.
 
-    down   the names of the calls that fail
+    down   the names of the calls that fail; `faults` says how many did, claims apart
     late   for each destination whose claims come late, what they wait for; `made` says how many do
     """
 
@@ -65,6 +65,7 @@ class FaultyOutbox:
         self.down: set[str] = set()
         self.late: dict[str, asyncio.Event] = {}
         self.made = 0
+        self.faults = 0
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         if "claim" in self.down:
@@ -77,6 +78,7 @@ class FaultyOutbox:
 
     def __getattr__(self, name: str) -> Any:
         async def fail(*_: object) -> None:
+            self.faults += 1
             raise StoreError("storage is down")
 
         return fail if name in self.down else getattr(self._outbox, name)
