@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 PATIENCE = 1.0
 """Seconds for which a permit is waited for; who waits takes a place that another destination's pointer could have."""
@@ -33,15 +33,22 @@ class ConcurrencyLimit:
         if not await self._is_soon_free():
             yield False
             return
-        with self._lent():
+        self._lend()
+        try:
             yield True
+        finally:
+            self.give_back()
 
-    @asynccontextmanager
-    async def awaited_permit(self) -> AsyncIterator[None]:
-        """A context with a permit, however long that takes to come free."""
+    async def wait_for_permit(self) -> None:
+        """Gives a permit out, however long that takes to come free; `give_back` ends it."""
         await self._wait()
-        with self._lent():
-            yield
+        self._lend()
+
+    def give_back(self) -> None:
+        """Takes a permit back."""
+        self._moved = _now()
+        self._out -= 1
+        self._returned.set()
 
     def narrow(self) -> None:
         """Leaves one permit; those that are out do not go out again as they come back."""
@@ -54,16 +61,9 @@ class ConcurrencyLimit:
             self.width, self._taken = self.width + 1, 0
             self._returned.set()
 
-    @contextmanager
-    def _lent(self) -> Iterator[None]:
+    def _lend(self) -> None:
         self._out += 1
         self._moved = _now()
-        try:
-            yield
-        finally:
-            self._moved = _now()
-            self._out -= 1
-            self._returned.set()
 
     async def _is_soon_free(self) -> bool:
         if self._out >= self.width and _now() - self._moved > STUCK:

@@ -122,4 +122,4 @@ class DeliveryPass:
 
 def is_suspect(claims: Sequence[Claim]) -> bool:
     """Whether workers died of this delivery, or while it was theirs; storage gives such a one alone."""
-    return any(claim.lost >= SUSPECT for claim in claims)
+    return len(claims) == 1 and claims[0].lost >= SUSPECT

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 from router.deliver.concurrency import ConcurrencyLimit
@@ -161,12 +160,17 @@ class Worker:
     async def _send(self, this_pass: DeliveryPass, *, has_permit: bool) -> None:
         while True:
             # First a permit, then what is to be sent: what waits may be sent by whoever has one.
-            async with nullcontext() if has_permit else self._limit.awaited_permit():
+            if not has_permit:
+                await self._limit.wait_for_permit()
+            try:
                 claims = await this_pass.waiting.get()
                 if is_suspect(claims):
                     await self._attempt_alone(this_pass, claims)
                 else:
                     await self._attempt(this_pass, claims)
+            finally:
+                if not has_permit:
+                    self._limit.give_back()
             this_pass.progress.set()
 
     async def _attempt_alone(self, this_pass: DeliveryPass, claims: Sequence[Claim]) -> None:

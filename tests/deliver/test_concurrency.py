@@ -90,7 +90,10 @@ def test_who_waits_for_as_long_as_it_takes_is_never_sent_away() -> None:
         hung = asyncio.create_task(used(limit, 3600))
         await asyncio.sleep(STUCK + 0.01)
         assert not hung.done()
-        async with limit.awaited_permit():
+        await limit.wait_for_permit()
+        try:
             return await used(limit, 1), clock()
+        finally:
+            limit.give_back()
 
     assert run_at_once(waited()) == (False, 3600 + PATIENCE)
