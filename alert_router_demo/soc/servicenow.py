@@ -25,8 +25,12 @@ _LABELS = {"close_code": "Resolution code", "close_notes": "Resolution notes", "
 class ServiceNowDouble(Endpoint):
     """An instance with the base system's data policy: who resolves must say how.
 
-    `lag` is the time in seconds before an inserted record is found by queries, `mandatory` the columns that a record
-    must have, `mandatory_when_resolved` those it must have in state 6 or 7, `inactive_states` the states that close it.
+    Attributes:
+        lag: how many seconds pass before an inserted record is found by queries.
+        mandatory: the columns that a record must have.
+        mandatory_when_resolved: those that it must have in state 6 or 7.
+        inactive_states: the states that close it.
+        tickets: the records.
     """
 
     name = "servicenow"

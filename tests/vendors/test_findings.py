@@ -13,24 +13,24 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.findings import FindingsDouble
 from alert_router_demo.soc.webhook import PATH
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice
 from tests.destinations.ocsf_schema import problems_in
 from tests.vendors.acts_sn import TURNS, Room, Turn, a_room, batches_of, opened, resolved, updated
-from tests.vendors.findings import Findings
 
 KEY = a_notice().key
 FAULTS: tuple[Fault, ...] = (LoseAnswer(), Drop(), Status(503), Status(429, retry_after="5"))
 
 
 @asynccontextmanager
-async def a_receiver(key: str = "gateway-key") -> AsyncIterator[tuple[Findings, Room]]:
+async def a_receiver(key: str = "gateway-key") -> AsyncIterator[tuple[FindingsDouble, Room]]:
     """A receiver, and the room that delivers to it with that key; its clock is the room's."""
     account = new_account("cwpp")
     rooms: list[Room] = []
-    receiver = Findings(account, "gateway-key", lambda: (rooms[0].now if rooms else NOW).timestamp())
+    receiver = FindingsDouble(account, "gateway-key", lambda: (rooms[0].now if rooms else NOW).timestamp())
     auth = {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}}
     secrets = {"WEBHOOK_SECRET": account.webhook_secret, "GATEWAY_KEY": key}
     async with served(receiver.application()) as url:
@@ -40,7 +40,7 @@ async def a_receiver(key: str = "gateway-key") -> AsyncIterator[tuple[Findings, 
             yield receiver, room
 
 
-def play(act: Callable[[Findings, Room], Awaitable[None]], **how: str) -> None:
+def play(act: Callable[[FindingsDouble, Room], Awaitable[None]], **how: str) -> None:
     """Plays one act with a receiver of its own."""
 
     async def played() -> None:
@@ -53,7 +53,7 @@ def play(act: Callable[[Findings, Room], Awaitable[None]], **how: str) -> None:
 def test_a_signal_is_a_finding_from_its_opening_to_its_end() -> None:
     """Created, updated and closed under one subject."""
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         await room.deliver(opened())
         await room.deliver(updated(severity="Critical"))
         assert receiver.findings[KEY]["severity_id"] == 5
@@ -68,7 +68,7 @@ def test_a_signal_is_a_finding_from_its_opening_to_its_end() -> None:
 def test_what_is_sent_twice_is_known_by_its_id() -> None:
     """Two workers at the same time, and one again, send one id; the receiver can tell."""
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         told = [*await room.send(opened(), opened()), *await room.send(opened())]
         assert told == [Receipt(reference=opened().id)] * 3
         assert receiver.seen == {opened().id: 3}
@@ -80,7 +80,7 @@ def test_what_is_sent_twice_is_known_by_its_id() -> None:
 def test_a_key_that_the_gateway_refuses_pauses_the_destination() -> None:
     """Nothing is a dead letter for it."""
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         await room.deliver(opened())
         assert await room.is_paused()
         assert await room.states() == {DeliveryState.OWED: 1}
@@ -92,7 +92,7 @@ def test_a_key_that_the_gateway_refuses_pauses_the_destination() -> None:
 def test_a_receiver_that_is_not_there_makes_a_dead_letter_and_the_end_still_comes(status: int) -> None:
     """A resolution whose opening died is told all the same, and leaves nothing open."""
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         receiver.faults.add(Status(status))
         await room.deliver(opened())
         assert len(await room.dead()) == 1
@@ -105,7 +105,7 @@ def test_a_receiver_that_is_not_there_makes_a_dead_letter_and_the_end_still_come
 def test_a_huge_alert_is_taken() -> None:
     """It is below the receiver's limit, and still a finding."""
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         huge = a_huge_notice()
         names = ("title", "description", "remediation", "evidence", "extended")
         await room.deliver(opened(**{name: getattr(huge, name) for name in names}))
@@ -121,7 +121,7 @@ def test_in_the_end_what_is_open_is_right(batches: list[list[Turn]], faults: lis
     """Whichever turns come together, in whatever order, and whatever is lost, no older state is the last one."""
     is_open = max((turn for batch in batches for turn in batch), key=lambda turn: turn.delivery.turn).is_open
 
-    async def act(receiver: Findings, room: Room) -> None:
+    async def act(receiver: FindingsDouble, room: Room) -> None:
         for fault in faults:
             receiver.faults.add(fault)
         for batch in batches:

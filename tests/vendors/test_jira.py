@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from alert_router_demo.soc.faults import LoseAnswer
 from alert_router_demo.soc.faults import Status as Answered
+from alert_router_demo.soc.jira import IN_PROGRESS, TO_DO, JiraDouble, WorkflowTransition
 from router.destinations.jira.issue import SETTLED
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
@@ -16,7 +17,6 @@ from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
-from tests.vendors.jira import IN_PROGRESS, TO_DO, JiraDouble, Way
 
 USER, TOKEN = "alert-router@contoso.example", "ATATT-token-1234"
 SECRETS = {"JIRA_TOKEN": TOKEN}
@@ -30,7 +30,7 @@ def make(url: str) -> DestinationKind:
 
 def a_site() -> JiraDouble:
     """A site that knows the account."""
-    return JiraDouble(USER, TOKEN)
+    return JiraDouble({USER: TOKEN})
 
 
 @pytest.mark.parametrize("path", ["", "/ex/jira/11223344"])
@@ -230,8 +230,8 @@ def test_a_resolution_that_was_done_though_its_answer_was_lost_is_not_done_again
 def test_a_workflow_without_a_way_to_done_is_told_to_people_and_to_operators() -> None:
     """A comment and a dead letter; when the workflow is mended and it is redriven, the issue is finished."""
     vendor = a_site()
-    all_ways = vendor.ways
-    vendor.ways = [Way("11", "Back", TO_DO), Way("21", "Start", IN_PROGRESS)]
+    whole = vendor.transitions
+    vendor.transitions = [WorkflowTransition("11", "Back", TO_DO), WorkflowTransition("21", "Start", IN_PROGRESS)]
 
     async def talk(line: Line) -> None:
         opening = await line.tell()
@@ -240,7 +240,7 @@ def test_a_workflow_without_a_way_to_done_is_told_to_people_and_to_operators() -
         assert "reports that this is over" in vendor.open[0].comments[0]
         assert isinstance(await line.tell(turn=3), Receipt)
         assert vendor.open[0].comments[1].startswith("Opened again.")
-        vendor.ways = all_ways
+        vendor.transitions = whole
         assert isinstance(await line.tell(Change.RESOLVED, opening=opening, number=2), Receipt)
 
     on_the_line(vendor, make, SECRETS, talk)
@@ -306,7 +306,7 @@ def test_a_field_that_no_screen_has_pauses_the_destination() -> None:
 
 def test_a_client_is_known_by_its_tokens() -> None:
     """OAuth client credentials: a token that was taken back is replaced once."""
-    vendor = JiraDouble(USER, TOKEN, client=("us", "client-secret-1234"))
+    vendor = JiraDouble({USER: TOKEN}, client=("us", "client-secret-1234"))
 
     def as_client(url: str) -> DestinationKind:
         auth = {"client_id": "us", "client_secret": {"secret": "JIRA_CLIENT"}, "token_url": f"{url}/oauth/token"}

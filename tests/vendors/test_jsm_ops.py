@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from alert_router_demo.soc.faults import LoseAnswer, Status
+from alert_router_demo.soc.jsm_ops import PATHS, JsmOpsDouble
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt
@@ -15,7 +16,6 @@ from router.domain.ports import DestinationKind
 from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
-from tests.vendors.jsm_ops import PATHS, JsmOpsDouble
 
 KEY, TEAM = "8d0a1c5e-key", "77b1f0c2-team"
 SECRETS = {"JSM_OPS_KEY": KEY, "PAYMENTS_OPS_KEY": TEAM}

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from alert_router_demo.soc.servicenow import ServiceNowDouble
+from alert_router_demo.soc.slack import SlackDouble
 from router.domain.decisions import Change
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_notice
 from tests.vendors.acts_atlassian import Life, live, lives
-from tests.vendors.slack import SlackDouble
 
 some = settings(max_examples=25)
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"

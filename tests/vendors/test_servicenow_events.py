@@ -12,27 +12,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.acts_sn import TURNS, Room, Turn, a_room, batches_of, opened, resolved, updated
-from tests.vendors.servicenow_events import Alert, EventManagement
 
 KEY = a_notice().key
-SECRETS = {"SERVICENOW_PASSWORD": "correct horse"}
 
 
 class Scene(NamedTuple):
     """An instance, the room that delivers to it, and how time passes there."""
 
-    instance: EventManagement
+    instance: EventManagementDouble
     room: Room
     wait: Callable[[float], None]
 
     @property
-    def open(self) -> list[Alert]:
+    def open(self) -> list[EventAlert]:
         """The signal's alerts that are open."""
         return self.instance.open_alerts(KEY)
 
@@ -41,14 +41,17 @@ class Scene(NamedTuple):
 async def a_scene() -> AsyncIterator[Scene]:
     """A scene in which nothing has happened."""
     time = [0.0]
-    instance = EventManagement("alert-router", SECRETS["SERVICENOW_PASSWORD"], clock=lambda: time[0])
+    account = new_account("cwpp")
+    instance = EventManagementDouble([account], clock=lambda: time[0])
+    auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
+    secrets = {"SERVICENOW_PASSWORD": account.servicenow_password}
 
     def wait(seconds: float) -> None:
         time[0] += seconds
 
     async with (
         served(instance.application()) as url,
-        a_room(a_destination("servicenow_events", url=url), SECRETS) as room,
+        a_room(a_destination("servicenow_events", url=url, auth=auth), secrets) as room,
     ):
         yield Scene(instance, room, wait)
 

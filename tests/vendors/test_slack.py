@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
+from alert_router_demo.soc.slack import SlackDouble
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Evidence, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.slack import SlackDouble
 
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
 

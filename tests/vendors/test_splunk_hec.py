@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.splunk_hec import SplunkHecDouble
 from router.domain.asks import Result
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Delivery, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice, an_entry
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.splunk_hec import SplunkHecDouble
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
 
@@ -161,7 +161,7 @@ def test_what_is_wrong_with_the_token_or_its_index_pauses() -> None:
     at_splunk(SplunkHecDouble(TOKEN), play, token="another-token-that-was-rolled")
     at_splunk(disabled, play)
     at_splunk(SplunkHecDouble(TOKEN, is_acknowledging=True), play)
-    at_splunk(SplunkHecDouble(TOKEN, ["main"]), play)
+    at_splunk(SplunkHecDouble(TOKEN, indexes=["main"]), play)
     assert ["Invalid token" in said[0], "disabled" in said[1], "channel" in said[2], "Incorrect index" in said[3]] == (
         [True] * 4
     )

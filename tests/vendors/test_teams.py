@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
+from alert_router_demo.soc.teams import PATH, TeamsDouble
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.vendors.acts_chat import Send, a_life, at_work, opened
-from tests.vendors.teams import PATH, TeamsDouble
 from tests.waiting import until
 
 WORKFLOW, SIGNATURE = "0123456789abcdef", "Canary-of+a/signature_0123456789="

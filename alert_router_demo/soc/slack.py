@@ -23,16 +23,20 @@ _TROUBLES = {
 
 
 class SlackDouble(Endpoint):
-    """One webhook into one channel; `messages` are what it shows, in order, `called` whom their texts mentioned.
+    """Webhooks into one channel, each known by its path.
 
-    While `trouble` is one of Slack's words every message is refused with it.
+    Attributes:
+        trouble: while it is one of Slack's words, every message is refused with it.
+        messages: what the channel shows, in order.
+        called: whom their texts mentioned.
+        linked: the links in their texts.
     """
 
     name = "slack"
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, *paths: str) -> None:
         super().__init__()
-        self._path = path
+        self._paths = paths
         self.trouble: str | None = None
         self.messages: list[dict[str, Any]] = []
         self.called: list[str] = []
@@ -51,7 +55,7 @@ class SlackDouble(Endpoint):
         return {400: "invalid_payload", 404: "no_service", 429: "rate_limited"}.get(status, "rollup_error")
 
     async def _post(self, request: web.Request) -> web.Response:
-        if request.path != self._path:
+        if request.path not in self._paths:
             return web.Response(status=404, text="no_service")
         if self.trouble:
             return web.Response(status=_TROUBLES[self.trouble], text=self.trouble)

@@ -22,8 +22,17 @@ DETAILS, TAGS, TAG = 8_000, 20, 50
 
 
 @dataclass(slots=True)
-class Alert:
-    """One alert; `count` counts the creations that it stands for, `pages` how often people were called."""
+class OpsAlert:
+    """One alert.
+
+    Attributes:
+        alias, message, priority: as its creation says.
+        body: the whole of its creation.
+        is_open: whether nobody closed it.
+        count: how many creations it stands for.
+        pages: how often people were called.
+        notes: what was added to it.
+    """
 
     alias: str
     message: str
@@ -35,8 +44,15 @@ class Alert:
     notes: list[str] = field(default_factory=list)
 
 
-class Accepted(NamedTuple):
-    """A request that was accepted and is carried out later."""
+class AcceptedRequest(NamedTuple):
+    """A request that was accepted and is carried out later.
+
+    Attributes:
+        id: its id, by which its outcome is asked for.
+        action: `Create`, `AddNote` or `Close`.
+        alias: the alert that it is about.
+        body: what it says.
+    """
 
     id: str
     action: str
@@ -45,9 +61,13 @@ class Accepted(NamedTuple):
 
 
 class JsmOpsDouble(Endpoint):
-    """One account; `keys` are the integration keys that it knows.
+    """One account with an integration for each key.
 
-    Where `is_slow`, what is accepted waits in `waiting` until `carry_out`; else it is carried out at once.
+    Attributes:
+        is_slow: whether what is accepted waits until `process_waiting`; else it is carried out at once.
+        alerts: the alerts, in the order of their creation.
+        waiting: what was accepted and is not carried out yet.
+        outcomes: whether each request succeeded, and the vendor's words for it, by id.
     """
 
     name = "jsm_ops"
@@ -55,13 +75,13 @@ class JsmOpsDouble(Endpoint):
     def __init__(self, keys: Iterable[str], *, is_slow: bool = False) -> None:
         super().__init__()
         self.is_slow = is_slow
-        self.alerts: list[Alert] = []
-        self.waiting: list[Accepted] = []
+        self.alerts: list[OpsAlert] = []
+        self.waiting: list[AcceptedRequest] = []
         self.outcomes: dict[str, tuple[bool, str]] = {}
         self._keys = {f"GenieKey {key}" for key in keys}
 
     @property
-    def open(self) -> list[Alert]:
+    def open(self) -> list[OpsAlert]:
         """The alerts that are open."""
         return [alert for alert in self.alerts if alert.is_open]
 
@@ -106,26 +126,26 @@ class JsmOpsDouble(Endpoint):
         return json_answer({"data": {"success": outcome[0], "status": outcome[1]}, "requestId": str(uuid.uuid4())})
 
     def _accept(self, action: str, alias: str, body: Mapping[str, Any]) -> web.Response:
-        accepted = Accepted(str(uuid.uuid4()), action, alias, body)
+        accepted = AcceptedRequest(str(uuid.uuid4()), action, alias, body)
         self.waiting.append(accepted)
         if not self.is_slow:
             self.process_waiting()
         told = {"result": "Request will be processed", "took": 0.01, "requestId": accepted.id}
         return json_answer(told, 202)
 
-    def _process(self, accepted: Accepted) -> tuple[bool, str]:
+    def _process(self, accepted: AcceptedRequest) -> tuple[bool, str]:
         alert = next((alert for alert in self.open if alert.alias == accepted.alias), None)
         match accepted.action, alert:
             case "Create", None:
                 body = accepted.body
-                self.alerts.append(Alert(accepted.alias, body["message"], body.get("priority", "P3"), body))
-            case "Create", Alert():
+                self.alerts.append(OpsAlert(accepted.alias, body["message"], body.get("priority", "P3"), body))
+            case "Create", OpsAlert():
                 alert.count += 1
             case _, None:
                 return False, "Alert does not exist"
-            case "AddNote", Alert():
+            case "AddNote", OpsAlert():
                 alert.notes.append(accepted.body["note"])
-            case "Close", Alert():
+            case "Close", OpsAlert():
                 alert.is_open = False
         return True, f"{accepted.action} processed"
 

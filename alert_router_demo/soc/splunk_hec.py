@@ -24,25 +24,28 @@ _STATUSES = {0: 200, 1: 403, 2: 401, 3: 401, 4: 403, 8: 500, 9: 503}
 
 
 class SplunkHecDouble(Endpoint):
-    """One token and the indexes that it may write to; every event that was taken, in order, is in `events`.
+    """Tokens, and the indexes that they may write to, or any where None.
 
     `poison` are ids of signals whose events it calls invalid: a real one finds none among well-formed ones.
-    `body_limit` is the largest body in bytes, `is_acknowledging` a token that asks for a channel.
+    `body_limit` is the largest body in bytes; a token that `is_acknowledging` asks for a channel.
+
+    Attributes:
+        is_disabled: whether the tokens are turned off.
+        events: every event that was accepted, in order.
     """
 
     name = "splunk_hec"
 
     def __init__(
         self,
-        token: str,
-        indexes: Collection[str] = ("security",),
-        *,
+        *tokens: str,
+        indexes: Collection[str] | None = ("security",),
         poison: Collection[str] = (),
         body_limit: int = BODY_LIMIT,
         is_acknowledging: bool = False,
     ) -> None:
         super().__init__()
-        self._token = token
+        self._tokens = tokens
         self._indexes = indexes
         self._poison = poison
         self._body_limit = body_limit
@@ -51,7 +54,7 @@ class SplunkHecDouble(Endpoint):
         self.events: list[dict[str, Any]] = []
 
     def copies(self) -> Counter[tuple[str, int]]:
-        """How often each turn of each signal was taken."""
+        """How often each turn of each signal was accepted."""
         return Counter((one["event"]["key"], one["event"]["turn"]) for one in self.events)
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -76,7 +79,7 @@ class SplunkHecDouble(Endpoint):
                 event, place = decoder.raw_decode(text, place)
             except json.JSONDecodeError:
                 raise _refusal(6, number) from None
-            self._take(event, number)
+            self._accept(event, number)
             number += 1
         if not number:
             raise _refusal(5)
@@ -89,14 +92,14 @@ class SplunkHecDouble(Endpoint):
         scheme, _, token = authorization.partition(" ")
         if scheme != "Splunk":
             raise _refusal(3)
-        if token != self._token:
+        if token not in self._tokens:
             raise _refusal(4)
         if self.is_disabled:
             raise _refusal(1)
         if self._is_acknowledging and "X-Splunk-Request-Channel" not in request.headers:
             raise _refusal(10)
 
-    def _take(self, event: Any, number: int) -> None:
+    def _accept(self, event: Any, number: int) -> None:
         if not isinstance(event, dict) or not isinstance(event.get("time"), int | float):
             raise _refusal(6, number)
         if "event" not in event:
@@ -105,7 +108,7 @@ class SplunkHecDouble(Endpoint):
             raise _refusal(13, number)
         if event["event"].get("id") in self._poison:
             raise _refusal(6, number)
-        if event.get("index", "security") not in self._indexes:
+        if self._indexes is not None and event.get("index", "security") not in self._indexes:
             # Counted from 1, other than for the codes above.
             raise _refusal(7, number + 1)
         self.events.append(event)

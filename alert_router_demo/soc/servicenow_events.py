@@ -7,7 +7,7 @@ https://www.servicenow.com/docs/r/it-operations-management/event-management/t_EM
 
 from __future__ import annotations
 
-from base64 import b64encode
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from alert_router_demo.soc.accounts import SocAccount, basic_credentials
 from alert_router_demo.soc.endpoint import Endpoint, json_answer
 
 PATH = "/api/global/em/jsonv2"
@@ -28,8 +29,16 @@ _PAGE = "<html><body>Your instance is hibernating</body></html>"
 
 
 @dataclass(slots=True)
-class Alert:
-    """One alert, and the events that were folded into it."""
+class EventAlert:
+    """One alert of Event Management.
+
+    Attributes:
+        key: its message key.
+        severity, description: as its newest event says.
+        updated: when its newest event was processed or a person closed it, in seconds of the clock.
+        state: `Open`, `Reopen` or `Closed`.
+        events: the events that it was made of.
+    """
 
     key: str
     severity: str
@@ -44,38 +53,50 @@ class Alert:
         return self.state != "Closed"
 
 
-class EventManagement(Endpoint):
-    """An instance; `active_interval` is for how many seconds an event opens a closed alert again.
+class EventManagementDouble(Endpoint):
+    """An instance with Event Management.
 
-    `is_prompt` says whether the job runs by itself; `is_active` whether Event Management is there, `is_asleep` whether
-    the instance shows its page to everybody.
+    Attributes:
+        active_interval: for how many seconds after it was closed an event opens an alert again.
+        is_prompt: whether the job runs by itself.
+        is_active: whether Event Management is there.
+        is_asleep: whether the instance shows its page to everybody.
+        has_role: whether its users may send events.
+        events: every event that was accepted, as its columns keep it.
+        waiting: those that the job has not seen yet.
+        alerts: what the job made of them.
+        cut: how often a value was too long for its column, by column.
     """
 
     name = "servicenow_events"
 
     def __init__(
-        self, user: str, password: str, *, clock: Callable[[], float], active_interval: float = 3600.0
+        self,
+        accounts: Iterable[SocAccount],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        active_interval: float = 3600.0,
     ) -> None:
         super().__init__()
-        self._authorization = f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
+        self._known = basic_credentials(accounts)
         self._clock = clock
         self.active_interval = active_interval
         self.is_prompt, self.is_active, self.is_asleep = True, True, False
         self.has_role = True
         self.events: list[dict[str, str]] = []
         self.waiting: list[dict[str, str]] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[EventAlert] = []
         self.cut: Counter[str] = Counter()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the event collector's path."""
-        return (web.post(PATH, self._take),)
+        return (web.post(PATH, self._collect),)
 
     def error_body(self, status: int, message: str, detail: str | None = None) -> Any:
         """Gives `{"error": {"message", "detail"}, "status": "failure"}`."""
         return {"error": {"message": message, "detail": detail}, "status": "failure"}
 
-    def open_alerts(self, key: str) -> list[Alert]:
+    def open_alerts(self, key: str) -> list[EventAlert]:
         """Gives the alerts under a message key that are not closed."""
         return [alert for alert in self.alerts if alert.key == key and alert.is_open]
 
@@ -90,10 +111,10 @@ class EventManagement(Endpoint):
         for event in waiting:
             self._process(event)
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _collect(self, request: web.Request) -> web.Response:
         if self.is_asleep:
             return web.Response(text=_PAGE, content_type="text/html")
-        if request.headers.get("Authorization") != self._authorization:
+        if request.headers.get("Authorization") not in self._known:
             return self.error(401, "User Not Authenticated")
         if not self.is_active:
             return self.error(400, "Requested URI does not represent any resource")
@@ -137,7 +158,7 @@ class EventManagement(Endpoint):
                 alert.events.append(event)
             return
         if alert is None:
-            alert = Alert(key, "", "", now)
+            alert = EventAlert(key, "", "", now)
             self.alerts.append(alert)
         elif not alert.is_open:
             alert.state = "Reopen"

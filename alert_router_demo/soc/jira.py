@@ -26,32 +26,55 @@ _NO_ISSUE = "Issue does not exist or you do not have permission to see it."
 _CONDITION = re.compile(r'(project|labels) = "([^"]*)"|(statusCategory) != (Done)')
 
 
-class Status(NamedTuple):
-    """A status and the key of its category."""
+class IssueStatus(NamedTuple):
+    """A status of an issue.
+
+    Attributes:
+        name: what people call it.
+        category: the key of its category: `new`, `indeterminate` or `done`.
+    """
 
     name: str
     category: str
 
 
-TO_DO, IN_PROGRESS, DONE = Status("To Do", "new"), Status("In Progress", "indeterminate"), Status("Done", "done")
+TO_DO, IN_PROGRESS, DONE = (
+    IssueStatus("To Do", "new"),
+    IssueStatus("In Progress", "indeterminate"),
+    IssueStatus("Done", "done"),
+)
 
 
-class Way(NamedTuple):
-    """A transition that is open from anywhere."""
+class WorkflowTransition(NamedTuple):
+    """A transition of the workflow that is open from any status.
+
+    Attributes:
+        id, name: how the API knows it, and what people call it.
+        to: the status that it leads to.
+    """
 
     id: str
     name: str
-    to: Status
+    to: IssueStatus
 
 
 @dataclass(slots=True)
-class Issue:
-    """One issue."""
+class IssueRecord:
+    """One issue.
+
+    Attributes:
+        id, key: its number and its name.
+        fields: what it was created with.
+        status: its status.
+        comments: the text of each comment.
+        resolution: its resolution, where a transition set one.
+        created: when it was created, as the API writes it.
+    """
 
     id: str
     key: str
     fields: Mapping[str, Any]
-    status: Status = TO_DO
+    status: IssueStatus = TO_DO
     comments: list[str] = field(default_factory=list)
     resolution: str | None = None
     created: str = "2026-11-24T12:00:30.000+0000"
@@ -63,28 +86,38 @@ class Issue:
 
 
 class JiraDouble(Endpoint):
-    """One site with the project SEC; `user` and `token` are the account that it knows, `client` an OAuth client.
+    """One site with the project SEC, for users with an API token, and for an OAuth client; others are answered as nobody.
 
-    Where `is_lagging`, searches see what was there at the last `catch_up`. Whoever is not known is answered as nobody.
-    `ways` are the transitions, `screen` the fields that may be set, `on_close` those of the transitions' screens.
+    Attributes:
+        is_lagging: whether searches see what was there at the last `catch_up`.
+        transitions: those of the workflow.
+        screen: the fields that may be set when an issue is created.
+        on_close: those that a transition may set.
+        issues: the issues, in the order of their creation.
+        tokens: the OAuth tokens that are valid.
     """
 
     name = "jira"
 
-    def __init__(self, user: str, token: str, client: tuple[str, str] | None = None) -> None:
+    def __init__(self, users: Mapping[str, str], client: tuple[str, str] | None = None) -> None:
         super().__init__()
         self.is_lagging = False
-        self.ways = [Way("11", "Back", TO_DO), Way("21", "Start", IN_PROGRESS), Way("31", "Close", DONE)]
+        self.transitions = [
+            WorkflowTransition("11", "Back", TO_DO),
+            WorkflowTransition("21", "Start", IN_PROGRESS),
+            WorkflowTransition("31", "Close", DONE),
+        ]
         self.screen = {"summary", "description", "priority", "labels", "components", "project", "issuetype"}
         self.on_close = {"resolution"}
-        self.issues: list[Issue] = []
+        self.issues: list[IssueRecord] = []
         self.tokens: set[str] = set()
         self._client = client
         self._index: list[tuple[str, list[str], bool]] = []
-        self._known = f"Basic {base64.b64encode(f'{user}:{token}'.encode()).decode()}"
+        pairs = (f"{user}:{token}".encode() for user, token in users.items())
+        self._known = {f"Basic {base64.b64encode(pair).decode()}" for pair in pairs}
 
     @property
-    def open(self) -> list[Issue]:
+    def open(self) -> list[IssueRecord]:
         """The issues that are not done."""
         return [issue for issue in self.issues if issue.is_open]
 
@@ -94,7 +127,7 @@ class JiraDouble(Endpoint):
             issue.status = DONE
         self._changed()
 
-    def delete(self, issue: Issue) -> None:
+    def delete(self, issue: IssueRecord) -> None:
         """Deletes an issue, as people do."""
         self.issues.remove(issue)
         self._changed()
@@ -117,8 +150,10 @@ class JiraDouble(Endpoint):
             yield web.post(f"{api}/issue", self._for_somebody(self._create))
             yield web.get(f"{api}/issue/{{id}}", self._for_somebody(self._read), allow_head=False)
             yield web.post(f"{api}/issue/{{id}}/comment", self._for_somebody(self._comment))
-            yield web.get(f"{api}/issue/{{id}}/transitions", self._for_somebody(self._list_ways), allow_head=False)
-            yield web.post(f"{api}/issue/{{id}}/transitions", self._for_somebody(self._go))
+            yield web.get(
+                f"{api}/issue/{{id}}/transitions", self._for_somebody(self._list_transitions), allow_head=False
+            )
+            yield web.post(f"{api}/issue/{{id}}/transitions", self._for_somebody(self._transition))
 
     def error_body(self, status: int, message: str, errors: Mapping[str, str] | None = None) -> Any:
         """Gives `{"errorMessages", "errors"}`."""
@@ -126,10 +161,10 @@ class JiraDouble(Endpoint):
 
     def _for_somebody(self, handler: Handler) -> Handler:
         async def answered(request: web.Request) -> web.StreamResponse:
-            told = request.headers.get("Authorization", "")
-            if told == self._known or told.removeprefix("Bearer ") in self.tokens:
+            shown = request.headers.get("Authorization", "")
+            if shown in self._known or shown.removeprefix("Bearer ") in self.tokens:
                 return await handler(request)
-            if told.startswith("Bearer "):
+            if shown.startswith("Bearer "):
                 return self.error(401, "Unauthorized")
             if request.path.endswith("/search/jql"):
                 return json_answer({"issues": [], "isLast": True}, headers=_NOBODY)
@@ -168,7 +203,7 @@ class JiraDouble(Endpoint):
         if problems:
             raise RefusedRequest(400, self.error_body(400, "", problems))
         number = 10_000 + len(self.issues)
-        issue = Issue(str(number), f"SEC-{number - 9_999}", fields)
+        issue = IssueRecord(str(number), f"SEC-{number - 9_999}", fields)
         self.issues.append(issue)
         self._changed()
         return json_answer({"id": issue.id, "key": issue.key, "self": str(request.url)}, 201)
@@ -188,26 +223,28 @@ class JiraDouble(Endpoint):
         issue.comments.append(text_of(document))
         return json_answer({"id": str(len(issue.comments))}, 201)
 
-    async def _list_ways(self, request: web.Request) -> web.Response:
+    async def _list_transitions(self, request: web.Request) -> web.Response:
         self._issue_of(request)
-        ways = [{"id": way.id, "name": way.name, "to": _shown(way.to), "isAvailable": True} for way in self.ways]
-        return json_answer({"expand": "transitions", "transitions": ways})
+        shown = [
+            {"id": one.id, "name": one.name, "to": _shown(one.to), "isAvailable": True} for one in self.transitions
+        ]
+        return json_answer({"expand": "transitions", "transitions": shown})
 
-    async def _go(self, request: web.Request) -> web.Response:
+    async def _transition(self, request: web.Request) -> web.Response:
         issue = self._issue_of(request)
         body = await self._body_of(request)
-        way = next((way for way in self.ways if way.id == body["transition"]["id"]), None)
-        if way is None:
+        transition = next((one for one in self.transitions if one.id == body["transition"]["id"]), None)
+        if transition is None:
             raise self._refusal("It seems that you have tried to perform a workflow operation that is not valid.")
         fields = body.get("fields", {})
         if not set(fields) <= self.on_close:
             raise RefusedRequest(400, self.error_body(400, "", dict.fromkeys(fields, _off_screen("resolution"))))
-        issue.status = way.to
+        issue.status = transition.to
         issue.resolution = fields.get("resolution", {}).get("name")
         self._changed()
         return web.Response(status=204)
 
-    def _issue_of(self, request: web.Request) -> Issue:
+    def _issue_of(self, request: web.Request) -> IssueRecord:
         issue = next((issue for issue in self.issues if request.match_info["id"] in (issue.id, issue.key)), None)
         if issue is None:
             raise RefusedRequest(404, self.error_body(404, _NO_ISSUE))
@@ -230,7 +267,7 @@ def text_of(document: Any) -> str:
     return str(document.get("text", "")) + "".join(text_of(piece) for piece in document.get("content", []))
 
 
-def _shown(status: Status) -> dict[str, Any]:
+def _shown(status: IssueStatus) -> dict[str, Any]:
     return {"name": status.name, "statusCategory": {"key": status.category, "name": status.category}}
 
 

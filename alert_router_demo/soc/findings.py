@@ -1,4 +1,8 @@
-"""A receiver of OCSF findings behind a gateway: it verifies, drops what it has seen, and keeps the state of findings."""
+"""A receiver of OCSF findings in CloudEvents behind a gateway: what it adds to the double of a webhook's receiver.
+
+https://schema.ocsf.io/1.5.0/classes/detection_finding
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,14 @@ BODY_LIMIT = 20_000  # bytes
 CLOSED = 3
 
 
-class Findings(WebhookDouble):
+class FindingsDouble(WebhookDouble):
     """A receiver that takes a message once, and lets an older state of a finding change nothing.
 
-    `key` is what the gateway wants in `x-api-key`.
+    Its gateway wants `key` in the header `x-api-key`.
+
+    Attributes:
+        seen: how often each message came, by its id.
+        findings: the latest state of each finding.
     """
 
     name = "findings"
@@ -49,10 +57,10 @@ class Findings(WebhookDouble):
             return self.error(413, "body above 20 KB")
         answer = await self._receive(request)
         if answer.status == 204:
-            self._take(orjson.loads(body))
+            self._keep_state(orjson.loads(body))
         return answer
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _keep_state(self, message: dict[str, Any]) -> None:
         self.seen[message["id"]] += 1
         finding = message["data"]
         known = self.findings.get(message["subject"])

@@ -20,17 +20,21 @@ CARD = "application/vnd.microsoft.card.adaptive"
 
 
 class TeamsDouble(Endpoint):
-    """One workflow; `runs` counts what it accepted, `cards` are what the channel shows, `failed` why others are not there.
+    """One workflow, whose address is good with any of its signatures; a card is posted `lag` seconds after it was accepted.
 
-    A card is posted `lag` seconds after its run was accepted. `is_on` turns the workflow off, `is_orphaned` takes its
-    connection away: runs are accepted as before, and post nothing.
+    Attributes:
+        is_on: whether the workflow is turned on.
+        is_orphaned: whether its connection is gone: runs are accepted as before, and post nothing.
+        runs: how many cards it accepted.
+        cards: what the channel shows.
+        failed: why the others are not there.
     """
 
     name = "teams"
 
-    def __init__(self, workflow: str, signature: str, *, lag: float = 0.0) -> None:
+    def __init__(self, workflow: str, *signatures: str, lag: float = 0.0) -> None:
         super().__init__()
-        self._workflow, self._signature, self._lag = workflow, signature, lag
+        self._workflow, self._signatures, self._lag = workflow, signatures, lag
         self.is_on = True
         self.is_orphaned = False
         self.runs = 0
@@ -54,7 +58,7 @@ class TeamsDouble(Endpoint):
             raise RefusedRequest(
                 404, _error("WorkflowNotFound", f"The workflow '{request.match_info['workflow']}' is not there.")
             )
-        if request.query.get("sig") != self._signature or request.query.get("sp") != "/triggers/manual/run":
+        if request.query.get("sig") not in self._signatures or request.query.get("sp") != "/triggers/manual/run":
             raise RefusedRequest(
                 401, _error("DirectApiAuthorizationRequired", f"Not accepted: {request.query.get('sig')}")
             )
