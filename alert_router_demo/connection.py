@@ -1,8 +1,8 @@
 """The shipped rules, their destinations directed at the SOC on loopback.
 
-Only addresses and users change, after the rules are loaded, so that their hash is that of the files. A file stays
-where it is; a kind that the SOC has no endpoint for is left out, and said so. One webhook is the demo's own: nobody
-ships an address for that.
+Only addresses and users change, and where an issue goes in Jira, after the rules are loaded, so that their hash is that
+of the files. A file stays where it is; a kind that the SOC has no endpoint for is left out, and said so. One webhook is
+the demo's own: nobody ships an address for that.
 """
 
 from __future__ import annotations
@@ -12,20 +12,38 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alert_router_demo.soc import Addresses, Soc, SocAccount
+from alert_router_demo.soc.running import WORKFLOW
+from alert_router_demo.soc.teams import hook_of
 from router.app.rules import Rules
 from router.app.settings import Settings
 from router.cli.complaints import complain
-from router.destinations.config import BasicAuth, SecretName, SettingName
+from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName, SettingName
 from router.destinations.file import FileConfig
+from router.destinations.gateway import HeaderAuth
+from router.destinations.jira.kind import PRIORITIES, IssueResolution, JiraConfig
+from router.destinations.jsm_ops import JsmOpsConfig
 from router.destinations.log_analytics.kind import LogAnalyticsConfig
 from router.destinations.pagerduty import PagerDutyConfig
+from router.destinations.servicenow.events import ServiceNowEventsConfig
 from router.destinations.servicenow.tickets import ServiceNowConfig
+from router.destinations.slack import SlackConfig
+from router.destinations.splunk_hec.kind import SplunkHecConfig
+from router.destinations.teams import TeamsConfig
 from router.destinations.webhook import Webhook, WebhookConfig
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 
 _WEBHOOK = "demo-webhook"
 _WEBHOOK_SECRET = "DEMO_WEBHOOK_SECRET"
+
+_ISSUES: dict[str, object] = {
+    "project": "SEC",
+    "issue_type": "Task",
+    "priorities": PRIORITIES,
+    "fields": {},
+    "resolve": IssueResolution(),
+}
+"""What the SOC's Jira knows of projects, fields and workflows, in place of what the user's does."""
 
 type Changes = Mapping[str, object]
 """Keys of a destination's config, and what they are at the SOC."""
@@ -94,14 +112,34 @@ def _find_changes(config: object, account: SocAccount, addresses: Addresses) -> 
             return {"endpoint": addresses.logs}, ""
         case PagerDutyConfig():
             return {"url": addresses.pagerduty}, account.routing_key
-        case WebhookConfig():
-            return {"url": addresses.webhook}, account.webhook_secret
-        case ServiceNowConfig(auth=BasicAuth() as auth):
-            user = auth.model_copy(update={"user": account.servicenow_user})
-            return {"url": addresses.servicenow, "auth": user}, account.servicenow_password
-        case ServiceNowConfig():
-            return {"url": addresses.servicenow}, account.servicenow_token
+        case JsmOpsConfig():
+            return {"url": addresses.jsm_ops}, account.routing_key
+        case SlackConfig():
+            return {"origin": addresses.slack}, addresses.slack + account.slack_path
+        case TeamsConfig():
+            return {"origin": addresses.teams}, addresses.teams + hook_of(WORKFLOW, account.teams_signature)
+        case SplunkHecConfig():
+            return {"url": addresses.splunk_hec}, account.splunk_token
+        case WebhookConfig(auth=auth):
+            return {"url": addresses.webhook, "auth": _at_the_soc(auth, "")}, account.webhook_secret
+        case ServiceNowConfig(auth=auth) | ServiceNowEventsConfig(auth=auth):
+            url = addresses.servicenow if isinstance(config, ServiceNowConfig) else addresses.servicenow_events
+            secret = account.servicenow_password if isinstance(auth, BasicAuth) else account.servicenow_token
+            return {"url": url, "auth": _at_the_soc(auth, account.servicenow_user)}, secret
+        case JiraConfig(auth=auth):
+            auth = _at_the_soc(auth, account.jira_user)
+            return {"url": addresses.jira, "auth": auth, "site": None, **_ISSUES}, account.jira_token
     return None
+
+
+def _at_the_soc(auth: Auth | HeaderAuth | None, user: str) -> Auth | HeaderAuth | None:
+    """Credentials as the SOC knows them: its own user, and a token at once where somebody else would be asked for one."""
+    match auth:
+        case BasicAuth():
+            return auth.model_copy(update={"user": user or auth.user})
+        case ClientCredentials(client_secret=secret):
+            return BearerAuth(bearer=secret)
+    return auth
 
 
 def _with_demo_webhook(book: Rulebook) -> Rulebook:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -36,17 +35,17 @@ _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
 
 def tell(options: Namespace) -> int:
     """Routes the samples and prints what came of it; 1 where a delivery died, else 0."""
-    job, report, counts = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
+    job, report, held = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
     to = screen()
     to.print(
         f"\n  {report.tally.received} sample messages, the shipped rules, and a SOC on 127.0.0.1 that is busy at first"
     )
     print_report(job, report)
-    _print_counts(to, counts)
+    _print_counts(to, held)
     return DIED if report.died else 0
 
 
-async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str, Any]]:
+async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Sequence[tuple[str, str, str]]]:
     clock = clock_for(None)
     directory = _rules_directory()
     async with Soc.running(lag=LAG) as soc:
@@ -67,7 +66,7 @@ async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Mapping[str
                     await work.take(batch)
                 await work.release()
                 await work.deliver()
-            return job, await work.report(), soc.counts()
+            return job, await work.report(), _held(soc)
 
 
 def _acts() -> tuple[list[Message], list[Message]]:
@@ -96,15 +95,17 @@ def _make_busy(soc: Soc) -> None:
     soc.webhook.faults.add(Drop())
 
 
-_HELD = {"servicenow": "tickets", "pagerduty": "pages", "logs": "rows", "webhook": "hooks"}
-
-
-def _print_counts(to: Console, counts: Mapping[str, Any]) -> None:
-    """Prints what the SOC itself saw: the proof that all of it went over HTTP."""
-    rows = [
-        (name, f"{counts['received'][what]} {what}", _answers(Counter(counts["requests"][name])))
-        for name, what in _HELD.items()
+def _held(soc: Soc) -> list[tuple[str, str, str]]:
+    """What each vendor of the shipped rules holds and answered, and each other one that was asked."""
+    return [
+        (endpoint.name, f"{endpoint.count()} {endpoint.holds}", _answers(endpoint.answers))
+        for endpoint in soc.endpoints
+        if endpoint.answers or endpoint in (soc.servicenow, soc.pagerduty, soc.logs, soc.webhook)
     ]
+
+
+def _print_counts(to: Console, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Prints what the SOC itself saw: the proof that all of it went over HTTP."""
     to.print()
     print_table(to, table_of(("the SOC", "holds", "answered (status x times)"), rows))
 

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 STREAMS = ("cwpp", "cspm")
 
@@ -15,9 +16,13 @@ class SocAccount:
     Attributes:
         name: the stream's name.
         servicenow_user, servicenow_password, servicenow_token: its user at ServiceNow, with a password and a bearer token.
-        routing_key: its key at PagerDuty.
+        routing_key: its key at PagerDuty, and that of its integration at JSM Operations.
         logs_token: its bearer token at the data collection endpoint.
         webhook_secret: the secret that its webhook signs with.
+        jira_user, jira_token: its user at Jira, with an API token that is good as a bearer token, too.
+        slack_path: the path of its webhook at Slack.
+        teams_signature: the signature in its address of the workflow behind Teams.
+        splunk_token: its token at Splunk's collector.
     """
 
     name: str
@@ -27,6 +32,11 @@ class SocAccount:
     routing_key: str = field(repr=False)
     logs_token: str = field(repr=False)
     webhook_secret: str = field(repr=False)
+    jira_user: str
+    jira_token: str = field(repr=False)
+    slack_path: str = field(repr=False)
+    teams_signature: str = field(repr=False)
+    splunk_token: str = field(repr=False)
 
 
 def new_account(name: str) -> SocAccount:
@@ -39,6 +49,11 @@ def new_account(name: str) -> SocAccount:
         routing_key=secrets.token_hex(16),
         logs_token=secrets.token_hex(32),
         webhook_secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        jira_user=f"{name}-router@soc.example",
+        jira_token=secrets.token_urlsafe(48),
+        slack_path=f"/services/T{secrets.token_hex(4).upper()}/B{secrets.token_hex(4).upper()}/{secrets.token_hex(12)}",
+        teams_signature=secrets.token_urlsafe(32),
+        splunk_token=str(uuid4()),
     )
 
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 from alert_router_demo.soc.endpoint import READ_LIMIT, Endpoint, json_answer
 from alert_router_demo.soc.faults import Fault
 
-type EndpointName = Literal["servicenow", "pagerduty", "logs", "webhook"]
+type EndpointName = Literal[
+    "servicenow", "pagerduty", "logs", "webhook", "servicenow_events", "jira", "jsm_ops", "slack", "teams", "splunk_hec"
+]
 
 
 class FaultOrder(BaseModel):

@@ -38,11 +38,13 @@ class Endpoint(ABC):
 
     Attributes:
         name: the vendor's name.
+        holds: what it holds, in one word.
         faults: the faults that it plays.
         answers: how many requests it answered, by status, and how many it dropped.
     """
 
     name: ClassVar[str]
+    holds: ClassVar[str]
 
     def __init__(self) -> None:
         self.faults = FaultScript()
@@ -55,6 +57,10 @@ class Endpoint(ABC):
     @abstractmethod
     def error_body(self, status: int, message: str) -> Any:
         """Gives an error as this vendor writes it."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """Gives how many of the things that it holds it received."""
 
     def application(self) -> web.Application:
         """Gives the endpoint as an aiohttp application."""

@@ -31,6 +31,7 @@ class FindingsDouble(WebhookDouble):
     """
 
     name = "findings"
+    holds = "findings"
 
     def __init__(self, account: SocAccount, key: str, clock: Any) -> None:
         super().__init__([account], clock=clock)

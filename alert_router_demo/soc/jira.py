@@ -94,10 +94,11 @@ class JiraDouble(Endpoint):
         screen: the fields that may be set when an issue is created.
         on_close: those that a transition may set.
         issues: the issues, in the order of their creation.
-        tokens: the OAuth tokens that are valid.
+        tokens: the bearer tokens that are valid: those of users, and those that the OAuth client was given.
     """
 
     name = "jira"
+    holds = "issues"
 
     def __init__(self, users: Mapping[str, str], client: tuple[str, str] | None = None) -> None:
         super().__init__()
@@ -110,7 +111,7 @@ class JiraDouble(Endpoint):
         self.screen = {"summary", "description", "priority", "labels", "components", "project", "issuetype"}
         self.on_close = {"resolution"}
         self.issues: list[IssueRecord] = []
-        self.tokens: set[str] = set()
+        self.tokens = set(users.values())
         self._client = client
         self._index: list[tuple[str, list[str], bool]] = []
         pairs = (f"{user}:{token}".encode() for user, token in users.items())
@@ -139,6 +140,10 @@ class JiraDouble(Endpoint):
     def _changed(self) -> None:
         if not self.is_lagging:
             self.catch_up()
+
+    def count(self) -> int:
+        """Gives how many issues there are."""
+        return len(self.issues)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the paths of the API, and of the authority that gives tokens."""

@@ -71,6 +71,7 @@ class JsmOpsDouble(Endpoint):
     """
 
     name = "jsm_ops"
+    holds = "alerts"
 
     def __init__(self, keys: Iterable[str], *, is_slow: bool = False) -> None:
         super().__init__()
@@ -89,6 +90,10 @@ class JsmOpsDouble(Endpoint):
         """Closes whatever is open, as people do."""
         for alert in self.open:
             alert.is_open = False
+
+    def count(self) -> int:
+        """Gives how many alerts were created."""
+        return len(self.alerts)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the paths of both products."""

@@ -29,6 +29,7 @@ class LogsIngestion(Endpoint):
     """
 
     name = "logs"
+    holds = "rows"
 
     def __init__(self, accounts: Iterable[SocAccount], *, keep: int = 10_000) -> None:
         super().__init__()
@@ -39,6 +40,10 @@ class LogsIngestion(Endpoint):
         self.counts_by_account: Counter[str] = Counter()
         self._uids: dict[str, set[str]] = defaultdict(set)
         self.duplicates = 0
+
+    def count(self) -> int:
+        """Gives how many rows all streams got."""
+        return sum(self.counts.values())
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the upload's path."""

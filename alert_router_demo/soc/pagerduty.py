@@ -54,6 +54,7 @@ class PagerDutyDouble(Endpoint):
     """
 
     name = "pagerduty"
+    holds = "pages"
 
     def __init__(self, accounts: Iterable[SocAccount], *, keep: int = 10_000) -> None:
         super().__init__()
@@ -62,6 +63,10 @@ class PagerDutyDouble(Endpoint):
         self._keep = keep
         self.pages: list[Page] = []
         self.deduplicated = 0
+
+    def count(self) -> int:
+        """Gives how many alerts were opened."""
+        return len(self.pages)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the Events API's path."""

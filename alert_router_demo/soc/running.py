@@ -1,4 +1,4 @@
-"""The whole SOC, running: four vendors and the door to them, on free ports of 127.0.0.1."""
+"""The whole SOC, running: its vendors and the door to them, on free ports of 127.0.0.1."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,10 +14,18 @@ from alert_router_demo.soc.accounts import STREAMS, SocAccount, new_account
 from alert_router_demo.soc.authority import new_authority
 from alert_router_demo.soc.control import Control
 from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.jira import JiraDouble
+from alert_router_demo.soc.jsm_ops import JsmOpsDouble
 from alert_router_demo.soc.logs import LogsIngestion
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from alert_router_demo.soc.servicenow import ServiceNowDouble
+from alert_router_demo.soc.servicenow_events import EventManagementDouble
+from alert_router_demo.soc.slack import SlackDouble
+from alert_router_demo.soc.splunk_hec import SplunkHecDouble
+from alert_router_demo.soc.teams import TeamsDouble
 from alert_router_demo.soc.webhook import PATH, WebhookDouble
+
+WORKFLOW = "0123456789abcdef"  # the one behind Teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,7 @@ class Addresses:
     Attributes:
         servicenow, pagerduty, logs: the base URLs of those vendors.
         webhook: the whole URL of the webhook.
+        servicenow_events, jira, jsm_ops, slack, teams, splunk_hec: further base URLs.
         control: the base URL of its own door.
         ca: the certificate authority, a PEM file.
     """
@@ -35,6 +44,12 @@ class Addresses:
     pagerduty: str
     logs: str
     webhook: str
+    servicenow_events: str
+    jira: str
+    jsm_ops: str
+    slack: str
+    teams: str
+    splunk_hec: str
     control: str
     ca: Path
 
@@ -44,7 +59,8 @@ class Soc:
 
     Attributes:
         accounts: the credentials of each stream.
-        servicenow, pagerduty, logs, webhook: the doubles of its vendors.
+        servicenow, pagerduty, logs, webhook, servicenow_events, jira, jsm_ops, slack, teams, splunk_hec: the doubles of its
+            vendors.
     """
 
     def __init__(self, *, lag: float = 0.0, keep: int = 10_000) -> None:
@@ -54,6 +70,12 @@ class Soc:
         self.pagerduty = PagerDutyDouble(known, keep=keep)
         self.logs = LogsIngestion(known, keep=keep)
         self.webhook = WebhookDouble(known, keep=keep)
+        self.servicenow_events = EventManagementDouble(known)
+        self.jira = JiraDouble({account.jira_user: account.jira_token for account in known})
+        self.jsm_ops = JsmOpsDouble(account.routing_key for account in known)
+        self.slack = SlackDouble(*(account.slack_path for account in known))
+        self.teams = TeamsDouble(WORKFLOW, *(account.teams_signature for account in known))
+        self.splunk_hec = SplunkHecDouble(*(account.splunk_token for account in known), indexes=None)
         self._addresses: Addresses | None = None
 
     @classmethod
@@ -73,8 +95,11 @@ class Soc:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """Gives the four vendors."""
-        return (self.servicenow, self.pagerduty, self.logs, self.webhook)
+        """Gives its vendors."""
+        return (
+            self.servicenow, self.pagerduty, self.logs, self.webhook, self.servicenow_events, self.jira, self.jsm_ops,
+            self.slack, self.teams, self.splunk_hec,
+        )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Gives everything it received, as `GET /_state` shows it: no secret is in it."""
@@ -83,18 +108,19 @@ class Soc:
             "pages": list(self.pagerduty.pages),
             "rows": {stream: list(rows) for stream, rows in list(self.logs.rows.items())},
             "hooks": list(self.webhook.hooks),
+            "em_alerts": list(self.servicenow_events.alerts),
+            "issues": list(self.jira.issues),
+            "alerts": list(self.jsm_ops.alerts),
+            "messages": list(self.slack.messages),
+            "cards": list(self.teams.cards),
+            "events": list(self.splunk_hec.events),
         }
 
     def counts(self) -> dict[str, Any]:
         """Gives the numbers only, as `GET /_counts` shows them; cheap however much arrived."""
         return {
             "requests": {endpoint.name: dict(endpoint.answers) for endpoint in self.endpoints},
-            "received": {
-                "tickets": len(self.servicenow.tickets),
-                "pages": len(self.pagerduty.pages),
-                "rows": sum(self.logs.counts.values()),
-                "hooks": self.webhook.accepted,
-            },
+            "received": {endpoint.holds: endpoint.count() for endpoint in self.endpoints},
             "duplicates": {
                 "tickets": self.servicenow.tickets.duplicates,
                 "pages": self.pagerduty.deduplicated,
@@ -109,14 +135,15 @@ class Soc:
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="soc-")))
             ca, tls = new_authority(directory)
             control = Control(self.endpoints, self.state, self.counts)
-            self._addresses = Addresses(
-                servicenow=await stack.enter_async_context(served(self.servicenow.application())),
-                pagerduty=await stack.enter_async_context(served(self.pagerduty.application())),
-                logs=await stack.enter_async_context(served(self.logs.application(), tls)),
-                webhook=await stack.enter_async_context(served(self.webhook.application())) + PATH,
-                control=await stack.enter_async_context(served(control.application())),
-                ca=ca,
-            )
+            urls = {
+                endpoint.name: await stack.enter_async_context(
+                    served(endpoint.application(), tls if endpoint is self.logs else None)
+                )
+                for endpoint in self.endpoints
+            }
+            urls[self.webhook.name] += PATH
+            door = await stack.enter_async_context(served(control.application()))
+            self._addresses = Addresses(**urls, control=door, ca=ca)
             yield
         self._addresses = None
 

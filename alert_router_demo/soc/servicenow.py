@@ -34,6 +34,7 @@ class ServiceNowDouble(Endpoint):
     """
 
     name = "servicenow"
+    holds = "tickets"
 
     def __init__(
         self,
@@ -52,6 +53,10 @@ class ServiceNowDouble(Endpoint):
         self._known = basic_credentials(accounts)
         self._clock = clock
         self._now = now
+
+    def count(self) -> int:
+        """Gives how many records it holds."""
+        return len(self.tickets)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the Table API's paths."""

@@ -69,6 +69,7 @@ class EventManagementDouble(Endpoint):
     """
 
     name = "servicenow_events"
+    holds = "em_alerts"
 
     def __init__(
         self,
@@ -87,6 +88,10 @@ class EventManagementDouble(Endpoint):
         self.waiting: list[dict[str, str]] = []
         self.alerts: list[EventAlert] = []
         self.cut: Counter[str] = Counter()
+
+    def count(self) -> int:
+        """Gives how many alerts were made."""
+        return len(self.alerts)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the event collector's path."""

@@ -33,6 +33,7 @@ class SlackDouble(Endpoint):
     """
 
     name = "slack"
+    holds = "messages"
 
     def __init__(self, *paths: str) -> None:
         super().__init__()
@@ -45,6 +46,10 @@ class SlackDouble(Endpoint):
     def headers_shown(self) -> list[str]:
         """What stands above each message."""
         return [message["blocks"][0]["text"]["text"] for message in self.messages]
+
+    def count(self) -> int:
+        """Gives how many messages the channel shows."""
+        return len(self.messages)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives every path: one that is no webhook is answered by Slack itself."""

@@ -35,6 +35,7 @@ class SplunkHecDouble(Endpoint):
     """
 
     name = "splunk_hec"
+    holds = "events"
 
     def __init__(
         self,
@@ -56,6 +57,10 @@ class SplunkHecDouble(Endpoint):
     def copies(self) -> Counter[tuple[str, int]]:
         """How often each turn of each signal was accepted."""
         return Counter((one["event"]["key"], one["event"]["turn"]) for one in self.events)
+
+    def count(self) -> int:
+        """Gives how many events were accepted."""
+        return len(self.events)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the collector's path."""

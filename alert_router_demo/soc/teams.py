@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 from aiohttp import web
@@ -16,6 +17,7 @@ from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest
 
 POST_LIMIT = 28 * 1024  # bytes of what a channel takes, counted as UTF-16 here, which is the harder way
 PATH = "/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"
+QUERY = "api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={signature}"
 CARD = "application/vnd.microsoft.card.adaptive"
 
 
@@ -31,6 +33,7 @@ class TeamsDouble(Endpoint):
     """
 
     name = "teams"
+    holds = "cards"
 
     def __init__(self, workflow: str, *signatures: str, lag: float = 0.0) -> None:
         super().__init__()
@@ -44,6 +47,10 @@ class TeamsDouble(Endpoint):
     def headings(self) -> list[str]:
         """What stands above each card."""
         return [card["body"][0]["text"] for card in self.cards]
+
+    def count(self) -> int:
+        """Gives how many cards the channel shows."""
+        return len(self.cards)
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the trigger's path."""
@@ -85,6 +92,11 @@ class TeamsDouble(Endpoint):
             self.failed.append("no Adaptive Card")
         else:
             self.cards.append(card)
+
+
+def hook_of(workflow: str, signature: str) -> str:
+    """Gives the path and query by which a workflow is started."""
+    return f"{PATH.format(workflow=workflow)}?{QUERY.format(signature=quote(signature, safe=''))}"
 
 
 def _content_in(message: Any) -> Any:

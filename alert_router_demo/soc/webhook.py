@@ -49,6 +49,7 @@ class WebhookDouble(Endpoint):
     """
 
     name = "webhook"
+    holds = "hooks"
 
     def __init__(
         self, accounts: Iterable[SocAccount], *, keep: int = 10_000, clock: Callable[[], float] = time.time
@@ -64,6 +65,10 @@ class WebhookDouble(Endpoint):
     def duplicates(self) -> int:
         """Gives how many messages came under an id that had been accepted before."""
         return self.accepted - len(self.ids)
+
+    def count(self) -> int:
+        """Gives how many messages were accepted."""
+        return self.accepted
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the receiver's path."""

@@ -19,6 +19,7 @@ from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from tests.cli.house import House, ndjson
 from tests.parse.messages import a_flat_alert, an_assessment
+from tests.waiting import wait_until
 
 POLICY = """
 stream: cwpp
@@ -32,8 +33,27 @@ destinations:
     url: "https://example.service-now.com"
     table: sn_si_incident
     auth: {user: {secret: USER}, password: {secret: PASSWORD}}
+  client:
+    kind: servicenow
+    url: "https://example.service-now.com"
+    auth: {client_id: us, client_secret: {secret: CLIENT}, token_url: "https://example.service-now.com/oauth_token.do"}
   pager: {kind: pagerduty, routing_key: {secret: KEY}}
-routes: [{name: high, when: {at_least: High}, to: [hook, token, user, pager]}]
+  events: {kind: servicenow_events, url: "https://example.service-now.com", auth: {bearer: {secret: TOKEN}}}
+  ops: {kind: jsm_ops, key: {secret: OPS_KEY}, responders: [{type: team, name: "{owner.group}"}]}
+  issues:
+    kind: jira
+    url: "https://example.atlassian.net"
+    auth: {user: us, password: {secret: JIRA_TOKEN}}
+    project: SOC
+    issue_type: Incident
+    fields: {customfield_10010: "{owner.group}"}
+    resolve: {transition: Close, resolution: Done}
+  gateway: {kind: jira, url: "https://api.atlassian.com/ex/jira/1", auth: {bearer: {secret: JIRA_BEARER}}, project: "1"}
+  slack: {kind: slack, url: {secret: SLACK_URL}}
+  teams: {kind: teams, url: {secret: TEAMS_URL}, origin: "https://prod-01.westeurope.logic.azure.com"}
+  splunk: {kind: splunk_hec, url: "https://splunk.example.com:8088", token: {secret: SPLUNK_TOKEN}, index: soc}
+routes:
+  - {name: high, when: {at_least: High}, to: [hook, token, user, client, pager, events, ops, issues, slack, teams, splunk]}
 always: [log]
 otherwise: [log]
 """
@@ -78,11 +98,18 @@ def routed(house: House, rules: Rules, soc: Soc) -> Report:
 
 
 def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
-    """A webhook, a pager, ServiceNow by token and by password; two streams may name one secret, and a file is a file."""
+    """Each with an endpoint of its own, by token, by password and as an OAuth client that asks nobody else for a token; two
+    streams may name one secret, and a file is a file."""
     report = routed(house, rules_in(house), soc)
-    sent = {one.destination: one.sent for one in report.standings}
-    assert sent == {"log": 1, "hook": 1, "token": 1, "user": 1, "pager": 1, "demo-webhook": 1, "backlog": 1}
-    assert soc.counts()["received"] == {"tickets": 3, "pages": 1, "rows": 0, "hooks": 2}
+    names = {"log", "hook", "token", "user", "client", "pager", "demo-webhook", "backlog"}
+    names |= {"events", "ops", "issues", "slack", "teams", "splunk"}
+    assert {one.destination: one.sent for one in report.standings if one.sent} == dict.fromkeys(names, 1)
+    assert not report.died
+    wait_until(lambda: soc.teams.count() == 1)
+    assert soc.counts()["received"] == {
+        "tickets": 4, "pages": 1, "rows": 0, "hooks": 2, "em_alerts": 1, "issues": 1, "alerts": 1, "messages": 1, "cards": 1,
+        "events": 1,
+    }  # fmt: skip
     assert len(house.lines("log.ndjson")) == 1
 
 
@@ -92,7 +119,8 @@ def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) ->
     readiness = readiness_of(rules, settings)
     assert (readiness.unready, readiness.problems) == ((), [])
     secrets = readiness.secrets[Stream.CWPP]
-    assert {"HOOK", "HOOK_NEXT", "TOKEN", "USER", "PASSWORD", "KEY", "WEB_KEY"} <= secrets.keys()
+    assert {"HOOK", "HOOK_NEXT", "TOKEN", "USER", "PASSWORD", "CLIENT", "KEY", "WEB_KEY"} <= secrets.keys()
+    assert {"OPS_KEY", "JIRA_TOKEN", "JIRA_BEARER", "SLACK_URL", "TEAMS_URL", "SPLUNK_TOKEN"} <= secrets.keys()
 
 
 def test_a_kind_that_the_soc_lacks_is_left_out(house: House, soc: Soc, capsys: pytest.CaptureFixture[str]) -> None:

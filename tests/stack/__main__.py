@@ -76,7 +76,7 @@ def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
 def _seen(stack: Stack, host: FunctionsHost) -> Mapping[str, object]:
     taken = Counter(one.function for one in host.invocations if one.function.startswith("take_"))
     received = stack.soc.counts()["received"]
-    return {"batches": sum(taken.values()), **received}
+    return {"batches": sum(taken.values()), **{what: count for what, count in received.items() if count}}
 
 
 if __name__ == "__main__":

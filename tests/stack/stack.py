@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -111,12 +111,8 @@ class Stack:
 
     def addresses(self, stream: str) -> Mapping[str, str]:
         """What policies call the SOC's addresses, and its user for a stream."""
-        addresses = self.soc.addresses
         return {
-            "pagerduty": addresses.pagerduty,
-            "servicenow": addresses.servicenow,
-            "logs": addresses.logs,
-            "webhook": addresses.webhook,
+            **{name: str(address) for name, address in asdict(self.soc.addresses).items()},
             "user": self.soc.accounts[stream].servicenow_user,
         }
 

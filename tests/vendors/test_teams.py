@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
-from alert_router_demo.soc.teams import PATH, TeamsDouble
+from alert_router_demo.soc.teams import TeamsDouble, hook_of
 from router.domain.asks import Result
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Receipt
@@ -29,9 +28,7 @@ def at_teams(
     """Plays with a destination that holds the URL of a workflow."""
 
     def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
-        query = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={quote(signature, safe='')}"
-        hook = f"{url}{PATH.format(workflow=workflow)}?{query}"
-        return a_destination("teams", origin=url), {"TEAMS_WEBHOOK_URL": hook}
+        return a_destination("teams", origin=url), {"TEAMS_WEBHOOK_URL": url + hook_of(workflow, signature)}
 
     async def play_until_posted(send: Send) -> None:
         await play(send)
