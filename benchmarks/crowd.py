@@ -13,14 +13,15 @@ import asyncio
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from statistics import median
 
-import orjson
 from aiohttp import web
 
+from alert_router_demo.soc import SocAccount
+from alert_router_demo.soc.endpoint import served
+from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from router.app.clock import now
 from router.app.rules import load_rules
 from router.app.settings import Settings
@@ -40,52 +41,42 @@ POLICY = """
 stream: cwpp
 floor: {{default: Medium}}
 destinations:
-  oncall: {{kind: pagerduty, url: "VENDOR", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
+  oncall: {{kind: pagerduty, url: "PAGER", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
 routes: []
 always: []
 otherwise: [oncall]
 """
 
 
-class Vendor:
-    """A pager that takes so many calls at a time, and so many a second."""
+class BusyPager(PagerDutyDouble):
+    """A pager that takes so many calls at a time, and so many a second.
 
-    def __init__(self, options: Namespace) -> None:
+    Attributes:
+        at_once, peak: how many calls it has now, and had at most, those that it refuses among them.
+        opened: when each page was opened, in seconds of the clock.
+    """
+
+    def __init__(self, accounts: Iterable[SocAccount], options: Namespace) -> None:
+        super().__init__(accounts)
         self._options = options
         self._second = (0, 0)
         self.at_once = 0
         self.peak = 0
-        self.refused = 0
-        self.taken: Counter[str] = Counter()
-        self.at: dict[str, float] = {}
+        self.opened: list[float] = []
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[str]:
-        """Gives its address."""
-        app = web.Application()
-        app.router.add_post("/v2/enqueue", self._answer)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        await runner.cleanup()
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        key = orjson.loads(await request.read())["dedup_key"]
+    async def _enqueue(self, request: web.Request) -> web.Response:
         self.at_once += 1
         self.peak = max(self.peak, self.at_once)
         try:
             if self.at_once > self._options.most or not self._has_room():
-                self.refused += 1
                 wish = self._options.retry_after
-                return web.json_response({}, status=429, headers={"Retry-After": str(wish)} if wish else {})
+                return self.error(429, "", {"Retry-After": str(wish)} if wish else {})
             await asyncio.sleep(self._options.takes)
         finally:
             self.at_once -= 1
-        self.taken[key] += 1
-        self.at.setdefault(key, time.monotonic())
-        return web.json_response({"status": "success", "message": "ok", "dedup_key": key}, status=202)
+        answer = await super()._enqueue(request)
+        self.opened += [time.monotonic()] * (len(self.pages) - len(self.opened))
+        return answer
 
     def _has_room(self) -> bool:
         second, count = self._second
@@ -95,9 +86,9 @@ class Vendor:
 
 
 async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
-    vendor = Vendor(options)
+    pager = BusyPager(stack.soc.accounts.values(), options)
     async with AsyncExitStack() as held:
-        stack.write_policy("cwpp", POLICY.replace("VENDOR", await held.enter_async_context(vendor.running())))
+        stack.write_policy("cwpp", POLICY.replace("PAGER", await held.enter_async_context(served(pager.application()))))
         settings = Settings(stack.environment | dict(one.split("=", 1) for one in options.setting))
         rules = load_rules(stack.rules, list(Stream), now())
         services = [await held.enter_async_context(service_over(rules, settings, now)) for _ in range(options.workers)]
@@ -109,16 +100,15 @@ async def _measured(stack: GatedStack, options: Namespace) -> list[str]:
         began, stop = time.monotonic(), asyncio.Event()
         loops = [asyncio.create_task(work_off(one, Stream.CWPP, Lane.PAGE, stop, print)) for one in services]
         loops.append(asyncio.create_task(repeat(services[0].sweep, 60, stop, print)))
-        while len(vendor.taken) < options.pages:
+        while len(pager.pages) < options.pages:
             await asyncio.sleep(0.2)
         stop.set()
         await asyncio.gather(*loops)
         asked = [one for one in seen if one.service in STORAGE and (one.service, one.method) != ("queue", "GET")]
-    late = sorted(at - began for at in vendor.at.values())
-    calls = vendor.refused + sum(vendor.taken.values())
+    late = sorted(at - began for at in pager.opened)
     return [
-        f"pages {options.pages}, taken {len(vendor.taken)}, twice {sum(count > 1 for count in vendor.taken.values())}",
-        f"calls {calls}, refused {vendor.refused}, at a time {vendor.peak}",
+        f"pages {options.pages}, taken {len(pager.pages)}, twice {sum(page.triggers > 1 for page in pager.pages)}",
+        f"calls {pager.answers.total()}, refused {pager.answers['429']}, at a time {pager.peak}",
         f"storage requests a page {len(asked) / options.pages:.1f}",
         f"waited: median {median(late):.0f} s, the last {late[-1]:.0f} s",
     ]

@@ -11,20 +11,20 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from alert_router_demo.soc import soc_in_thread
 from router.cli.stopping import Stop
 from tests.builders import alert_body
 from tests.cli.house import House, lines_in
 from tests.leash import leashed
+from tests.stack.gate import Order, everything, gate_in_thread
 from tests.waiting import wait_until
 
 BATCH = 200
@@ -160,36 +160,10 @@ def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
 
 
 @contextmanager
-def a_slow_pager() -> Iterator[tuple[str, threading.Semaphore, threading.Event]]:
-    """A pager that answers when it may: its address, what counts those who wait, and what lets it answer."""
-    asked, may_answer = threading.Semaphore(0), threading.Event()
-
-    class Pager(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            asked.release()
-            may_answer.wait()
-            self.send_response(202)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: object) -> None:
-            pass  # whoever asked may be gone
-
-    with Server(("127.0.0.1", 0), Pager) as server:
-        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        serving.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", asked, may_answer
-        finally:
-            may_answer.set()
-            server.shutdown()
-            serving.join()
+def a_slow_pager() -> Iterator[tuple[str, str, Order]]:
+    """A pager whose answers come when it may answer: its address, a key that it knows, and what withholds the answers."""
+    with soc_in_thread() as soc, gate_in_thread({"pagerduty": soc.addresses.pagerduty}) as gate:
+        yield gate.addresses["pagerduty"], soc.accounts["cwpp"].routing_key, gate.withhold(everything)
 
 
 def paged_at(house: House, url: str) -> None:
@@ -206,13 +180,12 @@ def paged_at(house: House, url: str) -> None:
 
 def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
     """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent."""
-    with a_slow_pager() as (url, asked, may_answer):
+    with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
-        with started(*ROUTER, "run", alerts(house, 40), PAGER_KEY="k" * 32) as run:
-            for _ in range(16):
-                asked.acquire()
+        with started(*ROUTER, "run", alerts(house, 40), PAGER_KEY=key) as run:
+            until(run, lambda: withheld.count >= 16)
             run.send_signal(signal.SIGINT)
-            may_answer.set()
+            withheld.end()
             _, err = run.communicate()
     with closing(sqlite3.connect(house.directory / ".state" / "router.db")) as db:
         states = Counter(db.execute("SELECT state, attempts FROM deliveries"))
@@ -224,10 +197,10 @@ def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
 
 def test_a_second_signal_ends_it_at_once(house: House) -> None:
     """Whoever does not want to wait for a slow destination need not: what was in flight is due again in the next run."""
-    with a_slow_pager() as (url, asked, _):
+    with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
-        with started(*ROUTER, "run", alerts(house, 1), PAGER_KEY="k" * 32) as run:
-            asked.acquire()
+        with started(*ROUTER, "run", alerts(house, 1), PAGER_KEY=key) as run:
+            until(run, lambda: withheld.count >= 1)
             run.send_signal(signal.SIGINT)
             run.send_signal(signal.SIGTERM)
             assert run.communicate() == ("", "")

@@ -6,21 +6,18 @@ import asyncio
 import json
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 import yaml
-from aiohttp import web
 from azure.data.tables.aio import TableServiceClient
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
 from alert_router_demo.soc import Soc, soc_in_thread
-from alert_router_demo.soc.endpoint import json_answer, served
 from router.cli import main
 from router.cli.decisions import decision_of
 from router.domain.deliveries import DeliveryState
@@ -32,6 +29,7 @@ from tests.cli.test_real_messages import SAMPLES, unwrapped
 from tests.stack.accounting import ROWS, sweep
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
+from tests.stack.gate import Gate, gate_in_thread
 from tests.stack.stack import ROOT, Stack, stack_running
 from tests.waiting import PATIENCE, until
 
@@ -213,47 +211,37 @@ TRACED = """
 stream: cwpp
 floor: {{default: Medium}}
 destinations:
-  oncall: {{kind: pagerduty, url: "{at}", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
-  tickets: {{kind: servicenow, url: "{at}", auth: {{user: someone, password: {{secret: CWPP_PASSWORD}}}}}}
-  soar: {{kind: webhook, url: "{at}/hook", secret: {{secret: WEBHOOK_SECRET}}}}
+  oncall: {{kind: pagerduty, url: "{pagerduty}", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
+  tickets: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}}}
+  soar: {{kind: webhook, url: "{webhook}/hook", secret: {{secret: WEBHOOK_SECRET}}}}
 routes: []
 always: []
 otherwise: [oncall, tickets, soar]
 """
-WAYS = {"/v2/enqueue", "/api/now/table/incident", "/hook"}
 TRACES = {"traceparent": "11111111111111111111111111111111", "Diagnostic-Id": "22222222222222222222222222222222"}
 SPAN = "3333333333333333"
 
 
-@asynccontextmanager
-async def listening(heard: list[tuple[str, str]]) -> AsyncIterator[str]:
-    """Serves one who takes whatever comes, and keeps where it came and what it says of its trace."""
-
-    async def hear(request: web.Request) -> web.Response:
-        heard.append((request.path, request.headers.get("traceparent", "")))
-        return json_answer({"status": "success", "result": {}}, 202)
-
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", hear)
-    async with served(application) as address:
-        yield address
-
-
 def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None:
     """Whichever of the two properties names it: each request to the pager, the tickets and the webhook is of that trace."""
-    heard: list[tuple[str, str]] = []
+    account = stack.soc.accounts["cwpp"]
+    services = {
+        name: stack.addresses("cwpp")[name].removesuffix("/hook") for name in ("pagerduty", "servicenow", "webhook")
+    }
 
-    async def run() -> None:
-        async with listening(heard) as at:
-            (stack.rules / "cwpp" / "policy.yaml").write_text(TRACED.format(at=at))
-            async with host(stack, WEBHOOK_SECRET=stack.soc.accounts["cwpp"].webhook_secret).running() as running:
-                for name, trace in TRACES.items():
-                    await publish(stack, "cwpp", alert_body(name), **{name: f"00-{trace}-{SPAN}-01"})
-                await running.idle(PATIENCE)
+    async def run(gate: Gate) -> None:
+        policy = TRACED.format(**gate.addresses, user=account.servicenow_user)
+        (stack.rules / "cwpp" / "policy.yaml").write_text(policy)
+        async with host(stack, WEBHOOK_SECRET=account.webhook_secret).running() as running:
+            for name, trace in TRACES.items():
+                await publish(stack, "cwpp", alert_body(name), **{name: f"00-{trace}-{SPAN}-01"})
+            await running.idle(PATIENCE)
 
-    asyncio.run(run())
-    assert {path for path, _ in heard} == WAYS
-    assert {(path, said[3:35]) for path, said in heard} == {(way, trace) for way in WAYS for trace in TRACES.values()}
+    with gate_in_thread(services) as gate:
+        seen = gate.watch()
+        asyncio.run(run(gate))
+    traces = {(one.service, one.headers.get("traceparent", "")[3:35]) for one in seen}
+    assert traces == {(service, trace) for service in services for trace in TRACES.values()}
 
 
 @pytest.mark.shared

@@ -96,7 +96,7 @@ class Gate:
 
     async def _answer(self, service: str, address: URL, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        seen = Seen(service, request.method, request.raw_path, body)
+        seen = Seen(service, request.method, request.raw_path, request.headers, body)
         forward = partial(self._forward, address, request, body)
         order = next((order for order in self._orders if order.is_for(seen)), None)
         answer = await (forward() if order is None else order.meet(seen, forward))

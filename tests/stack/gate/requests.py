@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from router.store.azure.shards import named
@@ -11,11 +11,17 @@ from router.store.azure.shards import named
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request: the service that it is for, and what it says. `path` holds the query, too."""
+    """One request.
+
+    Attributes:
+        service: whom it is for.
+        method, path, headers, body: what it says; the path holds the query, too.
+    """
 
     service: str
     method: str
     path: str
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
     @property
