@@ -16,7 +16,8 @@ from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
-from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
+from tests.vendors.lives import Life, live, lives
+from tests.vendors.talks import Line, on_the_line
 
 USER, TOKEN = "alert-router@contoso.example", "ATATT-token-1234"
 SECRETS = {"JIRA_TOKEN": TOKEN}

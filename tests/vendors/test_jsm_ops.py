@@ -15,7 +15,8 @@ from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
-from tests.vendors.acts_atlassian import Life, Line, live, lives, on_the_line
+from tests.vendors.lives import Life, live, lives
+from tests.vendors.talks import Line, on_the_line
 
 KEY, TEAM = "8d0a1c5e-key", "77b1f0c2-team"
 SECRETS = {"JSM_OPS_KEY": KEY, "PAYMENTS_OPS_KEY": TEAM}

@@ -10,18 +10,29 @@ from typing import NamedTuple
 import orjson
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.accounts import SocAccount, new_account
 from alert_router_demo.soc.endpoint import served
-from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.faults import LoseAnswer, Status
 from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
+from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
-from tests.vendors.acts_sn import TURNS, Room, Turn, a_room, batches_of, opened, resolved, updated
+from tests.vendors.lives import Life, live, lives
+from tests.vendors.room import Room, a_room, opened, resolved, updated
 
 KEY = a_notice().key
+
+
+def auth_of(account: SocAccount) -> dict[str, object]:
+    """How a destination says who it is."""
+    return {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
+
+
+def secrets_of(account: SocAccount) -> dict[str, str]:
+    """The secrets that it has for that."""
+    return {"SERVICENOW_PASSWORD": account.servicenow_password}
 
 
 class Scene(NamedTuple):
@@ -43,15 +54,13 @@ async def a_scene() -> AsyncIterator[Scene]:
     time = [0.0]
     account = new_account("cwpp")
     instance = EventManagementDouble([account], clock=lambda: time[0])
-    auth = {"user": account.servicenow_user, "password": {"secret": "SERVICENOW_PASSWORD"}}
-    secrets = {"SERVICENOW_PASSWORD": account.servicenow_password}
 
     def wait(seconds: float) -> None:
         time[0] += seconds
 
     async with (
         served(instance.application()) as url,
-        a_room(a_destination("servicenow_events", url=url, auth=auth), secrets) as room,
+        a_room(a_destination("servicenow_events", url=url, auth=auth_of(account)), secrets_of(account)) as room,
     ):
         yield Scene(instance, room, wait)
 
@@ -190,21 +199,15 @@ def test_nothing_is_cut_behind_our_back() -> None:
     play(act)
 
 
-FAULTS: tuple[Fault, ...] = (LoseAnswer(), Drop(), Status(503), Status(429, retry_after="5"))
-
-
 @settings(max_examples=20)
-@given(batches=batches_of(TURNS), faults=st.lists(st.sampled_from(FAULTS), max_size=4))
-def test_in_the_end_what_is_open_is_right(batches: list[list[Turn]], faults: list[Fault]) -> None:
-    """Whichever turns come together, in whatever order, and whatever is lost, no older state is the last one."""
-    is_open = max((turn for batch in batches for turn in batch), key=lambda turn: turn.delivery.turn).is_open
+@given(life=lives())
+def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
+    """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
+    account = new_account("cwpp")
+    instance = EventManagementDouble([account])
 
-    async def act(scene: Scene) -> None:
-        for fault in faults:
-            scene.instance.faults.add(fault)
-        for batch in batches:
-            await scene.room.deliver(*(turn.delivery for turn in batch))
-        await scene.room.deliver_all()
-        assert len(scene.open) == int(is_open)
+    def make(url: str) -> DestinationKind:
+        return a_destination("servicenow_events", url=url, auth=auth_of(account))
 
-    play(act)
+    live(instance, make, secrets_of(account), life, close_by_hand=lambda: instance.close(KEY))
+    assert len(instance.open_alerts(KEY)) == int(life.is_open)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.slack import SlackDouble
 from router.domain.asks import Result
+from router.domain.decisions import Change
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Evidence, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination
-from tests.vendors.acts_chat import Send, a_life, at_work, opened
+from tests.vendors.lives import Life, live, lives
+from tests.vendors.room import a_life, opened
+from tests.vendors.talks import Send, at_work
 
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
 
@@ -126,9 +130,37 @@ def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]
     text = "".join(texts) + "<!channel><@U1><https://evil.example.com|x>"
 
     async def play(send: Send) -> None:
-        notice = dict.fromkeys(("title", "description", "resource", "status", "reason"), text * 40)
+        notice: dict[str, Any] = dict.fromkeys(("title", "description", "resource", "status", "reason"), text * 40)
         assert types_of(await send(opened(**notice, evidence=Evidence(hosts=(text,), urls=(text,))))) == [Receipt]
 
     at_slack(slack, play)
     assert slack.called == []
     assert slack.linked == ["https://portal.azure.com/#view/alerts/1|Open in the Azure portal"]
+
+
+def is_in_order(told: Sequence[str], life: Life) -> bool:
+    """Whether what was told, each at least once, is a part of a life in its order, up to its last turn unless nothing was."""
+    changes = [change.value for change in life.changes]
+    place = 0
+    for one, before in zip(told, [None, *told], strict=False):
+        if one == before and (place == 0 or changes[place - 1] == one):
+            continue  # sent again, since its answer was lost
+        while place < len(changes) and changes[place] != one:
+            place += 1
+        place += 1
+    return place <= len(changes) and (not told or told[-1] == changes[-1] or changes[-1] == Change.RESOLVED.value)
+
+
+@settings(max_examples=25)
+@given(life=lives())
+def test_a_channel_is_told_in_the_order_of_turns(life: Life) -> None:
+    """Messages may come twice, never late."""
+    slack = SlackDouble(PATH)
+    secrets: dict[str, str] = {}
+
+    def make(url: str) -> DestinationKind:
+        secrets["SLACK_WEBHOOK_URL"] = url + PATH
+        return a_destination("slack", origin=url)
+
+    live(slack, make, secrets, life)
+    assert is_in_order([header.partition(":")[0].lower() for header in slack.headers_shown()], life)

@@ -17,7 +17,8 @@ from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Delivery, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice, an_entry
-from tests.vendors.acts_chat import Send, a_life, at_work, opened
+from tests.vendors.room import a_life, opened
+from tests.vendors.talks import Send, at_work
 
 TOKEN = "11111111-2222-3333-4444-555555555555"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,8 @@ from router.domain.errors import Unauthorized, Unavailable
 from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
-from tests.vendors.acts_chat import Send, a_life, at_work, opened
+from tests.vendors.room import a_life, opened
+from tests.vendors.talks import Send, at_work
 from tests.waiting import until
 
 WORKFLOW, SIGNATURE = "0123456789abcdef", "Canary-of+a/signature_0123456789="
@@ -149,7 +151,9 @@ def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> Non
 
     async def play(send: Send) -> None:
         huge = a_huge_notice()
-        notice = dict.fromkeys(("title", "description", "resource", "status", "reason", "type", "link"), text)
+        notice: dict[str, Any] = dict.fromkeys(
+            ("title", "description", "resource", "status", "reason", "type", "link"), text
+        )
         assert types_of(await send(opened(**notice, evidence=huge.evidence, remediation=(text,) * 9))) == [Receipt]
 
     at_teams(teams, play)

@@ -1,4 +1,4 @@
-"""OCSF findings over real HTTP, to a receiver behind a gateway: each counts once, and the last state is the last."""
+"""A webhook of OCSF findings over real HTTP, behind a gateway: each counts once, and the last state is the last."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.accounts import SocAccount, new_account
 from alert_router_demo.soc.endpoint import served
-from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from alert_router_demo.soc.faults import Status
 from alert_router_demo.soc.findings import FindingsDouble
 from alert_router_demo.soc.webhook import PATH
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
+from router.domain.ports import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice
 from tests.destinations.ocsf_schema import problems_in
-from tests.vendors.acts_sn import TURNS, Room, Turn, a_room, batches_of, opened, resolved, updated
+from tests.vendors.lives import Life, live, lives
+from tests.vendors.room import TIME, Room, a_room, opened, resolved, updated
 
 KEY = a_notice().key
-FAULTS: tuple[Fault, ...] = (LoseAnswer(), Drop(), Status(503), Status(429, retry_after="5"))
+GATEWAY = {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}}
+
+
+def secrets_of(account: SocAccount, key: str = "gateway-key") -> dict[str, str]:
+    """The secrets that a destination has."""
+    return {"WEBHOOK_SECRET": account.webhook_secret, "GATEWAY_KEY": key}
 
 
 @asynccontextmanager
@@ -31,11 +37,9 @@ async def a_receiver(key: str = "gateway-key") -> AsyncIterator[tuple[FindingsDo
     account = new_account("cwpp")
     rooms: list[Room] = []
     receiver = FindingsDouble(account, "gateway-key", lambda: (rooms[0].now if rooms else NOW).timestamp())
-    auth = {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}}
-    secrets = {"WEBHOOK_SECRET": account.webhook_secret, "GATEWAY_KEY": key}
     async with served(receiver.application()) as url:
-        kind = a_destination("webhook", url=url + PATH, body="ocsf", auth=auth)
-        async with a_room(kind, secrets) as room:
+        kind = a_destination("webhook", url=url + PATH, body="ocsf", auth=GATEWAY)
+        async with a_room(kind, secrets_of(account, key)) as room:
             rooms.append(room)
             yield receiver, room
 
@@ -116,17 +120,18 @@ def test_a_huge_alert_is_taken() -> None:
 
 
 @settings(max_examples=20)
-@given(batches=batches_of(TURNS), faults=st.lists(st.sampled_from(FAULTS), max_size=4))
-def test_in_the_end_what_is_open_is_right(batches: list[list[Turn]], faults: list[Fault]) -> None:
-    """Whichever turns come together, in whatever order, and whatever is lost, no older state is the last one."""
-    is_open = max((turn for batch in batches for turn in batch), key=lambda turn: turn.delivery.turn).is_open
+@given(life=lives())
+def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
+    """Turns put down in any order, lost answers, refusals: no older state is the last one."""
+    account = new_account("cwpp")
+    clock = [NOW.timestamp()]
+    receiver = FindingsDouble(account, "gateway-key", lambda: clock[0])
 
-    async def act(receiver: FindingsDouble, room: Room) -> None:
-        for fault in faults:
-            receiver.faults.add(fault)
-        for batch in batches:
-            await room.deliver(*(turn.delivery for turn in batch))
-        await room.deliver_all()
-        assert receiver.open == [KEY] * is_open
+    def make(url: str) -> DestinationKind:
+        return a_destination("webhook", url=url + PATH, body="ocsf", auth=GATEWAY)
 
-    play(act)
+    def later() -> None:
+        clock[0] += TIME.total_seconds()
+
+    live(receiver, make, secrets_of(account), life, later=later)
+    assert receiver.open == [KEY] * life.stands

@@ -6,18 +6,17 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, NoReturn
-
-from hypothesis import strategies as st
+from typing import Any
 
 from router.app.clock import now
 from router.deliver import Answers, Isolation, Sender, Worker
 from router.deliver.http import Http
+from router.deliver.identity import LoopbackCredential
 from router.deliver.logs import Logs
 from router.deliver.tokens import Tokens
 from router.domain.asks import Result
@@ -31,18 +30,32 @@ from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.store.acts import letters_in
+from tests.waiting import PATIENCE
 
 DESTINATION = "there"
+TIME = timedelta(minutes=30)
+"""What passes between two attempts."""
+
 _ROUNDS = 40
+
+
+@asynccontextmanager
+async def the_shell() -> AsyncIterator[Answers]:
+    """What answers the asks of destinations over HTTP, as production does; whoever takes rows is on this machine."""
+    async with Http(ssl.create_default_context(), timeout=PATIENCE) as http:
+        logs = Logs(http, lambda _: LoopbackCredential(), now)
+        try:
+            yield Answers(http, logs, Tokens(http, time.monotonic, now))
+        finally:
+            await logs.close()
 
 
 class Room:
     """Deliveries of one destination; its clock stands still until a test moves it."""
 
-    def __init__(self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, http: Http) -> None:
+    def __init__(self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, answers: Answers) -> None:
         self.now = NOW
-        self._kind, self._secrets, self._store = kind, secrets, store
-        self._answers = Answers(http, Logs(http, _no_logs, now), Tokens(http, time.monotonic, now))
+        self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
         sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
         self._worker = Worker(
             "cwpp", DESTINATION, sender, outbox=store.outbox, clock=self._clock, concurrency=4, isolation=Isolation()
@@ -56,19 +69,21 @@ class Room:
         await self._store.outbox.add(deliveries, self.now)
         await self._worker.deliver_at(Pointer("cwpp", Lane.TICKET, DESTINATION))
 
-    async def deliver_all(self, *deliveries: Delivery) -> None:
-        """The same, over and over while time passes, until nothing is owed."""
+    async def deliver_all(self, *deliveries: Delivery, later: Callable[[], None] = lambda: None) -> None:
+        """The same, over and over while time passes, until nothing is owed; `later` is what time does at the vendor."""
         await self.deliver(*deliveries)
         for _ in range(_ROUNDS):
-            if not (await self.states())[DeliveryState.OWED]:
+            if not {DeliveryState.OWED, DeliveryState.CLAIMED} & (await self.states()).keys():
                 return
-            self.now += timedelta(minutes=30)
+            self.now += TIME
+            later()
             await self.deliver()
         raise AssertionError("it never ends")
 
     async def states(self) -> Counter[DeliveryState]:
         """How many deliveries there are in each state."""
-        return Counter({state: count for (_, state), count in (await self._store.outbox.counts("cwpp")).items()})
+        counts = await self._store.outbox.counts("cwpp")
+        return Counter({state: count for (_, state), count in counts.items() if count})
 
     async def dead(self) -> list[DeadLetter]:
         """The dead letters."""
@@ -91,56 +106,28 @@ async def a_room(kind: DestinationKind, secrets: Mapping[str, str]) -> AsyncIter
     with TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory))
         try:
-            async with Http(ssl.create_default_context()) as http:
-                yield Room(kind, secrets, store, http)
+            async with the_shell() as answers:
+                yield Room(kind, secrets, store, answers)
         finally:
             await store.close()
 
 
-def opened(turn: int = 1, **notice: object) -> Delivery:
+def opened(turn: int = 1, **notice: Any) -> Delivery:
     """An alert is opened at its turn."""
     return a_delivery(a_notice(turn=turn, **notice), Change.OPENED, opened=turn)
 
 
-def updated(turn: int = 2, opening: int = 1, **notice: object) -> Delivery:
+def updated(turn: int = 2, opening: int = 1, **notice: Any) -> Delivery:
     """It changed since its opening."""
     return a_delivery(a_notice(turn=turn, **notice), Change.UPDATED, opened=opening)
 
 
-def resolved(turn: int = 3, opening: int = 1, **notice: object) -> Delivery:
+def resolved(turn: int = 3, opening: int = 1, **notice: Any) -> Delivery:
     """It is over."""
     return a_delivery(a_notice(turn=turn, status="Resolved", **notice), Change.RESOLVED, opened=opening)
 
 
-class Turn(NamedTuple):
-    """A turn of a signal, and whether the signal is open after it."""
+def a_life(**notice: Any) -> tuple[Delivery, Delivery, Delivery]:
+    """A signal opened, updated and resolved."""
 
-    delivery: Delivery
-    is_open: bool
-
-
-TURNS = (
-    Turn(opened(), True),
-    Turn(updated(), True),
-    Turn(resolved(), False),
-    Turn(opened(turn=4), True),
-    Turn(resolved(turn=5, opening=4), False),
-)
-"""A signal that comes back."""
-
-
-@st.composite
-def batches_of(draw: st.DrawFn, turns: Sequence[Turn]) -> list[list[Turn]]:
-    """The first turns of a signal, as they fall due: some together, and those in any order."""
-    batches: list[list[Turn]] = []
-    for turn in turns[: draw(st.integers(1, len(turns)))]:
-        comes_alone: bool = draw(st.booleans())
-        if batches and not comes_alone:
-            batches[-1].append(turn)
-        else:
-            batches.append([turn])
-    return [draw(st.permutations(batch)) for batch in batches]
-
-
-def _no_logs(endpoint: str) -> NoReturn:
-    raise AssertionError(endpoint)
+    return opened(**notice), updated(**notice), resolved(**notice)

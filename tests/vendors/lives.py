@@ -1,0 +1,102 @@
+"""A signal's life, drawn at large: which turns fall due together, in which order, what is lost, and what people do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+
+from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
+from router.domain.decisions import Change
+from router.domain.notices import Delivery
+from tests.destinations.builders import a_delivery, a_notice
+from tests.vendors.room import a_room
+from tests.vendors.talks import Make
+
+
+class Step(NamedTuple):
+    """Turns of one signal that become due at once, in the order in which they are put down, and what happens around them.
+
+    `faults` are played by the vendor first; afterwards people close what is open, where `is_closed_by_hand`.
+    """
+
+    turns: Sequence[int]
+    faults: Sequence[Fault]
+    is_closed_by_hand: bool
+
+
+class Life(NamedTuple):
+    """A signal from its first turn to its last: what each turn tells, and in which steps."""
+
+    changes: Sequence[Change]
+    steps: Sequence[Step]
+
+    @property
+    def stands(self) -> bool:
+        """Whether the signal stands in the end."""
+        return self.changes[-1] is not Change.RESOLVED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the signal is to be seen as open in the end: it stands, and nobody closed it since."""
+        return self.stands and not self.steps[-1].is_closed_by_hand
+
+    def deliveries(self) -> list[Delivery]:
+        """Its deliveries in the order of their turns, counted from 1."""
+        found, opened = [], 1
+        for turn, change in enumerate(self.changes, 1):
+            opened = turn if change is Change.OPENED else opened
+            found.append(a_delivery(a_notice(turn=turn), change, opened=opened))
+        return found
+
+
+_FAULTS: st.SearchStrategy[Fault] = st.sampled_from([Status(503), Status(429, retry_after="1"), Drop(), LoseAnswer()])
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Life:
+    """Lives of up to seven turns, each told as the ledger would, in any order within a step."""
+    changes = [Change.OPENED]
+    for stands in draw(st.lists(st.booleans(), max_size=6)):
+        was_open = changes[-1] is not Change.RESOLVED
+        if stands or was_open:
+            changes.append((Change.UPDATED if was_open else Change.OPENED) if stands else Change.RESOLVED)
+    cuts = draw(st.sets(st.integers(1, len(changes)), max_size=3)) | {len(changes)}
+    steps, start = [], 0
+    for cut in sorted(cuts):
+        turns = draw(st.permutations(range(start, cut)))
+        steps.append(Step(turns, draw(st.lists(_FAULTS, max_size=3)), draw(st.booleans())))
+        start = cut
+    return Life(changes, steps)
+
+
+def live(
+    vendor: Endpoint,
+    make: Make,
+    secrets: Mapping[str, str],
+    life: Life,
+    *,
+    close_by_hand: Callable[[], None] = lambda: None,
+    later: Callable[[], None] = lambda: None,
+) -> None:
+    """Lives a life through an outbox until nothing is owed; `later` is what time does at the vendor between attempts.
+
+    Whatever died is a failure of the test.
+    """
+
+    async def lived() -> None:
+        async with served(vendor.application()) as url, a_room(make(url), secrets) as room:
+            deliveries = life.deliveries()
+            for step in life.steps:
+                for fault in step.faults:
+                    vendor.faults.add(fault)
+                await room.deliver_all(*(deliveries[turn] for turn in step.turns), later=later)
+                assert await room.dead() == []
+                vendor.faults.clear()
+                if step.is_closed_by_hand:
+                    close_by_hand()
+
+    asyncio.run(lived())
