@@ -58,6 +58,18 @@ class WorkflowTransition(NamedTuple):
     to: IssueStatus
 
 
+TRANSITIONS = (
+    WorkflowTransition("11", "Back", TO_DO),
+    WorkflowTransition("21", "Start", IN_PROGRESS),
+    WorkflowTransition("31", "Close", DONE),
+)
+SCREEN = {"summary", "description", "priority", "labels", "components", "project", "issuetype"}
+"""The fields that may be set when an issue is created."""
+
+ON_CLOSE = {"resolution"}
+"""Those that a transition may set."""
+
+
 @dataclass(slots=True)
 class IssueRecord:
     """One issue.
@@ -90,9 +102,6 @@ class JiraDouble(Endpoint):
 
     Attributes:
         is_lagging: whether searches see what was there at the last `catch_up`.
-        transitions: those of the workflow.
-        screen: the fields that may be set when an issue is created.
-        on_close: those that a transition may set.
         issues: the issues, in the order of their creation.
         tokens: the bearer tokens that are valid: those of users, and those that the OAuth client was given.
     """
@@ -103,13 +112,6 @@ class JiraDouble(Endpoint):
     def __init__(self, users: Mapping[str, str], client: tuple[str, str] | None = None) -> None:
         super().__init__()
         self.is_lagging = False
-        self.transitions = [
-            WorkflowTransition("11", "Back", TO_DO),
-            WorkflowTransition("21", "Start", IN_PROGRESS),
-            WorkflowTransition("31", "Close", DONE),
-        ]
-        self.screen = {"summary", "description", "priority", "labels", "components", "project", "issuetype"}
-        self.on_close = {"resolution"}
         self.issues: list[IssueRecord] = []
         self.tokens = set(users.values())
         self._client = client
@@ -126,11 +128,6 @@ class JiraDouble(Endpoint):
         """Finishes whatever is open, as people do."""
         for issue in self.open:
             issue.status = DONE
-        self._changed()
-
-    def delete(self, issue: IssueRecord) -> None:
-        """Deletes an issue, as people do."""
-        self.issues.remove(issue)
         self._changed()
 
     def catch_up(self) -> None:
@@ -204,7 +201,7 @@ class JiraDouble(Endpoint):
 
     async def _create(self, request: web.Request) -> web.Response:
         fields = (await self._body_of(request))["fields"]
-        problems = dict(_problems_of(fields, self.screen))
+        problems = dict(_problems_of(fields))
         if problems:
             raise RefusedRequest(400, self.error_body(400, "", problems))
         number = 10_000 + len(self.issues)
@@ -230,19 +227,17 @@ class JiraDouble(Endpoint):
 
     async def _list_transitions(self, request: web.Request) -> web.Response:
         self._issue_of(request)
-        shown = [
-            {"id": one.id, "name": one.name, "to": _shown(one.to), "isAvailable": True} for one in self.transitions
-        ]
+        shown = [{"id": one.id, "name": one.name, "to": _shown(one.to), "isAvailable": True} for one in TRANSITIONS]
         return json_answer({"expand": "transitions", "transitions": shown})
 
     async def _transition(self, request: web.Request) -> web.Response:
         issue = self._issue_of(request)
         body = await self._body_of(request)
-        transition = next((one for one in self.transitions if one.id == body["transition"]["id"]), None)
+        transition = next((one for one in TRANSITIONS if one.id == body["transition"]["id"]), None)
         if transition is None:
             raise self._refusal("It seems that you have tried to perform a workflow operation that is not valid.")
         fields = body.get("fields", {})
-        if not set(fields) <= self.on_close:
+        if not set(fields) <= ON_CLOSE:
             raise RefusedRequest(400, self.error_body(400, "", dict.fromkeys(fields, _off_screen("resolution"))))
         issue.status = transition.to
         issue.resolution = fields.get("resolution", {}).get("name")
@@ -280,9 +275,9 @@ def _off_screen(name: str) -> str:
     return f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown."
 
 
-def _problems_of(fields: Mapping[str, Any], screen: set[str]) -> Iterator[tuple[str, str]]:
+def _problems_of(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in fields:
-        if name not in screen:
+        if name not in SCREEN:
             yield name, _off_screen(name)
     if fields["project"] not in ({"key": "SEC"}, {"id": "10001"}):
         yield "project", "valid project is required"

@@ -75,7 +75,7 @@ class Soc:
         self.jsm_ops = JsmOpsDouble(account.routing_key for account in known)
         self.slack = SlackDouble(*(account.slack_path for account in known))
         self.teams = TeamsDouble(WORKFLOW, *(account.teams_signature for account in known))
-        self.splunk_hec = SplunkHecDouble(*(account.splunk_token for account in known), indexes=None)
+        self.splunk_hec = SplunkHecDouble(*(account.splunk_token for account in known))
         self._addresses: Addresses | None = None
 
     @classmethod

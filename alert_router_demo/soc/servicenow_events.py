@@ -25,7 +25,6 @@ LENGTHS = {"source": 100, "node": 100, "type": 100, "resource": 100, "message_ke
 
 CLEAR = "0"
 SEVERITIES = frozenset("012345")
-_PAGE = "<html><body>Your instance is hibernating</body></html>"
 
 
 @dataclass(slots=True)
@@ -59,9 +58,6 @@ class EventManagementDouble(Endpoint):
     Attributes:
         active_interval: for how many seconds after it was closed an event opens an alert again.
         is_prompt: whether the job runs by itself.
-        is_active: whether Event Management is there.
-        is_asleep: whether the instance shows its page to everybody.
-        has_role: whether its users may send events.
         events: every event that was accepted, as its columns keep it.
         waiting: those that the job has not seen yet.
         alerts: what the job made of them.
@@ -82,8 +78,7 @@ class EventManagementDouble(Endpoint):
         self._known = basic_credentials(accounts)
         self._clock = clock
         self.active_interval = active_interval
-        self.is_prompt, self.is_active, self.is_asleep = True, True, False
-        self.has_role = True
+        self.is_prompt = True
         self.events: list[dict[str, str]] = []
         self.waiting: list[dict[str, str]] = []
         self.alerts: list[EventAlert] = []
@@ -117,14 +112,8 @@ class EventManagementDouble(Endpoint):
             self._process(event)
 
     async def _collect(self, request: web.Request) -> web.Response:
-        if self.is_asleep:
-            return web.Response(text=_PAGE, content_type="text/html")
         if request.headers.get("Authorization") not in self._known:
             return self.error(401, "User Not Authenticated")
-        if not self.is_active:
-            return self.error(400, "Requested URI does not represent any resource")
-        if not self.has_role:
-            return self.error(403, "User Not Authorized")
         try:
             records = orjson.loads(await request.read())["records"]
         except (orjson.JSONDecodeError, KeyError, TypeError):

@@ -16,17 +16,12 @@ from alert_router_demo.soc.endpoint import Endpoint
 
 BLOCKS, HEADER, TEXT, FIELDS, FIELD, ELEMENTS = 50, 150, 3_000, 10, 2_000, 10
 _CONTROL = re.compile(r"<([^<>]+)>")
-_TROUBLES = {
-    "channel_is_archived": 410, "action_prohibited": 403, "invalid_token": 403, "no_service": 404, "no_team": 404,
-    "channel_not_found": 404,
-}  # fmt: skip
 
 
 class SlackDouble(Endpoint):
     """Webhooks into one channel, each known by its path.
 
     Attributes:
-        trouble: while it is one of Slack's words, every message is refused with it.
         messages: what the channel shows, in order.
         called: whom their texts mentioned.
         linked: the links in their texts.
@@ -38,7 +33,6 @@ class SlackDouble(Endpoint):
     def __init__(self, *paths: str) -> None:
         super().__init__()
         self._paths = paths
-        self.trouble: str | None = None
         self.messages: list[dict[str, Any]] = []
         self.called: list[str] = []
         self.linked: list[str] = []
@@ -62,8 +56,6 @@ class SlackDouble(Endpoint):
     async def _post(self, request: web.Request) -> web.Response:
         if request.path not in self._paths:
             return web.Response(status=404, text="no_service")
-        if self.trouble:
-            return web.Response(status=_TROUBLES[self.trouble], text=self.trouble)
         try:
             message = orjson.loads(await request.read())
         except orjson.JSONDecodeError:

@@ -24,13 +24,12 @@ _STATUSES = {0: 200, 1: 403, 2: 401, 3: 401, 4: 403, 8: 500, 9: 503}
 
 
 class SplunkHecDouble(Endpoint):
-    """Tokens, and the indexes that they may write to, or any where None.
+    """A collector whose tokens may write to any index.
 
     `poison` are ids of signals whose events it calls invalid: a real one finds none among well-formed ones.
-    `body_limit` is the largest body in bytes; a token that `is_acknowledging` asks for a channel.
+    `body_limit` is the largest body in bytes.
 
     Attributes:
-        is_disabled: whether the tokens are turned off.
         events: every event that was accepted, in order.
     """
 
@@ -40,18 +39,13 @@ class SplunkHecDouble(Endpoint):
     def __init__(
         self,
         *tokens: str,
-        indexes: Collection[str] | None = ("security",),
         poison: Collection[str] = (),
         body_limit: int = BODY_LIMIT,
-        is_acknowledging: bool = False,
     ) -> None:
         super().__init__()
         self._tokens = tokens
-        self._indexes = indexes
         self._poison = poison
         self._body_limit = body_limit
-        self._is_acknowledging = is_acknowledging
-        self.is_disabled = False
         self.events: list[dict[str, Any]] = []
 
     def copies(self) -> Counter[tuple[str, int]]:
@@ -99,10 +93,6 @@ class SplunkHecDouble(Endpoint):
             raise _refusal(3)
         if token not in self._tokens:
             raise _refusal(4)
-        if self.is_disabled:
-            raise _refusal(1)
-        if self._is_acknowledging and "X-Splunk-Request-Channel" not in request.headers:
-            raise _refusal(10)
 
     def _accept(self, event: Any, number: int) -> None:
         if not isinstance(event, dict) or not isinstance(event.get("time"), int | float):
@@ -113,9 +103,6 @@ class SplunkHecDouble(Endpoint):
             raise _refusal(13, number)
         if event["event"].get("id") in self._poison:
             raise _refusal(6, number)
-        if self._indexes is not None and event.get("index", "security") not in self._indexes:
-            # Counted from 1, other than for the codes above.
-            raise _refusal(7, number + 1)
         self.events.append(event)
 
 

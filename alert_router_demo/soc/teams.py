@@ -25,7 +25,6 @@ class TeamsDouble(Endpoint):
     """One workflow, whose address is good with any of its signatures; a card is posted `lag` seconds after it was accepted.
 
     Attributes:
-        is_on: whether the workflow is turned on.
         is_orphaned: whether its connection is gone: runs are accepted as before, and post nothing.
         runs: how many cards it accepted.
         cards: what the channel shows.
@@ -38,7 +37,6 @@ class TeamsDouble(Endpoint):
     def __init__(self, workflow: str, *signatures: str, lag: float = 0.0) -> None:
         super().__init__()
         self._workflow, self._signatures, self._lag = workflow, signatures, lag
-        self.is_on = True
         self.is_orphaned = False
         self.runs = 0
         self.cards: list[dict[str, Any]] = []
@@ -69,9 +67,6 @@ class TeamsDouble(Endpoint):
             raise RefusedRequest(
                 401, _error("DirectApiAuthorizationRequired", f"Not accepted: {request.query.get('sig')}")
             )
-        if not self.is_on:
-            text = f"Could not execute workflow '{self._workflow}' trigger 'manual' with state 'Disabled'."
-            raise RefusedRequest(400, _error("WorkflowTriggerIsNotEnabled", text))
         raw = await request.read()
         try:
             content = _content_in(orjson.loads(raw))

@@ -14,7 +14,7 @@ from router.destinations.webhook import BODY_LIMIT, WebhookConfig
 from router.destinations.wording.account import EVIDENCE
 from router.domain.asks import AccessToken, HttpRequest
 from router.domain.decisions import Change
-from router.domain.errors import Rejected, Unauthorized
+from router.domain.errors import Unauthorized
 from router.domain.notices import Attempt, Evidence, Receipt
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
@@ -104,12 +104,6 @@ def test_a_secret_that_is_none_pauses_the_destination(secret: str) -> None:
     assert isinstance(results[0], Unauthorized)
     assert OLD in str(results[0])
     assert "canary" not in str(results[0])
-
-
-def test_a_receiver_that_is_gone_is_final() -> None:
-    """410 Gone ends the delivery."""
-    _, results = converse(a_destination("webhook"), [an_attempt(secrets=[OLD])], lambda ask: replied(410))
-    assert isinstance(results[0], Rejected)
 
 
 def test_a_finding_is_signed_like_any_message() -> None:

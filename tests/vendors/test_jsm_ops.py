@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from alert_router_demo.soc.faults import LoseAnswer, Status
 from alert_router_demo.soc.jsm_ops import PATHS, JsmOpsDouble
 from router.domain.decisions import Change
-from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.errors import Unavailable
 from router.domain.notices import Receipt
 from router.domain.ports import DestinationKind
-from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.talks import Line, on_the_line
@@ -78,19 +77,6 @@ def test_a_delivery_that_is_sent_twice_makes_one_alert() -> None:
     assert [(alert.count, alert.pages) for alert in vendor.alerts] == [(3, 1)]
 
 
-def test_an_answer_that_is_lost_costs_nothing() -> None:
-    """The retry is folded into the alert that the lost answer was about."""
-    vendor = an_account()
-
-    async def talk(line: Line) -> None:
-        vendor.faults.add(LoseAnswer())
-        assert isinstance(await line.tell(), Unavailable)
-        assert isinstance(await line.tell(number=2), Receipt)
-
-    on_the_line(vendor, make, SECRETS, talk)
-    assert [alert.count for alert in vendor.alerts] == [2]
-
-
 def test_an_update_whose_note_was_lost_is_told_again() -> None:
     """A note has no key, so it may stand there twice; it is never missing."""
     vendor = an_account()
@@ -106,20 +92,6 @@ def test_an_update_whose_note_was_lost_is_told_again() -> None:
     assert [len(alert.notes) for alert in vendor.alerts] == [2]
 
 
-def test_an_update_of_an_alert_that_people_closed_pages_anew() -> None:
-    """A note alone would have been accepted and lost; the creation opens an alert that says what changed."""
-    vendor = an_account()
-
-    async def talk(line: Line) -> None:
-        opening = await line.tell()
-        vendor.close_by_hand()
-        await line.tell(Change.UPDATED, opening=opening, status="Active")
-
-    on_the_line(vendor, make, SECRETS, talk)
-    assert len(vendor.alerts) == 2
-    assert "Status: Active" in vendor.open[0].body["description"]
-
-
 def test_an_update_of_an_alert_that_never_came_to_be_opens_it() -> None:
     """An opening may be accepted and then fail at the vendor, which nobody tells; what follows makes up for it."""
     vendor = an_account(is_slow=True)
@@ -132,23 +104,6 @@ def test_an_update_of_an_alert_that_never_came_to_be_opens_it() -> None:
 
     on_the_line(vendor, make, SECRETS, talk)
     assert "Status: Active" in vendor.open[0].body["description"]
-
-
-def test_an_acceptance_is_not_an_alert_yet() -> None:
-    """The receipt names the request; the vendor does not know it for a while, then says what came of it."""
-    vendor = an_account(is_slow=True)
-
-    async def talk(line: Line) -> None:
-        opening = await line.tell()
-        assert isinstance(opening, Receipt)
-        request = opening.handles["request"]
-        assert vendor.alerts == []
-        assert request not in vendor.outcomes
-        vendor.process_waiting()
-        assert vendor.outcomes[request][0]
-        assert len(vendor.open) == 1
-
-    on_the_line(vendor, make, SECRETS, talk)
 
 
 def test_what_is_carried_out_late_ends_right() -> None:
@@ -179,35 +134,6 @@ def test_a_resolution_whose_opening_died_closes_what_it_left() -> None:
     on_the_line(vendor, make, SECRETS, talk)
     assert vendor.open == []
     assert [success for success, _ in vendor.outcomes.values()] == [False, True, True]
-
-
-def test_a_signal_that_comes_back_pages_again() -> None:
-    """After a close the same alias opens a new alert."""
-    vendor = an_account()
-
-    async def talk(line: Line) -> None:
-        opening = await line.tell()
-        await line.tell(Change.RESOLVED, opening=opening)
-        await line.tell(turn=3)
-
-    on_the_line(vendor, make, SECRETS, talk)
-    assert [alert.is_open for alert in vendor.alerts] == [False, True]
-
-
-def test_a_key_that_the_vendor_does_not_know_pauses_unless_it_is_one_owners() -> None:
-    """The text names the secret and shows nothing of it."""
-    vendor = JsmOpsDouble([KEY])
-
-    async def talk(line: Line) -> None:
-        other = await line.tell(owner=Owner(pager="PAYMENTS_OPS_KEY"))
-        assert isinstance(other, Rejected)
-        assert "PAYMENTS_OPS_KEY" in str(other)
-        line.secrets = {"JSM_OPS_KEY": "revoked-1234"}
-        own = await line.tell()
-        assert isinstance(own, Unauthorized)
-        assert "revoked-1234" not in str(own)
-
-    on_the_line(vendor, make, SECRETS, talk)
 
 
 @given(life=lives())

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from alert_router_demo.soc.accounts import SocAccount, new_account
 from alert_router_demo.soc.endpoint import served
-from alert_router_demo.soc.faults import LoseAnswer, Status
+from alert_router_demo.soc.faults import Status
 from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
@@ -98,49 +98,6 @@ def test_what_is_sent_twice_is_one_alert() -> None:
         assert [type(result) for result in first + again] == [Receipt] * 3
         assert len(scene.instance.events) == 3
         assert [(alert.state, len(alert.events)) for alert in scene.instance.alerts] == [("Open", 3)]
-
-    play(act)
-
-
-def test_an_answer_that_was_lost_is_made_up_for() -> None:
-    """The event is sent again, and there is still one alert."""
-
-    async def act(scene: Scene) -> None:
-        scene.instance.faults.add(LoseAnswer())
-        await scene.room.deliver_all(opened())
-        assert len(scene.instance.events) == 2
-        assert len(scene.instance.alerts) == 1
-        assert await scene.room.states() == {DeliveryState.SENT: 1}
-
-    play(act)
-
-
-def test_an_instance_that_sleeps_loses_nothing() -> None:
-    """It shows its page with 200; what was owed arrives when it wakes."""
-
-    async def act(scene: Scene) -> None:
-        scene.instance.is_asleep = True
-        await scene.room.deliver(opened())
-        assert await scene.room.states() == {DeliveryState.OWED: 1}
-        scene.instance.is_asleep = False
-        await scene.room.deliver_all()
-        assert len(scene.open) == 1
-
-    play(act)
-
-
-@pytest.mark.parametrize("lacks", ["is_active", "has_role"])
-def test_an_instance_that_takes_no_events_pauses_the_destination(lacks: str) -> None:
-    """Without the application or the role nothing is a dead letter; all of it arrives once somebody has mended that."""
-
-    async def act(scene: Scene) -> None:
-        setattr(scene.instance, lacks, False)
-        await scene.room.deliver(opened())
-        assert await scene.room.is_paused()
-        assert await scene.room.states() == {DeliveryState.OWED: 1}
-        setattr(scene.instance, lacks, True)
-        await scene.room.deliver_all()
-        assert len(scene.open) == 1
 
     play(act)
 

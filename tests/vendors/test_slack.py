@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +12,7 @@ from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.slack import SlackDouble
 from router.domain.asks import Result
 from router.domain.decisions import Change
-from router.domain.errors import Unauthorized, Unavailable
+from router.domain.errors import Unavailable
 from router.domain.notices import Evidence, Receipt
 from router.domain.ports import DestinationKind
 from tests.destinations.builders import a_destination
@@ -25,11 +23,11 @@ from tests.vendors.talks import Send, at_work
 PATH = "/services/T00000000/B00000000/XXXXXXXXcanaryXXXXXXXXXX"
 
 
-def at_slack(slack: SlackDouble, play: Callable[[Send], Awaitable[None]], path: str = PATH) -> None:
+def at_slack(slack: SlackDouble, play: Callable[[Send], Awaitable[None]]) -> None:
     """Plays with a destination that holds a webhook of that Slack."""
 
     def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
-        return a_destination("slack", origin=url), {"SLACK_WEBHOOK_URL": url + path}
+        return a_destination("slack", origin=url), {"SLACK_WEBHOOK_URL": url + PATH}
 
     at_work(slack, make, play)
 
@@ -51,19 +49,6 @@ def test_a_life_is_three_messages_in_order() -> None:
     assert [header.partition(":")[0] for header in slack.headers_shown()] == ["Opened", "Updated", "Resolved"]
 
 
-def test_what_is_sent_twice_stands_there_twice() -> None:
-    """A webhook deduplicates nothing: a second send and two at once make three messages, all alike."""
-    slack = SlackDouble(PATH)
-
-    async def play(send: Send) -> None:
-        await send(opened())
-        await asyncio.gather(send(opened()), send(opened()))
-
-    at_slack(slack, play)
-    assert len(slack.messages) == 3
-    assert slack.messages[0] == slack.messages[1] == slack.messages[2]
-
-
 def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
     """At least once: nobody can tell whether the message was posted."""
     slack = SlackDouble(PATH)
@@ -77,49 +62,6 @@ def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
 
     at_slack(slack, play)
     assert len(slack.messages) == 2
-
-
-def test_a_resolution_whose_opening_died_says_what_is_over() -> None:
-    """It needs nothing from the opening, and tells the signal by itself."""
-    slack = SlackDouble(PATH)
-    _, updated, resolved = a_life()
-
-    async def play(send: Send) -> None:
-        assert types_of([*await send(resolved), *await send(updated)]) == [Receipt] * 2
-
-    at_slack(slack, play)
-    assert slack.headers_shown()[0].startswith("Resolved: High: Suspicious sign-in")
-    assert resolved.key in str(slack.messages[0])
-
-
-@pytest.mark.parametrize("word", ["channel_is_archived", "action_prohibited", "invalid_token", "no_service", "no_team"])
-def test_a_webhook_that_is_gone_pauses_and_nothing_is_lost(word: str) -> None:
-    """What is about the webhook is no dead letter: once somebody mended it, the same delivery gets through."""
-    slack = SlackDouble(PATH)
-    slack.trouble = word
-
-    async def play(send: Send) -> None:
-        (refused,) = await send(opened())
-        assert isinstance(refused, Unauthorized)
-        assert word in str(refused)
-        slack.trouble = None
-        assert types_of(await send(opened())) == [Receipt]
-
-    at_slack(slack, play)
-    assert len(slack.messages) == 1
-
-
-def test_a_webhook_that_never_was_pauses_and_is_told_nobody() -> None:
-    """The text names the secret, and shows nothing of what it holds."""
-    slack = SlackDouble(PATH)
-
-    async def play(send: Send) -> None:
-        (refused,) = await send(opened())
-        assert isinstance(refused, Unauthorized)
-        assert "SLACK_WEBHOOK_URL" in str(refused)
-        assert "another" not in str(refused)
-
-    at_slack(slack, play, path="/services/T0/B0/anotherXXXXXXXXXXXXXXXX")
 
 
 @given(st.lists(st.text(alphabet=st.sampled_from("<>&!@#|*`~\n ab:/") | st.characters(codec="utf-8")), max_size=6))
