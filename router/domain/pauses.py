@@ -74,3 +74,16 @@ def pause_after(
     if any(credentials_by(result) is Credentials.TAKEN for result in results):
         return None
     return replace(pause, since=min(pause.since, now), probe=now + PROBE)
+
+
+def pause_known(known: Pause | None, pause: Pause) -> Pause:
+    """The pause to be remembered of a destination that may be known to be paused: it has been so since the earlier of both.
+
+    A beginning that a wrong clock wrote is no earlier than one by a clock that is right.
+    """
+    return pause if known is None else replace(pause, since=min(known.since, pause.since))
+
+
+def wins_probe(known: Pause | None, seen: Pause) -> bool:
+    """Whether a worker that saw a pause may take its probe: nobody took it, or resumed the destination, since."""
+    return known is not None and known.probe == seen.probe

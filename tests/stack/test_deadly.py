@@ -13,11 +13,11 @@ from router.app.rules import load_rules
 from router.app.settings import STORAGE, Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import SUSPECT, Pointer
+from router.domain.endings import DEADLY
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.poison import CERTAINTY, SUSPICION
-from router.store.endings import DEADLY
 from tests.builders import alert_body, finding_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, high, junk, key_of, low, quick, settle, sweep
 from tests.stack.acts import conditions, dead_letters, kill_on, runs

@@ -12,85 +12,84 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 
 from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Pointer, Redrive, Settlement
-from router.domain.notices import Delivery, Receipt
-from router.domain.rulebook import Lane
-from router.store.azure import Account, Address, AzureStore
-from router.store.azure.outbox.stages import Stage, first_stage
-from router.store.azure.outbox.turns import (
+from router.domain.endings import DEADLY, NOWHERE
+from router.domain.lifecycle import (
+    OutboxEntry,
+    added,
     claimed,
     discarded,
-    ends_after,
-    first_open,
+    due_at,
     given_up,
-    has_a_say,
-    is_deadly,
-    is_free,
-    is_overtaken,
-    is_ripe,
+    is_unclaimed,
     losses_of,
-    owed_again,
+    redriven,
     settled,
     skipped,
-    unsaid,
+    still_counts,
 )
-from router.store.endings import DEADLY, NOWHERE
+from router.domain.notices import Delivery, Receipt
+from router.domain.rulebook import Lane
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, is_overtaken, next_step, redriven_with
+from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
 
 
 class PureOutbox:
-    """One signal kept in memory, by nothing but the rules of turns that the account follows."""
+    """One signal kept in memory, by nothing but the rules of `domain/`."""
 
     def __init__(self) -> None:
-        self._stages: dict[str, Stage] = {}
+        self._entries: dict[str, OutboxEntry] = {}
         self._told: dict[str, tuple[Delivery, Receipt | None]] = {}
 
-    def _move(self, *stages: Stage) -> None:
-        self._stages |= {stage.id: stage for stage in stages}
+    def _move(self, *entries: OutboxEntry) -> None:
+        self._entries |= {entry.id: entry for entry in entries}
 
     async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
-        self._stages = {one.id: first_stage(one, now) for one in deliveries} | self._stages
+        self._entries = {one.id: added(one, now) for one in deliveries} | self._entries
         self._told |= {one.id: (one, None) for one in deliveries}
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
-        self._move(*(skipped(one, due) for one in unsaid(self._stages.values())))
-        first = first_open(self._stages.values())
-        if first is None or not is_ripe(first, due):
+        step = next_step(self._entries.values(), due)
+        if isinstance(step, Skip):
+            self._move(*(skipped(one, due) for one in step.entries))
+            step = next_step(self._entries.values(), due)
+        if isinstance(step, GiveUp):
+            self._move(given_up(step.entry, due, DEADLY))
+        if not isinstance(step, ClaimNow):
             return []
-        if is_deadly(first):
-            self._move(given_up(first, due, DEADLY))
-            return []
-        self._move(stage := claimed(first, until, str(due)))
-        delivery = self._told[stage.id][0]
-        opening = next(one for one in self._stages.values() if one.turn == stage.opened)
+        first = step.entry
+        self._move(entry := claimed(first, due, until, str(due)))
+        delivery = self._told[entry.id][0]
+        opening = next(one for one in self._entries.values() if one.turn == entry.opened)
         receipt = self._told[opening.id][1]
         return [
-            Claim(delivery=delivery, number=stage.attempts, born=stage.born, opening=receipt, lost=losses_of(first))
+            Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=receipt, lost=losses_of(first))
         ]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for one in settlements:
-            stage, (delivery, receipt) = self._stages[one.delivery.id], self._told[one.delivery.id]
-            if has_a_say(one, stage, None):
-                self._move(settled(stage, one))
-                self._told[stage.id] = (delivery, one.receipt or receipt)
+            entry, (delivery, receipt) = self._entries[one.delivery.id], self._told[one.delivery.id]
+            if still_counts(one, entry, None):
+                self._move(settled(entry, one))
+                self._told[entry.id] = (delivery, one.receipt or receipt)
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
-        old = [one for one in self._stages.values() if is_free(one, now) and one.born <= born_before]
+        old = [one for one in self._entries.values() if is_unclaimed(one, now) and one.born <= born_before]
         self._move(*(given_up(one, now, NOWHERE) for one in old))
         return len(old)
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
-        return Counter(("tickets", one.state) for one in self._stages.values())
+        return Counter(("tickets", one.state) for one in self._entries.values())
 
     async def next_due(self, stream: str) -> Mapping[str, NextDue]:
-        first = first_open(self._stages.values())
-        return {"tickets": NextDue(first.lease or first.due, first.error)} if first is not None else {}
+        first = first_open(self._entries.values())
+        return {"tickets": NextDue(due_at(first), first.error)} if first is not None else {}
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
-        oldest = min((one.born for one in self._stages.values() if one.is_open), default=None)
-        lane = next((one.lane for one in self._stages.values()), None)
+        oldest = min((one.born for one in self._entries.values() if one.is_open), default=None)
+        lane = next((one.lane for one in self._entries.values()), None)
         return {"tickets": Backlog(lane, oldest, len(await self.dead()))} if lane is not None else {}
 
     async def dead(self) -> Sequence[DeadLetter]:
@@ -102,20 +101,20 @@ class PureOutbox:
                 died=one.settled,
                 error=one.error or "",
             )
-            for one in sorted(self._stages.values(), key=lambda one: (str(one.settled), one.id))
+            for one in sorted(self._entries.values(), key=lambda one: (str(one.settled), one.id))
             if one.state is DeliveryState.DEAD and one.settled is not None
         ]
 
     async def redrive(self, id: str, now: datetime) -> Redrive:
-        letter = self._stages[id]
-        if is_overtaken(letter, self._stages.values()):
+        letter = self._entries[id]
+        if is_overtaken(letter, self._entries.values()):
             self._move(skipped(letter, now))
             return Redrive.OVERTAKEN
-        self._move(*(owed_again(one, now) for one in [letter, *ends_after(letter, self._stages.values())]))
+        self._move(*(redriven(one, now) for one in [letter, *redriven_with(letter, self._entries.values())]))
         return Redrive.OWED
 
     async def discard(self, id: str, now: datetime) -> bool:
-        self._move(discarded(self._stages[id], now))
+        self._move(discarded(self._entries[id], now))
         return True
 
 

@@ -10,13 +10,13 @@ from typing import Any
 from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
+from router.domain.endings import damaged
 from router.domain.errors import Undecodable
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
 from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
-from router.store.endings import damaged
 from router.store.forms import RECEIPT
 from router.store.sqlite.quarantine import keep
 from router.store.sqlite.schema import EPOCH, ODD_DELIVERY, micros

@@ -24,13 +24,13 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
+from router.domain.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE
 from router.domain.errors import Undecodable
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, encode, readable, tag_of
 from router.store.columns import MOST_TURNS, Columns
-from router.store.endings import DEADLY, DISCARDED, LAST_TROUBLE, NOWHERE
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.delivery_rows import (
     COLUMNS,

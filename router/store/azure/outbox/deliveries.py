@@ -1,33 +1,33 @@
-"""The rows of deliveries: read by place, by signal and by index, and taken from one stage to the next."""
+"""The rows of deliveries: read by place, by signal and by index, and moved."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from router.domain.clocks import latest
 from router.domain.damage import DamagedRow, Past
-from router.domain.decisions import Change
 from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState
+from router.domain.endings import damaged
 from router.domain.errors import Undecodable
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
+from router.domain.turn_order import Waiting, asks_for_closed, first_open
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import Aside
+from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, StoredEntry, change, creation, entry_of
 from router.store.azure.outbox.mending import TABLE, Mending
 from router.store.azure.outbox.places import Kind, Place, Shard, indexed, place_in, span_of, span_of_signal
-from router.store.azure.outbox.stages import CLOSED, COLUMNS, OPEN, Stage, change, creation, stage_of
-from router.store.azure.outbox.turns import first_open
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, attempted, content_of, decode, encode, readable, tag_of
 from router.store.columns import Columns
-from router.store.endings import damaged
 from router.store.forms import RECEIPT
+from router.store.outbox.table import Move
 
 BLOBS = "deliveries"
 """The folder of what rows of deliveries cannot hold."""
@@ -36,21 +36,7 @@ TOLD = ("content", "receipt")
 """The columns that may lie in a blob."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A delivery as it was read, as it shall be, and what it is told on the way."""
-
-    before: Stage
-    after: Stage
-    receipt: Receipt | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """The deliveries of one signal at one destination as far as they matter, and the rows they were read from."""
-
-    stages: Sequence[Stage]
-    rows: Mapping[int, Entity]
+type EntryMove = Move[StoredEntry]
 
 
 class Deliveries:
@@ -62,13 +48,13 @@ class Deliveries:
         self._aside = aside
         self._mending = Mending(table, aside)
 
-    async def create(self, stages: Sequence[Stage], deliveries: Sequence[Delivery]) -> None:
+    async def create(self, entries: Sequence[StoredEntry], deliveries: Sequence[Delivery]) -> None:
         """Creates deliveries where there are none."""
-        told = await asyncio.gather(*map(self._told, stages, deliveries))
-        written = await self._table.write([creation(stage, one) for stage, one in zip(stages, told, strict=True)])
+        told = await asyncio.gather(*map(self._told, entries, deliveries))
+        written = await self._table.write([creation(entry, one) for entry, one in zip(entries, told, strict=True)])
         there = [
-            (stage.place, one["content"])
-            for stage, one, versions in zip(stages, told, written, strict=True)
+            (entry.place, one["content"])
+            for entry, one, versions in zip(entries, told, written, strict=True)
             if versions is None and isinstance(one["content"], str)
         ]
         await asyncio.gather(*(self._drop(*one) for one in there))
@@ -79,18 +65,18 @@ class Deliveries:
         if row is None or name not in row.values():
             await self._bodies.delete(name)
 
-    async def _told(self, stage: Stage, delivery: Delivery) -> dict[str, Any]:
+    async def _told(self, entry: StoredEntry, delivery: Delivery) -> dict[str, Any]:
         body = encode(delivery.content)
         return {
             "key": delivery.key,
             "type": tag_of(delivery.content),
-            "content": await self._bodies.column(body, blob_name(stage.place)),
+            "content": await self._bodies.column(body, blob_name(entry.place)),
             "receipt": "",
             "trace": delivery.trace or "",
         }
 
-    async def move(self, moves: Sequence[Move]) -> list[Stage | None]:
-        """Takes deliveries to other stages; None stands for one that was not at the stage any more at which it was read."""
+    async def move(self, moves: Sequence[EntryMove]) -> list[StoredEntry | None]:
+        """Makes moves, each by itself; None stands for one that was not as before any more."""
         units = [change(one.before, one.after, await self._brought(one)) for one in moves]
         written = await self._table.write(units)
         moved = {
@@ -101,78 +87,82 @@ class Deliveries:
         doubtful = [one.after for one in moves if one.after.id not in moved]
         if doubtful:
             # The answer may have been lost, and the client has tried again over a version that is there no more.
-            stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in doubtful])}
-            moved |= {one.id: stored[one.id] for one in doubtful if one.id in stored and _is_same(one, stored[one.id])}
+            stored = {entry.id: entry for entry in await self.find_all([entry.place for entry in doubtful])}
+            moved |= {
+                one.id: replace(one, version=stored[one.id].version)
+                for one in doubtful
+                if one.id in stored and _is_same(one, stored[one.id])
+            }
             await self._index_anew([one.before for one in moves if one.after.id not in moved], stored)
         return [moved.get(one.after.id) for one in moves]
 
-    async def move_together(self, moves: Sequence[Move]) -> bool:
-        """Takes deliveries of one signal to other stages, all or none; False where one was not at its stage any more."""
+    async def move_together(self, moves: Sequence[EntryMove]) -> bool:
+        """Makes moves of one signal, all or none; False where one was not as before any more."""
         (written,) = await self._table.write([tuple(step for one in moves for step in change(one.before, one.after))])
         if written is None:
             befores = [one.before for one in moves]
-            stored = {stage.id: stage for stage in await self.find_all([stage.place for stage in befores])}
+            stored = {entry.id: entry for entry in await self.find_all([entry.place for entry in befores])}
             await self._index_anew(befores, stored)
         return written is not None
 
     async def is_rightly_indexed(self, place: Place) -> bool:
         """Whether a delivery is open that the index says is; what is wrong with its index is put in order."""
-        stage = await self.find(place)
-        if stage is not None and stage.is_open:
+        entry = await self.find(place)
+        if entry is not None and entry.is_open:
             return True
-        if stage is not None:
-            await self._mending.index_anew(stage)
+        if entry is not None:
+            await self._mending.index_anew(entry)
         else:
             await self._mending.drop_index(place)
         return False
 
-    async def _index_anew(self, befores: Sequence[Stage], stored: Mapping[str, Stage]) -> None:
+    async def _index_anew(self, befores: Sequence[StoredEntry], stored: Mapping[str, StoredEntry]) -> None:
         """Sees to those that nobody changed, and whose change was refused all the same: their index is damaged."""
         for one in befores:
             if one.id in stored and stored[one.id].version == one.version:
                 await self._mending.index_anew(one)
 
-    async def _brought(self, move: Move) -> Mapping[str, Any]:
+    async def _brought(self, move: EntryMove) -> Mapping[str, Any]:
         if move.receipt is None:
             return {}
         return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.place))}
 
-    async def find(self, place: Place) -> Stage | None:
+    async def find(self, place: Place) -> StoredEntry | None:
         """How far one delivery has come; None also where that cannot be known any more."""
         row = await self._table.find(*place.key, COLUMNS)
-        return await self._stage(place, row) if row is not None else None
+        return await self._entry(place, row) if row is not None else None
 
-    async def find_all(self, places: Iterable[Place]) -> list[Stage]:
+    async def find_all(self, places: Iterable[Place]) -> list[StoredEntry]:
         """How far those of many deliveries have come that are there."""
         known = {place.key: place for place in places}
         found = await self._table.find_all(known, COLUMNS)
-        return [stage for key, row in found.items() if (stage := await self._stage(known[key], row)) is not None]
+        return [entry for key, row in found.items() if (entry := await self._entry(known[key], row)) is not None]
 
-    async def _stage(self, place: Place, row: Entity) -> Stage | None:
-        """The stage that a row holds, or that which stands in the place of a damaged one."""
-        stage = attempt(stage_of, place.shard, row)
-        return stage if isinstance(stage, Stage) else await self._mending.mend(place, stage)
+    async def _entry(self, place: Place, row: Entity) -> StoredEntry | None:
+        """The entry that a row holds, or that which stands in the place of a damaged one."""
+        entry = attempt(entry_of, place.shard, row)
+        return entry if isinstance(entry, StoredEntry) else await self._mending.mend(place, entry)
 
-    async def _stages(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[Stage]:
+    async def _entries(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[StoredEntry]:
         found = [(attempt(place_in, shard, row["RowKey"]), row) async for row in rows]
-        stages = [await self._stage(place, row) for place, row in found if isinstance(place, Place)]
-        return [stage for stage in stages if stage is not None]
+        entries = [await self._entry(place, row) for place, row in found if isinstance(place, Place)]
+        return [entry for entry in entries if entry is not None]
 
-    async def whole(self, place: Place) -> tuple[Stage, Entity] | None:
+    async def whole(self, place: Place) -> tuple[StoredEntry, Entity] | None:
         """One delivery with all that it tells."""
         row = await self._table.find(*place.key)
-        stage = await self._stage(place, row) if row is not None else None
-        return (stage, row) if row is not None and stage is not None else None
+        entry = await self._entry(place, row) if row is not None else None
+        return (entry, row) if row is not None and entry is not None else None
 
     async def letter(self, place: Place) -> DeadLetter | DamagedLetter | None:
         """The dead letter that lies there, or what is left of it."""
         row = await self._table.find(*place.key)
         if row is None or row.get("state") != DeliveryState.DEAD:
             return None
-        stage = attempt(stage_of, place.shard, row)
-        delivery = await attempted(self.delivery(stage, row)) if isinstance(stage, Stage) else stage
+        entry = attempt(entry_of, place.shard, row)
+        delivery = await attempted(self.delivery(entry, row)) if isinstance(entry, StoredEntry) else entry
         found, settled = Columns(row), readable(None, Columns(row).find_time, "settled")
-        if isinstance(delivery, Undecodable) or not isinstance(stage, Stage):
+        if isinstance(delivery, Undecodable) or not isinstance(entry, StoredEntry):
             why = delivery if isinstance(delivery, Undecodable) else Undecodable("settled: is no instant")
             id = readable(None, found.find_text, "id")
             return DamagedLetter(
@@ -190,10 +180,10 @@ class Deliveries:
             )
         return DeadLetter(
             delivery=delivery,
-            attempts=stage.attempts,
-            born=stage.born,
-            died=settled if settled is not None else stage.due,
-            error=stage.error or "",
+            attempts=entry.attempts,
+            born=entry.born,
+            died=settled if settled is not None else entry.due,
+            error=entry.error or "",
         )
 
     async def discard_damaged(self, place: Place, now: datetime) -> bool:
@@ -203,37 +193,35 @@ class Deliveries:
             row is not None and row.get("state") == DeliveryState.DEAD and await self._mending.discard(place, row, now)
         )
 
-    async def put_aside(self, stage: Stage, why: Undecodable) -> None:
+    async def set_aside(self, entry: StoredEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
-        if (row := await self._table.find(*stage.place.key)) is not None:
-            await self._aside.put(TABLE, row, why, stage.place.shard.stream)
+        if (row := await self._table.find(*entry.place.key)) is not None:
+            await self._aside.put(TABLE, row, why, entry.place.shard.stream)
 
     async def see_to(self, shard: Shard, row: Entity) -> None:
         """Mends a row that cannot be decoded; retention meets those that nobody asks for."""
-        await self._stages(shard, _one(row))
+        await self._entries(shard, _one(row))
 
-    async def history(self, place: Place) -> list[Stage]:
+    async def history(self, place: Place) -> list[StoredEntry]:
         """How far every delivery of the same signal there has come, in turn order."""
-        return await self._stages(place.shard, self._table.rows(place.shard.partition, *place.span, select=COLUMNS))
+        return await self._entries(place.shard, self._table.rows(place.shard.partition, *place.span, select=COLUMNS))
 
-    async def next_open(self, place: Place) -> Stage | None:
+    async def next_open(self, place: Place) -> StoredEntry | None:
         """The delivery of the same signal there whose turn it is."""
         rows = self._table.rows(place.shard.partition, *place.span, where=OPEN, select=COLUMNS)
-        return first_open(await self._stages(place.shard, rows))
+        return first_open(await self._entries(place.shard, rows))
 
-    async def signal(self, place: Place) -> Signal:
-        """What is open of the same signal there, whole, and of what is over as much as the turn order asks for."""
+    async def signal(self, place: Place) -> list[StoredEntry]:
+        """What is open of the same signal there, with its rows, and what is closed where the next step depends on it."""
         partition = place.shard.partition
         rows = {row["RowKey"]: row async for row in self._table.rows(partition, *place.span, where=OPEN)}
-        stages = {one.turn: one for one in await self._stages(place.shard, _each(rows.values()))}
-        # Only what ends something asks what became of its opening. In the rows lane nothing is ever skipped.
-        if any(one.lane is not Lane.ROWS and one.change is Change.RESOLVED for one in stages.values()):
+        found = await self._entries(place.shard, _each(rows.values()))
+        # What was mended just now tells what it told before.
+        entries = {one.turn: replace(one, row=rows[one.place.key[1]]) for one in found}
+        if asks_for_closed(entries.values()):
             closed = self._table.rows(partition, *place.span, where=CLOSED, select=COLUMNS)
-            stages |= {one.turn: one for one in await self._stages(place.shard, closed)}
-        return Signal(
-            stages=sorted(stages.values(), key=lambda one: one.turn),
-            rows={one.turn: rows[one.place.key[1]] for one in stages.values() if one.place.key[1] in rows},
-        )
+            entries |= {one.turn: one for one in await self._entries(place.shard, closed)}
+        return list(entries.values())
 
     async def past(self, shard: Shard, signal: str) -> list[Past]:
         """What was ever owed of a signal there, as far as the order of turns asks."""
@@ -242,16 +230,16 @@ class Deliveries:
             Past(
                 stream=shard.stream,
                 destination=shard.destination,
-                turn=stage.turn,
-                change=stage.change,
-                opened=stage.opened,
+                turn=entry.turn,
+                change=entry.change,
+                opened=entry.opened,
             )
-            for stage in await self._stages(shard, rows)
+            for entry in await self._entries(shard, rows)
         ]
 
-    async def after(self, stages: Iterable[Stage]) -> list[Stage]:
+    async def after(self, entries: Iterable[StoredEntry]) -> list[StoredEntry]:
         """What waited for these and whose turn it is now; in the rows lane nobody is waited for."""
-        places = {(one.place.shard, one.place.signal): one.place for one in stages if one.lane is not Lane.ROWS}
+        places = {(one.place.shard, one.place.signal): one.place for one in entries if one.lane is not Lane.ROWS}
         found = await asyncio.gather(*map(self.next_open, places.values()))
         return [one for one in found if one is not None]
 
@@ -272,11 +260,11 @@ class Deliveries:
         for _, place in sorted((one for some in found for one in some), key=lambda one: one[0]):
             yield place
 
-    async def opening_receipt(self, stage: Stage, row: Entity) -> Receipt | None:
+    async def opening_receipt(self, entry: StoredEntry, row: Entity) -> Receipt | None:
         """What the delivery brought back that opened the signal there."""
         found: Entity | None = row
-        if stage.opened != stage.turn:
-            found = await self._table.find(*replace(stage.place, turn=stage.opened).key, ("receipt",))
+        if entry.opened != entry.turn:
+            found = await self._table.find(*replace(entry.place, turn=entry.opened).key, ("receipt",))
         if found is None or not found.get("receipt"):
             return None
         # Without its handles the vendor is asked where the signal is open.
@@ -287,20 +275,20 @@ class Deliveries:
         receipt: Receipt = decode(RECEIPT, await self._bodies.read(column))
         return receipt
 
-    async def delivery(self, stage: Stage, row: Entity) -> Delivery:
+    async def delivery(self, entry: StoredEntry, row: Entity) -> Delivery:
         """The delivery that a row holds; raises Undecodable."""
         found = Columns(row)
         key = found.text("key")
-        if named(key) != stage.place.signal:
+        if named(key) != entry.place.signal:
             raise Undecodable("key: is not that of its signal")
         return Delivery(
-            stream=stage.place.shard.stream,
-            destination=stage.place.shard.destination,
-            lane=stage.lane,
+            stream=entry.place.shard.stream,
+            destination=entry.place.shard.destination,
+            lane=entry.lane,
             key=key,
-            turn=stage.turn,
-            change=stage.change,
-            opened=stage.opened,
+            turn=entry.turn,
+            change=entry.change,
+            opened=entry.opened,
             content=content_of(found.text("type"), await self._bodies.read(row.get("content"))),
             trace=readable(None, found.find_text, "trace"),
         )
@@ -319,12 +307,12 @@ class Deliveries:
             if not isinstance(one := attempt(indexed, shard, row["RowKey"]), Undecodable):
                 yield one
 
-    async def waiting(self, shard: Shard) -> list[tuple[datetime, Place]]:
-        """The open deliveries of a shard, each with the instant from which it may be claimed as far as time goes."""
+    async def waiting(self, shard: Shard) -> list[Waiting]:
+        """The open deliveries of a shard, each with when it may be claimed as far as time goes."""
         rows = self._table.rows(shard.partition, *span_of(Kind.DUE), select=("RowKey", "lease"))
         found = [(Columns(row), attempt(indexed, shard, row["RowKey"])) async for row in rows]
         return [
-            (readable(None, row.find_time, "lease") or one[0], one[1])
+            Waiting(one[1].signal, one[1].turn, readable(None, row.find_time, "lease") or one[0], one[1])
             for row, one in found
             if not isinstance(one, Undecodable)
         ]
@@ -351,7 +339,7 @@ async def _one(row: Entity) -> AsyncIterator[Entity]:
     yield row
 
 
-def _is_same(one: Stage, other: Stage) -> bool:
+def _is_same(one: StoredEntry, other: StoredEntry) -> bool:
     return replace(one, version=None) == replace(other, version=None)
 
 

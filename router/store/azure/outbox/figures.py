@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from router.domain.deliveries import Backlog, DeliveryState, NextDue
+from router.domain.turn_order import next_due_of
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.places import Kind, Shard
+from router.store.azure.outbox.places import Kind, Place, Shard
 from router.store.azure.outbox.registry import Known, Registry
 
 
@@ -36,13 +37,11 @@ class Figures:
 
     async def _next_due_at(self, known: Known) -> NextDue | None:
         waiting = [one for some in await asyncio.gather(*map(self._deliveries.waiting, known.shards)) for one in some]
-        # Of each signal the first turn alone counts; the later ones wait for it.
-        firsts = {place.signal: (due, place) for due, place in sorted(waiting, key=lambda one: -one[1].turn)}
-        if not firsts:
+        first = next_due_of(waiting)
+        if first is None or not isinstance(first.place, Place):
             return None
-        due, place = min(firsts.values(), key=lambda one: one[0])
-        stage = await self._deliveries.find(place)
-        return NextDue(due, stage.error if stage is not None else None)
+        entry = await self._deliveries.find(first.place)
+        return NextDue(first.due, entry.error if entry is not None else None)
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination that was ever owed anything."""

@@ -13,17 +13,17 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
+from router.domain.endings import DISCARDED, damaged
 from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
 from router.domain.rulebook import Lane
 from router.store.azure.damaged_rows import Aside
+from router.store.azure.outbox.entry_rows import StoredEntry, entry_of
 from router.store.azure.outbox.places import Kind, Place, Shard, indexed, span_of
-from router.store.azure.outbox.stages import Stage, stage_of
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
 from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
-from router.store.endings import DISCARDED, damaged
 
 TABLE = "deliveries"
 
@@ -61,14 +61,14 @@ class Mending:
         self._table = table
         self._aside = aside
 
-    async def mend(self, place: Place, why: Undecodable) -> Stage | None:
+    async def mend(self, place: Place, why: Undecodable) -> StoredEntry | None:
         """Puts a damaged row aside, and what is known of it in its place; None where that is a dead letter, or gone."""
         entity = await self._table.find(*place.key)
         if entity is None:
             return None
-        stage = attempt(stage_of, place.shard, entity)
-        if isinstance(stage, Stage):
-            return stage
+        entry = attempt(entry_of, place.shard, entity)
+        if isinstance(entry, StoredEntry):
+            return entry
         index = await self._index_of(place)
         columns = _mended(place, Columns(entity), index, why, self._aside.clock())
         if columns is None:
@@ -76,21 +76,21 @@ class Mending:
         await self._aside.put(TABLE, entity, why, place.shard.stream)
         await self._write(place, entity, columns, index)
         after = await self._table.find(*place.key)
-        stage = attempt(stage_of, place.shard, after) if after is not None else why
-        return stage if isinstance(stage, Stage) else None
+        entry = attempt(entry_of, place.shard, after) if after is not None else why
+        return entry if isinstance(entry, StoredEntry) else None
 
-    async def index_anew(self, stage: Stage) -> None:
+    async def index_anew(self, entry: StoredEntry) -> None:
         """Puts the rows of the index in order that do not say what the delivery says, so that no change of it is refused."""
-        if (entity := await self._table.find(*stage.place.key)) is None or version_of(entity) != stage.version:
+        if (entity := await self._table.find(*entry.place.key)) is None or version_of(entity) != entry.version:
             return
-        index, columns = await self._index_of(stage.place), _indexed_columns(stage)
+        index, columns = await self._index_of(entry.place), _indexed_columns(entry)
         rows = {row["RowKey"]: row for row in index.rows}
-        wanted = {key for key, more in _index_rows(stage.place, columns).items() if more is not None}
+        wanted = {key for key, more in _index_rows(entry.place, columns).items() if more is not None}
         if rows.keys() != wanted:
             await self._aside.put(
-                TABLE, entity, Undecodable("RowKey: its index says something else"), stage.place.shard.stream
+                TABLE, entity, Undecodable("RowKey: its index says something else"), entry.place.shard.stream
             )
-            await self._write(stage.place, entity, columns, index)
+            await self._write(entry.place, entity, columns, index)
 
     async def drop_index(self, place: Place) -> None:
         """Takes the rows of the index away that name a delivery which is not there."""
@@ -159,16 +159,16 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
     }
 
 
-def _indexed_columns(stage: Stage) -> dict[str, Any]:
+def _indexed_columns(entry: StoredEntry) -> dict[str, Any]:
     """The columns of a delivery that its index goes by."""
     return {
-        "id": stage.id,
-        "lane": stage.lane.value,
-        "state": stage.state.value,
-        "born": sorting(stage.born),
-        "due": sorting(stage.due),
-        "lease": sorting(stage.lease),
-        "settled": sorting(stage.settled),
+        "id": entry.id,
+        "lane": entry.lane.value,
+        "state": entry.state.value,
+        "born": sorting(entry.born),
+        "due": sorting(entry.due),
+        "lease": sorting(entry.lease),
+        "settled": sorting(entry.settled),
     }
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from router.domain.deliveries import Pause
+from router.domain.pauses import pause_known, wins_probe
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Step, Table, version_of
-from router.store.codec import readable
+from router.store.codec import attempt
 from router.store.columns import Columns
 
 _PARTITION = "pauses"
@@ -24,14 +25,18 @@ class Pauses:
 
     async def pause(self, pause: Pause) -> None:
         """Remembers that a destination refuses our credentials, and since when it does."""
-        told = {**_keys(pause.stream, pause.destination), "probe": sorting(pause.probe), "error": pause.error}
-        written = await self._table.write([(Step("create", {**told, "since": sorting(pause.since)}),)])
+        written = await self._table.write([(Step("create", _columns(pause)),)])
         if written == [None]:
-            # It is paused already, since earlier if a clock is right; if somebody has just resumed it, they know better.
-            known = await self._table.find(told["PartitionKey"], told["RowKey"], ("since",))
-            earlier = readable(None, Columns(known).find_time, "since") if known is not None else None
-            since = sorting(min(pause.since, earlier or pause.since))
-            await self._table.write([(Step("merge", {**told, "since": since}),)])
+            # It is paused already; if somebody has just resumed it, they know better.
+            known = await self._find(pause)
+            await self._table.write([(Step("merge", _columns(pause_known(known[0] if known else None, pause))),)])
+
+    async def _find(self, pause: Pause) -> tuple[Pause, str] | None:
+        """What is remembered of the same destination, and the version of its row."""
+        keys = _keys(pause.stream, pause.destination)
+        row = await self._table.find(keys["PartitionKey"], keys["RowKey"])
+        known = attempt(_pause, Columns(row)) if row is not None else None
+        return (known, version_of(row)) if isinstance(known, Pause) else None
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""
@@ -46,16 +51,21 @@ class Pauses:
 
     async def probe(self, pause: Pause, next: datetime) -> bool:
         """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
-        keys = _keys(pause.stream, pause.destination)
-        row = await self._table.find(keys["PartitionKey"], keys["RowKey"])
-        if row is None or row["probe"] != sorting(pause.probe):
+        known = await self._find(pause)
+        if known is None or not wins_probe(known[0], pause):
             return False
-        taken = await self._table.write([(Step("merge", {**keys, "probe": sorting(next)}, version_of(row)),)])
+        keys = _keys(pause.stream, pause.destination)
+        taken = await self._table.write([(Step("merge", {**keys, "probe": sorting(next)}, known[1]),)])
         return taken != [None]
 
 
 def _keys(stream: str, destination: str) -> dict[str, str]:
     return {"PartitionKey": _PARTITION, "RowKey": f"{stream}.{destination}"}
+
+
+def _columns(pause: Pause) -> dict[str, str]:
+    keys = _keys(pause.stream, pause.destination)
+    return {**keys, "since": sorting(pause.since), "probe": sorting(pause.probe), "error": pause.error}
 
 
 def _pause(row: Columns) -> Pause:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from router.domain.deliveries import Pointer
 from router.domain.rulebook import Lane
+from router.store.azure.outbox.entry_rows import StoredEntry
 from router.store.azure.outbox.places import Place, Shard, text_of, text_to, text_to_all
 from router.store.azure.outbox.queues import MOST_RECEIVED, AzureQueue, Handle, seconds
-from router.store.azure.outbox.stages import Stage
 
 if TYPE_CHECKING:
     from azure.storage.queue.aio import QueueServiceClient
@@ -72,21 +72,21 @@ class Pointers:
         queues = [queue for pair in pairs for queue in (self.queue(*pair), self.poison(*pair))]
         await asyncio.gather(*(queue.prepare() for queue in queues))
 
-    async def point(self, stages: Iterable[Stage], now: datetime) -> None:
+    async def point(self, entries: Iterable[StoredEntry], now: datetime) -> None:
         """Points at deliveries for when they fall due: at each by itself, in the rows lane at their shards."""
-        singly: dict[Place, Stage] = {}
-        shards: dict[tuple[Shard, int], Stage] = {}
-        for one in stages:
+        singly: dict[Place, StoredEntry] = {}
+        shards: dict[tuple[Shard, int], StoredEntry] = {}
+        for one in entries:
             if one.lane is not Lane.ROWS:
                 singly[one.place] = one
                 continue
             together = (one.place.shard, max(one.due - now, timedelta()) // TOGETHER)
-            shards[together] = max(one, shards.get(together, one), key=lambda stage: stage.due)
+            shards[together] = max(one, shards.get(together, one), key=lambda entry: entry.due)
         sends = [self._send(one, text_to(one.place), now) for one in singly.values()]
         sends += [self._send(one, text_to_all(one.place.shard), now) for one in shards.values()]
         await asyncio.gather(*sends)
 
-    async def _send(self, one: Stage, text: str, now: datetime) -> None:
+    async def _send(self, one: StoredEntry, text: str, now: datetime) -> None:
         hidden = seconds(one.due - now + SKEW) if one.due > now else 0
         async with self._slots:
             await self.queue(one.place.shard.stream, one.lane).send(text, hidden)

@@ -1,6 +1,8 @@
-"""What is said of deliveries that a store gives up on by itself."""
+"""The errors of deliveries that are given up on, in words."""
 
 from __future__ import annotations
+
+from typing import overload
 
 from router.domain.deliveries import DAMAGED, SUSPECT
 from router.domain.errors import Undecodable
@@ -12,6 +14,9 @@ DISCARDED = "discarded"
 LAST_TROUBLE = "; its last trouble: "
 """Stands between an ending and the error that was on record."""
 
+LONGEST_ERROR = 4_000
+"""Characters of an error that are kept; a column of a table in Azure holds 32 Ki."""
+
 
 def ended(ending: str, trouble: str | None) -> str:
     """The error of a dead letter: why it was given up on, and what was wrong before."""
@@ -21,3 +26,12 @@ def ended(ending: str, trouble: str | None) -> str:
 def damaged(why: Undecodable, trouble: str | None = None) -> str:
     """The error of a dead letter that cannot be decoded."""
     return ended(f"{DAMAGED}{why}", trouble)
+
+
+@overload
+def clipped(error: str) -> str: ...
+@overload
+def clipped(error: str | None) -> str | None: ...
+def clipped(error: str | None) -> str | None:
+    """As much of an error as is kept; None where there is none."""
+    return error[:LONGEST_ERROR] if error else None

@@ -1,0 +1,255 @@
+"""The lifecycle of one delivery: its states, what takes it from one to the next, and what an instant makes of it.
+
+Both stores keep an `OutboxEntry` for each delivery, in forms of their own, and change it by the functions of this file alone.
+`TRANSITIONS` lists every change of state there is. Which of a signal's deliveries is next is decided in `turn_order`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from router.domain.clocks import is_possible
+from router.domain.decisions import Change
+from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
+from router.domain.endings import DISCARDED, clipped, ended
+from router.domain.lanes import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxEntry:
+    """How far one delivery has come; a store extends it by where the delivery lies.
+
+    Attributes:
+        id: The delivery's id.
+        turn: Its number in the order of its signal's deliveries to one destination.
+        lane: The priority class of its destination.
+        change: Whether it opens, updates or resolves the signal there.
+        opened: The turn whose delivery opened the signal there; its own where it opens.
+        state: Where it stands.
+        born: Since when it is owed.
+        due: When it may be claimed next, as far as time goes.
+        attempts: How many attempts were made, one that is under way among them.
+        lost: How many claims in a row nobody had settled when the last claim was made.
+        redriven: How often a person asked for it again.
+        lease: Until when its claim is one worker's alone; None where it is not claimed.
+        claim: What no two claims of it share; empty where it was never claimed.
+        settled: When something last became of it; None where nothing has, or where it was claimed or redriven since.
+        error: Its last trouble, without a secret; None where it had none.
+    """
+
+    id: str
+    turn: int
+    lane: Lane
+    change: Change
+    opened: int
+    state: DeliveryState
+    born: datetime
+    due: datetime
+    attempts: int = 0
+    lost: int = 0
+    redriven: int = 0
+    lease: datetime | None = None
+    claim: str = ""
+    settled: datetime | None = None
+    error: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is owed or claimed."""
+        return self.state in OPEN
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is a dead letter."""
+        return self.state is DeliveryState.DEAD
+
+
+OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
+"""The states in which a delivery still has to be sent. In every other one it is closed."""
+
+_OWED, _CLAIMED, _SENT, _SKIPPED, _DEAD = DeliveryState
+
+TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = {
+    "added": frozenset({(None, _OWED)}),
+    "claimed": frozenset({(_OWED, _CLAIMED), (_CLAIMED, _CLAIMED)}),
+    # Beside what ends a claim, an acknowledgement that comes late counts, whatever somebody made of the delivery meanwhile.
+    "settled": frozenset(
+        {(_CLAIMED, _SENT), (_CLAIMED, _OWED), (_CLAIMED, _DEAD), (_OWED, _SENT), (_SKIPPED, _SENT), (_DEAD, _SENT)}
+    ),
+    "deferred": frozenset({(_CLAIMED, _OWED)}),
+    "released": frozenset({(_CLAIMED, _OWED)}),
+    # Superseded by what follows it, or overtaken when a person wants it sent again.
+    "skipped": frozenset({(_OWED, _SKIPPED), (_DEAD, _SKIPPED)}),
+    "discarded": frozenset({(_DEAD, _SKIPPED)}),
+    "given_up": frozenset({(_OWED, _DEAD), (_CLAIMED, _DEAD)}),
+    # A dead letter, and whatever became of the resolutions that came after it.
+    "redriven": frozenset({(_DEAD, _OWED), (_SENT, _OWED), (_SKIPPED, _OWED), (_OWED, _OWED), (_CLAIMED, _OWED)}),
+}
+"""Every change of state, by the function of this file that makes it; None stands for what is not there yet."""
+
+
+def added(delivery: Delivery, now: datetime) -> OutboxEntry:
+    """A delivery that is owed from now on."""
+    return OutboxEntry(
+        id=delivery.id,
+        turn=delivery.turn,
+        lane=delivery.lane,
+        change=delivery.change,
+        opened=delivery.opened,
+        state=DeliveryState.OWED,
+        born=now,
+        due=now,
+    )
+
+
+def claimed[E: OutboxEntry](entry: E, now: datetime, until: datetime, claim: str) -> E:
+    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share.
+
+    What a wrong clock had written of it is put right on the way.
+    """
+    entry = with_possible_times(entry, now)
+    return replace(
+        entry,
+        state=DeliveryState.CLAIMED,
+        attempts=entry.attempts + 1,
+        lost=losses_of(entry),
+        lease=until,
+        claim=claim,
+        settled=None,
+    )
+
+
+def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
+    """A delivery of whose claim something became: its worker lived, so it killed nobody.
+
+    One that was requeued untried has spent no attempt, and is as suspect as before.
+    """
+    return replace(
+        entry,
+        state=settlement.state,
+        due=settlement.due or entry.due,
+        attempts=entry.attempts - (0 if settlement.spent else 1),
+        lost=0 if settlement.spent else entry.lost,
+        lease=None,
+        settled=settlement.at,
+        error=clipped(settlement.error),
+    )
+
+
+def deferred[E: OutboxEntry](entry: E, until: datetime, why: str) -> E:
+    """A delivery that was claimed and that storage did not give whole: it is untried, and owed again from an instant on."""
+    return replace(
+        entry, state=DeliveryState.OWED, due=until, attempts=entry.attempts - 1, lease=None, error=clipped(why)
+    )
+
+
+def released[E: OutboxEntry](entry: E) -> E:
+    """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
+    return replace(entry, state=DeliveryState.OWED, due=entry.born, lease=None)
+
+
+def skipped[E: OutboxEntry](entry: E, now: datetime) -> E:
+    """A delivery that nobody needs."""
+    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now)
+
+
+def discarded[E: OutboxEntry](entry: E, now: datetime) -> E:
+    """A dead letter that a person took off the list."""
+    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now, error=DISCARDED)
+
+
+def given_up[E: OutboxEntry](entry: E, now: datetime, ending: str) -> E:
+    """A dead letter; its last trouble is kept beside why it was given up on."""
+    return replace(entry, state=DeliveryState.DEAD, lease=None, settled=now, error=clipped(ended(ending, entry.error)))
+
+
+def redriven[E: OutboxEntry](entry: E, now: datetime) -> E:
+    """A delivery that a person asked for again: it is as old as if it were owed from now on."""
+    return replace(
+        entry, state=DeliveryState.OWED, redriven=entry.redriven + 1, born=now, due=now, lease=None, settled=None
+    )
+
+
+def losses_of(entry: OutboxEntry) -> int:
+    """How many of its claims in a row nobody settled, if it is claimed now."""
+    return entry.lost + (entry.state is DeliveryState.CLAIMED)
+
+
+def is_suspect(entry: OutboxEntry) -> bool:
+    """Whether it may be poison, which kills the worker that tries it: then it is tried alone, after everything else."""
+    return losses_of(entry) >= SUSPECT
+
+
+def is_poison(entry: OutboxEntry) -> bool:
+    """Whether it also killed the worker that tried it alone: then it is given up on."""
+    return losses_of(entry) > SUSPECT
+
+
+def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
+    """Whether a delivery is open, and no worker has it in flight.
+
+    A lease that ends later than one which is for `lease` can end was written by a wrong clock, and holds nothing.
+    """
+    return entry.is_open and (entry.lease is None or entry.lease <= now or not is_possible(entry.lease, now, lease))
+
+
+def is_claimable(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
+    """Whether a delivery whose turn it is may be claimed."""
+    return is_unclaimed(entry, now, lease) and (entry.due <= now or is_wrongly_deferred(entry, now))
+
+
+def is_wrongly_deferred(entry: OutboxEntry, now: datetime) -> bool:
+    """Whether a wrong clock deferred it, or it is deferred for longer than anything in its lane is."""
+    return not (is_possible(entry.settled or entry.born, now) and is_possible(entry.due, now, LONGEST_WAIT[entry.lane]))
+
+
+def with_possible_times[E: OutboxEntry](entry: E, now: datetime) -> E:
+    """A delivery without instants that only a wrong clock can have written."""
+    is_deferred = is_wrongly_deferred(entry, now)
+    if not is_deferred and is_possible(entry.born, now) and (entry.settled is None or is_possible(entry.settled, now)):
+        return entry
+    return replace(
+        entry,
+        born=entry.born if is_possible(entry.born, now) else now,
+        settled=entry.settled if entry.settled is None or is_possible(entry.settled, now) else now,
+        due=now if is_deferred else entry.due,
+    )
+
+
+def due_at(entry: OutboxEntry) -> datetime:
+    """When an open delivery may be claimed, as far as time goes."""
+    return entry.lease or entry.due
+
+
+def died_of_age(entry: OutboxEntry) -> bool:
+    """Whether a dead letter died as old as a delivery may grow in its lane, or older."""
+    return entry.settled is not None and entry.settled - entry.born >= LONGEST[entry.lane]
+
+
+def still_counts(settlement: Settlement, stored: OutboxEntry | None, claim: OutboxEntry | None) -> bool:
+    """Whether a settlement still counts, given the delivery as it is stored, and as its worker had claimed it, if known.
+
+    An acknowledgement on record stays, and who redrives a delivery wants it sent again, whatever an earlier claim brought.
+    Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
+    """
+    if stored is None or stored.state is DeliveryState.SENT:
+        return False
+    if claim is not None and stored.redriven != claim.redriven:
+        return False
+    if settlement.state is DeliveryState.SENT:
+        return True
+    return stored.state is DeliveryState.CLAIMED and (claim is None or stored.claim == claim.claim)
+
+
+def one_for_each(settlements: Sequence[Settlement]) -> dict[str, Settlement]:
+    """One settlement for each delivery, by its id: an acknowledgement, else the last."""
+    chosen: dict[str, Settlement] = {}
+    for one in settlements:
+        id = one.delivery.id
+        if id not in chosen or chosen[id].state is not DeliveryState.SENT:
+            chosen[id] = one
+    return chosen

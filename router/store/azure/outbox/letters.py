@@ -1,0 +1,79 @@
+"""Dead letters where they lie. An id says nothing of where its delivery lies, so it is looked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from router.domain.deliveries import DamagedLetter, DeadLetter
+from router.store.azure.outbox.deliveries import Deliveries
+from router.store.azure.outbox.entry_rows import StoredEntry
+from router.store.azure.outbox.places import Kind, Place, Shard
+from router.store.azure.outbox.registry import Registry
+from router.store.azure.shards import EPOCH
+from router.store.azure.tables import quoted
+
+_AT_A_TIME = 200
+"""Dead letters that are fetched together."""
+
+
+class Letters:
+    """Finds what was given up on; raises StoreError."""
+
+    def __init__(self, deliveries: Deliveries, registry: Registry) -> None:
+        self._deliveries = deliveries
+        self._registry = registry
+        self._seen: dict[str, Place] = {}
+
+    async def all(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
+        places = await self._places()
+        letters: list[DeadLetter | DamagedLetter] = []
+        for start in range(0, len(places), _AT_A_TIME):
+            found = await asyncio.gather(*map(self._letter, places[start : start + _AT_A_TIME]))
+            letters += [letter for letter in found if letter is not None]
+        return sorted(letters, key=lambda letter: (letter.died or EPOCH, _id_of(letter)))
+
+    async def find(self, id: str) -> StoredEntry | DamagedLetter | None:
+        """The dead letter of that id: where it was seen last, else wherever it lies."""
+        if id in self._seen and isinstance(letter := await self._letter(self._seen[id]), DamagedLetter):
+            return letter
+        entry = await self._find(id)
+        if entry is None:
+            return None
+        letter = await self._letter(entry.place)
+        return letter if isinstance(letter, DamagedLetter) else entry
+
+    async def discard_damaged(self, id: str, now: datetime) -> bool:
+        """Takes a dead letter off the list that cannot be decoded; False if there is none."""
+        return id in self._seen and await self._deliveries.discard_damaged(self._seen[id], now)
+
+    async def _letter(self, place: Place) -> DeadLetter | DamagedLetter | None:
+        letter = await self._deliveries.letter(place)
+        if letter is not None:
+            self._seen[_id_of(letter)] = place
+        return letter
+
+    async def _find(self, id: str) -> StoredEntry | None:
+        places = [self._seen[id]] if id in self._seen else []
+        for place in places or await self._places(f"id eq '{quoted(id)}'"):
+            entry = await self._deliveries.find(place)
+            if entry is not None and entry.id == id and entry.is_dead:
+                return entry
+        if places:
+            del self._seen[id]
+            return await self._find(id)
+        return None
+
+    async def _places(self, where: str | None = None) -> list[Place]:
+        shards = [shard for known in await self._registry.all() for shard in known.shards]
+        found = await asyncio.gather(*(self._dead_in(shard, where) for shard in shards))
+        return [place for some in found for place in some]
+
+    async def _dead_in(self, shard: Shard, where: str | None) -> Iterable[Place]:
+        return [place async for _, place in self._deliveries.index(shard, Kind.DEAD, where=where)]
+
+
+def _id_of(letter: DeadLetter | DamagedLetter) -> str:
+    return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id

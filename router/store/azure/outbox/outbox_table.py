@@ -1,0 +1,214 @@
+"""The table and the queues of the account as the outbox asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from datetime import datetime, timedelta
+from itertools import batched
+
+from router.domain.clocks import latest
+from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, Pointer
+from router.domain.errors import StoreError, Undecodable
+from router.domain.lanes import LONGEST_WAIT
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+from router.store.azure.outbox.deliveries import Deliveries, EntryMove
+from router.store.azure.outbox.entry_rows import StoredEntry, entry_for
+from router.store.azure.outbox.letters import Letters
+from router.store.azure.outbox.places import Kind, Place, Shard, place_at, place_of, shards_of
+from router.store.azure.outbox.pointers import Pointers
+from router.store.azure.outbox.reached import Reached
+from router.store.azure.outbox.registry import Registry
+from router.store.outbox import SignalEntries
+
+_TOGETHER = 30
+"""Deliveries that are moved in one transaction: three rows each, of the hundred that it takes."""
+
+_LEAST, _MOST = 8, 200
+"""Signals that are looked at together."""
+
+_AT_A_TIME = 500
+"""Deliveries that are read together."""
+
+
+class AzureOutboxTable:
+    """Deliveries in their partitions, and pointers in their queues; raises StoreError."""
+
+    def __init__(
+        self, deliveries: Deliveries, pointers: Pointers, registry: Registry, letters: Letters, reached: Reached
+    ) -> None:
+        self._deliveries = deliveries
+        self._pointers = pointers
+        self._registry = registry
+        self._letters = letters
+        self._reached = reached
+
+    def transaction(self) -> AbstractContextManager[object]:
+        """Nothing: each move is kept by itself."""
+        return nullcontext()
+
+    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Creates deliveries where there are none, and points at all of them."""
+        # A transaction takes no row twice.
+        unique = list({one.id: one for one in deliveries}.values())
+        owed = [entry_for(one, now) for one in unique]
+        await self._registry.note(unique, now)
+        await self._deliveries.create(owed, unique)
+        await self._pointers.point(owed, now)
+
+    async def due(
+        self, pointer: Pointer, now: datetime, lease: timedelta, limit: int
+    ) -> AsyncGenerator[Sequence[SignalEntries[StoredEntry]]]:
+        """The signal of the delivery that a pointer points at; or those that have something due in its shards."""
+        match place_at(pointer):
+            case Place() as place:
+                yield [SignalEntries(await self._deliveries.signal(place), turn=place.turn)]
+            case Shard() as shard:
+                async for signals in self._due_in([shard], now, lease, limit):
+                    yield signals
+            case None:
+                async for signals in self._due_in(shards_of(pointer.stream, pointer.destination), now, lease, limit):
+                    yield signals
+
+    async def _due_in(
+        self, shards: Sequence[Shard], now: datetime, lease: timedelta, limit: int
+    ) -> AsyncGenerator[Sequence[SignalEntries[StoredEntry]]]:
+        most = min(max(limit, _LEAST), _MOST)
+        seen: set[tuple[Shard, str]] = set()
+        places: list[Place] = []
+        async with aclosing(self._deliveries.due(shards, now, now, lease)) as due:
+            async for place in due:
+                if (place.shard, place.signal) in seen:
+                    continue
+                seen.add((place.shard, place.signal))
+                places.append(place)
+                if len(places) == most:
+                    yield await self._signals(places)
+                    places = []
+        if places:
+            yield await self._signals(places)
+
+    async def _signals(self, places: Sequence[Place], turn: int | None = None) -> list[SignalEntries[StoredEntry]]:
+        found = await asyncio.gather(*map(self._deliveries.signal, places))
+        return [SignalEntries(entries, turn=turn) for entries in found]
+
+    async def signals_of(
+        self, entries: Sequence[StoredEntry], turn: int | None = None
+    ) -> Sequence[SignalEntries[StoredEntry]]:
+        """The signals of some entries as they are now, each once."""
+        places = {(one.place.shard, one.place.signal): one.place for one in entries}
+        signals: list[SignalEntries[StoredEntry]] = []
+        for some in batched(places.values(), _MOST, strict=False):
+            signals += await self._signals(some, turn)
+        return signals
+
+    async def move(self, moves: Sequence[EntryMove]) -> Sequence[StoredEntry | None]:
+        """Makes moves, each by itself; returns the entries as they are now, None for one that was not as before any more."""
+        return await self._deliveries.move(moves) if moves else []
+
+    async def move_together(self, moves: Sequence[EntryMove]) -> bool:
+        """Makes moves of one signal, all or none; False where one was not as before any more."""
+        return await self._deliveries.move_together(moves)
+
+    async def move_in_order(self, signals: Sequence[Sequence[EntryMove]]) -> Sequence[bool]:
+        """Makes the moves of some signals, in order, as many together as a transaction takes."""
+        return await asyncio.gather(*map(self._move_in_order, signals))
+
+    async def _move_in_order(self, moves: Sequence[EntryMove]) -> bool:
+        for some in batched(moves, _TOGETHER, strict=False):
+            if not await self._deliveries.move_together(some):
+                return False
+        return True
+
+    async def claims(self, entries: Sequence[StoredEntry]) -> Sequence[Claim | Undecodable | StoreError]:
+        """The claims that entries stand for, read whole."""
+        return await asyncio.gather(*map(self._claim, entries))
+
+    async def _claim(self, entry: StoredEntry) -> Claim | Undecodable | StoreError:
+        if entry.row is None:
+            return StoreError("storage, deliveries: a row was mended while it was claimed")
+        try:
+            delivery, opening = await asyncio.gather(
+                self._deliveries.delivery(entry, entry.row), self._deliveries.opening_receipt(entry, entry.row)
+            )
+        except (StoreError, Undecodable) as fault:
+            return fault
+        return Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=opening, lost=entry.lost)
+
+    async def set_aside(self, entry: StoredEntry, why: Undecodable) -> None:
+        """Keeps the row of a delivery whole that cannot be decoded."""
+        await self._deliveries.set_aside(entry, why)
+
+    async def find_all(self, deliveries: Sequence[Delivery]) -> Sequence[StoredEntry]:
+        """The entries of those deliveries that are there."""
+        return await self._deliveries.find_all(map(place_of, deliveries))
+
+    async def history(self, entry: StoredEntry) -> Sequence[StoredEntry]:
+        """Every entry of the same signal at the same destination."""
+        return await self._deliveries.history(entry.place)
+
+    async def note_delivered(self, takers: Collection[tuple[str, str]]) -> None:
+        """Remembers who took a delivery, before anything says so that may be taken away again."""
+        await self._reached.note(takers)
+
+    async def point(self, entries: Sequence[StoredEntry], now: datetime) -> None:
+        """Points at entries that are open, and at what waited for those that are closed."""
+        again = [one for one in entries if one.is_open]
+        next = await self._deliveries.after(one for one in entries if not one.is_open)
+        await self._pointers.point([*again, *next], now)
+
+    async def point_soon(self, entries: Sequence[StoredEntry]) -> None:
+        """Points a little later at the shards of those that are in the rows lane: settling rows points at nothing."""
+        shards = {one.place.shard for one in entries if one.lane is Lane.ROWS}
+        await asyncio.gather(*map(self._pointers.point_soon, shards))
+
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
+        return await self._letters.all()
+
+    async def find_letter(self, id: str, now: datetime) -> StoredEntry | DamagedLetter | None:
+        """The dead letter of an id."""
+        return await self._letters.find(id)
+
+    async def discard_damaged(self, id: str, now: datetime) -> bool:
+        """Takes a dead letter off the list that cannot be decoded; False if there is none."""
+        return await self._letters.discard_damaged(id, now)
+
+    async def open_since(
+        self, stream: str, names: Collection[str], born_until: datetime, now: datetime, *, others: bool = False
+    ) -> AsyncGenerator[Sequence[StoredEntry]]:
+        """What has been owed since an instant or longer to destinations of those names, or to all others; some at a time."""
+        if others:
+            names = {one.destination for one in await self._registry.all(stream)} - set(names)
+        shards = [shard for name in names for shard in shards_of(stream, name)]
+        found = await asyncio.gather(*(self._listed(shard, Kind.BORN, born_until) for shard in shards))
+        for some in batched([place for places in found for place in places], _AT_A_TIME, strict=False):
+            yield await self._deliveries.find_all(some)
+
+    async def with_impossible_times(self, now: datetime) -> AsyncGenerator[Sequence[StoredEntry]]:
+        """Those that were owed at an instant that is not possible, and those that are deferred for longer than any is.
+
+        What a wrong clock deferred for less is due when a pointer comes to it, in the rows lane when its instant does.
+        """
+        known = await self._registry.all()
+        shards = [(shard, latest(now, LONGEST_WAIT[one.lane])) for one in known for shard in one.shards]
+        found = await asyncio.gather(
+            *(self._listed(shard, Kind.BORN, after=latest(now)) for shard, _ in shards),
+            *(self._listed(shard, Kind.DUE, after=due) for shard, due in shards),
+        )
+        places = dict.fromkeys(place for some in found for place in some)
+        for some_places in batched(places, _AT_A_TIME, strict=False):
+            yield [one for one in await self._deliveries.find_all(some_places) if one.is_open]
+
+    async def died_after(self, instant: datetime) -> Sequence[StoredEntry]:
+        """The dead letters that died after an instant."""
+        shards = [shard for one in await self._registry.all() for shard in one.shards]
+        found = await asyncio.gather(*(self._listed(shard, Kind.DEAD, after=instant) for shard in shards))
+        return await self._deliveries.find_all(place for some in found for place in some)
+
+    async def _listed(
+        self, shard: Shard, index: Kind, last: datetime | None = None, after: datetime | None = None
+    ) -> list[Place]:
+        return [place async for _, place in self._deliveries.index(shard, index, last, after=after)]
