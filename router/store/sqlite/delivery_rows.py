@@ -10,8 +10,9 @@ from typing import Any
 from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
-from router.domain.endings import damaged
+from router.domain.endings import DISCARDED, damaged
 from router.domain.errors import Undecodable
+from router.domain.lifecycle import OutboxEntry
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -53,16 +54,16 @@ def delivery_of(row: Columns) -> Delivery:
     return delivery
 
 
-def claim_of(row: Columns) -> Claim:
-    """The claim of a delivery that is about to be made, with the receipt of its opening; raises Undecodable."""
+def claim_of(row: Columns, entry: OutboxEntry) -> Claim:
+    """The claim that an entry stands for, with the receipt of its opening; raises Undecodable."""
     receipt = row.raw("receipt_of_opening")
     return Claim(
         delivery=delivery_of(row),
-        number=row.whole("attempts", 0, MOST_TIMES) + 1,
-        born=row.time("born"),
+        number=entry.attempts,
+        born=entry.born,
         # Without its handles the vendor is asked where the signal is open.
         opening=readable(None, decode, RECEIPT, receipt) if receipt is not None else None,
-        lost=row.whole("losses", 0, MOST_TIMES),
+        lost=entry.lost,
     )
 
 
@@ -112,6 +113,15 @@ def park(db: sqlite3.Connection, row: Columns, why: Undecodable, at: datetime) -
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE rowid=?",
         (micros(at), damaged(why, trouble), row.raw("place")),
     )
+
+
+def take_off(db: sqlite3.Connection, row: Columns, at: datetime) -> bool:
+    """Takes a dead letter off the list that cannot be decoded; False if it is there no more."""
+    gone = db.execute(
+        "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE rowid=?",
+        (micros(at), DISCARDED, row.raw("place")),
+    )
+    return bool(gone.rowcount)
 
 
 def _since_2000(born: datetime) -> datetime:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import sqlite3
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from router.domain.deliveries import Pause
+from router.domain.pauses import pause_known, wins_probe
+from router.store.codec import attempt
 from router.store.columns import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.schema import micros
+from router.store.sqlite.selecting import columns_of
 
 
 class SqlitePauses:
@@ -22,26 +27,38 @@ class SqlitePauses:
     async def pause(self, pause: Pause) -> None:
         """Remembers that a destination refuses our credentials."""
         with self._connection.writing() as db:
+            kept = pause_known(self._find(db, pause), pause)
             db.execute(
-                "INSERT INTO pauses (stream, destination, since, probe, error) VALUES (?,?,?,?,?) "
-                "ON CONFLICT (stream, destination) DO UPDATE SET "
-                "since=min(since, excluded.since), probe=excluded.probe, error=excluded.error",
-                (pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error),
+                "INSERT OR REPLACE INTO pauses (stream, destination, since, probe, error) VALUES (?,?,?,?,?)",
+                (kept.stream, kept.destination, micros(kept.since), micros(kept.probe), kept.error),
             )
+
+    def _find(self, db: sqlite3.Connection, pause: Pause) -> Pause | None:
+        """What is remembered of the same destination."""
+        where = (pause.stream, pause.destination)
+        rows = columns_of(db.execute("SELECT * FROM pauses WHERE stream=? AND destination=?", where))
+        found = [attempt(_pause, row) for row in rows]
+        return next((one for one in found if isinstance(one, Pause)), None)
 
     async def probe(self, pause: Pause, next: datetime) -> bool:
         """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
         with self._connection.writing() as db:
-            taken = db.execute(
-                "UPDATE pauses SET probe=? WHERE stream=? AND destination=? AND probe=?",
-                (micros(next), pause.stream, pause.destination, micros(pause.probe)),
-            )
-            return bool(taken.rowcount)
+            if not wins_probe(self._find(db, pause), pause):
+                return False
+            where = (pause.stream, pause.destination)
+            db.execute("UPDATE pauses SET probe=? WHERE stream=? AND destination=?", (micros(next), *where))
+            return True
 
     async def resume(self, stream: str, destination: str) -> None:
         """Forgets a pause."""
         with self._connection.writing() as db:
             db.execute("DELETE FROM pauses WHERE stream=? AND destination=?", (stream, destination))
+
+    async def forget_others(self, stream: str, named: Collection[str]) -> None:
+        """Forgets the pauses of a stream's destinations that are not among those."""
+        with self._connection.writing() as db:
+            where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
+            db.execute(f"DELETE FROM pauses WHERE {where}", (stream, json.dumps(list(named))))  # noqa: S608
 
     async def all(self, stream: str) -> Mapping[str, Pause]:
         """The pauses of a stream by destination."""

@@ -19,7 +19,7 @@ from router.domain.rulebook import Lane
 from router.domain.turn_order import Waiting, asks_for_closed, first_open
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import Aside
-from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, StoredEntry, change, creation, entry_of
+from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, AzureEntry, change, creation, entry_of
 from router.store.azure.outbox.mending import TABLE, Mending
 from router.store.azure.outbox.places import Kind, Place, Shard, indexed, place_in, span_of, span_of_signal
 from router.store.azure.shards import named, sorting
@@ -36,7 +36,7 @@ TOLD = ("content", "receipt")
 """The columns that may lie in a blob."""
 
 
-type EntryMove = Move[StoredEntry]
+type EntryMove = Move[AzureEntry]
 
 
 class Deliveries:
@@ -48,7 +48,7 @@ class Deliveries:
         self._aside = aside
         self._mending = Mending(table, aside)
 
-    async def create(self, entries: Sequence[StoredEntry], deliveries: Sequence[Delivery]) -> None:
+    async def create(self, entries: Sequence[AzureEntry], deliveries: Sequence[Delivery]) -> None:
         """Creates deliveries where there are none."""
         told = await asyncio.gather(*map(self._told, entries, deliveries))
         written = await self._table.write([creation(entry, one) for entry, one in zip(entries, told, strict=True)])
@@ -65,7 +65,7 @@ class Deliveries:
         if row is None or name not in row.values():
             await self._bodies.delete(name)
 
-    async def _told(self, entry: StoredEntry, delivery: Delivery) -> dict[str, Any]:
+    async def _told(self, entry: AzureEntry, delivery: Delivery) -> dict[str, Any]:
         body = encode(delivery.content)
         return {
             "key": delivery.key,
@@ -75,7 +75,7 @@ class Deliveries:
             "trace": delivery.trace or "",
         }
 
-    async def move(self, moves: Sequence[EntryMove]) -> list[StoredEntry | None]:
+    async def move(self, moves: Sequence[EntryMove]) -> list[AzureEntry | None]:
         """Makes moves, each by itself; None stands for one that was not as before any more."""
         units = [change(one.before, one.after, await self._brought(one)) for one in moves]
         written = await self._table.write(units)
@@ -116,7 +116,7 @@ class Deliveries:
             await self._mending.drop_index(place)
         return False
 
-    async def _index_anew(self, befores: Sequence[StoredEntry], stored: Mapping[str, StoredEntry]) -> None:
+    async def _index_anew(self, befores: Sequence[AzureEntry], stored: Mapping[str, AzureEntry]) -> None:
         """Sees to those that nobody changed, and whose change was refused all the same: their index is damaged."""
         for one in befores:
             if one.id in stored and stored[one.id].version == one.version:
@@ -127,28 +127,28 @@ class Deliveries:
             return {}
         return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.place))}
 
-    async def find(self, place: Place) -> StoredEntry | None:
+    async def find(self, place: Place) -> AzureEntry | None:
         """How far one delivery has come; None also where that cannot be known any more."""
         row = await self._table.find(*place.key, COLUMNS)
         return await self._entry(place, row) if row is not None else None
 
-    async def find_all(self, places: Iterable[Place]) -> list[StoredEntry]:
+    async def find_all(self, places: Iterable[Place]) -> list[AzureEntry]:
         """How far those of many deliveries have come that are there."""
         known = {place.key: place for place in places}
         found = await self._table.find_all(known, COLUMNS)
         return [entry for key, row in found.items() if (entry := await self._entry(known[key], row)) is not None]
 
-    async def _entry(self, place: Place, row: Entity) -> StoredEntry | None:
+    async def _entry(self, place: Place, row: Entity) -> AzureEntry | None:
         """The entry that a row holds, or that which stands in the place of a damaged one."""
         entry = attempt(entry_of, place.shard, row)
-        return entry if isinstance(entry, StoredEntry) else await self._mending.mend(place, entry)
+        return entry if isinstance(entry, AzureEntry) else await self._mending.mend(place, entry)
 
-    async def _entries(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[StoredEntry]:
+    async def _entries(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[AzureEntry]:
         found = [(attempt(place_in, shard, row["RowKey"]), row) async for row in rows]
         entries = [await self._entry(place, row) for place, row in found if isinstance(place, Place)]
         return [entry for entry in entries if entry is not None]
 
-    async def whole(self, place: Place) -> tuple[StoredEntry, Entity] | None:
+    async def whole(self, place: Place) -> tuple[AzureEntry, Entity] | None:
         """One delivery with all that it tells."""
         row = await self._table.find(*place.key)
         entry = await self._entry(place, row) if row is not None else None
@@ -160,9 +160,9 @@ class Deliveries:
         if row is None or row.get("state") != DeliveryState.DEAD:
             return None
         entry = attempt(entry_of, place.shard, row)
-        delivery = await attempted(self.delivery(entry, row)) if isinstance(entry, StoredEntry) else entry
+        delivery = await attempted(self.delivery(entry, row)) if isinstance(entry, AzureEntry) else entry
         found, settled = Columns(row), readable(None, Columns(row).find_time, "settled")
-        if isinstance(delivery, Undecodable) or not isinstance(entry, StoredEntry):
+        if isinstance(delivery, Undecodable) or not isinstance(entry, AzureEntry):
             why = delivery if isinstance(delivery, Undecodable) else Undecodable("settled: is no instant")
             id = readable(None, found.find_text, "id")
             return DamagedLetter(
@@ -193,7 +193,7 @@ class Deliveries:
             row is not None and row.get("state") == DeliveryState.DEAD and await self._mending.discard(place, row, now)
         )
 
-    async def set_aside(self, entry: StoredEntry, why: Undecodable) -> None:
+    async def set_aside(self, entry: AzureEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
         if (row := await self._table.find(*entry.place.key)) is not None:
             await self._aside.put(TABLE, row, why, entry.place.shard.stream)
@@ -202,16 +202,16 @@ class Deliveries:
         """Mends a row that cannot be decoded; retention meets those that nobody asks for."""
         await self._entries(shard, _one(row))
 
-    async def history(self, place: Place) -> list[StoredEntry]:
+    async def history(self, place: Place) -> list[AzureEntry]:
         """How far every delivery of the same signal there has come, in turn order."""
         return await self._entries(place.shard, self._table.rows(place.shard.partition, *place.span, select=COLUMNS))
 
-    async def next_open(self, place: Place) -> StoredEntry | None:
+    async def next_open(self, place: Place) -> AzureEntry | None:
         """The delivery of the same signal there whose turn it is."""
         rows = self._table.rows(place.shard.partition, *place.span, where=OPEN, select=COLUMNS)
         return first_open(await self._entries(place.shard, rows))
 
-    async def signal(self, place: Place) -> list[StoredEntry]:
+    async def signal(self, place: Place) -> list[AzureEntry]:
         """What is open of the same signal there, with its rows, and what is closed where the next step depends on it."""
         partition = place.shard.partition
         rows = {row["RowKey"]: row async for row in self._table.rows(partition, *place.span, where=OPEN)}
@@ -237,7 +237,7 @@ class Deliveries:
             for entry in await self._entries(shard, rows)
         ]
 
-    async def after(self, entries: Iterable[StoredEntry]) -> list[StoredEntry]:
+    async def after(self, entries: Iterable[AzureEntry]) -> list[AzureEntry]:
         """What waited for these and whose turn it is now; in the rows lane nobody is waited for."""
         places = {(one.place.shard, one.place.signal): one.place for one in entries if one.lane is not Lane.ROWS}
         found = await asyncio.gather(*map(self.next_open, places.values()))
@@ -260,7 +260,7 @@ class Deliveries:
         for _, place in sorted((one for some in found for one in some), key=lambda one: one[0]):
             yield place
 
-    async def opening_receipt(self, entry: StoredEntry, row: Entity) -> Receipt | None:
+    async def opening_receipt(self, entry: AzureEntry, row: Entity) -> Receipt | None:
         """What the delivery brought back that opened the signal there."""
         found: Entity | None = row
         if entry.opened != entry.turn:
@@ -275,7 +275,7 @@ class Deliveries:
         receipt: Receipt = decode(RECEIPT, await self._bodies.read(column))
         return receipt
 
-    async def delivery(self, entry: StoredEntry, row: Entity) -> Delivery:
+    async def delivery(self, entry: AzureEntry, row: Entity) -> Delivery:
         """The delivery that a row holds; raises Undecodable."""
         found = Columns(row)
         key = found.text("key")
@@ -339,7 +339,7 @@ async def _one(row: Entity) -> AsyncIterator[Entity]:
     yield row
 
 
-def _is_same(one: StoredEntry, other: StoredEntry) -> bool:
+def _is_same(one: AzureEntry, other: AzureEntry) -> bool:
     return replace(one, version=None) == replace(other, version=None)
 
 

@@ -19,7 +19,7 @@ from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry(OutboxEntry):
+class AzureEntry(OutboxEntry):
     """How far one delivery has come, and where that is written.
 
     Attributes:
@@ -44,20 +44,20 @@ COLUMNS = (
 """What an entry is read from; what the delivery tells lies beside it."""
 
 
-def entry_for(delivery: Delivery, now: datetime) -> StoredEntry:
+def entry_for(delivery: Delivery, now: datetime) -> AzureEntry:
     """The entry of a delivery that is owed from now on."""
     entry = added(delivery, now)
-    return StoredEntry(place=place_of(delivery), **{name: getattr(entry, name) for name in _FIELDS})
+    return AzureEntry(place=place_of(delivery), **{name: getattr(entry, name) for name in _FIELDS})
 
 
 _FIELDS = tuple(field.name for field in fields(OutboxEntry))
 
 
-def entry_of(shard: Shard, row: Entity) -> StoredEntry:
+def entry_of(shard: Shard, row: Entity) -> AzureEntry:
     """The entry that a row holds; raises Undecodable."""
     found = Columns(row)
     place = place_in(shard, row["RowKey"])
-    return StoredEntry(
+    return AzureEntry(
         place=place,
         turn=place.turn,
         id=found.text("id"),
@@ -78,7 +78,7 @@ def entry_of(shard: Shard, row: Entity) -> StoredEntry:
     )
 
 
-def creation(entry: StoredEntry, told: Mapping[str, Any]) -> Unit:
+def creation(entry: AzureEntry, told: Mapping[str, Any]) -> Unit:
     """What creates a delivery where there is none; `told` is what it tells."""
     fixed = {
         "id": entry.id,
@@ -90,7 +90,7 @@ def creation(entry: StoredEntry, told: Mapping[str, Any]) -> Unit:
     return (Step("create", {**_keys(entry), **fixed, **_changing(entry)}), *_entered(entry, _index(entry)))
 
 
-def change(before: StoredEntry, after: StoredEntry, told: Mapping[str, Any] | None = None) -> Unit:
+def change(before: AzureEntry, after: AzureEntry, told: Mapping[str, Any] | None = None) -> Unit:
     """What takes a delivery from the entry at which it was read to another one."""
     old, new = _index(before), _index(after)
     partition = before.place.shard.partition
@@ -100,12 +100,12 @@ def change(before: StoredEntry, after: StoredEntry, told: Mapping[str, Any] | No
     return (merged, *gone, *_entered(after, entered))
 
 
-def _keys(entry: StoredEntry) -> dict[str, str]:
+def _keys(entry: AzureEntry) -> dict[str, str]:
     partition, row = entry.place.key
     return {"PartitionKey": partition, "RowKey": row}
 
 
-def _changing(entry: StoredEntry) -> dict[str, Any]:
+def _changing(entry: AzureEntry) -> dict[str, Any]:
     return {
         "state": entry.state.value,
         "born": sorting(entry.born),
@@ -120,7 +120,7 @@ def _changing(entry: StoredEntry) -> dict[str, Any]:
     }
 
 
-def _index(entry: StoredEntry) -> dict[str, dict[str, str]]:
+def _index(entry: AzureEntry) -> dict[str, dict[str, str]]:
     """The rows under which a delivery is found at that entry, by their keys."""
     place = entry.place
     if entry.is_open:
@@ -131,6 +131,6 @@ def _index(entry: StoredEntry) -> dict[str, dict[str, str]]:
     return {}
 
 
-def _entered(entry: StoredEntry, rows: Mapping[str, Mapping[str, str]]) -> tuple[Step, ...]:
+def _entered(entry: AzureEntry, rows: Mapping[str, Mapping[str, str]]) -> tuple[Step, ...]:
     partition = entry.place.shard.partition
     return tuple(Step("put", {"PartitionKey": partition, "RowKey": row, **columns}) for row, columns in rows.items())

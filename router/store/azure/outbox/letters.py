@@ -8,7 +8,7 @@ from datetime import datetime
 
 from router.domain.deliveries import DamagedLetter, DeadLetter
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.entry_rows import StoredEntry
+from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.places import Kind, Place, Shard
 from router.store.azure.outbox.registry import Registry
 from router.store.azure.shards import EPOCH
@@ -35,7 +35,7 @@ class Letters:
             letters += [letter for letter in found if letter is not None]
         return sorted(letters, key=lambda letter: (letter.died or EPOCH, _id_of(letter)))
 
-    async def find(self, id: str) -> StoredEntry | DamagedLetter | None:
+    async def find(self, id: str) -> AzureEntry | DamagedLetter | None:
         """The dead letter of that id: where it was seen last, else wherever it lies."""
         if id in self._seen and isinstance(letter := await self._letter(self._seen[id]), DamagedLetter):
             return letter
@@ -55,7 +55,7 @@ class Letters:
             self._seen[_id_of(letter)] = place
         return letter
 
-    async def _find(self, id: str) -> StoredEntry | None:
+    async def _find(self, id: str) -> AzureEntry | None:
         places = [self._seen[id]] if id in self._seen else []
         for place in places or await self._places(f"id eq '{quoted(id)}'"):
             entry = await self._deliveries.find(place)

@@ -18,7 +18,7 @@ from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
 from router.domain.rulebook import Lane
 from router.store.azure.damaged_rows import Aside
-from router.store.azure.outbox.entry_rows import StoredEntry, entry_of
+from router.store.azure.outbox.entry_rows import AzureEntry, entry_of
 from router.store.azure.outbox.places import Kind, Place, Shard, indexed, span_of
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Step, Table, version_of
@@ -61,13 +61,13 @@ class Mending:
         self._table = table
         self._aside = aside
 
-    async def mend(self, place: Place, why: Undecodable) -> StoredEntry | None:
+    async def mend(self, place: Place, why: Undecodable) -> AzureEntry | None:
         """Puts a damaged row aside, and what is known of it in its place; None where that is a dead letter, or gone."""
         entity = await self._table.find(*place.key)
         if entity is None:
             return None
         entry = attempt(entry_of, place.shard, entity)
-        if isinstance(entry, StoredEntry):
+        if isinstance(entry, AzureEntry):
             return entry
         index = await self._index_of(place)
         columns = _mended(place, Columns(entity), index, why, self._aside.clock())
@@ -77,9 +77,9 @@ class Mending:
         await self._write(place, entity, columns, index)
         after = await self._table.find(*place.key)
         entry = attempt(entry_of, place.shard, after) if after is not None else why
-        return entry if isinstance(entry, StoredEntry) else None
+        return entry if isinstance(entry, AzureEntry) else None
 
-    async def index_anew(self, entry: StoredEntry) -> None:
+    async def index_anew(self, entry: AzureEntry) -> None:
         """Puts the rows of the index in order that do not say what the delivery says, so that no change of it is refused."""
         if (entity := await self._table.find(*entry.place.key)) is None or version_of(entity) != entry.version:
             return
@@ -159,7 +159,7 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
     }
 
 
-def _indexed_columns(entry: StoredEntry) -> dict[str, Any]:
+def _indexed_columns(entry: AzureEntry) -> dict[str, Any]:
     """The columns of a delivery that its index goes by."""
     return {
         "id": entry.id,

@@ -19,7 +19,7 @@ from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.entry_rows import StoredEntry
+from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.figures import Figures
 from router.store.azure.outbox.letters import Letters
 from router.store.azure.outbox.outbox_table import AzureOutboxTable
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _CLOCK = partial(datetime.now, UTC)
 
 
-class AzureOutbox(TableOutbox[StoredEntry]):
+class AzureOutbox(TableOutbox[AzureEntry]):
     """The deliveries, in the table `deliveries`; pointers to them in queues whose names begin with `prefix`."""
 
     def __init__(

@@ -15,7 +15,7 @@ from router.domain.lanes import LONGEST_WAIT
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.deliveries import Deliveries, EntryMove
-from router.store.azure.outbox.entry_rows import StoredEntry, entry_for
+from router.store.azure.outbox.entry_rows import AzureEntry, entry_for
 from router.store.azure.outbox.letters import Letters
 from router.store.azure.outbox.places import Kind, Place, Shard, place_at, place_of, shards_of
 from router.store.azure.outbox.pointers import Pointers
@@ -60,7 +60,7 @@ class AzureOutboxTable:
 
     async def due(
         self, pointer: Pointer, now: datetime, lease: timedelta, limit: int
-    ) -> AsyncGenerator[Sequence[SignalEntries[StoredEntry]]]:
+    ) -> AsyncGenerator[Sequence[SignalEntries[AzureEntry]]]:
         """The signal of the delivery that a pointer points at; or those that have something due in its shards."""
         match place_at(pointer):
             case Place() as place:
@@ -74,7 +74,7 @@ class AzureOutboxTable:
 
     async def _due_in(
         self, shards: Sequence[Shard], now: datetime, lease: timedelta, limit: int
-    ) -> AsyncGenerator[Sequence[SignalEntries[StoredEntry]]]:
+    ) -> AsyncGenerator[Sequence[SignalEntries[AzureEntry]]]:
         most = min(max(limit, _LEAST), _MOST)
         seen: set[tuple[Shard, str]] = set()
         places: list[Place] = []
@@ -90,21 +90,21 @@ class AzureOutboxTable:
         if places:
             yield await self._signals(places)
 
-    async def _signals(self, places: Sequence[Place], turn: int | None = None) -> list[SignalEntries[StoredEntry]]:
+    async def _signals(self, places: Sequence[Place], turn: int | None = None) -> list[SignalEntries[AzureEntry]]:
         found = await asyncio.gather(*map(self._deliveries.signal, places))
         return [SignalEntries(entries, turn=turn) for entries in found]
 
     async def signals_of(
-        self, entries: Sequence[StoredEntry], turn: int | None = None
-    ) -> Sequence[SignalEntries[StoredEntry]]:
+        self, entries: Sequence[AzureEntry], turn: int | None = None
+    ) -> Sequence[SignalEntries[AzureEntry]]:
         """The signals of some entries as they are now, each once."""
         places = {(one.place.shard, one.place.signal): one.place for one in entries}
-        signals: list[SignalEntries[StoredEntry]] = []
+        signals: list[SignalEntries[AzureEntry]] = []
         for some in batched(places.values(), _MOST, strict=False):
             signals += await self._signals(some, turn)
         return signals
 
-    async def move(self, moves: Sequence[EntryMove]) -> Sequence[StoredEntry | None]:
+    async def move(self, moves: Sequence[EntryMove]) -> Sequence[AzureEntry | None]:
         """Makes moves, each by itself; returns the entries as they are now, None for one that was not as before any more."""
         return await self._deliveries.move(moves) if moves else []
 
@@ -122,11 +122,11 @@ class AzureOutboxTable:
                 return False
         return True
 
-    async def claims(self, entries: Sequence[StoredEntry]) -> Sequence[Claim | Undecodable | StoreError]:
+    async def claims(self, entries: Sequence[AzureEntry]) -> Sequence[Claim | Undecodable | StoreError]:
         """The claims that entries stand for, read whole."""
         return await asyncio.gather(*map(self._claim, entries))
 
-    async def _claim(self, entry: StoredEntry) -> Claim | Undecodable | StoreError:
+    async def _claim(self, entry: AzureEntry) -> Claim | Undecodable | StoreError:
         if entry.row is None:
             return StoreError("storage, deliveries: a row was mended while it was claimed")
         try:
@@ -137,15 +137,15 @@ class AzureOutboxTable:
             return fault
         return Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=opening, lost=entry.lost)
 
-    async def set_aside(self, entry: StoredEntry, why: Undecodable) -> None:
+    async def set_aside(self, entry: AzureEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
         await self._deliveries.set_aside(entry, why)
 
-    async def find_all(self, deliveries: Sequence[Delivery]) -> Sequence[StoredEntry]:
+    async def find_all(self, deliveries: Sequence[Delivery]) -> Sequence[AzureEntry]:
         """The entries of those deliveries that are there."""
         return await self._deliveries.find_all(map(place_of, deliveries))
 
-    async def history(self, entry: StoredEntry) -> Sequence[StoredEntry]:
+    async def history(self, entry: AzureEntry) -> Sequence[AzureEntry]:
         """Every entry of the same signal at the same destination."""
         return await self._deliveries.history(entry.place)
 
@@ -153,13 +153,13 @@ class AzureOutboxTable:
         """Remembers who took a delivery, before anything says so that may be taken away again."""
         await self._reached.note(takers)
 
-    async def point(self, entries: Sequence[StoredEntry], now: datetime) -> None:
+    async def point(self, entries: Sequence[AzureEntry], now: datetime) -> None:
         """Points at entries that are open, and at what waited for those that are closed."""
         again = [one for one in entries if one.is_open]
         next = await self._deliveries.after(one for one in entries if not one.is_open)
         await self._pointers.point([*again, *next], now)
 
-    async def point_soon(self, entries: Sequence[StoredEntry]) -> None:
+    async def point_soon(self, entries: Sequence[AzureEntry]) -> None:
         """Points a little later at the shards of those that are in the rows lane: settling rows points at nothing."""
         shards = {one.place.shard for one in entries if one.lane is Lane.ROWS}
         await asyncio.gather(*map(self._pointers.point_soon, shards))
@@ -168,7 +168,7 @@ class AzureOutboxTable:
         """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
         return await self._letters.all()
 
-    async def find_letter(self, id: str, now: datetime) -> StoredEntry | DamagedLetter | None:
+    async def find_letter(self, id: str, now: datetime) -> AzureEntry | DamagedLetter | None:
         """The dead letter of an id."""
         return await self._letters.find(id)
 
@@ -178,7 +178,7 @@ class AzureOutboxTable:
 
     async def open_since(
         self, stream: str, names: Collection[str], born_until: datetime, now: datetime, *, others: bool = False
-    ) -> AsyncGenerator[Sequence[StoredEntry]]:
+    ) -> AsyncGenerator[Sequence[AzureEntry]]:
         """What has been owed since an instant or longer to destinations of those names, or to all others; some at a time."""
         if others:
             names = {one.destination for one in await self._registry.all(stream)} - set(names)
@@ -187,7 +187,7 @@ class AzureOutboxTable:
         for some in batched([place for places in found for place in places], _AT_A_TIME, strict=False):
             yield await self._deliveries.find_all(some)
 
-    async def with_impossible_times(self, now: datetime) -> AsyncGenerator[Sequence[StoredEntry]]:
+    async def with_impossible_times(self, now: datetime) -> AsyncGenerator[Sequence[AzureEntry]]:
         """Those that were owed at an instant that is not possible, and those that are deferred for longer than any is.
 
         What a wrong clock deferred for less is due when a pointer comes to it, in the rows lane when its instant does.
@@ -202,7 +202,7 @@ class AzureOutboxTable:
         for some_places in batched(places, _AT_A_TIME, strict=False):
             yield [one for one in await self._deliveries.find_all(some_places) if one.is_open]
 
-    async def died_after(self, instant: datetime) -> Sequence[StoredEntry]:
+    async def died_after(self, instant: datetime) -> Sequence[AzureEntry]:
         """The dead letters that died after an instant."""
         shards = [shard for one in await self._registry.all() for shard in one.shards]
         found = await asyncio.gather(*(self._listed(shard, Kind.DEAD, after=instant) for shard in shards))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.domain.deliveries import Pointer
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.entry_rows import StoredEntry
+from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.places import Place, Shard, text_of, text_to, text_to_all
 from router.store.azure.outbox.queues import MOST_RECEIVED, AzureQueue, Handle, seconds
 
@@ -72,10 +72,10 @@ class Pointers:
         queues = [queue for pair in pairs for queue in (self.queue(*pair), self.poison(*pair))]
         await asyncio.gather(*(queue.prepare() for queue in queues))
 
-    async def point(self, entries: Iterable[StoredEntry], now: datetime) -> None:
+    async def point(self, entries: Iterable[AzureEntry], now: datetime) -> None:
         """Points at deliveries for when they fall due: at each by itself, in the rows lane at their shards."""
-        singly: dict[Place, StoredEntry] = {}
-        shards: dict[tuple[Shard, int], StoredEntry] = {}
+        singly: dict[Place, AzureEntry] = {}
+        shards: dict[tuple[Shard, int], AzureEntry] = {}
         for one in entries:
             if one.lane is not Lane.ROWS:
                 singly[one.place] = one
@@ -86,7 +86,7 @@ class Pointers:
         sends += [self._send(one, text_to_all(one.place.shard), now) for one in shards.values()]
         await asyncio.gather(*sends)
 
-    async def _send(self, one: StoredEntry, text: str, now: datetime) -> None:
+    async def _send(self, one: AzureEntry, text: str, now: datetime) -> None:
         hidden = seconds(one.due - now + SKEW) if one.due > now else 0
         async with self._slots:
             await self.queue(one.place.shard.stream, one.lane).send(text, hidden)
