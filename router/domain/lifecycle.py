@@ -210,14 +210,16 @@ def is_wrongly_deferred(entry: OutboxEntry, now: datetime) -> bool:
 def with_possible_times[E: OutboxEntry](entry: E, now: datetime) -> E:
     """A delivery without instants that only a wrong clock can have written."""
     is_deferred = is_wrongly_deferred(entry, now)
-    if not is_deferred and is_possible(entry.born, now) and (entry.settled is None or is_possible(entry.settled, now)):
+    born = _possible(entry.born, now)
+    settled = entry.settled and _possible(entry.settled, now)
+    lease = entry.lease and _possible(entry.lease, now, LONGEST_LEASE)
+    if not is_deferred and (born, settled, lease) == (entry.born, entry.settled, entry.lease):
         return entry
-    return replace(
-        entry,
-        born=entry.born if is_possible(entry.born, now) else now,
-        settled=entry.settled if entry.settled is None or is_possible(entry.settled, now) else now,
-        due=now if is_deferred else entry.due,
-    )
+    return replace(entry, born=born, settled=settled, lease=lease, due=now if is_deferred else entry.due)
+
+
+def _possible(instant: datetime, now: datetime, ahead: timedelta = timedelta()) -> datetime:
+    return instant if is_possible(instant, now, ahead) else now
 
 
 def due_at(entry: OutboxEntry) -> datetime:

@@ -54,3 +54,17 @@ def store(request: pytest.FixtureRequest) -> Store:
     """An empty store of each kind."""
     store: Store = request.getfixturevalue(request.param)
     return store
+
+
+@pytest.fixture
+def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """The same store as another process has it."""
+
+    async def opened() -> Store:
+        if isinstance(store, SqliteStore):
+            return SqliteStore(request.getfixturevalue("tmp_path"))
+        return AzureStore(Account(request.getfixturevalue("address")))
+
+    other = run(opened())
+    yield other
+    run(other.close())

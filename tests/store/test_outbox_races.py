@@ -15,7 +15,7 @@ from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, settle, states
-from tests.store.builders import OPENING, RESOLUTION, a_delivery
+from tests.store.builders import OPENING, a_delivery
 from tests.store.pointing import follow, take, taken
 
 
@@ -70,37 +70,6 @@ def test_a_later_turn_is_not_claimed_beside_an_earlier_one(azure: AzureStore, tw
         assert followed_at_once((azure, twin), taken(azure)) == [opening]
 
 
-def test_a_slow_worker_whose_claim_another_has_now_is_heard_only_if_it_was_sent(
-    azure: AzureStore, twin: AzureStore
-) -> None:
-    """What is in the other's hands stays there; what was sent is on record, whatever the other brings."""
-    owe(azure, OPENING)
-    (slow,) = claim(azure)
-    (fast,) = claim(twin, after=LEASE)
-    settle(azure, slow, DeliveryState.DEAD, error="400")
-    assert states(azure) == {DeliveryState.CLAIMED: 1}
-    assert claim(azure, after=LEASE) == []
-    settle(azure, slow, DeliveryState.SENT)
-    assert states(azure) == {DeliveryState.SENT: 1}
-    settle(twin, fast, DeliveryState.OWED, due=NOW, error="timeout")
-    assert states(azure) == {DeliveryState.SENT: 1}
-
-
-def test_a_resolution_that_is_being_sent_when_its_opening_is_redriven_is_sent_again(azure: AzureStore) -> None:
-    """Else the opening would come last, and what it opens would stay open for ever."""
-    owe(azure, OPENING)
-    settle(azure, claim(azure)[0], DeliveryState.DEAD, error="400")
-    owe(azure, RESOLUTION)
-    (resolution,) = claim(azure)
-    assert run(azure.outbox.redrive(OPENING.id, NOW)) is Redrive.OWED
-    settle(azure, resolution, DeliveryState.SENT)
-    for expected in (Change.OPENED, Change.RESOLVED):
-        (again,) = claim(azure)
-        assert again.delivery.change is expected
-        settle(azure, again, DeliveryState.SENT)
-    assert states(azure) == {DeliveryState.SENT: 2}
-
-
 def test_a_dead_letter_that_two_people_redrive_is_owed_once(azure: AzureStore, twin: AzureStore) -> None:
     """The second is told that it is dead no more."""
     owe(azure, OPENING)
@@ -113,16 +82,6 @@ def test_a_dead_letter_that_two_people_redrive_is_owed_once(azure: AzureStore, t
     assert sorted(run(raced())) == [Redrive.OWED, Redrive.UNKNOWN]
     assert not run(twin.outbox.discard(OPENING.id, NOW))
     assert len(claim(azure)) == 1
-
-
-def test_several_settlements_of_one_delivery_at_once_are_one(azure: AzureStore) -> None:
-    """An acknowledgement among them counts, wherever it stands."""
-    owe(azure, OPENING)
-    (one,) = claim(azure)
-    sent = Settlement(delivery=one.delivery, state=DeliveryState.SENT, at=NOW)
-    dead = Settlement(delivery=one.delivery, state=DeliveryState.DEAD, at=NOW, error="400")
-    run(azure.outbox.settle([sent, dead]))
-    assert states(azure) == {DeliveryState.SENT: 1}
 
 
 @dataclass

@@ -1,0 +1,329 @@
+"""One signal at one destination, worked by nothing but the rules of `domain/`; what happens is checked as it happens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hypothesis import strategies as st
+
+from router.domain.decisions import Change
+from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
+from router.domain.endings import DEADLY, NOWHERE
+from router.domain.lanes import LEASE
+from router.domain.lifecycle import (
+    TRANSITIONS,
+    OutboxEntry,
+    added,
+    claimed,
+    deferred,
+    discarded,
+    given_up,
+    is_unclaimed,
+    losses_of,
+    redriven,
+    released,
+    settled,
+    skipped,
+    still_counts,
+    with_possible_times,
+)
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, is_overtaken, next_step, redriven_with
+from tests.builders import NOW
+from tests.store.builders import a_delivery
+
+MINUTE = timedelta(minutes=1)
+LONGEST_STEP = 20
+"""Turns of a signal, of which no history has as many."""
+
+
+@dataclass(frozen=True)
+class Add:
+    """The next turn is owed; it ends the signal, or not."""
+
+    ends: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """A worker comes by, some minutes later."""
+
+    wait: int = 0
+
+
+@dataclass(frozen=True)
+class Settle:
+    """A worker settles the claim that it made last, or an earlier one that somebody may have claimed anew since."""
+
+    state: DeliveryState
+    which: int = 0
+    wait: int = 0
+    spent: bool = True
+
+
+@dataclass(frozen=True)
+class Die:
+    """A worker claims, some minutes later, and is heard of no more; that often."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Abandon:
+    """What nobody has in flight is given up on."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A person redrives a dead letter, or discards it."""
+
+    redrives: bool
+    which: int = 0
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The only process was ended, and gives back what it had claimed; or storage did not give what was claimed."""
+
+    is_deferred: bool = False
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The clock is ahead by so much, until the next jump."""
+
+    ahead: timedelta
+
+
+type Event = Add | Work | Settle | Die | Abandon | Act | Restart | Jump
+
+ENDS = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD])
+AHEAD = st.sampled_from([timedelta(), 10 * MINUTE, 180 * MINUTE, timedelta(days=3), timedelta(days=4_000)])
+_ONE = st.one_of(
+    st.builds(lambda ends: [Add(ends)], st.booleans()),
+    st.builds(lambda ends, state: [Add(ends), Work(), Settle(state)], st.booleans(), ENDS),
+    st.builds(lambda state, twin: [Work(), Settle(state, twin)], ENDS, st.integers(0, 1)),
+    st.builds(
+        lambda wait, spent: [Work(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 9), st.booleans()
+    ),
+    st.builds(lambda times: [Die(times)], st.sampled_from([1, SUSPECT, SUSPECT + 2])),
+    st.just([Abandon()]),
+    st.builds(lambda redrives, which: [Act(redrives, which)], st.booleans(), st.integers(0, 1)),
+    st.builds(
+        lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], *[st.booleans()] * 2
+    ),
+    st.builds(lambda is_deferred: [Work(), Restart(is_deferred)], st.booleans()),
+)
+EVENTS = st.lists(_ONE, min_size=1, max_size=12).map(lambda some: [event for events in some for event in events])
+JUMPS = st.lists(st.one_of(_ONE, st.builds(lambda ahead: [Jump(ahead)], AHEAD)), min_size=1, max_size=12).map(
+    lambda some: [event for events in some for event in events]
+)
+
+
+@dataclass
+class Signal:
+    """What became of one signal so far.
+
+    `tried` counts by turn the attempts that were spent; `losses` the claims in a row that nobody settled; `sent` are the turns
+    whose acknowledgement is on record.
+    """
+
+    lane: Lane = Lane.TICKET
+    now: datetime = NOW
+    ahead: timedelta = timedelta()
+    opened: int = 0
+    entries: dict[int, OutboxEntry] = field(default_factory=dict)
+    claims: list[tuple[Delivery, OutboxEntry]] = field(default_factory=list)
+    tried: Counter[int] = field(default_factory=Counter)
+    losses: Counter[int] = field(default_factory=Counter)
+    sent: set[int] = field(default_factory=set)
+    made: set[tuple[str, DeliveryState | None, DeliveryState]] = field(default_factory=set)
+
+    @property
+    def lease(self) -> timedelta:
+        return LEASE[self.lane]
+
+    def play(self, events: Sequence[Event]) -> None:
+        """Does what happens, one after the other, a second apart."""
+        for event in events:
+            self.now += timedelta(seconds=1)
+            self.happen(event)
+            self.check()
+
+    def happen(self, event: Event) -> None:
+        """Does what happens."""
+        match event:
+            case Add(ends):
+                self._add(ends)
+            case Work(wait):
+                self.work(wait * MINUTE)
+            case Settle():
+                self._settle(event)
+            case Die(times):
+                for _ in range(times):
+                    self.work(self.lease + MINUTE)
+                    self.claims.clear()
+            case Abandon():
+                for one in list(self.entries.values()):
+                    if is_unclaimed(one, self.clock):
+                        self._move("given_up", given_up(one, self.clock, NOWHERE))
+            case Act(redrives, which):
+                self._act(redrives, which)
+            case Restart(is_deferred):
+                for one in [one for one in self.entries.values() if one.state is DeliveryState.CLAIMED]:
+                    if is_deferred:
+                        self.tried[one.turn] -= 1
+                        self._move("deferred", deferred(one, self.clock + MINUTE, "no answer"))
+                    else:
+                        self._move("released", released(one))
+            case Jump(ahead):
+                self.ahead = ahead
+
+    @property
+    def clock(self) -> datetime:
+        """What a worker's clock shows."""
+        return self.now + self.ahead
+
+    def _move(self, by: str, after: OutboxEntry) -> None:
+        before = self.entries.get(after.turn)
+        change = (before.state if before is not None else None, after.state)
+        assert change in TRANSITIONS[by], (by, change)
+        self.made.add((by, *change))
+        self.entries[after.turn] = after
+
+    def _add(self, ends: bool) -> None:
+        turn = len(self.entries) + 1
+        change = Change.OPENED if not self.opened else Change.RESOLVED if ends else Change.UPDATED
+        opened = self.opened or turn
+        self.opened = 0 if change is Change.RESOLVED else opened
+        self._move("added", added(a_delivery(turn, change, opened=opened, lane=self.lane), self.clock))
+
+    def work(self, wait: timedelta = timedelta()) -> OutboxEntry | None:
+        """A worker does what is next, some time later, until it has a claim or there is nothing to do for it."""
+        self.now += wait
+        for _ in range(3 * LONGEST_STEP):
+            before = list(self.entries.values())
+            step = next_step(before, self.clock, self.lease)
+            match step:
+                case Skip(needless):
+                    self._check_superseded(needless)
+                    for one in needless:
+                        self._move("skipped", skipped(one, self.clock))
+                case GiveUp(poison):
+                    assert self._losses(poison) > SUSPECT
+                    self._move("given_up", given_up(poison, self.clock, DEADLY))
+                case ClaimNow(entry, is_suspect):
+                    self._check_turn(entry)
+                    assert is_suspect == (self._losses(entry) == SUSPECT)
+                    return self._claim(entry)
+                case Wait(entry, until):
+                    self._check_turn(entry)
+                    assert until > self.clock
+                    return None
+                case None:
+                    assert not any(one.is_open for one in before)
+                    return None
+        raise AssertionError("there is always something next")
+
+    def _claim(self, entry: OutboxEntry) -> OutboxEntry:
+        self.losses[entry.turn] = self._losses(entry)
+        self.tried[entry.turn] += 1
+        claim = claimed(entry, self.clock, self.clock + self.lease, f"claim {len(self.claims)} at {self.clock}")
+        self._move("claimed", claim)
+        content = a_delivery(entry.turn, entry.change, opened=entry.opened, lane=self.lane)
+        self.claims.append((content, claim))
+        return claim
+
+    def _losses(self, entry: OutboxEntry) -> int:
+        return self.losses[entry.turn] + (entry.state is DeliveryState.CLAIMED)
+
+    def _settle(self, event: Settle) -> None:
+        if len(self.claims) <= event.which:
+            return
+        delivery, claim = self.claims.pop(-1 - event.which)
+        is_again = event.state is DeliveryState.OWED
+        settlement = Settlement(
+            delivery=delivery,
+            state=event.state,
+            at=self.clock,
+            due=self.clock + event.wait * MINUTE if is_again else None,
+            error=None if event.state is DeliveryState.SENT else "400",
+            spent=event.spent or not is_again,
+        )
+        stored = self.entries[delivery.turn]
+        if not still_counts(settlement, stored, claim):
+            assert (
+                event.state is not DeliveryState.SENT
+                or stored.state is DeliveryState.SENT
+                or stored.redriven > claim.redriven
+            ), "an acknowledgement counts, unless it is on record or somebody asked for the delivery again"
+            return
+        assert event.state is DeliveryState.SENT or stored.claim == claim.claim
+        if settlement.spent:
+            self.losses[delivery.turn] = 0
+        else:
+            self.tried[delivery.turn] -= 1
+        if event.state is DeliveryState.SENT:
+            self.sent.add(delivery.turn)
+        self._move("settled", settled(stored, settlement))
+
+    def _act(self, redrives: bool, which: int) -> None:
+        letters = [one for one in self.entries.values() if one.is_dead]
+        if len(letters) <= which:
+            return
+        letter, entries = letters[which], list(self.entries.values())
+        if not redrives:
+            self._move("discarded", discarded(letter, self.clock))
+        elif is_overtaken(letter, entries):
+            later = [one for one in entries if one.turn > letter.turn and one.turn in self.sent]
+            assert later, "nothing but what was sent since overtakes a dead letter"
+            self._move("skipped", skipped(letter, self.clock))
+        else:
+            again = [letter, *redriven_with(letter, entries)]
+            assert letter.change is not Change.OPENED or not [
+                one
+                for one in entries
+                if one.change is Change.RESOLVED and one.opened == letter.turn and one not in again
+            ], "what is opened again is closed again"
+            self.sent -= {one.turn for one in again}
+            for one in again:
+                self._move("redriven", redriven(one, self.clock))
+
+    def _check_turn(self, entry: OutboxEntry) -> None:
+        earlier = [one.turn for one in self.entries.values() if one.is_open and one.turn < entry.turn]
+        assert not earlier, f"turn {entry.turn} before {earlier}"
+
+    def _check_superseded(self, needless: Sequence[OutboxEntry]) -> None:
+        """What is skipped was told to nobody, and says nothing that nobody else says."""
+        assert needless == sorted(needless, key=lambda one: one.turn)
+        assert self.lane is not Lane.ROWS, "each turn has its own row"
+        skips = {one.turn for one in needless}
+        for one in needless:
+            assert one.state is DeliveryState.OWED
+            later = [other for other in self.entries.values() if other.turn > one.turn and other.opened == one.opened]
+            is_ended = any(other.change is Change.RESOLVED and other.turn in skips for other in [one, *later])
+            if is_ended:
+                told = [t for t in self.tried if self.entries[t].opened == one.opened and t < max(skips)]
+                assert not any(self.tried[t] > 0 for t in told), "nobody was told that it opened"
+            else:
+                assert one.change is Change.UPDATED
+                assert not self.tried[one.turn]
+                assert any(other.change is Change.UPDATED and other.is_open for other in later)
+
+    def check(self) -> None:
+        """What holds after each thing that happens."""
+        for turn, one in self.entries.items():
+            assert one.turn == turn
+            assert (one.state is DeliveryState.CLAIMED) == (one.lease is not None)
+            assert one.attempts == self.tried[turn] >= 0
+            assert losses_of(one) == self._losses(one)
+            assert (one.state is DeliveryState.SENT) == (turn in self.sent), "an acknowledgement is never forgotten"
+            assert with_possible_times(with_possible_times(one, self.now), self.now) == with_possible_times(
+                one, self.now
+            )
+        in_flight = [one for one in self.entries.values() if one.lease is not None and one.lease > self.clock]
+        assert self.ahead or len(in_flight) <= 1 or any(one.redriven for one in self.entries.values())
