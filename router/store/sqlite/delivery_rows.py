@@ -12,7 +12,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
 from router.domain.endings import DISCARDED, damaged
 from router.domain.errors import Undecodable
-from router.domain.lifecycle import OutboxEntry
+from router.domain.lifecycle import OPEN, OutboxEntry
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -161,5 +161,5 @@ def _mend(db: sqlite3.Connection, row: Columns, at: datetime) -> None:
             f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in values)} WHERE rowid=?",  # noqa: S608
             (*values.values(), row.raw("place")),
         )
-    if lost is not None and state not in (DeliveryState.SENT, DeliveryState.SKIPPED, DeliveryState.DEAD):
+    if lost is not None and (isinstance(state, Undecodable) or state in OPEN):
         park(db, row, lost, at)

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from router.domain.damage import quarantine_entry_of
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Pointer
 from router.domain.errors import StoreError, Undecodable
+from router.domain.lifecycle import OPEN
 from router.domain.notices import Delivery
 from router.domain.turn_order import asks_for_closed
 from router.store.codec import attempt, encode, tag_of
@@ -67,7 +68,7 @@ SELECT {COLUMNS},
 FROM {WITH_PAYLOAD} WHERE d.rowid IN ({_THOSE})
 """  # noqa: S608
 
-_OPEN = [state.value for state in (DeliveryState.OWED, DeliveryState.CLAIMED)]
+_OPEN = [state.value for state in OPEN]
 _ALL = [state.value for state in DeliveryState]
 
 

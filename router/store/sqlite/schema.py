@@ -70,8 +70,8 @@ CREATE TABLE IF NOT EXISTS deliveries (
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS payload ON deliveries (key, turn);
-CREATE INDEX IF NOT EXISTS resolutions ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'resolved';
-CREATE INDEX IF NOT EXISTS updates ON deliveries (stream, destination) WHERE state = 'owed' AND change = 'updated';
+DROP INDEX IF EXISTS resolutions;
+DROP INDEX IF EXISTS updates;
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
 CREATE TABLE IF NOT EXISTS reached (

@@ -126,7 +126,7 @@ def _index(entry: AzureEntry) -> dict[str, dict[str, str]]:
     if entry.is_open:
         due, born = place.row_in(Kind.DUE, entry.due), place.row_in(Kind.BORN, entry.born)
         return {due: {"lease": sorting(entry.lease)}, born: {"lane": entry.lane.value}}
-    if entry.state is DeliveryState.DEAD and entry.settled is not None:
+    if entry.is_dead and entry.settled is not None:
         return {place.row_in(Kind.DEAD, entry.settled): {"id": entry.id}}
     return {}
 

@@ -16,6 +16,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.endings import DISCARDED, damaged
 from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
+from router.domain.lifecycle import OPEN
 from router.domain.rulebook import Lane
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_of
@@ -140,7 +141,7 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
     id = delivery_key(key, place.turn, place.shard.destination) if isinstance(key, str) and is_known else None
     whole = {"lane": lane and lane.value, "change": change and change.value, "opened": opened, "id": id}
     is_lost = None in whole.values()
-    if is_lost and state not in (DeliveryState.OWED, DeliveryState.CLAIMED):
+    if is_lost and state not in OPEN:
         return None
     trouble = readable(None, row.find_text, "error")
     lease = readable(None, row.find_time, "lease")
