@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from router.domain.lifecycle import TRANSITIONS
 from tests.docs.pages import ROOT, page, pairs, spans
 from tests.test_architecture import FLOORS
 
@@ -27,3 +30,11 @@ def test_the_table_of_imports_is_the_one_that_is_enforced() -> None:
 def test_the_page_is_short_enough_to_be_read() -> None:
     """Detail goes to where it is needed."""
     assert len(PAGE.text.split()) <= MOST_WORDS
+
+
+def test_the_states_of_a_delivery_are_drawn_as_they_change() -> None:
+    """An arrow for every change of state that the functions of the lifecycle make, and no other."""
+    (drawing,) = [fence.text for fence in PAGE.fences if fence.text.startswith("stateDiagram-v2")]
+    arrows = set(re.findall(r"^ +(\S+) --> (\w+)", drawing, re.MULTILINE))
+    changes = {(before or "[*]", after) for made in TRANSITIONS.values() for before, after in made}
+    assert arrows == changes
