@@ -88,6 +88,14 @@ def test_what_is_deferred_is_claimed_when_it_is_due_and_not_before(store: Store)
     assert [(one.number, one.born) for one in claim(store, after=HOUR)] == [(2, NOW)]
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+def test_who_has_use_for_nothing_claims_nothing(store: Store, limit: int) -> None:
+    """A worker that has more in flight than it may asks for less than nothing."""
+    owe(store, OPENING, a_delivery(key="other"))
+    assert claim(store, limit=limit) == []
+    assert states(store) == {DeliveryState.OWED: 2}
+
+
 def test_what_is_superseded_is_skipped_when_its_turn_comes(store: Store) -> None:
     """Not before: what waits for the turn before it is looked at once that may be claimed."""
     owe(store, OPENING)

@@ -38,6 +38,8 @@ class Claiming[E: OutboxEntry]:
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         """Claims up to `limit` deliveries that are due, in order of due; a suspect alone, where there is nothing else."""
+        if limit < 1:
+            return []
         with self._table.transaction():
             for _ in range(TRIES):
                 claims, is_contended = await self._claim_due(pointer, due, until, limit)
@@ -76,7 +78,7 @@ class Claiming[E: OutboxEntry]:
         if not claims:
             dead = await self._table.move([Move(one, given_up(one, due, DEADLY)) for one in poison])
             await self._table.point([one for one in dead if one is not None], due)
-            alone = suspects[: min(limit, 1)]
+            alone = suspects[:1]
             won = await self._claim(alone, due, until)
             is_contended = is_contended or len(won) < len(alone)
             claims = await self._read(won, due)

@@ -1,0 +1,172 @@
+"""What an instant, a settlement and a person make of one delivery: both sides of each boundary."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from router.domain.clocks import SKEW
+from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
+from router.domain.endings import LAST_TROUBLE, LONGEST_ERROR
+from router.domain.lanes import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lifecycle import (
+    OutboxEntry,
+    added,
+    claimed,
+    died_of_age,
+    given_up,
+    is_claimable,
+    is_poison,
+    is_suspect,
+    is_unclaimed,
+    one_for_each,
+    redriven,
+    released,
+    settled,
+    still_counts,
+    with_possible_times,
+)
+from router.domain.pauses import pause_known, wins_probe
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+from tests.store.builders import OPENING
+
+INSTANT = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+
+OWED = added(OPENING, NOW)
+CLAIMED = claimed(OWED, NOW, NOW + HOUR, "one")
+
+
+def a_settlement(state: DeliveryState, **more: object) -> Settlement:
+    """What became of a claim of the opening."""
+    return Settlement(delivery=OPENING, state=state, at=NOW, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("after", "is_free"), [(timedelta(), False), (HOUR - INSTANT, False), (HOUR, True), (2 * HOUR, True)]
+)
+def test_a_claim_is_one_workers_until_its_lease_ends(after: timedelta, is_free: bool) -> None:
+    """At that instant it is anybody's."""
+    assert is_unclaimed(CLAIMED, NOW + after) is is_claimable(CLAIMED, NOW + after) is is_free
+
+
+@pytest.mark.parametrize("lease", [*LEASE.values(), LONGEST_LEASE])
+def test_a_lease_that_is_longer_than_any_holds_nothing(lease: timedelta) -> None:
+    """Clocks that are right differ by so much and no more."""
+    longest = replace(CLAIMED, lease=NOW + lease + SKEW)
+    assert not is_unclaimed(longest, NOW, lease)
+    assert is_unclaimed(replace(longest, lease=NOW + lease + SKEW + INSTANT), NOW, lease)
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_what_is_deferred_for_longer_than_anything_is_due(lane: Lane) -> None:
+    """Each lane has a longest wait."""
+    longest = replace(OWED, lane=lane, due=NOW + LONGEST_WAIT[lane] + SKEW)
+    assert not is_claimable(longest, NOW)
+    assert with_possible_times(longest, NOW) is longest
+    longer = replace(longest, due=longest.due + INSTANT)
+    assert is_claimable(longer, NOW)
+    assert with_possible_times(longer, NOW) == replace(longer, due=NOW)
+
+
+@pytest.mark.parametrize("state", [state for state in DeliveryState if state not in ("owed", "claimed")])
+def test_what_is_closed_is_nobodys_to_claim(state: DeliveryState) -> None:
+    """Whatever its instants say."""
+    closed = replace(OWED, state=state)
+    assert not is_unclaimed(closed, NOW)
+    assert not closed.is_open
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_claimed", "expected"),
+    [
+        (SUSPECT - 1, False, (False, False)),
+        (SUSPECT - 1, True, (True, False)),
+        (SUSPECT, False, (True, False)),
+        (SUSPECT, True, (True, True)),
+    ],
+)
+def test_what_was_lost_often_is_suspect_and_once_more_poison(
+    lost: int, is_claimed: bool, expected: tuple[bool, bool]
+) -> None:
+    """A claim whose lease ended counts as soon as somebody looks."""
+    entry = replace(CLAIMED if is_claimed else OWED, lost=lost)
+    assert (is_suspect(entry), is_poison(entry)) == expected
+
+
+def test_a_release_is_no_loss_and_spends_an_attempt() -> None:
+    """The process was ended by somebody; what it had in flight may have been sent."""
+    entry = released(replace(CLAIMED, lost=2))
+    assert (entry.state, entry.lost, entry.attempts, entry.due, entry.lease) == (DeliveryState.OWED, 2, 1, NOW, None)
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_a_dead_letter_died_of_age_if_it_was_as_old_as_it_may_grow(lane: Lane) -> None:
+    """One instant earlier something else was wrong."""
+    old = replace(given_up(OWED, NOW + LONGEST[lane], "x"), lane=lane)
+    assert died_of_age(old)
+    assert not died_of_age(replace(old, settled=NOW + LONGEST[lane] - INSTANT))
+
+
+def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
+    """A destination may answer with a page."""
+    troubled = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW, error="x" * (LONGEST_ERROR + 1)))
+    assert troubled.error == "x" * LONGEST_ERROR
+    ended = given_up(troubled, NOW, "no_destination: gone").error
+    assert ended is not None
+    assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
+    assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
+
+
+OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, "another")
+
+
+@pytest.mark.parametrize(
+    ("stored", "claim", "sent", "other"),
+    [
+        (None, CLAIMED, False, False),
+        (CLAIMED, CLAIMED, True, True),
+        (CLAIMED, None, True, True),
+        (OTHERS, CLAIMED, True, False),
+        (released(CLAIMED), CLAIMED, True, False),
+        (given_up(CLAIMED, NOW, "x"), CLAIMED, True, False),
+        (given_up(CLAIMED, NOW, "x"), None, True, False),
+        (settled(CLAIMED, a_settlement(DeliveryState.SENT)), CLAIMED, False, False),
+        (redriven(given_up(CLAIMED, NOW, "x"), NOW), CLAIMED, False, False),
+        (redriven(given_up(CLAIMED, NOW, "x"), NOW), None, True, False),
+    ],
+)
+def test_which_settlement_still_counts(
+    stored: OutboxEntry | None, claim: OutboxEntry | None, sent: bool, other: bool
+) -> None:
+    """By what is stored, and by what its worker had claimed: an acknowledgement, and any other."""
+    assert still_counts(a_settlement(DeliveryState.SENT), stored, claim) is sent
+    for state in (DeliveryState.DEAD, DeliveryState.OWED):
+        assert still_counts(a_settlement(state), stored, claim) is other
+
+
+def test_of_several_settlements_of_one_delivery_an_acknowledgement_counts_else_the_last() -> None:
+    """Wherever it stands."""
+    sent, dead, owed = (a_settlement(state) for state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED))
+    for settlements, expected in (
+        ([dead, sent, owed], sent),
+        ([sent, dead], sent),
+        ([dead, owed], owed),
+        ([owed, dead], dead),
+    ):
+        assert one_for_each(settlements) == {OPENING.id: expected}
+
+
+def test_a_pause_that_is_known_keeps_its_beginning_and_is_probed_by_one() -> None:
+    """Unless a wrong clock wrote the beginning; and whoever resumed it leaves nothing to probe."""
+    first = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW + HOUR, error="401")
+    later = replace(first, since=NOW + HOUR, probe=NOW + 2 * HOUR, error="403")
+    assert pause_known(None, later) == later
+    assert pause_known(first, later) == replace(later, since=NOW)
+    assert pause_known(later, first) == first
+    assert wins_probe(first, first)
+    assert not wins_probe(later, first)
+    assert not wins_probe(None, first)
