@@ -224,7 +224,12 @@ def _possible(instant: datetime, now: datetime, ahead: timedelta = timedelta()) 
 
 def due_at(entry: OutboxEntry) -> datetime:
     """When an open delivery may be claimed, as far as time goes."""
-    return entry.lease or entry.due
+    return free_at(entry.lease, entry.due)
+
+
+def free_at(lease: datetime | None, due: datetime) -> datetime:
+    """When a delivery with that lease, None where it is not claimed, may be claimed that is due then."""
+    return lease or due
 
 
 def died_of_age(entry: OutboxEntry) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.leash import leashed
-from tests.store.mutations import MUTATIONS, Mutation
+from tests.store.mutations import MUTATIONS, STORES, Mutation
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ("tests/store/test_outbox.py", "tests/store/test_outbox_rules.py")
@@ -49,15 +49,17 @@ def test_each_mutation_breaks_a_rule_that_stands(mutation: Mutation) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("store", ["sqlite", "azure"])
+@pytest.mark.parametrize("store", STORES)
 def test_the_contract_holds_in_a_copy(scratch: Path, store: str) -> None:
     """Else every mutation would seem to be noticed."""
     assert contract_of(store, scratch) == 0
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("store", ["sqlite", "azure"])
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda one: one.rule)
+@pytest.mark.parametrize(
+    ("mutation", "store"),
+    [pytest.param(one, store, id=f"{one.rule}-{store}") for one in MUTATIONS for store in one.stores],
+)
 def test_a_rule_that_is_broken_is_noticed_through_each_store(scratch: Path, mutation: Mutation, store: str) -> None:
     """Both stores do as the domain says, and nothing in them makes up for a rule that it has not."""
     whole = source(mutation)

@@ -8,10 +8,13 @@ import pytest
 
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState, Pause, Pointer, Redrive, Settlement
+from router.domain.deliveries import DeliveryState, NextDue, Pause, Pointer, Redrive, Settlement
 from router.domain.lanes import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.notices import Receipt
 from router.domain.ports import Store
 from router.domain.rulebook import Lane
+from router.store.azure import AzureStore
+from router.store.azure.outbox.places import place_of, text_to
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
@@ -114,6 +117,48 @@ def test_a_resolution_of_what_died_untold_is_skipped(store: Store) -> None:
     owe(store, RESOLUTION)
     assert claim(store) == []
     assert states(store) == {DeliveryState.DEAD: 1, DeliveryState.SKIPPED: 1}
+
+
+def test_a_resolution_of_what_was_discarded_untold_is_skipped(store: Store) -> None:
+    """A person took the opening off the list; so nobody has to hear that it is over."""
+    owe(store, OPENING)
+    abandon(store)
+    assert run(store.outbox.discard(OPENING.id, NOW))
+    owe(store, RESOLUTION)
+    assert claim(store) == []
+    assert states(store) == {DeliveryState.SKIPPED: 2}
+
+
+def test_a_resolution_of_what_was_acknowledged_is_sent_whatever_is_known_of_attempts(store: Store) -> None:
+    """Their number may be lost with a damaged column."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.SENT, spent=False)
+    owe(store, RESOLUTION)
+    assert [one.delivery.change for one in claim(store)] == [Change.RESOLVED]
+
+
+def test_of_two_acknowledgements_the_first_is_on_record(store: Store, twin: Store) -> None:
+    """What it brought back names the ticket that people work on."""
+    owe(store, OPENING)
+    (slow,) = claim(store)
+    (fast,) = claim(twin, after=LEASE)
+    settle(twin, fast, DeliveryState.SENT, receipt=Receipt(reference="INC1"))
+    settle(store, slow, DeliveryState.SENT, receipt=Receipt(reference="INC2"))
+    owe(store, UPDATE)
+    assert [one.opening for one in claim(store)] == [Receipt(reference="INC1")]
+
+
+def test_a_destination_is_next_due_with_the_first_of_its_signals(store: Store) -> None:
+    """Whichever was owed first."""
+    owe(store, OPENING, a_delivery(key="sooner"), a_delivery(key="claimed"))
+    for one in claim(store):
+        if one.delivery.key != "claimed":
+            due = NOW + (LEASE / 2 if one.delivery.key == "sooner" else LEASE * 2)
+            settle(store, one, DeliveryState.OWED, due=due, error=one.delivery.key)
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE / 2, "sooner")}
+    (sooner,) = claim(store, after=LEASE / 2)
+    settle(store, sooner, DeliveryState.SENT)
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None)}
 
 
 def test_updates_have_a_row_each_in_the_rows_lane(store: Store) -> None:
@@ -236,6 +281,21 @@ def test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right(stor
     assert claim(store) == []
     assert run(store.outbox.repair_times(NOW + HOUR)) == 2
     assert {(one.delivery.key, one.born) for one in claim(store, after=HOUR)} == {("k", NOW + HOUR), ("deferred", NOW)}
+
+
+def test_what_a_clock_that_is_ahead_deferred_does_not_wait_for_it(store: Store) -> None:
+    """Also where it was no further ahead than something may be deferred; in an account a pointer leads there."""
+    owe(store, OPENING)
+    late = Settlement(
+        delivery=claim(store)[0].delivery, state=DeliveryState.OWED, at=NOW + HOUR, due=NOW + HOUR + LEASE, error="503"
+    )
+    run(store.outbox.settle([late]))
+    run(store.outbox.repair_times(NOW))
+    pointer: Pointer | None = Pointer("cwpp", Lane.TICKET, "tickets")
+    if isinstance(store, AzureStore):
+        pointer = store.outbox.pointer("cwpp", Lane.TICKET, text_to(place_of(OPENING)))
+    assert pointer is not None
+    assert [one.delivery for one in run(store.outbox.claim(pointer, NOW, NOW + LEASE, 1))] == [OPENING]
 
 
 @pytest.mark.parametrize(("ahead", "is_free"), [(LONGEST_LEASE + SKEW, 0), (LONGEST_LEASE + SKEW + INSTANT, 1)])

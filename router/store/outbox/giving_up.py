@@ -54,7 +54,7 @@ class GivingUp[E: OutboxEntry]:
             async for entries in self._table.open_since(stream, [destination], born_until, now):
                 signals = await self._table.signals_of(entries)
                 left = await self._claiming.skip_superseded(signals, now, superseded)
-                old = [one for signal in left for one in signal.entries if one.is_open and one.born <= born_until]
+                old = [one for signal in left for one in signal.entries if one.born <= born_until]
                 count += await self._give_up(old, error, now)
         return count
 

@@ -14,6 +14,7 @@ from router.domain.damage import DamagedRow, Past
 from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState
 from router.domain.endings import damaged
 from router.domain.errors import Undecodable
+from router.domain.lifecycle import free_at
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from router.domain.turn_order import Waiting, asks_for_closed, first_open
@@ -312,7 +313,7 @@ class Deliveries:
         rows = self._table.rows(shard.partition, *span_of(Kind.DUE), select=("RowKey", "lease"))
         found = [(Columns(row), attempt(indexed, shard, row["RowKey"])) async for row in rows]
         return [
-            Waiting(one[1].signal, one[1].turn, readable(None, row.find_time, "lease") or one[0], one[1])
+            Waiting(one[1].signal, one[1].turn, free_at(readable(None, row.find_time, "lease"), one[0]), one[1])
             for row, one in found
             if not isinstance(one, Undecodable)
         ]
