@@ -157,13 +157,13 @@ class Waiting(NamedTuple):
         signal: What the deliveries of one signal share.
         turn: Its number in the order of its signal.
         due: When it may be claimed, as far as time goes.
-        place: Where it lies, in the store's own words.
+        location: Where it lies, in the store's own words.
     """
 
     signal: str
     turn: int
     due: datetime
-    place: object
+    location: object
 
 
 def first_turns(waiting: Iterable[Waiting]) -> list[Waiting]:

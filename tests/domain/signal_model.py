@@ -125,7 +125,7 @@ JUMPS = st.lists(st.one_of(_ONE, st.builds(lambda ahead: [Jump(ahead)], AHEAD)),
 
 
 @dataclass
-class Signal:
+class SignalModel:
     """What became of one signal so far.
 
     `tried` counts by turn the attempts that were spent; `losses` the claims in a row that nobody settled; `sent` are the turns

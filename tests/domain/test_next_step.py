@@ -27,7 +27,7 @@ from tests.domain.signal_model import (
     Event,
     Restart,
     Settle,
-    Signal,
+    SignalModel,
     Work,
 )
 
@@ -40,14 +40,14 @@ def test_whatever_happens_turns_are_kept_claims_are_one_workers_and_nothing_is_f
     lane: Lane, events: Sequence[Event]
 ) -> None:
     """The model checks each step: order of turns, claims, acknowledgements, what is superseded, and who is suspect."""
-    Signal(lane).play(events)
+    SignalModel(lane).play(events)
 
 
 @settings(deadline=None)
 @given(LANES, JUMPS)
 def test_a_clock_that_jumps_breaks_none_of_it(lane: Lane, events: Sequence[Event]) -> None:
     """Minutes or years ahead, and back."""
-    Signal(lane).play(events)
+    SignalModel(lane).play(events)
 
 
 @settings(deadline=None)
@@ -56,7 +56,7 @@ def test_what_is_open_is_sent_within_its_lanes_bounds_once_the_clock_is_right(
     lane: Lane, events: Sequence[Event]
 ) -> None:
     """Nothing waits for an instant that a wrong clock wrote, and nothing waits for ever."""
-    signal = Signal(lane)
+    signal = SignalModel(lane)
     signal.play(events)
     signal.ahead = timedelta()
     signal.now += LONGEST_WAIT[lane] + LEASE[lane] + 10 * MINUTE
@@ -74,7 +74,7 @@ def test_a_step_depends_on_no_order_and_on_closed_deliveries_only_where_it_says_
     lane: Lane, events: Sequence[Event]
 ) -> None:
     """A store may give entries as it finds them, and leave the closed ones where they are."""
-    signal = Signal(lane)
+    signal = SignalModel(lane)
     for event in events:
         signal.play([event])
         entries = list(signal.entries.values())
@@ -89,7 +89,7 @@ def test_a_step_depends_on_no_order_and_on_closed_deliveries_only_where_it_says_
 @given(LANES, EVENTS, st.integers(0, 12))
 def test_a_step_that_is_taken_leads_to_another_one(lane: Lane, events: Sequence[Event], minutes: int) -> None:
     """What is superseded is so once, and what has to wait may be claimed at the instant that is said."""
-    signal = Signal(lane)
+    signal = SignalModel(lane)
     signal.play(events)
     signal.now += minutes * MINUTE
     step = next_step(list(signal.entries.values()), signal.now)
@@ -124,7 +124,7 @@ def test_every_transition_that_is_listed_is_made_and_no_other() -> None:
     made: set[tuple[str, DeliveryState | None, DeliveryState]] = set()
     for seed in range(2_000):
         random = Random(seed)  # noqa: S311  Nothing here is secret.
-        signal = Signal(random.choice((Lane.TICKET, Lane.ROWS)))
+        signal = SignalModel(random.choice((Lane.TICKET, Lane.ROWS)))
         signal.play(a_history(random))
         made |= signal.made
     assert made == {(by, *change) for by, changes in TRANSITIONS.items() for change in changes}
@@ -133,7 +133,7 @@ def test_every_transition_that_is_listed_is_made_and_no_other() -> None:
 @pytest.mark.parametrize("lane", [Lane.PAGE, Lane.TICKET])
 def test_a_signal_that_went_up_and_down_untold_comes_to_nothing(lane: Lane) -> None:
     """However often: nobody was told, and nobody has to hear of it."""
-    signal = Signal(lane)
+    signal = SignalModel(lane)
     signal.play([Add(), Add(ends=True)] * 5)
     assert signal.work() is None
     assert {one.state for one in signal.entries.values()} == {DeliveryState.SKIPPED}

@@ -91,24 +91,24 @@ class Claiming[E: OutboxEntry]:
         current = list(signals)
         touched: set[int] = set()
         for _ in range(TRIES):
-            needless = {place: some for place, one in enumerate(current) if (some := superseded(one.entries))}
+            needless = {number: some for number, one in enumerate(current) if (some := superseded(one.entries))}
             if not needless:
                 break
             moves = [[Move(one, skipped(one, now)) for one in some] for some in needless.values()]
             are_skipped = await self._table.move_in_order(moves)
-            for (place, some), some_moves, is_skipped in zip(needless.items(), moves, are_skipped, strict=True):
-                turn = current[place].turn
+            for (number, some), some_moves, is_skipped in zip(needless.items(), moves, are_skipped, strict=True):
+                turn = current[number].turn
                 if is_skipped:
                     after = {move.after.turn: move.after for move in some_moves}
-                    entries = [after.get(one.turn, one) for one in current[place].entries]
-                    current[place] = SignalEntries(entries, turn=turn)
+                    entries = [after.get(one.turn, one) for one in current[number].entries]
+                    current[number] = SignalEntries(entries, turn=turn)
                 else:
                     again = await self._table.signals_of(some[:1], turn)
-                    current[place] = again[0] if again else SignalEntries((), turn=turn)
+                    current[number] = again[0] if again else SignalEntries((), turn=turn)
             touched |= needless.keys()
         if touched:
             # What comes next may have been pointed at while it waited for what is skipped now.
-            firsts = (first_open(current[place].entries) for place in touched)
+            firsts = (first_open(current[number].entries) for number in touched)
             await self._table.point([one for one in firsts if one is not None], now)
         return current
 

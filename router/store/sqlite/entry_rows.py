@@ -41,10 +41,10 @@ class SqliteEntry(OutboxEntry):
     """How far one delivery has come, and where that is written.
 
     Attributes:
-        place: The row's number.
+        rowid: The row's number.
     """
 
-    place: int
+    rowid: int
 
 
 def entry_of(row: Columns) -> SqliteEntry:
@@ -55,7 +55,7 @@ def entry_of(row: Columns) -> SqliteEntry:
     state, born, due = row.word("state", DeliveryState), row.time("born"), row.time("due")
     is_claimed = state is DeliveryState.CLAIMED
     return SqliteEntry(
-        place=row.whole("place"),
+        rowid=row.whole("place"),
         id=row.text("id"),
         turn=row.whole("turn", 1, MOST_TURNS),
         lane=row.word("lane", Lane),
@@ -109,7 +109,7 @@ def update(move: Move[SqliteEntry]) -> tuple[object, ...]:
         micros(after.settled),
         after.error,
         _body(move.receipt),
-        before.place,
+        before.rowid,
         before.state.value,
         micros(due_at(before)),
     )

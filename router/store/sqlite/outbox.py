@@ -83,7 +83,7 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
                 at = readable(EPOCH, time_of, due, "due")
                 waiting[printable(destination)].append(Waiting(key, turn if type(turn) is int else 0, at, place))
             firsts = {name: first for name, some in waiting.items() if (first := next_due_of(some)) is not None}
-            places = json.dumps([first.place for first in firsts.values()])
+            places = json.dumps([first.location for first in firsts.values()])
             rows = columns_of(
                 db.execute(
                     "SELECT rowid AS place, error FROM deliveries WHERE rowid IN (SELECT value FROM json_each(?))",
@@ -91,7 +91,7 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
                 )
             )
         errors = {row.raw("place"): row.words("error") or None for row in rows}
-        return {name: NextDue(first.due, errors[first.place]) for name, first in firsts.items()}
+        return {name: NextDue(first.due, errors[first.location]) for name, first in firsts.items()}
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination of which deliveries are kept."""

@@ -119,14 +119,14 @@ class SqliteOutboxTable:
     ) -> Sequence[SignalEntries[SqliteEntry]]:
         """The signals of some entries as they are now, each once."""
         with self._connection.writing() as db:
-            return self._signals(db, [one.place for one in entries], self._clock())
+            return self._signals(db, [one.rowid for one in entries], self._clock())
 
     def _signals(
         self, db: sqlite3.Connection, places: Sequence[int], now: datetime
     ) -> list[SignalEntries[SqliteEntry]]:
         """The signals of some rows, in the order of these: what is open, and what is closed where it is asked for."""
         signals = _by_signal(db, places, _OPEN, now)
-        with_closed = [next(iter(one.values())).place for one in signals.values() if asks_for_closed(one.values())]
+        with_closed = [next(iter(one.values())).rowid for one in signals.values() if asks_for_closed(one.values())]
         if with_closed:
             signals |= _by_signal(db, with_closed, _ALL, now)
         return [SignalEntries(list(one.values())) for one in signals.values()]
@@ -136,8 +136,8 @@ class SqliteOutboxTable:
         with self._connection.writing() as db:
             if db.executemany(UPDATE, map(update, moves)).rowcount == len(moves):
                 return [one.after for one in moves]
-            stored = {one.place: one for one in _entries(db, [one.before.place for one in moves])}
-        return [one.after if _is_same(one.after, stored.get(one.after.place)) else None for one in moves]
+            stored = {one.rowid: one for one in _entries(db, [one.before.rowid for one in moves])}
+        return [one.after if _is_same(one.after, stored.get(one.after.rowid)) else None for one in moves]
 
     async def move_together(self, moves: Sequence[Move[SqliteEntry]]) -> bool:
         """Makes moves of one signal, all or none; nobody else changes anything inside a transaction."""
@@ -151,14 +151,14 @@ class SqliteOutboxTable:
     async def claims(self, entries: Sequence[SqliteEntry]) -> Sequence[Claim | Undecodable | StoreError]:
         """The claims that entries stand for, read whole."""
         with self._connection.reading() as db:
-            found = columns_of(db.execute(_CLAIMS, (json.dumps([one.place for one in entries]),)))
+            found = columns_of(db.execute(_CLAIMS, (json.dumps([one.rowid for one in entries]),)))
         rows = {row.raw("place"): row for row in found}
-        return [attempt(claim_of, rows[one.place], one) for one in entries]
+        return [attempt(claim_of, rows[one.rowid], one) for one in entries]
 
     async def set_aside(self, entry: SqliteEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
         with self._connection.writing() as db:
-            for row in _whole(db, [entry.place]):
+            for row in _whole(db, [entry.rowid]):
                 keep(db, quarantine_entry_of(damaged_row(row, why), self._clock()))
 
     async def find_all(self, deliveries: Sequence[Delivery]) -> Sequence[SqliteEntry]:
@@ -171,7 +171,7 @@ class SqliteOutboxTable:
     async def history(self, entry: SqliteEntry) -> Sequence[SqliteEntry]:
         """Every entry of the same signal at the same destination."""
         with self._connection.reading() as db:
-            places, states = json.dumps([entry.place]), json.dumps(_ALL)
+            places, states = json.dumps([entry.rowid]), json.dumps(_ALL)
             return _sound(columns_of(db.execute(_SIGNALS, (places, states))))
 
     async def note_delivered(self, takers: Collection[tuple[str, str]]) -> None:

@@ -38,9 +38,9 @@ class Figures:
     async def _next_due_at(self, known: Known) -> NextDue | None:
         waiting = [one for some in await asyncio.gather(*map(self._deliveries.waiting, known.shards)) for one in some]
         first = next_due_of(waiting)
-        if first is None or not isinstance(first.place, Place):
+        if first is None or not isinstance(first.location, Place):
             return None
-        entry = await self._deliveries.find(first.place)
+        entry = await self._deliveries.find(first.location)
         return NextDue(first.due, entry.error if entry is not None else None)
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:

@@ -75,7 +75,7 @@ class Sweeping:
                 waiting.append(Waiting(place.signal, place.turn, now, place))
                 if len(waiting) == _MOST_LOOKED_AT:
                     break
-        places = [one.place for one in first_turns(waiting) if isinstance(one.place, Place)][:_MOST_POINTED_AT]
+        places = [one.location for one in first_turns(waiting) if isinstance(one.location, Place)][:_MOST_POINTED_AT]
         # One that is indexed and done would hide the later turns of its signal.
         right = await asyncio.gather(*map(self._deliveries.is_rightly_indexed, places))
         return [text_to(place) for place, is_right in zip(places, right, strict=True) if is_right]
