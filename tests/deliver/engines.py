@@ -30,7 +30,7 @@ from router.domain.notices import Delivery
 from router.domain.ports import DestinationKind, Outbox, QueuedStore, Store
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
-from router.store.azure.outbox.places import find_pointer, place_of, text_to
+from router.store.azure.outbox.locations import find_pointer, location_of, text_to
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry
 from tests.deliver.scripted import Clock
@@ -198,7 +198,7 @@ def engine_over(param: str, azurite: Azurite) -> Iterator[Engine]:
 
 def pointer_to(delivery: Delivery) -> Pointer:
     """The pointer to one delivery in an account."""
-    pointer = find_pointer(delivery.stream, delivery.lane, text_to(place_of(delivery)))
+    pointer = find_pointer(delivery.stream, delivery.lane, text_to(location_of(delivery)))
     assert pointer is not None
     return pointer
 

@@ -20,7 +20,7 @@ from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.places import place_of
+from router.store.azure.outbox.locations import location_of
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, engine_over, pointer_to
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
@@ -130,7 +130,7 @@ def test_a_pointer_into_the_rows_lane_that_names_more_than_it_is_good_for_comes_
 
 def _of_one_shard(keys: Sequence[str]) -> list[str]:
     """As many keys as those, all of one shard."""
-    found = (key for key in (f"k{n}" for n in count()) if place_of(a_delivery(key=key)).shard.number == 0)
+    found = (key for key in (f"k{n}" for n in count()) if location_of(a_delivery(key=key)).shard.number == 0)
     return list(islice(found, len(keys)))
 
 

@@ -9,7 +9,7 @@ from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
 from router.store.azure import Account, AzureStore
-from router.store.azure.outbox.places import place_of, text_to, text_to_all
+from router.store.azure.outbox.locations import location_of, text_to, text_to_all
 from router.store.azure.outbox.queues import Handle
 from tests.builders import NOW
 from tests.store.acts import run
@@ -22,8 +22,8 @@ async def ask() -> list[object]:
     store = AzureStore(Account(NOBODY))
     outbox, queue = store.outbox, store.outbox.queue("cwpp", Lane.TICKET)
     pause = Pause(stream="cwpp", destination="tickets", since=NOW, probe=NOW, error="401")
-    one = outbox.pointer("cwpp", Lane.TICKET, text_to(place_of(OPENING)))
-    shard = outbox.pointer("cwpp", Lane.ROWS, text_to_all(place_of(OPENING).shard))
+    one = outbox.pointer("cwpp", Lane.TICKET, text_to(location_of(OPENING)))
+    shard = outbox.pointer("cwpp", Lane.ROWS, text_to_all(location_of(OPENING).shard))
     assert one is not None
     assert shard is not None
 

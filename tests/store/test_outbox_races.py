@@ -89,7 +89,7 @@ class Worker:
     """Follows pointers as long as there are any; everything fails the first time that somebody tries it."""
 
     store: AzureStore
-    told: list[tuple[str, int]] = field(default_factory=list)
+    sent: list[tuple[str, int]] = field(default_factory=list)
 
     async def work(self) -> None:
         """Asks the queue for more a number of times."""
@@ -101,7 +101,7 @@ class Worker:
     def _send(self, claim: Claim) -> Settlement:
         if claim.number == 1:
             return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=NOW, due=NOW, error="503")
-        self.told.append((claim.delivery.key, claim.delivery.turn))
+        self.sent.append((claim.delivery.key, claim.delivery.turn))
         return Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW)
 
 
@@ -111,8 +111,8 @@ def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: Az
     An update may be skipped that another one follows.
     """
     signals = [f"k{number}" for number in range(6)]
-    told: list[tuple[str, int]] = []
-    workers = [Worker(store, told) for store in (azure, twin, azure)]
+    sent: list[tuple[str, int]] = []
+    workers = [Worker(store, sent) for store in (azure, twin, azure)]
 
     async def raced() -> None:
         await asyncio.gather(add_turns(azure, signals), *(worker.work() for worker in workers))
@@ -121,7 +121,7 @@ def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: Az
 
     run(raced())
     assert states(azure).keys() <= {DeliveryState.SENT, DeliveryState.SKIPPED}
-    by_signal = {key: [turn for one, turn in told if one == key] for key in signals}
+    by_signal = {key: [turn for one, turn in sent if one == key] for key in signals}
     assert all(turns in ([1, 2, 3], [1, 3]) for turns in by_signal.values()), by_signal
 
 

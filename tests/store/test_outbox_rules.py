@@ -14,7 +14,7 @@ from router.domain.notices import Receipt
 from router.domain.ports import Store
 from router.domain.rulebook import Lane
 from router.store.azure import AzureStore
-from router.store.azure.outbox.places import place_of, text_to
+from router.store.azure.outbox.locations import location_of, text_to
 from tests.builders import NOW
 from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
@@ -293,7 +293,7 @@ def test_what_a_clock_that_is_ahead_deferred_does_not_wait_for_it(store: Store) 
     run(store.outbox.repair_times(NOW))
     pointer: Pointer | None = Pointer("cwpp", Lane.TICKET, "tickets")
     if isinstance(store, AzureStore):
-        pointer = store.outbox.pointer("cwpp", Lane.TICKET, text_to(place_of(OPENING)))
+        pointer = store.outbox.pointer("cwpp", Lane.TICKET, text_to(location_of(OPENING)))
     assert pointer is not None
     assert [one.delivery for one in run(store.outbox.claim(pointer, NOW, NOW + LEASE, 1))] == [OPENING]
 

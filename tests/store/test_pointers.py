@@ -18,7 +18,7 @@ from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer, Set
 from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
-from router.store.azure.outbox.places import find_pointer, place_of, text_of, text_to, text_to_all
+from router.store.azure.outbox.locations import find_pointer, location_of, text_of, text_to, text_to_all
 from router.store.azure.outbox.queues import seconds
 from router.store.azure.shards import SHARDS
 from tests.builders import NOW
@@ -65,15 +65,15 @@ def test_rows_have_one_pointer_for_each_shard_that_some_were_added_to(azure: Azu
     owed = rows(40)
     owe(azure, *owed)
     pointers = taken(azure, Lane.ROWS)
-    assert len(pointers) == len({place_of(one).shard for one in owed}) == SHARDS
+    assert len(pointers) == len({location_of(one).shard for one in owed}) == SHARDS
     claims = [one for pointer in pointers for one in follow(azure, pointer, limit=40)]
     assert sorted(one.delivery.key for one in claims) == sorted(one.key for one in owed)
 
 
 def test_a_pointer_to_rows_yields_what_is_due_first_and_no_more_than_asked_for(azure: AzureStore) -> None:
     """The rest is there for whoever follows it next."""
-    shard = place_of(a_delivery(key="k0", lane=Lane.ROWS)).shard
-    same = [one for one in rows(60) if place_of(one).shard == shard]
+    shard = location_of(a_delivery(key="k0", lane=Lane.ROWS)).shard
+    same = [one for one in rows(60) if location_of(one).shard == shard]
     for place, one in enumerate(same):
         run(azure.outbox.add([one], NOW - place * timedelta(seconds=1)))
     pointer = next(one for one in taken(azure, Lane.ROWS) if one.place == str(shard.number))
@@ -94,7 +94,7 @@ def test_a_step_that_is_repeated_points_again_and_owes_nothing_twice(azure: Azur
 
 def test_a_pointer_yields_nothing_where_nothing_is_to_be_done(azure: AzureStore) -> None:
     """Not due, claimed by another, done, or gone: pointers may come late, twice, or to what is over."""
-    nowhere = find_pointer("cwpp", Lane.TICKET, text_to(place_of(OPENING)))
+    nowhere = find_pointer("cwpp", Lane.TICKET, text_to(location_of(OPENING)))
     assert nowhere is not None
     assert follow(azure, nowhere) == []
     run(azure.outbox.add([OPENING], NOW + DAY))
@@ -179,8 +179,8 @@ def test_what_is_owed_again_is_pointed_at_for_when_it_falls_due(azure: AzureStor
 
 def test_rows_that_fall_due_about_the_same_time_share_a_pointer(azure: AzureStore) -> None:
     """A failed send of hundreds of rows must not make hundreds of pointers."""
-    shard = place_of(a_delivery(key="k0", lane=Lane.ROWS)).shard
-    owe(azure, *(one for one in rows(40) if place_of(one).shard == shard))
+    shard = location_of(a_delivery(key="k0", lane=Lane.ROWS)).shard
+    owe(azure, *(one for one in rows(40) if location_of(one).shard == shard))
     (pointer,) = taken(azure, Lane.ROWS)
     claims = follow(azure, pointer)
     assert len(claims) > 3
@@ -226,7 +226,7 @@ def test_messages_are_plain_text_that_never_expires(azure: AzureStore, queues: Q
         return message
 
     message = run(peeked())
-    assert message.content == text_to(place_of(OPENING))
+    assert message.content == text_to(location_of(OPENING))
     assert message.expires_on is not None
     assert message.expires_on.year == 9999
 
@@ -256,7 +256,7 @@ def test_a_message_comes_back_unless_it_is_deleted(azure: AzureStore) -> None:
     run(queue.delete(handle))
     run(queue.delete(handle))
     assert run(queue.length()) == 0
-    assert text == text_to(place_of(OPENING))
+    assert text == text_to(location_of(OPENING))
 
 
 LANES = st.sampled_from(Lane)
@@ -275,7 +275,7 @@ def test_any_message_is_a_pointer_or_none(lane: Lane, text: str) -> None:
     assert pointer is None or find_pointer("cwpp", lane, str(text_of(pointer))) == pointer
 
 
-SIGNAL = place_of(OPENING).signal
+SIGNAL = location_of(OPENING).signal
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ def test_what_is_almost_a_pointer_is_none(message: object) -> None:
 @given(LANES, st.text(), st.integers(1, 999_999))
 def test_a_pointer_comes_back_as_it_was_written(lane: Lane, key: str, turn: int) -> None:
     """In the rows lane it leads to a shard, in the others to a delivery; in the wrong queue it is none."""
-    place = place_of(a_delivery(turn, key=key))
+    place = location_of(a_delivery(turn, key=key))
     text = text_to_all(place.shard) if lane is Lane.ROWS else text_to(place)
     pointer = find_pointer("cwpp", lane, text)
     assert pointer is not None

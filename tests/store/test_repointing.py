@@ -15,8 +15,8 @@ from router.store.azure import Account, Address, AzureStore
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.outbox.deliveries import Deliveries
+from router.store.azure.outbox.locations import location_of, text_to
 from router.store.azure.outbox.pauses import Pauses
-from router.store.azure.outbox.places import place_of, text_to
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.queues import MOST_RECEIVED, AzureQueue
 from router.store.azure.outbox.registry import Registry
@@ -83,7 +83,7 @@ def test_of_each_signal_the_first_turn_is_pointed_at_and_of_rows_the_shard(azure
     owe(azure, *owed)
     taken(azure)
     taken(azure, Lane.ROWS)
-    shards = {place_of(one).shard for one in owed}
+    shards = {location_of(one).shard for one in owed}
     assert run(azure.outbox.repoint("cwpp", LATER)) == 1 + len(shards)
     assert [one.delivery for pointer in taken(azure) for one in follow(azure, pointer)] == [OPENING]
     assert sorted(int(str(pointer.place)) for pointer in taken(azure, Lane.ROWS)) == sorted(
@@ -117,7 +117,7 @@ def test_a_queue_that_is_full_gets_no_further_pointers(azure: AzureStore, accoun
 def test_what_the_platform_gave_up_on_comes_back_into_its_queue(azure: AzureStore, account: Account) -> None:
     """It keeps a poison message for a week only, and nobody else looks there."""
     poison = account.queues.get_queue_client("cwpp-ticket-poison")
-    texts = [text_to(place_of(a_delivery(key=str(number)))) for number in range(MOST_RECEIVED + 1)]
+    texts = [text_to(location_of(a_delivery(key=str(number)))) for number in range(MOST_RECEIVED + 1)]
 
     async def give_up() -> None:
         await asyncio.gather(*map(poison.send_message, [*texts, "what is no pointer"]))

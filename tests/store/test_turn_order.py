@@ -41,14 +41,14 @@ class PureOutbox:
 
     def __init__(self) -> None:
         self._entries: dict[str, OutboxEntry] = {}
-        self._told: dict[str, tuple[Delivery, Receipt | None]] = {}
+        self._deliveries: dict[str, tuple[Delivery, Receipt | None]] = {}
 
     def _move(self, *entries: OutboxEntry) -> None:
         self._entries |= {entry.id: entry for entry in entries}
 
     async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         self._entries = {one.id: added(one, now) for one in deliveries} | self._entries
-        self._told |= {one.id: (one, None) for one in deliveries}
+        self._deliveries |= {one.id: (one, None) for one in deliveries}
 
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
         step = next_step(self._entries.values(), due)
@@ -61,19 +61,19 @@ class PureOutbox:
             return []
         first = step.entry
         self._move(entry := claimed(first, due, until, str(due)))
-        delivery = self._told[entry.id][0]
+        delivery = self._deliveries[entry.id][0]
         opening = next(one for one in self._entries.values() if one.turn == entry.opened)
-        receipt = self._told[opening.id][1]
+        receipt = self._deliveries[opening.id][1]
         return [
             Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=receipt, lost=losses_of(first))
         ]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for one in settlements:
-            entry, (delivery, receipt) = self._entries[one.delivery.id], self._told[one.delivery.id]
+            entry, (delivery, receipt) = self._entries[one.delivery.id], self._deliveries[one.delivery.id]
             if still_counts(one, entry, None):
                 self._move(settled(entry, one))
-                self._told[entry.id] = (delivery, one.receipt or receipt)
+                self._deliveries[entry.id] = (delivery, one.receipt or receipt)
 
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
         old = [one for one in self._entries.values() if is_unclaimed(one, now) and one.born <= born_before]
@@ -95,7 +95,7 @@ class PureOutbox:
     async def dead(self) -> Sequence[DeadLetter]:
         return [
             DeadLetter(
-                delivery=self._told[one.id][0],
+                delivery=self._deliveries[one.id][0],
                 attempts=one.attempts,
                 born=one.born,
                 died=one.settled,

@@ -1,6 +1,6 @@
 """The outbox in the account: deliveries in one table, and pointers to them in queues.
 
-places        where a delivery lies, and how a pointer says so
+locations        where a delivery lies, and how a pointer says so
 entry_rows    how far it has come, as its rows have it   deliveries  the rows, read and moved
 mending       rows that cannot be decoded                letters     finding dead letters
 registry      which destinations there are               reached     who ever took a delivery

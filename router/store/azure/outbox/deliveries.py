@@ -1,4 +1,4 @@
-"""The rows of deliveries: read by place, by signal and by index, and moved."""
+"""The rows of deliveries: read by location, by signal and by index, and moved."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from router.domain.turn_order import Waiting, asks_for_closed, first_open
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, AzureEntry, change, creation, entry_of
+from router.store.azure.outbox.locations import Kind, Location, Shard, indexed, location_in, span_of, span_of_signal
 from router.store.azure.outbox.mending import TABLE, Mending
-from router.store.azure.outbox.places import Kind, Place, Shard, indexed, place_in, span_of, span_of_signal
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, attempted, content_of, decode, encode, readable, tag_of
@@ -51,27 +51,27 @@ class Deliveries:
 
     async def create(self, entries: Sequence[AzureEntry], deliveries: Sequence[Delivery]) -> None:
         """Creates deliveries where there are none."""
-        told = await asyncio.gather(*map(self._told, entries, deliveries))
+        told = await asyncio.gather(*map(self._content_columns, entries, deliveries))
         written = await self._table.write([creation(entry, one) for entry, one in zip(entries, told, strict=True)])
         there = [
-            (entry.place, one["content"])
+            (entry.location, one["content"])
             for entry, one, versions in zip(entries, told, written, strict=True)
             if versions is None and isinstance(one["content"], str)
         ]
         await asyncio.gather(*(self._drop(*one) for one in there))
 
-    async def _drop(self, place: Place, name: str) -> None:
+    async def _drop(self, location: Location, name: str) -> None:
         """Deletes a blob, unless the row names it after all: an answer may be lost of what was written."""
-        row = await self._table.find(*place.key, TOLD)
+        row = await self._table.find(*location.key, TOLD)
         if row is None or name not in row.values():
             await self._bodies.delete(name)
 
-    async def _told(self, entry: AzureEntry, delivery: Delivery) -> dict[str, Any]:
+    async def _content_columns(self, entry: AzureEntry, delivery: Delivery) -> dict[str, Any]:
         body = encode(delivery.content)
         return {
             "key": delivery.key,
             "type": tag_of(delivery.content),
-            "content": await self._bodies.column(body, blob_name(entry.place)),
+            "content": await self._bodies.column(body, blob_name(entry.location)),
             "receipt": "",
             "trace": delivery.trace or "",
         }
@@ -88,7 +88,7 @@ class Deliveries:
         doubtful = [one.after for one in moves if one.after.id not in moved]
         if doubtful:
             # The answer may have been lost, and the client has tried again over a version that is there no more.
-            stored = {entry.id: entry for entry in await self.find_all([entry.place for entry in doubtful])}
+            stored = {entry.id: entry for entry in await self.find_all([entry.location for entry in doubtful])}
             moved |= {
                 one.id: replace(one, version=stored[one.id].version)
                 for one in doubtful
@@ -102,19 +102,19 @@ class Deliveries:
         (written,) = await self._table.write([tuple(step for one in moves for step in change(one.before, one.after))])
         if written is None:
             befores = [one.before for one in moves]
-            stored = {entry.id: entry for entry in await self.find_all([entry.place for entry in befores])}
+            stored = {entry.id: entry for entry in await self.find_all([entry.location for entry in befores])}
             await self._index_anew(befores, stored)
         return written is not None
 
-    async def is_rightly_indexed(self, place: Place) -> bool:
+    async def is_rightly_indexed(self, location: Location) -> bool:
         """Whether a delivery is open that the index says is; what is wrong with its index is put in order."""
-        entry = await self.find(place)
+        entry = await self.find(location)
         if entry is not None and entry.is_open:
             return True
         if entry is not None:
             await self._mending.index_anew(entry)
         else:
-            await self._mending.drop_index(place)
+            await self._mending.drop_index(location)
         return False
 
     async def _index_anew(self, befores: Sequence[AzureEntry], stored: Mapping[str, AzureEntry]) -> None:
@@ -126,56 +126,58 @@ class Deliveries:
     async def _brought(self, move: EntryMove) -> Mapping[str, Any]:
         if move.receipt is None:
             return {}
-        return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.place))}
+        return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.location))}
 
-    async def find(self, place: Place) -> AzureEntry | None:
+    async def find(self, location: Location) -> AzureEntry | None:
         """How far one delivery has come; None also where that cannot be known any more."""
-        row = await self._table.find(*place.key, COLUMNS)
-        return await self._entry(place, row) if row is not None else None
+        row = await self._table.find(*location.key, COLUMNS)
+        return await self._entry(location, row) if row is not None else None
 
-    async def find_all(self, places: Iterable[Place]) -> list[AzureEntry]:
+    async def find_all(self, locations: Iterable[Location]) -> list[AzureEntry]:
         """How far those of many deliveries have come that are there."""
-        known = {place.key: place for place in places}
+        known = {location.key: location for location in locations}
         found = await self._table.find_all(known, COLUMNS)
         return [entry for key, row in found.items() if (entry := await self._entry(known[key], row)) is not None]
 
-    async def _entry(self, place: Place, row: Entity) -> AzureEntry | None:
+    async def _entry(self, location: Location, row: Entity) -> AzureEntry | None:
         """The entry that a row holds, or that which stands in the place of a damaged one."""
-        entry = attempt(entry_of, place.shard, row)
-        return entry if isinstance(entry, AzureEntry) else await self._mending.mend(place, entry)
+        entry = attempt(entry_of, location.shard, row)
+        return entry if isinstance(entry, AzureEntry) else await self._mending.mend(location, entry)
 
     async def _entries(self, shard: Shard, rows: AsyncIterator[Entity]) -> list[AzureEntry]:
-        found = [(attempt(place_in, shard, row["RowKey"]), row) async for row in rows]
-        entries = [await self._entry(place, row) for place, row in found if isinstance(place, Place)]
+        found = [(attempt(location_in, shard, row["RowKey"]), row) async for row in rows]
+        entries = [await self._entry(location, row) for location, row in found if isinstance(location, Location)]
         return [entry for entry in entries if entry is not None]
 
-    async def whole(self, place: Place) -> tuple[AzureEntry, Entity] | None:
+    async def whole(self, location: Location) -> tuple[AzureEntry, Entity] | None:
         """One delivery with all that it tells."""
-        row = await self._table.find(*place.key)
-        entry = await self._entry(place, row) if row is not None else None
+        row = await self._table.find(*location.key)
+        entry = await self._entry(location, row) if row is not None else None
         return (entry, row) if row is not None and entry is not None else None
 
-    async def letter(self, place: Place) -> DeadLetter | DamagedLetter | None:
+    async def letter(self, location: Location) -> DeadLetter | DamagedLetter | None:
         """The dead letter that lies there, or what is left of it."""
-        row = await self._table.find(*place.key)
+        row = await self._table.find(*location.key)
         if row is None or row.get("state") != DeliveryState.DEAD:
             return None
-        entry = attempt(entry_of, place.shard, row)
+        entry = attempt(entry_of, location.shard, row)
         delivery = await attempted(self.delivery(entry, row)) if isinstance(entry, AzureEntry) else entry
         found, settled = Columns(row), readable(None, Columns(row).find_time, "settled")
         if isinstance(delivery, Undecodable) or not isinstance(entry, AzureEntry):
             why = delivery if isinstance(delivery, Undecodable) else Undecodable("settled: is no instant")
             id = readable(None, found.find_text, "id")
             return DamagedLetter(
-                id=id if id is not None and id.isalnum() else f"{place.signal}{place.turn}{place.shard.number}",
+                id=id
+                if id is not None and id.isalnum()
+                else f"{location.signal}{location.turn}{location.shard.number}",
                 died=settled,
                 error=found.words("error") or damaged(why),
                 damage=DamagedRow(
                     table=TABLE,
-                    key="/".join(place.key),
+                    key="/".join(location.key),
                     why=str(why),
-                    stream=place.shard.stream,
-                    addressed_to=f"{place.shard.stream} {place.shard.destination}",
+                    stream=location.shard.stream,
+                    addressed_to=f"{location.shard.stream} {location.shard.destination}",
                     row=found.whole_row(),
                 ),
             )
@@ -187,41 +189,45 @@ class Deliveries:
             error=entry.error or "",
         )
 
-    async def discard_damaged(self, place: Place, now: datetime) -> bool:
+    async def discard_damaged(self, location: Location, now: datetime) -> bool:
         """Takes a dead letter off the list that cannot be decoded; False if there is none."""
-        row = await self._table.find(*place.key)
+        row = await self._table.find(*location.key)
         return (
-            row is not None and row.get("state") == DeliveryState.DEAD and await self._mending.discard(place, row, now)
+            row is not None
+            and row.get("state") == DeliveryState.DEAD
+            and await self._mending.discard(location, row, now)
         )
 
     async def set_aside(self, entry: AzureEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
-        if (row := await self._table.find(*entry.place.key)) is not None:
-            await self._aside.put(TABLE, row, why, entry.place.shard.stream)
+        if (row := await self._table.find(*entry.location.key)) is not None:
+            await self._aside.put(TABLE, row, why, entry.location.shard.stream)
 
     async def see_to(self, shard: Shard, row: Entity) -> None:
         """Mends a row that cannot be decoded; retention meets those that nobody asks for."""
         await self._entries(shard, _one(row))
 
-    async def history(self, place: Place) -> list[AzureEntry]:
+    async def history(self, location: Location) -> list[AzureEntry]:
         """How far every delivery of the same signal there has come, in turn order."""
-        return await self._entries(place.shard, self._table.rows(place.shard.partition, *place.span, select=COLUMNS))
+        return await self._entries(
+            location.shard, self._table.rows(location.shard.partition, *location.span, select=COLUMNS)
+        )
 
-    async def next_open(self, place: Place) -> AzureEntry | None:
+    async def next_open(self, location: Location) -> AzureEntry | None:
         """The delivery of the same signal there whose turn it is."""
-        rows = self._table.rows(place.shard.partition, *place.span, where=OPEN, select=COLUMNS)
-        return first_open(await self._entries(place.shard, rows))
+        rows = self._table.rows(location.shard.partition, *location.span, where=OPEN, select=COLUMNS)
+        return first_open(await self._entries(location.shard, rows))
 
-    async def signal(self, place: Place) -> list[AzureEntry]:
+    async def signal(self, location: Location) -> list[AzureEntry]:
         """What is open of the same signal there, with its rows, and what is closed where the next step depends on it."""
-        partition = place.shard.partition
-        rows = {row["RowKey"]: row async for row in self._table.rows(partition, *place.span, where=OPEN)}
-        found = await self._entries(place.shard, _each(rows.values()))
+        partition = location.shard.partition
+        rows = {row["RowKey"]: row async for row in self._table.rows(partition, *location.span, where=OPEN)}
+        found = await self._entries(location.shard, _each(rows.values()))
         # What was mended just now tells what it told before.
-        entries = {one.turn: replace(one, row=rows[one.place.key[1]]) for one in found}
+        entries = {one.turn: replace(one, row=rows[one.location.key[1]]) for one in found}
         if asks_for_closed(entries.values()):
-            closed = self._table.rows(partition, *place.span, where=CLOSED, select=COLUMNS)
-            entries |= {one.turn: one for one in await self._entries(place.shard, closed)}
+            closed = self._table.rows(partition, *location.span, where=CLOSED, select=COLUMNS)
+            entries |= {one.turn: one for one in await self._entries(location.shard, closed)}
         return list(entries.values())
 
     async def past(self, shard: Shard, signal: str) -> list[Past]:
@@ -240,32 +246,34 @@ class Deliveries:
 
     async def after(self, entries: Iterable[AzureEntry]) -> list[AzureEntry]:
         """What waited for these and whose turn it is now; in the rows lane nobody is waited for."""
-        places = {(one.place.shard, one.place.signal): one.place for one in entries if one.lane is not Lane.ROWS}
-        found = await asyncio.gather(*map(self.next_open, places.values()))
+        locations = {
+            (one.location.shard, one.location.signal): one.location for one in entries if one.lane is not Lane.ROWS
+        }
+        found = await asyncio.gather(*map(self.next_open, locations.values()))
         return [one for one in found if one is not None]
 
     async def due(
         self, shards: Sequence[Shard], last: datetime, now: datetime, lease: timedelta
-    ) -> AsyncGenerator[Place]:
-        """The places of deliveries that fell due until an instant and that nobody has claimed now, in order of due.
+    ) -> AsyncGenerator[Location]:
+        """The locations of deliveries that fell due until an instant and that nobody has claimed now, in order of due.
 
         Nobody has a claim that ends later than one can which is for so long a lease.
         """
         # Nor has anybody one that is no text: it is damaged.
         free = f"not (lease gt '{sorting(now)}') or lease gt '{sorting(latest(now, lease))}'"
         if len(shards) == 1:
-            async for _, place in self.index(shards[0], Kind.DUE, last, free):
-                yield place
+            async for _, location in self.index(shards[0], Kind.DUE, last, free):
+                yield location
             return
         found = await asyncio.gather(*(_listed(self.index(shard, Kind.DUE, last, free)) for shard in shards))
-        for _, place in sorted((one for some in found for one in some), key=lambda one: one[0]):
-            yield place
+        for _, location in sorted((one for some in found for one in some), key=lambda one: one[0]):
+            yield location
 
     async def opening_receipt(self, entry: AzureEntry, row: Entity) -> Receipt | None:
         """What the delivery brought back that opened the signal there."""
         found: Entity | None = row
         if entry.opened != entry.turn:
-            found = await self._table.find(*replace(entry.place, turn=entry.opened).key, ("receipt",))
+            found = await self._table.find(*replace(entry.location, turn=entry.opened).key, ("receipt",))
         if found is None or not found.get("receipt"):
             return None
         # Without its handles the vendor is asked where the signal is open.
@@ -280,11 +288,11 @@ class Deliveries:
         """The delivery that a row holds; raises Undecodable."""
         found = Columns(row)
         key = found.text("key")
-        if named(key) != entry.place.signal:
+        if named(key) != entry.location.signal:
             raise Undecodable("key: is not that of its signal")
         return Delivery(
-            stream=entry.place.shard.stream,
-            destination=entry.place.shard.destination,
+            stream=entry.location.shard.stream,
+            destination=entry.location.shard.destination,
             lane=entry.lane,
             key=key,
             turn=entry.turn,
@@ -301,8 +309,8 @@ class Deliveries:
         last: datetime | None = None,
         where: str | None = None,
         after: datetime | None = None,
-    ) -> AsyncIterator[tuple[datetime, Place]]:
-        """The instants and places that an index names, in order; as far as they come after an instant."""
+    ) -> AsyncIterator[tuple[datetime, Location]]:
+        """The instants and locations that an index names, in order; as far as they come after an instant."""
         rows = self._table.rows(shard.partition, *span_of(index, last, after), where=where, select=("RowKey",))
         async for row in rows:
             if not isinstance(one := attempt(indexed, shard, row["RowKey"]), Undecodable):
@@ -348,7 +356,7 @@ async def _listed[T](found: AsyncIterator[T]) -> list[T]:
     return [one async for one in found]
 
 
-def blob_name(place: Place) -> str:
+def blob_name(location: Location) -> str:
     """A fresh name for what a delivery's row cannot hold; its owner's keys stand in it."""
-    partition, row = place.key
+    partition, row = location.key
     return fresh_name(BLOBS, f"{partition}/{row}")

@@ -12,7 +12,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.lifecycle import OutboxEntry, added
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.places import Kind, Place, Shard, place_in, place_of
+from router.store.azure.outbox.locations import Kind, Location, Shard, location_in, location_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Unit, version_of
 from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
@@ -23,12 +23,12 @@ class AzureEntry(OutboxEntry):
     """How far one delivery has come, and where that is written.
 
     Attributes:
-        place: Where the delivery lies.
+        location: Where the delivery lies.
         version: That of its row; None where it is not stored yet.
         row: The whole row, where that was read with it.
     """
 
-    place: Place
+    location: Location
     version: str | None = None
     row: Entity | None = field(default=None, compare=False, repr=False)
 
@@ -47,7 +47,7 @@ COLUMNS = (
 def entry_for(delivery: Delivery, now: datetime) -> AzureEntry:
     """The entry of a delivery that is owed from now on."""
     entry = added(delivery, now)
-    return AzureEntry(place=place_of(delivery), **{name: getattr(entry, name) for name in _FIELDS})
+    return AzureEntry(location=location_of(delivery), **{name: getattr(entry, name) for name in _FIELDS})
 
 
 _FIELDS = tuple(field.name for field in fields(OutboxEntry))
@@ -56,10 +56,10 @@ _FIELDS = tuple(field.name for field in fields(OutboxEntry))
 def entry_of(shard: Shard, row: Entity) -> AzureEntry:
     """The entry that a row holds; raises Undecodable."""
     found = Columns(row)
-    place = place_in(shard, row["RowKey"])
+    location = location_in(shard, row["RowKey"])
     return AzureEntry(
-        place=place,
-        turn=place.turn,
+        location=location,
+        turn=location.turn,
         id=found.text("id"),
         lane=found.word("lane", Lane),
         change=found.word("change", Change),
@@ -93,7 +93,7 @@ def creation(entry: AzureEntry, told: Mapping[str, Any]) -> Unit:
 def change(before: AzureEntry, after: AzureEntry, told: Mapping[str, Any] | None = None) -> Unit:
     """What takes a delivery from the entry at which it was read to another one."""
     old, new = _index(before), _index(after)
-    partition = before.place.shard.partition
+    partition = before.location.shard.partition
     gone = (Step("delete", {"PartitionKey": partition, "RowKey": row}) for row in old if row not in new)
     entered = {row: columns for row, columns in new.items() if old.get(row) != columns}
     merged = Step("merge", {**_keys(after), **_changing(after), **(told or {})}, before.version)
@@ -101,7 +101,7 @@ def change(before: AzureEntry, after: AzureEntry, told: Mapping[str, Any] | None
 
 
 def _keys(entry: AzureEntry) -> dict[str, str]:
-    partition, row = entry.place.key
+    partition, row = entry.location.key
     return {"PartitionKey": partition, "RowKey": row}
 
 
@@ -122,15 +122,15 @@ def _changing(entry: AzureEntry) -> dict[str, Any]:
 
 def _index(entry: AzureEntry) -> dict[str, dict[str, str]]:
     """The rows under which a delivery is found at that entry, by their keys."""
-    place = entry.place
+    location = entry.location
     if entry.is_open:
-        due, born = place.row_in(Kind.DUE, entry.due), place.row_in(Kind.BORN, entry.born)
+        due, born = location.row_in(Kind.DUE, entry.due), location.row_in(Kind.BORN, entry.born)
         return {due: {"lease": sorting(entry.lease)}, born: {"lane": entry.lane.value}}
     if entry.is_dead and entry.settled is not None:
-        return {place.row_in(Kind.DEAD, entry.settled): {"id": entry.id}}
+        return {location.row_in(Kind.DEAD, entry.settled): {"id": entry.id}}
     return {}
 
 
 def _entered(entry: AzureEntry, rows: Mapping[str, Mapping[str, str]]) -> tuple[Step, ...]:
-    partition = entry.place.shard.partition
+    partition = entry.location.shard.partition
     return tuple(Step("put", {"PartitionKey": partition, "RowKey": row, **columns}) for row, columns in rows.items())

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from router.domain.deliveries import Backlog, DeliveryState, NextDue
 from router.domain.turn_order import next_due_of
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.places import Kind, Place, Shard
+from router.store.azure.outbox.locations import Kind, Location, Shard
 from router.store.azure.outbox.registry import Known, Registry
 
 
@@ -38,7 +38,7 @@ class Figures:
     async def _next_due_at(self, known: Known) -> NextDue | None:
         waiting = [one for some in await asyncio.gather(*map(self._deliveries.waiting, known.shards)) for one in some]
         first = next_due_of(waiting)
-        if first is None or not isinstance(first.location, Place):
+        if first is None or not isinstance(first.location, Location):
             return None
         entry = await self._deliveries.find(first.location)
         return NextDue(first.due, entry.error if entry is not None else None)
@@ -55,4 +55,4 @@ class Figures:
         return Backlog(known.lane, min((one for one in born if one is not None), default=None), sum(dead))
 
     async def _dead_in(self, shard: Shard) -> int:
-        return len([place async for place in self._deliveries.index(shard, Kind.DEAD)])
+        return len([location async for location in self._deliveries.index(shard, Kind.DEAD)])

@@ -20,7 +20,7 @@ from router.domain.lifecycle import OPEN
 from router.domain.rulebook import Lane
 from router.store.azure.damaged_rows import Aside
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_of
-from router.store.azure.outbox.places import Kind, Place, Shard, indexed, span_of
+from router.store.azure.outbox.locations import Kind, Location, Shard, indexed, span_of
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
@@ -62,72 +62,72 @@ class Mending:
         self._table = table
         self._aside = aside
 
-    async def mend(self, place: Place, why: Undecodable) -> AzureEntry | None:
+    async def mend(self, location: Location, why: Undecodable) -> AzureEntry | None:
         """Puts a damaged row aside, and what is known of it in its place; None where that is a dead letter, or gone."""
-        entity = await self._table.find(*place.key)
+        entity = await self._table.find(*location.key)
         if entity is None:
             return None
-        entry = attempt(entry_of, place.shard, entity)
+        entry = attempt(entry_of, location.shard, entity)
         if isinstance(entry, AzureEntry):
             return entry
-        index = await self._index_of(place)
-        columns = _mended(place, Columns(entity), index, why, self._aside.clock())
+        index = await self._index_of(location)
+        columns = _mended(location, Columns(entity), index, why, self._aside.clock())
         if columns is None:
             return None
-        await self._aside.put(TABLE, entity, why, place.shard.stream)
-        await self._write(place, entity, columns, index)
-        after = await self._table.find(*place.key)
-        entry = attempt(entry_of, place.shard, after) if after is not None else why
+        await self._aside.put(TABLE, entity, why, location.shard.stream)
+        await self._write(location, entity, columns, index)
+        after = await self._table.find(*location.key)
+        entry = attempt(entry_of, location.shard, after) if after is not None else why
         return entry if isinstance(entry, AzureEntry) else None
 
     async def index_anew(self, entry: AzureEntry) -> None:
         """Puts the rows of the index in order that do not say what the delivery says, so that no change of it is refused."""
-        if (entity := await self._table.find(*entry.place.key)) is None or version_of(entity) != entry.version:
+        if (entity := await self._table.find(*entry.location.key)) is None or version_of(entity) != entry.version:
             return
-        index, columns = await self._index_of(entry.place), _indexed_columns(entry)
+        index, columns = await self._index_of(entry.location), _indexed_columns(entry)
         rows = {row["RowKey"]: row for row in index.rows}
-        wanted = {key for key, more in _index_rows(entry.place, columns).items() if more is not None}
+        wanted = {key for key, more in _index_rows(entry.location, columns).items() if more is not None}
         if rows.keys() != wanted:
             await self._aside.put(
-                TABLE, entity, Undecodable("RowKey: its index says something else"), entry.place.shard.stream
+                TABLE, entity, Undecodable("RowKey: its index says something else"), entry.location.shard.stream
             )
-            await self._write(entry.place, entity, columns, index)
+            await self._write(entry.location, entity, columns, index)
 
-    async def drop_index(self, place: Place) -> None:
+    async def drop_index(self, location: Location) -> None:
         """Takes the rows of the index away that name a delivery which is not there."""
-        if await self._table.find(*place.key, ("RowKey",)) is None:
-            index = await self._index_of(place)
+        if await self._table.find(*location.key, ("RowKey",)) is None:
+            index = await self._index_of(location)
             gone = [{"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]} for row in index.rows]
             await self._table.write([(Step("delete", row),) for row in gone])
 
-    async def discard(self, place: Place, entity: Entity, now: datetime) -> bool:
+    async def discard(self, location: Location, entity: Entity, now: datetime) -> bool:
         """Takes a damaged dead letter off the list."""
         columns = {"state": DeliveryState.SKIPPED.value, "settled": sorting(now), "error": DISCARDED}
-        return await self._write(place, entity, columns, await self._index_of(place))
+        return await self._write(location, entity, columns, await self._index_of(location))
 
-    async def _write(self, place: Place, entity: Entity, columns: Mapping[str, Any], index: Index) -> bool:
+    async def _write(self, location: Location, entity: Entity, columns: Mapping[str, Any], index: Index) -> bool:
         """Writes columns and the rows of the index that go with them."""
-        partition, row = place.key
+        partition, row = location.key
         old = {one["RowKey"] for one in index.rows}
-        new = {key: more for key, more in _index_rows(place, columns).items() if more is not None}
+        new = {key: more for key, more in _index_rows(location, columns).items() if more is not None}
         steps = [Step("merge", {"PartitionKey": partition, "RowKey": row, **columns}, version_of(entity))]
         steps += [Step("delete", {"PartitionKey": partition, "RowKey": key}) for key in old - new.keys()]
         steps += [Step("put", {"PartitionKey": partition, "RowKey": key, **more}) for key, more in new.items()]
         (written,) = await self._table.write([tuple(steps)])
         return written is not None
 
-    async def _index_of(self, place: Place) -> Index:
+    async def _index_of(self, location: Location) -> Index:
         """Walks the index of a shard, since a row that cannot be decoded does not say where it stands there."""
         found: list[Entity] = []
         for kind in _INDEX:
-            async for row in self._table.rows(place.shard.partition, *span_of(kind)):
-                one = attempt(indexed, place.shard, row["RowKey"])
-                if not isinstance(one, Undecodable) and one[1] == place:
+            async for row in self._table.rows(location.shard.partition, *span_of(kind)):
+                one = attempt(indexed, location.shard, row["RowKey"])
+                if not isinstance(one, Undecodable) and one[1] == location:
                     found.append(row)
-        return Index(found, place.shard)
+        return Index(found, location.shard)
 
 
-def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: datetime) -> dict[str, Any] | None:
+def _mended(location: Location, row: Columns, index: Index, why: Undecodable, at: datetime) -> dict[str, Any] | None:
     """The columns that a damaged delivery gets; None where it is a dead letter already of which no more is known."""
     state = readable(index.state, row.word, "state", DeliveryState)
     born_row = index.find_row(Kind.BORN)
@@ -135,10 +135,10 @@ def _mended(place: Place, row: Columns, index: Index, why: Undecodable, at: date
     if lane is None and born_row is not None:
         lane = readable(None, Columns(born_row).word, "lane", Lane)
     change = readable(None, row.word, "change", Change)
-    opened = readable(place.turn if change is Change.OPENED else None, row.whole, "opened", 1, MOST_TURNS)
+    opened = readable(location.turn if change is Change.OPENED else None, row.whole, "opened", 1, MOST_TURNS)
     key = attempt(row.text, "key")
-    is_known = isinstance(key, str) and named(key) == place.signal
-    id = delivery_key(key, place.turn, place.shard.destination) if isinstance(key, str) and is_known else None
+    is_known = isinstance(key, str) and named(key) == location.signal
+    id = delivery_key(key, location.turn, location.shard.destination) if isinstance(key, str) and is_known else None
     whole = {"lane": lane and lane.value, "change": change and change.value, "opened": opened, "id": id}
     is_lost = None in whole.values()
     if is_lost and state not in OPEN:
@@ -173,13 +173,13 @@ def _indexed_columns(entry: AzureEntry) -> dict[str, Any]:
     }
 
 
-def _index_rows(place: Place, columns: Mapping[str, Any]) -> dict[str, dict[str, str] | None]:
+def _index_rows(location: Location, columns: Mapping[str, Any]) -> dict[str, dict[str, str] | None]:
     """The rows of the index that go with columns."""
     row = Columns(columns)
     match columns["state"]:
         case DeliveryState.OWED | DeliveryState.CLAIMED:
-            due, born = place.row_in(Kind.DUE, row.time("due")), place.row_in(Kind.BORN, row.time("born"))
+            due, born = location.row_in(Kind.DUE, row.time("due")), location.row_in(Kind.BORN, row.time("born"))
             return {due: {"lease": columns["lease"]}, born: {"lane": columns["lane"]}}
         case DeliveryState.DEAD:
-            return {place.row_in(Kind.DEAD, row.time("settled")): {"id": str(columns.get("id", ""))}}
+            return {location.row_in(Kind.DEAD, row.time("settled")): {"id": str(columns.get("id", ""))}}
     return {}

@@ -22,9 +22,9 @@ from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.figures import Figures
 from router.store.azure.outbox.letters import Letters
+from router.store.azure.outbox.locations import find_pointer
 from router.store.azure.outbox.outbox_table import AzureOutboxTable
 from router.store.azure.outbox.pauses import Pauses
-from router.store.azure.outbox.places import find_pointer
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.queues import AzureQueue
 from router.store.azure.outbox.reached import Reached

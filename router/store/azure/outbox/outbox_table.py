@@ -17,7 +17,7 @@ from router.domain.rulebook import Lane
 from router.store.azure.outbox.deliveries import Deliveries, EntryMove
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_for
 from router.store.azure.outbox.letters import Letters
-from router.store.azure.outbox.places import Kind, Place, Shard, place_at, place_of, shards_of
+from router.store.azure.outbox.locations import Kind, Location, Shard, location_at, location_of, shards_of
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
@@ -62,9 +62,9 @@ class AzureOutboxTable:
         self, pointer: Pointer, now: datetime, lease: timedelta, limit: int
     ) -> AsyncGenerator[Sequence[SignalEntries[AzureEntry]]]:
         """The signal of the delivery that a pointer points at; or those that have something due in its shards."""
-        match place_at(pointer):
-            case Place() as place:
-                yield [SignalEntries(await self._deliveries.signal(place), turn=place.turn)]
+        match location_at(pointer):
+            case Location() as location:
+                yield [SignalEntries(await self._deliveries.signal(location), turn=location.turn)]
             case Shard() as shard:
                 async for signals in self._due_in([shard], now, lease, limit):
                     yield signals
@@ -77,30 +77,30 @@ class AzureOutboxTable:
     ) -> AsyncGenerator[Sequence[SignalEntries[AzureEntry]]]:
         most = min(max(limit, _LEAST), _MOST)
         seen: set[tuple[Shard, str]] = set()
-        places: list[Place] = []
+        locations: list[Location] = []
         async with aclosing(self._deliveries.due(shards, now, now, lease)) as due:
-            async for place in due:
-                if (place.shard, place.signal) in seen:
+            async for location in due:
+                if (location.shard, location.signal) in seen:
                     continue
-                seen.add((place.shard, place.signal))
-                places.append(place)
-                if len(places) == most:
-                    yield await self._signals(places)
-                    places = []
-        if places:
-            yield await self._signals(places)
+                seen.add((location.shard, location.signal))
+                locations.append(location)
+                if len(locations) == most:
+                    yield await self._signals(locations)
+                    locations = []
+        if locations:
+            yield await self._signals(locations)
 
-    async def _signals(self, places: Sequence[Place], turn: int | None = None) -> list[SignalEntries[AzureEntry]]:
-        found = await asyncio.gather(*map(self._deliveries.signal, places))
+    async def _signals(self, locations: Sequence[Location], turn: int | None = None) -> list[SignalEntries[AzureEntry]]:
+        found = await asyncio.gather(*map(self._deliveries.signal, locations))
         return [SignalEntries(entries, turn=turn) for entries in found]
 
     async def signals_of(
         self, entries: Sequence[AzureEntry], turn: int | None = None
     ) -> Sequence[SignalEntries[AzureEntry]]:
         """The signals of some entries as they are now, each once."""
-        places = {(one.place.shard, one.place.signal): one.place for one in entries}
+        locations = {(one.location.shard, one.location.signal): one.location for one in entries}
         signals: list[SignalEntries[AzureEntry]] = []
-        for some in batched(places.values(), _MOST, strict=False):
+        for some in batched(locations.values(), _MOST, strict=False):
             signals += await self._signals(some, turn)
         return signals
 
@@ -143,11 +143,11 @@ class AzureOutboxTable:
 
     async def find_all(self, deliveries: Sequence[Delivery]) -> Sequence[AzureEntry]:
         """The entries of those deliveries that are there."""
-        return await self._deliveries.find_all(map(place_of, deliveries))
+        return await self._deliveries.find_all(map(location_of, deliveries))
 
     async def history(self, entry: AzureEntry) -> Sequence[AzureEntry]:
         """Every entry of the same signal at the same destination."""
-        return await self._deliveries.history(entry.place)
+        return await self._deliveries.history(entry.location)
 
     async def note_delivered(self, takers: Collection[tuple[str, str]]) -> None:
         """Remembers who took a delivery, before anything says so that may be taken away again."""
@@ -161,7 +161,7 @@ class AzureOutboxTable:
 
     async def point_soon(self, entries: Sequence[AzureEntry]) -> None:
         """Points a little later at the shards of those that are in the rows lane: settling rows points at nothing."""
-        shards = {one.place.shard for one in entries if one.lane is Lane.ROWS}
+        shards = {one.location.shard for one in entries if one.lane is Lane.ROWS}
         await asyncio.gather(*map(self._pointers.point_soon, shards))
 
     async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
@@ -184,7 +184,7 @@ class AzureOutboxTable:
             names = {one.destination for one in await self._registry.all(stream)} - set(names)
         shards = [shard for name in names for shard in shards_of(stream, name)]
         found = await asyncio.gather(*(self._listed(shard, Kind.BORN, born_until) for shard in shards))
-        for some in batched([place for places in found for place in places], _AT_A_TIME, strict=False):
+        for some in batched([location for locations in found for location in locations], _AT_A_TIME, strict=False):
             yield await self._deliveries.find_all(some)
 
     async def with_impossible_times(self, now: datetime) -> AsyncGenerator[Sequence[AzureEntry]]:
@@ -198,17 +198,17 @@ class AzureOutboxTable:
             *(self._listed(shard, Kind.BORN, after=latest(now)) for shard, _ in shards),
             *(self._listed(shard, Kind.DUE, after=due) for shard, due in shards),
         )
-        places = dict.fromkeys(place for some in found for place in some)
-        for some_places in batched(places, _AT_A_TIME, strict=False):
+        locations = dict.fromkeys(location for some in found for location in some)
+        for some_places in batched(locations, _AT_A_TIME, strict=False):
             yield [one for one in await self._deliveries.find_all(some_places) if one.is_open]
 
     async def died_after(self, instant: datetime) -> Sequence[AzureEntry]:
         """The dead letters that died after an instant."""
         shards = [shard for one in await self._registry.all() for shard in one.shards]
         found = await asyncio.gather(*(self._listed(shard, Kind.DEAD, after=instant) for shard in shards))
-        return await self._deliveries.find_all(place for some in found for place in some)
+        return await self._deliveries.find_all(location for some in found for location in some)
 
     async def _listed(
         self, shard: Shard, index: Kind, last: datetime | None = None, after: datetime | None = None
-    ) -> list[Place]:
-        return [place async for _, place in self._deliveries.index(shard, index, last, after=after)]
+    ) -> list[Location]:
+        return [location async for _, location in self._deliveries.index(shard, index, last, after=after)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from router.domain.deliveries import Pointer
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.entry_rows import AzureEntry
-from router.store.azure.outbox.places import Place, Shard, text_of, text_to, text_to_all
+from router.store.azure.outbox.locations import Location, Shard, text_of, text_to, text_to_all
 from router.store.azure.outbox.queues import MOST_RECEIVED, AzureQueue, Handle, seconds
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Pointers:
         self._service = service
         self._prefix = prefix
         self._clock = clock
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._sending = asyncio.Semaphore(AT_ONCE)
         self._queues: dict[str, AzureQueue] = {}
         self._soon: dict[Shard, datetime] = {}
 
@@ -74,29 +74,29 @@ class Pointers:
 
     async def point(self, entries: Iterable[AzureEntry], now: datetime) -> None:
         """Points at deliveries for when they fall due: at each by itself, in the rows lane at their shards."""
-        singly: dict[Place, AzureEntry] = {}
+        singly: dict[Location, AzureEntry] = {}
         shards: dict[tuple[Shard, int], AzureEntry] = {}
         for one in entries:
             if one.lane is not Lane.ROWS:
-                singly[one.place] = one
+                singly[one.location] = one
                 continue
-            together = (one.place.shard, max(one.due - now, timedelta()) // TOGETHER)
+            together = (one.location.shard, max(one.due - now, timedelta()) // TOGETHER)
             shards[together] = max(one, shards.get(together, one), key=lambda entry: entry.due)
-        sends = [self._send(one, text_to(one.place), now) for one in singly.values()]
-        sends += [self._send(one, text_to_all(one.place.shard), now) for one in shards.values()]
+        sends = [self._send(one, text_to(one.location), now) for one in singly.values()]
+        sends += [self._send(one, text_to_all(one.location.shard), now) for one in shards.values()]
         await asyncio.gather(*sends)
 
     async def _send(self, one: AzureEntry, text: str, now: datetime) -> None:
         hidden = seconds(one.due - now + SKEW) if one.due > now else 0
-        async with self._slots:
-            await self.queue(one.place.shard.stream, one.lane).send(text, hidden)
+        async with self._sending:
+            await self.queue(one.location.shard.stream, one.lane).send(text, hidden)
 
     async def send(self, stream: str, lane: Lane, texts: Sequence[str]) -> int:
         """Sends pointers that show at once; returns how many."""
         queue = self.queue(stream, lane)
 
         async def send(text: str) -> None:
-            async with self._slots:
+            async with self._sending:
                 await queue.send(text)
 
         await asyncio.gather(*map(send, texts))
@@ -112,7 +112,7 @@ class Pointers:
             self._soon[shard] = now + SOON
 
     async def requeue(self, pointer: Pointer, until: datetime) -> None:
-        """Points there once more at that instant, where a pointer names a place."""
+        """Points there once more at that instant, where a pointer names a location."""
         text = text_of(pointer)
         if text is not None:
             await self.queue(pointer.stream, pointer.lane).send(text, seconds(until - self._clock()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from router.domain.deliveries import DeliveryState
-from router.store.azure.outbox.places import Kind, shards_of, span_of
+from router.store.azure.outbox.locations import Kind, shards_of, span_of
 from router.store.azure.tables import Step, Table
 
 _PARTITION = "reached"

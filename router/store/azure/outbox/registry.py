@@ -8,7 +8,7 @@ from datetime import datetime
 
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.places import Shard, shards_of
+from router.store.azure.outbox.locations import Shard, shards_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Step, Table
 from router.store.codec import attempt
@@ -50,8 +50,8 @@ class Registry:
         """The destinations of a stream, or of every stream, each with the lane in which it was last owed something."""
         latest: dict[tuple[str, str], Known] = {}
         for one in await self.in_lanes(stream):
-            place = (one.stream, one.destination)
-            latest[place] = max(one, latest.get(place, one), key=lambda known: known.at)
+            location = (one.stream, one.destination)
+            latest[location] = max(one, latest.get(location, one), key=lambda known: known.at)
         return list(latest.values())
 
     async def in_lanes(self, stream: str | None = None) -> list[Known]:

@@ -12,7 +12,7 @@ from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState
 from router.store.azure.bodies import Bodies
 from router.store.azure.outbox.deliveries import BLOBS, TOLD, Deliveries
-from router.store.azure.outbox.places import Kind, Shard, span_of, span_of_signal
+from router.store.azure.outbox.locations import Kind, Shard, span_of, span_of_signal
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
 from router.store.azure.shards import SHARDS, named, shard_of, sorting
@@ -69,8 +69,8 @@ class Outdated:
             elif row["state"] not in _OVER:
                 needed.add(row["key"])
             elif row["settled"] <= settled_before:
-                place = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
-                old[row["key"]].append(Step("delete", place, version_of(row)))
+                location = {"PartitionKey": row["PartitionKey"], "RowKey": row["RowKey"]}
+                old[row["key"]].append(Step("delete", location, version_of(row)))
                 if row["state"] == DeliveryState.SENT:
                     sent.add((stream, destination))
         # An older program did not say who took a delivery, and what says so may go now.
@@ -107,14 +107,14 @@ class Outdated:
         known = await self._registry.all()
         found: set[str] = set()
         for some in batched(keys, _AT_A_TIME, strict=False):
-            places = [(key, Shard(one.stream, one.destination, shard_of(key))) for key in some for one in known]
+            locations = [(key, Shard(one.stream, one.destination, shard_of(key))) for key in some for one in known]
             rows = await asyncio.gather(
                 *(
                     self._table.first(shard.partition, *span_of_signal(named(key)), select=("RowKey",))
-                    for key, shard in places
+                    for key, shard in locations
                 )
             )
-            found |= {key for (key, _), row in zip(places, rows, strict=True) if row is not None}
+            found |= {key for (key, _), row in zip(locations, rows, strict=True) if row is not None}
         return found
 
 

@@ -12,8 +12,8 @@ from router.domain.pauses import is_probe_due
 from router.domain.rulebook import Lane
 from router.domain.turn_order import Waiting, first_turns
 from router.store.azure.outbox.deliveries import Deliveries
+from router.store.azure.outbox.locations import Location, Shard, text_to, text_to_all
 from router.store.azure.outbox.pauses import Pauses
-from router.store.azure.outbox.places import Place, Shard, text_to, text_to_all
 from router.store.azure.outbox.pointers import LANES, Pointers
 from router.store.azure.outbox.registry import Registry
 
@@ -67,15 +67,17 @@ class Sweeping:
         """The pointers to what has been due in a shard for a while: to the first turn of each signal, or to the shard."""
         waiting: list[Waiting] = []
         async with aclosing(self._deliveries.due([shard], now - GRACE, now, max(LEASE.values()))) as due:
-            async for place in due:
+            async for location in due:
                 if lane is Lane.ROWS:
-                    if await self._deliveries.is_rightly_indexed(place):
+                    if await self._deliveries.is_rightly_indexed(location):
                         return [text_to_all(shard)]
                     continue
-                waiting.append(Waiting(place.signal, place.turn, now, place))
+                waiting.append(Waiting(location.signal, location.turn, now, location))
                 if len(waiting) == _MOST_LOOKED_AT:
                     break
-        places = [one.location for one in first_turns(waiting) if isinstance(one.location, Place)][:_MOST_POINTED_AT]
+        locations = [one.location for one in first_turns(waiting) if isinstance(one.location, Location)][
+            :_MOST_POINTED_AT
+        ]
         # One that is indexed and done would hide the later turns of its signal.
-        right = await asyncio.gather(*map(self._deliveries.is_rightly_indexed, places))
-        return [text_to(place) for place, is_right in zip(places, right, strict=True) if is_right]
+        right = await asyncio.gather(*map(self._deliveries.is_rightly_indexed, locations))
+        return [text_to(location) for location, is_right in zip(locations, right, strict=True) if is_right]

@@ -59,7 +59,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where one delivery lies: its shard, its signal there as row keys have it, and its turn."""
 
     shard: Shard
@@ -86,22 +86,22 @@ def shards_of(stream: str, destination: str) -> list[Shard]:
     return [Shard(stream, destination, number) for number in range(SHARDS)]
 
 
-def place_of(delivery: Delivery) -> Place:
+def location_of(delivery: Delivery) -> Location:
     """Where a delivery lies."""
     shard = Shard(delivery.stream, delivery.destination, shard_of(delivery.key))
-    return Place(shard, named(delivery.key), delivery.turn)
+    return Location(shard, named(delivery.key), delivery.turn)
 
 
-def place_in(shard: Shard, row: str) -> Place:
-    """The place whose delivery has that row key; raises Undecodable."""
+def location_in(shard: Shard, row: str) -> Location:
+    """The location whose delivery has that row key; raises Undecodable."""
     _, signal, turn = _parts(row, 3)
-    return Place(shard, signal, int(turn))
+    return Location(shard, signal, int(turn))
 
 
-def indexed(shard: Shard, row: str) -> tuple[datetime, Place]:
-    """The instant and the place that the key of an index row names; raises Undecodable."""
+def indexed(shard: Shard, row: str) -> tuple[datetime, Location]:
+    """The instant and the location that the key of an index row names; raises Undecodable."""
     _, digits, signal, turn = _parts(row, 4)
-    return time_of(digits, "RowKey"), Place(shard, signal, int(turn))
+    return time_of(digits, "RowKey"), Location(shard, signal, int(turn))
 
 
 def _parts(row: str, many: int) -> list[str]:
@@ -122,10 +122,10 @@ def span_of_signal(signal: str) -> tuple[str, str]:
     return f"{Kind.DELIVERY}:{signal}{_FIRST}", f"{Kind.DELIVERY}:{signal}{_BEYOND}"
 
 
-def text_to(place: Place) -> str:
+def text_to(location: Location) -> str:
     """The message that points at one delivery."""
-    shard = place.shard
-    return _text({"d": shard.destination, "s": shard.number, "k": place.signal, "t": place.turn})
+    shard = location.shard
+    return _text({"d": shard.destination, "s": shard.number, "k": location.signal, "t": location.turn})
 
 
 def text_to_all(shard: Shard) -> str:
@@ -145,12 +145,12 @@ def find_pointer(stream: str, lane: Lane, text: str) -> Pointer | None:
         return None
     match message:
         case {"d": str(destination), "s": int(shard), **rest} if not isinstance(shard, bool) and 0 <= shard < SHARDS:
-            place = _place_in(lane, shard, rest)
-            return Pointer(stream, lane, destination, place) if place is not None and destination else None
+            location = _location_in(lane, shard, rest)
+            return Pointer(stream, lane, destination, location) if location is not None and destination else None
     return None
 
 
-def _place_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str | None:
+def _location_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str | None:
     match rest:
         case {} if not rest and lane is Lane.ROWS:
             return str(shard)
@@ -160,20 +160,20 @@ def _place_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str | No
     return None
 
 
-def place_at(pointer: Pointer) -> Place | Shard | None:
+def location_at(pointer: Pointer) -> Location | Shard | None:
     """What a pointer points at: a delivery, or in the rows lane a shard; None for its whole destination."""
     if pointer.place is None:
         return None
     number, *rest = pointer.place.split(":")
     shard = Shard(pointer.stream, pointer.destination, int(number))
-    return Place(shard, rest[0], int(rest[1])) if rest else shard
+    return Location(shard, rest[0], int(rest[1])) if rest else shard
 
 
 def text_of(pointer: Pointer) -> str | None:
     """The message that holds a pointer; None for one to a whole destination, which no queue holds."""
-    match place_at(pointer):
-        case Place() as place:
-            return text_to(place)
+    match location_at(pointer):
+        case Location() as location:
+            return text_to(location)
         case Shard() as shard:
             return text_to_all(shard)
         case None:
