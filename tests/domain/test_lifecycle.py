@@ -111,6 +111,36 @@ def test_a_dead_letter_died_of_age_if_it_was_as_old_as_it_may_grow(lane: Lane) -
     assert not died_of_age(replace(old, settled=NOW + LONGEST[lane] - INSTANT))
 
 
+def test_what_is_owed_again_is_due_when_its_settlement_says_and_bears_when_that_was() -> None:
+    """A settlement that says nothing of it leaves it where it was."""
+    again = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW + HOUR, error="503"))
+    assert (again.state, again.due, again.settled, again.error) == (DeliveryState.OWED, NOW + HOUR, NOW, "503")
+    sent = settled(replace(CLAIMED, due=NOW - HOUR), a_settlement(DeliveryState.SENT))
+    assert (sent.state, sent.due, sent.settled, sent.error) == (DeliveryState.SENT, NOW - HOUR, NOW, None)
+
+
+def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
+    """Else it would die of age at once."""
+    again = redriven(given_up(CLAIMED, NOW, "x"), NOW + HOUR)
+    assert (again.state, again.born, again.due, again.settled) == (DeliveryState.OWED, NOW + HOUR, NOW + HOUR, None)
+    assert (again.attempts, again.redriven) == (1, 1)
+
+
+def test_what_a_wrong_clock_wrote_is_put_right() -> None:
+    """Each instant by itself, on both sides of what clocks that are right may differ by."""
+    wrong = NOW + SKEW + INSTANT
+    assert with_possible_times(replace(OWED, born=NOW + SKEW, due=NOW), NOW).born == NOW + SKEW
+    assert with_possible_times(replace(OWED, born=wrong, due=NOW), NOW) == OWED
+    late = replace(OWED, settled=wrong, due=wrong)
+    assert is_claimable(late, NOW)
+    assert with_possible_times(late, NOW) == replace(OWED, settled=NOW)
+    assert not is_claimable(replace(late, settled=NOW + SKEW), NOW)
+    longest = NOW + LONGEST_LEASE + SKEW
+    held = replace(CLAIMED, lease=longest)
+    assert with_possible_times(held, NOW) is held
+    assert with_possible_times(replace(held, lease=longest + INSTANT), NOW) == replace(held, lease=NOW)
+
+
 def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
     """A destination may answer with a page."""
     troubled = settled(CLAIMED, a_settlement(DeliveryState.OWED, due=NOW, error="x" * (LONGEST_ERROR + 1)))

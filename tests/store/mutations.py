@@ -2,7 +2,8 @@
 
 A block there names a file in `router/domain/` and its rule; after `-` comes the text that is there once, after `+` what is put
 in its place, if anything. Where a rule's name ends with one store, the other one does not ask: SQLite selects by instants, so
-that what waits never comes up, and in the account a lease is judged whenever something is claimed, and not mended before.
+that what waits never comes up; in the account a lease is judged whenever something is claimed, and not mended before, and the
+version of a row keeps what is closed.
 """
 
 from __future__ import annotations
