@@ -121,9 +121,12 @@ class Claiming[E: OutboxEntry]:
             step = next_step(entries, now, lease)
             return step.entries if isinstance(step, Skip) else ()
 
-        current = await self.skip_superseded(signals, now, superseded)
-        steps = ((one, next_step(one.entries, now, lease)) for one in current)
-        return [(one, step) for one, step in steps if step is not None and not isinstance(step, Skip)]
+        steps = [next_step(one.entries, now, lease) for one in signals]
+        if any(isinstance(step, Skip) for step in steps):
+            signals = await self.skip_superseded(signals, now, superseded)
+            steps = [next_step(one.entries, now, lease) for one in signals]
+        known = zip(signals, steps, strict=True)
+        return [(one, step) for one, step in known if step is not None and not isinstance(step, Skip)]
 
     async def _look_again(self, known: Sequence[_Known[E]]) -> None:
         """Has what waits for a turn that is in flight, or will be, looked at a little later.
