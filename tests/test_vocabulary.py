@@ -58,29 +58,8 @@ EXCEPTIONS = {
 }
 """Names that hold such a word and stay, each with its reason: patterns of a file's path and a name."""
 
-STILL = (
-    "router/app/service.py",
-    "router/deliver/*",
-    "router/cli/serve.py",
-    "router/domain/deliveries.py",
-    "router/domain/lanes.py",
-    "router/domain/pauses.py",
-    "router/domain/ports.py",
-    "tests/cli/test_serve_loops.py",
-    "tests/deliver/*",
-    "tests/infra/queries/at_work.py",
-    "tests/store/*",
-)
-"""Rooms whose names are still being changed."""
-
-STILL_SHARED = {"Delivery", "Kind", "Signal", "Turn"}
-"""Names of classes that are still being changed."""
-
 UNFINDABLE = {"take", "find", "add", "send"}
 """Verbs that half the code shares: whoever looks for the callers of a protocol by them finds everything else."""
-
-STILL_UNFINDABLE = {"Outbox.add"}
-"""Methods of protocols that are still being changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +127,6 @@ def find_exception(name: Name) -> str | None:
     return next((pattern for pattern in EXCEPTIONS if fnmatch(f"{name.path} {name.text}", pattern)), None)
 
 
-def is_still_changed(path: str) -> bool:
-    """Whether a file stands in a room whose names are still being changed."""
-    return any(fnmatch(path, pattern) for pattern in STILL)
-
-
 def classes_of(path: Path) -> Iterator[ast.ClassDef]:
     """The classes that a file defines, also inside others."""
     return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
@@ -187,7 +161,7 @@ def test_no_name_holds_a_word_that_went() -> None:
         f"{name.where}: {name.what} {name.text} holds {', '.join(sorted(gone_in(name)))}"
         for path in files(*PARTS)
         for name in names_in(path)
-        if gone_in(name) and find_exception(name) is None and not is_still_changed(name.path)
+        if gone_in(name) and find_exception(name) is None
     )
     assert not found, "\n".join(found)
 
@@ -204,7 +178,7 @@ def test_no_two_classes_share_a_name() -> None:
     for path in files("router", "alert_router_demo"):
         for node in classes_of(path):
             found[node.name].append(str(path.relative_to(ROOT)))
-    shared = {name: paths for name, paths in found.items() if len(paths) > 1 and name not in STILL_SHARED}
+    shared = {name: paths for name, paths in found.items() if len(paths) > 1}
     assert not shared
 
 
@@ -216,8 +190,6 @@ def test_the_methods_of_protocols_are_found_by_their_names() -> None:
         for node in classes_of(path)
         if any(isinstance(base, ast.Name) and base.id == "Protocol" for base in node.bases)
         for method in node.body
-        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
-        and method.name in UNFINDABLE
-        and f"{node.name}.{method.name}" not in STILL_UNFINDABLE
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name in UNFINDABLE
     )
     assert not found, "\n".join(found)

@@ -70,7 +70,7 @@ class DeliveryPass:
         """A pass over all that a pointer names, where one send may carry `batch` and `concurrency` may go side by side."""
         if pointer.names_one:
             return cls(pointer, due, most=1, at_a_time=1, claims=1)
-        if pointer.place is not None:
+        if pointer.location is not None:
             return cls(pointer, due, most=batch, at_a_time=1, claims=MOST_CLAIMS)
         # Claimed by the hundred, so that a commit is paid once for many.
         return cls(pointer, due, most=concurrency * CLAIMED_AHEAD * batch, at_a_time=concurrency, claims=-1)
@@ -95,7 +95,7 @@ class DeliveryPass:
     @property
     def must_come_again(self) -> bool:
         """Whether the pointer names more than this pass got to."""
-        names_more = self.pointer.place is not None and self._may_have_more and self.pause is None
+        names_more = self.pointer.location is not None and self._may_have_more and self.pause is None
         return self.is_deferred or names_more
 
     def add_claims(self, claims: Sequence[Claim], batch: int) -> None:
@@ -104,7 +104,7 @@ class DeliveryPass:
             self.waiting.put_nowait(portion)
         self.held += len(claims)
         self._claims_left -= 1
-        if self.pointer.place is not None:
+        if self.pointer.location is not None:
             # Behind a suspect, which comes alone, there may be others.
             full = len(claims) == self._most or is_suspect(claims)
             self._may_have_more = full and not self.pointer.names_one

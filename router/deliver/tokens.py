@@ -1,4 +1,4 @@
-"""Access tokens by OAuth 2.0 client credentials: fetched when first wanted, kept until shortly before they expire."""
+"""Access tokens by OAuth 2.0 client credentials: fetched when first wanted, token until shortly before they expire."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EARLY = 60.0
 """Seconds before its end from which on a token is not used any more."""
 
 UNSAID = 300.0
-"""Seconds for which a token is kept whose answer does not say how long it lives."""
+"""Seconds for which a token is token whose answer does not say how long it lives."""
 
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _LATER = frozenset({408, 425, 429})
@@ -46,17 +46,17 @@ class Tokens:
         self._http = http
         self._seconds = seconds
         self._clock = clock
-        self._kept: dict[_Client, _Token] = {}
+        self._tokens: dict[_Client, _Token] = {}
         self._under_way: dict[_Client, asyncio.Task[_Token]] = {}
 
     async def find(self, wanted: AccessToken) -> str:
         """The token; raises Unauthorized where the client is refused, and Unavailable where no token came."""
         client = (wanted.url, wanted.client_id, wanted.client_secret, wanted.scope)
-        kept = self._kept.get(client)
-        if kept is None or kept.value == wanted.refused or self._seconds() >= kept.until:
+        token = self._tokens.get(client)
+        if token is None or token.value == wanted.refused or self._seconds() >= token.until:
             # Who waits may be called off, and the others still want it.
-            kept = await asyncio.shield(self._under_way.get(client) or self._begun(client, wanted))
-        return kept.value
+            token = await asyncio.shield(self._under_way.get(client) or self._begun(client, wanted))
+        return token.value
 
     def _begun(self, client: _Client, wanted: AccessToken) -> asyncio.Task[_Token]:
         task = self._under_way[client] = asyncio.create_task(self._fetched(wanted))
@@ -64,7 +64,7 @@ class Tokens:
         def ended(task: asyncio.Task[_Token]) -> None:
             del self._under_way[client]
             if not task.cancelled() and task.exception() is None:
-                self._kept[client] = task.result()
+                self._tokens[client] = task.result()
 
         task.add_done_callback(ended)
         return task

@@ -141,10 +141,10 @@ class Worker:
         if this_pass.room == 0 or self._is_stopped():
             return
         if self._isolation.is_reserved:
-            if this_pass.pointer.place is not None:
+            if this_pass.pointer.location is not None:
                 this_pass.is_deferred = True
                 this_pass.end(self._clock() + BUSY)
-            if this_pass.pointer.place is not None or this_pass.held:
+            if this_pass.pointer.location is not None or this_pass.held:
                 return
             await self._isolation.wait_until_free()
         with self._isolation.claiming():
@@ -206,7 +206,7 @@ class Worker:
                 this_pass.end(now + BUSY, str(crowded[0]))
         elif any(isinstance(result, Receipt) for result in results):
             self._limit.widen()
-        if this_pass.pointer.place is not None and any(isinstance(result, DeliveryError) for result in results):
+        if this_pass.pointer.location is not None and any(isinstance(result, DeliveryError) for result in results):
             this_pass.end(now + BUSY)
 
     async def _settle(self, this_pass: DeliveryPass) -> None:

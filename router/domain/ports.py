@@ -99,7 +99,7 @@ class Ledger(Protocol):
 class Outbox(Protocol):
     """The deliveries: owed, claimed, sent, skipped, dead."""
 
-    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Owes deliveries, create-if-absent by their id."""
         ...
 

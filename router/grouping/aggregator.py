@@ -76,7 +76,7 @@ class Aggregator:
             if not change.deliveries and not admission.admitted:
                 return count
             if await self._store.groups.write_aggregation(*at, change.admission, change.states):
-                await self._store.outbox.add(change.deliveries, now)
+                await self._store.outbox.put_in_outbox(change.deliveries, now)
                 count += len(change.deliveries)
                 if len(change.deliveries) < MOST_ADMITTED:
                     return count
@@ -91,7 +91,7 @@ class Aggregator:
                 await self._apply(at, member_turns[:half], now)
                 member_turns = member_turns[half:]
             elif await self._store.groups.write_aggregation(*at, change.admission, change.states):
-                await self._store.outbox.add(change.deliveries, now)
+                await self._store.outbox.put_in_outbox(change.deliveries, now)
                 return
 
     async def _change_for(
@@ -132,7 +132,7 @@ class Aggregator:
             spec = self._find_spec(*at)
             states = await self._states_for(at, member_turns, admission, spec)
             openings = openings_admitted_before(at[1], admission, states, spec)
-            await self._store.outbox.add([*openings, *deliveries_decided_before(member_turns, states)], now)
+            await self._store.outbox.put_in_outbox([*openings, *deliveries_decided_before(member_turns, states)], now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
         book = next((book for known, book in self._rulebooks.items() if known.value == stream), None)

@@ -95,7 +95,7 @@ class Intake:
 
     async def _publish_turns(self, turns: Sequence[Turn], now: datetime) -> None:
         """Publishes turns: owes their deliveries, applies them to groups, and puts them on record."""
-        await self._store.outbox.add([delivery for turn in turns for delivery in turn.deliveries()], now)
+        await self._store.outbox.put_in_outbox([delivery for turn in turns for delivery in turn.deliveries()], now)
         await self._aggregator.aggregate_turns(turns, now)
         await self._put_on_record([turn.entry for turn in turns], now)
 
@@ -184,7 +184,7 @@ class Intake:
 
     async def _put_on_record(self, entries: Sequence[RecordEntry], now: datetime) -> None:
         await self._store.record.put_on_record(entries)
-        await self._store.outbox.add(
+        await self._store.outbox.put_in_outbox(
             [record_delivery(entry, stream) for entry in entries for stream in self._recorders(entry)], now
         )
 

@@ -93,8 +93,8 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: SqliteStore) -> None:
 @pytest.mark.parametrize("lane", list(Lane))
 def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: Lane) -> None:
     """How long that is depends on the lane; the oldest counts."""
-    run(store.outbox.add([a_delivery(key="new", lane=lane)], NOW))
-    run(store.outbox.add([a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
+    run(store.outbox.put_in_outbox([a_delivery(key="new", lane=lane)], NOW))
+    run(store.outbox.put_in_outbox([a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
     in_time = health(store)
     assert in_time.problems == ()
     assert figures(in_time)["destinations"]["tickets"] == {
@@ -104,7 +104,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: L
         "waiting": 0,
         "paused": None,
     }
-    run(store.outbox.add([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
+    run(store.outbox.put_in_outbox([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
     late = health(store)
     assert late.document["status"] == "failing"
     assert late.problems == (
@@ -126,13 +126,13 @@ def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
 def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: SqliteStore) -> None:
     """Also while something is owed there, for as long as that would be in time anywhere."""
     assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
-    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
+    run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
     assert unready_health(store).document["status"] == "ok"
 
 
 def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: SqliteStore) -> None:
     """And dead, as anywhere; the page still names what is missing."""
-    run(store.outbox.add([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
+    run(store.outbox.put_in_outbox([a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
     late = unready_health(store)
     assert [line.partition(" waits")[0] for line in late.problems] == ["cwpp tickets: the oldest of its deliveries"]
     assert late.not_yet == (f"cwpp tickets: not yet: {WHY}",)
@@ -142,7 +142,7 @@ def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store:
 
 def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: SqliteStore) -> None:
     """Somebody took away what was there."""
-    run(store.outbox.add([a_delivery()], NOW))
+    run(store.outbox.put_in_outbox([a_delivery()], NOW))
     (claim,) = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
     run(store.outbox.settle([Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=NOW, receipt=Receipt())]))
     found = unready_health(store)
@@ -159,7 +159,7 @@ def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: SqliteStore) 
 def test_dead_letters_are_a_problem(store: SqliteStore) -> None:
     """As many as there are at each destination."""
     deliveries = [a_delivery(key=key) for key in ("a", "b")]
-    run(store.outbox.add([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
+    run(store.outbox.put_in_outbox([*deliveries, replace(deliveries[0], destination="backlog")], NOW))
     for destination in ("tickets", "backlog"):
         claims = run(store.outbox.claim(Pointer("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
         run(
@@ -171,7 +171,7 @@ def test_dead_letters_are_a_problem(store: SqliteStore) -> None:
 
 def test_a_destination_that_refuses_us_is_a_problem(store: SqliteStore) -> None:
     """Since when, and what it says."""
-    run(store.outbox.add([a_delivery()], NOW))
+    run(store.outbox.put_in_outbox([a_delivery()], NOW))
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
     run(store.outbox.pause(pause))
     assert health(store).problems == ("cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z",)

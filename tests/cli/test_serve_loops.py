@@ -100,14 +100,14 @@ def test_what_ends_in_time_is_waited_for(caplog: pytest.LogCaptureFixture) -> No
     """A stop lasts as long as what is in hand does."""
     ended: list[float] = []
 
-    async def in_hand() -> None:
+    async def under_way() -> None:
         await asyncio.sleep(10 + STOP - 1)
         ended.append(clock())
 
     async def run() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(10, stop.set)
-        await run_until_stopped([in_hand()], stop)
+        await run_until_stopped([under_way()], stop)
 
     run_at_once(run())
     assert ended == [10 + STOP - 1]
@@ -165,8 +165,8 @@ class Queue:
         await self.deliver_one(text)
 
 
-def carried(queue: Queue, until: float, report: Callable[[RouterError], None] = unexpected) -> float:
-    """When the carrying of a queue ended that was told to stop at some time."""
+def worked_off(queue: Queue, until: float, report: Callable[[RouterError], None] = unexpected) -> float:
+    """When the work on a queue ended that was told to stop at some time."""
 
     async def run() -> float:
         stop = asyncio.Event()
@@ -189,7 +189,7 @@ def test_pointers_are_carried_many_at_a_time_and_no_more() -> None:
 
     texts = [str(number) for number in range(POINTERS + 2)]
     queue = Queue(texts, deliver)
-    carried(queue, 100)
+    worked_off(queue, 100)
     assert queue.received[:3] == [(0, POINTERS), (10, 1), (30, POINTERS - 1)]
     assert in_hand == [0, POINTERS]
     assert sorted(queue.deleted) == sorted(texts)
@@ -198,7 +198,7 @@ def test_pointers_are_carried_many_at_a_time_and_no_more() -> None:
 def test_at_the_stop_no_pointer_is_received_and_those_in_hand_are_carried_on() -> None:
     """Also where all hands are full."""
     queue = Queue([str(number) for number in range(POINTERS + 5)], lambda text: asyncio.sleep(30))
-    assert carried(queue, 10) == 30
+    assert worked_off(queue, 10) == 30
     assert queue.received == [(0, POINTERS)]
     assert len(queue.deleted) == POINTERS
 
@@ -213,7 +213,7 @@ def test_a_pointer_that_storage_kept_from_its_delivery_is_carried_again() -> Non
             raise faults.pop(0)
 
     queue = Queue(["1"], deliver)
-    carried(queue, 100, troubles.append)
+    worked_off(queue, 100, troubles.append)
     assert [str(trouble) for trouble in troubles] == ["down", "still down"]
     assert queue.deleted == ["1"]
 
@@ -222,7 +222,7 @@ def test_a_queue_that_cannot_be_asked_is_asked_again() -> None:
     """A little later."""
     troubles: list[RouterError] = []
     queue = Queue(["1"], lambda text: asyncio.sleep(0), [StoreError("down")])
-    carried(queue, 100, troubles.append)
+    worked_off(queue, 100, troubles.append)
     assert [str(trouble) for trouble in troubles] == ["down"]
     assert [at for at, _ in queue.received[:2]] == [0, TROUBLE]
     assert queue.deleted == ["1"]
@@ -235,7 +235,7 @@ def test_while_storage_is_down_the_stop_lets_go_of_what_cannot_be_carried() -> N
         raise StoreError("down")
 
     queue = Queue(["1"], deliver)
-    assert carried(queue, 12, lambda trouble: None) == 12
+    assert worked_off(queue, 12, lambda trouble: None) == 12
     assert queue.deleted == []
 
 
@@ -246,7 +246,7 @@ def test_what_carrying_raises_is_raised() -> None:
         raise Oddity
 
     with pytest.raises(ExceptionGroup):
-        carried(Queue(["1"], deliver), 100)
+        worked_off(Queue(["1"], deliver), 100)
 
 
 def test_the_same_trouble_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -158,7 +158,7 @@ def test_letters_of_one_signal_are_redriven_together(both: Both) -> None:
     deliveries = [a_delivery(turn, change) for turn, change in enumerate(changes, start=1)]
 
     async def seed(store: Store) -> None:
-        await store.outbox.add(deliveries, BEFORE)
+        await store.outbox.put_in_outbox(deliveries, BEFORE)
         await store.outbox.abandon("cwpp", [], NOW, NOW)
 
     both.hold(seed)

@@ -125,7 +125,7 @@ class Engine:
     def owe(self, *keys: str, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> None:
         """Owes openings of some signals."""
         deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
-        self.run(self.store.outbox.add(deliveries, self.clock()))
+        self.run(self.store.outbox.put_in_outbox(deliveries, self.clock()))
 
     def pointers(self, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> list[Pointer]:
         """Whatever is due there; or every pointer that shows in the queue now, each of which is taken out of it."""
@@ -215,7 +215,7 @@ class Rounds(Protocol):
 async def owe(engine: Rounds, lane: Lane, keys: Sequence[str], now: Any) -> list[Delivery]:
     """Owes openings of some signals."""
     deliveries = [a_delivery(key=key, lane=lane) for key in keys]
-    await engine.store.outbox.add(deliveries, now)
+    await engine.store.outbox.put_in_outbox(deliveries, now)
     return deliveries
 
 

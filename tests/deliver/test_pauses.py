@@ -36,7 +36,7 @@ TELLS_NOTHING: list[Result | Exception] = [
 MOMENT = timedelta(seconds=20)
 
 
-class Told(Scripted):
+class AnswersAsScripted(Scripted):
     """A destination that answers one attempt as it is told to, and takes what comes after."""
 
     lane: ClassVar[Lane] = Lane.PAGE
@@ -62,10 +62,10 @@ PROBES = st.lists(
 async def _paused_until_taken(engine: Rounds, probes: Sequence[tuple[Result | Exception, bool]]) -> None:
     clock = Clock()
     await owe(engine, Lane.PAGE, [f"k{n}" for n in range(MOST)], clock())
-    await engine.round(Told(REFUSED), clock)
+    await engine.round(AnswersAsScripted(REFUSED), clock)
     for brought, is_old in probes:
         clock.now += LONGEST[Lane.PAGE] if is_old else PROBE + MOMENT
-        kind = Told(brought)
+        kind = AnswersAsScripted(brought)
         await engine.round(kind, clock)
         pause = (await engine.store.outbox.pauses("cwpp")).get("tickets")
         if brought in TAKEN:
@@ -134,13 +134,13 @@ def test_a_pause_that_a_wrong_clock_wrote_is_probed_once_the_clock_is_right(open
             clock = Clock()
             await owe(engine, Lane.PAGE, ["k0", "k1"], clock())
             clock.now += wrong
-            await engine.round(Told(REFUSED), clock)
+            await engine.round(AnswersAsScripted(REFUSED), clock)
             clock.now = NOW + MOMENT
-            await engine.round(Told(REFUSED), clock)
+            await engine.round(AnswersAsScripted(REFUSED), clock)
             (pause,) = (await engine.store.outbox.pauses("cwpp")).values()
             assert (pause.since, pause.probe) == (clock(), clock() + PROBE)
             clock.now += PROBE + MOMENT
-            await engine.round(Told(Receipt()), clock)
+            await engine.round(AnswersAsScripted(Receipt()), clock)
             assert await engine.store.outbox.pauses("cwpp") == {}
 
     asyncio.run(played())

@@ -147,7 +147,7 @@ def test_what_is_left_of_a_part_of_the_rows_lane_waits_where_its_destination_is_
 
 def test_an_update_is_given_the_receipt_of_its_opening(engine: Engine) -> None:
     """So a ticket is updated by its own number, in the order in which things happened."""
-    engine.run(engine.store.outbox.add([a_delivery(), a_delivery(2, Change.UPDATED)], NOW))
+    engine.run(engine.store.outbox.put_in_outbox([a_delivery(), a_delivery(2, Change.UPDATED)], NOW))
     destination = Scripted(sent)
     worker = engine.worker(destination)
     while pointers := [] if len(destination.attempts) == 2 else engine.pointers():
@@ -339,7 +339,7 @@ async def _behind_a_queue(engine: Engine, vendor: Held, workers: Sequence[Worker
     for number in range(len(WIDTHS)):
         vendor.answer = a_refusal() if number < 2 else Receipt(reference="T1")
         deliveries = [a_delivery(key=f"k{number}-{n}") for n in range(6 * len(workers))]
-        await engine.store.outbox.add(deliveries, engine.clock())
+        await engine.store.outbox.put_in_outbox(deliveries, engine.clock())
         delivering = [
             asyncio.create_task(workers[n % len(workers)].deliver_at(pointer_to(one)))
             for n, one in enumerate(deliveries)
@@ -353,7 +353,7 @@ async def _behind_a_queue(engine: Engine, vendor: Held, workers: Sequence[Worker
 
 
 async def _from_a_file(engine: Engine, vendor: Held, worker: Worker) -> list[int]:
-    await engine.store.outbox.add([a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
+    await engine.store.outbox.put_in_outbox([a_delivery(key=f"k{n}") for n in range(40)], engine.clock())
     widths = []
     for answer, rounds in ((a_refusal(), WIDTHS[:2]), (Receipt(reference="T1"), WIDTHS[2:])):
         vendor.answer = answer

@@ -35,7 +35,7 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(azurite
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
         sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"], unready=[lacking])
-        await store.outbox.add([a_delivery(lane=Lane.PAGE)], NOW)
+        await store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW)
         for now in (NOW + timedelta(hours=1), end - timedelta(microseconds=1)):
             found, _ = await sweeper.sweep(now)
             assert (found.repointed, found.backlog["tickets"]) == (0, Backlog(Lane.PAGE, NOW, 0))

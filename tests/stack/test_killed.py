@@ -146,7 +146,7 @@ def test_what_nobody_points_at_any_more_is_pointed_at_by_the_sweep(stack: GatedS
     async def run() -> None:
         async with stack.host(conditions=conditions(), **quick(lease=8, pointer=1)).running() as host:
             opening = gate.hold(to("pagerduty", key_of("over")))
-            gate.fail(to("pagerduty", key_of("busy")), 503, "Busy", times=1, Retry_After="3")
+            gate.fail(to("pagerduty", key_of("busy")), 500, "Fault", times=1, Retry_After="3")
             later = gate.hold(lambda seen: sends("cwpp-page")(seen) and "visibilitytimeout=0" not in seen.path)
             await post.send(high("over"), high("busy"))
             await asyncio.gather(opening.met(), later.met())

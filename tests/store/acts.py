@@ -24,7 +24,7 @@ run = RUNNER.run
 
 def owe(store: Store, *deliveries: Delivery) -> None:
     """Owes deliveries."""
-    run(store.outbox.add(deliveries, NOW))
+    run(store.outbox.put_in_outbox(deliveries, NOW))
 
 
 def claim(

@@ -39,7 +39,7 @@ LOOKS = 5
 class Played(Protocol):
     """As much of an outbox as histories are about."""
 
-    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None: ...
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None: ...
     async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]: ...
     async def settle(self, settlements: Sequence[Settlement]) -> None: ...
     async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int: ...
@@ -180,7 +180,7 @@ class History:
         delivery = a_delivery(self.turn, change, opened=self.opened, lane=self.lane)
         if change is Change.RESOLVED:
             self.opened = 0
-        await self.outbox.add([delivery], self.now)
+        await self.outbox.put_in_outbox([delivery], self.now)
 
     async def _settle(self, step: Settle) -> None:
         if len(self.claims) <= step.which:

@@ -31,7 +31,7 @@ BOOK = a_grouping_book()
 WRITES = {
     "ledger": ("write_rows", "clear_pending"),
     "groups": ("write_aggregation",),
-    "outbox": ("add",),
+    "outbox": ("put_in_outbox",),
     "record": ("put_on_record",),
 }
 """The writes at which a worker may die, by the part of the store that does them."""
@@ -223,11 +223,11 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         return self if name == "outbox" else getattr(self._store, name)
 
-    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         if any(one.destination == "tickets" for one in deliveries):
             self.waits = True
             await self._gate.wait()
-        await self._store.outbox.add(deliveries, now)
+        await self._store.outbox.put_in_outbox(deliveries, now)
 
 
 def test_three_workers_owe_in_the_order_in_which_they_changed_the_group(azure: AzureStore) -> None:

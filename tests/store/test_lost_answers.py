@@ -44,9 +44,9 @@ async def sent(address: Address, pointer: Pointer, *, lose: int) -> None:
 async def added(address: Address, first: Delivery, second: Delivery, *, lose: int) -> None:
     """Owes two deliveries; of the second the worker does not hear that it was written."""
     async with lossy(address) as way, store_by(way) as store:
-        await store.outbox.add([first], NOW)
+        await store.outbox.put_in_outbox([first], NOW)
         way.lose = lose
-        await store.outbox.add([second], NOW)
+        await store.outbox.put_in_outbox([second], NOW)
 
 
 def test_a_claim_whose_answer_got_lost_is_the_workers_that_made_it(azure: AzureStore, address: Address) -> None:

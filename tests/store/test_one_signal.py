@@ -63,7 +63,7 @@ def took(store: Store, message: Message, book: Rulebook = BOOK) -> None:
         return
     versions = run(store.ledger.write_rows([one.row]))
     if one.row.pending is not None:
-        run(store.outbox.add(one.row.pending.deliveries(), NOW))
+        run(store.outbox.put_in_outbox(one.row.pending.deliveries(), NOW))
     run(store.record.put_on_record([one.entry]))
     run(store.ledger.clear_pending(versions))
 

@@ -304,8 +304,8 @@ def test_a_delivery_bears_the_trace_of_what_took_its_message_in(store: Store) ->
 
 def test_no_more_is_claimed_than_asked_for_and_what_is_due_first_comes_first(store: Store) -> None:
     """The rest stays owed."""
-    run(store.outbox.add([a_delivery(key="later")], NOW + LEASE))
-    run(store.outbox.add([a_delivery(key="first")], NOW))
+    run(store.outbox.put_in_outbox([a_delivery(key="later")], NOW + LEASE))
+    run(store.outbox.put_in_outbox([a_delivery(key="first")], NOW))
     assert [one.delivery.key for one in claim(store, after=LEASE, limit=1)] == ["first"]
     assert [one.delivery.key for one in claim(store, after=LEASE)] == ["later"]
 
@@ -389,7 +389,7 @@ def test_the_backlog_says_since_when_the_oldest_is_owed_and_how_many_are_dead(st
     """Claimed ones are still owed; what is sent or skipped is over."""
     assert run(store.outbox.backlog("cwpp")) == {}
     owe(store, OPENING)
-    run(store.outbox.add([a_delivery(key="later")], NOW + LEASE))
+    run(store.outbox.put_in_outbox([a_delivery(key="later")], NOW + LEASE))
     (first,) = claim(store)
     assert run(store.outbox.backlog("cwpp")) == {"tickets": Backlog(Lane.TICKET, NOW, 0)}
     settle(store, first, DeliveryState.DEAD, error="400")

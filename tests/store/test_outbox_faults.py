@@ -32,7 +32,7 @@ async def ask() -> list[object]:
 
     answers = await asyncio.gather(
         outbox.prepare(),
-        outbox.add([OPENING], NOW),
+        outbox.put_in_outbox([OPENING], NOW),
         outbox.claim(Pointer("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1),
         outbox.claim(one, NOW, NOW, 1),
         outbox.claim(shard, NOW, NOW, 1),

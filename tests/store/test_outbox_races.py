@@ -128,7 +128,7 @@ def test_all_turns_of_all_signals_are_told_in_order_by_whoever_is_free(azure: Az
 async def add_turns(store: AzureStore, signals: Sequence[str]) -> None:
     """Owes three turns of each signal, one after the other."""
     for turn, change in enumerate((Change.OPENED, Change.UPDATED, Change.UPDATED), 1):
-        await store.outbox.add([a_delivery(turn, change, key=key) for key in signals], NOW)
+        await store.outbox.put_in_outbox([a_delivery(turn, change, key=key) for key in signals], NOW)
 
 
 def test_a_delivery_that_is_added_while_the_one_before_it_is_settled_is_pointed_at(azure: AzureStore) -> None:
@@ -150,6 +150,8 @@ async def added_while_settled(store: AzureStore, update: Delivery, settlement: S
         for pointer in await take(store.outbox):
             found.extend(one.delivery for one in await store.outbox.claim(pointer, NOW, NOW + LEASE, 1))
 
-    await asyncio.gather(store.outbox.add([update], NOW), store.outbox.settle([settlement]), follow_all(), follow_all())
+    await asyncio.gather(
+        store.outbox.put_in_outbox([update], NOW), store.outbox.settle([settlement]), follow_all(), follow_all()
+    )
     await follow_all()
     return found

@@ -182,7 +182,7 @@ def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_s
     owe(store, a_delivery(key="in flight"))
     claim(store)
     owe(store, OPENING, RESOLUTION, a_delivery(key="alone"))
-    run(store.outbox.add([a_delivery(key="younger")], NOW + INSTANT))
+    run(store.outbox.put_in_outbox([a_delivery(key="younger")], NOW + INSTANT))
     assert run(store.outbox.give_up("cwpp", "tickets", NOW, "not ready", NOW)) == 1
     (letter,) = run(letters_in(store.outbox))
     assert (letter.delivery.key, letter.error) == ("alone", "not ready")
@@ -271,7 +271,7 @@ def test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once(store
 
 def test_what_a_wrong_clock_owed_or_deferred_is_due_once_the_clock_is_right(store: Store) -> None:
     """It is as old as if it were owed from now on."""
-    run(store.outbox.add([OPENING], NOW + WRONG))
+    run(store.outbox.put_in_outbox([OPENING], NOW + WRONG))
     owe(store, a_delivery(key="deferred"))
     (one,) = claim(store)
     late = Settlement(

@@ -75,8 +75,8 @@ def test_a_pointer_to_rows_yields_what_is_due_first_and_no_more_than_asked_for(a
     shard = location_of(a_delivery(key="k0", lane=Lane.ROWS)).shard
     same = [one for one in rows(60) if location_of(one).shard == shard]
     for place, one in enumerate(same):
-        run(azure.outbox.add([one], NOW - place * timedelta(seconds=1)))
-    pointer = next(one for one in taken(azure, Lane.ROWS) if one.place == str(shard.number))
+        run(azure.outbox.put_in_outbox([one], NOW - place * timedelta(seconds=1)))
+    pointer = next(one for one in taken(azure, Lane.ROWS) if one.location == str(shard.number))
     first, second = (follow(azure, pointer, limit=2) for _ in range(2))
     expected = [one.key for one in reversed(same)][:4]
     assert [one.delivery.key for one in [*first, *second]] == expected
@@ -97,7 +97,7 @@ def test_a_pointer_yields_nothing_where_nothing_is_to_be_done(azure: AzureStore)
     nowhere = find_pointer("cwpp", Lane.TICKET, text_to(location_of(OPENING)))
     assert nowhere is not None
     assert follow(azure, nowhere) == []
-    run(azure.outbox.add([OPENING], NOW + DAY))
+    run(azure.outbox.put_in_outbox([OPENING], NOW + DAY))
     (pointer,) = taken(azure) or [nowhere]
     assert follow(azure, pointer, after=DAY - timedelta(microseconds=1)) == []
     (one,) = follow(azure, pointer, after=DAY)
@@ -109,7 +109,7 @@ def test_a_pointer_yields_nothing_where_nothing_is_to_be_done(azure: AzureStore)
 def test_what_waits_for_its_turn_is_pointed_at_when_its_turn_comes(azure: AzureStore) -> None:
     """Its own pointer came too early and is gone."""
     owe(azure, OPENING, UPDATE)
-    first, second = sorted(taken(azure), key=lambda pointer: str(pointer.place))
+    first, second = sorted(taken(azure), key=lambda pointer: str(pointer.location))
     assert follow(azure, second) == []
     (opening,) = follow(azure, first)
     assert follow(azure, second) == []
@@ -140,7 +140,7 @@ def test_what_waits_behind_a_dead_letter_is_pointed_at(
     azure: AzureStore, end: Callable[[AzureStore, Pointer], None]
 ) -> None:
     """However the earlier turn died."""
-    run(azure.outbox.add([OPENING], NOW - DAY))
+    run(azure.outbox.put_in_outbox([OPENING], NOW - DAY))
     (pointer,) = taken(azure)
     owe(azure, UPDATE)
     taken(azure)
@@ -153,7 +153,7 @@ def test_what_waits_behind_a_dead_letter_is_pointed_at(
 def test_what_is_next_after_what_need_not_be_said_is_pointed_at(azure: AzureStore) -> None:
     """It waited for what was skipped, and its own pointer may be gone."""
     owe(azure, OPENING, RESOLUTION, a_delivery(4, opened=4))
-    first = min(taken(azure), key=lambda pointer: str(pointer.place))
+    first = min(taken(azure), key=lambda pointer: str(pointer.location))
     assert follow(azure, first) == []
     assert states(azure) == {DeliveryState.SKIPPED: 2, DeliveryState.OWED: 1}
     (pointer,) = taken(azure)

@@ -13,7 +13,7 @@ from router.domain.deliveries import Backlog, DeliveryState, Pause
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.bodies import Bodies
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.locations import location_of, text_to
 from router.store.azure.outbox.pauses import Pauses
@@ -86,7 +86,7 @@ def test_of_each_signal_the_first_turn_is_pointed_at_and_of_rows_the_shard(azure
     shards = {location_of(one).shard for one in owed}
     assert run(azure.outbox.repoint("cwpp", LATER)) == 1 + len(shards)
     assert [one.delivery for pointer in taken(azure) for one in follow(azure, pointer)] == [OPENING]
-    assert sorted(int(str(pointer.place)) for pointer in taken(azure, Lane.ROWS)) == sorted(
+    assert sorted(int(str(pointer.location)) for pointer in taken(azure, Lane.ROWS)) == sorted(
         one.number for one in shards
     )
 
@@ -104,7 +104,7 @@ def test_a_queue_that_is_full_gets_no_further_pointers(azure: AzureStore, accoun
     """Those that it has are to be seen to first; more of them would only add to the load."""
     table = Table(account.tables.get_table_client("deliveries"))
     bodies = Bodies(account.blobs.get_container_client("bodies"))
-    aside = Aside(azure.quarantine, lambda: NOW)
+    aside = RowQuarantine(azure.quarantine, lambda: NOW)
     deliveries = Deliveries(table, bodies, aside)
     pointers = Pointers(account.queues, "", clock=lambda: NOW)
     sweeping = Sweeping(deliveries, Registry(table), pointers, Pauses(table, aside), full=3)
@@ -132,6 +132,6 @@ def test_what_the_platform_gave_up_on_comes_back_into_its_queue(azure: AzureStor
 
 def test_a_destination_that_changed_its_lane_is_known_by_the_present_one(azure: AzureStore) -> None:
     """However long ago the earlier one was."""
-    run(azure.outbox.add([a_delivery(key="new", lane=Lane.ROWS)], LATER))
+    run(azure.outbox.put_in_outbox([a_delivery(key="new", lane=Lane.ROWS)], LATER))
     owe(azure, OPENING)
     assert run(azure.outbox.backlog("cwpp")) == {"tickets": Backlog(Lane.ROWS, NOW, 0)}

@@ -60,7 +60,7 @@ def test_an_opening_is_kept_as_long_as_its_resolution_is_owed(store: Store) -> N
     """The resolution needs its receipt: which ticket, which key."""
     owe(store, OPENING)
     settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt(reference="INC1"))
-    run(store.outbox.add([RESOLUTION], NOW + 40 * DAY))
+    run(store.outbox.put_in_outbox([RESOLUTION], NOW + 40 * DAY))
     run(store.purge(NOW + 41 * DAY, Retention()))
     (resolution,) = claim(store, after=41 * DAY)
     assert resolution.opening == Receipt(reference="INC1")

@@ -46,7 +46,7 @@ class PureOutbox:
     def _move(self, *entries: OutboxEntry) -> None:
         self._entries |= {entry.id: entry for entry in entries}
 
-    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         self._entries = {one.id: added(one, now) for one in deliveries} | self._entries
         self._deliveries |= {one.id: (one, None) for one in deliveries}
 

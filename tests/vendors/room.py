@@ -66,7 +66,7 @@ class Room:
 
     async def deliver(self, *deliveries: Delivery) -> None:
         """Owes deliveries, and delivers whatever is due."""
-        await self._store.outbox.add(deliveries, self.now)
+        await self._store.outbox.put_in_outbox(deliveries, self.now)
         await self._worker.deliver_at(Pointer("cwpp", Lane.TICKET, DESTINATION))
 
     async def deliver_all(self, *deliveries: Delivery, later: Callable[[], None] = lambda: None) -> None:

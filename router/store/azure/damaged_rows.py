@@ -17,7 +17,7 @@ type Clock = Callable[[], datetime]
 """Tells when a damaged row was found."""
 
 
-class Aside:
+class RowQuarantine:
     """Puts damaged rows in the quarantine; raises StoreError."""
 
     def __init__(self, quarantine: AzureQuarantine, clock: Clock) -> None:

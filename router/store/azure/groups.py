@@ -23,7 +23,7 @@ from router.store.aggregation_entries import (
     standing_in,
 )
 from router.store.azure.bodies import unpacked
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempt, decode, encode
@@ -50,7 +50,7 @@ class AzureGroups:
     Raises StoreError.
     """
 
-    def __init__(self, table: Table, aside: Aside, past: PastFor) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine, past: PastFor) -> None:
         self._table = table
         self._aside = aside
         self._past = past

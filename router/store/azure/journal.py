@@ -10,7 +10,7 @@ from functools import partial
 from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
 from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Taken
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.journal_rows import (
     MARKER,
     TAKEN,
@@ -38,7 +38,7 @@ _SWEPT = "swept"
 class AzureJournal:
     """Which sequence numbers have been taken in, and which are being tried, in the table `journal`."""
 
-    def __init__(self, table: Table, aside: Aside) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine) -> None:
         self._table = table
         self._aside = aside
 

@@ -11,7 +11,7 @@ from router.domain.damage import mended
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
 from router.store.azure.bodies import Bodies
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.groups import AzureGroups
 from router.store.azure.held import HeldIndex, is_named_by, signal_of
 from router.store.azure.ledger_rows import (
@@ -38,7 +38,13 @@ class AzureLedger:
     """The latest state of each signal, in the table `ledger`; a row's version is its etag."""
 
     def __init__(
-        self, table: Table, held: HeldIndex, bodies: Bodies, aside: Aside, outbox: AzureOutbox, groups: AzureGroups
+        self,
+        table: Table,
+        held: HeldIndex,
+        bodies: Bodies,
+        aside: RowQuarantine,
+        outbox: AzureOutbox,
+        groups: AzureGroups,
     ) -> None:
         self._table = table
         self._held = held

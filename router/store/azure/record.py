@@ -12,7 +12,7 @@ from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
 from router.store.azure.bodies import Bodies, fresh_name
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import named, ordered
 from router.store.azure.tables import AFTER, Entity, Step, Table, Unit
 from router.store.codec import encode
@@ -31,7 +31,7 @@ _FEW = 10
 class AzureRecord:
     """Every decision, in the table `record`: a partition has the messages of one origin whose numbers are near, in order."""
 
-    def __init__(self, table: Table, bodies: Bodies, aside: Aside) -> None:
+    def __init__(self, table: Table, bodies: Bodies, aside: RowQuarantine) -> None:
         self._table = table
         self._aside = aside
         self._bodies = bodies

@@ -11,7 +11,7 @@ from functools import partial
 from router.domain.keeping import Purged, Retention
 from router.store.azure.account import Account
 from router.store.azure.bodies import Bodies
-from router.store.azure.damaged_rows import Aside, Clock
+from router.store.azure.damaged_rows import Clock, RowQuarantine
 from router.store.azure.groups import AzureGroups
 from router.store.azure.held import HeldIndex
 from router.store.azure.journal import AzureJournal
@@ -44,7 +44,7 @@ class AzureStore:
         self._bodies = Bodies(account.blobs.get_container_client(f"{separated}{CONTAINER}"))
         tables, held = self._tables, HeldIndex(self._tables["held"])
         self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
-        aside = Aside(self.quarantine, clock)
+        aside = RowQuarantine(self.quarantine, clock)
         self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
         self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
         self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)

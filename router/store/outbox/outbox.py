@@ -27,7 +27,7 @@ class TableOutbox[E: OutboxEntry]:
         self._letters = DeadLetters(table)
         self._giving_up = GivingUp(table, self._claiming, self._letters)
 
-    async def add(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Owes deliveries, create-if-absent by their id, and points at them, also at those that were there already."""
         if deliveries:
             await self._table.add(deliveries, now)

@@ -51,7 +51,7 @@ class AtWork:
         self.hubs = {stream: Shelf(partitions=2, name=stream.value) for stream in Stream}
         self._next: Counter[Partition] = Counter()
         self._exported = Exported()
-        self._store = _PointedStore(directory)
+        self._store = _QueuedStore(directory)
         self._service = self._wired({stream: a_rulebook(*rules, stream=stream, routes=routes) for stream in Stream})
 
     def publish(self, count: int, partition: int = 0) -> None:
@@ -166,7 +166,7 @@ class _Says:
         return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
 
 
-class _PointedOutbox(SqliteOutbox):
+class _QueuedOutbox(SqliteOutbox):
     """An outbox without queues: a pointer is a destination's name, and points at all that is due there."""
 
     def pointer(self, stream: str, lane: Lane, text: str) -> Pointer:
@@ -179,7 +179,7 @@ class _PointedOutbox(SqliteOutbox):
         return 0
 
 
-class _PointedStore(SqliteStore):
+class _QueuedStore(SqliteStore):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.outbox: _PointedOutbox = _PointedOutbox(self._connection, partial(datetime.now, UTC))
+        self.outbox: _QueuedOutbox = _QueuedOutbox(self._connection, partial(datetime.now, UTC))

@@ -19,9 +19,9 @@ from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from router.domain.turn_order import Waiting, asks_for_closed, first_open
 from router.store.azure.bodies import Bodies, fresh_name
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, AzureEntry, change, creation, entry_of
-from router.store.azure.outbox.locations import Kind, Location, Shard, indexed, location_in, span_of, span_of_signal
+from router.store.azure.outbox.locations import Location, RowKind, Shard, indexed, location_in, span_of, span_of_signal
 from router.store.azure.outbox.mending import TABLE, Mending
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Table
@@ -43,7 +43,7 @@ type EntryMove = Move[AzureEntry]
 class Deliveries:
     """Deliveries in their partitions; raises StoreError."""
 
-    def __init__(self, table: Table, bodies: Bodies, aside: Aside) -> None:
+    def __init__(self, table: Table, bodies: Bodies, aside: RowQuarantine) -> None:
         self._table = table
         self._bodies = bodies
         self._aside = aside
@@ -262,10 +262,10 @@ class Deliveries:
         # Nor has anybody one that is no text: it is damaged.
         free = f"not (lease gt '{sorting(now)}') or lease gt '{sorting(latest(now, lease))}'"
         if len(shards) == 1:
-            async for _, location in self.index(shards[0], Kind.DUE, last, free):
+            async for _, location in self.index(shards[0], RowKind.DUE, last, free):
                 yield location
             return
-        found = await asyncio.gather(*(_listed(self.index(shard, Kind.DUE, last, free)) for shard in shards))
+        found = await asyncio.gather(*(_listed(self.index(shard, RowKind.DUE, last, free)) for shard in shards))
         for _, location in sorted((one for some in found for one in some), key=lambda one: one[0]):
             yield location
 
@@ -305,7 +305,7 @@ class Deliveries:
     async def index(
         self,
         shard: Shard,
-        index: Kind,
+        index: RowKind,
         last: datetime | None = None,
         where: str | None = None,
         after: datetime | None = None,
@@ -318,7 +318,7 @@ class Deliveries:
 
     async def waiting(self, shard: Shard) -> list[Waiting]:
         """The open deliveries of a shard, each with when it may be claimed as far as time goes."""
-        rows = self._table.rows(shard.partition, *span_of(Kind.DUE), select=("RowKey", "lease"))
+        rows = self._table.rows(shard.partition, *span_of(RowKind.DUE), select=("RowKey", "lease"))
         found = [(Columns(row), attempt(indexed, shard, row["RowKey"])) async for row in rows]
         return [
             Waiting(one[1].signal, one[1].turn, free_at(readable(None, row.find_time, "lease"), one[0]), one[1])
@@ -328,13 +328,13 @@ class Deliveries:
 
     async def count(self, shard: Shard) -> Counter[DeliveryState]:
         """How many deliveries of a shard there are in each state."""
-        rows = self._table.rows(shard.partition, *span_of(Kind.DELIVERY), select=("state",))
+        rows = self._table.rows(shard.partition, *span_of(RowKind.DELIVERY), select=("state",))
         # What cannot be known is as good as dead.
         return Counter([readable(DeliveryState.DEAD, Columns(row).word, "state", DeliveryState) async for row in rows])
 
     async def first_born(self, shard: Shard) -> datetime | None:
         """Since when the oldest open delivery of a shard is owed."""
-        async for born, _ in self.index(shard, Kind.BORN):
+        async for born, _ in self.index(shard, RowKind.BORN):
             return born
         return None
 

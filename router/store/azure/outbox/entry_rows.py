@@ -12,7 +12,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.lifecycle import OutboxEntry, added
 from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.store.azure.outbox.locations import Kind, Location, Shard, location_in, location_of
+from router.store.azure.outbox.locations import Location, RowKind, Shard, location_in, location_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Unit, version_of
 from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
@@ -124,10 +124,10 @@ def _index(entry: AzureEntry) -> dict[str, dict[str, str]]:
     """The rows under which a delivery is found at that entry, by their keys."""
     location = entry.location
     if entry.is_open:
-        due, born = location.row_in(Kind.DUE, entry.due), location.row_in(Kind.BORN, entry.born)
+        due, born = location.row_in(RowKind.DUE, entry.due), location.row_in(RowKind.BORN, entry.born)
         return {due: {"lease": sorting(entry.lease)}, born: {"lane": entry.lane.value}}
     if entry.is_dead and entry.settled is not None:
-        return {location.row_in(Kind.DEAD, entry.settled): {"id": entry.id}}
+        return {location.row_in(RowKind.DEAD, entry.settled): {"id": entry.id}}
     return {}
 
 

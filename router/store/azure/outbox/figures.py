@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from router.domain.deliveries import Backlog, DeliveryState, NextDue
 from router.domain.turn_order import next_due_of
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.locations import Kind, Location, Shard
+from router.store.azure.outbox.locations import Location, RowKind, Shard
 from router.store.azure.outbox.registry import Known, Registry
 
 
@@ -55,4 +55,4 @@ class Figures:
         return Backlog(known.lane, min((one for one in born if one is not None), default=None), sum(dead))
 
     async def _dead_in(self, shard: Shard) -> int:
-        return len([location async for location in self._deliveries.index(shard, Kind.DEAD)])
+        return len([location async for location in self._deliveries.index(shard, RowKind.DEAD)])

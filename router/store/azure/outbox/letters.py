@@ -9,7 +9,7 @@ from datetime import datetime
 from router.domain.deliveries import DamagedLetter, DeadLetter
 from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
-from router.store.azure.outbox.locations import Kind, Location, Shard
+from router.store.azure.outbox.locations import Location, RowKind, Shard
 from router.store.azure.outbox.registry import Registry
 from router.store.azure.shards import EPOCH
 from router.store.azure.tables import quoted
@@ -72,7 +72,7 @@ class Letters:
         return [location for some in found for location in some]
 
     async def _dead_in(self, shard: Shard, where: str | None) -> Iterable[Location]:
-        return [location async for _, location in self._deliveries.index(shard, Kind.DEAD, where=where)]
+        return [location async for _, location in self._deliveries.index(shard, RowKind.DEAD, where=where)]
 
 
 def _id_of(letter: DeadLetter | DamagedLetter) -> str:

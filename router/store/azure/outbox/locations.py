@@ -35,7 +35,7 @@ _FIRST, _BEYOND = ":", ";"
 """What stands between the parts of a row key, and the character after that."""
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """The kinds of rows; all but the first are found by an instant."""
 
     DELIVERY = "s"
@@ -69,9 +69,9 @@ class Location:
     @property
     def key(self) -> tuple[str, str]:
         """Partition key and row key of the delivery itself."""
-        return self.shard.partition, f"{Kind.DELIVERY}:{self.signal}:{self.turn:06d}"
+        return self.shard.partition, f"{RowKind.DELIVERY}:{self.signal}:{self.turn:06d}"
 
-    def row_in(self, index: Kind, time: datetime) -> str:
+    def row_in(self, index: RowKind, time: datetime) -> str:
         """Row key under which the delivery is found by an instant."""
         return f"{index}:{sorting(time)}:{self.signal}:{self.turn:06d}"
 
@@ -111,7 +111,7 @@ def _parts(row: str, many: int) -> list[str]:
     return parts
 
 
-def span_of(kind: Kind, last: datetime | None = None, after: datetime | None = None) -> tuple[str, str]:
+def span_of(kind: RowKind, last: datetime | None = None, after: datetime | None = None) -> tuple[str, str]:
     """The range of the rows of a kind, or of those whose instant is at most that, and later than another."""
     low = f"{kind}{_FIRST}{sorting(after)}{_BEYOND}" if after is not None else f"{kind}{_FIRST}"
     return low, f"{kind}{_FIRST}{sorting(last)}{_BEYOND}" if last is not None else f"{kind}{_BEYOND}"
@@ -119,7 +119,7 @@ def span_of(kind: Kind, last: datetime | None = None, after: datetime | None = N
 
 def span_of_signal(signal: str) -> tuple[str, str]:
     """The range of the deliveries of a signal in its shard."""
-    return f"{Kind.DELIVERY}:{signal}{_FIRST}", f"{Kind.DELIVERY}:{signal}{_BEYOND}"
+    return f"{RowKind.DELIVERY}:{signal}{_FIRST}", f"{RowKind.DELIVERY}:{signal}{_BEYOND}"
 
 
 def text_to(location: Location) -> str:
@@ -162,9 +162,9 @@ def _location_in(lane: Lane, shard: int, rest: Mapping[object, object]) -> str |
 
 def location_at(pointer: Pointer) -> Location | Shard | None:
     """What a pointer points at: a delivery, or in the rows lane a shard; None for its whole destination."""
-    if pointer.place is None:
+    if pointer.location is None:
         return None
-    number, *rest = pointer.place.split(":")
+    number, *rest = pointer.location.split(":")
     shard = Shard(pointer.stream, pointer.destination, int(number))
     return Location(shard, rest[0], int(rest[1])) if rest else shard
 

@@ -18,9 +18,9 @@ from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
 from router.domain.lifecycle import OPEN
 from router.domain.rulebook import Lane
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_of
-from router.store.azure.outbox.locations import Kind, Location, Shard, indexed, span_of
+from router.store.azure.outbox.locations import Location, RowKind, Shard, indexed, span_of
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
@@ -28,7 +28,7 @@ from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 
 TABLE = "deliveries"
 
-_INDEX = (Kind.DUE, Kind.BORN, Kind.DEAD)
+_INDEX = (RowKind.DUE, RowKind.BORN, RowKind.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +38,11 @@ class Index:
     rows: Sequence[Entity]
     shard: Shard
 
-    def find_row(self, kind: Kind) -> Entity | None:
+    def find_row(self, kind: RowKind) -> Entity | None:
         """The first row of a kind."""
         return next((row for row in self.rows if row["RowKey"].startswith(kind.value)), None)
 
-    def find_time(self, kind: Kind) -> datetime | None:
+    def find_time(self, kind: RowKind) -> datetime | None:
         """The instant under which the delivery is found in an index."""
         row = self.find_row(kind)
         return indexed(self.shard, row["RowKey"])[0] if row is not None else None
@@ -50,15 +50,15 @@ class Index:
     @property
     def state(self) -> DeliveryState:
         """The state that goes with those rows."""
-        if self.find_row(Kind.DUE) is not None or self.find_row(Kind.BORN) is not None:
+        if self.find_row(RowKind.DUE) is not None or self.find_row(RowKind.BORN) is not None:
             return DeliveryState.OWED
-        return DeliveryState.DEAD if self.find_row(Kind.DEAD) is not None else DeliveryState.SENT
+        return DeliveryState.DEAD if self.find_row(RowKind.DEAD) is not None else DeliveryState.SENT
 
 
 class Mending:
     """Mends deliveries; raises StoreError."""
 
-    def __init__(self, table: Table, aside: Aside) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine) -> None:
         self._table = table
         self._aside = aside
 
@@ -130,7 +130,7 @@ class Mending:
 def _mended(location: Location, row: Columns, index: Index, why: Undecodable, at: datetime) -> dict[str, Any] | None:
     """The columns that a damaged delivery gets; None where it is a dead letter already of which no more is known."""
     state = readable(index.state, row.word, "state", DeliveryState)
-    born_row = index.find_row(Kind.BORN)
+    born_row = index.find_row(RowKind.BORN)
     lane = readable(None, row.word, "lane", Lane)
     if lane is None and born_row is not None:
         lane = readable(None, Columns(born_row).word, "lane", Lane)
@@ -148,14 +148,14 @@ def _mended(location: Location, row: Columns, index: Index, why: Undecodable, at
     return {
         **{name: value for name, value in whole.items() if value is not None},
         "state": DeliveryState.DEAD.value if is_lost else state.value,
-        "born": sorting(readable(index.find_time(Kind.BORN) or at, row.sorted_time, "born")),
-        "due": sorting(readable(index.find_time(Kind.DUE) or at, row.sorted_time, "due")),
+        "born": sorting(readable(index.find_time(RowKind.BORN) or at, row.sorted_time, "born")),
+        "due": sorting(readable(index.find_time(RowKind.DUE) or at, row.sorted_time, "due")),
         "attempts": readable(0, row.whole, "attempts", 0, MOST_TIMES),
         "lost": readable(0, row.whole, "lost", 0, MOST_TIMES),
         "redriven": readable(0, row.whole, "redriven", 0, MOST_TIMES),
         "lease": sorting(lease) if state is DeliveryState.CLAIMED and not is_lost else "",
         "claim": readable("", row.text, "claim"),
-        "settled": sorting(at if is_lost else readable(index.find_time(Kind.DEAD) or at, row.find_time, "settled")),
+        "settled": sorting(at if is_lost else readable(index.find_time(RowKind.DEAD) or at, row.find_time, "settled")),
         "error": damaged(why, trouble) if is_lost else trouble or "",
     }
 
@@ -178,8 +178,8 @@ def _index_rows(location: Location, columns: Mapping[str, Any]) -> dict[str, dic
     row = Columns(columns)
     match columns["state"]:
         case DeliveryState.OWED | DeliveryState.CLAIMED:
-            due, born = location.row_in(Kind.DUE, row.time("due")), location.row_in(Kind.BORN, row.time("born"))
+            due, born = location.row_in(RowKind.DUE, row.time("due")), location.row_in(RowKind.BORN, row.time("born"))
             return {due: {"lease": columns["lease"]}, born: {"lane": columns["lane"]}}
         case DeliveryState.DEAD:
-            return {location.row_in(Kind.DEAD, row.time("settled")): {"id": str(columns.get("id", ""))}}
+            return {location.row_in(RowKind.DEAD, row.time("settled")): {"id": str(columns.get("id", ""))}}
     return {}

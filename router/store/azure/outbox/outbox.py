@@ -17,7 +17,7 @@ from router.domain.deliveries import (
 )
 from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.figures import Figures
@@ -49,7 +49,7 @@ class AzureOutbox(TableOutbox[AzureEntry]):
         table: Table,
         bodies: Bodies,
         queues: QueueServiceClient,
-        aside: Aside,
+        aside: RowQuarantine,
         prefix: str = "",
         clock: Callable[[], datetime] = _CLOCK,
     ) -> None:

@@ -17,7 +17,7 @@ from router.domain.rulebook import Lane
 from router.store.azure.outbox.deliveries import Deliveries, EntryMove
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_for
 from router.store.azure.outbox.letters import Letters
-from router.store.azure.outbox.locations import Kind, Location, Shard, location_at, location_of, shards_of
+from router.store.azure.outbox.locations import Location, RowKind, Shard, location_at, location_of, shards_of
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
@@ -183,7 +183,7 @@ class AzureOutboxTable:
         if others:
             names = {one.destination for one in await self._registry.all(stream)} - set(names)
         shards = [shard for name in names for shard in shards_of(stream, name)]
-        found = await asyncio.gather(*(self._listed(shard, Kind.BORN, born_until) for shard in shards))
+        found = await asyncio.gather(*(self._listed(shard, RowKind.BORN, born_until) for shard in shards))
         for some in batched([location for locations in found for location in locations], _AT_A_TIME, strict=False):
             yield await self._deliveries.find_all(some)
 
@@ -195,8 +195,8 @@ class AzureOutboxTable:
         known = await self._registry.all()
         shards = [(shard, latest(now, LONGEST_WAIT[one.lane])) for one in known for shard in one.shards]
         found = await asyncio.gather(
-            *(self._listed(shard, Kind.BORN, after=latest(now)) for shard, _ in shards),
-            *(self._listed(shard, Kind.DUE, after=due) for shard, due in shards),
+            *(self._listed(shard, RowKind.BORN, after=latest(now)) for shard, _ in shards),
+            *(self._listed(shard, RowKind.DUE, after=due) for shard, due in shards),
         )
         locations = dict.fromkeys(location for some in found for location in some)
         for some_places in batched(locations, _AT_A_TIME, strict=False):
@@ -205,10 +205,10 @@ class AzureOutboxTable:
     async def died_after(self, instant: datetime) -> Sequence[AzureEntry]:
         """The dead letters that died after an instant."""
         shards = [shard for one in await self._registry.all() for shard in one.shards]
-        found = await asyncio.gather(*(self._listed(shard, Kind.DEAD, after=instant) for shard in shards))
+        found = await asyncio.gather(*(self._listed(shard, RowKind.DEAD, after=instant) for shard in shards))
         return await self._deliveries.find_all(location for some in found for location in some)
 
     async def _listed(
-        self, shard: Shard, index: Kind, last: datetime | None = None, after: datetime | None = None
+        self, shard: Shard, index: RowKind, last: datetime | None = None, after: datetime | None = None
     ) -> list[Location]:
         return [location async for _, location in self._deliveries.index(shard, index, last, after=after)]

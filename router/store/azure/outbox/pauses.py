@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.domain.deliveries import Pause
 from router.domain.pauses import pause_known, wins_probe
-from router.store.azure.damaged_rows import Aside
+from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Step, Table, version_of
 from router.store.codec import attempt
@@ -19,7 +19,7 @@ _PARTITION = "pauses"
 class Pauses:
     """The pauses, one row each."""
 
-    def __init__(self, table: Table, aside: Aside) -> None:
+    def __init__(self, table: Table, aside: RowQuarantine) -> None:
         self._table = table
         self._aside = aside
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from router.domain.deliveries import DeliveryState
-from router.store.azure.outbox.locations import Kind, shards_of, span_of
+from router.store.azure.outbox.locations import RowKind, shards_of, span_of
 from router.store.azure.tables import Step, Table
 
 _PARTITION = "reached"
@@ -44,7 +44,7 @@ class Reached:
 
     async def _was_sent_something(self, taker: Taker) -> bool:
         for shard in shards_of(*taker):
-            span = span_of(Kind.DELIVERY)
+            span = span_of(RowKind.DELIVERY)
             async for _ in self._table.rows(shard.partition, *span, where=_SENT, select=("RowKey",)):
                 return True
         return False

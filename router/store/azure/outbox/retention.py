@@ -12,7 +12,7 @@ from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState
 from router.store.azure.bodies import Bodies
 from router.store.azure.outbox.deliveries import BLOBS, TOLD, Deliveries
-from router.store.azure.outbox.locations import Kind, Shard, span_of, span_of_signal
+from router.store.azure.outbox.locations import RowKind, Shard, span_of, span_of_signal
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
 from router.store.azure.shards import SHARDS, named, shard_of, sorting
@@ -84,7 +84,7 @@ class Outdated:
 
     async def _rows(self, shards: Iterable[Shard]) -> AsyncIterator[Entity]:
         for shard in shards:
-            rows = self._table.rows(shard.partition, *span_of(Kind.DELIVERY), select=_LOOKED_AT)
+            rows = self._table.rows(shard.partition, *span_of(RowKind.DELIVERY), select=_LOOKED_AT)
             async for row in rows:
                 yield row
 
