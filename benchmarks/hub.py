@@ -19,7 +19,7 @@ from router.app.wiring import service_over
 from router.cli.serve import work_off
 from router.domain.journal import Event, Partition
 from router.domain.keys import signal_key
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import Namespace

@@ -9,7 +9,8 @@ from router.domain.clocks import is_recent
 from router.domain.errors import StoreError
 from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
-from router.domain.ports import Outbox, QueuedOutbox, Store
+from router.domain.ports.deliver import Outbox, QueuedOutbox
+from router.domain.ports.store import Store
 from router.domain.readiness import Unready, given_up_until
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept

@@ -11,7 +11,7 @@ from router import rulebook as rules_room
 from router.destinations import discover
 from router.destinations.config import settings_in
 from router.domain.errors import BadPolicy
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake

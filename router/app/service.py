@@ -12,7 +12,8 @@ from router.app.maintenance import Sweeper
 from router.deliver import Worker
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
-from router.domain.ports import Hub, QueuedStore
+from router.domain.ports.ingest import Hub
+from router.domain.ports.store import QueuedStore
 from router.domain.readiness import Unready
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream

@@ -29,7 +29,7 @@ from router.cli.interrupts import SIGNALS
 from router.cli.state import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.legible import legible
-from router.domain.ports import Queue
+from router.domain.ports.deliver import Queue
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
 from router.domain.errors import BadFile, BadUsage, StoreError
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.store.sqlite import SqliteStore
 
 AT_A_TIME = 100

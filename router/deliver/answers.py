@@ -9,7 +9,7 @@ from router.deliver.files import append
 from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.errors import DeliveryError
 from router.domain.notices import Attempt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 
 if TYPE_CHECKING:
     from router.deliver.http import Http

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from router.domain.asks import Result
 from router.domain.deliveries import Pause
 from router.domain.pauses import PROBE, is_probe_due, pause_after
-from router.domain.ports import Outbox
+from router.domain.ports.deliver import Outbox
 
 FRESH = timedelta(seconds=5)
 """How long what was read about a pause is trusted."""

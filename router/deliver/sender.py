@@ -11,7 +11,8 @@ from router.domain.asks import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Attempt
-from router.domain.ports import DestinationKind, Tracing
+from router.domain.ports.deliver import Tracing
+from router.domain.ports.destinations import DestinationKind
 
 SHARE_OF_LEASE = 0.8
 """One conversation, however many requests it needs, may take that share of the lease: it ends while the claim is ours."""

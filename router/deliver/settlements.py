@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from router.domain.deliveries import Claim, Settlement
 from router.domain.errors import StoreError
-from router.domain.ports import Outbox
+from router.domain.ports.deliver import Outbox
 
 type Settled = Sequence[tuple[Claim, Settlement]]
 """Claims, each with what became of it."""

@@ -27,7 +27,7 @@ from router.domain.deliveries import Claim, Pause, Pointer, Settlement
 from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable
 from router.domain.notices import Receipt
 from router.domain.pauses import PROBE
-from router.domain.ports import Outbox
+from router.domain.ports.deliver import Outbox
 from router.domain.retry import settlement_for, untried
 
 BUSY = timedelta(seconds=5)

@@ -12,7 +12,7 @@ from pkgutil import walk_packages
 from types import ModuleType
 from typing import cast
 
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 
 
 def discover() -> Mapping[str, type[DestinationKind]]:

@@ -19,7 +19,7 @@ from router.destinations.wording.documents import object_of
 from router.destinations.wording.fitting import json_bytes
 from router.domain.asks import AppendLines, Conversation
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 

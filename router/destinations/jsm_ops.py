@@ -40,7 +40,7 @@ from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from router.domain.legible import one_line
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 MESSAGE_LIMIT = 130  # characters

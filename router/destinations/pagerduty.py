@@ -28,7 +28,7 @@ from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unavailable
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
 

@@ -37,7 +37,7 @@ from router.domain.asks import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Delivery, Notice
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 HEADER_LIMIT = 150  # characters

@@ -33,7 +33,7 @@ from router.destinations.wording.fitting import fitted, json_bytes, json_size
 from router.domain.asks import HttpRequest
 from router.domain.errors import Unauthorized
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 BODY_LIMIT = 20_000  # bytes

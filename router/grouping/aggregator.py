@@ -8,7 +8,7 @@ from itertools import islice
 
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.ledger import Turn
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
 from router.grouping.aggregation import (

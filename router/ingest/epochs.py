@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.domain.journal import Event, HubEpoch, Loss, Partition, Progress, Span, Taken, gaps_in
-from router.domain.ports import Journal
+from router.domain.ports.ingest import Journal
 
 GONE = "the hub was created anew before these events were taken in"
 

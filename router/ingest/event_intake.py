@@ -9,7 +9,7 @@ from datetime import datetime
 from router.domain.errors import StoreError
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span, Taken, spans_of
 from router.domain.notices import RecordEntry
-from router.domain.ports import Journal
+from router.domain.ports.ingest import Journal
 from router.ingest.epochs import EpochTracker
 from router.ingest.intake import Intake, Message
 from router.ingest.poison import PoisonVerdict, verdicts_on

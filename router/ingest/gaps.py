@@ -15,7 +15,7 @@ from router.domain.clocks import is_recent
 from router.domain.errors import HubError
 from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, gaps_in, spans_of
 from router.domain.notices import RecordEntry
-from router.domain.ports import Hub, Journal
+from router.domain.ports.ingest import Hub, Journal
 from router.ingest.epochs import begin_next_epoch, highest_known
 from router.ingest.event_intake import EventIntake
 

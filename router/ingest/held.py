@@ -9,7 +9,7 @@ from datetime import datetime
 from router.domain.decisions import Outcome
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
-from router.domain.ports import Ledger
+from router.domain.ports.ingest import Ledger
 from router.domain.rulebook import Rulebook
 from router.ingest.intake import Intake, Message
 

@@ -18,7 +18,7 @@ from router.domain.keeping import QuarantineEntry
 from router.domain.keys import fingerprint_of, quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_recent
-from router.domain.ports import Journal
+from router.domain.ports.ingest import Journal
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.complaints import complaints_of, find_sound, hint

@@ -25,7 +25,8 @@ from router.app.wiring import service_over
 from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
 from router.domain.notices import Receipt
-from router.domain.ports import Hub, Store
+from router.domain.ports.ingest import Hub
+from router.domain.ports.store import Store
 from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

@@ -19,7 +19,7 @@ from router.app.settings import STORAGE, Settings
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, Pointer, Settlement
 from router.domain.ledger import Arrival
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Message

@@ -13,7 +13,7 @@ from azure.data.tables import UpdateMode
 from router.domain.decisions import Change
 from router.domain.deliveries import DamagedLetter, DeliveryState, Redrive
 from router.domain.keys import signal_key
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.reasons import Code
 from router.domain.suppression import Suppressions
 from router.store.azure import Account, Address, AzureStore

@@ -24,7 +24,7 @@ from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partiti
 from router.domain.keeping import Retention
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake

@@ -27,7 +27,9 @@ from router.domain.deliveries import Claim, DeliveryState, Pointer
 from router.domain.errors import StoreError
 from router.domain.lanes import LEASE
 from router.domain.notices import Delivery
-from router.domain.ports import DestinationKind, Outbox, QueuedStore, Store
+from router.domain.ports.deliver import Outbox
+from router.domain.ports.destinations import DestinationKind
+from router.domain.ports.store import QueuedStore, Store
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.outbox.locations import find_pointer, location_of, text_to

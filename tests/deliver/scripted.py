@@ -12,7 +12,7 @@ from router.domain.asks import Conversation, Result
 from router.domain.deliveries import Claim
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 

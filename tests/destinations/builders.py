@@ -11,7 +11,7 @@ from router.destinations import discover
 from router.domain.decisions import Change
 from router.domain.keys import signal_key
 from router.domain.notices import Attempt, Delivery, Evidence, Group, NamedMember, Notice, Receipt, RecordEntry, Tactic
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane, Owner
 
 _ADDRESSES = {

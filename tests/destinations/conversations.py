@@ -10,7 +10,7 @@ import orjson
 from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 
 type Answer = HttpAnswer | DeliveryError | str | None
 type Respond = Callable[[Ask], Answer]

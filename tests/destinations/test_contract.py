@@ -16,7 +16,7 @@ from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication, DestinationKind
+from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in

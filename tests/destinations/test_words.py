@@ -21,7 +21,7 @@ from router.destinations.wording.languages import html, in_language, journal, pl
 from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.notices import Notice
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in

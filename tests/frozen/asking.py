@@ -14,7 +14,7 @@ from router.domain.groups import AdmissionState, AggregationState
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Span
 from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Held, LedgerRow, message_of
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.store.codec import encode, tag_of
 from router.store.forms import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
 from tests.frozen.loading import Frozen

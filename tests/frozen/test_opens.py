@@ -18,7 +18,7 @@ import pytest
 from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Pointer, Redrive, Settlement
 from router.domain.keeping import Retention
 from router.domain.notices import Receipt
-from router.domain.ports import QueuedStore, Store
+from router.domain.ports.store import QueuedStore, Store
 from router.domain.rulebook import Lane
 from router.store.azure import Address, AzureStore
 from router.store.codec import encode

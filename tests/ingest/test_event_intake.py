@@ -14,7 +14,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Partition, Span
 from router.domain.notices import RecordEntry
-from router.domain.ports import Journal
+from router.domain.ports.ingest import Journal
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.intake import Intake

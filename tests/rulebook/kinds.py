@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from router.domain.asks import Conversation
 from router.domain.notices import Attempt
-from router.domain.ports import Deduplication, DestinationKind
+from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Settlement
 from router.domain.ledger import LedgerRow
 from router.domain.notices import Delivery
-from router.domain.ports import Outbox, Store
+from router.domain.ports.deliver import Outbox
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.stack.azurite import Azurite

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from router.domain.deliveries import Claim, Pointer
-from router.domain.ports import QueuedOutbox, QueuedStore
+from router.domain.ports.deliver import QueuedOutbox
+from router.domain.ports.store import QueuedStore
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.acts import LEASE, run

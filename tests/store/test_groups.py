@@ -21,7 +21,7 @@ from router.domain.groups import (
 from router.domain.keeping import Retention
 from router.domain.ledger import State
 from router.domain.notices import Group, NamedMember
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery, a_row

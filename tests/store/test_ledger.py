@@ -11,7 +11,7 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import in_doubt, run
 from tests.store.builders import a_row, an_entry, noise

@@ -16,7 +16,7 @@ from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.groups import AggregationState, Opening
 from router.domain.notices import Notice
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake

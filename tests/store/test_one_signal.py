@@ -16,7 +16,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.keys import signal_key, written_key
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Kind, Stream
 from router.ingest.held import release_held

@@ -9,7 +9,7 @@ from datetime import timedelta
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Redrive
 from router.domain.notices import Receipt
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW

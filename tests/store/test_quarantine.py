@@ -9,7 +9,7 @@ import pytest
 
 from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
 from tests.builders import NOW

@@ -11,7 +11,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.keeping import Retention
 from router.domain.ledger import Held, State, Turn, record_delivery
 from router.domain.notices import Receipt
-from router.domain.ports import Store
+from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery, a_row, an_entry

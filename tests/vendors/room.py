@@ -24,7 +24,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import DeadLetter, DeliveryState, Pointer
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Delivery
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
 from router.telemetry import Telemetry

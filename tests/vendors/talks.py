@@ -12,7 +12,7 @@ from router.deliver import Answers
 from router.domain.asks import Result
 from router.domain.decisions import Change
 from router.domain.notices import Attempt, Delivery, Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.vendors.room import the_shell
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_notice
 from tests.vendors.lives import Life, live, lives
 

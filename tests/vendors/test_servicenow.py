@@ -13,7 +13,7 @@ from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.faults import LoseAnswer
 from alert_router_demo.soc.servicenow import ServiceNowDouble
 from router.domain.deliveries import DeliveryState
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.room import Room, a_room, opened, resolved, updated

@@ -17,7 +17,7 @@ from alert_router_demo.soc.faults import Status
 from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.room import Room, a_room, opened, resolved, updated

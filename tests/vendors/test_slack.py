@@ -14,7 +14,7 @@ from router.domain.asks import Result
 from router.domain.decisions import Change
 from router.domain.errors import Unavailable
 from router.domain.notices import Evidence, Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.room import a_life, opened

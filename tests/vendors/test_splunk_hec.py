@@ -14,7 +14,7 @@ from alert_router_demo.soc.splunk_hec import SplunkHecDouble
 from router.domain.asks import Result
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Delivery, Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work

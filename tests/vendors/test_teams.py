@@ -13,7 +13,7 @@ from alert_router_demo.soc.teams import TeamsDouble, hook_of
 from router.domain.asks import Result
 from router.domain.errors import Unavailable
 from router.domain.notices import Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work

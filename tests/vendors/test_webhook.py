@@ -15,7 +15,7 @@ from alert_router_demo.soc.findings import FindingsDouble
 from alert_router_demo.soc.webhook import PATH
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import Receipt
-from router.domain.ports import DestinationKind
+from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice
 from tests.destinations.ocsf_schema import problems_in
 from tests.vendors.lives import Life, live, lives

@@ -41,7 +41,7 @@ from router.destinations.wording.placeholders import Template, parse
 from router.domain.decisions import Change
 from router.domain.errors import Rejected, Unavailable
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 LABEL_LIMIT = 255  # characters

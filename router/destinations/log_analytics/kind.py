@@ -26,7 +26,7 @@ from router.destinations.wording.fitting import encodable, fitted, packed, short
 from router.domain.asks import Conversation, LogRows, Result
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 CALL_LIMIT = 900_000  # bytes of one call; the service takes 1,048,576

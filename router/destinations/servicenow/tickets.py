@@ -31,7 +31,7 @@ from router.destinations.wording.languages import journal
 from router.destinations.wording.placeholders import parse
 from router.domain.decisions import Change
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 SHORT_LIMIT = 160  # characters

@@ -32,7 +32,7 @@ from router.destinations.wording.fitting import fitted, json_bytes, json_size, p
 from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import Attempt, Notice, Receipt
-from router.domain.ports import Deduplication
+from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 

@@ -23,7 +23,9 @@ from router.domain.deliveries import Pointer
 from router.domain.journal import Partition
 from router.domain.lanes import LEASE
 from router.domain.notices import Attempt, Receipt
-from router.domain.ports import Deduplication, Queue, QueuedStore
+from router.domain.ports.deliver import Queue
+from router.domain.ports.destinations import Deduplication
+from router.domain.ports.store import QueuedStore
 from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule

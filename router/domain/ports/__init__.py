@@ -1,0 +1,8 @@
+"""The protocols that rooms are written against, one file for each user.
+
+destinations    a kind of destination: `rulebook/`, `deliver/`
+ingest          ledger, journal, record, quarantine; a hub: `ingest/`
+grouping        states of groups: `grouping/`
+deliver         outbox, queues, observers: `deliver/`
+store           all stores together: `app/`, `cli/`
+"""

@@ -1,0 +1,164 @@
+"""The outbox that `deliver/` works on, its queues, and who follows a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from router.domain.asks import Result
+from router.domain.deliveries import (
+    Backlog,
+    Claim,
+    DamagedLetter,
+    DeadLetter,
+    DeliveryState,
+    NextDue,
+    Pause,
+    Pointer,
+    Redrive,
+    Settlement,
+)
+from router.domain.notices import Delivery
+from router.domain.rulebook import Lane
+
+
+class Outbox(Protocol):
+    """The deliveries: owed, claimed, sent, skipped, dead."""
+
+    async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
+        """Owes deliveries, create-if-absent by their id."""
+        ...
+
+    async def claim(self, pointer: Pointer, due: datetime, until: datetime, limit: int) -> Sequence[Claim]:
+        """Claims up to `limit` deliveries that lie where a pointer says and are due at an instant.
+
+        Each is the first of its signal there in turn order, and this worker's alone until the other instant. Nothing where
+        none is due, waits for its turn or is done. What was lost `SUSPECT` times comes alone; what was lost once more is
+        dead. An opening that was never attempted and its resolution are skipped together where the destination's lane is
+        page or ticket.
+        """
+        ...
+
+    async def requeue(self, pointer: Pointer, until: datetime) -> None:
+        """Brings a pointer that came from a queue once more at an instant; what came from none is found by itself."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> None:
+        """Writes down what became of claims, all or none of them."""
+        ...
+
+    async def repair_times(self, now: datetime) -> int:
+        """Owes at once what only a wrong clock can have put off or given up on; returns how many deliveries.
+
+        Those are as old as if they were owed from now on.
+        """
+        ...
+
+    async def abandon(self, stream: str, named: Collection[str], born_before: datetime, now: datetime) -> int:
+        """Gives up on deliveries that old of a stream to destinations that the policy does not name; returns how many.
+
+        What such a destination was paused for is forgotten.
+        """
+        ...
+
+    async def give_up(self, stream: str, destination: str, born_until: datetime, error: str, now: datetime) -> int:
+        """Gives up on what was owed until an instant at a destination that nobody can ask; returns how many deliveries.
+
+        What need not be said any more is skipped, as it is before a claim.
+        """
+        ...
+
+    async def has_delivered(self, stream: str, destination: str) -> bool:
+        """Whether a destination ever took a delivery, whatever is kept of it."""
+        ...
+
+    async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
+        """How many deliveries there are by destination and state."""
+        ...
+
+    async def next_due(self, stream: str) -> Mapping[str, NextDue]:
+        """When each destination that is owed something is next due; what waits for an earlier turn does not count."""
+        ...
+
+    async def backlog(self, stream: str) -> Mapping[str, Backlog]:
+        """What is open and what is dead by destination, for every destination that was ever owed anything."""
+        ...
+
+    async def pause(self, pause: Pause) -> None:
+        """Remembers that a destination refuses our credentials."""
+        ...
+
+    async def probe(self, pause: Pause, next: datetime) -> bool:
+        """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
+        ...
+
+    async def resume(self, stream: str, destination: str) -> None:
+        """Forgets a pause."""
+        ...
+
+    async def pauses(self, stream: str) -> Mapping[str, Pause]:
+        """The pauses of a stream by destination."""
+        ...
+
+    async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
+        """The dead letters, oldest first; of those that cannot be decoded what is left of them."""
+        ...
+
+    async def redrive(self, id: str, now: datetime) -> Redrive:
+        """Owes a dead letter again, and the resolution that came after it; one that a later notice overtook is let go.
+
+        One that cannot be decoded stays.
+        """
+        ...
+
+    async def discard(self, id: str, now: datetime) -> bool:
+        """Takes a dead letter off the list for good; False if there is none."""
+        ...
+
+
+class QueuedOutbox(Outbox, Protocol):
+    """An outbox whose deliveries are named by pointers in queues, one queue for each stream and lane.
+
+    A pointer to every delivery that is owed comes when it falls due. Pointers may come late, twice, or to what is done.
+    """
+
+    def pointer(self, stream: str, lane: Lane, text: str) -> Pointer | None:
+        """The pointer that a message of a queue holds; None where it is no pointer."""
+        ...
+
+    def queue(self, stream: str, lane: Lane) -> Queue:
+        """The queue of a stream and lane."""
+        ...
+
+    async def repoint(self, stream: str, now: datetime, unready: Collection[str] = ()) -> int:
+        """Points again at what is due and nobody claims, and at what poison queues hold; returns how many pointers.
+
+        At what destinations are owed that are not ready it points when they are.
+        """
+        ...
+
+
+class Queue(Protocol):
+    """The pointers of one stream and lane, for who is not called by a trigger."""
+
+    async def receive(self, most: int, hidden: timedelta) -> Sequence[tuple[str, object]]:
+        """Some messages' texts and handles; each comes back after `hidden` unless it is deleted."""
+        ...
+
+    async def delete(self, handle: object) -> None:
+        """Deletes a message that was seen to."""
+        ...
+
+
+class SendObserver(Protocol):
+    """Follows one send."""
+
+    def record_results(self, results: Sequence[Result]) -> None:
+        """Is given the results of the send."""
+        ...
+
+
+type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[SendObserver]]
+"""Gives the context in which claims are sent in one conversation."""

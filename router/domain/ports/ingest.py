@@ -1,0 +1,148 @@
+"""The stores that `ingest/` works on, and the hub that it reads again where messages are missing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from router.domain.decisions import Outcome
+from router.domain.errors import HubError
+from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
+from router.domain.keeping import QuarantineEntry
+from router.domain.ledger import LedgerRow, Version
+from router.domain.notices import RecordEntry
+
+
+class Ledger(Protocol):
+    """Keeps the latest state of each signal."""
+
+    async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+        """The rows of those signals that are known.
+
+        One that cannot be decoded is set aside, and what is known of its signal comes in its place.
+        """
+        ...
+
+    async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+        """Writes rows, each only if its stored version is still `version`; returns the new versions of those written.
+
+        A key that is missing in the answer lost such a race: somebody else wrote its row meanwhile.
+        """
+        ...
+
+    async def clear_pending(self, versions: Mapping[str, Version]) -> None:
+        """Clears the pending turns of rows that are still at those versions: those turns are published."""
+        ...
+
+    def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
+        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
+
+        They may be written while they are read. Those that were let go and still carry a pending turn are among them.
+        """
+        ...
+
+    async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
+        """The rows of a stream that carry a pending turn."""
+        ...
+
+
+class Journal(Protocol):
+    """Keeps which sequence numbers have been taken in, and which are being ingested."""
+
+    async def read_progress(self, partition: Partition) -> Progress:
+        """How far a partition has come; its first epoch where nothing is known."""
+        ...
+
+    async def write_progress(self, progress: Progress) -> Progress | None:
+        """Writes progress if its stored version is still `version`; returns it as stored, None if another was faster."""
+        ...
+
+    async def place_markers(self, markers: Sequence[InFlightMarker]) -> Sequence[InFlightMarker]:
+        """Places markers on numbers of one epoch; returns all markers of that epoch that overlap them, these among them."""
+        ...
+
+    async def finish_markers(self, markers: Sequence[InFlightMarker], taken: Sequence[Taken]) -> None:
+        """Writes down what was taken in of one epoch, and takes those markers of it away, at once."""
+        ...
+
+    async def read_taken(self, epoch: HubEpoch, after: int) -> Sequence[Taken]:
+        """What was taken in of an epoch and ends after a number, in order."""
+        ...
+
+    async def forget_settled(self, epoch: HubEpoch, until: int) -> None:
+        """Takes away what was taken in and the markers that end at a number or before: progress has passed them."""
+        ...
+
+    async def write_losses(self, losses: Sequence[Loss]) -> None:
+        """Writes losses down, create-if-absent by epoch and first number."""
+        ...
+
+    async def read_losses(self, hub: str) -> Sequence[Loss]:
+        """The losses of a hub, oldest first."""
+        ...
+
+    async def find_last_sweep(self, hub: str) -> datetime | None:
+        """When the last sweep of a hub ended."""
+        ...
+
+    async def write_sweep_end(self, hub: str, at: datetime) -> None:
+        """Writes down that a sweep of a hub ended."""
+        ...
+
+
+class Hub(Protocol):
+    """Reads events of a hub, beside its consumers.
+
+    Attributes:
+        name: the name of the hub.
+    """
+
+    name: str
+
+    async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
+        """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
+        ...
+
+    async def read_events(self, partition: Partition, span: Span, most: int) -> Sequence[Event]:
+        """The first events that the hub still has of a span, at most so many; raises HubError."""
+        ...
+
+
+class Record(Protocol):
+    """Keeps every decision."""
+
+    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
+        """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+        ...
+
+    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+        """The latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
+        ...
+
+
+class Quarantine(Protocol):
+    """What was not understood, stored whole until discarded: messages, and rows of the state that cannot be decoded.
+
+    Every part of a store sets aside here what it cannot decode, and goes on without it.
+    """
+
+    async def put_in_quarantine(self, entries: Sequence[QuarantineEntry]) -> None:
+        """Stores entries, create-if-absent by their id."""
+        ...
+
+    async def list_quarantined(self) -> Sequence[QuarantineEntry]:
+        """All entries, oldest first."""
+        ...
+
+    async def find_quarantined(self, id: str) -> QuarantineEntry | None:
+        """One entry."""
+        ...
+
+    async def discard_quarantined(self, id: str) -> bool:
+        """Discards one; False if there is none."""
+        ...
+
+    async def count_damaged_rows(self, stream: str) -> int:
+        """How many damaged rows there are, of a stream or of an unknown one."""
+        ...
