@@ -12,7 +12,7 @@ import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
 from router.app.health import Health
-from router.app.once import Once
+from router.app.lazy import Lazy
 from router.app.wiring import service_at
 from router.domain.errors import RouterError
 from router.domain.journal import Event, Partition
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from router.app.service import Service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-service = Once(lambda: service_at(Path(__file__).parent / "rules"))
+service = Lazy(lambda: service_at(Path(__file__).parent / "rules"))
 
 Batch = List[func.EventHubEvent]  # noqa: UP006
 

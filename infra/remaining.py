@@ -14,13 +14,13 @@ from pathlib import Path
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
 from infra.references import RESOLVED, VERSION, address_of, refresh
-from router.app.readiness import readiness_of
+from router.app.destination_readiness import readiness_of
 from router.app.rules import Rules, load_rules, secret_names_of, specs_of
 from router.app.settings import Settings
 from router.destinations.config import settings_in
 from router.destinations.log_analytics.kind import LogAnalyticsConfig
+from router.domain.destination_readiness import Why, remark_on
 from router.domain.errors import BadPolicy
-from router.domain.readiness import Why, remark_on
 from router.domain.signals import Stream
 
 ROOT = Path(__file__).parents[1]

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.app.clock import Clock
+from router.app.destination_readiness import Readiness
 from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
-from router.app.readiness import Readiness
 from router.app.rules import Rules, specs_of
 from router.app.settings import Settings
-from router.deliver import Answers, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.destinations import discover
 from router.domain.deliveries import Pointer
 from router.domain.errors import BadFile, StoreError
@@ -106,13 +106,13 @@ async def senders_over(
 ) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sender]]]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
-    from router.deliver.logs import Logs
+    from router.deliver.logs_ingestion import Logs
     from router.deliver.tokens import Tokens
 
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers))
         logs = Logs(http, partial(_credential_for, settings), clock)
-        answers = Answers(http, logs, Tokens(http, time.monotonic, clock))
+        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock))
         stack.push_async_callback(answers.close)
         kinds = discover()
         yield [
@@ -146,7 +146,7 @@ def _trust(settings: Settings) -> ssl.SSLContext:
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:
     """The identity that writes to a logs endpoint; one on loopback is no Azure and gets no token of Azure's."""
-    from router.deliver.identity import LoopbackCredential, is_loopback
+    from router.deliver.loopback_credential import LoopbackCredential, is_loopback
 
     if is_loopback(endpoint):
         return LoopbackCredential()

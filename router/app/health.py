@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
+from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import AdmissionState
 from router.domain.journal import Extent, Partition
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.ingest import Hub
 from router.domain.ports.store import Store
-from router.domain.readiness import Remark, Unready, remark_on
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.epochs import highest_known

@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_recent
+from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
-from router.domain.keeping import Retention
 from router.domain.notices import RecordEntry
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.store import Store
-from router.domain.readiness import Unready, given_up_until
+from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
-from router.ingest.held import release_held
 from router.ingest.intake import Intake
+from router.ingest.suppression_release import release_held
 from router.ingest.waiting_groups import admit_waiting_groups
 
 PURGED = "purge"

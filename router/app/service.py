@@ -10,11 +10,11 @@ from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
 from router.deliver import Worker
+from router.domain.destination_readiness import Unready
 from router.domain.errors import StoreError
 from router.domain.journal import Event, Partition
 from router.domain.ports.ingest import Hub
 from router.domain.ports.store import QueuedStore
-from router.domain.readiness import Unready
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
-from router.domain.readiness import Lack, Why
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""

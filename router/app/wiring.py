@@ -12,8 +12,8 @@ from uuid import uuid4
 from router.app.clock import Clock, now
 from router.app.connections import namespace_for, storage_for
 from router.app.delivery import SHARE, senders_over
+from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
-from router.app.readiness import readiness_of
 from router.app.rules import Rules, intake_over, load_rules, specs_of
 from router.app.settings import Settings
 from router.deliver import Isolation, Worker

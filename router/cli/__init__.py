@@ -4,11 +4,12 @@
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
     files, tables files -> messages          stdin         lines -> messages, as they come
-    pieces        bytes -> lines, elements   batches       messages -> batches
+    splitting     bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
     tally         what a run came to         funnel        as people read it
-    explain, rules, dead_letters, quarantine the other commands
-    kept          what they share: a state that is there, ids by their beginning
+    explain, rules, dead_letters, quarantine, send, serve   the other commands
+    state         what they share: a state that is there, ids by their beginning
+    azure_responses  an answer of Azure's among messages
     screen        where text is printed
     streams       what is wrong with standard input, output and error
     interrupts    Ctrl-C and SIGTERM         stopping      a stop in order

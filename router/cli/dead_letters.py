@@ -13,7 +13,8 @@ import orjson
 from router.cli.given import clock_for
 from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.cli.state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
-from router.domain.deliveries import DAMAGED, DamagedLetter, DeadLetter, Redrive
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.store.codec import encode
 

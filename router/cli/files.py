@@ -16,8 +16,8 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.cli.answers import messages_within, tell_rest
-from router.cli.pieces import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
+from router.cli.azure_responses import messages_within, tell_rest
+from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.cli.stdin import STDIN, Stdin, unreadable
 from router.cli.tables import has_header, rows_in
 from router.domain.errors import BadFile

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from router.app.clock import Clock
 from router.app.delivery import Dispatcher, dispatcher_over
+from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
-from router.app.readiness import Readiness, readiness_of
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
 from router.cli.batches import batches_of
@@ -25,10 +25,10 @@ from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
-from router.domain.keeping import Retention
+from router.domain.retention import Retention
 from router.domain.signals import Stream
-from router.ingest.held import release_held
 from router.ingest.intake import Message
+from router.ingest.suppression_release import release_held
 from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.sqlite import SqliteStore
 

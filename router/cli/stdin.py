@@ -18,9 +18,9 @@ from select import select
 from tempfile import TemporaryFile
 from typing import BinaryIO, Protocol
 
-from router.cli.answers import messages_within
+from router.cli.azure_responses import messages_within
 from router.cli.batches import Batch
-from router.cli.pieces import Lines, Piece, Text, digest_of, find_array, is_begun
+from router.cli.splitting import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
 from router.domain.errors import BadFile
 from router.domain.ledger import Arrival

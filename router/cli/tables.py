@@ -10,7 +10,7 @@ from typing import BinaryIO, TextIO
 
 import orjson
 
-from router.cli.pieces import Growing, Piece, codec_of
+from router.cli.splitting import Growing, Piece, codec_of
 from router.parse import LARGEST_BODY
 from router.parse.fields import fields_in
 from router.parse.shapes import has_alert_columns

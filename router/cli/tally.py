@@ -9,10 +9,10 @@ from datetime import datetime
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, NextDue
+from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
-from router.domain.readiness import Unready
 
 UNKNOWN = "unknown"
 NOBODY = "told nobody"

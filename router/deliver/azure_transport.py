@@ -11,7 +11,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
-from router.domain import asks
+from router.domain import conversation
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -26,7 +26,7 @@ class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     async def send(self, request: HttpRequest, **options: Any) -> AsyncHttpResponse:
         """The whole answer, as much of it as is ever read."""
         answer = await self._http.send(
-            asks.HttpRequest(
+            conversation.HttpRequest(
                 method=request.method, url=request.url, headers=dict(request.headers), body=request.content or b""
             )
         )
@@ -48,7 +48,7 @@ class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 class _Answer(AsyncHttpResponse):
     """An answer that was read, in the form in which Microsoft's clients look at it."""
 
-    def __init__(self, request: HttpRequest, answer: asks.HttpAnswer) -> None:
+    def __init__(self, request: HttpRequest, answer: conversation.HttpAnswer) -> None:
         self._request = request
         self._answer = answer
         self._headers: MutableMapping[str, str] = CaseInsensitiveDict(answer.headers)

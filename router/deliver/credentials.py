@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from router.domain.asks import Result
+from router.domain.conversation import Result
 from router.domain.deliveries import Pause
 from router.domain.pauses import PROBE, is_probe_due, pause_after
 from router.domain.ports.deliver import Outbox

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import batched
 from typing import NamedTuple
 
-from router.domain.asks import Result
+from router.domain.conversation import Result
 from router.domain.deliveries import SUSPECT, Claim, Pause, Pointer
 from router.domain.errors import StoreError
 

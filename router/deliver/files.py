@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from router.domain.asks import AppendLines
+from router.domain.conversation import AppendLines
 from router.domain.errors import Unavailable
 
 

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from router.deliver.answers import Answers
-from router.domain.asks import Result
-from router.domain.deliveries import Claim
+from router.deliver.conversation_runner import ConversationRunner
+from router.domain.conversation import Result
+from router.domain.deliveries import Attempt, Claim
 from router.domain.errors import Rejected, Unavailable
-from router.domain.notices import Attempt
 from router.domain.ports.deliver import Tracing
 from router.domain.ports.destinations import DestinationKind
 
@@ -27,7 +26,7 @@ class Sender:
     def __init__(
         self,
         kind: DestinationKind,
-        answers: Answers,
+        answers: ConversationRunner,
         secrets: Mapping[str, str],
         clock: Callable[[], datetime],
         lease: timedelta,

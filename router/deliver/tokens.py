@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from router.domain.asks import AccessToken, HttpAnswer, HttpRequest, retry_after_in
+from router.domain.conversation import AccessToken, HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:

@@ -15,20 +15,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from router.deliver.backoff import chance, seconds_after
 from router.deliver.concurrency import ConcurrencyLimit
 from router.deliver.credentials import CredentialPause
 from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
 from router.deliver.isolation import Isolation
-from router.deliver.retry import chance, seconds_after
 from router.deliver.sender import Sender
 from router.deliver.settlements import OnSettled, SettlementWriter
-from router.domain.asks import Result
-from router.domain.deliveries import Claim, Pause, Pointer, Settlement
+from router.domain.conversation import Result
+from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
 from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable
-from router.domain.notices import Receipt
 from router.domain.pauses import PROBE
 from router.domain.ports.deliver import Outbox
-from router.domain.retry import settlement_for, untried
+from router.domain.settlement import settlement_for, untried
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""

@@ -11,10 +11,10 @@ from urllib.parse import quote, quote_plus, unquote
 import orjson
 
 from router.destinations.wording.fitting import shorten
-from router.domain.asks import CROWDED, HttpAnswer, retry_after_in
+from router.domain.conversation import CROWDED, HttpAnswer, retry_after_in
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.legible import one_line
-from router.domain.notices import Attempt
 
 EXCERPT = 200
 """Longest excerpt of a vendor's own words, in characters."""

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
 from router.destinations.wording.languages import in_language, plain
-from router.domain.asks import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 
 _HANDLE = re.compile(r"[\w.-]{1,128}", re.ASCII)
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from router.destinations.base import Exchange, header_secret, secret_named
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName
-from router.domain.asks import AccessToken, HttpAnswer, HttpRequest
+from router.domain.conversation import AccessToken, HttpAnswer, HttpRequest
+from router.domain.deliveries import Attempt
 from router.domain.errors import Unauthorized
-from router.domain.notices import Attempt
 
 _PORTS = {"https": 443, "http": 80}
 

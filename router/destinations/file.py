@@ -17,8 +17,8 @@ from pydantic import ConfigDict, Field
 from router.destinations.config import Config
 from router.destinations.wording.documents import object_of
 from router.destinations.wording.fitting import json_bytes
-from router.domain.asks import AppendLines, Conversation
-from router.domain.notices import Attempt, Receipt
+from router.domain.conversation import AppendLines, Conversation
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

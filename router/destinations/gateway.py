@@ -10,8 +10,8 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from router.destinations.base import Exchange, header_secret
 from router.destinations.config import Auth, Config, SecretName
 from router.destinations.credentials import authorized
-from router.domain.asks import HttpAnswer, HttpRequest
-from router.domain.notices import Attempt
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.deliveries import Attempt
 
 _OURS = frozenset(
     {

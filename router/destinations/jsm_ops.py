@@ -35,11 +35,12 @@ from router.destinations.wording.account import account_of, details_of, headline
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.languages import html
 from router.destinations.wording.placeholders import Template, parse
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from router.domain.legible import one_line
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

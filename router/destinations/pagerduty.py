@@ -24,10 +24,11 @@ from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.account import details_of, headline, link_of, location_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane

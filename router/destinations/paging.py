@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.destinations.base import handle_of, secret_named
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
-from router.domain.notices import Attempt, Notice
+from router.domain.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)

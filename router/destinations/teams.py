@@ -31,10 +31,11 @@ from router.destinations.credentials import secret_url
 from router.destinations.wording.account import FACT_LIMIT, facts_of, headline, link_of, story_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
 from router.destinations.wording.languages import markdown
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Delivery
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Delivery, Notice
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

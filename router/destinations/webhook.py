@@ -30,9 +30,9 @@ from router.destinations.gateway import GatewayAuth, through_gateway
 from router.destinations.log_analytics import ocsf
 from router.destinations.wording.documents import document_of
 from router.destinations.wording.fitting import fitted, json_bytes, json_size
-from router.domain.asks import HttpRequest
+from router.domain.conversation import HttpRequest
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
-from router.domain.notices import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from router.domain.remembered import remembered
+from router.domain.memoize import remembered
 
 
 class Attack(NamedTuple):

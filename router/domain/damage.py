@@ -13,10 +13,10 @@ from datetime import datetime
 
 from router.domain.decisions import Change, Outcome
 from router.domain.journal import HubEpoch, Partition, Progress
-from router.domain.keeping import QuarantineEntry
 from router.domain.keys import quarantine_id
 from router.domain.ledger import Arrival, LedgerRow, Seen, State, Turn, Version
 from router.domain.reasons import Code, Reason
+from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 
 ORIGIN = "state"
@@ -45,6 +45,16 @@ class DamagedRow:
     stream: str | None = None
     addressed_to: str = ""
     row: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DamagedLetter:
+    """A delivery that was given up on since it cannot be decoded; `damage` is its row. `died` is None where nobody knows."""
+
+    id: str
+    died: datetime | None
+    error: str
+    damage: DamagedRow
 
 
 def quarantine_entry_of(one: DamagedRow, at: datetime) -> QuarantineEntry:

@@ -1,14 +1,16 @@
-"""What becomes of a delivery: states, claims and settlements, and what an outbox says of them."""
+"""Deliveries and their receipts; what becomes of a delivery: states, claims and settlements; what an outbox says of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.damage import DamagedRow
-from router.domain.notices import Delivery, Receipt
+from router.domain.decisions import Change
+from router.domain.keys import delivery_key
+from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
 
 
@@ -20,6 +22,75 @@ class DeliveryState(StrEnum):
     SENT = "sent"
     SKIPPED = "skipped"
     DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One notice, or one entry of the record, owed to one destination.
+
+    Attributes:
+        stream: the stream.
+        destination: the destination's name.
+        lane: the destination's lane.
+        key: the key of the signal, group or entry.
+        turn: which turn of that key it is.
+        change: whether the turn opened, updated or resolved it.
+        opened: the turn whose delivery opened the signal at this destination; its own turn where `change` is opened.
+        content: the notice or the entry.
+        trace: the W3C traceparent of the intake of its message:
+            https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+
+    stream: str
+    destination: str
+    lane: Lane
+    key: str
+    turn: int
+    change: Change
+    opened: int
+    content: Notice | RecordEntry
+    trace: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The delivery key."""
+        return delivery_key(self.key, self.turn, self.destination)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a destination answered to a delivery that it took.
+
+    Attributes:
+        reference: the vendor's reference, such as a ticket's number.
+        link: the URL at which people see it.
+        handles: the vendor's ids of it by name, which later deliveries need.
+    """
+
+    reference: str | None = None
+    link: str | None = None
+    handles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt at one delivery: all that a destination may know.
+
+    Attributes:
+        delivery: the delivery.
+        number: which attempt it is, from 1.
+        now: the time of the attempt.
+        secrets: the values of secrets by their names.
+        opening: the receipt of the delivery that opened the signal here, where there is one.
+        since: since when the delivery is owed.
+    """
+
+    delivery: Delivery
+    number: int
+    now: datetime
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    opening: Receipt | None = None
+    since: datetime | None = None
 
 
 DAMAGED = "damaged: it cannot be decoded: "
@@ -69,16 +140,6 @@ class DeadLetter:
     born: datetime
     died: datetime
     error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedLetter:
-    """A delivery that was given up on since it cannot be decoded; `damage` is its row. `died` is None where nobody knows."""
-
-    id: str
-    died: datetime | None
-    error: str
-    damage: DamagedRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

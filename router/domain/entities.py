@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from router.domain.remembered import remembered
+from router.domain.memoize import remembered
 
 
 @remembered

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from router.domain.clocks import SKEW, is_plausible
 from router.domain.decisions import Change, Outcome
-from router.domain.notices import Delivery, Notice, RecordEntry
+from router.domain.deliveries import Delivery
+from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
 
 MOST_AT_ONCE = 10_000_000

@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
-from router.domain.endings import DISCARDED, clipped, ended
+from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
+from router.domain.delivery_errors import DISCARDED, clipped, ended
 from router.domain.lanes import LONGEST, LONGEST_LEASE, LONGEST_WAIT
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 
 

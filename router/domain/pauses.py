@@ -22,11 +22,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from router.domain.asks import Result
 from router.domain.clocks import is_possible
-from router.domain.deliveries import Pause
+from router.domain.conversation import Result
+from router.domain.deliveries import Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized
-from router.domain.notices import Receipt
 
 PROBE = timedelta(minutes=5)
 """How long a paused destination is left alone before one delivery tries again."""

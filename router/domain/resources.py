@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from router.domain.remembered import remembered
+from router.domain.memoize import remembered
 
 
 class ResourceId(NamedTuple):

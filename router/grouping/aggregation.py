@@ -18,9 +18,10 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
+from router.domain.deliveries import Delivery
 from router.domain.groups import AdmissionState, AggregationState, GroupState, GroupTurn, MemberState, WindowState
 from router.domain.keys import group_key
-from router.domain.notices import Delivery, Group
+from router.domain.notices import Group
 from router.domain.rulebook import DestinationSpec, Lane, Limit, written
 from router.grouping.gravity import gravity_of
 from router.grouping.group_notices import (

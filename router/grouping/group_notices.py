@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from router.domain.decisions import Change
+from router.domain.deliveries import Delivery
 from router.domain.groups import GroupState, GroupTurn
-from router.domain.notices import Delivery, Evidence, NamedMember, Notice
+from router.domain.notices import Evidence, NamedMember, Notice
 from router.domain.rulebook import Lane
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience

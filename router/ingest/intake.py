@@ -14,12 +14,12 @@ from itertools import zip_longest
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
-from router.domain.keeping import QuarantineEntry
 from router.domain.keys import fingerprint_of, quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
+from router.domain.retention import QuarantineEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator

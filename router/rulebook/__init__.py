@@ -7,8 +7,9 @@
     policy_form     the shape of policy.yaml         policy        its meaning
     when_form       the shape of a route's `when`    clauses       its meaning
     destinations    the entries of `destinations:`
-    suppressions    the directory of suppression rules
-    suppression, scope, fields, faults               one rule; suppression_form is its shape, for editors
+    suppression_directory            the directory of suppression rules
+    suppression_rule, faults         one rule; suppression_schema is its shape, for editors
+    scope, scope_fields, scope_breadth   what it holds, by which fields, and whether that is too much
     owners, attack, catalogue, examples              the other tables
     schemas         the published JSON Schemas
     loading         all of it together

@@ -16,7 +16,7 @@ from router.rulebook.folder import Folder
 from router.rulebook.owners import read_owners
 from router.rulebook.policy import read_policy
 from router.rulebook.problems import Problem, in_order
-from router.rulebook.suppressions import read_suppressions
+from router.rulebook.suppression_directory import read_suppressions
 
 _FOR_EVER = timedelta(days=365_000)
 

@@ -13,7 +13,7 @@ from router.rulebook.destinations import KindsByName
 from router.rulebook.examples import ExamplesForm
 from router.rulebook.owners import OwnersForm
 from router.rulebook.policy_form import GroupedForm, PolicyForm
-from router.rulebook.suppression_form import SuppressionForm
+from router.rulebook.suppression_schema import SuppressionForm
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -12,12 +12,12 @@ from router.domain.errors import Undecodable
 from router.domain.groups import AdmissionState, AggregationState, GroupState, MemberState, WindowState
 from router.domain.notices import Group
 from router.domain.signals import Severity
-from router.store import forms
+from router.store import stored_names
 from router.store.codec import decode
 
 type AggregationEntry = MemberState | GroupState | WindowState
 
-TAGS = (forms.MEMBER_STATE, forms.GROUP_STATE, forms.WINDOW_STATE)
+TAGS = (stored_names.MEMBER_STATE, stored_names.GROUP_STATE, stored_names.WINDOW_STATE)
 """The tags of entries, in the order in which `AggregationState` has them."""
 
 
@@ -38,12 +38,12 @@ def mended_entry(
     names it, with no turn applied, so that its next one is. A window is left out: the next signal of its key opens a group.
     """
     match tag:
-        case forms.MEMBER_STATE:
+        case stored_names.MEMBER_STATE:
             group = _find_group_of(key, others)
             if group is None:
                 return None
             return MemberState(group=group, turn=0, stands=True, group_turn=None, at=now)
-        case forms.GROUP_STATE:
+        case stored_names.GROUP_STATE:
             members = [entry for _, entry in others if isinstance(entry, MemberState) and entry.group == key]
             if not members:
                 return None

@@ -1,4 +1,4 @@
-"""How values become bytes in a store, and values again, under the names that `forms` says."""
+"""How values become bytes in a store, and values again, under the names that `stored_names` says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic_core import SchemaValidator
 
 from router.domain.errors import Undecodable
 from router.domain.notices import Notice, RecordEntry
-from router.store.forms import KEYS, NOTICE, RECORD_ENTRY, TYPES, Storable
+from router.store.stored_names import KEYS, NOTICE, RECORD_ENTRY, TYPES, Storable
 
 
 class Codec:

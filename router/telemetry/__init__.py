@@ -5,7 +5,7 @@ No room counts or logs. Whoever stands above them hands their values to a `Telem
     instruments.py   the name, unit and attributes of every metric
     measures.py      values -> measures, pure
     meters.py        measures -> a meter
-    records.py       values -> log records
+    log_records.py   values -> log records
     spans.py         spans around what takes time, and the header that carries them on
     telemetry.py     all of it in one hand
 

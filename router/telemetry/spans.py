@@ -15,7 +15,7 @@ from typing import Self
 from opentelemetry import context, trace
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TraceFlags, Tracer
 
-from router.domain.asks import Result
+from router.domain.conversation import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import DeliveryError
 from router.domain.traces import find_ids, traceparent_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
 from router.domain.sweeps import Swept
-from router.telemetry import measures, records
+from router.telemetry import log_records, measures
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -44,24 +44,24 @@ class Telemetry:
 
         self._meters = Meters(metrics.get_meter(SCOPE) if meter is None else meter, clock)
         self._spans = Spans(trace.get_tracer(SCOPE) if tracer is None else tracer)
-        self._log = logging.getLogger(records.LOGGER) if log is None else log
+        self._log = logging.getLogger(log_records.LOGGER) if log is None else log
 
     def took(self, entries: Sequence[RecordEntry], stream: str) -> None:
         """Tells what the signals of a batch came to; `stream` is where it came in."""
         self._meters.count(measures.measures_of_taken(entries, stream))
-        records.record_taken(self._log, entries, stream)
+        log_records.record_taken(self._log, entries, stream)
 
     def delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
         """Tells what became of claims."""
         self._meters.count(measures.measures_of_delivered(settled))
         self._meters.record(measures.ages_of_delivered(settled))
-        records.record_delivered(self._log, settled)
+        log_records.record_delivered(self._log, settled)
 
     def swept(self, swept: Swept) -> None:
         """Tells what a sweep found and did."""
         self._meters.count(measures.measures_of_swept(swept))
         self._meters.show(swept)
-        records.record_swept(self._log, swept)
+        log_records.record_swept(self._log, swept)
 
     def processing(
         self,

@@ -22,12 +22,11 @@ from router.app.health import LATE, STALE, Health, health_of
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
-from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Pointer, Receipt, Settlement
+from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
-from router.domain.notices import Receipt
 from router.domain.ports.ingest import Hub
 from router.domain.ports.store import Store
-from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace

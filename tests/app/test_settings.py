@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from router.app.settings import ServiceConnection, Settings
+from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
-from router.domain.readiness import Lack, Why
 
 IDENTITY = {
     "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",

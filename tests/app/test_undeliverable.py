@@ -10,11 +10,11 @@ import pytest
 
 from router.app.maintenance import ROLLOUT, give_up_undeliverable
 from router.domain.deliveries import DeliveryState
+from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
 from router.domain.lanes import LONGEST
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
-from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.deliver.engines import FaultyOutbox

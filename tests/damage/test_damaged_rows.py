@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from azure.data.tables import UpdateMode
 
+from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
-from router.domain.deliveries import DamagedLetter, DeliveryState, Redrive
+from router.domain.deliveries import DeliveryState, Redrive
 from router.domain.keys import signal_key
 from router.domain.ports.store import Store
 from router.domain.reasons import Code

@@ -12,25 +12,26 @@ from typing import Never
 
 from router.app.health import Health, health_of
 from router.app.maintenance import Sweeper, give_up_undeliverable
-from router.deliver import Answers, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
-from router.deliver.logs import Logs
+from router.deliver.logs_ingestion import Logs
 from router.deliver.tokens import Tokens
-from router.domain.asks import Result
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DamagedLetter, DeliveryState, Pause, Pointer
+from router.domain.conversation import Result
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Attempt, DeliveryState, Pause, Pointer, Receipt
 from router.domain.errors import Rejected
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
-from router.domain.keeping import Retention
 from router.domain.lanes import LEASE
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.store import Store
+from router.domain.retention import Retention
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
-from router.ingest.held import release_held
 from router.ingest.intake import Intake
+from router.ingest.suppression_release import release_held
 from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.azure import AzureStore
 from router.telemetry import Telemetry
@@ -105,7 +106,7 @@ class Town:
             return Receipt(reference="INC1")
 
         async with Http(ssl.create_default_context()) as http:
-            answers = Answers(http, Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock))
+            answers = ConversationRunner(http, Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock))
             await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), self.now, self.now)
             for name, lane in LANES.items():
                 worker = Worker(

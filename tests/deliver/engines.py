@@ -18,15 +18,14 @@ import pytest
 
 from router.app.clock import now as by_the_clock
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import Answers, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
-from router.deliver.logs import Logs
+from router.deliver.logs_ingestion import Logs
 from router.deliver.settlements import Settled
 from router.deliver.tokens import Tokens
-from router.domain.deliveries import Claim, DeliveryState, Pointer
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer
 from router.domain.errors import StoreError
 from router.domain.lanes import LEASE
-from router.domain.notices import Delivery
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.destinations import DestinationKind
 from router.domain.ports.store import QueuedStore, Store
@@ -46,7 +45,7 @@ def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane
     """What sends to a kind of destination that asks for HTTP and files only."""
     http = http or Http(_trust())
     logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
-    answers = Answers(http, logs, Tokens(http, time.monotonic, by_the_clock))
+    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock))
     return Sender(kind, answers, {}, clock, LEASE[lane or kind.lane], Telemetry().delivering)
 
 

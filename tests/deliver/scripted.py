@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from router.deliver import Sender
-from router.domain.asks import Conversation, Result
-from router.domain.deliveries import Claim
+from router.domain.conversation import Conversation, Result
+from router.domain.deliveries import Attempt, Claim, Receipt
 from router.domain.lanes import LEASE
-from router.domain.notices import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.deliver.files import append
-from router.domain.asks import AppendLines
+from router.domain.conversation import AppendLines
 
 
 def test_a_line_that_was_cut_off_is_not_continued(tmp_path: Path) -> None:

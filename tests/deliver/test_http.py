@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from router.deliver.http import LARGEST_ANSWER, Http
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from tests.deliver.sockets import answering, flooding
 from tests.network import nobody_else

@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.asks import Result
-from router.domain.deliveries import DeliveryState
+from router.domain.conversation import Result
+from router.domain.deliveries import Attempt, DeliveryState
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lanes import LONGEST, LONGEST_WAIT
-from router.domain.notices import Attempt
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.deliver.engines import Rounds, from_account, from_file, owe

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from router.deliver.http import Http
-from router.domain.asks import AppendLines, Conversation, HttpRequest, Result
-from router.domain.deliveries import Claim
+from router.domain.conversation import AppendLines, Conversation, HttpRequest, Result
+from router.domain.deliveries import Attempt, Claim, Receipt
 from router.domain.errors import Rejected, Unavailable
-from router.domain.notices import Attempt, Receipt
 from tests.builders import NOW
 from tests.deliver.engines import a_sender
 from tests.deliver.scripted import Clock, Scripted, sent

@@ -16,7 +16,7 @@ from aiohttp import web
 from alert_router_demo.soc.endpoint import json_answer, served
 from router.deliver.http import Http
 from router.deliver.tokens import Tokens
-from router.domain.asks import AccessToken
+from router.domain.conversation import AccessToken
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from tests.builders import NOW
 

@@ -12,12 +12,11 @@ import pytest
 from router.deliver import Worker
 from router.deliver.delivery_pass import MOST_CLAIMS
 from router.deliver.worker import BUSY, LONGEST_REST
-from router.domain.asks import Conversation, Result
+from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Pointer
+from router.domain.deliveries import SUSPECT, Attempt, DeliveryState, Pause, Pointer, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable
 from router.domain.lanes import LEASE
-from router.domain.notices import Attempt, Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import location_of

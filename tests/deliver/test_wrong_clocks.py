@@ -10,11 +10,10 @@ from typing import NamedTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.asks import Result
-from router.domain.deliveries import DeliveryState, Pointer
+from router.domain.conversation import Result
+from router.domain.deliveries import DeliveryState, Pointer, Receipt
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.lanes import LEASE, LONGEST_WAIT
-from router.domain.notices import Receipt
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -10,7 +10,7 @@ import pytest
 
 from alert_router_demo.connection import connected
 from alert_router_demo.soc import Soc, soc_in_thread
-from router.app.readiness import readiness_of
+from router.app.destination_readiness import readiness_of
 from router.app.rules import Rules, load_rules
 from router.cli.files import open_files
 from router.cli.given import clock_for

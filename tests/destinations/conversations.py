@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt
 from router.domain.ports.destinations import DestinationKind
 
 type Answer = HttpAnswer | DeliveryError | str | None

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from router.domain.asks import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.decisions import Change
-from router.domain.notices import Attempt, Group, Receipt
+from router.domain.deliveries import Attempt, Receipt
+from router.domain.notices import Group
 from tests.destinations.builders import a_group, a_notice, an_attempt
 from tests.destinations.conversations import Answer, Respond
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.destinations.answers import EXCERPT, error_for
-from router.domain.asks import HttpAnswer, retry_after_in
+from router.domain.conversation import HttpAnswer, retry_after_in
+from router.domain.deliveries import Attempt
 from router.domain.errors import Unavailable
-from router.domain.notices import Attempt
 from tests.destinations.builders import NOW, a_delivery, a_secret, an_attempt
 
 

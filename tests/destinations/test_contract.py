@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.wording.fitting import MARK
-from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
+from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication, DestinationKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens

@@ -8,9 +8,9 @@ import pytest
 
 from router.destinations.config import SecretName
 from router.destinations.credentials import secret_url
-from router.domain.asks import AccessToken, Ask, HttpRequest
+from router.domain.conversation import AccessToken, Ask, HttpRequest
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
-from router.domain.notices import Attempt, Receipt
 from tests.destinations.builders import NOW, a_delivery, a_destination, a_secret, an_attempt
 from tests.destinations.conversations import Answer, converse, replied
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import orjson
 
-from router.domain.asks import AppendLines
+from router.domain.conversation import AppendLines
 from router.domain.decisions import Change
 from router.domain.errors import Unavailable
 from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, an_attempt, an_entry

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from router.destinations.jira.forms import FIELD_LIMIT, RICH_LIMIT, rich, rich_account_of
 from router.destinations.jira.issue import SETTLED
 from router.destinations.jira.kind import JiraConfig
-from router.domain.asks import Ask, HttpRequest, Result
+from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from tests.destinations.builders import NOW, a_delivery, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 

@@ -12,11 +12,12 @@ import pytest
 from router.destinations.log_analytics.kind import CALL_LIMIT, FIELD_LIMIT, chunks_of
 from router.destinations.log_analytics.rows import row_for
 from router.destinations.log_analytics.tables import ALERTS, DECISIONS, FINDINGS, TABLES, LogTable
-from router.domain.asks import Ask, LogRows
+from router.domain.conversation import Ask, LogRows
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.keys import event_uid
-from router.domain.notices import Attempt, Evidence, Notice, Receipt, RecordEntry, Tactic
+from router.domain.notices import Evidence, Notice, RecordEntry, Tactic
 from tests.destinations.builders import ID, a_destination, a_finding, a_huge_notice, a_notice, an_attempt, an_entry
 from tests.destinations.conversations import Answer, converse
 

@@ -10,10 +10,11 @@ import pytest
 from pydantic import ValidationError
 
 from router.destinations.servicenow.tickets import SECURITY_INCIDENT, SHORT_LIMIT, TEXT_LIMIT, ServiceNowConfig
-from router.domain.asks import Ask, HttpRequest, Result
+from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 

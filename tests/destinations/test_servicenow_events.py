@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from router.destinations.servicenow.events import INFO_LIMIT, NAME_LIMIT, TEXT_LIMIT, VALUE_LIMIT, additional_info_of
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
 

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from router.destinations.slack import HEADER_LIMIT, TEXT_LIMIT
 from router.destinations.wording.fitting import MARK
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Evidence
+from router.domain.notices import Evidence
 from tests.destinations.builders import (
     NOW,
     a_delivery,

@@ -10,10 +10,11 @@ import pytest
 
 from router.destinations.splunk_hec.kind import EVENT_LIMIT, REQUEST_LIMIT
 from router.destinations.wording.fitting import MARK
-from router.domain.asks import Ask, HttpRequest, Result
+from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt, RecordEntry
+from router.domain.notices import Notice, RecordEntry
 from tests.destinations.builders import (
     a_destination,
     a_finding,

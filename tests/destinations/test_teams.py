@@ -14,10 +14,11 @@ from markdown_it.token import Token
 
 from router.destinations.teams import BODY_LIMIT, COLOURS, HEADING_LIMIT, STORY_LIMIT
 from router.destinations.wording.fitting import MARK
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Evidence, Receipt
+from router.domain.notices import Evidence
 from tests.destinations.builders import (
     NOW,
     a_delivery,

@@ -12,10 +12,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from router.destinations.webhook import BODY_LIMIT, WebhookConfig
 from router.destinations.wording.account import EVIDENCE
-from router.domain.asks import AccessToken, HttpRequest
+from router.domain.conversation import AccessToken, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
-from router.domain.notices import Attempt, Evidence, Receipt
+from router.domain.notices import Evidence
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
 from tests.destinations.ocsf_schema import problems_in

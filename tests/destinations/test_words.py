@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from router.destinations import discover
 from router.destinations.log_analytics import ocsf
 from router.destinations.wording.languages import html, in_language, journal, plain
-from router.domain.asks import AppendLines, Ask, HttpRequest, LogRows
+from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.notices import Notice
 from router.domain.ports.destinations import DestinationKind

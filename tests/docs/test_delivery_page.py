@@ -6,13 +6,12 @@ from datetime import timedelta
 
 from router.app.delivery import CONCURRENCY, SHARE
 from router.app.wiring import POINTERS
-from router.deliver.retry import seconds_after
-from router.domain.asks import Result
+from router.deliver.backoff import seconds_after
 from router.domain.clocks import AHEAD, SKEW
-from router.domain.deliveries import DeliveryState, Pause
+from router.domain.conversation import Result
+from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lanes import LEASE, LONGEST, LONGEST_WAIT
-from router.domain.notices import Receipt
 from router.domain.pauses import PROBE, credentials_by, pause_after
 from tests.builders import NOW
 from tests.docs.pages import column, page

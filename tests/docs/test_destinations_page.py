@@ -28,7 +28,7 @@ from router.destinations.splunk_hec import kind as splunk_hec
 from router.destinations.wording import account as wording
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.placeholders import PLACEHOLDERS
-from router.domain.asks import HttpRequest
+from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
 from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied

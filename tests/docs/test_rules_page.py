@@ -16,9 +16,9 @@ from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
-from router.rulebook.fields import PORTABLE, find_field, is_portable
 from router.rulebook.policy_form import PolicyForm, SuppressionLifeForm
-from router.rulebook.suppression_form import PropertiesForm
+from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
+from router.rulebook.suppression_schema import PropertiesForm
 from router.rulebook.when_form import WhenForm
 from tests.docs.pages import ROOT, Fence, column, page, pairs, spans
 from tests.docs.rules_on_paper import NOW, apply_fragment, fragments, replace_in_policy, whole_files, write_rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from router.domain.keeping import Retention
+from router.domain.retention import Retention
 from router.store.sqlite.private import FILES
 from tests.docs.pages import page, spans
 

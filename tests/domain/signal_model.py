@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, DeliveryState, Settlement
-from router.domain.endings import DEADLY, NOWHERE
+from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
+from router.domain.delivery_errors import DEADLY, NOWHERE
 from router.domain.lanes import LEASE
 from router.domain.lifecycle import (
     TRANSITIONS,
@@ -30,9 +30,9 @@ from router.domain.lifecycle import (
     still_counts,
     with_possible_times,
 )
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, is_overtaken, next_step, redriven_with
+from router.domain.supersession import is_overtaken, redriven_with
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, next_step
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

@@ -9,7 +9,7 @@ import pytest
 
 from router.domain.clocks import SKEW
 from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
-from router.domain.endings import LAST_TROUBLE, LONGEST_ERROR
+from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
 from router.domain.lanes import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.lifecycle import (
     OutboxEntry,

@@ -14,7 +14,8 @@ from router.domain.deliveries import DeliveryState
 from router.domain.lanes import LEASE, LONGEST_WAIT
 from router.domain.lifecycle import TRANSITIONS
 from router.domain.rulebook import Lane
-from router.domain.turn_order import Skip, Wait, asks_for_closed, next_step
+from router.domain.supersession import asks_for_closed
+from router.domain.turn_order import Skip, Wait, next_step
 from tests.domain.signal_model import (
     EVENTS,
     JUMPS,

@@ -10,16 +10,8 @@ import pytest
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.lifecycle import OutboxEntry, added
-from router.domain.turn_order import (
-    Wait,
-    Waiting,
-    first_turns,
-    is_overtaken,
-    next_due_of,
-    next_step,
-    redriven_with,
-    superseded,
-)
+from router.domain.supersession import is_overtaken, redriven_with, superseded
+from router.domain.turn_order import Wait, Waiting, first_turns, next_due_of, next_step
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 

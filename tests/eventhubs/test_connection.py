@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from router.deliver.identity import LoopbackCredential
+from router.deliver.loopback_credential import LoopbackCredential
 from router.domain.errors import BadFile
 from router.domain.journal import Span
 from router.eventhubs import HubReader, Namespace, publish

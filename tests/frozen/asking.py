@@ -9,14 +9,15 @@ from typing import Any
 
 import orjson
 
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Claim, DeadLetter
 from router.domain.groups import AdmissionState, AggregationState
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Span
-from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Held, LedgerRow, message_of
 from router.domain.ports.store import Store
+from router.domain.retention import QuarantineEntry
 from router.store.codec import encode, tag_of
-from router.store.forms import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
+from router.store.stored_names import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
 from tests.frozen.loading import Frozen
 
 STREAMS = ("cwpp", "cspm")

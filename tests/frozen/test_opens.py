@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Pointer, Redrive, Settlement
-from router.domain.keeping import Retention
-from router.domain.notices import Receipt
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Receipt, Redrive, Settlement
 from router.domain.ports.store import QueuedStore, Store
+from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.store.azure import Address, AzureStore
 from router.store.codec import encode

@@ -106,7 +106,7 @@ def packaged(path: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    "needed", ["function_app.py", "host.json", "requirements.txt", "rules/attack.yaml", "router/app/once.py"]
+    "needed", ["function_app.py", "host.json", "requirements.txt", "rules/attack.yaml", "router/app/lazy.py"]
 )
 def test_what_the_app_needs_is_packaged(needed: str) -> None:
     """The code, its locked dependencies, the host's settings and the rules."""

@@ -13,15 +13,15 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
-from router.domain.keeping import Retention
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, Turn
 from router.domain.notices import RecordEntry
+from router.domain.retention import Retention
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.held import release_held
 from router.ingest.intake import Intake, Message
 from router.ingest.observations import Observation
+from router.ingest.suppression_release import release_held
 from router.ingest.transitions import transition_for
 from router.store.sqlite import SqliteStore
 from tests.builders import (

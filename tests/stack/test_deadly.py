@@ -13,7 +13,7 @@ from router.app.rules import load_rules
 from router.app.settings import STORAGE, Settings
 from router.app.wiring import service_over
 from router.domain.deliveries import SUSPECT, Pointer
-from router.domain.endings import DEADLY
+from router.domain.delivery_errors import DEADLY
 from router.domain.journal import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

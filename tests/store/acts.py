@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer, Settlement
 from router.domain.ledger import LedgerRow
-from router.domain.notices import Delivery
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane

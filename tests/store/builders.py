@@ -7,8 +7,9 @@ from random import Random
 
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import Delivery
 from router.domain.ledger import Arrival, LedgerRow, Seen, State
-from router.domain.notices import Delivery, RecordEntry
+from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined

@@ -10,19 +10,20 @@ from typing import Protocol
 
 from hypothesis import strategies as st
 
+from router.domain.damage import DamagedLetter
 from router.domain.decisions import Change
 from router.domain.deliveries import (
     Backlog,
     Claim,
-    DamagedLetter,
     DeadLetter,
+    Delivery,
     DeliveryState,
     NextDue,
     Pointer,
+    Receipt,
     Redrive,
     Settlement,
 )
-from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.store.builders import a_delivery

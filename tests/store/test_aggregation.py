@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
-from router.domain.notices import Delivery, Notice
+from router.domain.notices import Notice
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 from router.domain.errors import StoreError
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Progress, Span
-from router.domain.keeping import Retention
 from router.domain.ledger import Held
+from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import run

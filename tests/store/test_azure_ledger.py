@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from router.domain.decisions import Outcome
-from router.domain.keeping import Retention
 from router.domain.ledger import Held, LedgerRow, Turn
+from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
-from router.store.azure.held import HeldIndex
+from router.store.azure.suppression_index import HeldIndex
 from router.store.azure.tables import Table
 from tests.builders import NOW
 from tests.store.acts import in_doubt, run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.store.azure.steps import MOST_BYTES, MOST_ROWS, Step, Unit, packs
+from router.store.azure.transactions import MOST_BYTES, MOST_ROWS, Step, Unit, packs
 
 BODIES = st.sampled_from([0, 10, 60_000, 500_000, 2_000_000]).map(bytes)
 

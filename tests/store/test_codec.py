@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from router.domain.errors import Undecodable
 from router.store.codec import Codec, classes_in, decode, encode, tag_of
-from router.store.columns import Columns
-from router.store.forms import KEYS, TYPES, WORDS
+from router.store.row_reader import Columns
+from router.store.stored_names import KEYS, TYPES, WORDS
 from tests.builders import NOW
 
 FORMS: Mapping[str, Any] = json.loads((Path(__file__).parents[1] / "frozen" / "forms.json").read_bytes())

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.domain.errors import BadFile, StoreError
-from router.domain.keeping import Retention
+from router.domain.retention import Retention
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import SECTOR

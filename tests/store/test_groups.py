@@ -18,10 +18,10 @@ from router.domain.groups import (
     Opening,
     WindowState,
 )
-from router.domain.keeping import Retention
 from router.domain.ledger import State
 from router.domain.notices import Group, NamedMember
 from router.domain.ports.store import Store
+from router.domain.retention import Retention
 from tests.builders import NOW
 from tests.store.acts import claim, owe, run, settle, states
 from tests.store.builders import a_delivery, a_row

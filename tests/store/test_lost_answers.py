@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
-from router.domain.notices import Delivery
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer, Settlement
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import LEASE, claim, owe, run, states

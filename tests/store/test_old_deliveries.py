@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from router.domain.deliveries import DeliveryState
-from router.domain.notices import Delivery, Receipt
+from router.domain.deliveries import Delivery, DeliveryState, Receipt
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, letters_in, owe, run, settle, states

@@ -19,10 +19,10 @@ from router.domain.keys import signal_key, written_key
 from router.domain.ports.store import Store
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Kind, Stream
-from router.ingest.held import release_held
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader
 from router.ingest.observations import Observation
+from router.ingest.suppression_release import release_held
 from router.ingest.transitions import transition_for
 from router.store.azure import AzureStore
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip, finding_body, without_rules

@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Redrive
-from router.domain.notices import Receipt
+from router.domain.deliveries import SUSPECT, Backlog, DeliveryState, NextDue, Pause, Receipt, Redrive
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore

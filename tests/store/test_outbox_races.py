@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Pointer, Redrive, Settlement
-from router.domain.notices import Delivery
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer, Redrive, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW

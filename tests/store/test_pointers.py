@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Claim, DeliveryState, Pointer, Settlement
-from router.domain.notices import Delivery, Receipt
+from router.domain.deliveries import SUSPECT, Claim, Delivery, DeliveryState, Pointer, Receipt, Settlement
 from router.domain.rulebook import Lane
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.outbox.locations import find_pointer, location_of, text_of, text_to, text_to_all

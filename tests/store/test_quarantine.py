@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.reasons import Code, Reason
+from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from tests.builders import NOW
 from tests.store.acts import run

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from router.domain.deliveries import DeliveryState
-from router.domain.keeping import Retention
-from router.domain.notices import Receipt
+from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.store import Store
+from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW

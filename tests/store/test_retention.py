@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState
-from router.domain.keeping import Retention
+from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ledger import Held, State, Turn, record_delivery
-from router.domain.notices import Receipt
 from router.domain.ports.store import Store
+from router.domain.retention import Retention
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery, a_row, an_entry

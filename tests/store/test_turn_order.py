@@ -11,8 +11,19 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, settings
 
-from router.domain.deliveries import Backlog, Claim, DeadLetter, DeliveryState, NextDue, Pointer, Redrive, Settlement
-from router.domain.endings import DEADLY, NOWHERE
+from router.domain.deliveries import (
+    Backlog,
+    Claim,
+    DeadLetter,
+    Delivery,
+    DeliveryState,
+    NextDue,
+    Pointer,
+    Receipt,
+    Redrive,
+    Settlement,
+)
+from router.domain.delivery_errors import DEADLY, NOWHERE
 from router.domain.lifecycle import (
     OutboxEntry,
     added,
@@ -27,9 +38,9 @@ from router.domain.lifecycle import (
     skipped,
     still_counts,
 )
-from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, is_overtaken, next_step, redriven_with
+from router.domain.supersession import is_overtaken, redriven_with
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.store.acts import run

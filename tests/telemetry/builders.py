@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Pause, Receipt, Settlement
 from router.domain.journal import HubEpoch, Loss, Partition, Span
-from router.domain.notices import Delivery, Receipt, RecordEntry
+from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.sweeps import Swept
 from tests.builders import NOW

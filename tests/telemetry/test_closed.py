@@ -16,7 +16,7 @@ from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Kind, Severity, Stream
 from router.telemetry import instruments as names
-from router.telemetry import records, spans
+from router.telemetry import log_records, spans
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, settled, swept
 from tests.telemetry.listening import Listening, attributes_of
@@ -94,7 +94,7 @@ def test_deliveries_are_told_in_our_own_words(
     _expect_closed_spans(listening)
     for record in listening.records:
         _expect_one_line(record)
-        assert CANARY not in str({**attributes_of(record), records.ERROR: None})
+        assert CANARY not in str({**attributes_of(record), log_records.ERROR: None})
 
 
 @given(why=TEXTS, error=TEXTS, warning=TEXTS)
@@ -113,7 +113,7 @@ def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) ->
     _expect_closed_metrics(listening)
     for record in listening.records:
         _expect_one_line(record)
-        assert CANARY not in str({**attributes_of(record), records.ERROR: None})
+        assert CANARY not in str({**attributes_of(record), log_records.ERROR: None})
 
 
 @given(traces=st.lists(MAYBE, max_size=5), parent=MAYBE)
@@ -153,4 +153,4 @@ def _expect_closed_spans(listening: Listening) -> None:
 
 def _expect_one_line(record: logging.LogRecord) -> None:
     assert record.getMessage().isprintable()
-    assert len(record.getMessage()) < 2 * records.LONGEST
+    assert len(record.getMessage()) < 2 * log_records.LONGEST

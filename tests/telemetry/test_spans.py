@@ -11,8 +11,8 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.trace import SpanKind, StatusCode
 
+from router.domain.deliveries import Receipt
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.notices import Receipt
 from router.telemetry import instruments as names
 from router.telemetry import spans
 from tests.telemetry.builders import ANOTHER, SPAN, TRACE, TRACEPARENT, a_claim

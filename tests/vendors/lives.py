@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.endpoint import Endpoint, served
 from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
 from router.domain.decisions import Change
-from router.domain.notices import Delivery
+from router.domain.deliveries import Delivery
 from tests.destinations.builders import a_delivery, a_notice
 from tests.vendors.room import a_room
 from tests.vendors.talks import Make

@@ -14,16 +14,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from router.app.clock import now
-from router.deliver import Answers, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
-from router.deliver.identity import LoopbackCredential
-from router.deliver.logs import Logs
+from router.deliver.logs_ingestion import Logs
+from router.deliver.loopback_credential import LoopbackCredential
 from router.deliver.tokens import Tokens
-from router.domain.asks import Result
+from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.deliveries import DeadLetter, DeliveryState, Pointer
+from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState, Pointer
 from router.domain.lanes import LEASE
-from router.domain.notices import Attempt, Delivery
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore
@@ -40,12 +39,12 @@ _ROUNDS = 40
 
 
 @asynccontextmanager
-async def the_shell() -> AsyncIterator[Answers]:
+async def the_shell() -> AsyncIterator[ConversationRunner]:
     """What answers the asks of destinations over HTTP, as production does; whoever takes rows is on this machine."""
     async with Http(ssl.create_default_context(), timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: LoopbackCredential(), now)
         try:
-            yield Answers(http, logs, Tokens(http, time.monotonic, now))
+            yield ConversationRunner(http, logs, Tokens(http, time.monotonic, now))
         finally:
             await logs.close()
 
@@ -53,7 +52,9 @@ async def the_shell() -> AsyncIterator[Answers]:
 class Room:
     """Deliveries of one destination; its clock stands still until a test moves it."""
 
-    def __init__(self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, answers: Answers) -> None:
+    def __init__(
+        self, kind: DestinationKind, secrets: Mapping[str, str], store: SqliteStore, answers: ConversationRunner
+    ) -> None:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
         sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)

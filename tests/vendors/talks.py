@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from alert_router_demo.soc.endpoint import Endpoint, served
-from router.deliver import Answers
-from router.domain.asks import Result
+from router.deliver import ConversationRunner
+from router.domain.conversation import Result
 from router.domain.decisions import Change
-from router.domain.notices import Attempt, Delivery, Receipt
+from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_delivery, a_notice
 from tests.vendors.room import the_shell
@@ -46,7 +46,7 @@ def at_work(
 class Line:
     """A destination that speaks to a double; `secrets` are those that it may know."""
 
-    def __init__(self, kind: DestinationKind, answers: Answers, secrets: Mapping[str, str]) -> None:
+    def __init__(self, kind: DestinationKind, answers: ConversationRunner, secrets: Mapping[str, str]) -> None:
         self.kind = kind
         self.answers = answers
         self.secrets = secrets

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from alert_router_demo.soc.faults import LoseAnswer, Status
 from alert_router_demo.soc.jsm_ops import PATHS, JsmOpsDouble
 from router.domain.decisions import Change
+from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.notices import Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
 from tests.vendors.lives import Life, live, lives

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.logs import LogsIngestion
+from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.notices import Receipt
 from tests.destinations.builders import a_destination
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from alert_router_demo.soc.endpoint import json_answer, served
 from router.app.clock import now
-from router.deliver import Answers
+from router.deliver import ConversationRunner
 from router.deliver.http import Http
-from router.deliver.logs import Logs
+from router.deliver.logs_ingestion import Logs
 from router.deliver.tokens import Tokens
 from router.destinations import discover
 from tests.destinations import goldens
@@ -88,7 +88,7 @@ def test_what_is_said_back_is_not_repeated(
 
     async def run() -> tuple[list[str], dict[str, str]]:
         async with served(application) as address, Http(ssl.create_default_context()) as http:
-            answers = Answers(
+            answers = ConversationRunner(
                 http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now)
             )
             secrets = {one: a_secret(one) for one in secret_names_in(example)}

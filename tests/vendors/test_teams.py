@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from alert_router_demo.soc.faults import Drop, LoseAnswer
 from alert_router_demo.soc.teams import TeamsDouble, hook_of
-from router.domain.asks import Result
+from router.domain.conversation import Result
+from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.notices import Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
 from tests.vendors.room import a_life, opened

@@ -21,9 +21,9 @@ from router.destinations.base import JSON, Exchange, is_handle
 from router.destinations.config import Auth
 from router.destinations.credentials import authorized
 from router.destinations.wording.fitting import json_bytes
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt
 
 NAME = "jira"
 

@@ -39,8 +39,9 @@ from router.destinations.wording.account import headline
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.placeholders import Template, parse
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

@@ -23,9 +23,9 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
 from router.destinations.log_analytics.rows import Row, row_for
 from router.destinations.wording.fitting import encodable, fitted, packed, shorten_bytes
-from router.domain.asks import Conversation, LogRows, Result
+from router.domain.conversation import Conversation, LogRows, Result
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
-from router.domain.notices import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

@@ -8,8 +8,9 @@ from router.destinations.log_analytics.tables import ALERTS, FINDINGS
 from router.destinations.wording.account import evidence_of
 from router.destinations.wording.languages import web_link
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt
 from router.domain.keys import event_uid
-from router.domain.notices import Attempt, Notice, RecordEntry
+from router.domain.notices import Notice, RecordEntry
 from router.domain.signals import Stream
 
 type Row = dict[str, Any]

@@ -35,10 +35,11 @@ from router.destinations.servicenow.answers import HEADERS, find_error, result_i
 from router.destinations.wording.account import account_of, evidence_of, link_of, location_of, severity_of, tactics_of
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.languages import journal, without_code
-from router.domain.asks import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane

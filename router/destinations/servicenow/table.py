@@ -15,9 +15,9 @@ from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
 from router.destinations.wording.fitting import json_bytes
 from router.destinations.wording.languages import without_code
-from router.domain.asks import HttpRequest
+from router.domain.conversation import HttpRequest
+from router.domain.deliveries import Attempt
 from router.domain.errors import Rejected, Unauthorized
-from router.domain.notices import Attempt
 
 NAME = "servicenow"
 

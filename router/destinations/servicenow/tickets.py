@@ -30,7 +30,8 @@ from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import journal
 from router.destinations.wording.placeholders import parse
 from router.domain.decisions import Change
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.deliveries import Attempt, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 

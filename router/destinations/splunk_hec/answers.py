@@ -10,9 +10,9 @@ from typing import NamedTuple
 import orjson
 
 from router.destinations.answers import error_for, excerpt_of, words_in
-from router.domain.asks import HttpAnswer
+from router.domain.conversation import HttpAnswer
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Attempt
 
 NAME = "splunk_hec"
 

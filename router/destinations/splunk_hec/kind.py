@@ -29,9 +29,10 @@ from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.splunk_hec.answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
 from router.destinations.wording.documents import object_of
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, packed
-from router.domain.asks import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
-from router.domain.notices import Attempt, Notice, Receipt
+from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

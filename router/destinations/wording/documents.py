@@ -6,7 +6,8 @@ from typing import Any
 
 from router.destinations.wording.account import EVIDENCE, group_of
 from router.destinations.wording.languages import web_link
-from router.domain.notices import Delivery, Notice, RecordEntry
+from router.domain.deliveries import Delivery
+from router.domain.notices import Notice, RecordEntry
 
 _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",

@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from router.domain.asks import Result
+from router.domain.conversation import Result
+from router.domain.damage import DamagedLetter
 from router.domain.deliveries import (
     Backlog,
     Claim,
-    DamagedLetter,
     DeadLetter,
+    Delivery,
     DeliveryState,
     NextDue,
     Pause,
@@ -20,7 +21,6 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 
 

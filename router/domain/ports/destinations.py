@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
-from router.domain.asks import Conversation
-from router.domain.notices import Attempt
+from router.domain.conversation import Conversation
+from router.domain.deliveries import Attempt
 from router.domain.rulebook import Lane
 
 

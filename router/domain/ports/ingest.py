@@ -9,9 +9,9 @@ from typing import Protocol
 from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
-from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import LedgerRow, Version
 from router.domain.notices import RecordEntry
+from router.domain.retention import QuarantineEntry
 
 
 class Ledger(Protocol):

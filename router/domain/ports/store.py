@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from router.domain.keeping import Purged, Retention
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups
 from router.domain.ports.ingest import Journal, Ledger, Quarantine, Record
+from router.domain.retention import Purged, Retention
 
 
 class Store(Protocol):

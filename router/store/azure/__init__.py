@@ -1,8 +1,8 @@
 """Everything kept in one Azure Storage account: for the router behind Functions, and for `serve`.
 
     account     the clients, and their faults as StoreError
-    tables      rows, in transactions of steps   bodies      what a row cannot hold
-    ledger      the state of each signal         held        which of them a rule holds
+    tables      rows, in transactions            bodies      what a row cannot hold
+    ledger      the state of each signal         suppression_index  which of them a rule holds
     outbox      deliveries, and pointers to them in queues
     record      every decision                   quarantine  what was not understood
     journal     which sequence numbers are taken in

@@ -11,7 +11,7 @@ from router.domain.signals import Stream
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 type Clock = Callable[[], datetime]
 """Tells when a damaged row was found."""

@@ -27,7 +27,7 @@ from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempt, decode, encode
-from router.store.forms import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
+from router.store.stored_names import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
 
 type PastFor = Callable[[Collection[str]], Awaitable[Mapping[str, Sequence[Past]]]]
 """Tells which deliveries were ever owed for some keys."""

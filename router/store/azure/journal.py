@@ -30,7 +30,7 @@ from router.store.azure.journal_rows import (
 from router.store.azure.shards import ordered, sorting
 from router.store.azure.tables import AFTER, MOST_ROWS, Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
-from router.store.columns import MOST_STEPS, Columns
+from router.store.row_reader import MOST_STEPS, Columns
 
 _SWEPT = "swept"
 

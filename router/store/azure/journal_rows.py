@@ -14,7 +14,7 @@ from router.domain.errors import Undecodable
 from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.store.azure.shards import named, ordered, sorting
 from router.store.azure.tables import Entity
-from router.store.columns import MOST_STEPS, Columns
+from router.store.row_reader import MOST_STEPS, Columns
 
 TAKEN, MARKER = "t.", "m."
 """What a row key of an epoch begins with."""

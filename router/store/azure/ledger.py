@@ -13,7 +13,6 @@ from router.domain.ledger import LedgerRow, Version
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.groups import AzureGroups
-from router.store.azure.held import HeldIndex, is_named_by, signal_of
 from router.store.azure.ledger_rows import (
     FINISHED,
     FOUND,
@@ -27,6 +26,7 @@ from router.store.azure.ledger_rows import (
     row_of,
 )
 from router.store.azure.outbox import AzureOutbox
+from router.store.azure.suppression_index import HeldIndex, is_named_by, signal_of
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempted
 

@@ -8,9 +8,9 @@ from itertools import batched
 
 from router.domain.decisions import Outcome
 from router.store.azure.bodies import Bodies
-from router.store.azure.held import HeldIndex, signal_of
 from router.store.azure.ledger_rows import BODIES, FOLDER, LET_GO, entity_key
 from router.store.azure.shards import sorting
+from router.store.azure.suppression_index import HeldIndex, signal_of
 from router.store.azure.tables import Entity, Step, Table, version_of
 
 type Among = Callable[[Collection[str]], Awaitable[Collection[str]]]

@@ -19,8 +19,8 @@ from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
 from router.store.azure.tables import Entity, version_of
 from router.store.codec import attempted, decode, encode, readable
-from router.store.columns import MOST_TURNS, Columns, names_of, parts_of, turns_of
-from router.store.forms import TURN
+from router.store.row_reader import MOST_TURNS, Columns, names_of, parts_of, turns_of
+from router.store.stored_names import TURN
 
 FOLDER = "ledger"
 """The folder of the bodies that a row cannot hold."""

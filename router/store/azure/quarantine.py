@@ -10,15 +10,15 @@ import orjson
 
 from router.domain.damage import ORIGIN
 from router.domain.errors import Undecodable
-from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.reasons import Code, Reason
+from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, sorting
 from router.store.azure.tables import Entity, Step, Table
 from router.store.codec import attempted, readable
-from router.store.columns import Columns, parts_of, time_of
+from router.store.row_reader import Columns, parts_of, time_of
 
 PARTITION = "kept"
 """The one partition: what is not understood is rare, and is listed as a whole."""

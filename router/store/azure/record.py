@@ -16,7 +16,7 @@ from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import named, ordered
 from router.store.azure.tables import AFTER, Entity, Step, Table, Unit
 from router.store.codec import encode
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 _BUCKET = 10_000
 """Messages of one origin that share a partition."""

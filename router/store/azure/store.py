@@ -8,18 +8,18 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from router.domain.keeping import Purged, Retention
+from router.domain.retention import Purged, Retention
 from router.store.azure.account import Account
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Clock, RowQuarantine
 from router.store.azure.groups import AzureGroups
-from router.store.azure.held import HeldIndex
 from router.store.azure.journal import AzureJournal
 from router.store.azure.ledger import AzureLedger
 from router.store.azure.ledger_retention import LedgerRetention
 from router.store.azure.outbox import AzureOutbox
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.record import AzureRecord
+from router.store.azure.suppression_index import HeldIndex
 from router.store.azure.tables import Table
 
 _CLOCK = partial(datetime.now, UTC)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from router.store.azure.account import storing
-from router.store.azure.steps import MOST_ROWS, Entity, Step, Unit, Versions, operation, packs
+from router.store.azure.transactions import MOST_ROWS, Entity, Step, Unit, Versions, operation, packs
 
 if TYPE_CHECKING:
     from azure.data.tables.aio import TableClient

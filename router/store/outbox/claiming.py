@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from router.domain.deliveries import Claim, Pointer
-from router.domain.endings import DEADLY, damaged
+from router.domain.delivery_errors import DEADLY, damaged
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lanes import LEASE
 from router.domain.lifecycle import OutboxEntry, claimed, deferred, given_up, skipped

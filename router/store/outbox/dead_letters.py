@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from router.domain.deliveries import DamagedLetter, DeadLetter, Redrive
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import DeadLetter, Redrive
 from router.domain.errors import StoreError
 from router.domain.lifecycle import OutboxEntry, discarded, redriven, skipped
-from router.domain.turn_order import is_overtaken, redriven_with
+from router.domain.supersession import is_overtaken, redriven_with
 from router.store.outbox.claiming import TRIES
 from router.store.outbox.table import Move, OutboxTable
 

@@ -6,9 +6,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 from router.domain.clocks import latest
-from router.domain.endings import NOWHERE
+from router.domain.delivery_errors import NOWHERE
 from router.domain.lifecycle import OutboxEntry, died_of_age, given_up, is_unclaimed, with_possible_times
-from router.domain.turn_order import superseded
+from router.domain.supersession import superseded
 from router.store.outbox.claiming import Claiming
 from router.store.outbox.dead_letters import DeadLetters
 from router.store.outbox.table import Move, OutboxTable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, Pointer, Redrive, Settlement
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer, Redrive, Settlement
 from router.domain.lifecycle import OutboxEntry
-from router.domain.notices import Delivery
 from router.store.outbox.claiming import Claiming
 from router.store.outbox.dead_letters import DeadLetters
 from router.store.outbox.giving_up import GivingUp

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, Pointer
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer, Receipt
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lifecycle import OutboxEntry
-from router.domain.notices import Delivery, Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from router.domain.damage import DamagedRow, quarantine_entry_of
 from router.domain.errors import Undecodable
 from router.domain.signals import Stream
 from router.store.codec import attempt
-from router.store.columns import Columns, printable
+from router.store.row_reader import Columns, printable
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.quarantine import keep
 from router.store.sqlite.schema import PLACES

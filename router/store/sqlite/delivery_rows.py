@@ -7,21 +7,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from router.domain.damage import DamagedRow, quarantine_entry_of
+from router.domain.damage import DamagedLetter, DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState
-from router.domain.endings import DISCARDED, damaged
+from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState
+from router.domain.delivery_errors import DISCARDED, damaged
 from router.domain.errors import Undecodable
 from router.domain.lifecycle import OPEN, OutboxEntry
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
-from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
-from router.store.forms import RECEIPT
+from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 from router.store.sqlite.quarantine import keep
 from router.store.sqlite.schema import EPOCH, ODD_DELIVERY, micros
 from router.store.sqlite.selecting import columns_of
+from router.store.stored_names import RECEIPT
 
 TABLE = "deliveries"
 

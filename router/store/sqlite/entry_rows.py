@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import Delivery, DeliveryState, Receipt
 from router.domain.lifecycle import OutboxEntry, added, due_at
-from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
 from router.store.codec import encode, tag_of
-from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
 from router.store.outbox import Move
+from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 from router.store.sqlite.schema import micros
 
 ENTRY = (

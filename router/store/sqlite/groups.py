@@ -22,12 +22,12 @@ from router.store.aggregation_entries import (
     standing_in,
 )
 from router.store.codec import attempt, decode, encode
-from router.store.columns import MOST_STEPS, Columns, is_sound
-from router.store.forms import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
+from router.store.row_reader import MOST_STEPS, Columns, is_sound
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, sound, take_out
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
+from router.store.stored_names import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
 
 type PastFor = Callable[[Collection[str]], Mapping[str, Sequence[Past]]]
 """Tells which deliveries were ever owed for some keys."""

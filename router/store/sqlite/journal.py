@@ -12,7 +12,7 @@ from router.domain.damage import progress_after_damage
 from router.domain.errors import Undecodable
 from router.domain.journal import HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.store.codec import attempt, readable
-from router.store.columns import MOST_STEPS, Columns
+from router.store.row_reader import MOST_STEPS, Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, sound
 from router.store.sqlite.schema import micros

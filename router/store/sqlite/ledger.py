@@ -17,14 +17,14 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
-from router.store.columns import MOST_STEPS, MOST_TURNS, Columns, printable
-from router.store.forms import TURN
+from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, take_out
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
 from router.store.sqlite.selecting import columns_of
+from router.store.stored_names import TURN
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "

@@ -16,8 +16,8 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.turn_order import Waiting, next_due_of
 from router.store.codec import attempt, readable
-from router.store.columns import MOST_TURNS, Columns, printable, time_of
 from router.store.outbox import Move, TableOutbox
+from router.store.row_reader import MOST_TURNS, Columns, printable, time_of
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.entry_rows import IS_OPEN, SqliteEntry
 from router.store.sqlite.outbox_table import SqliteOutboxTable

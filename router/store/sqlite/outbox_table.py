@@ -12,15 +12,14 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from router.domain.damage import quarantine_entry_of
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, DeliveryState, Pointer
+from router.domain.damage import DamagedLetter, quarantine_entry_of
+from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lifecycle import OPEN
-from router.domain.notices import Delivery
-from router.domain.turn_order import asks_for_closed
+from router.domain.supersession import asks_for_closed
 from router.store.codec import attempt, encode, tag_of
-from router.store.columns import Columns
 from router.store.outbox import Move, SignalEntries
+from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.delivery_rows import (
     COLUMNS,

@@ -10,7 +10,7 @@ from datetime import datetime
 from router.domain.deliveries import Pause
 from router.domain.pauses import pause_known, wins_probe
 from router.store.codec import attempt
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.schema import micros

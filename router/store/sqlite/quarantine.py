@@ -6,12 +6,12 @@ import sqlite3
 from collections.abc import Sequence
 
 from router.domain.damage import ORIGIN
-from router.domain.keeping import QuarantineEntry
 from router.domain.ledger import Arrival
 from router.domain.reasons import Code, Reason
+from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from router.store.codec import readable
-from router.store.columns import Columns, printable
+from router.store.row_reader import Columns, printable
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.schema import EPOCH, micros
 from router.store.sqlite.selecting import columns_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 
 def columns_of(found: sqlite3.Cursor) -> list[Columns]:

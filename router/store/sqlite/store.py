@@ -14,12 +14,11 @@ from typing import IO
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile, StateInUse
-from router.domain.keeping import Purged, Retention
 from router.domain.ledger import message_of
 from router.domain.notices import RecordEntry
+from router.domain.retention import Purged, Retention
 from router.store.codec import encode
-from router.store.columns import Columns
-from router.store.forms import GROUP_STATE, MEMBER_STATE
+from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.delivery_rows import see_to_odd
@@ -30,6 +29,7 @@ from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
 from router.store.sqlite.quarantine import SqliteQuarantine
 from router.store.sqlite.schema import micros
+from router.store.stored_names import GROUP_STATE, MEMBER_STATE
 
 _CLOCK = partial(datetime.now, UTC)
 

@@ -16,13 +16,12 @@ from typing import Any, ClassVar, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
-from router.deliver import Answers, Isolation, Sender, Worker
-from router.domain.asks import Conversation, Result
+from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import Pointer
+from router.domain.conversation import Conversation, Result
+from router.domain.deliveries import Attempt, Pointer, Receipt
 from router.domain.journal import Partition
 from router.domain.lanes import LEASE
-from router.domain.notices import Attempt, Receipt
 from router.domain.ports.deliver import Queue
 from router.domain.ports.destinations import Deduplication
 from router.domain.ports.store import QueuedStore
@@ -133,7 +132,7 @@ class AtWork:
         )
 
     def _worker(self, stream: Stream, spec: DestinationSpec) -> Worker:
-        answers = Answers(*cast(Any, [None] * 3))  # its destinations ask for nothing
+        answers = ConversationRunner(*cast(Any, [None] * 3))  # its destinations ask for nothing
         tracing = self._exported.telemetry.delivering
         return Worker(
             stream.value,

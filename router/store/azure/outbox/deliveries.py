@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from router.domain.clocks import latest
-from router.domain.damage import DamagedRow, Past
-from router.domain.deliveries import DamagedLetter, DeadLetter, DeliveryState
-from router.domain.endings import damaged
+from router.domain.damage import DamagedLetter, DamagedRow, Past
+from router.domain.deliveries import DeadLetter, Delivery, DeliveryState, Receipt
+from router.domain.delivery_errors import damaged
 from router.domain.errors import Undecodable
 from router.domain.lifecycle import free_at
-from router.domain.notices import Delivery, Receipt
 from router.domain.rulebook import Lane
-from router.domain.turn_order import Waiting, asks_for_closed, first_open
+from router.domain.supersession import asks_for_closed
+from router.domain.turn_order import Waiting, first_open
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, AzureEntry, change, creation, entry_of
@@ -26,9 +26,9 @@ from router.store.azure.outbox.mending import TABLE, Mending
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, attempted, content_of, decode, encode, readable, tag_of
-from router.store.columns import Columns
-from router.store.forms import RECEIPT
 from router.store.outbox.table import Move
+from router.store.row_reader import Columns
+from router.store.stored_names import RECEIPT
 
 BLOBS = "deliveries"
 """The folder of what rows of deliveries cannot hold."""

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import Delivery, DeliveryState
 from router.domain.lifecycle import OutboxEntry, added
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import Location, RowKind, Shard, location_in, location_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Unit, version_of
-from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
+from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

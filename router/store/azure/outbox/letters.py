@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from router.domain.deliveries import DamagedLetter, DeadLetter
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import DeadLetter
 from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.locations import Location, RowKind, Shard

@@ -21,12 +21,11 @@ from enum import StrEnum
 
 import orjson
 
-from router.domain.deliveries import Pointer
+from router.domain.deliveries import Delivery, Pointer
 from router.domain.errors import Undecodable
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure.shards import SHARDS, named, shard_of, sorting
-from router.store.columns import time_of
+from router.store.row_reader import time_of
 
 _SIGNAL = re.compile(r"[0-9a-f]{32}")
 _MOST_TURNS = 1_000_000

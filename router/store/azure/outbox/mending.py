@@ -13,7 +13,7 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.endings import DISCARDED, damaged
+from router.domain.delivery_errors import DISCARDED, damaged
 from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
 from router.domain.lifecycle import OPEN
@@ -24,7 +24,7 @@ from router.store.azure.outbox.locations import Location, RowKind, Shard, indexe
 from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Entity, Step, Table, version_of
 from router.store.codec import attempt, readable
-from router.store.columns import MOST_TIMES, MOST_TURNS, Columns
+from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 
 TABLE = "deliveries"
 

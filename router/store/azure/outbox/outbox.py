@@ -8,13 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.domain.damage import Past
-from router.domain.deliveries import (
-    Backlog,
-    DeliveryState,
-    NextDue,
-    Pause,
-    Pointer,
-)
+from router.domain.deliveries import Backlog, DeliveryState, NextDue, Pause, Pointer
 from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine

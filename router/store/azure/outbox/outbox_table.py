@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from router.domain.clocks import latest
-from router.domain.deliveries import Claim, DamagedLetter, DeadLetter, Pointer
+from router.domain.damage import DamagedLetter
+from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lanes import LONGEST_WAIT
-from router.domain.notices import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.deliveries import Deliveries, EntryMove
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_for

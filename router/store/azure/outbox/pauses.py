@@ -11,7 +11,7 @@ from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Step, Table, version_of
 from router.store.codec import attempt
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 _PARTITION = "pauses"
 

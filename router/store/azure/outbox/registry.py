@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.domain.notices import Delivery
+from router.domain.deliveries import Delivery
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import Shard, shards_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import AFTER, Step, Table
 from router.store.codec import attempt
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 _PARTITION = "destinations"
 

@@ -12,7 +12,7 @@ from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.policy import Policy
 from router.rulebook.problems import KeyPath
-from router.rulebook.suppression import Life, read_rule
+from router.rulebook.suppression_rule import Life, read_rule
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 

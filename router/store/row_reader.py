@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from router.domain.errors import Undecodable
-from router.store.forms import WORDS
+from router.store.stored_names import WORDS
 
 MOST = 2**63 - 1
 """Sequence numbers have 64 bits."""

@@ -10,7 +10,7 @@ import pytest
 
 from router.domain.deliveries import DeliveryState
 from router.telemetry import instruments as names
-from router.telemetry import records
+from router.telemetry import log_records
 from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening
 
@@ -40,7 +40,7 @@ def test_a_quarantined_message_is_a_warning_that_says_where_it_is_and_why(listen
     """The code only: the words after it may be the message's own."""
     listening.telemetry.took([an_entry(), an_unread_entry("unknown_shape: type X is none", "cwpp/0:9")], "cwpp")
     assert listening.attributes(logging.WARNING) == [
-        {names.STREAM: "cwpp", names.REASON: "unknown_shape", records.SOURCE: "cwpp/0:9"}
+        {names.STREAM: "cwpp", names.REASON: "unknown_shape", log_records.SOURCE: "cwpp/0:9"}
     ]
 
 
@@ -53,12 +53,12 @@ def test_where_a_message_came_from_cannot_forge_a_record(listening: Listening) -
 
 def test_a_flood_of_quarantined_messages_is_named_in_part_and_counted_whole(listening: Listening) -> None:
     """The first are named one by one."""
-    many = [an_unread_entry(source=f"cwpp/0:{number}") for number in range(records.NAMED + 5)]
+    many = [an_unread_entry(source=f"cwpp/0:{number}") for number in range(log_records.NAMED + 5)]
     listening.telemetry.took(many, "cwpp")
-    named = [attributes[records.SOURCE] for attributes in listening.attributes(logging.WARNING)]
-    assert named == [f"cwpp/0:{number}" for number in range(records.NAMED)]
+    named = [attributes[log_records.SOURCE] for attributes in listening.attributes(logging.WARNING)]
+    assert named == [f"cwpp/0:{number}" for number in range(log_records.NAMED)]
     (batch,) = listening.attributes(logging.INFO)
-    assert batch["alert_router.signals.quarantined"] == records.NAMED + 5
+    assert batch["alert_router.signals.quarantined"] == log_records.NAMED + 5
 
 
 def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> None:
@@ -73,7 +73,7 @@ def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> Non
             names.LANE: "page",
             names.STATE: "dead",
             names.DELIVERY: a_claim().delivery.id,
-            records.ERROR: "pagerduty: answered 400",
+            log_records.ERROR: "pagerduty: answered 400",
         }
     ]
 
@@ -83,7 +83,7 @@ def test_who_looks_closely_sees_every_delivery() -> None:
     listening = Listening(logging.DEBUG)
     listening.telemetry.delivered([settled(a_claim()), settled(a_claim(), DeliveryState.OWED, error="busy")])
     told = listening.attributes(logging.DEBUG)
-    assert [(one[names.STATE], one.get(records.ERROR)) for one in told] == [("sent", None), ("owed", "busy")]
+    assert [(one[names.STATE], one.get(log_records.ERROR)) for one in told] == [("sent", None), ("owed", "busy")]
 
 
 def test_each_loss_is_an_error(listening: Listening) -> None:
@@ -93,12 +93,12 @@ def test_each_loss_is_an_error(listening: Listening) -> None:
     assert first == {
         names.STREAM: "cwpp",
         names.PARTITION: "3",
-        records.EPOCH: 2,
-        records.FIRST: 5,
-        records.LAST: 9,
-        records.ERROR: "gone",
+        log_records.EPOCH: 2,
+        log_records.FIRST: 5,
+        log_records.LAST: 9,
+        log_records.ERROR: "gone",
     }
-    assert (second[records.FIRST], second[records.LAST]) == (12, 12)
+    assert (second[log_records.FIRST], second[log_records.LAST]) == (12, 12)
 
 
 def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
@@ -106,7 +106,7 @@ def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
     for minute in range(2):
         at = a_pause().since + timedelta(minutes=minute)
         listening.telemetry.swept(swept(at=at, paused={"oncall": a_pause()}))
-    told = {names.STREAM: "cwpp", names.DESTINATION: "oncall", records.ERROR: "pagerduty: answered 401"}
+    told = {names.STREAM: "cwpp", names.DESTINATION: "oncall", log_records.ERROR: "pagerduty: answered 401"}
     assert listening.attributes(logging.WARNING) == [told, told]
 
 
@@ -138,5 +138,5 @@ def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(done: dict[str, in
 
 def test_what_others_wrote_is_cut() -> None:
     """One character more than fits is left out."""
-    assert records.one_line("a" * (records.LONGEST + 1)) == "a" * records.LONGEST
-    assert records.one_line("a\r\nb\x1b[31m\u2028c") == "a b\\x1b[31m c"
+    assert log_records.one_line("a" * (log_records.LONGEST + 1)) == "a" * log_records.LONGEST
+    assert log_records.one_line("a\r\nb\x1b[31m\u2028c") == "a b\\x1b[31m c"

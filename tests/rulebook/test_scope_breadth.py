@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.signals import Stream
-from router.rulebook.breadth import FEWEST, find_breadth
-from router.rulebook.fields import find_field
+from router.rulebook.scope_breadth import FEWEST, find_breadth
+from router.rulebook.scope_fields import find_field
 from tests.rulebook.builders import a_body, a_policy, loaded
 
 SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"

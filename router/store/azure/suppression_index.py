@@ -13,7 +13,7 @@ from router.domain.ledger import LedgerRow
 from router.store.azure.shards import named
 from router.store.azure.tables import AFTER, Entity, Step, Table, version_of, written_at
 from router.store.codec import attempt
-from router.store.columns import Columns
+from router.store.row_reader import Columns
 
 _HASH = re.compile(r"[0-9A-Za-z_-]*")
 """A rulebook's hash. A row that names another was damaged, and has its entry from before."""

@@ -24,10 +24,10 @@ from enum import StrEnum
 from typing import Any
 
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.groups import AdmissionState, GroupState, GroupTurn, MemberState, WindowState
 from router.domain.ledger import Turn
-from router.domain.notices import Notice, Receipt, RecordEntry
+from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

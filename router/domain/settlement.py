@@ -17,11 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from router.domain.asks import Result
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.conversation import Result
+from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.lanes import LONGEST, LONGEST_WAIT
-from router.domain.notices import Receipt
 from router.domain.pauses import PROBE
 
 LEAST = 1.0

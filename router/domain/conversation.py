@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from router.domain.deliveries import Receipt
 from router.domain.errors import DeliveryError
-from router.domain.notices import Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router.deliver.files import append
-from router.domain.asks import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError
-from router.domain.notices import Attempt
 from router.domain.ports.destinations import DestinationKind
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
-    from router.deliver.logs import Logs
+    from router.deliver.logs_ingestion import Logs
     from router.deliver.tokens import Tokens
 
 
-class Answers:
+class ConversationRunner:
     """Does what destinations ask for."""
 
     def __init__(self, http: Http, logs: Logs, tokens: Tokens) -> None:

@@ -11,8 +11,8 @@ from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
 from router.app.settings import Settings
 from router.destinations import discover
 from router.destinations.config import Config, hosts_in, settings_in, with_setting
+from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.hosts import is_example
-from router.domain.readiness import Lack, Unready, Why
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 

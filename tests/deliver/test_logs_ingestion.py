@@ -15,9 +15,9 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from alert_router_demo.soc import Drop, Soc, Status, soc_in_thread
 from router.deliver.http import Http
-from router.deliver.identity import LoopbackCredential
-from router.deliver.logs import Logs
-from router.domain.asks import LogRows
+from router.deliver.logs_ingestion import Logs
+from router.deliver.loopback_credential import LoopbackCredential
+from router.domain.conversation import LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from tests.builders import NOW
 from tests.deliver.sockets import answering, flooding

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from router.app.once import Once
+from router.app.lazy import Lazy
 
 
 class Refusal(Exception):
@@ -42,7 +42,7 @@ class House:
 
 async def asked(house: House, times: int) -> Sequence[str | BaseException]:
     """What so many callers get that come at once, before anything is open."""
-    once = Once(house.open)
+    once = Lazy(house.open)
     callers = [asyncio.create_task(once()) for _ in range(times)]
     await asyncio.sleep(0)
     house.free.set()
@@ -52,7 +52,7 @@ async def asked(house: House, times: int) -> Sequence[str | BaseException]:
 def test_nothing_is_opened_before_it_is_asked_for() -> None:
     """To import a door costs nothing."""
     house = House()
-    Once(house.open)
+    Lazy(house.open)
     assert house.opened == 0
 
 
@@ -77,7 +77,7 @@ def test_an_opening_that_is_broken_off_is_begun_anew() -> None:
 
     async def run() -> tuple[str, House]:
         house = House()
-        once = Once(house.open)
+        once = Lazy(house.open)
         opening = asyncio.create_task(once())
         await asyncio.sleep(0)
         waiting = asyncio.create_task(once())
@@ -98,7 +98,7 @@ def test_it_stays_open() -> None:
     async def run() -> House:
         house = House()
         house.free.set()
-        once = Once(house.open)
+        once = Lazy(house.open)
         await once()
         gc.collect()
         for _ in range(5):  # What is collected is closed by the loop, soon.

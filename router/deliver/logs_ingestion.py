@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from router.domain.asks import CROWDED, HttpAnswer, LogRows, retry_after_in
+from router.domain.conversation import CROWDED, HttpAnswer, LogRows, retry_after_in
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.hosts import is_example, never_asked
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 
-class Once[T]:
+class Lazy[T]:
     """Enters a context at its first use, for the life of the process; where that fails, the next who asks tries again."""
 
     def __init__(self, open: Callable[[], AbstractAsyncContextManager[T]]) -> None:

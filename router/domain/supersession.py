@@ -1,0 +1,94 @@
+"""What later turns of a signal make of earlier ones at a destination: which deliveries nobody needs any more.
+
+Superseded is what was never sent and need not be; overtaken is a dead letter that would only say what is stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
+from router.domain.lifecycle import OutboxEntry
+from router.domain.rulebook import Lane
+
+
+def superseded[E: OutboxEntry](entries: Collection[E]) -> list[E]:
+    """The deliveries that nobody needs, in turn order.
+
+    Where nobody was told that a signal opened, nobody has to hear that it is over; unless an earlier resolution never got
+    through: then what that one was to close is still open. And an update says all that an earlier one says.
+    """
+    owed = [one for one in entries if one.state is DeliveryState.OWED]
+    if len(owed) < 2 and not asks_for_closed(owed):
+        return []
+    ends = [one for one in owed if _is_end_of_the_untold(one, entries)]
+    needless = [
+        one
+        for one in owed
+        if any(one.opened == end.opened and one.turn <= end.turn for end in ends) or _is_said_again(one, owed)
+    ]
+    return sorted(needless, key=lambda one: one.turn)
+
+
+def _is_said_again(update: OutboxEntry, owed: Iterable[OutboxEntry]) -> bool:
+    """Whether an update that was never tried is followed by another one of the same opening."""
+    is_untried = update.change is Change.UPDATED and not update.attempts and not update.redriven
+    return (
+        is_untried
+        and update.lane is not Lane.ROWS
+        and any(one.opened == update.opened and one.turn > update.turn and one.change is Change.UPDATED for one in owed)
+    )
+
+
+def _is_end_of_the_untold(end: OutboxEntry, entries: Collection[OutboxEntry]) -> bool:
+    return (
+        end.change is Change.RESOLVED
+        and end.lane is not Lane.ROWS
+        and any(one.turn == end.opened < end.turn and one.state in _UNTOLD for one in entries)
+        and not any(
+            one.opened == end.opened and one.turn < end.turn and (one.attempts or one.redriven) for one in entries
+        )
+        and not any(
+            one.turn < end.opened and one.change is Change.RESOLVED and one.state is DeliveryState.DEAD
+            for one in entries
+        )
+    )
+
+
+_UNTOLD = frozenset({DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED})
+
+
+def asks_for_closed(entries: Iterable[OutboxEntry]) -> bool:
+    """Whether the next step of a signal depends on its closed deliveries, given the open ones.
+
+    Only a resolution asks what became of its opening, and in the rows lane nothing is ever superseded.
+    """
+    return any(one.lane is not Lane.ROWS and one.change is Change.RESOLVED for one in entries)
+
+
+def is_overtaken(letter: OutboxEntry, entries: Iterable[OutboxEntry]) -> bool:
+    """Whether what was sent since leaves nothing to say for a dead letter.
+
+    An opening or an update would be stale, and a resolution would close what was opened again.
+    """
+    return any(
+        one.turn > letter.turn and one.state is DeliveryState.SENT and one.change in _OVERTAKEN_BY[letter.change]
+        for one in entries
+    )
+
+
+_OVERTAKEN_BY = {
+    Change.OPENED: (Change.OPENED, Change.UPDATED),
+    Change.UPDATED: tuple(Change),
+    Change.RESOLVED: (Change.OPENED,),
+}
+
+
+def redriven_with[E: OutboxEntry](letter: E, entries: Iterable[E]) -> list[E]:
+    """The resolutions that are sent again after a dead letter, so that what it opens does not stay open."""
+    return [
+        one
+        for one in entries
+        if one.opened == letter.opened and one.turn > letter.turn and one.change is Change.RESOLVED
+    ]
