@@ -187,6 +187,7 @@ def test_a_batch_that_fails_is_retried_and_lost_nothing(on_rig: OnRig) -> None:
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_a_batch_whose_retries_are_used_up_is_checkpointed_all_the_same(on_rig: OnRig) -> None:
     """The platform looks at no result: what failed for good is lost, and what follows is taken."""
 
@@ -203,6 +204,7 @@ def test_a_batch_whose_retries_are_used_up_is_checkpointed_all_the_same(on_rig: 
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_a_batch_whose_worker_died_is_checkpointed_and_another_worker_goes_on(on_rig: OnRig) -> None:
     """A worker that runs out of memory takes its batch with it: the app never sees those events again."""
 
@@ -223,6 +225,7 @@ def test_a_batch_whose_worker_died_is_checkpointed_and_another_worker_goes_on(on
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_a_death_counts_as_a_failure_where_the_platform_is_told_to_see_it_so(on_rig: OnRig) -> None:
     """A retry policy then brings the batch to the next worker."""
 
@@ -237,6 +240,7 @@ def test_a_death_counts_as_a_failure_where_the_platform_is_told_to_see_it_so(on_
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_what_is_unfinished_when_an_instance_stops_is_taken_again_by_the_next_one(on_rig: OnRig) -> None:
     """A batch that is under way may end, and is not checkpointed any more."""
 
@@ -253,6 +257,7 @@ def test_what_is_unfinished_when_an_instance_stops_is_taken_again_by_the_next_on
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(on_rig: OnRig) -> None:
     """What was under way there is taken twice, and never lost."""
 
@@ -275,6 +280,7 @@ def test_an_instance_that_loses_a_partition_checkpoints_nothing_in_it_any_more(o
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_two_instances_share_the_partitions_of_a_hub(on_rig: OnRig) -> None:
     """The load balancing of the SDK does it, as it does in Azure: nobody has to be told."""
 
@@ -300,6 +306,7 @@ def test_two_instances_share_the_partitions_of_a_hub(on_rig: OnRig) -> None:
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_a_host_goes_on_after_its_connections_were_cut(on_rig: OnRig) -> None:
     """The hub is read on from where it was."""
 
@@ -360,6 +367,7 @@ def test_a_message_whose_worker_died_comes_back(on_rig: OnRig) -> None:
     on_rig(act)
 
 
+@pytest.mark.soak  # The platform's double, which the tests of the router go through anyway.
 def test_a_message_stays_hidden_for_as_long_as_it_is_worked_on(on_rig: OnRig) -> None:
     """The time for which it is hidden is renewed before it is up."""
 
