@@ -7,8 +7,8 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     decide/        (signal, rulebook, now) -> Decision, Notice, explanation   pure
     grouping/      aggregation: windows, limits, incidents
-    ingest/        a batch of messages -> ledger, outbox, record; exactly once from a hub
-    store/         ledger, outbox, journal, groups, record, quarantine: sqlite/, azure/
+    ingest/        a batch of messages through parse, decide and grouping -> ledger, outbox, record; exactly once from a hub
+    store/         ledger, outbox, journal (offsets), groups, record (audit trail), quarantine: sqlite/, azure/
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  one file or folder for each kind; what they share in wording/                 pure
     telemetry/     metrics, traces and log records, derived from what rooms returned

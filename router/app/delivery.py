@@ -20,7 +20,7 @@ from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.destinations import discover
 from router.domain.deliveries import Pointer
 from router.domain.errors import BadFile, StoreError
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream

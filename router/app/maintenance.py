@@ -16,8 +16,8 @@ from router.domain.rulebook import Rulebook
 from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake
+from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
-from router.ingest.waiting_groups import admit_waiting_groups
 
 PURGED = "purge"
 """The name under which the journal keeps when the state was last purged."""

@@ -3,7 +3,7 @@
     parser        what can be written        given         what options mean
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
-    files, tables files -> messages          stdin         lines -> messages, as they come
+    files, csv_messages   files -> messages  stdin         lines -> messages, as they come
     splitting     bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
     tally         what a run came to         funnel        as people read it

@@ -28,8 +28,8 @@ from router.domain.deliveries import DeliveryState
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
+from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
-from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.sqlite import SqliteStore
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)

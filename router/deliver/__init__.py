@@ -4,7 +4,7 @@ worker         claims, sends, settles, retries and pauses, for one destination
 delivery_pass  one pass of a worker over what a pointer names
 sender         one send: what it is given, and how long it may take
 conversation_runner  does what a destination asks for, and sends it the answers
-settlements    what became of claims, kept where storage did not take it
+settlement_writer  what became of claims, kept where storage did not take it
 credentials    whether a destination takes our credentials
 concurrency    how many sends go side by side
 isolation      what keeps a poison suspect alone

@@ -21,7 +21,7 @@ from router.deliver.credentials import CredentialPause
 from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
-from router.deliver.settlements import OnSettled, SettlementWriter
+from router.deliver.settlement_writer import OnSettled, SettlementWriter
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
 from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable

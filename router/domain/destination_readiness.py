@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 
 

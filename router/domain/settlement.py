@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lanes import LONGEST, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
 
 LEAST = 1.0

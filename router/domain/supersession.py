@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.lifecycle import OutboxEntry
+from router.domain.delivery_lifecycle import OutboxEntry
 from router.domain.rulebook import Lane
 
 

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.domain.lanes import LONGEST_LEASE
-from router.domain.lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect
+from router.domain.delivery_lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect
+from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.supersession import superseded
 
 

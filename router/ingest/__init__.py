@@ -8,6 +8,6 @@ event_intake    ingests the events of a hub, each exactly once, whichever worker
 epochs          which epoch of a partition an event belongs to
 poison          whether an event kills the workers that ingest it; shared_exclusive_lock lets such an event be tried alone
 gaps            finds sequence numbers that nobody took in, and ingests them or reports them lost
-waiting_groups  opens groups that waited for room under a limit
+limited_groups  opens groups that waited for room under a limit
 suppression_release  decides again what a suppression rule held, when the rule ends
 """

@@ -3,12 +3,12 @@
     problems        what is wrong, where
     folder          the directory as it is read: files, their hash, their problems
     documents       a file's text, what it says and on which line
-    complaints      what pydantic objects to, in the words of a rules file; patterns, which texts have
+    validation_messages   what pydantic objects to, in the words of a rules file; patterns, which texts have
     policy_form     the shape of policy.yaml         policy        its meaning
     when_form       the shape of a route's `when`    clauses       its meaning
     destinations    the entries of `destinations:`
     suppression_directory            the directory of suppression rules
-    suppression_rule, faults         one rule; suppression_schema is its shape, for editors
+    suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
     scope, scope_fields, scope_breadth   what it holds, by which fields, and whether that is too much
     owners, attack, catalogue, examples              the other tables
     schemas         the published JSON Schemas

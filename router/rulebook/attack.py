@@ -9,10 +9,10 @@ from pydantic import BeforeValidator, Field
 
 from router.domain.attack import AttackTable, word_of
 from router.domain.errors import BadFile
-from router.rulebook.complaints import complaints_of, find_sound
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.problems import KeyPath
+from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TechniqueId, Word
 
 FILE = "attack.yaml"

@@ -9,9 +9,9 @@ from router.domain.catalogue import Catalogue
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Clause
 from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
-from router.rulebook.complaints import hint
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import Level
+from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
 
 type Holds = Callable[[Signal, Attack], bool]

@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
-from router.rulebook.complaints import complaints_of, find_sound, hint
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
 from router.rulebook.policy_form import GroupedForm, timedelta_for
 from router.rulebook.problems import KeyPath
+from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
 RECORD = "record"
 """The name of the destination that `record:` makes."""

@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, Field, RootModel, StrictBool, field_validato
 
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Kind, Stream
-from router.rulebook.complaints import complaints_of, find_sound
 from router.rulebook.folder import Folder
 from router.rulebook.problems import Problem
+from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, LevelName, Word
 
 type Message = dict[str, object] | str

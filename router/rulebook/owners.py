@@ -9,10 +9,10 @@ from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.rulebook import Owner, Ownership
-from router.rulebook.complaints import complaints_of, find_sound
 from router.rulebook.folder import Folder
 from router.rulebook.globs import compile_globs
 from router.rulebook.patterns import SECRET
+from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, Word
 
 FILE = "owners.yaml"

@@ -11,12 +11,12 @@ from router.domain.catalogue import Catalogue
 from router.domain.rulebook import DestinationSpec, Floor, Route
 from router.domain.signals import Severity, Stream
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
-from router.rulebook.complaints import complaints_of, find_sound, hint
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionLifeForm, timedelta_for
 from router.rulebook.problems import KeyPath
+from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
 _QUIET = frozenset({"Informational", "Low", "Medium"})
 """The severities that a route may keep quiet."""

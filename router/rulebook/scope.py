@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from router.domain.suppression import Element, Field, Operator
-from router.rulebook.complaints import hint
 from router.rulebook.documents import TWICE
-from router.rulebook.faults import Faults
 from router.rulebook.problems import KeyPath
 from router.rulebook.scope_breadth import find_breadth
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
+from router.rulebook.suppression_faults import Faults
+from router.rulebook.validation_messages import hint
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
 _OPERATORS = {operator.value: operator for operator in Operator}

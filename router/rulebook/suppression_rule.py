@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from router.domain.suppression import Element, SuppressionRule
 from router.rulebook.documents import TWICE
-from router.rulebook.faults import Fault, Faults
 from router.rulebook.problems import KeyPath
 from router.rulebook.scope import read_scope
+from router.rulebook.suppression_faults import Fault, Faults
 
 _KEYS = frozenset(
     "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905

@@ -12,7 +12,7 @@ from router.app.maintenance import ROLLOUT, give_up_undeliverable
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.errors import StoreError
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane

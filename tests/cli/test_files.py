@@ -19,9 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.cli.csv_messages import MOST_CELLS
 from router.cli.files import open_files
 from router.cli.splitting import Text, elements_in, lines_in
-from router.cli.tables import MOST_CELLS
 from router.domain.errors import BadFile
 from router.parse import LARGEST_BODY
 from tests.cli.house import House, column, ndjson

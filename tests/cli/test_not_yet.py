@@ -12,7 +12,7 @@ import alert_router_demo as demo
 from router.app.clock import now
 from router.app.rules import load_rules, secret_names_of
 from router.domain.deliveries import DeadLetter, DeliveryState, Pointer, Receipt, Settlement
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.sqlite import SqliteStore

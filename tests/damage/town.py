@@ -22,7 +22,7 @@ from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Attempt, DeliveryState, Pause, Pointer, Receipt
 from router.domain.errors import Rejected
 from router.domain.journal import Event, HubEpoch, InFlightMarker, Loss, Partition, Span
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.notices import Notice
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
@@ -31,8 +31,8 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
+from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
-from router.ingest.waiting_groups import admit_waiting_groups
 from router.store.azure import AzureStore
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules

@@ -21,11 +21,11 @@ from router.app.maintenance import give_up_undeliverable
 from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
-from router.deliver.settlements import Settled
+from router.deliver.settlement_writer import Settled
 from router.deliver.tokens import Tokens
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer
 from router.domain.errors import StoreError
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.destinations import DestinationKind
 from router.domain.ports.store import QueuedStore, Store

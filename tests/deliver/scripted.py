@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from router.deliver import Sender
 from router.domain.conversation import Conversation, Result
 from router.domain.deliveries import Attempt, Claim, Receipt
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.domain.conversation import Result
 from router.domain.deliveries import Attempt, DeliveryState
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.lanes import LONGEST, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 from tests.deliver.engines import Rounds, from_account, from_file, owe

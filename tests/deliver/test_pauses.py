@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.domain.conversation import Result
 from router.domain.deliveries import Attempt, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.pauses import PROBE, Credentials, credentials_by, is_probe_due, pause_after
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -16,7 +16,7 @@ from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Attempt, DeliveryState, Pause, Pointer, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import location_of

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from router.domain.conversation import Result
 from router.domain.deliveries import DeliveryState, Pointer, Receipt
 from router.domain.errors import Unauthorized, Unavailable
-from router.domain.lanes import LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
 from router.domain.delivery_errors import DEADLY, NOWHERE
-from router.domain.lanes import LEASE
-from router.domain.lifecycle import (
+from router.domain.delivery_lifecycle import (
     TRANSITIONS,
     OutboxEntry,
     added,
@@ -30,6 +29,7 @@ from router.domain.lifecycle import (
     still_counts,
     with_possible_times,
 )
+from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, next_step

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from router.domain.destination_readiness import Lack, Remark, Unready, Why, given_up_until, remark_on
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from tests.builders import NOW
 

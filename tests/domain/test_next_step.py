@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import DeliveryState
-from router.domain.lanes import LEASE, LONGEST_WAIT
-from router.domain.lifecycle import TRANSITIONS
+from router.domain.delivery_lifecycle import TRANSITIONS
+from router.domain.lane_limits import LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 from router.domain.supersession import asks_for_closed
 from router.domain.turn_order import Skip, Wait, next_step

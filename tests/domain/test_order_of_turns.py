@@ -9,7 +9,7 @@ import pytest
 
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
-from router.domain.lifecycle import OutboxEntry, added
+from router.domain.delivery_lifecycle import OutboxEntry, added
 from router.domain.supersession import is_overtaken, redriven_with, superseded
 from router.domain.turn_order import Wait, Waiting, first_turns, next_due_of, next_step
 from tests.builders import NOW

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.lanes import LONGEST, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST, LONGEST_WAIT
 from router.domain.pauses import PROBE
 from router.domain.rulebook import Lane
 from router.domain.settlement import LEAST, settlement_for, untried

@@ -8,7 +8,7 @@ import re
 from router.app.connections import CHECKPOINTS
 from router.destinations.log_analytics.tables import ALERTS, TABLES
 from router.domain.signals import Stream
-from router.eventhubs import consumer, span_reader
+from router.eventhubs import consumer, range_reader
 from router.store.azure.outbox.pointers import LANES, POISON
 from router.store.azure.store import CONTAINER
 from router.store.azure.store import TABLES as STORED
@@ -66,7 +66,7 @@ def test_every_reader_of_a_hub_has_a_consumer_group_of_its_own(azure: Deployment
         (one["eventHubName"], one["consumerGroup"]) for one in triggers().values() if "consumerGroup" in one
     }
     readers = of_functions | {
-        (stream.value, group) for stream in Stream for group in (span_reader.GROUP, consumer.GROUP)
+        (stream.value, group) for stream in Stream for group in (range_reader.GROUP, consumer.GROUP)
     }
     assert len(readers) == len(of_functions) + 4
     assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUBS}/consumergroups")} == readers

@@ -9,7 +9,7 @@ from router.app.maintenance import PURGE, PURGED, Sweeper
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog
 from router.domain.destination_readiness import Lack, Unready, Why
-from router.domain.lanes import LONGEST
+from router.domain.lane_limits import LONGEST
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake

@@ -20,7 +20,7 @@ from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.ingest.waiting_groups import admit_waiting_groups
+from router.ingest.limited_groups import admit_waiting_groups
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.grouping.test_grouping import a_grouping_book, an_incident
 from tests.store.acts import letters_in, run

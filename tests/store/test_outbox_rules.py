@@ -9,7 +9,7 @@ import pytest
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState, NextDue, Pause, Pointer, Receipt, Redrive, Settlement
-from router.domain.lanes import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from router.store.azure import AzureStore

@@ -24,7 +24,7 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.delivery_errors import DEADLY, NOWHERE
-from router.domain.lifecycle import (
+from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
     claimed,

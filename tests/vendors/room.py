@@ -22,7 +22,7 @@ from router.deliver.tokens import Tokens
 from router.domain.conversation import Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, DeadLetter, Delivery, DeliveryState, Pointer
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from router.store.sqlite import SqliteStore

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from router.domain.deliveries import Claim, Pointer
 from router.domain.delivery_errors import DEADLY, damaged
+from router.domain.delivery_lifecycle import OutboxEntry, claimed, deferred, given_up, skipped
 from router.domain.errors import StoreError, Undecodable
-from router.domain.lanes import LEASE
-from router.domain.lifecycle import OutboxEntry, claimed, deferred, given_up, skipped
+from router.domain.lane_limits import LEASE
 from router.domain.turn_order import ClaimNow, GiveUp, NextStep, Skip, Wait, first_open, next_step
 from router.store.outbox.in_flight import InFlight
 from router.store.outbox.table import Move, OutboxTable, SignalEntries

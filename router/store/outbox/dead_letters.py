@@ -7,8 +7,8 @@ from datetime import datetime
 
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DeadLetter, Redrive
+from router.domain.delivery_lifecycle import OutboxEntry, discarded, redriven, skipped
 from router.domain.errors import StoreError
-from router.domain.lifecycle import OutboxEntry, discarded, redriven, skipped
 from router.domain.supersession import is_overtaken, redriven_with
 from router.store.outbox.claiming import TRIES
 from router.store.outbox.table import Move, OutboxTable

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.domain.clocks import latest
 from router.domain.delivery_errors import NOWHERE
-from router.domain.lifecycle import OutboxEntry, died_of_age, given_up, is_unclaimed, with_possible_times
+from router.domain.delivery_lifecycle import OutboxEntry, died_of_age, given_up, is_unclaimed, with_possible_times
 from router.domain.supersession import superseded
 from router.store.outbox.claiming import Claiming
 from router.store.outbox.dead_letters import DeadLetters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from router.domain.lifecycle import OutboxEntry
+from router.domain.delivery_lifecycle import OutboxEntry
 
 _LONG_OVER = timedelta(hours=1)
 """How long after its lease a claim that nobody settles is remembered."""

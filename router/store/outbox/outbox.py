@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer, Redrive, Settlement
-from router.domain.lifecycle import OutboxEntry
+from router.domain.delivery_lifecycle import OutboxEntry
 from router.store.outbox.claiming import Claiming
 from router.store.outbox.dead_letters import DeadLetters
 from router.store.outbox.giving_up import GivingUp

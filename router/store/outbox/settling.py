@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.domain.deliveries import DeliveryState, Settlement
+from router.domain.delivery_lifecycle import OutboxEntry, one_for_each, settled, still_counts
 from router.domain.errors import StoreError
-from router.domain.lifecycle import OutboxEntry, one_for_each, settled, still_counts
 from router.store.outbox.claiming import TRIES
 from router.store.outbox.in_flight import InFlight
 from router.store.outbox.table import Move, OutboxTable

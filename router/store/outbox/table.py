@@ -14,8 +14,8 @@ from typing import Protocol
 
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer, Receipt
+from router.domain.delivery_lifecycle import OutboxEntry
 from router.domain.errors import StoreError, Undecodable
-from router.domain.lifecycle import OutboxEntry
 
 
 @dataclass(frozen=True, slots=True)

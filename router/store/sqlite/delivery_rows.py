@@ -11,8 +11,8 @@ from router.domain.damage import DamagedLetter, DamagedRow, quarantine_entry_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState
 from router.domain.delivery_errors import DISCARDED, damaged
+from router.domain.delivery_lifecycle import OPEN, OutboxEntry
 from router.domain.errors import Undecodable
-from router.domain.lifecycle import OPEN, OutboxEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState, Receipt
-from router.domain.lifecycle import OutboxEntry, added, due_at
+from router.domain.delivery_lifecycle import OutboxEntry, added, due_at
 from router.domain.rulebook import Lane
 from router.store.codec import encode, tag_of
 from router.store.outbox import Move

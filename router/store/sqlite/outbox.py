@@ -10,8 +10,8 @@ from datetime import datetime
 from router.domain.damage import Past
 from router.domain.decisions import Change
 from router.domain.deliveries import Backlog, DeliveryState, NextDue, Pause, Pointer
+from router.domain.delivery_lifecycle import released
 from router.domain.errors import Undecodable
-from router.domain.lifecycle import released
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.turn_order import Waiting, next_due_of

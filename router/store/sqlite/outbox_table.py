@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from router.domain.damage import DamagedLetter, quarantine_entry_of
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer
+from router.domain.delivery_lifecycle import OPEN
 from router.domain.errors import StoreError, Undecodable
-from router.domain.lifecycle import OPEN
 from router.domain.supersession import asks_for_closed
 from router.store.codec import attempt, encode, tag_of
 from router.store.outbox import Move, SignalEntries
@@ -34,8 +34,8 @@ from router.store.sqlite.delivery_rows import (
     take_off,
 )
 from router.store.sqlite.entry_rows import ENTRY, INSERT, IS_OPEN, UPDATE, SqliteEntry, entry_of, insertion, update
+from router.store.sqlite.impossible_times import died_after, with_impossible_times
 from router.store.sqlite.quarantine import keep
-from router.store.sqlite.repairs import died_after, with_impossible_times
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
 

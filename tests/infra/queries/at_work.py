@@ -21,7 +21,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Result
 from router.domain.deliveries import Attempt, Pointer, Receipt
 from router.domain.journal import Partition
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Queue
 from router.domain.ports.destinations import Deduplication
 from router.domain.ports.store import QueuedStore

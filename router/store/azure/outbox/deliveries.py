@@ -13,8 +13,8 @@ from router.domain.clocks import latest
 from router.domain.damage import DamagedLetter, DamagedRow, Past
 from router.domain.deliveries import DeadLetter, Delivery, DeliveryState, Receipt
 from router.domain.delivery_errors import damaged
+from router.domain.delivery_lifecycle import free_at
 from router.domain.errors import Undecodable
-from router.domain.lifecycle import free_at
 from router.domain.rulebook import Lane
 from router.domain.supersession import asks_for_closed
 from router.domain.turn_order import Waiting, first_open

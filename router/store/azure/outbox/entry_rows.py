@@ -9,7 +9,7 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState
-from router.domain.lifecycle import OutboxEntry, added
+from router.domain.delivery_lifecycle import OutboxEntry, added
 from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import Location, RowKind, Shard, location_in, location_of
 from router.store.azure.shards import sorting

@@ -14,9 +14,9 @@ from typing import Any
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.delivery_errors import DISCARDED, damaged
+from router.domain.delivery_lifecycle import OPEN
 from router.domain.errors import Undecodable
 from router.domain.keys import delivery_key
-from router.domain.lifecycle import OPEN
 from router.domain.rulebook import Lane
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_of

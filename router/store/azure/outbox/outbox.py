@@ -12,10 +12,10 @@ from router.domain.deliveries import Backlog, DeliveryState, NextDue, Pause, Poi
 from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
+from router.store.azure.outbox.dead_letter_lookup import Letters
 from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.figures import Figures
-from router.store.azure.outbox.letters import Letters
 from router.store.azure.outbox.locations import find_pointer
 from router.store.azure.outbox.outbox_table import AzureOutboxTable
 from router.store.azure.outbox.pauses import Pauses

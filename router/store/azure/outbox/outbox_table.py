@@ -12,11 +12,11 @@ from router.domain.clocks import latest
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer
 from router.domain.errors import StoreError, Undecodable
-from router.domain.lanes import LONGEST_WAIT
+from router.domain.lane_limits import LONGEST_WAIT
 from router.domain.rulebook import Lane
+from router.store.azure.outbox.dead_letter_lookup import Letters
 from router.store.azure.outbox.deliveries import Deliveries, EntryMove
 from router.store.azure.outbox.entry_rows import AzureEntry, entry_for
-from router.store.azure.outbox.letters import Letters
 from router.store.azure.outbox.locations import Location, RowKind, Shard, location_at, location_of, shards_of
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.reached import Reached

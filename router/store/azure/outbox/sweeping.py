@@ -7,7 +7,7 @@ from collections.abc import Collection
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from router.domain.lanes import LEASE
+from router.domain.lane_limits import LEASE
 from router.domain.pauses import is_probe_due
 from router.domain.rulebook import Lane
 from router.domain.turn_order import Waiting, first_turns

@@ -10,7 +10,7 @@ from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, Partition, Span
 from router.eventhubs.connection import Namespace, reaching
 from router.eventhubs.extents import extent_of
-from router.eventhubs.span_receiver import Receiver
+from router.eventhubs.range_receiver import Receiver
 
 GROUP = "sweep"
 """The consumer group of the sweep; nobody else reads through it."""

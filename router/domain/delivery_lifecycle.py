@@ -14,7 +14,7 @@ from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
 from router.domain.delivery_errors import DISCARDED, clipped, ended
-from router.domain.lanes import LONGEST, LONGEST_LEASE, LONGEST_WAIT
+from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
 
 

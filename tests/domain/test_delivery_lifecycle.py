@@ -10,8 +10,7 @@ import pytest
 from router.domain.clocks import SKEW
 from router.domain.deliveries import SUSPECT, DeliveryState, Pause, Settlement
 from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
-from router.domain.lanes import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAIT
-from router.domain.lifecycle import (
+from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
     claimed,
@@ -28,6 +27,7 @@ from router.domain.lifecycle import (
     still_counts,
     with_possible_times,
 )
+from router.domain.lane_limits import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.pauses import pause_known, wins_probe
 from router.domain.rulebook import Lane
 from tests.builders import NOW

@@ -7,7 +7,7 @@ import sqlite3
 from datetime import datetime
 
 from router.domain.clocks import latest
-from router.domain.lanes import LONGEST_WAIT
+from router.domain.lane_limits import LONGEST_WAIT
 from router.store.sqlite.entry_rows import IS_OPEN
 from router.store.sqlite.schema import micros
 
