@@ -1,4 +1,4 @@
-"""Access tokens by OAuth 2.0 client credentials: fetched when first wanted, token until shortly before they expire."""
+"""Access tokens by OAuth 2.0 client credentials: fetched when first wanted, and used until shortly before they expire."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EARLY = 60.0
 """Seconds before its end from which on a token is not used any more."""
 
 UNSAID = 300.0
-"""Seconds for which a token is token whose answer does not say how long it lives."""
+"""Seconds for which a token is used whose answer does not say how long it lives."""
 
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _LATER = frozenset({408, 425, 429})

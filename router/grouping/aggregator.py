@@ -31,7 +31,7 @@ AT_A_TIME = 40
 class Aggregator:
     """Applies turns to groups, over the states that a store has of them; raises StoreError.
 
-    A turn may be given more than once, by whoever meets it as an intent.
+    A turn may be given more than once: whoever meets a pending turn publishes it.
     """
 
     def __init__(self, store: Store, rulebooks: Mapping[Stream, Rulebook]) -> None:

@@ -38,7 +38,7 @@ _SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
 
 
 def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in a flat message or a table row; raises Refused (invalid) where nothing identifies it.
+    """The alert in a flat message or a table row; raises MessageRefused (invalid) where nothing identifies it.
 
     A table row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId.
     """
@@ -49,7 +49,7 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
 
 
 def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in an ARM document or a Resource Graph row; raises Refused (invalid) where nothing identifies it."""
+    """The alert in an ARM document or a Resource Graph row; raises MessageRefused (invalid) where nothing identifies it."""
     properties = fields_in(fields.get("properties"))
     id = text_in(properties, "systemalertid") or text_in(fields, "name")
     if id is None and (path := text_in(fields, "id")):

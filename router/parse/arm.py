@@ -35,7 +35,7 @@ class Posture(NamedTuple):
 
 
 def posture_in(fields: Fields) -> Posture:
-    """The parts of a posture message; raises Refused (invalid) where it has no id."""
+    """The parts of a posture message; raises MessageRefused (invalid) where it has no id."""
     written = text_in(fields, "id")
     if written is None:
         raise MessageRefused(Code.INVALID, "a finding without id", "id")

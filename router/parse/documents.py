@@ -16,7 +16,7 @@ from router.parse.refusals import MessageRefused
 
 
 def document_in(body: bytes) -> object:
-    """The JSON document that a body is; raises Refused (not_json) where it is none."""
+    """The JSON document that a body is; raises MessageRefused (not_json) where it is none."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

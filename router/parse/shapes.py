@@ -48,7 +48,7 @@ def find_reader(fields: Fields) -> Reader | None:
 
 
 def reader_for(fields: Fields) -> Reader:
-    """What reads a message of this shape; raises Refused (unknown_shape) where nothing does."""
+    """What reads a message of this shape; raises MessageRefused (unknown_shape) where nothing does."""
     reader = find_reader(fields)
     if reader is None:
         type = text_in(fields, "type")

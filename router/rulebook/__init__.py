@@ -3,7 +3,9 @@
     problems        what is wrong, where
     folder          the directory as it is read: files, their hash, their problems
     documents       a file's text, what it says and on which line
-    validation_messages   what pydantic objects to, in the words of a rules file; patterns, which texts have
+    validation_messages  what pydantic objects to, in the words of a rules file
+    patterns        regular expressions that names, secrets and durations in rules files must match
+    globs           the globs in which a rule's author names resources
     policy_form     the shape of policy.yaml         policy        its meaning
     when_form       the shape of a route's `when`    clauses       its meaning
     destinations    the entries of `destinations:`
