@@ -1,4 +1,4 @@
-"""Decides a signal; the one place that knows the order of the steps."""
+"""Decides a signal. The order of the steps is set here; `explanation` asks in the same order, and a test holds it to that."""
 
 from __future__ import annotations
 

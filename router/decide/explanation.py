@@ -1,4 +1,9 @@
-"""Why a signal is decided as it is: each step in words, each rule asked without the index."""
+"""Why a signal is decided as it is: each step in words, each rule asked without the index.
+
+The questions stand in the order in which `decide` settles them, so the first that is answered yes is the one that decided.
+ATT&CK settles nothing: `decide` looks it up first, since every decision carries it, and it is told before the routes, which
+ask for it.
+"""
 
 from __future__ import annotations
 

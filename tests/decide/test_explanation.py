@@ -1,0 +1,47 @@
+"""An explanation asks in the order in which a signal is decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from router.decide import explain
+from router.domain.decisions import Outcome
+from router.domain.signals import Kind, Severity
+from tests.builders import NOW, a_route, a_rule, a_rulebook, an_alert, an_ip
+
+SETTLES = {
+    "resolved?": Outcome.RESOLVED,
+    "only noted?": Outcome.NOTED,
+    "below the floor?": Outcome.BELOW_FLOOR,
+    "held by scanner?": Outcome.SUPPRESSED,
+    "route tickets?": Outcome.ROUTED,
+}
+"""What a signal becomes where a question is the first that is answered yes, in the order of the questions."""
+
+
+@pytest.mark.parametrize(("resolved", "noted", "low", "held"), list(product((False, True), repeat=4)))
+def test_the_first_question_that_is_answered_yes_is_the_one_that_decides(
+    resolved: bool, noted: bool, low: bool, held: bool
+) -> None:
+    """Whatever else is true of a signal: the steps stand in the order that `decide` goes through."""
+    signal = replace(
+        an_alert(Entities=[an_ip("10.20.0.5" if held else "10.20.0.6")]),
+        resolved=resolved,
+        kind=Kind.SECURE_SCORE if noted else Kind.ALERT,
+        severity=Severity.LOW if low else Severity.HIGH,
+    )
+    explanation = explain(signal, a_rulebook(a_rule(), routes=[a_route("tickets", "tickets")]), NOW)
+    answers = {step.question: step.answer for step in explanation.steps if step.question in SETTLES}
+    assert list(answers) == list(SETTLES)
+    assert [answer.startswith("yes") for answer in answers.values()] == [resolved, noted, low, held, True]
+    first = next(question for question, answer in answers.items() if answer.startswith("yes"))
+    assert explanation.decision.outcome is SETTLES[first]
+
+
+def test_attack_is_explained_before_the_routes_which_ask_for_it() -> None:
+    """It settles nothing, so it stands where it is first needed, though `decide` looks it up first of all."""
+    questions = [step.question for step in explain(an_alert(), a_rulebook(a_rule()), NOW).steps]
+    assert questions.index("held by scanner?") < questions.index("ATT&CK?") < questions.index("route tickets?")
