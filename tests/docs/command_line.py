@@ -10,11 +10,22 @@ from router.cli.parser import new_parser
 
 def commands() -> list[str]:
     """Every command, such as `run` or `rules check`, in the order of the parser."""
-    return list(_commands_of(new_parser()))
+    return [command for command, _ in _parsers_of(new_parser())]
 
 
-def _commands_of(parser: ArgumentParser, *before: str) -> Iterator[str]:
+def options() -> dict[str, set[str]]:
+    """Every option of a command but `--help`, with the commands that take it."""
+    takers: dict[str, set[str]] = {}
+    for command, parser in _parsers_of(new_parser()):
+        for action in parser._actions:
+            for name in action.option_strings:
+                if name not in ("-h", "--help"):
+                    takers.setdefault(name, set()).add(command)
+    return takers
+
+
+def _parsers_of(parser: ArgumentParser, *before: str) -> Iterator[tuple[str, ArgumentParser]]:
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             for name, inner in action.choices.items():
-                yield from list(_commands_of(inner, *before, name)) or [" ".join([*before, name])]
+                yield from list(_parsers_of(inner, *before, name)) or [(" ".join([*before, name]), inner)]

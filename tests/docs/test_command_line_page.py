@@ -5,8 +5,8 @@ from __future__ import annotations
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
-from tests.docs.command_line import commands
-from tests.docs.pages import column, page
+from tests.docs.command_line import commands, options
+from tests.docs.pages import column, page, spans
 
 PAGE = page("docs/command-line.md")
 
@@ -21,3 +21,14 @@ def test_every_exit_code_is_listed() -> None:
 def test_every_command_is_listed() -> None:
     """The commands are those of the parser."""
     assert column(PAGE.table("The command line", "command"), "command") == commands()
+
+
+def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
+    """The options are those of the parser; the name of a group stands for each of its commands."""
+    told = {
+        spans(row["option"])[0].split()[0]: {
+            command for command in commands() for name in spans(row["of"]) if f"{command} ".startswith(f"{name} ")
+        }
+        for row in PAGE.table("The command line", "option")
+    }
+    assert told == options()
