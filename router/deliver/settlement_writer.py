@@ -25,7 +25,7 @@ class SettlementWriter:
         self._unwritten: list[tuple[Claim, Settlement]] = []
         self._writing_unwritten = asyncio.Lock()
 
-    async def write(self, settled: Settled) -> None:
+    async def write_settlements(self, settled: Settled) -> None:
         """Writes settlements down; raises StoreError, after which they are kept for `write_unwritten`."""
         try:
             await self._outbox.settle([settlement for _, settlement in settled])
@@ -39,4 +39,4 @@ class SettlementWriter:
         async with self._writing_unwritten:
             unwritten, self._unwritten = self._unwritten, []
             if unwritten:
-                await self.write(unwritten)
+                await self.write_settlements(unwritten)
