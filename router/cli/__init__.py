@@ -27,13 +27,15 @@ from importlib import import_module
 from router.cli.complaints import complain
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
 from router.cli.streams import LostOutput, usable_streams
-from router.domain.errors import BadPolicy, RouterError
+from router.domain.errors import BadPolicy, BadUsage, RouterError
 
 FAILED = 2
 """The exit code of what could not be done: wrong usage, an unreadable file, a bad policy, a missing secret."""
 
 NOBODY_READS = 141
 """The exit code of what was done and has nobody to tell."""
+
+_DEMO = "alert_router_demo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +65,10 @@ def _obey(arguments: Sequence[str]) -> int:
     except SystemExit:  # help was asked for
         sys.stdout.flush()
         raise
+    except ModuleNotFoundError as missing:
+        if missing.name != _DEMO:
+            raise
+        raise BadUsage(f"demo: {_DEMO} is not deployed; run it from a checkout, or install the package") from missing
     sys.stdout.flush()
     return code
 

@@ -215,7 +215,9 @@ class Worker:
         now = self._clock()
         results = [one.result for one in finished if one.result is not None]
         try:
-            await self._settlements.write_settlements([(one.claim, self._settlement(this_pass, one, now)) for one in finished])
+            await self._settlements.write_settlements(
+                [(one.claim, self._settlement(this_pass, one, now)) for one in finished]
+            )
             if results:
                 await self._credentials.record_answers(results, this_pass.pause, now)
         except StoreError as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,3 +102,9 @@ def test_a_state_that_cannot_be_kept_is_named(house: House) -> None:
     house.writes("file", "")
     assert house.says("demo", "--state", "file").complaint.startswith("file: is a file, ")
     assert house.says("demo", "--to", "mars").complaint.startswith("unrecognized arguments: --to")
+
+
+def test_where_the_demo_was_left_out_that_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deployed has no samples and no SOC."""
+    monkeypatch.setitem(sys.modules, "alert_router_demo", None)
+    assert house.says("demo").complaint.startswith("demo: alert_router_demo is not deployed; ")
