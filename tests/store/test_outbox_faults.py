@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from datetime import timedelta
+
+import pytest
 
 from router.domain.deliveries import DeliveryState, Pause, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
 from router.store.azure import Account, AzureStore
+from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.locations import location_of, text_to, text_to_all
+from router.store.azure.outbox.outbox_table import AzureOutboxTable
 from router.store.azure.outbox.queues import Handle
+from router.store.outbox import SignalEntries
 from tests.builders import NOW
-from tests.store.acts import run
-from tests.store.builders import OPENING
+from tests.store.acts import claim, owe, run
+from tests.store.builders import OPENING, a_delivery
 from tests.store.test_azure_faults import NOBODY
 
 
@@ -65,3 +71,20 @@ async def ask() -> list[object]:
 def test_whatever_is_asked_of_an_outbox_that_is_gone_is_a_storage_fault() -> None:
     """Nothing was done, so the pointer must come again."""
     assert {type(fault) for fault in run(ask())} == {StoreError}
+
+
+def test_what_was_claimed_before_storage_failed_is_sent(azure: AzureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would before the lease is over, and then it would count as lost, though no worker died of it."""
+    found = AzureOutboxTable.due
+
+    async def due(*of: object) -> AsyncGenerator[Sequence[SignalEntries[AzureEntry]]]:
+        async for signals in found(*of):  # type: ignore[arg-type]
+            yield signals
+        raise StoreError("storage is down")
+
+    owe(azure, *(a_delivery(key=f"k{number}") for number in range(3)))
+    with monkeypatch.context() as failing:
+        failing.setattr(AzureOutboxTable, "due", due)
+        assert len(claim(azure)) == 3
+        with pytest.raises(StoreError):
+            claim(azure)

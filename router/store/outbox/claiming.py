@@ -58,23 +58,29 @@ class Claiming[E: OutboxEntry]:
         suspects: list[E] = []
         is_single = is_contended = False
         async with aclosing(self._table.due(pointer, due, lease, limit)) as found:
-            async for signals in found:
-                known = [one for one in await self._next_steps(signals, due, lease) if _is_asked_for(*one)]
-                await self._look_again(known)
-                is_single = any(signal.turn is not None for signal, _ in known)
-                safe: list[E] = []
-                for _, step in known:
-                    match step:
-                        case GiveUp(entry):
-                            poison.append(entry)
-                        case ClaimNow(entry, is_suspect):
-                            (suspects if is_suspect else safe).append(entry)
-                safe = safe[: limit - len(claims)]
-                won = await self._claim(safe, due, until)
-                is_contended = is_contended or len(won) < len(safe)
-                claims += await self._read(won, due)
-                if len(claims) >= limit:
-                    break
+            try:
+                async for signals in found:
+                    known = [one for one in await self._next_steps(signals, due, lease) if _is_asked_for(*one)]
+                    await self._look_again(known)
+                    is_single = any(signal.turn is not None for signal, _ in known)
+                    safe: list[E] = []
+                    for _, step in known:
+                        match step:
+                            case GiveUp(entry):
+                                poison.append(entry)
+                            case ClaimNow(entry, is_suspect):
+                                (suspects if is_suspect else safe).append(entry)
+                    safe = safe[: limit - len(claims)]
+                    won = await self._claim(safe, due, until)
+                    is_contended = is_contended or len(won) < len(safe)
+                    claims += await self._read(won, due)
+                    if len(claims) >= limit:
+                        break
+            except StoreError:
+                # What is claimed already is to be sent: nobody else would before its lease is over, and then it would count
+                # as lost.
+                if not claims:
+                    raise
         if not claims:
             dead = await self._table.move([Move(one, given_up(one, due, DEADLY)) for one in poison])
             await self._table.point([one for one in dead if one is not None], due)
