@@ -26,13 +26,20 @@ class SettlementWriter:
         self._writing_unwritten = asyncio.Lock()
 
     async def write_settlements(self, settled: Settled) -> None:
-        """Writes settlements down; raises StoreError, after which they are kept for `write_unwritten`."""
+        """Writes settlements down; raises StoreError, after which they are kept for `write_unwritten`.
+
+        They are kept as well where the call is broken off, since storage may or may not have taken them.
+        """
         try:
             await self._outbox.settle([settlement for _, settlement in settled])
-        except StoreError:
-            self._unwritten += settled
+        except (StoreError, asyncio.CancelledError):
+            self.keep(settled)
             raise
         self._on_settled(settled)
+
+    def keep(self, settled: Settled) -> None:
+        """Keeps settlements for `write_unwritten`."""
+        self._unwritten += settled
 
     async def write_unwritten(self) -> None:
         """Writes down what storage did not take before, so that nobody is told again what they were told."""

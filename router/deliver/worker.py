@@ -21,7 +21,7 @@ from router.deliver.credentials import CredentialPause
 from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
-from router.deliver.settlement_writer import OnSettled, SettlementWriter
+from router.deliver.settlement_writer import OnSettled, Settled, SettlementWriter
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
 from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable
@@ -116,6 +116,8 @@ class Worker:
             for sender in senders:
                 sender.cancel()
             await asyncio.gather(*senders, return_exceptions=True)
+            # Something is left only where the pass is broken off.
+            self._settlements.keep(self._settlements_of(this_pass, this_pass.finished, self._clock()))
             self._isolation.release(this_pass.held)
         if this_pass.fault is not None:
             raise this_pass.fault
@@ -215,9 +217,7 @@ class Worker:
         now = self._clock()
         results = [one.result for one in finished if one.result is not None]
         try:
-            await self._settlements.write_settlements(
-                [(one.claim, self._settlement(this_pass, one, now)) for one in finished]
-            )
+            await self._settlements.write_settlements(self._settlements_of(this_pass, finished, now))
             if results:
                 await self._credentials.record_answers(results, this_pass.pause, now)
         except StoreError as fault:
@@ -225,6 +225,9 @@ class Worker:
         finally:
             this_pass.held -= len(finished)
             self._isolation.release(len(finished))
+
+    def _settlements_of(self, this_pass: DeliveryPass, finished: Sequence[Finished], now: datetime) -> Settled:
+        return [(one.claim, self._settlement(this_pass, one, now)) for one in finished]
 
     def _settlement(self, this_pass: DeliveryPass, one: Finished, now: datetime) -> Settlement:
         if one.result is not None:

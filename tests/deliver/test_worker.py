@@ -14,7 +14,7 @@ from router.deliver.delivery_pass import MOST_CLAIMS
 from router.deliver.worker import BUSY, LONGEST_REST
 from router.domain.conversation import Conversation, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Attempt, DeliveryState, Pause, Pointer, Receipt
+from router.domain.deliveries import SUSPECT, Attempt, Claim, DeliveryState, Pause, Pointer, Receipt
 from router.domain.errors import Rejected, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LEASE
 from router.domain.pauses import PROBE
@@ -25,7 +25,7 @@ from tests.deliver.engines import TICKETS, Engine, engine_over, pointer_to
 from tests.deliver.scripted import Held, InBatches, Scripted, sent
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
@@ -595,6 +595,57 @@ def test_what_is_on_its_way_when_storage_fails_is_finished_and_kept(engine: Engi
     engine.outbox.down.clear()
     engine.run(worker.write_unwritten())
     assert engine.states()[DeliveryState.SENT] == len(destination.keys) == len(set(destination.keys))
+
+
+def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine) -> None:
+    """In the midst of its settlement, as a stop does that storage keeps waiting for too long."""
+    engine.owe("k0")
+    worker, (pointer, *_) = engine.worker(Scripted(sent)), engine.pointers()
+    settling = asyncio.Event()
+
+    async def hang(_: object) -> None:
+        settling.set()
+        await asyncio.Event().wait()
+
+    async def broken_off() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine.outbox, "settle", hang, raising=False)
+            delivering = asyncio.create_task(worker.deliver_at(pointer))
+            await settling.wait()
+            delivering.cancel()
+            await asyncio.wait([delivering])
+        await worker.write_unwritten()
+
+    engine.run(broken_off())
+    assert engine.states() == {DeliveryState.SENT: 1}
+
+
+@pytest.mark.parametrize("engine", ["file"], indirect=True)
+def test_what_waits_to_be_settled_when_a_call_is_broken_off_is_kept(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One delivery was answered and another one of the same pass was not; a pointer's are settled as they are answered."""
+    monkeypatch.setattr("router.deliver.worker.GATHER", PATIENCE)
+    held = Held()
+
+    class HalfHeld(Held):
+        async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
+            if claims[0].delivery.key == "k0":
+                return [Receipt(reference="T1")]
+            return await held.attempt_delivery(claims)
+
+    engine.owe("k0", "k1")
+    worker = engine.worker(HalfHeld())
+
+    async def broken_off() -> None:
+        delivering = asyncio.create_task(worker.deliver_at(engine.pointers()[0]))
+        await until(lambda: held.waiting == 1)
+        delivering.cancel()
+        await asyncio.wait([delivering])
+        await worker.write_unwritten()
+
+    engine.run(broken_off())
+    assert engine.states() == {DeliveryState.SENT: 1, DeliveryState.CLAIMED: 1}
 
 
 @pytest.mark.parametrize("call", ["claim", "pauses", "settle", "pause"])
