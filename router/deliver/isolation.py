@@ -50,21 +50,24 @@ class Isolation:
             await self._wait()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[bool]:
-        """A context in which the one claim that is held by who asks is the only one; False where that cannot be soon."""
+    async def alone(self, longest: float) -> AsyncIterator[bool]:
+        """A context in which the one claim that is held by who asks is the only one; False where that cannot be soon.
+
+        `longest` is for how many seconds who asks can wait for that at most.
+        """
         if self.is_reserved:
             yield False
             return
         self.is_reserved = True
         try:
-            yield await self._is_soon_alone()
+            yield await self._is_soon_alone(min(longest, LONGEST_HOLD))
         finally:
             self.is_reserved = False
             self._changed.set()
 
-    async def _is_soon_alone(self) -> bool:
+    async def _is_soon_alone(self, longest: float) -> bool:
         try:
-            async with asyncio.timeout(LONGEST_HOLD):
+            async with asyncio.timeout(longest):
                 while self._claims > 1:
                     await self._wait()
         except TimeoutError:

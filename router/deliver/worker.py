@@ -20,7 +20,7 @@ from router.deliver.concurrency import ConcurrencyLimit
 from router.deliver.credentials import CredentialPause
 from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
 from router.deliver.isolation import Isolation
-from router.deliver.sender import Sender
+from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.deliver.settlement_writer import OnSettled, Settled, SettlementWriter
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
@@ -175,7 +175,9 @@ class Worker:
             this_pass.progress.set()
 
     async def _attempt_alone(self, this_pass: DeliveryPass, claims: Sequence[Claim]) -> None:
-        async with self._isolation.alone() as is_alone:
+        # What its lease leaves beside one conversation: once that is over, another worker takes it for dead.
+        spare = self._sender.lease.total_seconds() * (1 - SHARE_OF_LEASE)
+        async with self._isolation.alone(spare) as is_alone:
             if not is_alone:
                 this_pass.end(self._clock() + BUSY)
             await self._attempt(this_pass, claims)

@@ -490,6 +490,32 @@ def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> Non
 # The end of a process.
 
 
+def test_a_suspect_does_not_wait_for_the_others_until_its_lease_is_over(engine: Engine) -> None:
+    """Else another worker would take it for dead of one claim more, while this one has it."""
+    engine.owe("deadly")
+    (pointer, *_) = engine.pointers()
+    for _ in range(SUSPECT):
+        engine.lose(pointer)
+    engine.owe("slow", destination="others")
+    slow, hasty = Held(), Held()
+    hasty.lease = timedelta(seconds=5)
+    others = engine.worker(slow, destination="others")
+
+    async def waited() -> float:
+        sending = asyncio.create_task(others.deliver_at(slow_pointer))
+        await until(lambda: slow.waiting == 1)
+        began = asyncio.get_running_loop().time()
+        await engine.worker(hasty).deliver_at(pointer)
+        ended = asyncio.get_running_loop().time()
+        slow.open()
+        await sending
+        return ended - began
+
+    (slow_pointer,) = [one for one in engine.pointers(destination="others") if one.destination == "others"]
+    assert engine.run(waited()) < hasty.lease.total_seconds()
+    assert (hasty.keys, engine.states()) == ([], {DeliveryState.OWED: 1})
+
+
 def test_at_the_stop_nothing_is_claimed_and_the_pointer_comes_again(engine: Engine) -> None:
     """Another worker, or the next run, takes it a little later."""
     destination = Scripted(sent)
