@@ -37,11 +37,21 @@ SHARE = 4
 
 
 class Dispatcher:
-    """Delivers from a file to those destinations that are ready, each by its own worker: none's trouble delays another's."""
+    """Delivers from a file to those destinations that are ready, each by its own worker: none's trouble delays another's.
+
+    `end` has its workers begin nothing further.
+    """
 
     def __init__(
-        self, store: Store, rules: Rules, readiness: Readiness, workers: Mapping[Pointer, Worker], clock: Clock
+        self,
+        store: Store,
+        rules: Rules,
+        readiness: Readiness,
+        workers: Mapping[Pointer, Worker],
+        clock: Clock,
+        end: Callable[[], None],
     ) -> None:
+        self.end = end
         self._outbox = store.outbox
         self._rules = rules
         self._readiness = readiness
@@ -77,7 +87,7 @@ async def dispatcher_over(
     is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
-    isolation = Isolation()
+    isolation, ending = Isolation(), asyncio.Event()
     async with senders_over(rules, readiness, settings, clock, Telemetry()) as senders:
         workers = {
             Pointer(stream.value, spec.lane, spec.name): Worker(
@@ -88,11 +98,11 @@ async def dispatcher_over(
                 clock=clock,
                 concurrency=max(1, CONCURRENCY[spec.lane] // SHARE),
                 isolation=isolation,
-                is_stopped=is_stopped,
+                is_stopped=lambda: ending.is_set() or is_stopped(),
             )
             for stream, spec, sender in senders
         }
-        dispatcher = Dispatcher(store, rules, readiness, workers, clock)
+        dispatcher = Dispatcher(store, rules, readiness, workers, clock, ending.set)
         try:
             yield dispatcher
         finally:

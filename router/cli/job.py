@@ -25,6 +25,7 @@ from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
+from router.domain.errors import RouterError
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
@@ -172,11 +173,22 @@ class Work:
             more.set()
 
         delivering = asyncio.create_task(deliver())
-        try:
-            yield notice
+
+        def end() -> None:
+            nonlocal is_over
             is_over = True
             more.set()
+
+        try:
+            yield notice
+            end()
             await delivering
+        except RouterError:
+            # What is on its way is finished, else somebody is told again what they were told.
+            self._dispatcher.end()
+            end()
+            await asyncio.gather(delivering, return_exceptions=True)
+            raise
         finally:
             delivering.cancel()
             await asyncio.gather(delivering, return_exceptions=True)
