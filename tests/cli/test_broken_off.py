@@ -29,11 +29,11 @@ otherwise: [soar]
 
 
 class Hook(ThreadingHTTPServer):
-    """A vendor that does not deduplicate, and answers when it is let; `told` counts what it was told."""
+    """A vendor that does not deduplicate, and answers when it is let; `received` counts what it received."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
-        self.told = 0
+        self.received = 0
         self.may_answer = threading.Event()
 
 
@@ -42,7 +42,7 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
-        self.server.told += 1
+        self.server.received += 1
         self.server.may_answer.wait(PATIENCE)
         self.send_response(200)
         self.send_header("content-length", "0")
@@ -98,11 +98,14 @@ def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(tmp_path: Path) 
             with decisions.open("rb"):
                 running.stdin.write(ndjson(a_flat_alert(SystemAlertId="first")) + b"\n")
                 running.stdin.flush()
-                wait_until(lambda: hook.told == 1, goes_on=lambda: running.poll() is None)
+                wait_until(lambda: hook.received == 1, goes_on=lambda: running.poll() is None)
             running.stdin.write(ndjson(a_flat_alert(SystemAlertId="second")) + b"\n")
             running.stdin.flush()
             wait_until(lambda: sum(count(state, "SELECT outcome, count(*) FROM record GROUP BY outcome").values()) == 2)
             hook.may_answer.set()
             _, complaint = running.communicate(timeout=PATIENCE)
         assert (running.returncode, b"decisions cannot be written there" in complaint) == (2, True)
-        assert count(state, "SELECT state, count(*) FROM deliveries GROUP BY state") == {"sent": hook.told, "owed": 1}
+        assert count(state, "SELECT state, count(*) FROM deliveries GROUP BY state") == {
+            "sent": hook.received,
+            "owed": 1,
+        }

@@ -347,6 +347,7 @@ def test_a_reader_that_begins_beyond_the_end_is_refused() -> None:
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_a_consumer_resumes_behind_its_checkpoint() -> None:
     """What was checkpointed is not given again, what came meanwhile is."""
 
@@ -368,6 +369,7 @@ def test_a_consumer_resumes_behind_its_checkpoint() -> None:
 # Who may read.
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_consumers_share_the_partitions_between_them() -> None:
     """A second consumer takes its half, and takes over all when the first one ends."""
 
@@ -387,6 +389,7 @@ def test_consumers_share_the_partitions_between_them() -> None:
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks() -> None:
     """None, a lower one or the same gives way; none or a lower one may not come back as long as the higher one reads."""
 
@@ -410,6 +413,7 @@ def test_a_reader_with_an_epoch_takes_the_place_of_those_that_it_outranks() -> N
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_groups_and_partitions_do_not_stand_in_each_others_way() -> None:
     """Epochs count within one group and one partition, and so do the five readers that may go without."""
 
@@ -514,6 +518,7 @@ def test_retention_takes_the_oldest_events_and_readers_go_on_with_what_is_left()
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_a_recreated_hub_begins_anew_and_does_not_know_old_checkpoints() -> None:
     """It has another birthday, and refuses a consumer that would go on behind the old hub's events."""
 
@@ -541,6 +546,7 @@ def test_a_recreated_hub_begins_anew_and_does_not_know_old_checkpoints() -> None
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_a_hub_may_get_more_partitions() -> None:
     """They are empty, and those that were there keep their events and their readers."""
 
@@ -598,6 +604,7 @@ def test_events_outlive_a_run() -> None:
 # Trouble.
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_clients_come_back_after_their_connections_were_cut() -> None:
     """A consumer reads on behind the last event it was given, a publisher publishes on."""
 
@@ -615,6 +622,7 @@ def test_clients_come_back_after_their_connections_were_cut() -> None:
     run(test)
 
 
+@pytest.mark.soak  # Of the double; tests/eventhubs asks the same of the router.
 def test_a_service_that_cannot_be_reached_fails_its_clients_until_it_can() -> None:
     """Who tries in vain is told so, and the next try works."""
 
