@@ -35,10 +35,10 @@ FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Makes three workers for two cores: many a test waits for a process that starts, or for a claim that runs out."""
+    """Makes two workers for each core: many a test waits for a process that starts, or for a claim that runs out."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
-    return 3 * (os.process_cpu_count() or 1) // 2 or 1
+    return 2 * (os.process_cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
