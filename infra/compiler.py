@@ -64,7 +64,7 @@ class Compiler:
         return self._asked("snapshot", path.name, "--mode", "overwrite", *variant.scope_arguments, at=path.parent)
 
     def _asked(self, command: str, *arguments: str, at: Path) -> Answer:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [self.path, command, *arguments], cwd=at, env=_environment(), capture_output=True, text=True, check=False
         )
         found = tuple(_diagnostics(done.stderr, at))
@@ -93,7 +93,7 @@ def _candidates(root: Path, environment: Mapping[str, str]) -> Iterator[tuple[Pa
 
 def _version_of(path: Path) -> str | None:
     try:
-        done = subprocess.run([path, "--version"], env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run([path, "--version"], env=_environment(), capture_output=True, text=True, check=False)
     except OSError:
         return None
     found = re.search(r"\bversion (\d\S*)", done.stdout)

@@ -36,7 +36,7 @@ def install(requirements: Path, to: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
     where = ("--python", sys.executable, "--target", str(to))
     command = [str(uv), "pip", "install", *where, *BUILT_FOR, *_WHEELS_ONLY, "--requirements", str(requirements)]
-    subprocess.run(command, check=True)  # noqa: S603
+    subprocess.run(command, check=True)
 
 
 def contents(root: Path, dependencies: Path) -> Mapping[str, Path]:

@@ -44,7 +44,7 @@ def answer_of(program: str, *arguments: str, limit: timedelta = LIMIT) -> Answer
         raise NoAnswer(f"{program}: is not on the PATH")
     # Into files: what a batch file started would hold a pipe open after the batch file itself was ended.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-        process = subprocess.Popen([path, *arguments], cwd=HERE, stdin=subprocess.DEVNULL, stdout=out, stderr=error)  # noqa: S603
+        process = subprocess.Popen([path, *arguments], cwd=HERE, stdin=subprocess.DEVNULL, stdout=out, stderr=error)
         try:
             code = process.wait(limit.total_seconds())
         except subprocess.TimeoutExpired:

@@ -27,7 +27,7 @@ def sound[T](
 ) -> list[T]:
     """The values of some rows of a table, in the order of `where`. Rows that cannot be decoded are put in the quarantine."""
     with connection.reading() as db:
-        rows = columns_of(db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values))  # noqa: S608
+        rows = columns_of(db.execute(f"SELECT {columns} FROM {table} WHERE {where}", values))
     found = [(row, attempt(read, row)) for row in rows]
     damaged = [(row, fault) for row, fault in found if isinstance(fault, Undecodable)]
     if damaged:
@@ -55,12 +55,12 @@ def set_aside(db: sqlite3.Connection, clock: Clock, table: str, row: Columns, wh
 def take_out(db: sqlite3.Connection, table: str, row: Columns) -> None:
     """Takes a row out of its table."""
     where, values = _at(table, row)
-    db.execute(f"DELETE FROM {table} WHERE {where}", values)  # noqa: S608
+    db.execute(f"DELETE FROM {table} WHERE {where}", values)
 
 
 def _whole(db: sqlite3.Connection, table: str, row: Columns) -> Columns:
     where, values = _at(table, row)
-    return next(iter(columns_of(db.execute(f"SELECT * FROM {table} WHERE {where}", values))), row)  # noqa: S608
+    return next(iter(columns_of(db.execute(f"SELECT * FROM {table} WHERE {where}", values))), row)
 
 
 def _at(table: str, row: Columns) -> tuple[str, list[object]]:

@@ -29,7 +29,7 @@ WITH_PAYLOAD = "deliveries d LEFT JOIN payloads p ON p.key=d.key AND p.turn=d.tu
 
 _FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
-ODD = f"SELECT rowid FROM deliveries WHERE {ODD_DELIVERY}"  # noqa: S608
+ODD = f"SELECT rowid FROM deliveries WHERE {ODD_DELIVERY}"
 """The places of deliveries whose columns hold what no delivery has."""
 
 COLUMNS = "d.rowid AS place, d.*, p.body AS body"
@@ -134,7 +134,7 @@ def see_to_odd(db: sqlite3.Connection, at: datetime) -> None:
 
     Where only the bookkeeping is damaged they are due at once; what is to be told, and to whom, is whole.
     """
-    for row in columns_of(db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD})")):  # noqa: S608
+    for row in columns_of(db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD})")):
         _mend(db, row, at)
 
 
@@ -157,7 +157,7 @@ def _mend(db: sqlite3.Connection, row: Columns, at: datetime) -> None:
         keep(db, quarantine_entry_of(damaged_row(row, next(iter(faults.values()))), at))
         values = {name: checks[name][1] for name in faults}
         db.execute(
-            f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in values)} WHERE rowid=?",  # noqa: S608
+            f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in values)} WHERE rowid=?",
             (*values.values(), row.raw("place")),
         )
     if lost is not None and (isinstance(state, Undecodable) or state in OPEN):

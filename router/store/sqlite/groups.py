@@ -73,7 +73,7 @@ class SqliteGroups:
         where = "stream=? AND destination=? AND type=? AND key IN (SELECT value FROM json_each(?))"
         values = (stream, destination, tag, json.dumps(list(keys)))
         with self._connection.reading() as db:
-            rows = columns_of(db.execute(f"SELECT * FROM cards WHERE {where}", values))  # noqa: S608
+            rows = columns_of(db.execute(f"SELECT * FROM cards WHERE {where}", values))
         read = {row.text("key"): (row, attempt(_entry, row)) for row in rows}
         damaged = {key: one for key, one in read.items() if isinstance(one[1], Undecodable)}
         entries = {key: entry for key, (_, entry) in read.items() if key not in damaged}

@@ -14,14 +14,14 @@ from router.store.sqlite.schema import micros
 _OPEN = f"deliveries INDEXED BY due WHERE {IS_OPEN}"
 
 # It may be this clock that is wrong: what was written is kept, and counts again once it is possible.
-_KEEP = f"INSERT OR IGNORE INTO births (id, born) SELECT id, born FROM {_OPEN} AND born>?"  # noqa: S608
+_KEEP = f"INSERT OR IGNORE INTO births (id, born) SELECT id, born FROM {_OPEN} AND born>?"
 _GIVE_BACK = """
 UPDATE deliveries SET born=(SELECT b.born FROM births b WHERE b.id=deliveries.id)
 WHERE id IN (SELECT id FROM births WHERE born<=?)
 """
-_FORGET = f"DELETE FROM births WHERE born<=? OR id NOT IN (SELECT id FROM {_OPEN})"  # noqa: S608
+_FORGET = f"DELETE FROM births WHERE born<=? OR id NOT IN (SELECT id FROM {_OPEN})"
 
-_IMPOSSIBLE = f"SELECT rowid FROM {_OPEN} AND (born>?1 OR settled>?1 OR due>json_extract(?2, '$.' || lane))"  # noqa: S608
+_IMPOSSIBLE = f"SELECT rowid FROM {_OPEN} AND (born>?1 OR settled>?1 OR due>json_extract(?2, '$.' || lane))"
 
 
 def with_impossible_times(db: sqlite3.Connection, now: datetime) -> list[int]:

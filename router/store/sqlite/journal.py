@@ -32,7 +32,7 @@ class SqliteJournal:
         """How far a partition has come; its first epoch where nothing is known."""
         with self._connection.reading() as db:
             found = columns_of(
-                db.execute(f"SELECT hub, partition, {_PROGRESS} FROM progress WHERE hub=? AND partition=?", partition)  # noqa: S608
+                db.execute(f"SELECT hub, partition, {_PROGRESS} FROM progress WHERE hub=? AND partition=?", partition)
             )
         if not found:
             return Progress(epoch=HubEpoch(partition, 1))
@@ -48,7 +48,7 @@ class SqliteJournal:
         with self._connection.writing() as db:
             set_aside(db, self._clock, "progress", row, why)
             db.execute(
-                f"INSERT OR REPLACE INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?)",
                 (*_columns(mended), *partition),
             )
         return mended
@@ -58,7 +58,7 @@ class SqliteJournal:
         written = replace(progress, version=int(progress.version or 0) + 1)
         with self._connection.writing() as db:
             if progress.version is None:
-                sql = f"INSERT INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"  # noqa: S608
+                sql = f"INSERT INTO progress ({_PROGRESS}, hub, partition) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
                 changed = db.execute(sql, (*_columns(written), *progress.epoch.partition))
             else:
                 sql = (

@@ -30,7 +30,7 @@ _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
     "turn, outcome, open, grouped, forwarded, intent, closed_at, version"
 )
-_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT DO NOTHING"  # noqa: S608
+_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT DO NOTHING"
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
     "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, version=? WHERE key=? AND version=?"
@@ -86,7 +86,7 @@ class SqliteLedger:
         with self._connection.reading() as db:
             found = columns_of(
                 db.execute(
-                    f"SELECT rowid, {_HELD}, EXISTS (SELECT 1 FROM ledger l WHERE l.key=held.key) AS is_known "  # noqa: S608
+                    f"SELECT rowid, {_HELD}, EXISTS (SELECT 1 FROM ledger l WHERE l.key=held.key) AS is_known "
                     "FROM held WHERE rowid IN (SELECT value FROM json_each(?))",
                     (json.dumps(list(rowids)),),
                 )
@@ -113,7 +113,7 @@ class SqliteLedger:
                 "DELETE FROM held WHERE key=?", [(row.key,) for row in won if row.held is None and row.version]
             )
             db.executemany(
-                f"INSERT OR REPLACE INTO held ({_HELD}) VALUES (?,?,?,?,?,?,?)",  # noqa: S608
+                f"INSERT OR REPLACE INTO held ({_HELD}) VALUES (?,?,?,?,?,?,?)",
                 [
                     (row.key, row.stream, one.rule, micros(one.until), one.rulebook, one.source, one.body)
                     for row in won
@@ -131,7 +131,7 @@ class SqliteLedger:
 
     def _rows(self, where: str, *values: object) -> list[LedgerRow]:
         with self._connection.reading() as db:
-            found = columns_of(db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values))  # noqa: S608
+            found = columns_of(db.execute(f"SELECT {_COLUMNS} FROM ledger WHERE {where}", values))
         read = [(row, attempt(row.text, "key"), attempt(_row, row)) for row in found]
         for row, key, _ in read:
             if isinstance(key, Undecodable):

@@ -74,7 +74,7 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
         waiting: dict[str, list[Waiting]] = defaultdict(list)
         with self._connection.reading() as db:
             found = db.execute(
-                "SELECT destination, key, turn, due, rowid FROM deliveries INDEXED BY due "  # noqa: S608
+                "SELECT destination, key, turn, due, rowid FROM deliveries INDEXED BY due "
                 f"WHERE stream=? AND {IS_OPEN}",
                 (stream,),
             )

@@ -51,21 +51,21 @@ SELECT d.rowid, d.key,
        (SELECT f.due FROM deliveries f WHERE f.key=d.key AND f.destination=d.destination AND f.{IS_OPEN}
         ORDER BY f.turn LIMIT 1)
 FROM deliveries d INDEXED BY due WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND d.due<=? ORDER BY d.due, d.rowid
-"""  # noqa: S608
+"""
 
 _SIGNALS = f"""
 SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.key FROM json_each(?) j CROSS JOIN deliveries d ON d.rowid=j.value
 CROSS JOIN deliveries e ON e.key=d.key AND e.destination=d.destination WHERE e.state IN (SELECT value FROM json_each(?))
-"""  # noqa: S608
+"""
 
-_ENTRIES = f"SELECT {', '.join(ENTRY)} FROM deliveries"  # noqa: S608
+_ENTRIES = f"SELECT {', '.join(ENTRY)} FROM deliveries"
 
 _CLAIMS = f"""
 SELECT {COLUMNS},
        (SELECT o.receipt FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.turn=d.opened)
        AS receipt_of_opening
 FROM {WITH_PAYLOAD} WHERE d.rowid IN ({_THOSE})
-"""  # noqa: S608
+"""
 
 _OPEN = [state.value for state in OPEN]
 _ALL = [state.value for state in DeliveryState]
@@ -188,12 +188,10 @@ class SqliteOutboxTable:
         """The dead letters, oldest first; those that are damaged, and not given up on yet, among them."""
         with self._connection.reading() as db:
             found = columns_of(
-                db.execute(
-                    f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' ORDER BY d.settled, d.id"  # noqa: S608
-                )
+                db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' ORDER BY d.settled, d.id")
             )
             found += columns_of(
-                db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD}) AND d.state<>'dead'")  # noqa: S608
+                db.execute(f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({ODD}) AND d.state<>'dead'")
             )
         letters = [(row, letter_of(row)) for row in found]
         return [
@@ -231,7 +229,7 @@ class SqliteOutboxTable:
         with self._connection.writing() as db:
             see_to_odd(db, now)
             values = (stream, micros(born_until), json.dumps(list(names)))
-            places = [place for (place,) in db.execute(f"SELECT rowid FROM deliveries {where}", values)]  # noqa: S608
+            places = [place for (place,) in db.execute(f"SELECT rowid FROM deliveries {where}", values)]
             for start in range(0, len(places), _AT_A_TIME):
                 yield _entries(db, places[start : start + _AT_A_TIME])
 
@@ -280,7 +278,7 @@ def _sound(rows: Iterable[Columns]) -> list[SqliteEntry]:
 
 
 def _whole(db: sqlite3.Connection, places: Sequence[int]) -> list[Columns]:
-    sql = f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({_THOSE})"  # noqa: S608
+    sql = f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.rowid IN ({_THOSE})"
     return columns_of(db.execute(sql, (json.dumps(places),)))
 
 
@@ -291,7 +289,7 @@ def _is_same(one: SqliteEntry, other: SqliteEntry | None) -> bool:
 
 def _find_dead(db: sqlite3.Connection, id: str) -> Columns | None:
     """The dead letter of that id, by the id under which it is listed."""
-    dead = f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' AND "  # noqa: S608
+    dead = f"SELECT {COLUMNS} FROM {WITH_PAYLOAD} WHERE d.state='dead' AND "
     found = columns_of(db.execute(f"{dead} d.id=?", (id,)))
     if not found:
         # One whose id is damaged is listed under what can be shown of it.

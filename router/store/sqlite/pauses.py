@@ -58,7 +58,7 @@ class SqlitePauses:
         """Forgets the pauses of a stream's destinations that are not among those."""
         with self._connection.writing() as db:
             where = "stream=? AND destination NOT IN (SELECT value FROM json_each(?))"
-            db.execute(f"DELETE FROM pauses WHERE {where}", (stream, json.dumps(list(named))))  # noqa: S608
+            db.execute(f"DELETE FROM pauses WHERE {where}", (stream, json.dumps(list(named))))
 
     async def all(self, stream: str) -> Mapping[str, Pause]:
         """The pauses of a stream by destination."""

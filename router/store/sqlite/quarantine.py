@@ -17,7 +17,7 @@ from router.store.sqlite.schema import EPOCH, micros
 from router.store.sqlite.selecting import columns_of
 
 _COLUMNS = "id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body"
-_INSERT = f"INSERT OR IGNORE INTO quarantine ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608
+_INSERT = f"INSERT OR IGNORE INTO quarantine ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
 
 _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
@@ -40,23 +40,21 @@ class SqliteQuarantine:
     async def list_quarantined(self) -> Sequence[QuarantineEntry]:
         """All entries, oldest first; of an entry that is damaged itself, what can be read of it."""
         with self._connection.reading() as db:
-            found = columns_of(db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine"))  # noqa: S608
+            found = columns_of(db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine"))
         return sorted(map(_entry_in, found), key=lambda one: (one.at, one.id))
 
     async def find_quarantined(self, id: str) -> QuarantineEntry | None:
         """One entry."""
         where, value = _named(id)
         with self._connection.reading() as db:
-            found = columns_of(
-                db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine WHERE {where}", (value,))  # noqa: S608
-            )
+            found = columns_of(db.execute(f"SELECT rowid AS nr, {_COLUMNS} FROM quarantine WHERE {where}", (value,)))
         return _entry_in(found[0]) if found else None
 
     async def discard_quarantined(self, id: str) -> bool:
         """Discards one; False if there is none."""
         where, value = _named(id)
         with self._connection.writing() as db:
-            return bool(db.execute(f"DELETE FROM quarantine WHERE {where}", (value,)).rowcount)  # noqa: S608
+            return bool(db.execute(f"DELETE FROM quarantine WHERE {where}", (value,)).rowcount)
 
     async def count_damaged_rows(self, stream: str) -> int:
         """How many damaged rows there are, of a stream or of an unknown one."""
