@@ -14,8 +14,8 @@ from router.cli.screen import plain, print_json, print_table, screen, table_of
 from router.cli.state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
 from router.domain.decisions import Outcome
 from router.domain.ports.store import Store
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code
-from router.domain.retention import QuarantineEntry
 from router.ingest.intake import Intake, Message
 from router.ingest.messages import MessageReader, NotUnderstood, is_beginning
 

@@ -15,8 +15,8 @@ from router.domain.decisions import Change, Outcome
 from router.domain.journal import HubEpoch, Partition, Progress
 from router.domain.keys import quarantine_id
 from router.domain.ledger import Arrival, LedgerRow, Seen, State, Turn, Version
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 
 ORIGIN = "state"

@@ -1,33 +1,9 @@
-"""Entries of the quarantine, how long the state is stored, and what a purge removed."""
+"""How long the state is stored, and what a purge removed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-
-from router.domain.ledger import Arrival
-from router.domain.signals import Quarantined
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineEntry:
-    """A body in quarantine: a message that was not understood, or a damaged row of the state.
-
-    Attributes:
-        id: the short id that people call it by.
-        source: where it came from, as text for people.
-        arrival: where in its source it stood, which is what a retake decides by.
-        stream: the stream that it came in on, where that is known.
-        at: when it was quarantined.
-        quarantined: the reason, the field at fault, and the body.
-    """
-
-    id: str
-    source: str
-    arrival: Arrival
-    stream: str | None
-    at: datetime
-    quarantined: Quarantined
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ from router.domain.keys import fingerprint_of, quarantine_id
 from router.domain.ledger import LedgerRow, Turn, record_delivery
 from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.retention import QuarantineEntry
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator

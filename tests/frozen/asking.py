@@ -15,7 +15,7 @@ from router.domain.groups import AdmissionState, AggregationState
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Span
 from router.domain.ledger import Held, LedgerRow, message_of
 from router.domain.ports.store import Store
-from router.domain.retention import QuarantineEntry
+from router.domain.quarantine import QuarantineEntry
 from router.store.codec import encode, tag_of
 from router.store.stored_names import GROUP_STATE, MEMBER_STATE, WINDOW_STATE
 from tests.frozen.loading import Frozen

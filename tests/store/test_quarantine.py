@@ -9,8 +9,8 @@ import pytest
 
 from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from tests.builders import NOW
 from tests.store.acts import run

@@ -11,7 +11,7 @@ from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.ledger import LedgerRow, Version
 from router.domain.notices import RecordEntry
-from router.domain.retention import QuarantineEntry
+from router.domain.quarantine import QuarantineEntry
 
 
 class Ledger(Protocol):

@@ -11,8 +11,8 @@ import orjson
 from router.domain.damage import ORIGIN
 from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, sorting

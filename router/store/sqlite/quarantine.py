@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from router.domain.damage import ORIGIN
 from router.domain.ledger import Arrival
+from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
-from router.domain.retention import QuarantineEntry
 from router.domain.signals import Quarantined
 from router.store.codec import readable
 from router.store.row_reader import Columns, printable

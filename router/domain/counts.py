@@ -1,0 +1,109 @@
+"""How decisions are counted: each entry of the record once, in the cell of its hour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from router.domain.notices import RecordEntry
+
+LONGEST_TEXT = 200
+"""Characters of each part of a cell: no name of Defender's is as long, and nobody's message makes a count long."""
+
+
+class Cell(NamedTuple):
+    """What decisions are counted by, beside the hour. Whoever asks adds up the cells that he means.
+
+    Attributes:
+        stream: the stream; empty where a message was not understood, and came in on no stream.
+        outcome: the outcome.
+        severity: Defender's severity; empty where it is missing or unknown.
+        plan: the Defender plan; empty where none is known.
+        type: the alert type, or what names the assessment.
+        rule: the suppression rule that held the signal.
+        tactics: ATT&CK tactic ids, sorted.
+        destinations: the destinations that were notified, sorted.
+    """
+
+    stream: str
+    outcome: str
+    severity: str
+    plan: str
+    type: str
+    rule: str
+    tactics: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHits:
+    """How often a suppression rule held a signal, in its whole life.
+
+    Attributes:
+        total: how many decisions it made.
+        first: when it made the first.
+        last: when it made the last.
+    """
+
+    total: int
+    first: datetime
+    last: datetime
+
+    def joined(self, other: RuleHits) -> RuleHits:
+        """The hits of both; no decision may be among both."""
+        return RuleHits(self.total + other.total, min(self.first, other.first), max(self.last, other.last))
+
+
+type Rule = tuple[str, str]
+"""A suppression rule: its stream and its name."""
+
+
+def decided_at(entry: RecordEntry) -> datetime:
+    """When a decision was made."""
+    return datetime.fromisoformat(entry.at)
+
+
+def hour_of(at: datetime) -> datetime:
+    """The hour under which what was decided at an instant is counted."""
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def cell_of(entry: RecordEntry) -> Cell:
+    """The cell in which a decision is counted."""
+    return Cell(
+        stream=entry.stream or "",
+        outcome=entry.outcome,
+        severity=entry.severity or "",
+        plan=_clipped(entry.plan),
+        type=_clipped(entry.type),
+        rule=_clipped(entry.suppressed_by),
+        tactics=tuple(sorted(entry.tactics)),
+        destinations=tuple(sorted(entry.destinations)),
+    )
+
+
+def _clipped(text: str | None) -> str:
+    return (text or "")[:LONGEST_TEXT]
+
+
+def counted(entries: Iterable[RecordEntry]) -> Mapping[datetime, Counter[Cell]]:
+    """How many decisions are in each cell of each hour."""
+    hours: dict[datetime, Counter[Cell]] = {}
+    for entry in entries:
+        hours.setdefault(hour_of(decided_at(entry)), Counter())[cell_of(entry)] += 1
+    return hours
+
+
+def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
+    """How often each rule held a signal, by some decisions."""
+    hits: dict[Rule, RuleHits] = {}
+    for entry in entries:
+        if entry.suppressed_by is None:
+            continue
+        rule, at = (entry.stream or "", _clipped(entry.suppressed_by)), decided_at(entry)
+        one = RuleHits(1, at, at)
+        hits[rule] = hits[rule].joined(one) if rule in hits else one
+    return hits

@@ -1,0 +1,45 @@
+"""Documents: small things that a person or a probe sets down, and that every worker reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from router.domain.ledger import Version
+
+
+class DocumentKind(StrEnum):
+    """The kinds of documents. Their values are stored.
+
+    A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
+    them when, and a warning that somebody was warned. A fact is what is known of the coverage of a workload, a source when a
+    subscription, cluster or plan was last heard, and tags are a resource's.
+    """
+
+    SILENCE = "silence"
+    HOLD = "hold"
+    CHANGE = "change"
+    WARNING = "warning"
+    FACT = "fact"
+    SOURCE = "source"
+    TAGS = "tags"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A document.
+
+    Attributes:
+        kind: what it is.
+        id: what it is called among those of its kind.
+        at: from when on its retention counts: its end, if it has one, else when it was last written.
+        body: what it says, as JSON.
+        version: what the store calls this state of it; None where it is not stored yet.
+    """
+
+    kind: DocumentKind
+    id: str
+    at: datetime
+    body: bytes = field(repr=False)
+    version: Version | None = None
