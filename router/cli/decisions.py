@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
-from router.domain.notices import RecordEntry
+from router.domain.notices import DECISION_KEYS, RecordEntry
 
-KEYS = tuple(name for name in RecordEntry.__dataclass_fields__ if name not in ("key", "at"))
+KEYS = DECISION_KEYS
 """The keys of a line, always all of them, in this order."""
 
 

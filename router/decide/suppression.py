@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Signal
-from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
+from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions, texts_of
 
 
 def find_suppressor(signal: Signal, suppressions: Suppressions, now: datetime) -> SuppressionRule | None:
@@ -42,7 +42,7 @@ def is_met(group: tuple[Element, ...], signal: Signal) -> bool:
     if type is None:
         return all(_holds(element, values_of(signal, element.field)) for element in group)
     return any(
-        all(_holds(element, _texts(entity.get(element.field.name))) for element in group)
+        all(_holds(element, texts_of(entity.get(element.field.name))) for element in group)
         for entity in signal.entities.of_type(type)
     )
 
@@ -53,20 +53,20 @@ def values_of(signal: Signal, field: Field) -> Sequence[str]:
         return _own_values(signal, field.name)
     values: list[str] = []
     for entity in signal.entities.of_type(field.entity):
-        values += _texts(entity.get(field.name))
+        values += texts_of(entity.get(field.name))
     return values
 
 
 def _own_values(signal: Signal, name: str) -> Sequence[str]:
     """What the signal itself offers: resourceid, subscriptionid, compromisedentity, extendedproperties.<key>."""
     if name == "resourceid":
-        return _texts(signal.resource)
+        return texts_of(signal.resource)
     if name == "subscriptionid":
-        return _texts(parse_resource_id(signal.resource).subscription)
+        return texts_of(parse_resource_id(signal.resource).subscription)
     if name == "compromisedentity":
-        return _texts(signal.compromised_entity if isinstance(signal, Alert) else None)
+        return texts_of(signal.compromised_entity if isinstance(signal, Alert) else None)
     key = name.removeprefix("extendedproperties.")
-    return [text for name, value in signal.extended.items() if name.lower() == key for text in _texts(value)]
+    return [text for name, value in signal.extended.items() if name.lower() == key for text in texts_of(value)]
 
 
 def _holds(element: Element, texts: Iterable[str]) -> bool:
@@ -74,17 +74,3 @@ def _holds(element: Element, texts: Iterable[str]) -> bool:
     if element.operator is Operator.IN:
         return not element.values.isdisjoint(forms)
     return any(value in form for form in forms for value in element.values)
-
-
-def _texts(value: object) -> Sequence[str]:
-    """A property's texts: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
-    if isinstance(value, list):
-        return [text for item in value if (text := _text(item))]
-    text = _text(value)
-    return (text,) if text else ()
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) else None

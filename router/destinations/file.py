@@ -4,7 +4,7 @@ Deduplicates nothing: a delivery that is tried again is written again. A notice'
 Retried: whatever kept the file from being written. Truncated: nothing.
 
 A notice's line has the keys that `document_of` gives: change, key, turn, destination, stream, kind, id, type, title,
-and so on. An entry of the record is written with the keys of `RecordEntry`.
+and so on. An entry of the record is written with its `key`, `at` and `DECISION_KEYS`.
 """
 
 from __future__ import annotations

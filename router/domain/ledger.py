@@ -11,6 +11,7 @@ from router.domain.clocks import SKEW, is_plausible
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Delivery
 from router.domain.notices import Notice, RecordEntry
+from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 
 MOST_AT_ONCE = 10_000_000
@@ -221,6 +222,10 @@ class LedgerRow:
         held: its body, while a suppression rule holds it.
         pending: its latest turn, while that is not published.
         closed_at: when it was last observed to be resolved, for retention.
+        heard: when it was last heard of, for retention: when a message about it came in that was not older than what is known,
+            or its held body was decided again; None in a row that an older program wrote.
+        fields: what rules can match of it. A row that is found comes without them, and one that is written without them
+            keeps those that are stored.
         version: what the store calls this state of the row; None if it is not stored yet.
     """
 
@@ -236,6 +241,8 @@ class LedgerRow:
     held: Held | None = None
     pending: Turn | None = None
     closed_at: datetime | None = None
+    heard: datetime | None = None
+    fields: RuleFields | None = None
     version: Version | None = None
 
 

@@ -169,7 +169,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordEntry:
-    """One decision as it is put on record; but for `key` and `at` it is the line that `--decisions` writes.
+    """One decision as it is put on record. `DECISION_KEYS` names what other programs read of it.
 
     Attributes:
         key: the identity of the message: (hub epoch, partition, sequence), (file body, position in it), or (line of standard
@@ -183,6 +183,10 @@ class RecordEntry:
         tactics, techniques, routes, destinations: as in `Decision`.
         rulebook: the hash of the rulebook that decided.
         source: where the message came from, for people.
+        signal: the key of the ledger's row that the message is about; None where the message was not understood, and in what
+            an older program put on record.
+        turn: the turn of that signal that the decision made; None where it made none, as a repeat.
+        steps: the steps of the decision in their order, each as `DecisionStep` writes it.
     """
 
     key: str
@@ -208,3 +212,13 @@ class RecordEntry:
     destinations: tuple[str, ...]
     rulebook: str
     source: str
+    signal: str | None = None
+    turn: int | None = None
+    steps: tuple[str, ...] = ()
+
+
+DECISION_KEYS = (
+    "id", "stream", "kind", "type", "title", "severity", "status", "plan", "resource", "sample", "outcome", "reason", "notice",
+    "suppressed_by", "suppressed_until", "tactics", "techniques", "routes", "destinations", "rulebook", "source",
+)  # fmt: skip
+"""What other programs read of an entry, in their order: a contract, so what an entry gains is not in it by itself."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -43,6 +43,20 @@ class Field:
         except ValueError:
             return (caseless,)
         return (caseless, str(address.ipv4_mapped or address))
+
+
+def texts_of(value: object) -> Sequence[str]:
+    """The texts that a property offers: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
+    if isinstance(value, list):
+        return [text for item in value if (text := _text(item))]
+    text = _text(value)
+    return (text,) if text else ()
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)

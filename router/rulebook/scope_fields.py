@@ -5,30 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 from router.domain.entities import normalised_type
+from router.domain.rule_fields import ENTITY_FIELDS
 from router.domain.suppression import Field
 
-# The complete list of Defender's fields, as its built-in policy gives it: Azure/azure-policy,
-# built-in-policies/policyDefinitions/Security Center/ASC_SuppressionRulesForAlerts_Deploy.json
-PORTABLE = frozenset(
-    f"entities.{name}"
-    for name in (
-        "account.name",
-        "account.aaduserid",
-        "account.upnsuffix",
-        "azureresource.resourceid",
-        "file.name",
-        "file.directory",
-        "filehash.value",
-        "host.hostname",
-        "host.azureid",
-        "host.dnsdomain",
-        "host.omsagentid",
-        "ip.address",
-        "malware.name",
-        "malware.category",
-        "process.commandline",
-    )
-)
+PORTABLE = frozenset(f"entities.{type}.{name}" for type, names in ENTITY_FIELDS.items() for name in names)
 _OWN = frozenset({"resourceid", "subscriptionid", "compromisedentity"})
 _EXTENDED = "extendedproperties."
 

@@ -29,10 +29,13 @@ from router.domain.groups import AdmissionState, GroupState, GroupTurn, MemberSt
 from router.domain.ledger import Turn
 from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code
+from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 
-type Storable = Notice | RecordEntry | Turn | Receipt | AdmissionState | MemberState | GroupState | WindowState
+type Storable = (
+    Notice | RecordEntry | Turn | Receipt | AdmissionState | MemberState | GroupState | WindowState | RuleFields
+)
 
 NOTICE = "Notice"
 RECORD_ENTRY = "RecordEntry"
@@ -42,6 +45,7 @@ ADMISSION_STATE = "Board"
 MEMBER_STATE = "MemberCard"
 GROUP_STATE = "GroupCard"
 WINDOW_STATE = "SlotCard"
+RULE_FIELDS = "RuleFields"
 
 TYPES: Mapping[str, type[Any]] = {
     NOTICE: Notice,
@@ -52,6 +56,7 @@ TYPES: Mapping[str, type[Any]] = {
     MEMBER_STATE: MemberState,
     GROUP_STATE: GroupState,
     WINDOW_STATE: WindowState,
+    RULE_FIELDS: RuleFields,
 }
 """The class of each tag."""
 

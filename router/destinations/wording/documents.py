@@ -7,7 +7,7 @@ from typing import Any
 from router.destinations.wording.account import EVIDENCE, group_of
 from router.destinations.wording.languages import web_link
 from router.domain.deliveries import Delivery
-from router.domain.notices import Notice, RecordEntry
+from router.domain.notices import DECISION_KEYS, Notice
 
 _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
@@ -15,6 +15,8 @@ _FIELDS = (
     "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
     "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "correlation", "alerts", "extended",
 )  # fmt: skip
+
+_ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
 
 
 def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
@@ -41,8 +43,8 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
 
 
 def object_of(delivery: Delivery) -> dict[str, Any]:
-    """The object of what a delivery carries: of a notice, or of an entry of the record, with the keys of RecordEntry."""
+    """The object of what a delivery carries: of a notice, or of an entry of the record, with the keys that others read."""
     content = delivery.content
     if isinstance(content, Notice):
         return document_of(delivery, content)
-    return {name: getattr(content, name) for name in RecordEntry.__dataclass_fields__}
+    return {name: getattr(content, name) for name in _ENTRY_KEYS}
