@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
 from router.decide.attack import attack_of
 from router.decide.suppression import find_suppressor
 from router.domain.attack import Attack
-from router.domain.decisions import Change, Decision, Outcome
+from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
@@ -17,37 +17,82 @@ NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMP
 """Kinds that are by nature not for people: numbers that move, with nobody to answer them."""
 
 
+type Steps = tuple[DecisionStep, ...]
+
+
+def _asked(*answers: StepCode) -> tuple[Steps, Steps]:
+    """The steps with these answers: where nothing is known of ATT&CK, and where something is. Shared by all decisions."""
+    steps = tuple(map(DecisionStep, answers))
+    return (DecisionStep(StepCode.ATTACK_UNKNOWN), *steps), (DecisionStep(StepCode.ATTACK_KNOWN), *steps)
+
+
+_RESOLVED = _asked(StepCode.RESOLVED_YES)
+_NOTED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_YES)
+_BELOW = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_BELOW)
+_PASSED = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_PASSED)
+_UNKNOWN = _asked(StepCode.RESOLVED_NO, StepCode.NOTED_NO, StepCode.FLOOR_UNKNOWN)
+_NOT_UNDERSTOOD = (DecisionStep(StepCode.NOT_UNDERSTOOD),)
+
+
+@lru_cache(maxsize=1024)
+def _held_by(rule: str) -> Steps:
+    return (DecisionStep(StepCode.SUPPRESSION_HELD, rule),)
+
+
+@lru_cache(maxsize=1024)
+def _routed_by(routes: tuple[str, ...]) -> Steps:
+    matched = [DecisionStep(StepCode.ROUTE_MATCHED, route) for route in routes]
+    return (DecisionStep(StepCode.SUPPRESSION_NONE), *(matched or [DecisionStep(StepCode.ROUTE_OTHERWISE)]))
+
+
 def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
     """The decision on a signal under a rulebook at an instant."""
     attack = attack_of(signal, rulebook)
+    is_known = bool(attack.tactics or attack.techniques)
     decided = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
     if signal.resolved:
-        resolved = Change.RESOLVED
-        return decided(outcome=Outcome.RESOLVED, reason=_status(signal), notice=resolved, destinations=rulebook.always)
+        return decided(
+            outcome=Outcome.RESOLVED,
+            reason=_status(signal),
+            notice=Change.RESOLVED,
+            destinations=rulebook.always,
+            steps=_RESOLVED[is_known],
+        )
     if is_noted(signal, rulebook):
-        return decided(outcome=Outcome.NOTED, reason=Reason(Code.KIND, signal.kind), destinations=rulebook.always)
+        kind = Reason(Code.KIND, signal.kind)
+        return decided(outcome=Outcome.NOTED, reason=kind, destinations=rulebook.always, steps=_NOTED[is_known])
     if reason := find_floor_above(signal, rulebook):
-        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason)
+        return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
+    passed = (_PASSED if signal.severity is not None else _UNKNOWN)[is_known]
     if rule := find_suppressor(signal, rulebook.suppressions, now):
-        held = Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}")
-        return decided(outcome=Outcome.SUPPRESSED, reason=held, suppressed_by=rule.name, suppressed_until=rule.expires)
+        return decided(
+            outcome=Outcome.SUPPRESSED,
+            reason=Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}"),
+            suppressed_by=rule.name,
+            suppressed_until=rule.expires,
+            steps=passed + _held_by(rule.name),
+        )
     routes = matching_routes(signal, attack, rulebook)
-    names, people = sorted([route.name for route in routes]), people_for(routes, rulebook)
+    names, people = tuple(sorted([route.name for route in routes])), people_for(routes, rulebook)
     return decided(
         outcome=Outcome.ROUTED,
         reason=Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
         notice=Change.OPENED if people else None,
         respond_by=find_time_to_answer(routes, now) if people else None,
-        routes=tuple(names),
+        routes=names,
         destinations=tuple(sorted(people.union(rulebook.always))),
         people=tuple(sorted(people)),
+        steps=passed + _routed_by(names),
     )
 
 
 def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
     """The decision on what was not understood."""
     return Decision(
-        outcome=Outcome.QUARANTINED, reason=what.reason, rulebook=rulebook.hash if rulebook is not None else ""
+        outcome=Outcome.QUARANTINED,
+        reason=what.reason,
+        rulebook=rulebook.hash if rulebook is not None else "",
+        steps=_NOT_UNDERSTOOD,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from router.decide.notice import iso
-from router.domain.decisions import Decision
+from router.domain.decisions import Decision, written_steps
 from router.domain.notices import RecordEntry
 from router.domain.signals import Alert, Quarantined, Signal
 
@@ -18,8 +18,14 @@ def entry_for(
     source: str,
     now: datetime,
     stream: str | None = None,
+    about: str | None = None,
+    turn: int | None = None,
 ) -> RecordEntry:
-    """The record's entry of one message: what it was, its outcome and why; `stream` is where an unread message came in."""
+    """The record's entry of one message: what it was, its outcome and why.
+
+    `stream` is where an unread message came in, `about` the key of the signal that it is about, and `turn` the turn of that
+    signal that the decision made, if any.
+    """
     signal = parsed if isinstance(parsed, Signal) else None
     alert = parsed if isinstance(parsed, Alert) else None
     return RecordEntry(
@@ -46,4 +52,7 @@ def entry_for(
         destinations=decision.destinations,
         rulebook=decision.rulebook,
         source=source,
+        signal=about,
+        turn=turn,
+        steps=written_steps(decision.steps),
     )

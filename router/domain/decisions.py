@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from router.domain.reasons import Reason
 
@@ -29,9 +31,56 @@ class Change(StrEnum):
     RESOLVED = "resolved"
 
 
+class StepCode(StrEnum):
+    """The closed set of steps that lead to a decision: what was asked, and what the answer was."""
+
+    NOT_UNDERSTOOD = "message.not_understood"
+    ATTACK_KNOWN = "attack.known"
+    ATTACK_UNKNOWN = "attack.unknown"
+    RESOLVED_YES = "resolved.yes"
+    RESOLVED_NO = "resolved.no"
+    NOTED_YES = "noted.yes"
+    NOTED_NO = "noted.no"
+    FLOOR_BELOW = "floor.below"
+    FLOOR_PASSED = "floor.passed"
+    FLOOR_UNKNOWN = "floor.unknown"
+    SUPPRESSION_HELD = "suppression.held"
+    SUPPRESSION_NONE = "suppression.none"
+    ROUTE_MATCHED = "route.matched"
+    ROUTE_OTHERWISE = "route.otherwise"
+    LEDGER_OLDER = "ledger.older"
+    LEDGER_SAME = "ledger.same"
+    LEDGER_NEVER_TOLD = "ledger.never_told"
+    LEDGER_OPEN = "ledger.open"
+    LEDGER_AGAIN = "ledger.again"
+    LEDGER_UNCHANGED = "ledger.unchanged"
+
+
+class DecisionStep(NamedTuple):
+    """One step of a decision.
+
+    Attributes:
+        code: what was asked and what the answer was.
+        rule: the name of the suppression rule or the route that answered; None where none did.
+    """
+
+    code: StepCode
+    rule: str | None = None
+
+    def __str__(self) -> str:
+        return self.code if self.rule is None else f"{self.code}={self.rule}"
+
+
+# Made for every message, and out of as many different ones as there are routes and rules that answer.
+@lru_cache(maxsize=1024)
+def written_steps(steps: tuple[DecisionStep, ...]) -> tuple[str, ...]:
+    """Steps as they stand on record."""
+    return tuple(map(str, steps))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """The decision on a signal. All tuples are sorted.
+    """The decision on a signal. All tuples but the steps are sorted.
 
     Attributes:
         outcome: the outcome.
@@ -46,6 +95,7 @@ class Decision:
         routes: the routes that matched.
         destinations: the destinations that are notified.
         people: those of the destinations that routes, or `otherwise`, name.
+        steps: what was asked and answered, in that order.
     """
 
     outcome: Outcome
@@ -60,3 +110,4 @@ class Decision:
     routes: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     people: tuple[str, ...] = ()
+    steps: tuple[DecisionStep, ...] = ()

@@ -12,12 +12,13 @@ from datetime import datetime
 from functools import reduce
 
 from router.decide import decide, entry_for, notice_for
-from router.domain.decisions import Change, Decision, Outcome
+from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.fingerprints import fingerprints_after
 from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
+from router.domain.rule_fields import rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Finding, Kind
 from router.ingest.observations import Observation
@@ -25,6 +26,12 @@ from router.parse import alerts_named_in, evidence_of
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
+
+_REPEATS = {Code.OLDER: (DecisionStep(StepCode.LEDGER_OLDER),), Code.SAME: (DecisionStep(StepCode.LEDGER_SAME),)}
+_NEVER_TOLD = (DecisionStep(StepCode.LEDGER_NEVER_TOLD),)
+_OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
+_AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
+_UNCHANGED = (DecisionStep(StepCode.LEDGER_UNCHANGED),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,33 +121,37 @@ def _transition_of_row(
 ) -> SignalTransition:
     """The transition that an observation causes in one row; `latest` is the row with the latest state of the signal."""
     seen, state = observation.seen_at(now), _state_after(observation, row)
+    key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     if (
         (is_replay and (latest is None or _state_after(observation, latest) != latest.state))
         or (latest is not None and seen.is_older_than(latest.seen))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
-        return SignalTransition(entry=_repeat(observation, Code.OLDER, rulebook, now), row=None)
+        return SignalTransition(entry=_repeat(observation, Code.OLDER, key, rulebook, now), row=None)
     if row is not None and state == row.state and row.outcome in SETTLED:
         return SignalTransition(
-            entry=_repeat(observation, Code.SAME, rulebook, now), row=replace(row, seen=_later(seen, row.seen))
+            entry=_repeat(observation, Code.SAME, key, rulebook, now),
+            row=replace(row, seen=_later(seen, row.seen), heard=now),
         )
     number = row.turn + 1 if row is not None else 1
     decision, targets = _with_targets(decide(observation.signal, rulebook, now), row, rulebook, number)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = on_record is not None and (on_record is not decision.outcome or latest is not row)
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
-    entry = entry_for(observation.signal, decision, key=arrival.key, source=observation.source, now=now)
+    if arrival.again:
+        decision = replace(decision, steps=decision.steps + _AGAIN)
     if is_replay and row is not None and decision.outcome is row.outcome:
-        return SignalTransition(entry=entry, row=None)
+        decision = replace(decision, steps=decision.steps + _UNCHANGED)
+        return SignalTransition(entry=_entry(observation, decision, arrival.key, key, None, now), row=None)
+    entry = _entry(observation, decision, arrival.key, key, number, now)
     notice = None
     if targets:
         signal = observation.signal
-        key = row.key if row is not None else observation.key
         named = _new_first(alerts_named_in(signal), row)
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
-    return SignalTransition(entry=entry, row=_next_row(observation, seen, state, row, decision, turn, now))
+    return SignalTransition(entry=entry, row=_next_row(observation, key, seen, state, row, decision, turn, now))
 
 
 def _state_after(observation: Observation, row: LedgerRow | None) -> State:
@@ -190,7 +201,8 @@ def _with_targets(
     )
     if not known:
         return decision, targets
-    return replace(decision, notice=_notice(decision, targets, known, rulebook), destinations=tuple(names)), targets
+    notice = _notice(decision, targets, known, rulebook)
+    return replace(decision, notice=notice, destinations=tuple(names), steps=decision.steps + _OPEN), targets
 
 
 def _targets_of_resolution(
@@ -198,10 +210,11 @@ def _targets_of_resolution(
 ) -> tuple[Decision, tuple[Target, ...]]:
     if row is not None and not row.forwarded:
         never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
-        return replace(decision, reason=never, notice=None, destinations=()), ()
+        steps = decision.steps + _NEVER_TOLD
+        return replace(decision, reason=never, notice=None, destinations=(), steps=steps), ()
     names = sorted(known.keys() | set(decision.destinations))
     targets = tuple(_target(name, Change.RESOLVED, row, rulebook, number) for name in names)
-    return replace(decision, destinations=tuple(names)), targets
+    return replace(decision, destinations=tuple(names), steps=decision.steps + (_OPEN if known else ())), targets
 
 
 def _target(name: str, change: Change, row: LedgerRow | None, rulebook: Rulebook, number: int) -> Target:
@@ -225,6 +238,7 @@ def _notice(
 
 def _next_row(
     observation: Observation,
+    key: str,
     seen: Seen,
     state: State,
     row: LedgerRow | None,
@@ -245,7 +259,6 @@ def _next_row(
         )
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
-    key = row.key if row is not None else observation.key
     return LedgerRow(
         key=key,
         stream=observation.signal.stream.value,
@@ -259,6 +272,8 @@ def _next_row(
         held=held,
         pending=turn,
         closed_at=now if resolved else None,
+        heard=now,
+        fields=rule_fields_of(observation.signal),
         version=row.version if row is not None else None,
     )
 
@@ -275,6 +290,14 @@ def _later(one: Seen, other: Seen) -> Seen:
     return Seen(one.changed if one.deleted or other.deleted else changed, arrival, one.deleted)
 
 
-def _repeat(observation: Observation, code: Code, rulebook: Rulebook, now: datetime) -> RecordEntry:
-    repeat = Decision(outcome=Outcome.REPEAT, reason=Reason(code), rulebook=rulebook.hash)
-    return entry_for(observation.signal, repeat, key=observation.arrival.key, source=observation.source, now=now)
+def _repeat(observation: Observation, code: Code, key: str, rulebook: Rulebook, now: datetime) -> RecordEntry:
+    repeat = Decision(outcome=Outcome.REPEAT, reason=Reason(code), rulebook=rulebook.hash, steps=_REPEATS[code])
+    return _entry(observation, repeat, observation.arrival.key, key, None, now)
+
+
+def _entry(
+    observation: Observation, decision: Decision, place: str, key: str, turn: int | None, now: datetime
+) -> RecordEntry:
+    """The entry of a message about the signal of a key, at its place on record."""
+    signal, source = observation.signal, observation.source
+    return entry_for(signal, decision, key=place, source=source, now=now, about=key, turn=turn)

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from router.decide import explain
-from router.domain.decisions import Outcome
+from router.domain.decisions import Outcome, StepCode
 from router.domain.signals import Kind, Severity
 from tests.builders import NOW, a_route, a_rule, a_rulebook, an_alert, an_ip
 
@@ -20,6 +20,26 @@ SETTLES = {
     "route tickets?": Outcome.ROUTED,
 }
 """What a signal becomes where a question is the first that is answered yes, in the order of the questions."""
+
+ASKED_BY = {
+    "resolved": "resolved?",
+    "noted": "only noted?",
+    "floor": "below the floor?",
+    "suppression": "held by scanner?",
+    "route": "route tickets?",
+}
+"""The question that is asked by the steps of one beginning."""
+
+YES = frozenset(
+    {
+        StepCode.RESOLVED_YES,
+        StepCode.NOTED_YES,
+        StepCode.FLOOR_BELOW,
+        StepCode.SUPPRESSION_HELD,
+        StepCode.ROUTE_MATCHED,
+    }
+)
+"""The steps that say yes to their question."""
 
 
 @pytest.mark.parametrize(("resolved", "noted", "low", "held"), list(product((False, True), repeat=4)))
@@ -39,6 +59,13 @@ def test_the_first_question_that_is_answered_yes_is_the_one_that_decides(
     assert [answer.startswith("yes") for answer in answers.values()] == [resolved, noted, low, held, True]
     first = next(question for question, answer in answers.items() if answer.startswith("yes"))
     assert explanation.decision.outcome is SETTLES[first]
+    # The steps of the decision are the questions up to that one, with the same answers.
+    attack, *steps = explanation.decision.steps
+    assert attack.code is StepCode.ATTACK_KNOWN
+    asked = {ASKED_BY[step.code.partition(".")[0]]: step.code in YES for step in steps}
+    assert list(asked) == list(SETTLES)[: len(steps)]
+    assert asked == {question: answers[question].startswith("yes") for question in asked}
+    assert next(question for question, is_yes in asked.items() if is_yes) == first == list(asked)[-1]
 
 
 def test_attack_is_explained_before_the_routes_which_ask_for_it() -> None:

@@ -127,7 +127,8 @@ def an_entry(**changes: Any) -> RecordEntry:
         "plan": "VirtualMachines", "resource": RESOURCE, "sample": False, "outcome": "routed",
         "reason": "routes: page-high", "notice": "opened", "suppressed_by": None, "suppressed_until": None,
         "tactics": ("TA0006",), "techniques": ("T1110",), "routes": ("page-high",), "destinations": ("oncall",),
-        "rulebook": "5f2d7c1e", "source": "alerts.ndjson:1",
+        "rulebook": "5f2d7c1e", "source": "alerts.ndjson:1", "signal": "d" * 32, "turn": 1,
+        "steps": ("attack.known", "resolved.no", "noted.no", "floor.passed", "suppression.none", "route.matched=page-high"),
     }  # fmt: skip
     return RecordEntry(**values | changes)
 

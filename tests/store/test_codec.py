@@ -7,7 +7,7 @@ import json
 import types
 from collections import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.errors import Undecodable
+from router.domain.notices import RecordEntry
 from router.store.codec import Codec, classes_in, decode, encode, tag_of
 from router.store.row_reader import Columns
 from router.store.stored_names import KEYS, TYPES, WORDS
@@ -79,6 +80,16 @@ def test_values_are_written_under_their_keys_and_come_back(value: Any) -> None:
     text = orjson.dumps(stored(value))
     assert encode(value) == text
     assert decode(tag_of(value), text) == value
+
+
+def test_an_entry_that_an_older_program_wrote_is_about_no_known_signal() -> None:
+    """It lacks the signal, its turn and the steps."""
+    lacking = ("signal", "turn", "steps")
+    entry = decode("RecordEntry", orjson.dumps({k: v for k, v in FORMS["RecordEntry"].items() if k not in lacking}))
+    assert isinstance(entry, RecordEntry)
+    assert (entry.signal, entry.turn, entry.steps) == (None, None, ())
+    whole = decode("RecordEntry", orjson.dumps(FORMS["RecordEntry"]))
+    assert entry == replace(whole, signal=None, turn=None, steps=())
 
 
 def test_the_table_names_what_there_is() -> None:
