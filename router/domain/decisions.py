@@ -50,7 +50,7 @@ class StepCode(StrEnum):
     ROUTE_OTHERWISE = "route.otherwise"
     LEDGER_OLDER = "ledger.older"
     LEDGER_SAME = "ledger.same"
-    LEDGER_NEVER_TOLD = "ledger.never_told"
+    LEDGER_NEVER_NOTIFIED = "ledger.never_notified"
     LEDGER_OPEN = "ledger.open"
     LEDGER_AGAIN = "ledger.again"
     LEDGER_UNCHANGED = "ledger.unchanged"

@@ -7,7 +7,7 @@ dangle and may form cycles; both are legal and neither is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from router.domain.memoize import remembered
 
@@ -36,6 +36,14 @@ class Entity:
         if self._lowered is None:
             self._lowered = {key.lower(): value for key, value in self._raw.items()}
         return self._lowered.get(name.lower())
+
+    def get_all(self, names: Set[str]) -> dict[str, object]:
+        """What `get` gives for each of some names in lower case, in one go, without what is not there."""
+        found = {name: value for key, value in self._raw.items() if (name := key.lower()) in names}
+        for name in found:
+            if (value := self._raw.get(name)) is not None:
+                found[name] = value
+        return found
 
     def text(self, name: str) -> str | None:
         """The property as text, or None where it is missing, empty or no scalar."""

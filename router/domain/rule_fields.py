@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.domain.entities import Entities
@@ -11,30 +11,21 @@ from router.domain.suppression import texts_of
 
 # The complete list of Defender's fields, as its built-in policy gives it: Azure/azure-policy,
 # built-in-policies/policyDefinitions/Security Center/ASC_SuppressionRulesForAlerts_Deploy.json
-ENTITY_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "account": ("name", "aaduserid", "upnsuffix"),
-    "azureresource": ("resourceid",),
-    "file": ("name", "directory"),
-    "filehash": ("value",),
-    "host": ("hostname", "azureid", "dnsdomain", "omsagentid"),
-    "ip": ("address",),
-    "malware": ("name", "category"),
-    "process": ("commandline",),
+ENTITY_FIELDS: Mapping[str, frozenset[str]] = {
+    "account": frozenset({"name", "aaduserid", "upnsuffix"}),
+    "azureresource": frozenset({"resourceid"}),
+    "file": frozenset({"name", "directory"}),
+    "filehash": frozenset({"value"}),
+    "host": frozenset({"hostname", "azureid", "dnsdomain", "omsagentid"}),
+    "ip": frozenset({"address"}),
+    "malware": frozenset({"name", "category"}),
+    "process": frozenset({"commandline"}),
 }
 """By entity type, normalised, the properties that an element of a suppression rule may look at, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class EntityFields:
-    """What rules can match of one entity.
-
-    Attributes:
-        type: its normalised type.
-        values: the texts of each property that offers any.
-    """
-
-    type: str
-    values: Mapping[str, tuple[str, ...]]
+type Texts = Mapping[str, tuple[str, ...]]
+"""The texts of each property that offers any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +37,7 @@ class RuleFields:
         plan, sample, compromised_entity: as in `Alert`.
         categories, deleted: as in `Finding`.
         extended: the texts of each extended property that offers any.
-        entities: the entities that rules can match, each once.
+        entities: the properties of each entity that rules can match, each once, by its normalised type.
     """
 
     kind: Kind
@@ -65,8 +56,8 @@ class RuleFields:
     compromised_entity: str | None = None
     categories: tuple[str, ...] = ()
     deleted: bool = False
-    extended: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    entities: tuple[EntityFields, ...] = ()
+    extended: Texts = field(default_factory=dict)
+    entities: Mapping[str, tuple[Texts, ...]] = field(default_factory=dict)
 
 
 def rule_fields_of(signal: Signal) -> RuleFields:
@@ -90,14 +81,14 @@ def rule_fields_of(signal: Signal) -> RuleFields:
         compromised_entity=alert.compromised_entity if alert else None,
         categories=finding.categories if finding else (),
         deleted=finding.deleted if finding else False,
-        extended={name: tuple(texts) for name, value in signal.extended.items() if (texts := texts_of(value))},
-        entities=tuple(_entities_of(signal.entities)),
+        extended=_texts_in(signal.extended),
+        entities=_entities_in(signal.entities),
     )
 
 
 def signal_of(fields: RuleFields) -> Alert | Finding:
     """A signal of which every rule and route says what it says of the first one; it has nothing that they do not ask for."""
-    entities = Entities([{"type": one.type, **_values_in(one.values)} for one in fields.entities])
+    entities = Entities([{"type": type, **_values_in(one)} for type, some in fields.entities.items() for one in some])
     extended = _values_in(fields.extended)
     if fields.kind.stream is Stream.CWPP:
         return Alert(
@@ -137,17 +128,17 @@ def signal_of(fields: RuleFields) -> Alert | Finding:
     )
 
 
-def _entities_of(entities: Entities) -> Iterator[EntityFields]:
-    met: set[tuple[str, tuple[tuple[str, ...], ...]]] = set()
+def _texts_in(values: Mapping[str, object]) -> Texts:
+    return {name: tuple(texts) for name, value in values.items() if (texts := texts_of(value))}
+
+
+def _entities_in(entities: Entities) -> Mapping[str, tuple[Texts, ...]]:
+    by_type: dict[str, dict[frozenset[tuple[str, tuple[str, ...]]], Texts]] = {}
     for entity in entities:
-        names = ENTITY_FIELDS.get(entity.type)
-        if names is None:
-            continue
-        texts = tuple([tuple(texts_of(entity.get(name))) for name in names])
-        if any(texts) and (entity.type, texts) not in met:
-            met.add((entity.type, texts))
-            yield EntityFields(entity.type, {name: some for name, some in zip(names, texts, strict=True) if some})
+        if entity.type in ENTITY_FIELDS and (texts := _texts_in(entity.get_all(ENTITY_FIELDS[entity.type]))):
+            by_type.setdefault(entity.type, {})[frozenset(texts.items())] = texts
+    return {type: tuple(kept.values()) for type, kept in by_type.items()}
 
 
-def _values_in(values: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
+def _values_in(values: Texts) -> dict[str, object]:
     return {name: texts[0] if len(texts) == 1 else list(texts) for name, texts in values.items()}

@@ -47,10 +47,11 @@ class Field:
 
 def texts_of(value: object) -> Sequence[str]:
     """The texts that a property offers: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
+    if isinstance(value, str):
+        return (value,) if value else ()
     if isinstance(value, list):
         return [text for item in value if (text := _text(item))]
-    text = _text(value)
-    return (text,) if text else ()
+    return (str(value),) if isinstance(value, int | float) else ()
 
 
 def _text(value: object) -> str | None:

@@ -28,7 +28,7 @@ SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
 
 _REPEATS = {Code.OLDER: (DecisionStep(StepCode.LEDGER_OLDER),), Code.SAME: (DecisionStep(StepCode.LEDGER_SAME),)}
-_NEVER_TOLD = (DecisionStep(StepCode.LEDGER_NEVER_TOLD),)
+_NEVER_NOTIFIED = (DecisionStep(StepCode.LEDGER_NEVER_NOTIFIED),)
 _OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
 _AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
 _UNCHANGED = (DecisionStep(StepCode.LEDGER_UNCHANGED),)
@@ -210,7 +210,7 @@ def _targets_of_resolution(
 ) -> tuple[Decision, tuple[Target, ...]]:
     if row is not None and not row.forwarded:
         never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
-        steps = decision.steps + _NEVER_TOLD
+        steps = decision.steps + _NEVER_NOTIFIED
         return replace(decision, reason=never, notice=None, destinations=(), steps=steps), ()
     names = sorted(known.keys() | set(decision.destinations))
     targets = tuple(_target(name, Change.RESOLVED, row, rulebook, number) for name in names)

@@ -7,7 +7,7 @@ import inspect
 from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
 from router.domain import keys
-from router.domain.decisions import Outcome
+from router.domain.decisions import Outcome, StepCode
 from router.domain.reasons import Code
 from router.domain.signals import Kind
 from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS
@@ -44,6 +44,15 @@ def test_every_reason_code_is_listed_with_an_outcome() -> None:
     assert set(column(table, "code")) == {code.value for code in Code}
     assert len(table) == len(Code)
     assert set(column(table, "with outcome")) == {outcome.value for outcome in Outcome}
+
+
+def test_every_step_is_listed_with_the_outcome_that_it_settles() -> None:
+    """The codes are those of the code, in its order, and each either settles an outcome that there is or does not settle."""
+    table = PAGE.table("Deciding", "step")
+    assert column(table, "step") == [code.value for code in StepCode]
+    settled = {spans(row["then"])[0] for row in table if spans(row["then"])}
+    assert settled == {outcome.value for outcome in Outcome}
+    assert {row["then"] for row in table if not spans(row["then"])} == {"asked on", "stays"}
 
 
 def test_the_longest_body_is_as_told() -> None:

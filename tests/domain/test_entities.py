@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.domain.entities import Entities, normalised_type
 
@@ -128,3 +130,11 @@ def test_very_deep_entities_are_met() -> None:
     for _ in range(100_000):
         raw = {"x": raw}
     assert _types(raw) == ["ip"]
+
+
+@given(st.dictionaries(st.sampled_from(["name", "Name", "NAME", "Sid", "sid"]), st.sampled_from([None, "a", 0, "b"])))
+def test_several_properties_at_once_are_those_that_are_asked_for_one_by_one(properties: dict[str, object]) -> None:
+    """Whatever their case, also where several spellings are there."""
+    (entity,) = Entities([{"Type": "account", **properties}])
+    names = frozenset({"name", "sid", "upnsuffix"})
+    assert {name: entity.get_all(names).get(name) for name in names} == {name: entity.get(name) for name in names}

@@ -27,7 +27,7 @@ KEY = signal_key("cwpp", "alert", "alert-1")
 LEDGER_SETTLES = {
     StepCode.LEDGER_OLDER: (Outcome.REPEAT, Code.OLDER),
     StepCode.LEDGER_SAME: (Outcome.REPEAT, Code.SAME),
-    StepCode.LEDGER_NEVER_TOLD: (Outcome.RESOLVED, Code.NO_DESTINATION),
+    StepCode.LEDGER_NEVER_NOTIFIED: (Outcome.RESOLVED, Code.NO_DESTINATION),
 }
 DECISION_SETTLES = {
     StepCode.RESOLVED_YES: (Outcome.RESOLVED, Code.STATUS),
@@ -50,7 +50,7 @@ def published(transition: SignalTransition) -> LedgerRow:
     return replace(transition.row, pending=None, fields=None)
 
 
-def told(
+def transition_of(
     observation: Observation,
     *rows: LedgerRow,
     book: Rulebook | None = None,
@@ -68,7 +68,7 @@ def added(transition: SignalTransition) -> list[str]:
 
 def test_a_first_message_makes_the_first_turn_of_its_signal() -> None:
     """The entry names both, and so does the one that the pending turn carries."""
-    transition = told(an_observation())
+    transition = transition_of(an_observation())
     assert (transition.entry.signal, transition.entry.turn) == (KEY, 1)
     assert added(transition) == []
     assert transition.row is not None
@@ -78,45 +78,47 @@ def test_a_first_message_makes_the_first_turn_of_its_signal() -> None:
 
 def test_an_entry_names_the_row_that_it_is_about_whatever_key_its_message_would_have() -> None:
     """A signal keeps the key with which it was opened, also where a message is only a repeat."""
-    row = replace(published(told(an_observation())), key="opened-under-this")
-    same, changed = told(an_observation(2), row), told(an_observation(2, Severity="Medium"), row)
-    older = told(an_observation(0), row)
+    row = replace(published(transition_of(an_observation())), key="opened-under-this")
+    same, changed = transition_of(an_observation(2), row), transition_of(an_observation(2, Severity="Medium"), row)
+    older = transition_of(an_observation(0), row)
     assert [one.entry.signal for one in (same, changed, older)] == ["opened-under-this"] * 3
     assert [one.entry.turn for one in (same, changed, older)] == [None, 2, None]
 
 
 def test_of_several_rows_of_an_older_program_the_entry_names_the_one_in_which_the_signal_goes_on() -> None:
     """The first that is open; and the rows that go on nowhere keep when they were heard and what rules can match."""
-    row = published(told(an_observation()))
+    row = published(transition_of(an_observation()))
     held = replace(row, key="held", open={}, outcome=Outcome.SUPPRESSED, heard=NOW - MINUTE)
-    transition = told(an_observation(2, Severity="Medium"), held, replace(row, key="open"), at=NOW + MINUTE)
+    transition = transition_of(an_observation(2, Severity="Medium"), held, replace(row, key="open"), at=NOW + MINUTE)
     assert (transition.entry.signal, transition.entry.turn) == ("open", 2)
     assert [(one.key, one.heard, one.fields) for one in transition.let_go] == [("held", NOW - MINUTE, None)]
     kept = replace(held, fields=rule_fields_of(an_alert()))
-    (let_go,) = told(an_observation(2, Severity="Medium"), kept, replace(row, key="open")).let_go
+    (let_go,) = transition_of(an_observation(2, Severity="Medium"), kept, replace(row, key="open")).let_go
     assert let_go.fields == kept.fields
 
 
 def test_what_the_ledger_adds_is_a_step() -> None:
     """A repeat, an update where the signal is open, an end of which nobody needs to hear."""
-    row = published(told(an_observation()))
-    below = published(told(an_observation(Severity="Low")))
-    assert added(told(an_observation(2), row)) == ["ledger.same"]
-    assert added(told(an_observation(0), row)) == ["ledger.older"]
-    assert added(told(an_observation(2, Severity="Medium"), row)) == ["ledger.open"]
-    assert added(told(an_observation(2, Status="Resolved"), row)) == ["ledger.open"]
-    assert added(told(an_observation(2, Status="Resolved"), below)) == ["ledger.never_told"]
+    row = published(transition_of(an_observation()))
+    below = published(transition_of(an_observation(Severity="Low")))
+    assert added(transition_of(an_observation(2), row)) == ["ledger.same"]
+    assert added(transition_of(an_observation(0), row)) == ["ledger.older"]
+    assert added(transition_of(an_observation(2, Severity="Medium"), row)) == ["ledger.open"]
+    assert added(transition_of(an_observation(2, Status="Resolved"), row)) == ["ledger.open"]
+    assert added(transition_of(an_observation(2, Status="Resolved"), below)) == ["ledger.never_notified"]
 
 
 def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> None:
     """What a rule held makes its next turn when the rule is gone."""
-    held = published(told(an_observation(Entities=[an_ip("10.20.0.5")])))
+    held = published(transition_of(an_observation(Entities=[an_ip("10.20.0.5")])))
     assert held.outcome is Outcome.SUPPRESSED
-    released = told(an_observation(again=1, Entities=[an_ip("10.20.0.5")]), held, book=a_rulebook(), at=NOW + MINUTE)
+    released = transition_of(
+        an_observation(again=1, Entities=[an_ip("10.20.0.5")]), held, book=a_rulebook(), at=NOW + MINUTE
+    )
     assert released.entry.key == "hub/0:1@1"
     assert (released.entry.signal, released.entry.turn) == (KEY, 2)
     assert added(released) == ["ledger.again"]
-    replayed = told(
+    replayed = transition_of(
         an_observation(Entities=[an_ip("10.20.0.5")]), held, book=a_rulebook(), on_record=Outcome.SUPPRESSED
     )
     assert (replayed.entry.key, replayed.entry.turn, added(replayed)) == ("hub/0:1@2", 2, ["ledger.again"])
@@ -124,28 +126,28 @@ def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> Non
 
 def test_a_replay_that_is_decided_as_before_makes_no_turn() -> None:
     """It is on record already, and its row stays as it is."""
-    held = published(told(an_observation(Entities=[an_ip("10.20.0.5")])))
-    replayed = told(an_observation(Entities=[an_ip("10.20.0.5")]), held, on_record=Outcome.SUPPRESSED)
+    held = published(transition_of(an_observation(Entities=[an_ip("10.20.0.5")])))
+    replayed = transition_of(an_observation(Entities=[an_ip("10.20.0.5")]), held, on_record=Outcome.SUPPRESSED)
     assert replayed.row is None
     assert (replayed.entry.signal, replayed.entry.turn, added(replayed)) == (KEY, None, ["ledger.unchanged"])
 
 
 def test_a_row_says_when_it_was_last_heard_of() -> None:
     """Also a repeat of the same state counts, and what is older does not."""
-    row = published(told(an_observation()))
+    row = published(transition_of(an_observation()))
     assert row.heard == NOW
-    changed = told(an_observation(2, Severity="Medium"), row, at=NOW + MINUTE)
-    same = told(an_observation(2), row, at=NOW + 2 * MINUTE)
+    changed = transition_of(an_observation(2, Severity="Medium"), row, at=NOW + MINUTE)
+    same = transition_of(an_observation(2), row, at=NOW + 2 * MINUTE)
     assert [one.row.heard for one in (changed, same) if one.row] == [NOW + MINUTE, NOW + 2 * MINUTE]
-    assert told(an_observation(0), row, at=NOW + MINUTE).row is None
+    assert transition_of(an_observation(0), row, at=NOW + MINUTE).row is None
 
 
 def test_each_turn_keeps_what_rules_can_match_and_a_repeat_leaves_it_as_it_is_stored() -> None:
     """A repeat says None, which a store takes for what it has."""
-    first = told(an_observation(Entities=[an_ip("10.20.0.6")]))
+    first = transition_of(an_observation(Entities=[an_ip("10.20.0.6")]))
     assert first.row is not None
     assert first.row.fields == rule_fields_of(an_alert(Entities=[an_ip("10.20.0.6")]))
-    same = told(an_observation(2, Entities=[an_ip("10.20.0.6")]), published(first))
+    same = transition_of(an_observation(2, Entities=[an_ip("10.20.0.6")]), published(first))
     assert same.row is not None
     assert same.row.fields is None
 
@@ -165,7 +167,7 @@ def test_the_last_step_that_settles_agrees_with_outcome_and_reason(messages: lis
     recorded: dict[str, Outcome] = {}
     for place, status, severity, address in messages:
         observation = an_observation(place, Status=status, Severity=severity, Entities=[an_ip(address)])
-        transition = told(
+        transition = transition_of(
             observation,
             *rows,
             book=a_rulebook(a_rule(), floor=Severity.MEDIUM),

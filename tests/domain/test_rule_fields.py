@@ -1,0 +1,295 @@
+"""What rules can match of a signal is kept: every rule and route says the same of what is made of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide
+from router.decide.attack import attack_of
+from router.decide.suppression import covers, values_of
+from router.domain.catalogue import Catalogue
+from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.domain.suppression import Element, Field, Operator, SuppressionRule
+from router.parse import read_signals
+from router.rulebook import load_catalogue
+from router.rulebook.clauses import clauses_for
+from router.rulebook.scope_fields import PORTABLE, find_field
+from router.rulebook.when_form import WhenForm
+from router.store.codec import decode, encode
+from tests.builders import (
+    NOW,
+    RESOURCE,
+    SUBSCRIPTION,
+    a_route,
+    a_rule,
+    a_rulebook,
+    alert_body,
+    an_alert,
+    an_element,
+    an_ip,
+    finding_body,
+    the_attack_table,
+)
+
+SAMPLES = Path(__file__).parents[2] / "alert_router_demo" / "samples"
+
+
+def rebuilt(signal: Signal) -> Alert | Finding:
+    """A signal made again of what was kept, by way of what a store writes and reads."""
+    fields = rule_fields_of(signal)
+    stored = decode("RuleFields", encode(fields))
+    assert stored == fields
+    return signal_of(stored)
+
+
+WORDS = st.sampled_from(
+    ["build-7", "BUILD-7", "10.20.0.5", "::1", "0:0::1", "7", "True", "0.5", "İstanbul", "", "corp"]
+)
+VALUES: st.SearchStrategy[object] = st.one_of(
+    WORDS,
+    st.sampled_from([None, True, 7, 0.5, {"Type": "ip", "Address": "::1"}, {"$ref": "1"}, {"a": [["b"]]}]),
+    st.lists(st.one_of(WORDS, st.sampled_from([None, 7, ["build-7"]])), max_size=3),
+)
+NAMES = sorted({name for names in ENTITY_FIELDS.values() for name in names})
+SPELLINGS = st.sampled_from(NAMES + [name.upper() for name in NAMES] + [name.capitalize() for name in NAMES])
+
+
+@st.composite
+def entities(draw: st.DrawFn) -> dict[str, object]:
+    """An entity of a type that rules may know, with properties in any case, other entities inside it, or references."""
+    type = draw(st.sampled_from([*ENTITY_FIELDS, "azure-resource", "Azure_Resource", "IP", "K8s-pod", "url", ""]))
+    properties: dict[str, object] = draw(st.dictionaries(SPELLINGS, VALUES, max_size=4))
+    inner = {"Nested": draw(entities())} if draw(st.integers(0, 3)) == 0 else {}
+    return (
+        {"$id": draw(st.sampled_from(["1", "2"])), draw(st.sampled_from(["Type", "type", "TYPE"])): type}
+        | properties
+        | inner
+    )
+
+
+EXTENDED = st.dictionaries(st.sampled_from(["Client Name", "client name", "User", "É", ""]), VALUES, max_size=4)
+
+
+@st.composite
+def alerts(draw: st.DrawFn) -> Signal:
+    """Alerts as they are read, with whatever rules look at."""
+    return read(
+        alert_body(
+            AlertType=draw(st.sampled_from(["VM_Test", "SIMULATED_VM_Test", "SQL.DB_BruteForce", ""])),
+            Severity=draw(st.sampled_from(["Low", "Medium", "High", "Critical", "odd", None])),
+            Status=draw(st.sampled_from(["New", "Active", "Resolved", "InProgress", "", None])),
+            Intent=draw(st.sampled_from(["Execution", "Persistence, CredentialAccess", "nonsense", ""])),
+            Techniques=draw(st.sampled_from([[], ["T1562.001"], ["T1110", "T1059.001"]])),
+            AzureResourceId=draw(st.sampled_from([RESOURCE, RESOURCE.upper(), "/subscriptions/x/y", "vm-1", None])),
+            ProductComponentName=draw(st.sampled_from(["VirtualMachines", "SqlServers", None])),
+            IsIncident=draw(st.booleans()),
+            CompromisedEntity=draw(WORDS),
+            Entities=draw(st.lists(entities(), max_size=4)),
+            ExtendedProperties=draw(EXTENDED),
+        )
+    )
+
+
+@st.composite
+def findings(draw: st.DrawFn) -> Signal:
+    """Findings of every kind, with whatever rules look at."""
+    action = draw(st.sampled_from(["Write", "Delete"]))
+    finding = read(finding_body(status=draw(st.sampled_from(["Unhealthy", "Healthy", "odd"])), action=action))
+    assert isinstance(finding, Finding)
+    return replace(
+        finding,
+        kind=draw(st.sampled_from([kind for kind in Kind if kind.stream is Stream.CSPM])),
+        severity=draw(st.sampled_from([None, *Severity])),
+        categories=tuple(draw(st.lists(st.sampled_from(["Data", "Compute"]), max_size=2))),
+        extended=draw(EXTENDED),
+    )
+
+
+def read(body: bytes) -> Signal:
+    (signal,) = read_signals(body, CATALOGUE)
+    assert isinstance(signal, Signal), signal
+    return signal
+
+
+CATALOGUE = load_catalogue()
+FIELDS = [
+    *sorted(PORTABLE),
+    "resourceId", "subscriptionId", "compromisedEntity",
+    "extendedProperties.Client Name", "extendedProperties.User", "extendedProperties.É",
+]  # fmt: skip
+
+
+def texts_offered(signal: Signal) -> list[tuple[str, str]]:
+    """Each field that a rule may look at, with each text that a signal offers for it."""
+    return [(name, text) for name in FIELDS for text in values_of(signal, field_of(name))]
+
+
+def field_of(name: str) -> Field:
+    found = find_field(name)
+    assert found is not None
+    return found
+
+
+@st.composite
+def signals_and_rules(draw: st.DrawFn) -> tuple[Signal, list[SuppressionRule]]:
+    """A signal, and rules over what it offers and what it does not, with elements grouped as the rulebook groups them."""
+    signal = draw(st.one_of(alerts(), findings()))
+    offered = texts_offered(signal)
+    asked = st.tuples(st.sampled_from(FIELDS), WORDS.filter(bool))
+    rules = []
+    for number in range(draw(st.integers(1, 4))):
+        groups: dict[object, list[Element]] = {}
+        for _ in range(draw(st.integers(1, 3))):
+            name, text = draw(
+                st.one_of(st.sampled_from(offered), st.sampled_from(offered), asked) if offered else asked
+            )
+            where, operator = field_of(name), draw(st.sampled_from(Operator))
+            part = text[draw(st.integers(0, 1)) :] if operator is Operator.CONTAINS else text
+            element = Element(where, operator, frozenset(where.forms_of(part or text)))
+            groups.setdefault(where.entity or len(groups), []).append(element)
+        rules.append(
+            a_rule(
+                f"rule-{number}",
+                alert_type=signal.type if draw(st.integers(0, 3)) else "VM_Other",
+                expires=NOW + timedelta(days=number),
+                groups=list(groups.values()),
+            )
+        )
+    return signal, rules
+
+
+WHENS: Sequence[dict[str, Any]] = [
+    {"severity": ["High", "unknown"]},
+    {"at_least": "High"},
+    {"alert_type": "VM_*"},
+    {"plan": "VirtualMachines"},
+    {"tactics": "Execution"},
+    {"techniques": ["T1685", "T1110"]},
+    {"subscription": SUBSCRIPTION},
+    {"resource": "*/virtualmachines/*"},
+    {"resource_type": "Microsoft.Compute/virtualMachines"},
+    {"incident": True},
+    {"sample": True},
+    {"kind": ["secure_score", "incident", "vulnerability"]},
+    {"category": "Data"},
+    {"status": ["Active", "Unhealthy"]},
+]
+
+
+def a_book(stream: Stream, rules: Sequence[SuppressionRule] = ()) -> Rulebook:
+    """A rulebook with a route for each key that a `when` may have."""
+    routes = [
+        a_route(key, "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table()))
+        for when in WHENS
+        for key in when
+    ]
+    book = a_rulebook(*rules, stream=stream, routes=routes, floor=Severity.INFORMATIONAL)
+    return replace(book, catalogue=CATALOGUE)
+
+
+def test_there_is_a_route_for_each_key_of_a_when() -> None:
+    """A key that a route gains must be kept too."""
+    assert [key for when in WHENS for key in when] == list(WhenForm.model_fields)
+
+
+def agrees(signal: Signal, book: Rulebook) -> None:
+    """Every rule, every route and the whole decision say of the rebuilt signal what they say of the first one."""
+    again = rebuilt(signal)
+    assert type(again) is type(signal)
+    assert set(texts_offered(again)) == set(texts_offered(signal))
+    for rule in book.suppressions.by_name.values():
+        assert covers(rule, again) == covers(rule, signal), rule
+    assert attack_of(again, book) == attack_of(signal, book)
+    attack = attack_of(signal, book)
+    for route in book.routes:
+        assert route.matches(again, attack) == route.matches(signal, attack), route.name
+    assert decide(again, book, NOW - timedelta(seconds=1)) == decide(signal, book, NOW - timedelta(seconds=1))
+    assert rule_fields_of(again) == rule_fields_of(signal)
+
+
+@given(signals_and_rules())
+def test_every_rule_and_route_says_the_same_of_a_signal_that_is_made_again(
+    drawn: tuple[Signal, list[SuppressionRule]],
+) -> None:
+    """Whatever is in it, and whatever they ask."""
+    signal, rules = drawn
+    agrees(signal, a_book(signal.stream, rules))
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_every_bundled_sample_is_decided_as_before(stream: Stream) -> None:
+    """Also by rules over each text that the sample itself offers, and by none that it does not."""
+    for signal in samples(stream):
+        offered = texts_offered(signal)
+        held = [
+            a_rule(f"rule-{number}", alert_type=signal.type, groups=[[an_element(field, text)]])
+            for number, (field, text) in enumerate(offered)
+        ]
+        assert all(covers(rule, signal) for rule in held)
+        agrees(signal, a_book(stream, held))
+        agrees(signal, a_book(stream))
+
+
+def samples(stream: Stream) -> Iterator[Signal]:
+    for line in (SAMPLES / f"{stream}.ndjson").read_bytes().splitlines():
+        yield from (signal for signal in read_signals(line, CATALOGUE) if isinstance(signal, Signal))
+
+
+def test_elements_on_one_entity_type_are_still_met_by_the_same_entity_only() -> None:
+    """Entities are kept one by one."""
+    halves = [{"Type": "host", "HostName": "build-7"}, {"Type": "host", "DnsDomain": "corp"}]
+    rule = a_rule(
+        groups=[[an_element("entities.host.hostname", "build-7"), an_element("entities.host.dnsdomain", "corp")]]
+    )
+    assert not covers(rule, rebuilt(an_alert(Entities=halves)))
+    assert covers(rule, rebuilt(an_alert(Entities=[halves[0] | halves[1]])))
+
+
+def test_nothing_is_kept_that_no_rule_can_match() -> None:
+    """Neither entities of other types, nor other properties, nor the same one twice, nor a property without a text."""
+    address = an_ip("10.20.0.5") | {"Location": {"City": "Ulm"}}
+    fields = rule_fields_of(
+        an_alert(
+            Entities=[address, address | {"$id": "2"}, {"Type": "url", "Url": "https://x"}],
+            ExtendedProperties={"a": ""},
+        )
+    )
+    assert fields.entities == {"ip": ({"address": ("10.20.0.5",)},)}
+    assert fields.extended == {}
+
+
+def nested(levels: int) -> bytes:
+    return b'{"a":' * levels + b"1" + b"}" * levels
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        alert_body(Entities=[], ExtendedProperties={"a": 1}).replace(b'"a":1', b'"a":' + nested(900)),
+        alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":' + nested(900) + b"}"),
+        alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":' + b"[" * 900 + b"]" * 900 + b"}"),
+        alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":' + b"9" * 9_000 + b"}"),
+        alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":[NaN,1e999,-1e400,"a"]}'),
+        alert_body(Entities=["x"]).replace(b'"x"', rb'{"Type":"host","HostName":"half \ud800"}'),
+        alert_body(ExtendedProperties=r'{"\ud800k": "v\udfff", "l": ["\udc00"]}', AlertDisplayName="\x00\u2028"),
+        alert_body(ExtendedProperties={"a": "x" * 3_000_000}, Entities=[an_ip("y" * 100_000)] * 3),
+        alert_body(Entities=[{"$id": "1", "Type": "host", "HostName": {"$ref": "1"}, "Again": {"$ref": "2"}}]),
+        alert_body(Entities={"host": [{"Type": "host", "HostName": "vm"}]}, ExtendedProperties=[1, 2]),
+    ],
+    ids=["deep extended", "deep entity", "deep list", "digits", "no numbers", "half a pair", "halves", "huge", "circle", "odd"],
+)  # fmt: skip
+def test_what_is_hostile_is_kept_and_written_like_anything_else(body: bytes) -> None:
+    """A message is never lost for what rules could match of it."""
+    (signal,) = read_signals(body, Catalogue())
+    assert isinstance(signal, Signal)
+    agrees(signal, a_book(Stream.CWPP))
