@@ -104,11 +104,12 @@ SUSPECT = 3
 class Claim:
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
-    `lost` counts the claims before this one that nobody settled before their lease ended: their workers died of it, or
-    while it was in hand.
+    `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
+    their workers died of it, or while it was in hand.
     """
 
     delivery: Delivery
+    id: str
     number: int
     born: datetime
     opening: Receipt | None = None
@@ -119,10 +120,11 @@ class Claim:
 class Settlement:
     """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
 
-    `spent` is False where the claim was put back untried.
+    `spent` is False where the claim was put back untried. `claim` is the claim's id; empty where nobody knows which it was.
     """
 
     delivery: Delivery
+    claim: str = ""
     state: DeliveryState
     at: datetime
     due: datetime | None = None

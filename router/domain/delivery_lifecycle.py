@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
@@ -249,6 +250,15 @@ def still_counts(settlement: Settlement, stored: OutboxEntry | None, claim: Outb
     if settlement.state is DeliveryState.SENT:
         return True
     return stored.state is DeliveryState.CLAIMED and (claim is None or stored.claim == claim.claim)
+
+
+def by_claim(settlements: Sequence[Settlement]) -> list[list[Settlement]]:
+    """Settlements in parts, to be written one after the other: in none of them two claims of one delivery are settled."""
+    of_claims: dict[str, dict[str, list[Settlement]]] = {}
+    for one in settlements:
+        of_claims.setdefault(one.delivery.id, {}).setdefault(one.claim, []).append(one)
+    parts = zip_longest(*(claims.values() for claims in of_claims.values()), fillvalue=())
+    return [[one for some in part for one in some] for part in parts]
 
 
 def one_for_each(settlements: Sequence[Settlement]) -> dict[str, Settlement]:

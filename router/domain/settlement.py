@@ -42,7 +42,7 @@ def settlement_for(
     """
     match result:
         case Receipt():
-            return Settlement(delivery=claim.delivery, state=DeliveryState.SENT, at=now, receipt=result)
+            return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now, receipt=result)
         case Rejected():
             return _dead(claim, str(result), now)
         case Unauthorized():
@@ -62,7 +62,9 @@ def untried(claim: Claim, until: datetime, now: datetime, error: str | None = No
 
     `error` is the trouble of its destination for which it waits, if there is one.
     """
-    return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=now, due=until, error=error, spent=False)
+    return Settlement(
+        delivery=claim.delivery, claim=claim.id, state=DeliveryState.OWED, at=now, due=until, error=error, spent=False
+    )
 
 
 def _owed_again(claim: Claim, error: str, wait: float, began: datetime, now: datetime) -> Settlement:
@@ -73,8 +75,8 @@ def _owed_again(claim: Claim, error: str, wait: float, began: datetime, now: dat
     due = now + timedelta(seconds=min(wait, LONGEST_WAIT[lane].total_seconds()))
     # Its last attempt comes when it is as old as it may grow, and not before.
     due = min(due, max(last, now + timedelta(seconds=LEAST)))
-    return Settlement(delivery=claim.delivery, state=DeliveryState.OWED, at=now, due=due, error=error)
+    return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.OWED, at=now, due=due, error=error)
 
 
 def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
-    return Settlement(delivery=claim.delivery, state=DeliveryState.DEAD, at=now, error=error)
+    return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.DEAD, at=now, error=error)

@@ -19,7 +19,7 @@ from tests.store.builders import a_delivery
 
 def results_of(kind: Scripted, *keys: str) -> list[Result]:
     """What sends of openings of some signals bring, each by itself."""
-    claims = [Claim(delivery=a_delivery(key=key), number=1, born=NOW) for key in keys]
+    claims = [Claim(delivery=a_delivery(key=key), id=key, number=1, born=NOW) for key in keys]
 
     async def attempted() -> list[Result]:
         async with Http(ssl.create_default_context()) as http:

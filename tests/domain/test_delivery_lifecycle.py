@@ -13,6 +13,7 @@ from router.domain.delivery_errors import LAST_TROUBLE, LONGEST_ERROR
 from router.domain.delivery_lifecycle import (
     OutboxEntry,
     added,
+    by_claim,
     claimed,
     died_of_age,
     given_up,
@@ -31,7 +32,7 @@ from router.domain.lane_limits import LEASE, LONGEST, LONGEST_LEASE, LONGEST_WAI
 from router.domain.pauses import pause_known, wins_probe
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.builders import OPENING
+from tests.store.builders import OPENING, a_delivery
 
 INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
@@ -188,6 +189,16 @@ def test_of_several_settlements_of_one_delivery_an_acknowledgement_counts_else_t
         ([owed, dead], dead),
     ):
         assert one_for_each(settlements) == {OPENING.id: expected}
+
+
+def test_settlements_of_two_claims_of_one_delivery_are_written_one_after_the_other() -> None:
+    """Those of one claim stay together, and so do those of different deliveries."""
+    sent, dead, owed = (a_settlement(state) for state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED))
+    other = replace(sent, delivery=a_delivery(2, opened=2), claim="c")
+    first, again = replace(dead, claim="a"), replace(owed, claim="a")
+    second = replace(sent, claim="b")
+    assert by_claim([first, second, other, again]) == [[first, again, other], [second]]
+    assert by_claim([]) == []
 
 
 def test_a_pause_that_is_known_keeps_its_beginning_and_is_probed_by_one() -> None:

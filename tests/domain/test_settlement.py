@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 
 
 def a_claim(number: int = 1, *, age: timedelta = timedelta(), lane: Lane = Lane.TICKET) -> Claim:
-    return Claim(delivery=a_delivery(lane=lane), number=number, born=NOW - age)
+    return Claim(delivery=a_delivery(lane=lane), id="claim", number=number, born=NOW - age)
 
 
 def settled(

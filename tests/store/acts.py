@@ -36,7 +36,7 @@ def claim(
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
     """Writes down what became of a claim."""
-    settlement = Settlement(delivery=claim.delivery, state=state, at=NOW, **more)  # type: ignore[arg-type]
+    settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW, **more)  # type: ignore[arg-type]
     run(store.outbox.settle([settlement]))
 
 

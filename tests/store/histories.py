@@ -121,6 +121,12 @@ _SOME: st.SearchStrategy[list[Step]] = st.one_of(
         lambda one, two: [*_sent(one, DeliveryState.DEAD), *_sent(two, DeliveryState.SENT), Redriven(0)],
         *_ENDS,
     ),
+    st.builds(
+        lambda between, state, which: [*[Take(LOST)] * 5, Redriven(0), *between, Settle(state, which)],
+        st.sampled_from([[], [Take()], [Take(LOST)] * 2]),
+        st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED]),
+        st.integers(0, 3),
+    ),
     st.builds(lambda age: [Abandon(age)], st.integers(0, 5)),
     st.builds(lambda which: [Discarded(which)], st.integers(0, 1)),
 )
@@ -186,12 +192,19 @@ class History:
     async def _settle(self, step: Settle) -> None:
         if len(self.claims) <= step.which:
             return
-        delivery = self.claims.pop(-1 - step.which).delivery
+        claim = self.claims.pop(-1 - step.which)
         due = self.now + step.wait * MINUTE if step.state is DeliveryState.OWED else None
         receipt = Receipt(reference=f"{self.now}") if step.state is DeliveryState.SENT else None
         trouble = None if receipt else f"{self.now}"
         settlement = Settlement(
-            delivery=delivery, state=step.state, at=self.now, due=due, receipt=receipt, error=trouble, spent=step.spent
+            delivery=claim.delivery,
+            claim=claim.id,
+            state=step.state,
+            at=self.now,
+            due=due,
+            receipt=receipt,
+            error=trouble,
+            spent=step.spent,
         )
         await self.outbox.settle([settlement])
 

@@ -82,6 +82,62 @@ def test_what_an_earlier_claim_brings_does_not_count_once_somebody_asked_for_the
     assert [one.delivery for one in claim(store, after=LEASE)] == [OPENING]
 
 
+@pytest.mark.parametrize("since", ["claimed", "lost", "given up"])
+@pytest.mark.parametrize("late", [DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED])
+def test_an_earlier_claim_is_known_from_a_later_one_of_the_same_process(
+    store: Store, late: DeliveryState, since: str
+) -> None:
+    """What a claim brings that was made before a redrive is not what the redrive brings, whatever later claims brought."""
+    owe(store, OPENING)
+    (slow,) = claim(store)
+    after = LEASE
+    if since != "claimed":
+        (lost,) = claim(store, after=after)
+        if since == "given up":
+            settle(store, lost, DeliveryState.DEAD, error="400")
+        after += LEASE
+    if since != "given up":
+        assert abandon(store, after) == 1
+    assert run(store.outbox.redrive(OPENING.id, NOW + after)) is Redrive.OWED
+    (again,) = claim(store, after=after)
+    settle(store, slow, late, due=NOW if late is DeliveryState.OWED else None)
+    assert states(store) == {DeliveryState.CLAIMED: 1}
+    settle(store, again, DeliveryState.DEAD, error="400")
+    assert states(store) == {DeliveryState.DEAD: 1}
+
+
+@pytest.mark.parametrize("late", [DeliveryState.DEAD, DeliveryState.OWED])
+def test_what_a_lost_claim_brings_does_not_end_a_later_claim_of_the_same_process(
+    store: Store, late: DeliveryState
+) -> None:
+    """Else a second worker would send what the process is sending; an acknowledgement of either counts all the same."""
+    owe(store, OPENING)
+    (slow,), (fast,) = claim(store), claim(store, after=LEASE)
+    settle(store, slow, late, due=NOW if late is DeliveryState.OWED else None, error="503")
+    assert states(store) == {DeliveryState.CLAIMED: 1}
+    assert claim(store, after=LEASE) == []
+    settle(store, fast, DeliveryState.DEAD, error="400")
+    assert [one.error for one in run(letters_in(store.outbox))] == ["400"]
+
+
+def test_of_results_of_several_claims_that_are_written_together_each_belongs_to_its_claim(store: Store) -> None:
+    """Storage may take nothing for a while. An acknowledgement of before a redrive does not hide what came after it."""
+    owe(store, OPENING)
+    (slow,) = claim(store)
+    assert abandon(store, LEASE) == 1
+    assert run(store.outbox.redrive(OPENING.id, NOW + LEASE)) is Redrive.OWED
+    (again,) = claim(store, after=LEASE)
+    run(
+        store.outbox.settle(
+            [
+                Settlement(delivery=OPENING, claim=slow.id, state=DeliveryState.SENT, at=NOW + LEASE),
+                Settlement(delivery=OPENING, claim=again.id, state=DeliveryState.DEAD, at=NOW + LEASE, error="400"),
+            ]
+        )
+    )
+    assert states(store) == {DeliveryState.DEAD: 1}
+
+
 def test_what_is_deferred_is_claimed_when_it_is_due_and_not_before(store: Store) -> None:
     """To the microsecond."""
     owe(store, OPENING)

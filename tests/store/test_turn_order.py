@@ -53,6 +53,7 @@ class PureOutbox:
     def __init__(self) -> None:
         self._entries: dict[str, OutboxEntry] = {}
         self._deliveries: dict[str, tuple[Delivery, Receipt | None]] = {}
+        self._claims: dict[str, OutboxEntry] = {}
 
     def _move(self, *entries: OutboxEntry) -> None:
         self._entries |= {entry.id: entry for entry in entries}
@@ -72,17 +73,25 @@ class PureOutbox:
             return []
         first = step.entry
         self._move(entry := claimed(first, due, until, str(due)))
+        self._claims[entry.claim] = entry
         delivery = self._deliveries[entry.id][0]
         opening = next(one for one in self._entries.values() if one.turn == entry.opened)
         receipt = self._deliveries[opening.id][1]
         return [
-            Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=receipt, lost=losses_of(first))
+            Claim(
+                delivery=delivery,
+                id=entry.claim,
+                number=entry.attempts,
+                born=entry.born,
+                opening=receipt,
+                lost=losses_of(first),
+            )
         ]
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         for one in settlements:
             entry, (delivery, receipt) = self._entries[one.delivery.id], self._deliveries[one.delivery.id]
-            if still_counts(one, entry, None):
+            if still_counts(one, entry, self._claims[one.claim]):
                 self._move(settled(entry, one))
                 self._deliveries[entry.id] = (delivery, one.receipt or receipt)
 

@@ -71,7 +71,7 @@ def a_claim(
         content=an_entry(),
         trace=trace,
     )
-    return Claim(delivery=delivery, number=number, born=NOW)
+    return Claim(delivery=delivery, id="claim", number=number, born=NOW)
 
 
 def settled(

@@ -175,7 +175,7 @@ class Claiming[E: OutboxEntry]:
                 moves.append(Move(entry, given_up(entry, due, damaged(fault))))
             else:
                 moves.append(Move(entry, deferred(entry, due + UNREAD, str(fault))))
-        self._in_flight.forget(entry.id for entry, _ in faults)
+        self._in_flight.forget(entry.claim for entry, _ in faults)
         await self._table.point([one for one in await self._table.move(moves) if one is not None], due)
 
 

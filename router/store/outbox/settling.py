@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from router.domain.deliveries import DeliveryState, Settlement
-from router.domain.delivery_lifecycle import OutboxEntry, one_for_each, settled, still_counts
+from router.domain.delivery_lifecycle import OutboxEntry, by_claim, one_for_each, settled, still_counts
 from router.domain.errors import StoreError
 from router.store.outbox.claiming import TRIES
 from router.store.outbox.in_flight import InFlight
@@ -23,16 +23,16 @@ class Settling[E: OutboxEntry]:
         """Writes settlements down, and points at what is owed again and at what waited for what is closed."""
         if not settlements:
             return
-        chosen = one_for_each(settlements)
         with self._table.transaction():
             sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
             await self._table.note_delivered({(one.stream, one.destination) for one in sent})
-            written = await self._write_all(chosen)
-            await self._table.point(written, max(one.at for one in settlements))
-        self._in_flight.forget(chosen)
+            for some in by_claim(settlements):
+                written = await self._write_all(one_for_each(some))
+                await self._table.point(written, max(one.at for one in some))
+        self._in_flight.forget(one.claim for one in settlements)
 
     async def _write_all(self, chosen: Mapping[str, Settlement]) -> list[E]:
-        claims = {id: entry for id in chosen if (entry := self._in_flight.find(id)) is not None}
+        claims = {id: entry for id, one in chosen.items() if (entry := self._in_flight.find(one.claim)) is not None}
         written = await self._write(chosen, claims)
         left = {id: one for id, one in chosen.items() if id not in written}
         for _ in range(TRIES):

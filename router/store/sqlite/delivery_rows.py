@@ -58,6 +58,7 @@ def claim_of(row: Columns, entry: OutboxEntry) -> Claim:
     receipt = row.raw("receipt_of_opening")
     return Claim(
         delivery=delivery_of(row),
+        id=entry.claim,
         number=entry.attempts,
         born=entry.born,
         # Without its handles the vendor is asked where the signal is open.

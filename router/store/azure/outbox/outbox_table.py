@@ -135,7 +135,14 @@ class AzureOutboxTable:
             )
         except (StoreError, Undecodable) as fault:
             return fault
-        return Claim(delivery=delivery, number=entry.attempts, born=entry.born, opening=opening, lost=entry.lost)
+        return Claim(
+            delivery=delivery,
+            id=entry.claim,
+            number=entry.attempts,
+            born=entry.born,
+            opening=opening,
+            lost=entry.lost,
+        )
 
     async def set_aside(self, entry: AzureEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
