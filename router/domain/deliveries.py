@@ -133,6 +133,46 @@ class Settlement:
     spent: bool = True
 
 
+class FailedAttempt(NamedTuple):
+    """An attempt that failed: when, and why, without a secret."""
+
+    at: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStatus:
+    """How far a delivery has come, for people.
+
+    Attributes:
+        stream, destination, lane, key, turn, change, opened: as in `Delivery`.
+        state: where it stands.
+        born: since when it is owed.
+        due: when it may be claimed next.
+        attempts: how many attempts were made.
+        settled: when something last became of it; None where nothing has.
+        error: its last trouble.
+        failed: the latest attempts that failed, oldest first.
+        receipt: what the destination answered that took it.
+    """
+
+    stream: str
+    destination: str
+    lane: Lane
+    key: str
+    turn: int
+    change: Change
+    opened: int
+    state: DeliveryState
+    born: datetime
+    due: datetime
+    attempts: int
+    settled: datetime | None = None
+    error: str | None = None
+    failed: tuple[FailedAttempt, ...] = ()
+    receipt: Receipt | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
     """A delivery that was given up on, kept until somebody redrives or discards it."""

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Settlement
+from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, FailedAttempt, Settlement
 from router.domain.delivery_errors import DISCARDED, clipped, ended
 from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
@@ -39,6 +39,7 @@ class OutboxEntry:
         claim: What no two claims of it share; empty where it was never claimed.
         settled: When something last became of it; None where nothing has, or where it was claimed or redriven since.
         error: Its last trouble, without a secret; None where it had none.
+        failed: Its latest attempts that failed, oldest first.
     """
 
     id: str
@@ -56,6 +57,7 @@ class OutboxEntry:
     claim: str = ""
     settled: datetime | None = None
     error: str | None = None
+    failed: tuple[FailedAttempt, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -67,6 +69,12 @@ class OutboxEntry:
         """Whether it is a dead letter."""
         return self.state is DeliveryState.DEAD
 
+
+MOST_FAILURES = 10
+"""Attempts that failed, of which it is kept when and why."""
+
+LONGEST_FAILURE = 500
+"""Characters of the error of each: ten of them fit a column of a table in Azure."""
 
 OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
 """The states in which a delivery still has to be sent. In every other one it is closed."""
@@ -137,7 +145,15 @@ def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
         lease=None,
         settled=settlement.at,
         error=clipped(settlement.error),
+        failed=_failed_after(entry, settlement),
     )
+
+
+def _failed_after(entry: OutboxEntry, settlement: Settlement) -> tuple[FailedAttempt, ...]:
+    """The latest attempts of a delivery that failed, after another one."""
+    if settlement.error is None or not settlement.spent:
+        return entry.failed
+    return (*entry.failed, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
 
 
 def deferred[E: OutboxEntry](entry: E, until: datetime, why: str) -> E:

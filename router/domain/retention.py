@@ -1,36 +1,221 @@
-"""How long the state is stored, and what a purge removed."""
+"""What the state forgets, and when: of decisions, signals, groups, counts and documents. Pure.
+
+Each store sweeps in small steps, and asks these functions what goes. Dead letters, the quarantine, and what is held or owed
+never go by themselves.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from router.domain.clocks import is_possible
+from router.domain.counts import Rule, RuleHits
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState
+from router.domain.delivery_lifecycle import OutboxEntry
+from router.domain.documents import DocumentKind
+from router.domain.groups import GroupState
+from router.domain.ledger import LedgerRow
+from router.domain.rulebook import Lane
+
+_DAY = timedelta(days=1)
+
+BELOW_FLOOR = 14 * _DAY
+"""How long what is below the floor is kept: it is most of what comes, and asks nobody."""
+
+LONGEST = 90 * _DAY
+"""How long everything else is kept that ended, or of which nothing came since."""
+
+COUNTS = 400 * _DAY
+"""How long counts are kept: a year can be held against the year before."""
+
+AGAIN = 7 * _DAY
+"""When a signal is looked at again that is old enough to go and that something still needs."""
+
+SILENT = 400 * _DAY
+"""When a signal is looked at again of which only key and place are left: a resolution looks at it sooner."""
+
+DAYS: Mapping[Outcome, timedelta] = {
+    outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome
+}
+"""How long decisions are kept, unless a setting says otherwise."""
+
+_FACTS = frozenset({DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long the state is stored, counted from when nothing more is owed about it.
+    """How long what is kept stays.
 
     Attributes:
-        resolved: rows of the ledger, from when their signal was resolved.
-        held: bodies of suppressed signals, from the end of their rule.
-        payloads: what deliveries carried, from when they were sent.
+        decisions: how long a decision is on record, by its outcome; its deliveries stay as long.
     """
 
-    resolved: timedelta = timedelta(days=90)
-    held: timedelta = timedelta(days=30)
-    payloads: timedelta = timedelta(days=30)
+    decisions: Mapping[Outcome, timedelta] = field(default_factory=lambda: DAYS)
+
+    @property
+    def deliveries(self) -> timedelta:
+        """How long what was delivered may stay at most: as long as any decision that notifies."""
+        return max(self.decisions[outcome] for outcome in (Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED))
+
+
+def document_age(kind: DocumentKind) -> timedelta:
+    """How long a document of a kind stays after its instant."""
+    return LONGEST if kind in _FACTS else COUNTS
+
+
+class Fate(StrEnum):
+    """What becomes of something that is looked at because it is old."""
+
+    KEEP = "keep"
+    REDUCE = "reduce"
+    FORGET = "forget"
+
+
+class Look(NamedTuple):
+    """What becomes of a signal that was looked at.
+
+    Attributes:
+        fate: what becomes of it; reduced to key and place where it is open.
+        again: when it is looked at again, unless a message about it comes before.
+    """
+
+    fate: Fate
+    again: datetime
+
+
+def look_at_signal(
+    row: LedgerRow,
+    deliveries: Mapping[str, Sequence[OutboxEntry]],
+    *,
+    is_member: bool,
+    retention: Retention,
+    now: datetime,
+) -> Look:
+    """What becomes of a signal, given its deliveries by destination, and whether a group has it as a member.
+
+    Its turns would begin anew, so its row outlives every delivery and membership that bears one of them.
+    """
+    since = row.closed_at or row.heard
+    if since is None or not is_possible(since, now):
+        # An older program did not write when the signal was last heard of, or a wrong clock did.
+        return Look(Fate.KEEP, now + LONGEST)
+    due = since + (BELOW_FLOOR if row.outcome is Outcome.BELOW_FLOOR else LONGEST)
+    if due > now:
+        return Look(Fate.KEEP, due)
+    if row.pending is not None or row.outcome is Outcome.SUPPRESSED or is_member_only(row, is_member=is_member):
+        return Look(Fate.KEEP, now + AGAIN)
+    entries = [entry for some in deliveries.values() for entry in some]
+    if any(is_needed_by_itself(entry) for entry in entries):
+        return Look(Fate.KEEP, now + AGAIN)
+    young = [entry.settled + retention.deliveries for entry in entries if entry.settled is not None]
+    if young and max(young) > now and is_possible(max(young) - retention.deliveries, now):
+        return Look(Fate.KEEP, max(young))
+    if is_open_to_people(row, deliveries):
+        return Look(Fate.REDUCE, now + SILENT)
+    return Look(Fate.FORGET, now)
+
+
+def is_member_only(row: LedgerRow, *, is_member: bool) -> bool:
+    """Whether a group has a signal as a member that is open nowhere as one."""
+    return is_member and not row.grouped
+
+
+def is_needed_by_itself(entry: OutboxEntry) -> bool:
+    """Whether a delivery is owed, under way, or a dead letter."""
+    return entry.is_open or entry.is_dead
+
+
+def is_open_to_people(row: LedgerRow, deliveries: Mapping[str, Sequence[OutboxEntry]]) -> bool:
+    """Whether a signal is open at a pager or in a ticket, alone or in a group; a row of a table is never closed."""
+    return any(
+        destination in row.grouped
+        or any(entry.lane is not Lane.ROWS for entry in deliveries.get(destination, ()) if entry.turn == turn)
+        or not any(entry.turn == turn for entry in deliveries.get(destination, ()))
+        for destination, turn in row.open.items()
+    )
+
+
+def is_opening_of(row: LedgerRow | None, destination: str, entry: OutboxEntry) -> bool:
+    """Whether a delivery opened a signal where it is open now: its resolution needs the receipt."""
+    return row is not None and row.open.get(destination) == entry.turn
+
+
+def deliveries_to_forget[E: OutboxEntry](
+    entries: Sequence[E], row: LedgerRow | None, destination: str, turns: Iterable[int]
+) -> list[E]:
+    """Those of a signal's deliveries to one destination that go with the decisions of some turns.
+
+    All stay while one of them is owed or dead: what is owed needs the receipt of its opening, and a dead letter that is
+    redriven what came after it. As long as the signal's row is there, the last that was sent says what people know.
+    """
+    if any(is_needed_by_itself(entry) for entry in entries):
+        return []
+    last = max((entry.turn for entry in entries if entry.state is DeliveryState.SENT), default=0) if row else 0
+    aged = frozenset(turns)
+    return [
+        entry
+        for entry in entries
+        if entry.turn in aged and entry.turn != last and not is_opening_of(row, destination, entry)
+    ]
+
+
+def deliveries_beyond_opening[E: OutboxEntry](entries: Sequence[E], row: LedgerRow, destination: str) -> list[E]:
+    """Those of a reduced signal's deliveries to one destination that go: all but the opening, which has the receipt."""
+    return [entry for entry in entries if not is_opening_of(row, destination, entry)]
+
+
+def fate_of_group(state: GroupState, entries: Sequence[OutboxEntry]) -> Fate:
+    """What becomes of a group of which nothing changed for as long as anything is kept, and of its deliveries."""
+    if any(is_needed_by_itself(entry) for entry in entries):
+        return Fate.KEEP
+    return Fate.REDUCE if state.group.standing > 0 else Fate.FORGET
+
+
+def is_rule_forgotten(rule: Rule, hits: RuleHits, there: Iterable[Rule], now: datetime) -> bool:
+    """Whether the hits of a rule go: it is there no more, and its last is long ago."""
+    return hits.last <= now - COUNTS and rule not in there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Purged:
-    """How much a purge removed.
+class Forgotten:
+    """What a sweep took away.
 
     Attributes:
-        rows: rows of the ledger.
-        bodies: bodies of suppressed signals.
-        payloads: payloads of deliveries.
+        decisions: decisions on record.
+        deliveries: deliveries, with what they told.
+        signals: rows of the ledger.
+        reduced: signals and groups of which key and place are left.
+        bodies: bodies of signals that no rule holds any more.
+        groups: groups, members and windows.
+        counts: cells of hours, and hits of rules that are there no more.
+        documents: documents.
+        is_done: whether nothing more is old enough.
     """
 
-    rows: int = 0
+    decisions: int = 0
+    deliveries: int = 0
+    signals: int = 0
+    reduced: int = 0
     bodies: int = 0
-    payloads: int = 0
+    groups: int = 0
+    counts: int = 0
+    documents: int = 0
+    is_done: bool = True
+
+    def and_then(self, other: Forgotten) -> Forgotten:
+        """What this sweep and the next one took away."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
+        return replace(self, **sums, is_done=other.is_done)
+
+    @property
+    def total(self) -> int:
+        """How much that is."""
+        return sum(getattr(self, name) for name in _NUMBERS)
+
+
+_NUMBERS = tuple(one.name for one in fields(Forgotten) if one.name != "is_done")

@@ -15,12 +15,14 @@ from router.domain.deliveries import (
     DeadLetter,
     Delivery,
     DeliveryState,
+    DeliveryStatus,
     NextDue,
     Pause,
     Pointer,
     Redrive,
     Settlement,
 )
+from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
 
@@ -72,6 +74,18 @@ class Outbox(Protocol):
 
     async def has_delivered(self, stream: str, destination: str) -> bool:
         """Whether a destination ever took a delivery, whatever is kept of it."""
+        ...
+
+    async def deliveries_of(self, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group, by destination and turn."""
+        ...
+
+    async def find_by_reference(self, reference: str) -> Sequence[DeliveryStatus]:
+        """The deliveries whose receipt has that reference, such as a ticket's number, as the vendor writes it."""
+        ...
+
+    async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
+        """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
         ...
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:

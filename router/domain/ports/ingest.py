@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.ledger import LedgerRow, Version
+from router.domain.lookups import SignalLookup
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
+from router.domain.rule_fields import RuleFields
 
 
 class Ledger(Protocol):
@@ -44,6 +47,10 @@ class Ledger(Protocol):
 
     async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
+        ...
+
+    async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
+        """What rules can match of those signals of which it is kept: an older program did not write it."""
         ...
 
 
@@ -110,7 +117,10 @@ class Hub(Protocol):
 
 
 class Record(Protocol):
-    """Keeps every decision."""
+    """Keeps every decision, counts them, and finds them and their signals again.
+
+    Each decision that is on record is counted once, whoever dies in between and however often it is put on record.
+    """
 
     async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
         """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
@@ -118,6 +128,32 @@ class Record(Protocol):
 
     async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
         """The latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
+        ...
+
+    async def decisions_of(self, signal: str, most: int) -> Sequence[RecordEntry]:
+        """The latest decisions on a signal, by its key; the latest first."""
+        ...
+
+    async def decisions_between(
+        self, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
+    ) -> Sequence[RecordEntry]:
+        """The latest decisions from one instant to before another, with one of some outcomes; the latest first."""
+        ...
+
+    async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
+        """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
+        ...
+
+    async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
+        """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+        ...
+
+    async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
+        """How many decisions are in each cell, for each hour that began from one instant to before another."""
+        ...
+
+    async def read_hits(self, stream: str) -> Mapping[str, RuleHits]:
+        """How often each suppression rule of a stream ever held a signal, by its name."""
         ...
 
 

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from router.domain.counts import Rule
+from router.domain.documents import Document, DocumentKind
+from router.domain.ledger import Version
+
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups
 from router.domain.ports.ingest import Journal, Ledger, Quarantine, Record
-from router.domain.retention import Purged, Retention
+from router.domain.retention import Forgotten, Retention
+
+
+class Documents(Protocol):
+    """Keeps documents: silences, holds, facts of coverage."""
+
+    async def put_document(self, document: Document) -> Version | None:
+        """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
+        ...
+
+    async def find_document(self, kind: DocumentKind, id: str) -> Document | None:
+        """One document."""
+        ...
+
+    async def list_documents(self, kind: DocumentKind) -> Sequence[Document]:
+        """All documents of a kind, by their ids."""
+        ...
+
+    async def remove_document(self, document: Document) -> bool:
+        """Removes a document if its stored version is still `version`; False if it is not."""
+        ...
 
 
 class Store(Protocol):
@@ -34,9 +59,14 @@ class Store(Protocol):
     def quarantine(self) -> Quarantine: ...
     @property
     def journal(self) -> Journal: ...
+    @property
+    def documents(self) -> Documents: ...
 
-    async def purge(self, now: datetime, retention: Retention) -> Purged:
-        """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
+    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+        """Takes away what is old enough, in at most so many steps, each small; what was taken away, and whether that is all.
+
+        `rules` are the suppression rules that are there. Dead letters, the quarantine, and what is held or owed stay.
+        """
         ...
 
     async def close(self) -> None:
