@@ -11,6 +11,7 @@ from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
 from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_corrupt, is_malformed, problems_in
+from router.store.sqlite.migrations import OLDEST, give_form
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import Watermark, find_number, text_of
@@ -58,7 +59,7 @@ class Connection:
     def _refuse_damaged(self, named: int | None) -> None:
         """Raises BadFile where the database lost what was committed to it, or is another version's."""
         found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if found not in (0, VERSION):
+        if found not in (0, *range(OLDEST, VERSION + 1)):
             raise BadFile(f"{self._path}: holds state of version {found}, this program reads version {VERSION}")
         if named is None:
             return
@@ -76,6 +77,10 @@ class Connection:
     def _prepare(self, named: int | None) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute("BEGIN IMMEDIATE")
+        if OLDEST <= self._db.execute("PRAGMA user_version").fetchone()[0] < VERSION:
+            give_form(self._db)
+        self._db.execute("COMMIT")
         # All at once: a database that has the table has a number in it.
         self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
         if not self._db.execute("PRAGMA user_version").fetchone()[0]:

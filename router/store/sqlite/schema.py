@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import overload
 
-VERSION = 3
+VERSION = 4
+"""The version of the form below, which the database says as its `user_version`. What changes the form raises it and carries
+older state forward, in `migrations.py`."""
 
 _TIME = "BETWEEN -62135596800000000 AND 253402300799999999"
 """What stands for an instant of the years that this program knows."""
@@ -33,11 +35,13 @@ ODD_ROW = (
     "NOT (typeof(key)='text' AND stream IN ('cwpp', 'cspm') AND typeof(resolved)='integer' AND resolved IN (0, 1) "
     "AND typeof(turn)='integer' AND outcome IN ('resolved', 'noted', 'below_floor', 'suppressed', 'routed') "
     f"AND (closed_at IS NULL OR (typeof(closed_at)='integer' AND closed_at {_TIME})) "
+    f"AND (heard IS NULL OR (typeof(heard)='integer' AND heard {_TIME})) "
+    f"AND (look_at IS NULL OR (typeof(look_at)='integer' AND look_at {_TIME})) "
     "AND typeof(open)='text' AND typeof(version)='integer')"
 )
 """Rows of the ledger whose columns hold what no row has, as far as queries go by them."""
 
-SCHEMA = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS ledger (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL,
     resolved INTEGER NOT NULL, status TEXT, severity INTEGER, measure TEXT,
@@ -45,10 +49,9 @@ CREATE TABLE IF NOT EXISTS ledger (
     deleted INTEGER NOT NULL,
     turn INTEGER NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
     forwarded INTEGER NOT NULL,
-    intent BLOB, closed_at INTEGER, version INTEGER NOT NULL
+    intent BLOB, closed_at INTEGER, version INTEGER NOT NULL,
+    fields BLOB, heard INTEGER, look_at INTEGER, snapshots TEXT
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
-CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS held (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL, rule TEXT NOT NULL, until INTEGER NOT NULL,
@@ -65,14 +68,9 @@ CREATE TABLE IF NOT EXISTS deliveries (
     key TEXT NOT NULL, turn INTEGER NOT NULL, change TEXT NOT NULL, opened INTEGER NOT NULL, type TEXT NOT NULL,
     state TEXT NOT NULL, attempts INTEGER NOT NULL, redriven INTEGER NOT NULL,
     born INTEGER NOT NULL, due INTEGER NOT NULL, settled INTEGER, receipt BLOB, error TEXT,
-    lost INTEGER NOT NULL DEFAULT 0, trace TEXT
+    lost INTEGER NOT NULL DEFAULT 0, trace TEXT,
+    reference TEXT, errors TEXT
 );
-CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
-CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
-CREATE INDEX IF NOT EXISTS payload ON deliveries (key, turn);
-DROP INDEX IF EXISTS resolutions;
-DROP INDEX IF EXISTS updates;
-CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 
 CREATE TABLE IF NOT EXISTS reached (
     stream TEXT NOT NULL, destination TEXT NOT NULL, PRIMARY KEY (stream, destination)
@@ -81,9 +79,27 @@ CREATE TABLE IF NOT EXISTS reached (
 CREATE TABLE IF NOT EXISTS births (id TEXT PRIMARY KEY, born INTEGER NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS record (
-    key TEXT PRIMARY KEY, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BLOB NOT NULL
+    key TEXT PRIMARY KEY, message TEXT NOT NULL, at TEXT NOT NULL, outcome TEXT NOT NULL, body BLOB NOT NULL,
+    stream TEXT, signal TEXT, turn INTEGER, decided INTEGER
 );
-CREATE INDEX IF NOT EXISTS messages ON record (message);
+
+CREATE TABLE IF NOT EXISTS lookups (
+    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS counts (
+    hour INTEGER NOT NULL, cell TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (hour, cell)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS hits (
+    stream TEXT NOT NULL, rule TEXT NOT NULL, total INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (stream, rule)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS documents (
+    kind TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS quarantine (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, stream TEXT, at INTEGER NOT NULL,
@@ -99,9 +115,9 @@ CREATE TABLE IF NOT EXISTS groupings (
 CREATE TABLE IF NOT EXISTS cards (
     stream TEXT NOT NULL, destination TEXT NOT NULL, type TEXT NOT NULL, key TEXT NOT NULL,
     standing INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL,
+    reduced INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (stream, destination, type, key)
 );
-CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
 
 CREATE TABLE IF NOT EXISTS pauses (
     stream TEXT NOT NULL, destination TEXT NOT NULL, since INTEGER NOT NULL, probe INTEGER NOT NULL, error TEXT NOT NULL,
@@ -135,11 +151,38 @@ CREATE TABLE IF NOT EXISTS sweeps (hub TEXT PRIMARY KEY, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS commits (number BLOB NOT NULL);
 """
 
-SCHEMA += f"""
-CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIVERY};
+INDEXES = f"""
+CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE look_at IS NULL;
+CREATE INDEX IF NOT EXISTS looking ON ledger (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS odd_rows ON ledger (stream) WHERE {ODD_ROW};
+
+CREATE INDEX IF NOT EXISTS holding ON held (until);
+
+CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
+CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
+CREATE INDEX IF NOT EXISTS payload ON deliveries (key, turn);
+CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
+CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIVERY};
+
+CREATE INDEX IF NOT EXISTS messages ON record (message);
+CREATE INDEX IF NOT EXISTS decisions ON record (signal, decided) WHERE signal IS NOT NULL;
+CREATE INDEX IF NOT EXISTS decided ON record (outcome, decided);
+
+CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
+CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;
+
+CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
+CREATE INDEX IF NOT EXISTS aging_cards ON cards (at) WHERE reduced = 0;
+
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code='damaged';
+
+CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
 """
+
+SCHEMA = TABLES + INDEXES
 
 PLACES = {
     "ledger": ("key",),
@@ -153,6 +196,10 @@ PLACES = {
     "losses": ("hub", "partition", "epoch", "first"),
     "sweeps": ("hub",),
     "record": ("key",),
+    "lookups": ("signal",),
+    "counts": ("hour", "cell"),
+    "hits": ("stream", "rule"),
+    "documents": ("kind", "id"),
 }
 """The columns under which the rows of each table lie."""
 
