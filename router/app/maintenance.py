@@ -102,7 +102,9 @@ class Sweeper:
         if last is not None and is_recent(last, now, PURGE):
             return
         await self._intake.publish_pending(await self._store.ledger.find_pending_rows(self._stream), now)
-        await self._store.purge(now, Retention())
+        await self._store.forget(
+            now, Retention(), [(self._stream, name) for name in self._rulebook.suppressions.by_name], 100
+        )
         await journal.write_sweep_end(name, now)
 
 

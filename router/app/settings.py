@@ -10,9 +10,11 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from router.domain.decisions import Outcome
 from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
 from router.domain.hosts import is_example
+from router.domain.retention import DAYS, Retention
 
 STORAGE = "AzureWebJobsStorage"
 """The setting of the storage account, which is the one that the Functions host has, too."""
@@ -21,6 +23,8 @@ HUBS = "EVENT_HUBS"
 """The setting of the Event Hubs namespace."""
 
 SERVICES = ("blob", "queue", "table")
+
+_RETENTION = "ALERT_ROUTER_RETENTION"
 
 _UNRESOLVED = "@Microsoft.KeyVault("
 """How a setting begins whose secret is not in the vault, or cannot be read: the reference itself stands there.
@@ -100,6 +104,15 @@ class Settings:
         return int(written)
 
     @property
+    def retention(self) -> Retention:
+        """How long decisions stay on record, by their outcome: ALERT_ROUTER_RETENTION, such as `below_floor=30, routed=365`."""
+        written = self._find(_RETENTION)
+        if written is None:
+            return Retention()
+        days = [_days_in(part) for part in written.split(",") if part.strip()]
+        return Retention(decisions={**DAYS, **dict(days)})
+
+    @property
     def storage(self) -> ServiceConnection:
         """The storage account; raises BadSetting where nothing, or not enough, says where it is."""
         written = {service: self._find(f"{STORAGE}__{service}ServiceUri") for service in SERVICES}
@@ -167,6 +180,16 @@ class Settings:
         if not 0 < seconds <= 24 * 3600:
             raise BadSetting(f"{name}: {written!r} is no number of seconds above 0 and up to a day")
         return timedelta(seconds=seconds)
+
+
+def _days_in(written: str) -> tuple[Outcome, timedelta]:
+    """The outcome and the age that a part of the retention's setting names."""
+    name, _, days = (part.strip() for part in written.partition("="))
+    if name not in set(Outcome):
+        raise BadSetting(f"{_RETENTION}: {name!r} is no outcome; one of {', '.join(Outcome)}")
+    if not re.fullmatch(r"[1-9]\d{0,3}", days):
+        raise BadSetting(f"{_RETENTION}: {name}: {days!r} is no number of days from 1 to 9999")
+    return Outcome(name), timedelta(days=int(days))
 
 
 def _hosts_in(connection_string: str) -> list[str | None]:

@@ -26,17 +26,22 @@ from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
-from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
-from router.store.sqlite import SqliteStore
+from router.store.sqlite import STEP, SqliteStore
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
 LOOK = 60.0
 """Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
+
+LEAST_FORGOTTEN = 100_000
+"""Decisions and signals that a job forgets at least, where so many are old enough."""
+
+AT_ONCE = 20
+"""Steps of forgetting between which Ctrl-C is heard."""
 
 type Before = Mapping[Stream, Counts]
 """How many deliveries there were in which state before the job."""
@@ -216,13 +221,12 @@ class Work:
                 await self._dispatcher.deliver_due()
 
     async def report(self) -> Report:
-        """The result of the job. What retention allows is purged first."""
+        """The result of the job. What is old enough is forgotten first."""
         unready = self._readiness.unready
         standings = [
             one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream], unready)
         ]
-        if not self._stop.is_asked:
-            await self._store.purge(self._job.clock(), Retention())
+        await self._forget()
         now = await _set_aside_in(self._store)
         return Report(
             tally=self._tally,
@@ -232,6 +236,19 @@ class Work:
             fresh=now - self._set_aside,
             is_hindered=self._is_hindered,
         )
+
+    async def _forget(self) -> None:
+        """Takes away what is old enough; twice as much as came in, or some seconds' worth: the next job goes on."""
+        rules = [
+            (stream.value, name) for stream, book in self._job.rules.books.items() for name in book.suppressions.by_name
+        ]
+        left = max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP
+        is_done = False
+        while left > 0 and not (is_done or self._stop.is_asked):
+            forgotten = await self._store.forget(self._job.clock(), self._job.settings.retention, rules, AT_ONCE)
+            is_done, left = forgotten.is_done, left - AT_ONCE
+            # Ctrl-C is heard in between.
+            await asyncio.sleep(0)
 
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""

@@ -250,13 +250,18 @@ RECORD = "record"
 """The destination that is the record's optional second home; no destination of a policy may bear this name."""
 
 
+def record_key(decision: str, stream: str) -> str:
+    """The key under which the record's second home is owed a decision, by the decision's own key."""
+    return f"{decision}/{stream}"
+
+
 def record_delivery(entry: RecordEntry, stream: str) -> Delivery:
     """The delivery that the record's second home is owed for one decision."""
     return Delivery(
         stream=stream,
         destination=RECORD,
         lane=Lane.ROWS,
-        key=f"{entry.key}/{stream}",
+        key=record_key(entry.key, stream),
         turn=1,
         change=Change.OPENED,
         opened=1,

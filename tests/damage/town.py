@@ -134,7 +134,7 @@ class Town:
         await admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, self.now)
         await release_held(self.intake, self.store.ledger, self.book, self.now)
         await self.intake.publish_pending(await self.store.ledger.find_pending_rows("cwpp"), self.now)
-        await self.store.purge(self.now, Retention())
+        await self.store.forget(self.now, Retention(), (), 10_000)
         await self.store.journal.write_sweep_end("cwpp", self.now)
 
     async def look(self) -> Health:

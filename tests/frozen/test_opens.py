@@ -170,7 +170,7 @@ def test_retention_walks_through_all_of_it(store: Store, state: Frozen) -> None:
     """A year later; whatever it takes away or leaves, it meets nothing that is damaged."""
     before = run(quarantined(store))
     run(store.outbox.repair_times(LATER))
-    run(store.purge(NOW + timedelta(days=399), Retention()))
+    run(store.forget(NOW + timedelta(days=399), Retention(), (), 10_000))
     assert run(quarantined(store)) == before
 
 

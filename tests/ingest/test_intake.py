@@ -254,8 +254,8 @@ def test_a_replay_long_after_its_signal_was_forgotten_tells_nothing(house: House
     house.ingest(opened, resolved)
     house.owed("tickets")
     house.owed("sentinel")
-    asyncio.run(house.store.purge(NOW + timedelta(days=40), Retention()))
-    assert asyncio.run(house.store.purge(NOW + timedelta(days=91), Retention())).rows == 1
+    asyncio.run(house.store.forget(NOW + timedelta(days=40), Retention(), (), 10_000))
+    assert asyncio.run(house.store.forget(NOW + timedelta(days=91), Retention(), (), 10_000)).rows == 1
     (again,) = house.ingest(opened, now=NOW + timedelta(days=92))
     assert (again.outcome, again.reason) == ("repeat", "older")
 

@@ -52,7 +52,7 @@ async def ask() -> list[object]:
         store.journal.place_markers([MARKER]),
         store.journal.finish_markers([MARKER], []),
         store.journal.read_taken(EPOCH, 0),
-        store.purge(NOW, Retention()),
+        store.forget(NOW, Retention(), (), 10_000),
         return_exceptions=True,
     )
     await store.close()

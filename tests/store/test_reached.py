@@ -40,7 +40,7 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     assert not has_delivered(store)
     deliver(store)
     assert has_delivered(store)
-    run(store.purge(NOW + 400 * DAY, Retention()))
+    run(store.forget(NOW + 400 * DAY, Retention(), (), 10_000))
     assert states(store) == {}
     assert has_delivered(store)
     assert not has_delivered(store, "pager")

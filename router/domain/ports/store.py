@@ -10,7 +10,6 @@ from typing import Protocol
 from router.domain.counts import Rule
 from router.domain.documents import Document, DocumentKind
 from router.domain.ledger import Version
-
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups
 from router.domain.ports.ingest import Journal, Ledger, Quarantine, Record

@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from router.domain.retention import Purged, Retention
+from router.domain.counts import Rule
+from router.domain.retention import LONGEST, Forgotten, Retention
 from router.store.azure.account import Account
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Clock, RowQuarantine
@@ -62,15 +63,15 @@ class AzureStore:
         """Nothing: each write is kept by itself."""
         return nullcontext()
 
-    async def purge(self, now: datetime, retention: Retention) -> Purged:
-        """Takes away what retention allows; dead letters and the quarantine stay until discarded. Walks everything."""
-        bodies = await self._old.let_go(now - retention.held)
-        payloads = await self.outbox.purge(now - retention.payloads, self._standing)
-        await self.groups.forget_ended(now - retention.resolved)
-        rows = await self._old.forget(now - retention.resolved, self._named)
+    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+        """Takes away what is old enough. Walks everything."""
+        bodies = await self._old.let_go(now)
+        payloads = await self.outbox.purge(now - retention.deliveries, self._standing)
+        await self.groups.forget_ended(now - LONGEST)
+        rows = await self._old.forget(now - LONGEST, self._named)
         await self._old.tidy(now - GRACE)
         await self.quarantine.tidy(now - GRACE)
-        return Purged(rows=rows, bodies=bodies, payloads=payloads)
+        return Forgotten(signals=rows, bodies=bodies, deliveries=payloads)
 
     async def _standing(self, keys: Collection[str]) -> Collection[str]:
         """Those keys of signals and of groups that still stand."""

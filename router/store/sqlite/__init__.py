@@ -4,6 +4,7 @@ Durability: write-ahead log with `synchronous=FULL`, so what a method returned f
 https://www.sqlite.org/pragma.html#pragma_synchronous
 """
 
+from router.store.sqlite.forgetting import STEP
 from router.store.sqlite.store import SqliteStore
 
-__all__ = ["SqliteStore"]
+__all__ = ["STEP", "SqliteStore"]

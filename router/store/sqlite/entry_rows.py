@@ -9,14 +9,15 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Delivery, DeliveryState, Receipt
 from router.domain.delivery_lifecycle import OutboxEntry, added, due_at
 from router.domain.rulebook import Lane
-from router.store.codec import encode, tag_of
+from router.store.codec import encode, readable, tag_of
+from router.store.failed_attempts import errors_of, failed_in
 from router.store.outbox import Move
 from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 from router.store.sqlite.schema import micros
 
 ENTRY = (
     "rowid AS place", "id", "lane", "turn", "change", "opened", "state", "attempts", "lost", "redriven", "born", "due",
-    "settled", "error",
+    "settled", "error", "errors",
 )  # fmt: skip
 """The columns from which an entry is read."""
 
@@ -29,8 +30,8 @@ INSERT = (
 )
 
 UPDATE = (
-    "UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, settled=?, error=?, "
-    "receipt=coalesce(?, receipt) WHERE rowid=? AND state=? AND due=?"
+    "UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, settled=?, error=?, errors=?, "
+    "receipt=coalesce(?, receipt), reference=coalesce(?, reference) WHERE rowid=? AND state=? AND due=?"
 )
 """Makes a move, unless the row was claimed, settled or deferred since it was read."""
 
@@ -69,6 +70,7 @@ def entry_of(row: Columns) -> SqliteEntry:
         lease=due if is_claimed else None,
         settled=row.find_time("settled"),
         error=row.words("error") or None,
+        failed=readable((), failed_in, row),
     )
 
 
@@ -107,7 +109,9 @@ def update(move: Move[SqliteEntry]) -> tuple[object, ...]:
         micros(due_at(after)),
         micros(after.settled),
         after.error,
+        errors_of(after),
         _body(move.receipt),
+        move.receipt.reference if move.receipt is not None else None,
         before.rowid,
         before.state.value,
         micros(due_at(before)),

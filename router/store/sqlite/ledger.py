@@ -15,6 +15,7 @@ from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
+from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
 from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
@@ -24,16 +25,18 @@ from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
 from router.store.sqlite.selecting import columns_of
-from router.store.stored_names import TURN
+from router.store.stored_names import RULE_FIELDS, TURN
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
-    "turn, outcome, open, grouped, forwarded, intent, closed_at, version"
+    "turn, outcome, open, grouped, forwarded, intent, closed_at, heard, version"
 )
-_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 20)}) ON CONFLICT DO NOTHING"
+_INSERT = f"INSERT INTO ledger ({_COLUMNS}, fields) VALUES ({', '.join('?' * 22)}) ON CONFLICT DO NOTHING"
+# Whoever writes a row says when retention has to look at it: not before its signal is old again.
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
-    "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, version=? WHERE key=? AND version=?"
+    "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, heard=?, version=?, "
+    "fields=coalesce(?, fields), look_at=NULL WHERE key=? AND version=?"
 )
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
@@ -51,19 +54,36 @@ class SqliteLedger:
         self._groups = groups
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
-        """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
+        """The rows of those signals that are known; what they hold and their fields are left out: no transition asks for them.
 
         One that cannot be decoded is set aside, and what is known of its signal comes in its place.
         """
-        found = {row.key: row for row in self._rows("key IN (SELECT value FROM json_each(?))", json.dumps(list(keys)))}
+        found = {**self.rows_of(keys)}
         missing = [key for key in keys if key not in found]
         # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
         past = self._outbox.past(missing) if missing else {}
         return found | {key: self._mend(key, Columns({})) for key in past}
 
+    def rows_of(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
+        """The rows of those signals that are known, for retention, which is inside a transaction."""
+        return {row.key: row for row in self._rows("key IN (SELECT value FROM json_each(?))", _json(keys))}
+
     async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
         return [row for row in self._rows("stream=? AND intent IS NOT NULL", stream) if row.pending is not None]
+
+    async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
+        """What rules can match of those signals of which it is kept."""
+        where = "fields IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
+        with self._connection.reading() as db:
+            found = columns_of(db.execute(f"SELECT key, stream, fields FROM ledger WHERE {where}", (_json(keys),)))
+        read = [(row, attempt(_fields_of, row)) for row in found]
+        if damaged := [(row, one) for row, one in read if isinstance(one, Undecodable)]:
+            with self._connection.writing() as db:
+                for row, why in damaged:
+                    set_aside(db, self._clock, "ledger", row, why)
+                    db.execute("UPDATE ledger SET fields=NULL WHERE key=?", (row.raw("key"),))
+        return dict(one for _, one in read if not isinstance(one, Undecodable))
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
@@ -165,11 +185,15 @@ class SqliteLedger:
         self._rows(ODD_ROW)
 
 
+def _json(keys: Collection[str]) -> str:
+    return json.dumps(list(keys))
+
+
 def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
     """The keys of the rows whose stored version was another one; all the others are written."""
     db.execute("SAVEPOINT rows")
-    written = db.executemany(_INSERT, [row for row in rows if row[-1] == 1]).rowcount
-    written += db.executemany(_UPDATE, [_update(row) for row in rows if row[-1] != 1]).rowcount
+    written = db.executemany(_INSERT, [row for row in rows if _version_in(row) == 1]).rowcount
+    written += db.executemany(_UPDATE, [_update(row) for row in rows if _version_in(row) != 1]).rowcount
     lost: set[str] = set()
     if written != len(rows):
         # Somebody wrote in between, which is rare: find out where, one by one.
@@ -180,14 +204,20 @@ def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
 
 
 def _is_written(db: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
-    if row[-1] == 1:
+    if _version_in(row) == 1:
         return bool(db.execute(_INSERT, row).rowcount)
     return bool(db.execute(_UPDATE, _update(row)).rowcount)
 
 
 def _update(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the update of a row takes: its columns, and the key and version that it is written over."""
-    return (*row[2:], row[0], row[-1] - 1)
+    return (*row[2:], row[0], _version_in(row) - 1)
+
+
+def _version_in(row: tuple[Any, ...]) -> int:
+    """The version that a row gets; before what rules can match, which stays where there is none."""
+    version: int = row[-2]
+    return version
 
 
 def _next_version(row: LedgerRow) -> int:
@@ -216,7 +246,9 @@ def _values(row: LedgerRow, with_pending: bool) -> tuple[Any, ...]:
         row.forwarded,
         encode(row.pending) if row.pending is not None and with_pending else None,
         micros(row.closed_at),
+        micros(row.heard),
         _next_version(row),
+        encode(row.fields) if row.fields is not None else None,
     )
 
 
@@ -233,8 +265,14 @@ def _row(row: Columns) -> LedgerRow:
         forwarded=row.flag("forwarded"),
         pending=_pending(row),
         closed_at=row.find_time("closed_at"),
+        # An older program did not write it; one that is damaged is no reason to set the row aside.
+        heard=readable(None, row.find_time, "heard"),
         version=row.whole("version", 1, MOST_STEPS),
     )
+
+
+def _fields_of(row: Columns) -> tuple[str, RuleFields]:
+    return row.text("key"), decode(RULE_FIELDS, row.body("fields"))
 
 
 def _state(row: Columns) -> State:

@@ -9,9 +9,10 @@ from datetime import datetime
 
 from router.domain.damage import Past
 from router.domain.decisions import Change
-from router.domain.deliveries import Backlog, DeliveryState, NextDue, Pause, Pointer
+from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
 from router.domain.delivery_lifecycle import released
 from router.domain.errors import Undecodable
+from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.turn_order import Waiting, next_due_of
@@ -19,6 +20,7 @@ from router.store.codec import attempt, readable
 from router.store.outbox import Move, TableOutbox
 from router.store.row_reader import MOST_TURNS, Columns, printable, time_of
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.delivery_status import SqliteDeliveryStatus
 from router.store.sqlite.entry_rows import IS_OPEN, SqliteEntry
 from router.store.sqlite.outbox_table import SqliteOutboxTable
 from router.store.sqlite.pauses import SqlitePauses
@@ -33,6 +35,7 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
         self._connection = connection
         self._pauses = SqlitePauses(connection, clock)
         self._rows = SqliteOutboxTable(connection, clock)
+        self._status = SqliteDeliveryStatus(connection)
         super().__init__(self._rows)
 
     async def requeue(self, pointer: Pointer, until: datetime) -> None:
@@ -53,6 +56,18 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
                 (stream, destination),
             )
             return found.fetchone() is not None
+
+    async def deliveries_of(self, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group, by destination and turn."""
+        return self._status.of_key(key)
+
+    async def find_by_reference(self, reference: str) -> Sequence[DeliveryStatus]:
+        """The deliveries whose receipt has that reference, as the vendor writes it."""
+        return self._status.of_reference(reference)
+
+    async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
+        """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
+        return self._status.last_notice(stream, destination, key)
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
         """How many deliveries there are by destination and state; one whose state is damaged is as good as dead."""

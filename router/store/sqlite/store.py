@@ -1,35 +1,29 @@
-"""The store in one SQLite file: the record, the quarantine, retention, and the file that says who holds the state."""
+"""The store in one SQLite file, and the file that says who holds the state."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO
 
-from router.domain.decisions import Outcome
+from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
-from router.domain.ledger import message_of
-from router.domain.notices import RecordEntry
-from router.domain.retention import Purged, Retention
-from router.store.codec import encode
-from router.store.row_reader import Columns
+from router.domain.retention import Forgotten, Retention
 from router.store.sqlite.connection import Clock, Connection
-from router.store.sqlite.damaged_rows import sound
-from router.store.sqlite.delivery_rows import see_to_odd
+from router.store.sqlite.documents import SqliteDocuments
+from router.store.sqlite.forgetting import SqliteForgetting
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.journal import SqliteJournal
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.private import open_private
 from router.store.sqlite.quarantine import SqliteQuarantine
-from router.store.sqlite.schema import micros
-from router.store.stored_names import GROUP_STATE, MEMBER_STATE
+from router.store.sqlite.record import SqliteRecord
 
 _CLOCK = partial(datetime.now, UTC)
 
@@ -46,6 +40,8 @@ class SqliteStore:
         self.outbox = SqliteOutbox(self._connection, clock)
         self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
         self.ledger = SqliteLedger(self._connection, clock, self.outbox, self.groups)
+        self._forgetting = SqliteForgetting(self._connection, self.ledger)
+        self.documents = SqliteDocuments(self._connection, clock)
         self.record = SqliteRecord(self._connection, clock)
         self.quarantine = SqliteQuarantine(self._connection)
         self.journal = SqliteJournal(self._connection, clock)
@@ -87,76 +83,11 @@ class SqliteStore:
         """A transaction."""
         return self._connection.writing()
 
-    async def purge(self, now: datetime, retention: Retention) -> Purged:
-        """Takes away what retention allows; dead letters and the quarantine stay until discarded."""
-        with self._connection.writing() as db:
-            see_to_odd(db, now)
-            self.ledger.set_odd_aside()
-            bodies = db.execute(
-                # What still waits for its rule to end keeps its body, however long nobody looked.
-                "DELETE FROM held WHERE until<=? AND NOT EXISTS "
-                "(SELECT 1 FROM ledger l WHERE l.key=held.key AND l.outcome='suppressed')",
-                (micros(now - retention.held),),
-            ).rowcount
-            # An older program did not say who took a delivery, and what says so may go now.
-            db.execute(
-                "INSERT OR IGNORE INTO reached SELECT DISTINCT stream, destination FROM deliveries WHERE state='sent'"
-            )
-            db.execute(
-                "DELETE FROM deliveries WHERE state IN ('sent', 'skipped') AND settled<=? AND NOT EXISTS "
-                "(SELECT 1 FROM ledger l WHERE l.key=deliveries.key AND l.resolved=0) AND NOT EXISTS "
-                "(SELECT 1 FROM cards c WHERE c.key=deliveries.key AND c.type=? AND c.standing>0) "
-                # What is owed needs the receipt of its opening, and a redriven dead letter what came after it.
-                "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
-                (micros(now - retention.payloads), GROUP_STATE),
-            )
-            payloads = db.execute(
-                "DELETE FROM payloads WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=payloads.key "
-                "AND d.turn=payloads.turn AND d.type=payloads.type "
-                "AND (d.state IN ('owed', 'claimed', 'dead') OR d.settled>?)) "
-                # Asked once for all: a group has thousands of turns under one key, and each would ask for itself.
-                "AND key NOT IN (SELECT key FROM deliveries WHERE state IN ('owed', 'claimed', 'dead'))",
-                (micros(now - retention.payloads),),
-            ).rowcount
-            db.execute("DELETE FROM cards WHERE standing=0 AND at<=?", (micros(now - retention.resolved),))
-            rows = db.execute(
-                # Its turns would start anew, so a row outlives every delivery and membership that bears one of them.
-                "DELETE FROM ledger WHERE closed_at<=? AND intent IS NULL "
-                "AND NOT EXISTS (SELECT 1 FROM cards c WHERE c.key=ledger.key AND c.type=?) "
-                "AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.key=ledger.key)",
-                (micros(now - retention.resolved), MEMBER_STATE),
-            ).rowcount
-        return Purged(rows=rows, bodies=bodies, payloads=payloads)
+    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+        """Takes away what is old enough, in at most so many steps, each a short transaction."""
+        return self._forgetting.forget(now, retention, rules, most)
 
     async def close(self) -> None:
         """Lets go of the file, and of the state."""
         self._connection.close()
         self._held.close()
-
-
-class SqliteRecord:
-    """Every decision, in the table `record`."""
-
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        self._connection = connection
-        self._clock = clock
-
-    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
-        """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
-        if not entries:
-            return
-        with self._connection.writing() as db:
-            db.executemany(
-                "INSERT OR IGNORE INTO record (key, message, at, outcome, body) VALUES (?,?,?,?,?)",
-                [(entry.key, message_of(entry.key), entry.at, entry.outcome, encode(entry)) for entry in entries],
-            )
-
-    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
-        """The latest outcomes of those messages that are on record; one that is damaged is set aside, and on record no more."""
-        where = "message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
-        values = (json.dumps(list(keys)),)
-        return dict(sound(self._connection, self._clock, "record", where, values, _outcome, "key, message, outcome"))
-
-
-def _outcome(row: Columns) -> tuple[str, Outcome]:
-    return row.text("message"), row.word("outcome", Outcome)

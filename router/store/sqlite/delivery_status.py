@@ -1,0 +1,71 @@
+"""How far deliveries have come, as people ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.errors import Undecodable
+from router.domain.notices import Notice
+from router.domain.signals import Stream
+from router.store.codec import attempt, content_of, decode, readable
+from router.store.failed_attempts import failed_in
+from router.store.row_reader import Columns
+from router.store.sqlite.connection import Connection
+from router.store.sqlite.entry_rows import ENTRY, entry_of
+from router.store.sqlite.selecting import columns_of
+from router.store.stored_names import RECEIPT
+
+_STATUS = f"SELECT {', '.join(ENTRY)}, key, stream, destination, receipt FROM deliveries"
+
+
+class SqliteDeliveryStatus:
+    """Deliveries by their signal, or by what a vendor calls what it made of them. What is damaged is left out."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of_key(self, key: str) -> Sequence[DeliveryStatus]:
+        """Those of a signal or group, by destination and turn."""
+        return self._read("key=? ORDER BY destination, turn", key)
+
+    def of_reference(self, reference: str) -> Sequence[DeliveryStatus]:
+        """Those whose receipt has that reference."""
+        return self._read("reference=? ORDER BY rowid", reference)
+
+    def last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
+        """The notice that a destination last took of a signal or group."""
+        sql = (
+            "SELECT d.type, p.body FROM deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type "
+            "WHERE d.key=? AND d.destination=? AND d.stream=? AND d.state=? ORDER BY d.turn DESC LIMIT 1"
+        )
+        with self._connection.reading() as db:
+            found = columns_of(db.execute(sql, (key, destination, stream, DeliveryState.SENT.value)))
+        content = attempt(content_of, found[0].text("type"), found[0].raw("body")) if found else None
+        return content if isinstance(content, Notice) else None
+
+    def _read(self, where: str, value: str) -> list[DeliveryStatus]:
+        with self._connection.reading() as db:
+            rows = columns_of(db.execute(f"{_STATUS} WHERE {where}", (value,)))
+        return [one for row in rows if not isinstance(one := attempt(_status, row), Undecodable)]
+
+
+def _status(row: Columns) -> DeliveryStatus:
+    entry, receipt = entry_of(row), row.raw("receipt")
+    return DeliveryStatus(
+        stream=row.word("stream", Stream).value,
+        destination=row.text("destination"),
+        lane=entry.lane,
+        key=row.text("key"),
+        turn=entry.turn,
+        change=entry.change,
+        opened=entry.opened,
+        state=entry.state,
+        born=entry.born,
+        due=entry.due,
+        attempts=entry.attempts,
+        settled=entry.settled,
+        error=entry.error,
+        failed=readable((), failed_in, row),
+        receipt=readable(None, decode, RECEIPT, receipt) if receipt is not None else None,
+    )

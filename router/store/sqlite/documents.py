@@ -1,0 +1,59 @@
+"""Documents in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from router.domain.documents import Document, DocumentKind
+from router.domain.ledger import Version
+from router.store.row_reader import MOST_STEPS, Columns
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import sound
+from router.store.sqlite.schema import micros
+
+
+class SqliteDocuments:
+    """The table `documents`. One that is damaged is set aside."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    async def put_document(self, document: Document) -> Version | None:
+        """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
+        version = int(document.version or 0)
+        place, values = (document.kind.value, document.id), (micros(document.at), document.body)
+        with self._connection.writing() as db:
+            if version == 0:
+                sql = "INSERT INTO documents (at, body, version, kind, id) VALUES (?,?,1,?,?) ON CONFLICT DO NOTHING"
+                written = db.execute(sql, (*values, *place)).rowcount
+            else:
+                sql = "UPDATE documents SET at=?, body=?, version=version+1 WHERE kind=? AND id=? AND version=?"
+                written = db.execute(sql, (*values, *place, version)).rowcount
+        return version + 1 if written else None
+
+    async def find_document(self, kind: DocumentKind, id: str) -> Document | None:
+        """One document."""
+        return next(iter(self._read("kind=? AND id=?", kind, id)), None)
+
+    async def list_documents(self, kind: DocumentKind) -> Sequence[Document]:
+        """All documents of a kind, by their ids."""
+        return self._read("kind=? ORDER BY id", kind)
+
+    async def remove_document(self, document: Document) -> bool:
+        """Removes a document if its stored version is still `version`; False if it is not."""
+        sql = "DELETE FROM documents WHERE kind=? AND id=? AND version=?"
+        with self._connection.writing() as db:
+            return bool(db.execute(sql, (document.kind.value, document.id, document.version)).rowcount)
+
+    def _read(self, where: str, kind: DocumentKind, *values: str) -> list[Document]:
+        def document(row: Columns) -> Document:
+            return Document(
+                kind=kind,
+                id=row.text("id"),
+                at=row.time("at"),
+                body=row.body("body"),
+                version=row.whole("version", 1, MOST_STEPS),
+            )
+
+        return sound(self._connection, self._clock, "documents", where, (kind.value, *values), document)

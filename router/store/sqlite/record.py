@@ -1,0 +1,183 @@
+"""The record in SQLite: every decision, its counts, and what finds it again.
+
+What one transaction puts on record it also counts, so that the two never differ.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from heapq import merge
+from itertools import islice
+
+from router.domain.counts import Cell, RuleHits, counted, decided_at, hits_in
+from router.domain.decisions import Outcome
+from router.domain.ledger import message_of
+from router.domain.lookups import SignalLookup, ending, written
+from router.domain.notices import RecordEntry
+from router.store.cells import cell_in, text_of
+from router.store.codec import decode, encode
+from router.store.row_reader import Columns
+from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.damaged_rows import sound
+from router.store.sqlite.schema import micros
+from router.store.stored_names import RECORD_ENTRY
+
+_BEYOND = "\U0010ffff"
+"""Sorts after every text that begins as what stands before it."""
+
+_INSERT = (
+    "INSERT INTO record (key, message, at, outcome, body, stream, signal, turn, decided) VALUES (?,?,?,?,?,?,?,?,?)"
+)
+
+_LOOKUP = """
+INSERT INTO lookups (signal, stream, id_end, resource_end) VALUES (?,?,?,?) ON CONFLICT (signal) DO UPDATE
+SET id_end=excluded.id_end, resource_end=excluded.resource_end
+WHERE id_end<>excluded.id_end OR resource_end IS NOT excluded.resource_end
+"""
+
+_COUNT = """
+INSERT INTO counts (hour, cell, count) VALUES (?,?,?) ON CONFLICT (hour, cell) DO UPDATE SET count=count+excluded.count
+"""
+
+_HITS = """
+INSERT INTO hits (stream, rule, total, first, last) VALUES (?,?,?,?,?) ON CONFLICT (stream, rule) DO UPDATE
+SET total=total+excluded.total, first=min(first, excluded.first), last=max(last, excluded.last)
+"""
+
+
+class SqliteRecord:
+    """Every decision, in the table `record`; what finds signals in `lookups`, how many there were in `counts` and `hits`."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    async def put_on_record(self, entries: Sequence[RecordEntry]) -> None:
+        """Puts decisions on record, create-if-absent by their key: a message's first outcome is its outcome."""
+        if not entries:
+            return
+        with self._connection.writing() as db:
+            fresh = _fresh(db, entries)
+            db.executemany(_INSERT, [_row_of(entry) for entry in fresh])
+            enter(db, fresh)
+
+    async def find_outcomes(self, keys: Collection[str]) -> Mapping[str, Outcome]:
+        """The latest outcomes of those messages that are on record; one that is damaged is set aside, and on record no more."""
+        where = "message IN (SELECT value FROM json_each(?)) ORDER BY rowid"
+        return dict(self._sound("record", where, (json.dumps(list(keys)),), _outcome, "key, message, outcome"))
+
+    async def decisions_of(self, signal: str, most: int) -> Sequence[RecordEntry]:
+        """The latest decisions on a signal, by its key; the latest first."""
+        where = "signal=? ORDER BY decided DESC, rowid DESC LIMIT ?"
+        return self._sound("record", where, (signal, most), _entry)
+
+    async def decisions_between(
+        self, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
+    ) -> Sequence[RecordEntry]:
+        """The latest decisions from one instant to before another, with one of some outcomes; the latest first."""
+        where = "outcome=? AND decided>=? AND decided<? ORDER BY decided DESC LIMIT ?"
+        found = [
+            self._sound("record", where, (outcome.value, micros(since), micros(until), most), _entry)
+            for outcome in outcomes
+        ]
+        return list(islice(merge(*found, key=decided_at, reverse=True), most))
+
+    async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
+        """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
+        return self._look_up("id_end", ending(id), most)
+
+    async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
+        """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+        return self._look_up("resource_end", ending(resource), most)
+
+    def _look_up(self, column: str, end: str, most: int) -> list[SignalLookup]:
+        if not end:
+            return []
+        where = f"{column}>=? AND {column}<? ORDER BY {column}, signal LIMIT ?"
+        return self._sound("lookups", where, (end, end + _BEYOND, most), _lookup)
+
+    async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
+        """How many decisions are in each cell, for each hour that began from one instant to before another."""
+        where = "hour>=? AND hour<? ORDER BY hour"
+        hours: dict[datetime, dict[Cell, int]] = {}
+        for hour, cell, count in self._sound("counts", where, (micros(since), micros(until)), _count):
+            hours.setdefault(hour, {})[cell] = count
+        return hours
+
+    async def read_hits(self, stream: str) -> Mapping[str, RuleHits]:
+        """How often each suppression rule of a stream ever held a signal, by its name."""
+        return dict(self._sound("hits", "stream=?", (stream,), _hits))
+
+    def _sound[T](
+        self, table: str, where: str, values: Sequence[object], read: Callable[[Columns], T], columns: str = "*"
+    ) -> list[T]:
+        return sound(self._connection, self._clock, table, where, values, read, columns)
+
+
+def enter(db: sqlite3.Connection, entries: Sequence[RecordEntry]) -> None:
+    """Counts decisions that are on record now, and enters what finds their signals."""
+    db.executemany(_LOOKUP, [row for entry in entries if (row := _lookup_of(entry)) is not None])
+    cells = [
+        (micros(hour), text_of(cell), count)
+        for hour, counts in counted(entries).items()
+        for cell, count in counts.items()
+    ]
+    db.executemany(_COUNT, cells)
+    hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(entries).items()]
+    db.executemany(_HITS, hits)
+
+
+def _fresh(db: sqlite3.Connection, entries: Sequence[RecordEntry]) -> list[RecordEntry]:
+    """Those entries that are not on record yet, each key once."""
+    first = {entry.key: entry for entry in reversed(entries)}
+    keys = json.dumps(list(first))
+    known = {
+        key for (key,) in db.execute("SELECT key FROM record WHERE key IN (SELECT value FROM json_each(?))", (keys,))
+    }
+    return [entry for entry in first.values() if entry.key not in known]
+
+
+def _row_of(entry: RecordEntry) -> tuple[object, ...]:
+    return (
+        entry.key,
+        message_of(entry.key),
+        entry.at,
+        entry.outcome,
+        encode(entry),
+        entry.stream,
+        entry.signal,
+        entry.turn,
+        micros(decided_at(entry)),
+    )
+
+
+def _lookup_of(entry: RecordEntry) -> tuple[object, ...] | None:
+    """What finds the signal of a decision; a repeat's is known from before."""
+    if entry.signal is None or entry.id is None or entry.outcome == Outcome.REPEAT:
+        return None
+    return entry.signal, entry.stream, ending(entry.id), ending(entry.resource or "") or None
+
+
+def _outcome(row: Columns) -> tuple[str, Outcome]:
+    return row.text("message"), row.word("outcome", Outcome)
+
+
+def _entry(row: Columns) -> RecordEntry:
+    entry: RecordEntry = decode(RECORD_ENTRY, row.body("body"))
+    return entry
+
+
+def _lookup(row: Columns) -> SignalLookup:
+    resource = row.find_text("resource_end") or ""
+    return SignalLookup(row.text("signal"), row.text("stream"), written(row.text("id_end")), written(resource))
+
+
+def _count(row: Columns) -> tuple[datetime, Cell, int]:
+    return row.time("hour"), cell_in(row.text("cell")), row.whole("count", 1)
+
+
+def _hits(row: Columns) -> tuple[str, RuleHits]:
+    return row.text("rule"), RuleHits(row.whole("total", 1), row.time("first"), row.time("last"))

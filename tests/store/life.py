@@ -1,0 +1,98 @@
+"""A router over one store as days go by: messages come in, deliveries go out, and what is old is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from router.domain.catalogue import Catalogue
+from router.domain.counts import Rule
+from router.domain.deliveries import Claim, DeliveryState, Pointer, Receipt, Settlement
+from router.domain.keys import signal_key
+from router.domain.ledger import LedgerRow
+from router.domain.notices import RecordEntry
+from router.domain.ports.store import Store
+from router.domain.retention import Forgotten, Retention
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.ingest.intake import Intake, Message
+from router.ingest.suppression_release import release_held
+from tests.builders import NOW, a_message, a_rulebook, alert_body
+from tests.store.acts import run
+
+LEASE = timedelta(minutes=5)
+TICKET = Receipt(reference="INC0012345", handles={"sys_id": "s"})
+
+
+@dataclass
+class Life:
+    """What happens in one store.
+
+    Attributes:
+        store: the store.
+        book: the rules of the cwpp stream.
+        retention: how long decisions are kept.
+        now: the present.
+    """
+
+    store: Store
+    book: Rulebook = field(default_factory=a_rulebook)
+    retention: Retention = field(default_factory=Retention)
+    now: datetime = NOW
+
+    def goes_on(self, days: float) -> None:
+        """Time goes by."""
+        self.now += timedelta(days=days)
+
+    def ingest(self, *messages: Message) -> list[RecordEntry]:
+        """Messages come in."""
+        return run(self._intake.ingest(messages, self.now))
+
+    def alert(self, id: str = "alert-1", **fields: object) -> RecordEntry:
+        """An alert comes in."""
+        (entry,) = self.ingest(a_message(alert_body(id, **fields), at=self.now))
+        return entry
+
+    def release(self) -> None:
+        """What a rule held is decided again if the rule ended."""
+        run(release_held(self._intake, self.store.ledger, self.book, self.now))
+
+    def deliver(self, state: DeliveryState = DeliveryState.SENT) -> list[Claim]:
+        """Everything that is due is tried, and ends in some state."""
+        delivered: list[Claim] = []
+        for spec in self.book.destinations.values():
+            pointer = Pointer(self.book.stream.value, spec.lane, spec.name)
+            while claims := run(self.store.outbox.claim(pointer, self.now, self.now + LEASE, 100)):
+                run(self.store.outbox.settle([self._settlement(one, state) for one in claims]))
+                delivered += claims
+        return delivered
+
+    def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
+        """What is old enough is forgotten."""
+        return run(self.store.forget(self.now, self.retention, rules, most))
+
+    def key(self, id: str = "alert-1") -> str:
+        """The key of an alert."""
+        return signal_key(Stream.CWPP, "alert", id)
+
+    def row(self, id: str = "alert-1") -> LedgerRow | None:
+        """What is known of an alert."""
+        return run(self.store.ledger.find_rows([self.key(id)])).get(self.key(id))
+
+    def decisions(self, id: str = "alert-1") -> list[str]:
+        """The outcomes of the decisions on an alert that are on record, the latest first."""
+        return [entry.outcome for entry in run(self.store.record.decisions_of(self.key(id), 100))]
+
+    def deliveries(self, id: str = "alert-1") -> list[tuple[str, int]]:
+        """The deliveries that are kept of an alert, by destination and turn."""
+        return [(one.destination, one.turn) for one in run(self.store.outbox.deliveries_of(self.key(id)))]
+
+    @property
+    def _intake(self) -> Intake:
+        return Intake(self.store, {self.book.stream: self.book}, Catalogue())
+
+    def _settlement(self, claim: Claim, state: DeliveryState) -> Settlement:
+        if state is DeliveryState.SENT:
+            return Settlement(delivery=claim.delivery, state=state, at=self.now, receipt=TICKET)
+        return Settlement(delivery=claim.delivery, state=state, at=self.now, error="answered 400")

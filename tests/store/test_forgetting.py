@@ -1,0 +1,264 @@
+"""What every store forgets, and what it never forgets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import DeliveryState
+from router.domain.documents import Document, DocumentKind
+from router.domain.ledger import record_delivery
+from router.domain.ports.store import Store
+from router.domain.retention import DAYS, Retention
+from router.domain.rulebook import By, Grouping
+from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, an_ip
+from tests.store.acts import DAY, claim, owe, run, settle, states
+from tests.store.builders import an_entry
+from tests.store.life import TICKET, Life
+
+INSTANT = timedelta(microseconds=1)
+HELD = {"Entities": [an_ip("10.20.0.5")]}
+ROWS = a_rulebook(otherwise=(), routes=[a_route("rows", "sentinel")])
+
+
+@pytest.fixture
+def life(store: Store) -> Life:
+    """A router over each store."""
+    return Life(store)
+
+
+def lives_on(life: Life, age: timedelta) -> None:
+    """Goes on until the present is that old, and forgets; what is looked at a little later too."""
+    life.now = NOW + age
+    life.forget()
+
+
+@pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
+def test_a_decision_is_kept_as_long_as_its_outcome_says(life: Life, severity: str, days: int) -> None:
+    """To the instant: 14 days below the floor, else 90."""
+    life.alert(Severity=severity)
+    lives_on(life, days * DAY - INSTANT)
+    assert len(life.decisions()) == 1
+    lives_on(life, days * DAY)
+    assert life.decisions() == []
+
+
+def test_a_setting_says_how_long_decisions_are_kept(life: Life) -> None:
+    """Each outcome for itself."""
+    life.retention = Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 2 * DAY, Outcome.ROUTED: 200 * DAY})
+    life.alert("low", Severity="Low")
+    life.alert("high")
+    lives_on(life, 2 * DAY)
+    assert (life.decisions("low"), life.decisions("high")) == ([], ["routed"])
+    lives_on(life, 199 * DAY)
+    assert life.decisions("high") == ["routed"]
+    lives_on(life, 200 * DAY)
+    assert life.decisions("high") == []
+
+
+@pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
+def test_a_signal_that_never_ends_is_kept_so_long_after_its_last_message(
+    store: Store, severity: str, days: int
+) -> None:
+    """A repeat counts as well as a change."""
+    life = Life(store, ROWS)
+    life.alert(Severity=severity)
+    life.deliver()
+    life.goes_on(10)
+    life.alert(Severity=severity)
+    life.deliver()
+    lives_on(life, (10 + days) * DAY - INSTANT)
+    assert life.row() is not None
+    lives_on(life, (10 + days) * DAY)
+    assert life.row() is None
+    assert life.deliveries() == []
+    assert run(store.record.find_signals("alert-1", 10)) == []
+
+
+def test_a_signal_that_ended_is_kept_90_days_from_its_end(life: Life) -> None:
+    """Long enough that a late repeat finds it."""
+    life.alert()
+    life.deliver()
+    life.goes_on(30)
+    life.alert(Status="Resolved")
+    life.deliver()
+    lives_on(life, 120 * DAY - INSTANT)
+    assert life.row() is not None
+    lives_on(life, 121 * DAY)
+    assert (life.row(), life.deliveries(), life.decisions()) == (None, [], [])
+
+
+def test_where_a_signal_is_open_key_and_place_are_kept_until_it_is_resolved_there(life: Life) -> None:
+    """A resolution finds its ticket a year later; everything else of the signal went meanwhile."""
+    life.alert()
+    life.deliver()
+    life.goes_on(1)
+    life.alert(Severity="Critical")
+    life.deliver()
+    lives_on(life, 100 * DAY)
+    row = life.row()
+    assert row is not None
+    assert row.open["tickets"] == 1
+    assert run(life.store.ledger.read_fields([life.key()])) == {}
+    assert ("tickets", 1) in life.deliveries()
+    assert ("tickets", 2) not in life.deliveries()
+    assert run(life.store.outbox.find_last_notice("cwpp", "tickets", life.key())) is None
+    life.now = NOW + 400 * DAY
+    life.forget()
+    life.alert(Status="Resolved")
+    (resolution,) = [one for one in life.deliver() if one.delivery.destination == "tickets"]
+    assert (resolution.delivery.change, resolution.opening) == (Change.RESOLVED, TICKET)
+    lives_on(life, 491 * DAY)
+    assert (life.row(), life.deliveries()) == (None, [])
+
+
+def test_a_signal_that_was_forgotten_begins_anew(life: Life) -> None:
+    """Its turns start with the first, and nothing of the old ones is in the way."""
+    life.alert(Severity="Low")
+    lives_on(life, 14 * DAY)
+    entry = life.alert()
+    assert (entry.outcome, entry.turn) == ("routed", 1)
+    assert [one.delivery.change for one in life.deliver()] == [Change.OPENED, Change.OPENED]
+
+
+def test_what_a_rule_holds_is_kept_however_old_it_is(store: Store) -> None:
+    """It comes out at the end of its rule, also where nobody looked for a year."""
+    life = Life(store, a_rulebook(a_rule(expires=NOW + 300 * DAY)))
+    assert life.alert(**HELD).outcome == "suppressed"
+    lives_on(life, 299 * DAY)
+    assert life.row() is not None
+    lives_on(life, 420 * DAY)
+    life.release()
+    assert {one.delivery.destination for one in life.deliver()} == {"tickets", "sentinel"}
+
+
+def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
+    """A dead letter has all that it needs to be sent a year later."""
+    life.alert("dead")
+    life.deliver(DeliveryState.DEAD)
+    life.alert("owed")
+    lives_on(life, 400 * DAY)
+    assert (life.row("dead"), life.row("owed")) != (None, None)
+    for letter in run(life.store.outbox.dead()):
+        run(life.store.outbox.redrive(letter.delivery.id, life.now))
+    assert sorted(one.delivery.key for one in life.deliver()) == sorted([life.key("dead"), life.key("owed")] * 2)
+    life.alert("dead", Status="Resolved")
+    life.deliver()
+    lives_on(life, 520 * DAY)
+    assert life.row("dead") is None
+
+
+def test_the_quarantine_is_kept_until_somebody_acts(life: Life) -> None:
+    """Nobody looks at it for a year, and it is still there."""
+    life.ingest(a_message(b"?"))
+    lives_on(life, 400 * DAY)
+    assert len(run(life.store.quarantine.list_quarantined())) == 1
+
+
+def test_deliveries_go_with_their_decision_and_the_last_notice_with_the_signal(store: Store) -> None:
+    """As long as a signal is known, it is known what each destination was last told of it."""
+    life = Life(store, ROWS)
+    life.alert()
+    life.deliver()
+    life.goes_on(60)
+    life.alert(Severity="Critical")
+    life.deliver()
+    lives_on(life, 95 * DAY)
+    # What opened it is kept, too: it is open there.
+    assert life.deliveries() == [("sentinel", 1), ("sentinel", 2)]
+    notice = run(store.outbox.find_last_notice("cwpp", "sentinel", life.key()))
+    assert notice is not None
+    assert notice.severity == "Critical"
+    life.goes_on(1)
+    life.alert(Severity="High")
+    life.deliver()
+    lives_on(life, 155 * DAY)
+    assert life.deliveries() == [("sentinel", 1), ("sentinel", 3)]
+
+
+def test_what_the_records_second_home_got_goes_with_the_decision(store: Store) -> None:
+    """It belongs to a message, not to a signal, so nothing stands that would need it."""
+    entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
+    run(store.record.put_on_record([entry]))
+    delivery = record_delivery(entry, "cwpp")
+    owe(store, delivery)
+    settle(store, claim(store, destination=delivery.destination)[0], DeliveryState.SENT)
+    life = Life(store)
+    lives_on(life, 14 * DAY - INSTANT)
+    assert states(store) == {DeliveryState.SENT: 1}
+    lives_on(life, 14 * DAY)
+    assert states(store) == {}
+
+
+def test_a_group_that_is_over_goes_with_what_was_told_of_it(store: Store) -> None:
+    """Its members, its window and its deliveries; where it stands, its opening's receipt is kept."""
+    tickets = replace(a_destination("tickets"), group=Grouping(by=(By.ALERT_TYPE,), window=timedelta(hours=1)))
+    book = a_rulebook(always=(), destinations=[tickets])
+    life = Life(store, book)
+    for id in ("one", "two"):
+        life.alert(id)
+        life.deliver()
+    lives_on(life, 200 * DAY)
+    assert life.row("one") is not None
+    for id in ("one", "two"):
+        life.alert(id, Status="Resolved")
+    (resolution,) = life.deliver()
+    assert resolution.opening == TICKET
+    lives_on(life, 400 * DAY)
+    life.forget()
+    lives_on(life, 420 * DAY)
+    assert (life.row("one"), states(store)) == (None, {})
+
+
+def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(store: Store) -> None:
+    """A year can be held against the year before, and a rule's whole life is known."""
+    life = Life(store, a_rulebook(a_rule(expires=NOW + 10 * DAY)))
+    life.alert(**HELD)
+    hour = NOW.replace(minute=0)
+    for age in (399 * DAY, 401 * DAY):
+        life.now = NOW + age
+        life.forget([("cwpp", "scanner")])
+        found = run(store.record.read_counts(hour, hour + timedelta(hours=1)))
+        assert bool(found) is (age < 400 * DAY)
+    assert run(store.record.read_hits("cwpp"))["scanner"].total == 1
+    life.forget()
+    assert run(store.record.read_hits("cwpp")) == {}
+
+
+@pytest.mark.parametrize(("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.FACT, 90)])
+def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: DocumentKind, days: int) -> None:
+    """From the instant that they name: what ends in a year is kept a year longer."""
+    run(life.store.documents.put_document(Document(kind=kind, id="x", at=NOW, body=b"{}")))
+    lives_on(life, days * DAY - INSTANT)
+    assert len(run(life.store.documents.list_documents(kind))) == 1
+    lives_on(life, days * DAY)
+    assert run(life.store.documents.list_documents(kind)) == []
+
+
+def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life) -> None:
+    """A sweep that does one step at a time comes to the same end, and says when it is there."""
+    for number in range(130):
+        life.alert(f"low-{number}", Severity="Low")
+    life.now += 20 * DAY
+    steps = 0
+    while not life.forget(most=1).is_done:
+        steps += 1
+        assert steps < 1000
+    assert steps > 1
+    assert [life.row(f"low-{number}") for number in range(130)] == [None] * 130
+    assert life.forget().total == 0
+
+
+def test_a_clock_that_was_wrong_keeps_nothing_for_ever(life: Life) -> None:
+    """What was dated a century ahead is as old as what is dated now, once the clock is right."""
+    life.now = NOW + 36500 * DAY
+    life.alert(Severity="Low")
+    life.now = NOW
+    life.forget()
+    lives_on(life, 120 * DAY)
+    lives_on(life, 121 * DAY)
+    assert life.row() is None
+    assert life.decisions() == []
