@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -61,12 +61,29 @@ class Life:
     def deliver(self, state: DeliveryState = DeliveryState.SENT) -> list[Claim]:
         """Everything that is due is tried, and ends in some state."""
         delivered: list[Claim] = []
-        for spec in self.book.destinations.values():
-            pointer = Pointer(self.book.stream.value, spec.lane, spec.name)
-            while claims := run(self.store.outbox.claim(pointer, self.now, self.now + LEASE, 100)):
-                run(self.store.outbox.settle([self._settlement(one, state) for one in claims]))
+        error = None if state is DeliveryState.SENT else "answered 400"
+        for destination in self.book.destinations:
+            while claims := self.claims(destination):
+                for one in claims:
+                    self.settle(one, state, error=error)
                 delivered += claims
         return delivered
+
+    def claims(self, destination: str) -> Sequence[Claim]:
+        """What is due at a destination."""
+        spec = self.book.destinations[destination]
+        pointer = Pointer(self.book.stream.value, spec.lane, destination)
+        return run(self.store.outbox.claim(pointer, self.now, self.now + LEASE, 100))
+
+    def settle(
+        self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
+    ) -> None:
+        """Writes down what became of a claim."""
+        receipt = TICKET if state is DeliveryState.SENT else None
+        settlement = Settlement(
+            delivery=claim.delivery, state=state, at=self.now, receipt=receipt, error=error, due=due
+        )
+        run(self.store.outbox.settle([settlement]))
 
     def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
@@ -91,8 +108,3 @@ class Life:
     @property
     def _intake(self) -> Intake:
         return Intake(self.store, {self.book.stream: self.book}, Catalogue())
-
-    def _settlement(self, claim: Claim, state: DeliveryState) -> Settlement:
-        if state is DeliveryState.SENT:
-            return Settlement(delivery=claim.delivery, state=state, at=self.now, receipt=TICKET)
-        return Settlement(delivery=claim.delivery, state=state, at=self.now, error="answered 400")

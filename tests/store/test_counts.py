@@ -1,0 +1,181 @@
+"""What every store counts: each decision once, whatever is redelivered, whoever works beside, and whoever dies of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.domain.catalogue import Catalogue
+from router.domain.counts import Cell, RuleHits, counted, hits_in, hour_of
+from router.domain.decisions import Outcome
+from router.domain.errors import StoreError
+from router.domain.ledger import message_of
+from router.domain.notices import RecordEntry
+from router.domain.ports.store import Store
+from router.domain.signals import Stream
+from router.ingest.intake import Intake, Message
+from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
+from tests.store.acts import run
+from tests.store.builders import an_entry
+from tests.store.test_aggregation import Deadly
+
+BOOK = a_rulebook(a_rule(expires=NOW + timedelta(days=3)))
+HOUR = timedelta(hours=1)
+LONG_AGO, FAR_AHEAD = NOW - timedelta(days=400), NOW + timedelta(days=400)
+_ORIGINS = itertools.count()
+
+
+def counts_of(store: Store) -> dict[datetime, Counter[Cell]]:
+    """All that a store counted."""
+    found = run(store.record.read_counts(LONG_AGO, FAR_AHEAD))
+    return {hour: Counter(cells) for hour, cells in found.items()}
+
+
+def on_record(store: Store) -> Sequence[RecordEntry]:
+    """Everything that is on record."""
+    return run(store.record.decisions_between(LONG_AGO, FAR_AHEAD, 100_000))
+
+
+def test_a_decision_is_counted_by_all_that_people_ask_for(store: Store) -> None:
+    """Stream, outcome, severity, plan, type, rule, tactics and destinations, under the hour in which it was made."""
+    intake = Intake(store, {Stream.CWPP: BOOK}, Catalogue())
+    at = NOW + timedelta(minutes=59)
+    (entry,) = run(intake.ingest([a_message(alert_body("a", Intent="Execution"))], at))
+    cell = Cell("cwpp", "routed", "High", "", "VM_Test", "", ("TA0002",), ("sentinel", "tickets"))
+    assert counts_of(store) == {hour_of(at): Counter({cell: 1})}
+    run(intake.ingest([a_message(alert_body("b", Intent="Execution"))], at))
+    run(intake.ingest([a_message(b"?")], at + HOUR))
+    assert counts_of(store) == {
+        hour_of(at): Counter({cell: 2}),
+        hour_of(at + HOUR): Counter({Cell("", "quarantined", "", "", "", ""): 1}),
+    }
+    assert entry.outcome == "routed"
+
+
+def test_an_hour_is_asked_for_by_when_it_began(store: Store) -> None:
+    """From one instant to before another."""
+    run(
+        store.record.put_on_record(
+            [an_entry("h:1", at="2026-11-24T12:00:00Z"), an_entry("h:2", at="2026-11-24T13:59:59Z")]
+        )
+    )
+    noon = NOW
+    assert set(run(store.record.read_counts(noon, noon + HOUR))) == {noon}
+    assert set(run(store.record.read_counts(noon, noon + 2 * HOUR))) == {noon, noon + HOUR}
+    assert run(store.record.read_counts(noon + 2 * HOUR, FAR_AHEAD)) == {}
+
+
+def test_a_rule_knows_its_first_and_its_last_hit(store: Store) -> None:
+    """Whatever the order in which they came, and apart by stream."""
+
+    def hit(key: str, at: datetime, stream: str = "cwpp") -> RecordEntry:
+        return an_entry(
+            key, at=at.isoformat(), stream=stream, outcome=Outcome.SUPPRESSED.value, suppressed_by="scanner"
+        )
+
+    run(store.record.put_on_record([hit("h:2", NOW + HOUR), hit("h:3", NOW, "cspm")]))
+    run(store.record.put_on_record([hit("h:1", NOW), hit("h:2", NOW + HOUR)]))
+    assert run(store.record.read_hits("cwpp")) == {"scanner": RuleHits(2, NOW, NOW + HOUR)}
+    assert run(store.record.read_hits("cspm")) == {"scanner": RuleHits(1, NOW, NOW)}
+
+
+def test_what_nobody_can_count_by_is_cut(store: Store) -> None:
+    """A name of any length makes one cell, and costs nobody his count."""
+    run(store.record.put_on_record([an_entry("h:1", type="x" * 100_000)]))
+    ((cell,),) = counts_of(store).values()
+    assert cell.type == "x" * 200
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some messages that a worker takes in, and how it dies of them.
+
+    Attributes:
+        worker: which of the two it is.
+        messages: which of the messages it takes in.
+        dies_at: its last write.
+        is_done: whether that write is done.
+        hours: when that is.
+    """
+
+    worker: int
+    messages: Sequence[int]
+    dies_at: int
+    is_done: bool
+    hours: int
+
+
+BATCHES = st.builds(
+    Batch,
+    worker=st.integers(0, 1),
+    messages=st.lists(st.integers(0, 7), min_size=1, max_size=6),
+    dies_at=st.integers(1, 12),
+    is_done=st.booleans(),
+    hours=st.integers(0, 3),
+)
+
+FIELDS: Sequence[dict[str, object]] = (
+    {"Severity": "High"},
+    {"Severity": "Low"},
+    {"Status": "Resolved"},
+    {"Entities": [an_ip("10.20.0.5")]},
+)
+
+
+def some_messages() -> list[Message]:
+    """Eight messages about two signals, from an origin of their own, and one that nobody understands."""
+    origin = f"hub/{next(_ORIGINS)}"
+    bodies = [alert_body(f"{origin}-{n % 2}", **FIELDS[n % 4]) for n in range(7)]
+    return [a_message(body, origin=origin, place=place) for place, body in enumerate([*bodies, b"?"], 1)]
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(BATCHES, min_size=1, max_size=2), max_size=5))
+def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, history: list[list[Batch]]) -> None:
+    """Two workers, side by side, in any order, each dying at any write: then everything comes once more."""
+    messages, stores = some_messages(), (store, twin)
+
+    async def take(batch: Batch) -> None:
+        deadly = Deadly(stores[batch.worker], batch.dies_at, batch.is_done)
+        intake = Intake(deadly, {Stream.CWPP: BOOK}, Catalogue())  # type: ignore[arg-type]
+        try:
+            await intake.ingest([messages[place] for place in batch.messages], NOW + batch.hours * HOUR)
+        except StoreError:
+            return
+
+    async def live() -> None:
+        for batches in history:
+            await asyncio.gather(*map(take, batches))
+        await Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest(messages, NOW + 5 * HOUR)
+
+    run(live())
+    entries = on_record(store)
+    ours = {message_of(entry.key) for entry in entries if entry.key.startswith(messages[0].arrival.origin + ":")}
+    assert ours == {message.arrival.key for message in messages}
+    assert len({entry.key for entry in entries}) == len(entries)
+    assert counts_of(store) == counts_of(twin) == counted(entries)
+    for stream in ("cwpp", "cspm"):
+        expected = {name: hits for (of, name), hits in hits_in(entries).items() if of == stream}
+        assert run(store.record.read_hits(stream)) == expected
+
+
+@pytest.mark.parametrize("dies_at", range(1, 8))
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store, dies_at: int, is_done: bool) -> None:
+    """Whoever takes the message in once more counts it, and nobody counts it twice."""
+    message = a_message(alert_body("alert-1"))
+    deadly = Deadly(store, dies_at, is_done)
+    with suppress(StoreError):
+        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))  # type: ignore[arg-type]
+    run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW + 5 * HOUR))
+    assert sum(sum(cells.values()) for cells in counts_of(store).values()) == 1
+    assert counts_of(store) == counted(on_record(store))

@@ -1,0 +1,64 @@
+"""What every store promises of documents: silences, holds, facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from router.domain.documents import Document, DocumentKind
+from router.domain.ports.store import Store
+from tests.builders import NOW
+from tests.store.acts import DAY, run
+
+SILENCE = Document(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
+
+
+def test_a_document_comes_back_as_it_was_written(store: Store) -> None:
+    """By its kind and id, and among those of its kind."""
+    other = replace(SILENCE, kind=DocumentKind.HOLD)
+    version = run(store.documents.put_document(SILENCE))
+    assert version is not None
+    run(store.documents.put_document(other))
+    assert run(store.documents.find_document(DocumentKind.SILENCE, "s-1")) == replace(SILENCE, version=version)
+    assert [one.body for one in run(store.documents.list_documents(DocumentKind.SILENCE))] == [SILENCE.body]
+    assert run(store.documents.find_document(DocumentKind.SILENCE, "s-2")) is None
+    assert run(store.documents.list_documents(DocumentKind.FACT)) == []
+
+
+def test_of_two_who_write_over_the_same_version_one_wins(store: Store, twin: Store) -> None:
+    """Nobody's change is lost without his knowing."""
+    version = run(store.documents.put_document(SILENCE))
+    assert run(twin.documents.put_document(SILENCE)) is None
+    extended = replace(SILENCE, at=NOW + DAY, version=version)
+    newer = run(twin.documents.put_document(extended))
+    assert newer is not None
+    assert run(store.documents.put_document(replace(extended, at=NOW + 2 * DAY))) is None
+    assert run(store.documents.find_document(DocumentKind.SILENCE, "s-1")) == replace(extended, version=newer)
+
+
+def test_a_document_is_removed_over_the_version_that_was_read(store: Store) -> None:
+    """Whoever changed it meanwhile keeps it."""
+    version = run(store.documents.put_document(SILENCE))
+    newer = run(store.documents.put_document(replace(SILENCE, version=version)))
+    assert not run(store.documents.remove_document(replace(SILENCE, version=version)))
+    assert run(store.documents.remove_document(replace(SILENCE, version=newer)))
+    assert run(store.documents.list_documents(DocumentKind.SILENCE)) == []
+
+
+@pytest.mark.parametrize("id", ["/subscriptions/1/resourceGroups/a b", "x#y?z\\w%", "ü" * 300, "tab\t"])
+def test_whatever_a_documents_id_is_made_of_it_is_found(store: Store, id: str) -> None:
+    """A source is called after its resource, and storage refuses some characters."""
+    one = replace(SILENCE, kind=DocumentKind.SOURCE, id=id)
+    run(store.documents.put_document(one))
+    assert [found.id for found in run(store.documents.list_documents(DocumentKind.SOURCE))] == [id]
+    assert run(store.documents.find_document(DocumentKind.SOURCE, id)) is not None
+
+
+def test_a_long_document_is_kept_whole(store: Store) -> None:
+    """A report of a thousand workloads is longer than a row holds."""
+    one = replace(SILENCE, kind=DocumentKind.FACT, body=bytes(range(256)) * 1000)
+    run(store.documents.put_document(one))
+    found = run(store.documents.find_document(DocumentKind.FACT, "s-1"))
+    assert found is not None
+    assert found.body == one.body

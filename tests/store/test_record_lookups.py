@@ -1,0 +1,169 @@
+"""What every store finds again: signals by the end of their id or resource, decisions by signal and by time, tickets."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from router.decide.suppression import find_suppressor
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState, FailedAttempt
+from router.domain.notices import Notice
+from router.domain.ports.store import Store
+from router.domain.rule_fields import signal_of
+from tests.builders import NOW, RESOURCE, a_rule, a_rulebook, an_alert, an_ip
+from tests.store.acts import run
+from tests.store.builders import an_entry
+from tests.store.life import TICKET, Life
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def life(store: Store) -> Life:
+    """A router over each store."""
+    return Life(store)
+
+
+def found(store: Store, id: str, most: int = 10) -> list[str]:
+    """The ids of the signals that are found by an id."""
+    return [one.id for one in run(store.record.find_signals(id, most))]
+
+
+def test_a_signal_is_found_by_its_id_or_the_end_of_it(life: Life) -> None:
+    """Whatever the case in which somebody types it; whole ids first."""
+    for id in ("2517-AAAA-beef", "1111-beef", "beef", "beef-2"):
+        life.alert(id)
+    assert found(life.store, "AAAA-BEEF") == ["2517-aaaa-beef"]
+    assert found(life.store, " Beef ")[0] == "beef"
+    assert sorted(found(life.store, "beef")) == ["1111-beef", "2517-aaaa-beef", "beef"]
+    assert len(found(life.store, "beef", most=2)) == 2
+    assert found(life.store, "ee") == found(life.store, "") == []
+    (one,) = run(life.store.record.find_signals("1111-beef", 10))
+    assert (one.signal, one.stream, one.resource) == (life.key("1111-beef"), "cwpp", RESOURCE.lower())
+
+
+def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:
+    """A machine's name is enough, and so is the whole id."""
+    life.alert("a")
+    life.alert("b", AzureResourceId=f"{RESOURCE}2")
+    life.alert("nowhere", AzureResourceId="")
+    for text, ids in (("vm-1", ["a"]), (RESOURCE.upper(), ["a"]), ("VM-12", ["b"]), ("vm", []), ("", [])):
+        assert [one.id for one in run(life.store.record.find_signals_at(text, 10))] == ids
+
+
+@pytest.mark.parametrize("id", ["a/b\\c#d?e%f", "ünïcode-İ", "x" * 3000, "tab\tand\x7fdelete", "~~", "'quoted'"])
+def test_whatever_an_id_is_made_of_it_is_found(life: Life, id: str) -> None:
+    """Ids are the vendor's, and storage refuses some characters."""
+    entry = life.alert(id)
+    assert entry.outcome == "routed"
+    assert [one.signal for one in run(life.store.record.find_signals(id, 10))] == [entry.signal]
+    assert life.decisions(id) == ["routed"]
+
+
+def test_a_signal_that_moved_is_found_where_it_is(life: Life) -> None:
+    """The latest decision says where."""
+    life.alert("a")
+    life.alert("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
+    assert [one.resource for one in run(life.store.record.find_signals("a", 10))] == [f"{RESOURCE}-moved".lower()]
+    assert [one.id for one in run(life.store.record.find_signals_at("vm-1-moved", 10))] == ["a"]
+
+
+def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> None:
+    """Repeats too, and no other signal's."""
+    for number, fields in enumerate(({"Severity": "High"}, {"Severity": "High"}, {"Status": "Resolved"})):
+        life.alert("a", **fields)
+        life.alert(f"other-{number}")
+        life.goes_on(1 / 24)
+    assert life.decisions("a") == ["resolved", "repeat", "routed"]
+    assert [entry.turn for entry in run(life.store.record.decisions_of(life.key("a"), 2))] == [2, None]
+    assert life.decisions("nobody") == []
+
+
+TIMES = st.lists(st.tuples(st.integers(0, 300), st.sampled_from(Outcome)), max_size=12)
+_DAYS = itertools.count()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    TIMES, st.integers(0, 300), st.integers(0, 300), st.sets(st.sampled_from(Outcome), min_size=1), st.integers(1, 8)
+)
+def test_decisions_are_found_by_time(
+    store: Store, times: Sequence[tuple[int, Outcome]], since: int, until: int, outcomes: set[Outcome], most: int
+) -> None:
+    """From one instant to before another, of some outcomes, the latest first: what a look at each would find."""
+    day = NOW + timedelta(days=next(_DAYS))
+    instants = [(day + minutes * MINUTE, outcome) for minutes, outcome in times]
+    entries = [
+        an_entry(f"h-{day:%j}:{place}", at=at.isoformat(), outcome=outcome.value)
+        for place, (at, outcome) in enumerate(instants)
+    ]
+    run(store.record.put_on_record(entries))
+    low, high = day + since * MINUTE, day + until * MINUTE
+    expected = sorted((at for at, outcome in instants if low <= at < high and outcome in outcomes), reverse=True)
+    answer = run(store.record.decisions_between(low, high, most, outcomes))
+    assert [datetime.fromisoformat(entry.at) for entry in answer] == expected[:most]
+
+
+def test_a_ticket_leads_to_what_was_delivered(life: Life) -> None:
+    """By the vendor's own number, with its errors on the way and its receipt."""
+    life.alert()
+    life.deliver()
+    found = run(life.store.outbox.find_by_reference("INC0012345"))
+    assert {one.key for one in found} == {life.key()}
+    assert {one.destination: one.receipt for one in found}["tickets"] == TICKET
+    assert run(life.store.outbox.find_by_reference("INC9")) == []
+
+
+def test_each_delivery_says_what_failed_before(life: Life) -> None:
+    """The latest ten attempts, each with its time."""
+    life.alert()
+    (claim, *_) = life.claims("tickets")
+    for number in range(12):
+        life.settle(claim, DeliveryState.OWED, error=f"answered {500 + number}", due=life.now)
+        life.goes_on(1 / 24)
+        (claim,) = life.claims("tickets")
+    life.settle(claim, DeliveryState.SENT)
+    (status,) = [one for one in run(life.store.outbox.deliveries_of(life.key())) if one.destination == "tickets"]
+    expected = [FailedAttempt(NOW + timedelta(hours=number), f"answered {500 + number}") for number in range(2, 12)]
+    assert list(status.failed) == expected
+    assert (status.state, status.attempts, status.settled) == (DeliveryState.SENT, 13, life.now)
+
+
+def test_the_last_notice_that_a_destination_took_is_known(life: Life) -> None:
+    """What was skipped, refused or is owed was not taken."""
+    life.alert()
+    life.deliver()
+    life.alert(Severity="Critical")
+    assert _last(life) == "High"
+    life.deliver(DeliveryState.DEAD)
+    assert _last(life) == "High"
+    life.alert(Severity="Medium")
+    life.deliver()
+    assert _last(life) == "Medium"
+    assert run(life.store.outbox.find_last_notice("cwpp", "oncall", life.key())) is None
+
+
+def _last(life: Life) -> str | None:
+    notice = run(life.store.outbox.find_last_notice("cwpp", "tickets", life.key()))
+    assert isinstance(notice, Notice)
+    return notice.severity
+
+
+def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
+    """A rule that is written tomorrow is asked about what came today; a repeat changes nothing of it."""
+    fields = {"Entities": [an_ip("10.20.0.5")], "ExtendedProperties": {"image": "nginx"}}
+    rule = a_rulebook(a_rule()).suppressions
+    for _ in range(2):
+        life.alert("a", **fields)
+        life.alert("b")
+    kept = run(life.store.ledger.read_fields([life.key("a"), life.key("b"), "nobody"]))
+    assert set(kept) == {life.key("a"), life.key("b")}
+    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW) is not None
+    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW) is None
+    assert kept[life.key("a")].title == an_alert().title
