@@ -27,7 +27,7 @@ class DocumentKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class StoredDocument:
     """A document.
 
     Attributes:

@@ -68,7 +68,7 @@ def document_age(kind: DocumentKind) -> timedelta:
     return LONGEST if kind in _FACTS else COUNTS
 
 
-class Fate(StrEnum):
+class Disposition(StrEnum):
     """What becomes of something that is looked at because it is old."""
 
     KEEP = "keep"
@@ -76,26 +76,26 @@ class Fate(StrEnum):
     FORGET = "forget"
 
 
-class Look(NamedTuple):
+class Review(NamedTuple):
     """What becomes of a signal that was looked at.
 
     Attributes:
-        fate: what becomes of it; reduced to key and place where it is open.
+        disposition: what becomes of it; reduced to key and place where it is open.
         again: when it is looked at again, unless a message about it comes before.
     """
 
-    fate: Fate
+    disposition: Disposition
     again: datetime
 
 
-def look_at_signal(
+def review_of_signal(
     row: LedgerRow,
     deliveries: Mapping[str, Sequence[OutboxEntry]],
     *,
     is_member: bool,
     retention: Retention,
     now: datetime,
-) -> Look:
+) -> Review:
     """What becomes of a signal, given its deliveries by destination, and whether a group has it as a member.
 
     Its turns would begin anew, so its row outlives every delivery and membership that bears one of them.
@@ -103,21 +103,21 @@ def look_at_signal(
     since = row.closed_at or row.heard
     if since is None or not is_possible(since, now):
         # An older program did not write when the signal was last heard of, or a wrong clock did.
-        return Look(Fate.KEEP, now + LONGEST)
+        return Review(Disposition.KEEP, now + LONGEST)
     due = since + (BELOW_FLOOR if row.outcome is Outcome.BELOW_FLOOR else LONGEST)
     if due > now:
-        return Look(Fate.KEEP, due)
+        return Review(Disposition.KEEP, due)
     if row.pending is not None or row.outcome is Outcome.SUPPRESSED or is_member_only(row, is_member=is_member):
-        return Look(Fate.KEEP, now + AGAIN)
+        return Review(Disposition.KEEP, now + AGAIN)
     entries = [entry for some in deliveries.values() for entry in some]
     if any(is_needed_by_itself(entry) for entry in entries):
-        return Look(Fate.KEEP, now + AGAIN)
+        return Review(Disposition.KEEP, now + AGAIN)
     young = [entry.settled + retention.deliveries for entry in entries if entry.settled is not None]
     if young and max(young) > now and is_possible(max(young) - retention.deliveries, now):
-        return Look(Fate.KEEP, max(young))
+        return Review(Disposition.KEEP, max(young))
     if is_open_to_people(row, deliveries):
-        return Look(Fate.REDUCE, now + SILENT)
-    return Look(Fate.FORGET, now)
+        return Review(Disposition.REDUCE, now + SILENT)
+    return Review(Disposition.FORGET, now)
 
 
 def is_member_only(row: LedgerRow, *, is_member: bool) -> bool:
@@ -169,11 +169,11 @@ def deliveries_beyond_opening[E: OutboxEntry](entries: Sequence[E], row: LedgerR
     return [entry for entry in entries if not is_opening_of(row, destination, entry)]
 
 
-def fate_of_group(state: GroupState, entries: Sequence[OutboxEntry]) -> Fate:
+def disposition_of_group(state: GroupState, entries: Sequence[OutboxEntry]) -> Disposition:
     """What becomes of a group of which nothing changed for as long as anything is kept, and of its deliveries."""
     if any(is_needed_by_itself(entry) for entry in entries):
-        return Fate.KEEP
-    return Fate.REDUCE if state.group.standing > 0 else Fate.FORGET
+        return Disposition.KEEP
+    return Disposition.REDUCE if state.group.standing > 0 else Disposition.FORGET
 
 
 def is_rule_forgotten(rule: Rule, hits: RuleHits, there: Iterable[Rule], now: datetime) -> bool:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
+from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer, Settlement
 from router.domain.ledger import LedgerRow
 from router.domain.ports.deliver import Outbox
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane
 from tests.builders import NOW
+from tests.store.builders import an_entry
 
 LEASE = timedelta(minutes=5)
 DAY = timedelta(days=1)
@@ -25,6 +27,22 @@ run = RUNNER.run
 def owe(store: Store, *deliveries: Delivery) -> None:
     """Owes deliveries."""
     run(store.outbox.put_in_outbox(deliveries, NOW))
+
+
+def decided(store: Store, *deliveries: Delivery) -> None:
+    """Puts the decisions on record that owe deliveries."""
+    entries = [
+        an_entry(
+            f"{one.key}/{one.destination}:{one.turn}",
+            stream=one.stream,
+            outcome=(Outcome.RESOLVED if one.change is Change.RESOLVED else Outcome.ROUTED).value,
+            signal=one.key,
+            turn=one.turn,
+            destinations=(one.destination,),
+        )
+        for one in deliveries
+    ]
+    run(store.record.put_on_record(entries))
 
 
 def claim(

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from router.domain.documents import Document, DocumentKind
+from router.domain.documents import StoredDocument, DocumentKind
 from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, run
 
-SILENCE = Document(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
+SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s-1", at=NOW, body=b'{"reason": "patching"}')
 
 
 def test_a_document_comes_back_as_it_was_written(store: Store) -> None:

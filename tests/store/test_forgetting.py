@@ -9,7 +9,7 @@ import pytest
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.documents import Document, DocumentKind
+from router.domain.documents import StoredDocument, DocumentKind
 from router.domain.ledger import record_delivery
 from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention
@@ -231,7 +231,7 @@ def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(store: S
 @pytest.mark.parametrize(("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.FACT, 90)])
 def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: DocumentKind, days: int) -> None:
     """From the instant that they name: what ends in a year is kept a year longer."""
-    run(life.store.documents.put_document(Document(kind=kind, id="x", at=NOW, body=b"{}")))
+    run(life.store.documents.put_document(StoredDocument(kind=kind, id="x", at=NOW, body=b"{}")))
     lives_on(life, days * DAY - INSTANT)
     assert len(run(life.store.documents.list_documents(kind))) == 1
     lives_on(life, days * DAY)

@@ -28,7 +28,6 @@ from tests.store.builders import a_delivery, a_row
 
 AT = ("cwpp", "tickets")
 DAY = timedelta(days=1)
-RETENTION = Retention(resolved=90 * DAY, held=30 * DAY, payloads=30 * DAY)
 
 
 def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
@@ -129,7 +128,7 @@ def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: 
             {"s": WindowState(group="g", until=old)},
         ),
     )
-    run(store.purge(NOW, RETENTION))
+    run(store.forget(NOW, Retention(), (), 10_000))
     left = find(store)
     assert (list(left.members), list(left.groups), list(left.windows)) == (["x"], ["g"], [])
 
@@ -140,15 +139,15 @@ def test_what_was_delivered_of_a_standing_group_stays(store: Store) -> None:
     for one in claim(store):
         settle(store, one, DeliveryState.SENT)
     write(store, AggregationState(groups={"g": a_group(1, NOW), "over": a_group(0, NOW)}))
-    run(store.purge(NOW + 40 * DAY, RETENTION))
+    run(store.forget(NOW + 91 * DAY, Retention(), (), 10_000))
     assert states(store) == {DeliveryState.SENT: 1}
 
 
 def test_a_signal_is_known_as_long_as_a_membership_bears_its_turn(store: Store) -> None:
     """Forgotten in the ledger alone, its turns would start anew and look as if its group had them already."""
     resolved = State(resolved=True, status="resolved", severity=4)
-    rows = [a_row(key, state=resolved, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
+    rows = [a_row(key, state=resolved, open={}, closed_at=NOW - 91 * DAY) for key in ("k", "gone")]
     run(store.ledger.write_rows(rows))
     write(store, AggregationState(members={"k": a_member(stands=False), "gone": a_member(False, NOW - 91 * DAY)}))
-    run(store.purge(NOW, RETENTION))
+    run(store.forget(NOW, Retention(), (), 10_000))
     assert list(run(store.ledger.find_rows(["k", "gone"]))) == ["k"]

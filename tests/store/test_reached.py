@@ -16,7 +16,7 @@ from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
-from tests.store.acts import DAY, LEASE, claim, letters_in, owe, run, settle, states
+from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, a_delivery
 
 WHY = "never tried: KEY is missing"
@@ -31,6 +31,7 @@ def has_delivered(store: Store, destination: str = "tickets", stream: str = "cwp
 def deliver(store: Store) -> None:
     """Delivers an opening and its resolution to `tickets`."""
     for delivery in (OPENING, replace(RESOLUTION, turn=2)):
+        decided(store, delivery)
         owe(store, delivery)
         settle(store, claim(store)[0], DeliveryState.SENT, receipt=Receipt())
 
@@ -87,7 +88,7 @@ def test_what_an_older_program_delivered_counts(forgetful: Store) -> None:
 
 def test_what_an_older_program_delivered_counts_for_good(forgetful: Store) -> None:
     """Retention remembers what it takes away, asked before or not."""
-    run(forgetful.purge(NOW + 400 * DAY, Retention()))
+    run(forgetful.forget(NOW + 400 * DAY, Retention(), (), 10_000))
     assert states(forgetful) == {}
     assert has_delivered(forgetful)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from router.domain.counts import Rule
-from router.domain.documents import Document, DocumentKind
+from router.domain.documents import StoredDocument, DocumentKind
 from router.domain.ledger import Version
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups
@@ -19,19 +19,19 @@ from router.domain.retention import Forgotten, Retention
 class Documents(Protocol):
     """Keeps documents: silences, holds, facts of coverage."""
 
-    async def put_document(self, document: Document) -> Version | None:
+    async def put_document(self, document: StoredDocument) -> Version | None:
         """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
         ...
 
-    async def find_document(self, kind: DocumentKind, id: str) -> Document | None:
+    async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
         """One document."""
         ...
 
-    async def list_documents(self, kind: DocumentKind) -> Sequence[Document]:
+    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
         """All documents of a kind, by their ids."""
         ...
 
-    async def remove_document(self, document: Document) -> bool:
+    async def remove_document(self, document: StoredDocument) -> bool:
         """Removes a document if its stored version is still `version`; False if it is not."""
         ...
 

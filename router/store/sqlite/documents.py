@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.domain.documents import Document, DocumentKind
+from router.domain.documents import StoredDocument, DocumentKind
 from router.domain.ledger import Version
 from router.store.row_reader import MOST_STEPS, Columns
 from router.store.sqlite.connection import Clock, Connection
@@ -19,7 +19,7 @@ class SqliteDocuments:
         self._connection = connection
         self._clock = clock
 
-    async def put_document(self, document: Document) -> Version | None:
+    async def put_document(self, document: StoredDocument) -> Version | None:
         """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
         version = int(document.version or 0)
         place, values = (document.kind.value, document.id), (micros(document.at), document.body)
@@ -32,23 +32,23 @@ class SqliteDocuments:
                 written = db.execute(sql, (*values, *place, version)).rowcount
         return version + 1 if written else None
 
-    async def find_document(self, kind: DocumentKind, id: str) -> Document | None:
+    async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
         """One document."""
         return next(iter(self._read("kind=? AND id=?", kind, id)), None)
 
-    async def list_documents(self, kind: DocumentKind) -> Sequence[Document]:
+    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
         """All documents of a kind, by their ids."""
         return self._read("kind=? ORDER BY id", kind)
 
-    async def remove_document(self, document: Document) -> bool:
+    async def remove_document(self, document: StoredDocument) -> bool:
         """Removes a document if its stored version is still `version`; False if it is not."""
         sql = "DELETE FROM documents WHERE kind=? AND id=? AND version=?"
         with self._connection.writing() as db:
             return bool(db.execute(sql, (document.kind.value, document.id, document.version)).rowcount)
 
-    def _read(self, where: str, kind: DocumentKind, *values: str) -> list[Document]:
-        def document(row: Columns) -> Document:
-            return Document(
+    def _read(self, where: str, kind: DocumentKind, *values: str) -> list[StoredDocument]:
+        def document(row: Columns) -> StoredDocument:
+            return StoredDocument(
                 kind=kind,
                 id=row.text("id"),
                 at=row.time("at"),

@@ -25,15 +25,15 @@ from router.domain.retention import (
     COUNTS,
     LONGEST,
     SILENT,
-    Fate,
+    Disposition,
     Forgotten,
     Retention,
     deliveries_beyond_opening,
     deliveries_to_forget,
     document_age,
-    fate_of_group,
+    disposition_of_group,
     is_rule_forgotten,
-    look_at_signal,
+    review_of_signal,
 )
 from router.domain.signals import Stream
 from router.store.aggregation_entries import entry_of as card_in
@@ -139,13 +139,13 @@ class SqliteForgetting:
         reduced: list[tuple[LedgerRow, datetime]] = []
         going: list[str] = []
         for key, row in rows.items():
-            look = look_at_signal(row, entries.get(key, {}), is_member=key in members, retention=retention, now=now)
-            if look.fate is Fate.FORGET:
+            review = review_of_signal(row, entries.get(key, {}), is_member=key in members, retention=retention, now=now)
+            if review.disposition is Disposition.FORGET:
                 going.append(key)
-            elif look.fate is Fate.REDUCE:
-                reduced.append((row, look.again))
+            elif review.disposition is Disposition.REDUCE:
+                reduced.append((row, review.again))
             else:
-                _look_again(db, key, look.again)
+                _look_again(db, key, review.again)
         beyond = [
             entry
             for row, _ in reduced
@@ -169,10 +169,10 @@ def _bring_back(db: sqlite3.Connection, now: datetime) -> Forgotten:
     for outcome in Outcome:
         db.execute("UPDATE record SET decided=? WHERE outcome=? AND decided>?", (micros(now), outcome.value, ahead))
         db.execute(
-            "UPDATE ledger SET heard=? WHERE outcome=? AND heard>? AND look_at IS NULL",
+            "UPDATE ledger SET heard=? WHERE outcome=? AND heard>? AND review_at IS NULL",
             (micros(now), outcome.value, ahead),
         )
-    db.execute("UPDATE ledger SET look_at=? WHERE look_at>?", (micros(now), micros(latest(now, SILENT))))
+    db.execute("UPDATE ledger SET review_at=? WHERE review_at>?", (micros(now), micros(latest(now, SILENT))))
     return Forgotten()
 
 
@@ -184,18 +184,18 @@ def _old_signals(db: sqlite3.Connection, now: datetime) -> Iterator[str]:
         # What an older program wrote does not say when the signal was last heard of.
         for since in ("heard IS NULL", "heard<=?"):
             sql = (
-                f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND {since} AND look_at IS NULL LIMIT {left}"
+                f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND {since} AND review_at IS NULL LIMIT {left}"
             )
             values = (outcome.value, micros(now - age))[: sql.count("?")]
             for (key,) in db.execute(sql, values).fetchall():
                 left -= 1
                 yield key
-    sql = f"SELECT key FROM ledger INDEXED BY looking WHERE look_at<=? LIMIT {left}"
+    sql = f"SELECT key FROM ledger INDEXED BY reviewing WHERE review_at<=? LIMIT {left}"
     yield from (key for (key,) in db.execute(sql, (micros(now),)).fetchall())
 
 
 def _look_again(db: sqlite3.Connection, key: str, at: datetime) -> None:
-    db.execute("UPDATE ledger SET look_at=? WHERE key=?", (micros(at), key))
+    db.execute("UPDATE ledger SET review_at=? WHERE key=?", (micros(at), key))
 
 
 def _members_among(db: sqlite3.Connection, keys: Collection[str]) -> set[str]:
@@ -224,14 +224,14 @@ def _groups(db: sqlite3.Connection, now: datetime) -> Forgotten:
             continue
         key = row.words("key")
         some = entries.get(key, {}).get(row.words("destination"), [])
-        match fate_of_group(state, some):
-            case Fate.KEEP:
+        match disposition_of_group(state, some):
+            case Disposition.KEEP:
                 db.execute("UPDATE cards SET at=? WHERE rowid=?", (micros(now - LONGEST + AGAIN), place))
-            case Fate.REDUCE:
+            case Disposition.REDUCE:
                 reduced.append(place)
                 closed += [entry for entry in some if entry.turn != state.opened]
                 forgotten.append(key)
-            case Fate.FORGET:
+            case Disposition.FORGET:
                 going.append(place)
                 closed += some
                 forgotten.append(key)

@@ -36,7 +36,7 @@ _INSERT = f"INSERT INTO ledger ({_COLUMNS}, fields) VALUES ({', '.join('?' * 22)
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
     "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, heard=?, version=?, "
-    "fields=coalesce(?, fields), look_at=NULL WHERE key=? AND version=?"
+    "fields=coalesce(?, fields), review_at=NULL WHERE key=? AND version=?"
 )
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""

@@ -36,7 +36,7 @@ ODD_ROW = (
     "AND typeof(turn)='integer' AND outcome IN ('resolved', 'noted', 'below_floor', 'suppressed', 'routed') "
     f"AND (closed_at IS NULL OR (typeof(closed_at)='integer' AND closed_at {_TIME})) "
     f"AND (heard IS NULL OR (typeof(heard)='integer' AND heard {_TIME})) "
-    f"AND (look_at IS NULL OR (typeof(look_at)='integer' AND look_at {_TIME})) "
+    f"AND (review_at IS NULL OR (typeof(review_at)='integer' AND review_at {_TIME})) "
     "AND typeof(open)='text' AND typeof(version)='integer')"
 )
 """Rows of the ledger whose columns hold what no row has, as far as queries go by them."""
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS ledger (
     turn INTEGER NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
     forwarded INTEGER NOT NULL,
     intent BLOB, closed_at INTEGER, version INTEGER NOT NULL,
-    fields BLOB, heard INTEGER, look_at INTEGER, snapshots TEXT
+    fields BLOB, heard INTEGER, review_at INTEGER, snapshots TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS held (
@@ -154,8 +154,8 @@ CREATE TABLE IF NOT EXISTS commits (number BLOB NOT NULL);
 INDEXES = f"""
 CREATE INDEX IF NOT EXISTS unfinished ON ledger (stream) WHERE intent IS NOT NULL;
 CREATE INDEX IF NOT EXISTS closed ON ledger (closed_at) WHERE closed_at IS NOT NULL;
-CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE look_at IS NULL;
-CREATE INDEX IF NOT EXISTS looking ON ledger (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS aging ON ledger (outcome, heard) WHERE review_at IS NULL;
+CREATE INDEX IF NOT EXISTS reviewing ON ledger (review_at) WHERE review_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS odd_rows ON ledger (stream) WHERE {ODD_ROW};
 
 CREATE INDEX IF NOT EXISTS holding ON held (until);
