@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from router.domain.documents import StoredDocument, DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ports.store import Store
 from tests.builders import NOW
 from tests.store.acts import DAY, run

@@ -9,7 +9,7 @@ import pytest
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
-from router.domain.documents import StoredDocument, DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import record_delivery
 from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention

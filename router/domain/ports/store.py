@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from router.domain.counts import Rule
-from router.domain.documents import StoredDocument, DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups

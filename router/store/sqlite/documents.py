@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from router.domain.documents import StoredDocument, DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
 from router.store.row_reader import MOST_STEPS, Columns
 from router.store.sqlite.connection import Clock, Connection

@@ -30,8 +30,8 @@ from router.domain.retention import (
     Retention,
     deliveries_beyond_opening,
     deliveries_to_forget,
-    document_age,
     disposition_of_group,
+    document_age,
     is_rule_forgotten,
     review_of_signal,
 )
@@ -48,7 +48,7 @@ from router.store.sqlite.schema import instant, micros
 from router.store.sqlite.selecting import columns_of
 from router.store.stored_names import GROUP_STATE, MEMBER_STATE
 
-STEP = 100
+STEP = 50
 """Decisions, signals or groups that one transaction sees to."""
 
 MANY = 500
@@ -156,8 +156,9 @@ class SqliteForgetting:
         deliveries = forget_deliveries(db, [*beyond, *closed])
         forget_payloads(db, [*going, *(row.key for row, _ in reduced)])
         for row, again in reduced:
-            db.execute("UPDATE ledger SET fields=NULL WHERE key=?", (row.key,))
             _look_again(db, row.key, again)
+        unmatched = _json([*going, *(row.key for row, _ in reduced)])
+        db.execute(f"DELETE FROM rule_fields WHERE key IN ({_THOSE})", (unmatched,))
         for table, column in (("lookups", "signal"), ("held", "key"), ("ledger", "key")):
             db.execute(f"DELETE FROM {table} WHERE {column} IN ({_THOSE})", (_json(going),))
         return Forgotten(deliveries=deliveries, signals=len(going), reduced=len(reduced), is_done=False)
@@ -183,9 +184,7 @@ def _old_signals(db: sqlite3.Connection, now: datetime) -> Iterator[str]:
         age = BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST
         # What an older program wrote does not say when the signal was last heard of.
         for since in ("heard IS NULL", "heard<=?"):
-            sql = (
-                f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND {since} AND review_at IS NULL LIMIT {left}"
-            )
+            sql = f"SELECT key FROM ledger INDEXED BY aging WHERE outcome=? AND {since} AND review_at IS NULL LIMIT {left}"
             values = (outcome.value, micros(now - age))[: sql.count("?")]
             for (key,) in db.execute(sql, values).fetchall():
                 left -= 1

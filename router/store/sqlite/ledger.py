@@ -20,7 +20,7 @@ from router.domain.signals import Stream
 from router.store.codec import attempt, decode, encode, readable
 from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.connection import Clock, Connection
-from router.store.sqlite.damaged_rows import set_aside, take_out
+from router.store.sqlite.damaged_rows import set_aside, sound, take_out
 from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
@@ -31,12 +31,12 @@ _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
     "turn, outcome, open, grouped, forwarded, intent, closed_at, heard, version"
 )
-_INSERT = f"INSERT INTO ledger ({_COLUMNS}, fields) VALUES ({', '.join('?' * 22)}) ON CONFLICT DO NOTHING"
+_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 21)}) ON CONFLICT DO NOTHING"
 # Whoever writes a row says when retention has to look at it: not before its signal is old again.
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
     "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, heard=?, version=?, "
-    "fields=coalesce(?, fields), review_at=NULL WHERE key=? AND version=?"
+    "review_at=NULL WHERE key=? AND version=?"
 )
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
@@ -74,16 +74,8 @@ class SqliteLedger:
 
     async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
         """What rules can match of those signals of which it is kept."""
-        where = "fields IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
-        with self._connection.reading() as db:
-            found = columns_of(db.execute(f"SELECT key, stream, fields FROM ledger WHERE {where}", (_json(keys),)))
-        read = [(row, attempt(_fields_of, row)) for row in found]
-        if damaged := [(row, one) for row, one in read if isinstance(one, Undecodable)]:
-            with self._connection.writing() as db:
-                for row, why in damaged:
-                    set_aside(db, self._clock, "ledger", row, why)
-                    db.execute("UPDATE ledger SET fields=NULL WHERE key=?", (row.raw("key"),))
-        return dict(one for _, one in read if not isinstance(one, Undecodable))
+        where = "key IN (SELECT value FROM json_each(?))"
+        return dict(sound(self._connection, self._clock, "rule_fields", where, (_json(keys),), _fields_of))
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
@@ -140,6 +132,10 @@ class SqliteLedger:
                     if (one := row.held) is not None
                 ],
             )
+            db.executemany(
+                "INSERT OR REPLACE INTO rule_fields (key, body) VALUES (?,?)",
+                [(row.key, encode(row.fields)) for row in won if row.fields is not None],
+            )
         return {row.key: _next_version(row) for row in won}
 
     async def clear_pending(self, versions: Mapping[str, Version]) -> None:
@@ -192,8 +188,8 @@ def _json(keys: Collection[str]) -> str:
 def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
     """The keys of the rows whose stored version was another one; all the others are written."""
     db.execute("SAVEPOINT rows")
-    written = db.executemany(_INSERT, [row for row in rows if _version_in(row) == 1]).rowcount
-    written += db.executemany(_UPDATE, [_update(row) for row in rows if _version_in(row) != 1]).rowcount
+    written = db.executemany(_INSERT, [row for row in rows if row[-1] == 1]).rowcount
+    written += db.executemany(_UPDATE, [_update(row) for row in rows if row[-1] != 1]).rowcount
     lost: set[str] = set()
     if written != len(rows):
         # Somebody wrote in between, which is rare: find out where, one by one.
@@ -204,20 +200,14 @@ def _write(db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
 
 
 def _is_written(db: sqlite3.Connection, row: tuple[Any, ...]) -> bool:
-    if _version_in(row) == 1:
+    if row[-1] == 1:
         return bool(db.execute(_INSERT, row).rowcount)
     return bool(db.execute(_UPDATE, _update(row)).rowcount)
 
 
 def _update(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """What the update of a row takes: its columns, and the key and version that it is written over."""
-    return (*row[2:], row[0], _version_in(row) - 1)
-
-
-def _version_in(row: tuple[Any, ...]) -> int:
-    """The version that a row gets; before what rules can match, which stays where there is none."""
-    version: int = row[-2]
-    return version
+    return (*row[2:], row[0], row[-1] - 1)
 
 
 def _next_version(row: LedgerRow) -> int:
@@ -248,7 +238,6 @@ def _values(row: LedgerRow, with_pending: bool) -> tuple[Any, ...]:
         micros(row.closed_at),
         micros(row.heard),
         _next_version(row),
-        encode(row.fields) if row.fields is not None else None,
     )
 
 
@@ -272,7 +261,7 @@ def _row(row: Columns) -> LedgerRow:
 
 
 def _fields_of(row: Columns) -> tuple[str, RuleFields]:
-    return row.text("key"), decode(RULE_FIELDS, row.body("fields"))
+    return row.text("key"), decode(RULE_FIELDS, row.body("body"))
 
 
 def _state(row: Columns) -> State:

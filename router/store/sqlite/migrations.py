@@ -10,7 +10,7 @@ OLDEST = 3
 """The oldest version that is carried forward: no release ever wrote one before it."""
 
 ADDED = {
-    "ledger": ("fields BLOB", "heard INTEGER", "review_at INTEGER", "snapshots TEXT"),
+    "ledger": ("heard INTEGER", "review_at INTEGER", "snapshots TEXT"),
     "record": ("stream TEXT", "signal TEXT", "turn INTEGER", "decided INTEGER"),
     "deliveries": ("reference TEXT", "errors TEXT"),
     "cards": ("reduced INTEGER NOT NULL DEFAULT 0",),

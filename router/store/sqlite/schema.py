@@ -50,8 +50,10 @@ CREATE TABLE IF NOT EXISTS ledger (
     turn INTEGER NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
     forwarded INTEGER NOT NULL,
     intent BLOB, closed_at INTEGER, version INTEGER NOT NULL,
-    fields BLOB, heard INTEGER, review_at INTEGER, snapshots TEXT
+    heard INTEGER, review_at INTEGER, snapshots TEXT
 ) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS rule_fields (key TEXT PRIMARY KEY, body BLOB NOT NULL);
 
 CREATE TABLE IF NOT EXISTS held (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL, rule TEXT NOT NULL, until INTEGER NOT NULL,
@@ -187,6 +189,7 @@ SCHEMA = TABLES + INDEXES
 PLACES = {
     "ledger": ("key",),
     "held": ("key",),
+    "rule_fields": ("key",),
     "pauses": ("stream", "destination"),
     "groupings": ("stream", "destination"),
     "cards": ("stream", "destination", "type", "key"),
