@@ -22,11 +22,13 @@ from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.store.azure import Address, AzureStore
 from router.store.codec import encode
+from router.store.sqlite.schema import VERSION
 from tests.builders import NOW
 from tests.frozen.asking import STREAMS, Json, ask_everything, assert_says, claim_as_json
 from tests.frozen.loading import COMMITS, HERE, Frozen, frozen, open_azure, open_sqlite
 from tests.stack.azurite import Azurite
 from tests.store.acts import run
+from tests.store.older import DB, rows_in, version_of
 
 LATER = NOW + timedelta(hours=1)
 """When each claim that somebody had is over, and whatever was put off is due."""
@@ -104,6 +106,15 @@ async def quarantined(store: Store) -> list[str]:
 def test_what_made_them_still_speaks_the_language_of_then() -> None:
     """It runs in checkouts of those commits, so a renaming here must not reach it."""
     assert blake2b((HERE / "make.py").read_bytes(), digest_size=16).hexdigest() == MAKER
+
+
+def test_a_directory_is_carried_forward_after_a_copy(state: Frozen, tmp_path: Path) -> None:
+    """It is of this program's version then, and the copy is what the older program left."""
+    run(open_sqlite(state.directory.name, tmp_path).close())
+    left = state.directory / "sqlite" / DB
+    assert version_of(tmp_path / "state" / DB) == VERSION
+    assert version_of(tmp_path / "state" / f"{DB}.v3") == version_of(left) == 3
+    assert rows_in(tmp_path / "state" / f"{DB}.v3") == rows_in(left)
 
 
 def test_everything_that_was_kept_is_read(store: Store, state: Frozen) -> None:

@@ -1,6 +1,7 @@
-"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|write DIR`.
+"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|carry|write DIR`.
 
 kill    a process is forked for each line of the store's own code, which is its last one; what it leaves must be sound
+carry   the same while it carries the state `old` in the directory forward; what it leaves must be of one version
 write   writes to a state until it is killed
 """
 
@@ -10,17 +11,22 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
 from itertools import count
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 from types import FrameType
 from typing import Any
 
 from router.store.sqlite import SqliteStore, connection
+from router.store.sqlite.schema import VERSION
+from tests.builders import NOW
 from tests.store.builders import an_entry
+from tests.store.older import DB, rows_in, version_of
 
 ROOM = str(Path(connection.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
+CARRYING = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "old_rows"))
 COMMITS = 1
 
 
@@ -37,7 +43,7 @@ def kill_at_each_line(state: Path) -> int:
             heard, acknowledge = os.pipe()
             writer = os.fork()
             if writer == 0:
-                _die_at(line)
+                _die_at(line, FILES)
                 _write(state, before, acknowledge)
                 os._exit(0)
             os.close(acknowledge)
@@ -51,6 +57,35 @@ def kill_at_each_line(state: Path) -> int:
                 break
             kills += 1
     return kills
+
+
+def kill_while_carrying(directory: Path) -> Counter[int]:
+    """Kills a process at each line that carries a state forward; returns how often it left a state of which version."""
+    old, state, left = directory / "old", directory / "state", Counter[int]()
+    whole, expected = rows_in(old / DB, ()), None
+    for line in count(1):
+        rmtree(state, ignore_errors=True)
+        copytree(old, state)
+        carrier = os.fork()
+        if carrier == 0:
+            _die_at(line, CARRYING)
+            asyncio.run(SqliteStore(state, lambda: NOW).close())
+            os._exit(0)
+        _, ended = os.waitpid(carrier, 0)
+        copytree(state, directory / "looked_at", dirs_exist_ok=True)
+        left[version_of(directory / "looked_at" / DB)] += 1
+        rmtree(directory / "looked_at")
+        asyncio.run(SqliteStore(state, lambda: NOW).close())
+        assert version_of(state / DB) == VERSION
+        assert rows_in(state / f"{DB}.v3", ()) == whole, f"killed at line {line}: the copy is another state"
+        assert not (state / f"{DB}.v3.new").exists(), f"killed at line {line}: a copy is left over"
+        found = rows_in(state / DB)
+        assert expected in (None, found), f"killed at line {line}: the state is another one"
+        expected = found
+        if os.WIFEXITED(ended):
+            assert os.WEXITSTATUS(ended) == 0
+            return left
+    raise AssertionError
 
 
 def write_for_ever(state: Path) -> None:
@@ -83,11 +118,11 @@ def _write(state: Path, first: int, acknowledge: int | None = None) -> None:
     asyncio.run(store.close())
 
 
-def _die_at(last: int) -> None:
+def _die_at(last: int, files: tuple[str, ...]) -> None:
     lines = count(1)
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
-        if not frame.f_code.co_filename.startswith(FILES):
+        if not frame.f_code.co_filename.startswith(files):
             return None
         if event == "line" and next(lines) == last:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -100,4 +135,9 @@ if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
     if what == "write":
         write_for_ever(where)
-    print(kill_at_each_line(where))
+    if what == "carry":
+        left = kill_while_carrying(where)
+        print(left.pop(VERSION - 1), left.pop(VERSION))
+        assert not left
+    else:
+        print(kill_at_each_line(where))

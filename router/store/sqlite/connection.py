@@ -11,13 +11,13 @@ from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
 from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_corrupt, is_malformed, problems_in
-from router.store.sqlite.migrations import OLDEST, give_form
+from router.store.sqlite.migrations import carry_forward, needs_carrying, refuse_other_version
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import Watermark, find_number, text_of
 
 type Clock = Callable[[], datetime]
-"""Tells when a damaged row was found."""
+"""Tells when a damaged row was found, or state carried forward."""
 
 
 class Connection:
@@ -29,7 +29,7 @@ class Connection:
         is_damaged: whether damage of the file was found since it was opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self.is_damaged = False
         self._watermark = Watermark(path.with_name("router.commit"))
@@ -47,6 +47,10 @@ class Connection:
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
                 self._refuse_damaged(named)
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                if needs_carrying(self._db, path):
+                    self._carry_forward(named, clock())
                 self._prepare(named)
             except sqlite3.Error as fault:
                 if is_malformed(fault):
@@ -58,9 +62,7 @@ class Connection:
 
     def _refuse_damaged(self, named: int | None) -> None:
         """Raises BadFile where the database lost what was committed to it, or is another version's."""
-        found = int(self._db.execute("PRAGMA user_version").fetchone()[0])
-        if found not in (0, *range(OLDEST, VERSION + 1)):
-            raise BadFile(f"{self._path}: holds state of version {found}, this program reads version {VERSION}")
+        refuse_other_version(self._path, int(self._db.execute("PRAGMA user_version").fetchone()[0]))
         if named is None:
             return
         self._db.execute("BEGIN")
@@ -75,12 +77,6 @@ class Connection:
         self._db.execute("COMMIT")
 
     def _prepare(self, named: int | None) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("BEGIN IMMEDIATE")
-        if OLDEST <= self._db.execute("PRAGMA user_version").fetchone()[0] < VERSION:
-            give_form(self._db)
-        self._db.execute("COMMIT")
         # All at once: a database that has the table has a number in it.
         self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
         if not self._db.execute("PRAGMA user_version").fetchone()[0]:
@@ -98,6 +94,18 @@ class Connection:
             else:
                 self._watermark.create(number)
             self._db.execute("ROLLBACK")
+
+    def _carry_forward(self, named: int | None, now: datetime) -> None:
+        """Carries a state of an older version forward; its number goes on, and the small file names it."""
+
+        def commit() -> None:
+            number = 1 + (self._find_number() or named or 0)
+            self._write_number(number)
+            self._db.execute("COMMIT")
+            if named is not None:
+                self._watermark.write(number)
+
+        carry_forward(self._db, self._path, now, self.check, commit)
 
     def _find_number(self) -> int | None:
         """The number of the last commit; None where the table holds none that can be read."""

@@ -12,16 +12,17 @@ from datetime import datetime
 from heapq import merge
 from itertools import islice
 
-from router.domain.counts import Cell, RuleHits, counted, decided_at, hits_in
+from router.domain.counts import Cell, RuleHits, decided_at
 from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
 from router.domain.lookups import SignalLookup, ending, written
 from router.domain.notices import RecordEntry
-from router.store.cells import cell_in, text_of
+from router.store.cells import cell_in
 from router.store.codec import decode, encode
 from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
+from router.store.sqlite.record_rows import enter
 from router.store.sqlite.schema import micros
 from router.store.stored_names import RECORD_ENTRY
 
@@ -31,21 +32,6 @@ _BEYOND = "\U0010ffff"
 _INSERT = (
     "INSERT INTO record (key, message, at, outcome, body, stream, signal, turn, decided) VALUES (?,?,?,?,?,?,?,?,?)"
 )
-
-_LOOKUP = """
-INSERT INTO lookups (signal, stream, id_end, resource_end) VALUES (?,?,?,?) ON CONFLICT (signal) DO UPDATE
-SET id_end=excluded.id_end, resource_end=excluded.resource_end
-WHERE id_end<>excluded.id_end OR resource_end IS NOT excluded.resource_end
-"""
-
-_COUNT = """
-INSERT INTO counts (hour, cell, count) VALUES (?,?,?) ON CONFLICT (hour, cell) DO UPDATE SET count=count+excluded.count
-"""
-
-_HITS = """
-INSERT INTO hits (stream, rule, total, first, last) VALUES (?,?,?,?,?) ON CONFLICT (stream, rule) DO UPDATE
-SET total=total+excluded.total, first=min(first, excluded.first), last=max(last, excluded.last)
-"""
 
 
 class SqliteRecord:
@@ -117,19 +103,6 @@ class SqliteRecord:
         return sound(self._connection, self._clock, table, where, values, read, columns)
 
 
-def enter(db: sqlite3.Connection, entries: Sequence[RecordEntry]) -> None:
-    """Counts decisions that are on record now, and enters what finds their signals."""
-    db.executemany(_LOOKUP, [row for entry in entries if (row := _lookup_of(entry)) is not None])
-    cells = [
-        (micros(hour), text_of(cell), count)
-        for hour, counts in counted(entries).items()
-        for cell, count in counts.items()
-    ]
-    db.executemany(_COUNT, cells)
-    hits = [(*rule, one.total, micros(one.first), micros(one.last)) for rule, one in hits_in(entries).items()]
-    db.executemany(_HITS, hits)
-
-
 def _fresh(db: sqlite3.Connection, entries: Sequence[RecordEntry]) -> list[RecordEntry]:
     """Those entries that are not on record yet, each key once."""
     first = {entry.key: entry for entry in reversed(entries)}
@@ -152,13 +125,6 @@ def _row_of(entry: RecordEntry) -> tuple[object, ...]:
         entry.turn,
         micros(decided_at(entry)),
     )
-
-
-def _lookup_of(entry: RecordEntry) -> tuple[object, ...] | None:
-    """What finds the signal of a decision; a repeat's is known from before."""
-    if entry.signal is None or entry.id is None or entry.outcome == Outcome.REPEAT:
-        return None
-    return entry.signal, entry.stream, ending(entry.id), ending(entry.resource or "") or None
 
 
 def _outcome(row: Columns) -> tuple[str, Outcome]:

@@ -36,7 +36,7 @@ class SqliteStore:
     def __init__(self, directory: Path, clock: Clock = _CLOCK) -> None:
         self._directory = directory
         self._held = ExitStack()
-        self._connection = Connection(directory / "router.db")
+        self._connection = Connection(directory / "router.db", clock)
         self.outbox = SqliteOutbox(self._connection, clock)
         self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
         self.ledger = SqliteLedger(self._connection, clock, self.outbox, self.groups)

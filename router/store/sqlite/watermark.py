@@ -70,7 +70,7 @@ class Watermark:
         finally:
             os.close(file)
         unfinished.replace(self.path)
-        _sync(self.path.parent)
+        sync_directory(self.path.parent)
         self.open()
 
     def close(self) -> None:
@@ -84,7 +84,8 @@ def _copy_of(number: int) -> bytes:
     return text_of(number).ljust(SECTOR - 1) + b"\n"
 
 
-def _sync(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Puts on disk which files are in a directory; raises OSError."""
     file = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(file)
