@@ -16,7 +16,7 @@ from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
 from router.domain.ports.store import Store
 from router.domain.rule_fields import signal_of
-from tests.builders import NOW, RESOURCE, a_rule, a_rulebook, an_alert, an_ip
+from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry
 from tests.store.life import TICKET, Life
@@ -68,8 +68,8 @@ def test_whatever_an_id_is_made_of_it_is_found(life: Life, id: str) -> None:
 
 def test_a_signal_that_moved_is_found_where_it_is(life: Life) -> None:
     """The latest decision says where."""
-    life.alert("a")
-    life.alert("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
+    moved = alert_body("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
+    life.ingest(a_message(alert_body("a")), a_message(moved))
     assert [one.resource for one in run(life.store.record.find_signals("a", 10))] == [f"{RESOURCE}-moved".lower()]
     assert [one.id for one in run(life.store.record.find_signals_at("vm-1-moved", 10))] == ["a"]
 

@@ -105,7 +105,9 @@ class SqliteRecord:
 
 def _fresh(db: sqlite3.Connection, entries: Sequence[RecordEntry]) -> list[RecordEntry]:
     """Those entries that are not on record yet, each key once."""
-    first = {entry.key: entry for entry in reversed(entries)}
+    first: dict[str, RecordEntry] = {}
+    for entry in entries:
+        first.setdefault(entry.key, entry)
     keys = json.dumps(list(first))
     known = {
         key for (key,) in db.execute("SELECT key FROM record WHERE key IN (SELECT value FROM json_each(?))", (keys,))
