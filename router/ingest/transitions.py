@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 
 from router.decide import decide, entry_for, notice_for
@@ -18,11 +18,14 @@ from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
-from router.domain.rule_fields import rule_fields_of
+from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Finding, Kind
 from router.ingest.observations import Observation
 from router.parse import alerts_named_in, evidence_of
+
+DAY = timedelta(days=1)
+"""How often a signal that only repeats itself says anew what rules can match of it."""
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
@@ -132,7 +135,7 @@ def _transition_of_row(
     if row is not None and state == row.state and row.outcome in SETTLED:
         return SignalTransition(
             entry=_repeat(observation, Code.SAME, key, rulebook, now),
-            row=replace(row, seen=_later(seen, row.seen), heard=now),
+            row=replace(row, seen=_later(seen, row.seen), heard=now, fields=_fields_anew(observation, row, now)),
         )
     number = row.turn + 1 if row is not None else 1
     decision, targets = _with_targets(decide(observation.signal, rulebook, now), row, rulebook, number)
@@ -152,6 +155,12 @@ def _transition_of_row(
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     return SignalTransition(entry=entry, row=_next_row(observation, key, seen, state, row, decision, turn, now))
+
+
+def _fields_anew(observation: Observation, row: LedgerRow, now: datetime) -> RuleFields | None:
+    """What rules can match, where it may not be kept: an older program did not write it, and retention takes it away."""
+    is_kept = row.heard is not None and now - row.heard < DAY
+    return None if is_kept else rule_fields_of(observation.signal)
 
 
 def _state_after(observation: Observation, row: LedgerRow | None) -> State:

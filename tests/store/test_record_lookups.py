@@ -167,3 +167,14 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
     assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW) is not None
     assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW) is None
     assert kept[life.key("a")].title == an_alert().title
+
+
+def test_what_rules_can_match_of_a_signal_comes_back_with_its_next_message(life: Life) -> None:
+    """Also of one of which only key and place were left, or that an older program wrote: a repeat says it anew."""
+    life.alert()
+    life.deliver()
+    life.goes_on(120)
+    life.forget()
+    assert run(life.store.ledger.read_fields([life.key()])) == {}
+    assert life.alert().outcome == "repeat"
+    assert set(run(life.store.ledger.read_fields([life.key()]))) == {life.key()}
