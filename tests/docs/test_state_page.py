@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from router.domain import groups
-from router.domain.retention import Retention
 from router.store.azure.store import TABLES
 from router.store.sqlite.private import FILES
 from router.store.sqlite.schema import SCHEMA
@@ -13,17 +12,6 @@ from router.store.stored_names import TYPES
 from tests.docs.pages import column, page, spans
 
 PAGE = page("docs/state.md")
-
-
-def test_what_is_kept_how_long_is_as_told() -> None:
-    """Retention is on the page as it is by default."""
-    told = [
-        int(found[1])
-        for row in PAGE.table("Where it lies", "kept")
-        if (found := re.match(r"(\d+) days", row["how long"]))
-    ]
-    is_kept = Retention()
-    assert told == [is_kept.resolved.days, is_kept.held.days, is_kept.payloads.days]
 
 
 def test_every_file_of_a_state_is_listed() -> None:
