@@ -10,13 +10,13 @@ import pytest
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import record_delivery
+from router.domain.ledger import Held, record_delivery
 from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, an_ip
-from tests.store.acts import DAY, claim, owe, run, settle, states
-from tests.store.builders import an_entry
+from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
+from tests.store.builders import a_row, an_entry
 from tests.store.life import TICKET, Life
 
 INSTANT = timedelta(microseconds=1)
@@ -250,6 +250,49 @@ def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life)
     assert steps > 1
     assert [life.row(f"low-{number}") for number in range(130)] == [None] * 130
     assert life.forget().total == 0
+
+
+def test_a_body_that_no_rule_holds_any_more_goes_with_its_rule(store: Store) -> None:
+    """A program that died, or was an older one, may have left it."""
+    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
+    run(store.ledger.write_rows([a_row(held=held), a_row("waits", held=held, outcome=Outcome.SUPPRESSED)]))
+    assert run(store.forget(NOW - INSTANT, Retention(), (), 10_000)).bodies == 0
+    assert run(store.forget(NOW, Retention(), (), 10_000)).bodies == 1
+    assert [row.key for row in in_doubt(store, "cwpp", "h", [])] == ["waits"]
+
+
+def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:
+    """One notice goes to both; what is left of it is whole."""
+    life = Life(store)
+    life.alert()
+    life.deliver()
+    life.alert(Severity="Critical")
+    for destination, state in (("sentinel", DeliveryState.SENT), ("tickets", DeliveryState.DEAD)):
+        life.settle(*life.claims(destination), state)
+    life.alert(Severity="High")
+    life.deliver()
+    lives_on(life, 200 * DAY)
+    assert [(one.destination, one.turn) for one in run(store.outbox.deliveries_of(life.key()))] == [
+        ("sentinel", 1),
+        ("sentinel", 3),
+        ("tickets", 1),
+        ("tickets", 2),
+        ("tickets", 3),
+    ]
+    (letter,) = run(letters_in(store.outbox))
+    assert letter.delivery.turn == 2
+
+
+def test_of_a_group_that_stands_only_the_opening_is_kept(store: Store) -> None:
+    """Its updates, each with all its members, would pile up as long as it stands."""
+    tickets = replace(a_destination("tickets"), group=Grouping(by=(By.ALERT_TYPE,), window=timedelta(hours=1)))
+    life = Life(store, a_rulebook(always=(), destinations=[tickets]))
+    for id in ("one", "two", "three"):
+        life.alert(id)
+        life.deliver()
+    assert states(store) == {DeliveryState.SENT: 3}
+    lives_on(life, 91 * DAY)
+    assert states(store) == {DeliveryState.SENT: 1}
 
 
 def test_a_clock_that_was_wrong_keeps_nothing_for_ever(life: Life) -> None:
