@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableClient
+from azure.data.tables import TableClient, TableServiceClient
 
 from alert_router_demo.soc import Hang
 from router.cli import main
@@ -348,6 +348,22 @@ def test_what_keeps_it_from_starting_is_named(
     assert code == 2
     assert re.fullmatch(complaint + r"\n", said), said
     assert found_in(said, secrets_in(unserved.environment)) == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:azure.data.tables")
+def test_state_of_a_newer_version_keeps_it_from_starting(stack: Stack) -> None:
+    """One line that names the setting and both versions, and says what to do; nothing is made there."""
+    with TableServiceClient.from_connection_string(stack.storage) as tables:
+        journal = tables.create_table("journal")
+        journal.create_entity({"PartitionKey": "state", "RowKey": "version", "version": 99, "oldest": 98})
+        said = ended(stack, {})
+        (line,) = said.stderr.splitlines()
+        assert (said.returncode, [one.name for one in tables.list_tables()]) == (2, ["journal"])
+    assert line.startswith(
+        "AzureWebJobsStorage: the account that it names cannot be used: storage, journal: holds state of"
+    )
+    assert "version 99, which programs from version 98 on" in line
+    assert "deploy the newer program again" in line
 
 
 def test_a_policy_with_problems_keeps_it_from_starting(stack: Stack) -> None:

@@ -36,8 +36,9 @@ class Frozen:
 
     @cache  # noqa: B019  There are two of them, for as long as the tests run.
     def rows(self, name: str) -> Sequence[Mapping[str, Json]]:
-        """The entities of a table, or the messages of the queues, or the blobs."""
-        found: Sequence[Mapping[str, Json]] = json.loads((self.directory / "azure" / f"{name}.json").read_bytes())
+        """The entities of a table, or the messages of the queues, or the blobs; none of a table that it did not know."""
+        file = self.directory / "azure" / f"{name}.json"
+        found: Sequence[Mapping[str, Json]] = json.loads(file.read_bytes()) if file.exists() else []
         return found
 
     @cached_property

@@ -4,6 +4,8 @@
                       m.<last>.<first>.<process>    what is being tried
     progress.<hub>    <partition>                   how far it has come
     losses.<hub>      <partition>.<epoch>.<first>   what is lost
+    swept             <hub>                         when the last sweep of a hub ended
+    state             version                       the version of the whole state
 
 Numbers in row keys are digits that sort, so what ends after a number is a range.
 """

@@ -20,12 +20,13 @@ from router.store.azure.ledger_retention import LedgerRetention
 from router.store.azure.outbox import AzureOutbox
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.record import AzureRecord
+from router.store.azure.state_version import agree_on_version
 from router.store.azure.suppression_index import HeldIndex
 from router.store.azure.tables import Table
 
 _CLOCK = partial(datetime.now, UTC)
 
-TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "journal")
+TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "journal", "lookups", "documents")
 """The tables, by what they hold."""
 
 CONTAINER = "bodies"
@@ -45,7 +46,7 @@ class AzureStore:
         self._bodies = Bodies(account.blobs.get_container_client(f"{separated}{CONTAINER}"))
         tables, held = self._tables, HeldIndex(self._tables["held"])
         self.quarantine = AzureQuarantine(tables["quarantine"], self._bodies)
-        aside = RowQuarantine(self.quarantine, clock)
+        self._aside = aside = RowQuarantine(self.quarantine, clock)
         self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
         self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
         self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)
@@ -54,10 +55,17 @@ class AzureStore:
         self.journal = AzureJournal(tables["journal"], aside)
 
     async def prepare(self) -> None:
-        """Makes the tables, the container and the queues that are not there yet; raises StoreError."""
-        await asyncio.gather(
-            *(table.prepare() for table in self._tables.values()), self._bodies.prepare(), self.outbox.prepare()
-        )
+        """Makes the tables, the container and the queues that are not there yet.
+
+        Raises StoreError, also where the state is of a version that this program is too old for; then it makes nothing.
+        """
+        journal = self._tables["journal"]
+        await journal.prepare()
+        damage = await agree_on_version(journal)
+        others = [table.prepare() for table in self._tables.values() if table is not journal]
+        await asyncio.gather(*others, self._bodies.prepare(), self.outbox.prepare())
+        if damage is not None:
+            await self._aside.put("journal", damage.row, damage.why)
 
     def atomically(self) -> AbstractContextManager[object]:
         """Nothing: each write is kept by itself."""
