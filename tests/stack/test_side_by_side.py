@@ -97,7 +97,7 @@ async def send(post: Post, number: int, ended: int = 0, places: Iterable[int] = 
         await post.send(*alerts(number, id), *ends(ended, id, places), partition=id)
 
 
-def are_told(stack: Stack, number: int) -> bool:
+def has_arrived(stack: Stack, number: int) -> bool:
     """Whether there is each page and ticket of a round. Of what ends before that nobody is told."""
     at_soc = stack.soc.state()
     due = [letter for partition in range(2) for letter in alerts(number, partition)]
@@ -128,14 +128,14 @@ def test_one_version_back_works_beside_this_one_while_queues_drain(stack: Stack,
         async with AsyncExitStack() as later:
             async with old.running():
                 await send(post, 0)
-                await until(lambda: are_told(stack, 0), look=0.2)
+                await until(lambda: has_arrived(stack, 0), look=0.2)
                 await later.enter_async_context(new.running())
                 for number in range(1, ROUNDS + 1):
                     before = done(old)
                     # What the old one opened ends under either of them.
                     await send(post, number, ended=0, places=(2 * number - 2, 2 * number - 1))
                     await until(partial(is_further, old, before))
-                await until(lambda: is_further(new, (0, 0)) and are_told(stack, 1), look=0.2)
+                await until(lambda: is_further(new, (0, 0)) and has_arrived(stack, 1), look=0.2)
                 # So does what either of them opened.
                 before = done(old)
                 await send(post, ROUNDS + 1, ended=1, places=range(EACH))

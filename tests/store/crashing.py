@@ -1,7 +1,7 @@
-"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|carry|write DIR`.
+"""Processes that write to a state and are killed: `python -m tests.store.crashing kill|migrate|write DIR`.
 
 kill    a process is forked for each line of the store's own code, which is its last one; what it leaves must be sound
-carry   the same while it carries the state `old` in the directory forward; what it leaves must be of one version
+migrate the same while it carries the state `old` in the directory forward; what it leaves must be of one version
 write   writes to a state until it is killed
 """
 
@@ -26,7 +26,7 @@ from tests.store.older import DB, rows_in, version_of
 
 ROOM = str(Path(connection.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
-CARRYING = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "old_rows"))
+MIGRATING = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "old_rows"))
 COMMITS = 1
 
 
@@ -59,19 +59,19 @@ def kill_at_each_line(state: Path) -> int:
     return kills
 
 
-def kill_while_carrying(directory: Path) -> Counter[int]:
+def kill_while_migrating(directory: Path) -> Counter[int]:
     """Kills a process at each line that carries a state forward; returns how often it left a state of which version."""
     old, state, left = directory / "old", directory / "state", Counter[int]()
     whole, expected = rows_in(old / DB, ()), None
     for line in count(1):
         rmtree(state, ignore_errors=True)
         copytree(old, state)
-        carrier = os.fork()
-        if carrier == 0:
-            _die_at(line, CARRYING)
+        migrator = os.fork()
+        if migrator == 0:
+            _die_at(line, MIGRATING)
             asyncio.run(SqliteStore(state, lambda: NOW).close())
             os._exit(0)
-        _, ended = os.waitpid(carrier, 0)
+        _, ended = os.waitpid(migrator, 0)
         copytree(state, directory / "looked_at", dirs_exist_ok=True)
         left[version_of(directory / "looked_at" / DB)] += 1
         rmtree(directory / "looked_at")
@@ -135,8 +135,8 @@ if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
     if what == "write":
         write_for_ever(where)
-    if what == "carry":
-        left = kill_while_carrying(where)
+    if what == "migrate":
+        left = kill_while_migrating(where)
         print(left.pop(VERSION - 1), left.pop(VERSION))
         assert not left
     else:

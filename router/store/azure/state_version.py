@@ -54,7 +54,7 @@ async def agree_on_version(journal: Table, ours: StateVersion = OURS) -> Damage 
                 damage = Damage(row, found)
             else:
                 stored = found
-                _refuse_older(ours, stored)
+                refuse_older(ours, stored)
         agreed = _newest(ours, stored)
         if agreed == stored:
             return damage
@@ -69,7 +69,8 @@ def _newest(ours: StateVersion, stored: StateVersion | None) -> StateVersion:
     return StateVersion(*map(max, ours, stored)) if stored is not None else ours
 
 
-def _refuse_older(ours: StateVersion, stored: StateVersion) -> None:
+def refuse_older(ours: StateVersion, stored: StateVersion) -> None:
+    """Raises StoreError where a program is too old for a state."""
     if ours.version < stored.oldest:
         raise StoreError(
             f"storage, journal: holds state of version {stored.version}, which programs from version {stored.oldest} on can "

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
 from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_corrupt, is_malformed, problems_in
-from router.store.sqlite.migrations import carry_forward, needs_carrying, refuse_other_version
+from router.store.sqlite.migrations import migrate, needs_migration, refuse_other_version
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import Watermark, find_number, text_of
@@ -49,8 +49,8 @@ class Connection:
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
-                if needs_carrying(self._db, path):
-                    self._carry_forward(named, clock())
+                if needs_migration(self._db, path):
+                    self._migrate(named, clock())
                 self._prepare(named)
             except sqlite3.Error as fault:
                 if is_malformed(fault):
@@ -95,7 +95,7 @@ class Connection:
                 self._watermark.create(number)
             self._db.execute("ROLLBACK")
 
-    def _carry_forward(self, named: int | None, now: datetime) -> None:
+    def _migrate(self, named: int | None, now: datetime) -> None:
         """Carries a state of an older version forward; its number goes on, and the small file names it."""
 
         def commit() -> None:
@@ -105,7 +105,7 @@ class Connection:
             if named is not None:
                 self._watermark.write(number)
 
-        carry_forward(self._db, self._path, now, self.check, commit)
+        migrate(self._db, self._path, now, self.check, commit)
 
     def _find_number(self) -> int | None:
         """The number of the last commit; None where the table holds none that can be read."""

@@ -53,12 +53,12 @@ def refuse_other_version(database: Path, version: int) -> None:
     raise BadFile(f"{found}, this program reads versions {OLDEST} to {VERSION}; use the program that wrote it{copy}")
 
 
-def needs_carrying(db: sqlite3.Connection, database: Path) -> bool:
+def needs_migration(db: sqlite3.Connection, database: Path) -> bool:
     """Whether a state is of an older version, or was carried forward by a process that died before it was through."""
     return _is_behind(db) or any(copy.unfinished.exists() for copy in _copies(database))
 
 
-def carry_forward(
+def migrate(
     db: sqlite3.Connection, database: Path, now: datetime, check: Callable[[], None], commit: Callable[[], None]
 ) -> None:
     """Carries a state forward, unless another process did meanwhile, which is waited for.
@@ -71,19 +71,19 @@ def carry_forward(
             with _held(database.parent) as was_unclean:
                 if was_unclean:
                     check()
-                _carry(db, database, now, commit)
+                _migrate_once_copied(db, database, now, commit)
         for copy in _copies(database):
             copy.finish()
 
 
-def _carry(db: sqlite3.Connection, database: Path, now: datetime, commit: Callable[[], None]) -> None:
+def _migrate_once_copied(db: sqlite3.Connection, database: Path, now: datetime, commit: Callable[[], None]) -> None:
     # From here on nobody else writes, so the copy is what is carried forward.
     db.execute("BEGIN IMMEDIATE")
     copy = StateCopy(database, OLDEST)
     try:
         if not _has_form(db):
             copy.make()
-        _migrate(db, now)
+        _change_form(db, now)
         commit()
     except BaseException as fault:
         if db.in_transaction:  # a full disk ends it by itself
@@ -121,7 +121,7 @@ def _copies(database: Path) -> list[StateCopy]:
     return [StateCopy(database, version) for version in range(OLDEST, VERSION)]
 
 
-def _migrate(db: sqlite3.Connection, now: datetime) -> None:
+def _change_form(db: sqlite3.Connection, now: datetime) -> None:
     for index in _CHANGED:
         db.execute(f"DROP INDEX IF EXISTS {index}")
     for table, columns in ADDED.items():

@@ -32,9 +32,9 @@ _PAGE = (
 
 
 class _Old(NamedTuple):
-    """A row of the record: its place, and the entry as far as it can be read; None where not even its instant can."""
+    """A row of the record: its number, and the entry as far as it can be read; None where not even its instant can."""
 
-    place: int
+    rowid: int
     entry: RecordEntry | None
 
 
@@ -62,19 +62,19 @@ def _pages(db: sqlite3.Connection) -> Iterator[list[_Old]]:
 
 
 def _fill(db: sqlite3.Connection, page: Sequence[_Old], now: datetime) -> None:
-    keys = {one.place: _keys_of(one.entry) for one in page if one.entry is not None}
+    keys = {one.rowid: _keys_of(one.entry) for one in page if one.entry is not None}
     wanted = json.dumps([key for some in keys.values() for key in some])
     found = db.execute("SELECT key FROM ledger WHERE key IN (SELECT value FROM json_each(?))", (wanted,))
     known = {key for (key,) in found}
     entries: list[RecordEntry] = []
     values: list[tuple[object, ...]] = []
-    for place, entry in page:
+    for rowid, entry in page:
         if entry is None:
-            values.append((None, None, micros(now), place))
+            values.append((None, None, micros(now), rowid))
             continue
-        signal = _signal_of(keys[place], known)
+        signal = _signal_of(keys[rowid], known)
         entries.append(replace(entry, signal=signal))
-        values.append((entry.stream, signal, micros(decided_at(entry)), place))
+        values.append((entry.stream, signal, micros(decided_at(entry)), rowid))
     db.executemany("UPDATE record SET stream=?, signal=?, decided=? WHERE rowid=?", values)
     enter(db, entries)
 

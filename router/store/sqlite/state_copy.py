@@ -29,7 +29,10 @@ class StateCopy:
         self.unfinished = database.with_name(f"{self.path.name}.new")
 
     def make(self) -> None:
-        """Copies the state as it was last committed. Raises BadFile where a copy lies there already, or has no room."""
+        """Copies the state as it was last committed. Raises BadFile where a copy lies there already, or has no room.
+
+        What is there of one then is the caller's to discard.
+        """
         if self.path.exists():
             raise BadFile(
                 f"{self.path}: a copy of version {self._version} lies there already, and {self._database} is of that "
@@ -46,7 +49,6 @@ class StateCopy:
             _sync(self.unfinished)
             sync_directory(self.unfinished.parent)
         except (sqlite3.Error, OSError) as fault:
-            self.discard()
             why = fault.strerror if isinstance(fault, OSError) else fault
             raise BadFile(
                 f"{self.path}: the state cannot be copied there before it is carried forward: {why}; "

@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from shutil import copytree
@@ -60,7 +61,7 @@ def an_old_state(
     make_version_3(state / DB)
 
 
-def carry(state: Path, now: datetime = NOW) -> Path:
+def migrated(state: Path, now: datetime = NOW) -> Path:
     """Opens a state and closes it, and returns its database."""
     run(SqliteStore(state, lambda: now).close())
     return state / DB
@@ -84,14 +85,14 @@ def counts_in(database: Path) -> dict[tuple[int, Cell], int]:
 def test_a_state_that_was_carried_forward_has_the_form_of_a_new_one(tmp_path: Path, commit: str) -> None:
     """Each table, column and index, also where the older program lacked more than version 4 added."""
     copytree(frozen(commit).directory / "sqlite", tmp_path / "old")
-    assert form_of(carry(tmp_path / "old")) == form_of(carry(tmp_path / "new"))
+    assert form_of(migrated(tmp_path / "old")) == form_of(migrated(tmp_path / "new"))
     assert version_of(tmp_path / "old" / DB) == VERSION
 
 
 @pytest.mark.parametrize("of_930b370", [False, True])
 def test_what_tests_make_of_a_state_is_one_of_version_3(tmp_path: Path, of_930b370: bool) -> None:
     """It has the columns that the frozen one has, so what is shown of it is shown of those."""
-    carry(tmp_path)
+    migrated(tmp_path)
     make_version_3(tmp_path / DB, of_930b370=of_930b370)
     commit = COMMITS[0] if of_930b370 else COMMITS[1]
     made, kept = form_of(tmp_path / DB), form_of(frozen(commit).directory / "sqlite" / DB)
@@ -103,7 +104,7 @@ def test_a_copy_is_there_before_anything_is_changed(tmp_path: Path, commit: str)
     """It is all that the state was, its owner's alone, and it opens without anything beside it."""
     kept = frozen(commit).directory / "sqlite"
     copytree(kept, tmp_path / "state")
-    carry(tmp_path / "state")
+    migrated(tmp_path / "state")
     copy = tmp_path / "state" / COPY
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert {path.name for path in copy.parent.iterdir()} == {DB, COPY, MARK, "router.lock"}
@@ -115,7 +116,7 @@ def test_what_was_kept_stays_as_it_was(tmp_path: Path, commit: str) -> None:
     """Each row, in the columns that it had."""
     kept = frozen(commit).directory / "sqlite"
     copytree(kept, tmp_path / "state")
-    database = carry(tmp_path / "state")
+    database = migrated(tmp_path / "state")
     for table, columns in form_of(kept / DB)[0].items():  # type: ignore[index]
         names = ", ".join(column[1] for column in columns)
         sql = f"SELECT {names} FROM {table} ORDER BY {names}"  # noqa: S608
@@ -126,7 +127,7 @@ def test_what_was_kept_stays_as_it_was(tmp_path: Path, commit: str) -> None:
 def test_what_old_decisions_say_is_counted_and_looked_up(tmp_path: Path, commit: str) -> None:
     """Each once: counts and hits are what a plain count of the bodies gives, and each signal is found by its id."""
     copytree(frozen(commit).directory / "sqlite", tmp_path / "state")
-    database = carry(tmp_path / "state")
+    database = migrated(tmp_path / "state")
     bodies = [json.loads(str(body)) for (body,) in ask(database, "SELECT CAST(body AS TEXT) FROM record")]
     assert len(bodies) > 5
     counts = counts_in(database)
@@ -147,7 +148,7 @@ def test_each_decision_says_its_signal_its_stream_and_its_instant(tmp_path: Path
     """So that it is found by them; which turn it made nobody wrote down. One that names no signal has none."""
     unread = an_entry("hub/0:9", stream="cspm")
     an_old_state(tmp_path, (decided("hub/0:1", at=NOW + HOUR), unread))
-    found = ask(carry(tmp_path), "SELECT key, stream, signal, turn, decided FROM record ORDER BY key")
+    found = ask(migrated(tmp_path), "SELECT key, stream, signal, turn, decided FROM record ORDER BY key")
     assert found == [
         ("hub/0:1", "cwpp", signal_key("cwpp", "alert", "2517-a"), None, micros(NOW + HOUR)),
         ("hub/0:9", "cspm", None, None, micros(NOW)),
@@ -166,7 +167,7 @@ def test_each_decision_says_its_signal_its_stream_and_its_instant(tmp_path: Path
 def test_a_decision_belongs_to_the_signal_that_the_ledger_knows(tmp_path: Path, key: str) -> None:
     """Also where that is known by its id as it was written, or since before it was no incident any more."""
     an_old_state(tmp_path, (decided("1", id="2517-A"),), lambda store: run(store.ledger.write_rows([a_row(key)])))
-    assert ask(carry(tmp_path), "SELECT signal FROM record") == [(key,)]
+    assert ask(migrated(tmp_path), "SELECT signal FROM record") == [(key,)]
     assert ask(tmp_path / DB, "SELECT signal FROM lookups") == [(key,)]
 
 
@@ -178,16 +179,17 @@ def test_a_look_up_has_the_latest_that_is_no_repeat(tmp_path: Path) -> None:
         decided("3", resource="/subscriptions/S/vm/Three", outcome="repeat"),
     )
     an_old_state(tmp_path, entries)
-    assert ask(carry(tmp_path), "SELECT stream, id_end, resource_end FROM lookups") == [
+    assert ask(migrated(tmp_path), "SELECT stream, id_end, resource_end FROM lookups") == [
         ("cwpp", "a-7152", ending("/subscriptions/S/vm/Two"))
     ]
 
 
 def test_hits_of_a_rule_are_those_of_its_life(tmp_path: Path) -> None:
-    """How many, the first and the last, whatever the order in which they were written."""
-    hits = [decided(f"{at}", at=NOW + at * HOUR, suppressed_by="maintenance") for at in (3, 1, 2)]
-    an_old_state(tmp_path, (*hits, decided("x")))
-    assert ask(carry(tmp_path), "SELECT * FROM hits") == [
+    """How many, the first and the last, whatever the order in which they were written, and how far from each other."""
+    second, first, third = (decided(f"{at}", at=NOW + at * HOUR, suppressed_by="maintenance") for at in (2, 1, 3))
+    others = [decided(f"x{number}") for number in range(2000)]
+    an_old_state(tmp_path, (second, *others[:1000], first, *others[1000:], third))
+    assert ask(migrated(tmp_path), "SELECT * FROM hits") == [
         ("cwpp", "maintenance", 3, micros(NOW + HOUR), micros(NOW + 3 * HOUR))
     ]
 
@@ -196,7 +198,7 @@ def test_what_stands_counts_as_heard_of_when_it_is_carried_forward(tmp_path: Pat
     """Nobody wrote down when it was; what is over has its end instead."""
     rows = [a_row("open"), a_row("over", closed_at=NOW)]
     an_old_state(tmp_path, fill=lambda store: run(store.ledger.write_rows(rows)))
-    found = ask(carry(tmp_path, NOW + HOUR), "SELECT key, heard FROM ledger ORDER BY key")
+    found = ask(migrated(tmp_path, NOW + HOUR), "SELECT key, heard FROM ledger ORDER BY key")
     assert found == [("open", micros(NOW + HOUR)), ("over", None)]
 
 
@@ -210,7 +212,7 @@ def test_a_delivery_is_found_by_the_reference_of_its_receipt(tmp_path: Path) -> 
             settle(store, one, DeliveryState.SENT, receipt=Receipt(reference=reference))
 
     an_old_state(tmp_path, fill=fill)
-    assert sorted(ask(carry(tmp_path), "SELECT key, reference FROM deliveries")) == [
+    assert sorted(ask(migrated(tmp_path), "SELECT key, reference FROM deliveries")) == [
         ("a", "INC1"),
         ("b", None),
         ("c", None),
@@ -226,7 +228,7 @@ def test_a_damaged_decision_is_carried_with_what_its_columns_say(tmp_path: Path,
     an_old_state(tmp_path, (decided("1"), decided("2"), decided("3", outcome="noted")))
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute("UPDATE record SET body=? WHERE key='2'", (garbage,))
-    found = ask(carry(tmp_path), "SELECT key, signal IS NULL, decided FROM record ORDER BY key")
+    found = ask(migrated(tmp_path), "SELECT key, signal IS NULL, decided FROM record ORDER BY key")
     assert found == [("1", 0, micros(NOW)), ("2", 1, micros(NOW)), ("3", 0, micros(NOW))]
     told = Counter(cell.outcome for _, cell in counts_in(tmp_path / DB))
     assert told == {"routed": 2, "noted": 1}
@@ -239,7 +241,7 @@ def test_a_decision_of_which_nothing_can_be_read_stops_nobody(tmp_path: Path, co
     an_old_state(tmp_path, (decided("1"), decided("2")))
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute(f"UPDATE record SET body=x'ff', {column}=? WHERE key='2'", (garbage,))  # noqa: S608
-    carry(tmp_path, NOW + HOUR)
+    migrated(tmp_path, NOW + HOUR)
     is_known = column in ("message", "key")
     assert sum(counts_in(tmp_path / DB).values()) == 1 + is_known
     assert {at for (at,) in ask(tmp_path / DB, "SELECT decided FROM record")} == {
@@ -251,7 +253,7 @@ def test_a_decision_of_which_nothing_can_be_read_stops_nobody(tmp_path: Path, co
 def test_the_small_file_names_the_commit_that_carried_it_forward(tmp_path: Path) -> None:
     """So the copy in place of the state is told as one that lost commits, until a person deletes the small file."""
     an_old_state(tmp_path, (decided("1"),))
-    carry(tmp_path)
+    migrated(tmp_path)
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         (number,) = db.execute("SELECT CAST(number AS TEXT) FROM commits").fetchone()
     assert number.encode() in (tmp_path / MARK).read_bytes()
@@ -285,26 +287,34 @@ def test_damage_is_judged_before(tmp_path: Path) -> None:
         assert not list(state.glob("router.db.v3*"))
 
 
-def test_damage_that_is_come_upon_on_the_way_changes_nothing(tmp_path: Path) -> None:
-    """A page that cannot be read is told as damage, and the copy is taken away again."""
-    an_old_state(tmp_path, tuple(decided(f"{number}", title=noise(300).hex()) for number in range(99)))
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_damage_that_is_come_upon_on_the_way_changes_nothing(tmp_path: Path, is_clean: bool) -> None:
+    """A page that cannot be read is told as damage, and the copy is taken away again. Where the last run was killed
+    each page is looked at; else those of what is carried forward as it is are not."""
+    entries = tuple(decided(f"{number}", title=noise(300).hex()) for number in range(99))
+    letters = [a_delivery(key=f"{number}") for number in range(99)]
+    letters = [replace(one, content=replace(one.content, title=noise(300).hex())) for one in letters]
+    an_old_state(tmp_path, entries, lambda store: owe(store, *letters))
     database = tmp_path / DB
-    whole, told = database.read_bytes(), 0
+    whole, told, unseen = database.read_bytes(), 0, 0
     for page in range(1, len(whole) // 4096):
         database.write_bytes(whole[: page * 4096] + noise(4096) + whole[(page + 1) * 4096 :])
+        (tmp_path / "router.lock").write_bytes(b"" if is_clean else b"a run is at work\n")
         before = database.read_bytes()
         try:
-            carry(tmp_path)
+            migrated(tmp_path)
         except BadFile as fault:
             told += 1
             assert "is damaged" in str(fault)
             assert database.read_bytes() == before
             assert not list(tmp_path.glob("router.db.v3*"))
         else:
+            unseen += 1
             (tmp_path / COPY).unlink()
         for name in (f"{DB}-wal", f"{DB}-shm", MARK):
             (tmp_path / name).unlink(missing_ok=True)
     assert told > 10
+    assert bool(unseen) is is_clean
 
 
 def test_a_copy_that_lies_there_already_is_left(tmp_path: Path) -> None:
@@ -402,7 +412,7 @@ def test_killed_at_each_line_it_is_of_one_version(tmp_path: Path) -> None:
         an_old_state(
             old, (decided("1", suppressed_by="maintenance"), decided("2")), lambda store: owe(store, a_delivery())
         )
-        command = [sys.executable, "-m", "tests.store.crashing", "carry", directory]
+        command = [sys.executable, "-m", "tests.store.crashing", "migrate", directory]
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=leashed)
     assert (done.returncode, done.stderr) == (0, "")
     as_old, as_new = map(int, done.stdout.split())
@@ -437,7 +447,7 @@ def test_without_room_nothing_is_changed(tmp_path: Path, room: str) -> None:
 @pytest.mark.parametrize("version", [1, 2, -1, VERSION + 1, 99])
 def test_other_versions_are_refused_by_name(tmp_path: Path, version: int) -> None:
     """One line names both versions and says what to do, and nothing is changed."""
-    carry(tmp_path)
+    migrated(tmp_path)
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         db.execute(f"PRAGMA user_version={version}")
     before = (tmp_path / DB).read_bytes()
@@ -453,7 +463,7 @@ def test_other_versions_are_refused_by_name(tmp_path: Path, version: int) -> Non
 
 def test_a_newer_state_names_the_copy_that_this_program_can_read(tmp_path: Path) -> None:
     """The one that the newer program made, or else the one that this one made."""
-    carry(tmp_path)
+    migrated(tmp_path)
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         db.execute(f"PRAGMA user_version={VERSION + 1}")
     for name in ("router.db.v3", f"router.db.v{VERSION}"):
@@ -465,13 +475,13 @@ def test_a_newer_state_names_the_copy_that_this_program_can_read(tmp_path: Path)
 def test_an_older_program_that_starts_meanwhile_may_set_the_version_back(tmp_path: Path) -> None:
     """930b370 looks at the version first, and sets its own once it can write. What it adds is carried forward, too: once."""
     an_old_state(tmp_path, (decided("1"),))
-    carry(tmp_path)
+    migrated(tmp_path)
     with closing(sqlite3.connect(tmp_path / DB)) as db, db:
         db.execute(
             "INSERT INTO record (key, message, at, outcome, body) SELECT 'new', 'new', at, outcome, body FROM record"
         )
         db.execute("PRAGMA user_version=3")
-    carry(tmp_path)
+    migrated(tmp_path)
     assert version_of(tmp_path / DB) == VERSION
     assert sum(counts_in(tmp_path / DB).values()) == 2
     assert len(ask(tmp_path / COPY, "SELECT 1 FROM record")) == 1
@@ -479,10 +489,10 @@ def test_an_older_program_that_starts_meanwhile_may_set_the_version_back(tmp_pat
 
 def test_tables_that_930b370_died_over_are_made(tmp_path: Path) -> None:
     """It made them one by one, and said its version at the end."""
-    carry(tmp_path)
+    migrated(tmp_path)
     make_version_3(tmp_path / DB, of_930b370=True)
     with closing(sqlite3.connect(tmp_path / DB)) as db:
         for table in ("cards", "record", "deliveries"):
             db.execute(f"DROP TABLE {table}")
         db.execute("PRAGMA user_version=0")
-    assert form_of(carry(tmp_path)) == form_of(carry(tmp_path / "new"))
+    assert form_of(migrated(tmp_path)) == form_of(migrated(tmp_path / "new"))
