@@ -39,9 +39,11 @@ class Entity:
 
     def get_all(self, names: Set[str]) -> dict[str, object]:
         """What `get` gives for each of some names in lower case, in one go, without what is not there."""
-        found = {name: value for key, value in self._raw.items() if (name := key.lower()) in names}
-        for name in found:
-            if (value := self._raw.get(name)) is not None:
+        found: dict[str, object] = {}
+        for key, value in self._raw.items():
+            if (name := key.lower()) in names:
+                if name in found:
+                    return {name: value for name in names if (value := self.get(name)) is not None}
                 found[name] = value
         return found
 

@@ -129,14 +129,21 @@ def signal_of(fields: RuleFields) -> Alert | Finding:
 
 
 def _texts_in(values: Mapping[str, object]) -> Texts:
-    return {name: tuple(texts) for name, value in values.items() if (texts := texts_of(value))}
+    return {
+        # Nearly all values are one text.
+        name: (value,) if type(value) is str and value else tuple(texts)
+        for name, value in values.items()
+        if (type(value) is str and value) or (texts := texts_of(value))
+    }
 
 
 def _entities_in(entities: Entities) -> Mapping[str, tuple[Texts, ...]]:
-    by_type: dict[str, dict[frozenset[tuple[str, tuple[str, ...]]], Texts]] = {}
+    by_type: dict[str, dict[tuple[tuple[str, tuple[str, ...]], ...], Texts]] = {}
     for entity in entities:
-        if entity.type in ENTITY_FIELDS and (texts := _texts_in(entity.get_all(ENTITY_FIELDS[entity.type]))):
-            by_type.setdefault(entity.type, {})[frozenset(texts.items())] = texts
+        if (names := ENTITY_FIELDS.get(entity.type)) is None:
+            continue
+        if texts := _texts_in(entity.get_all(names)):
+            by_type.setdefault(entity.type, {}).setdefault(tuple(texts.items()), texts)
     return {type: tuple(kept.values()) for type, kept in by_type.items()}
 
 

@@ -24,6 +24,9 @@ from router.domain.signals import Finding, Kind
 from router.ingest.observations import Observation
 from router.parse import alerts_named_in, evidence_of
 
+UNASKED = frozenset({Outcome.BELOW_FLOOR, Outcome.NOTED})
+"""Outcomes of signals that no suppression rule is asked about, so that nothing need be kept for one to match."""
+
 DAY = timedelta(days=1)
 """How often a signal that only repeats itself says anew what rules can match of it."""
 
@@ -160,7 +163,7 @@ def _transition_of_row(
 def _fields_anew(observation: Observation, row: LedgerRow, now: datetime) -> RuleFields | None:
     """What rules can match, where it may not be kept: an older program did not write it, and retention takes it away."""
     is_kept = row.heard is not None and now - row.heard < DAY
-    return None if is_kept else rule_fields_of(observation.signal)
+    return None if is_kept or row.outcome in UNASKED else rule_fields_of(observation.signal)
 
 
 def _state_after(observation: Observation, row: LedgerRow | None) -> State:
@@ -282,7 +285,7 @@ def _next_row(
         pending=turn,
         closed_at=now if resolved else None,
         heard=now,
-        fields=rule_fields_of(observation.signal),
+        fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,
         version=row.version if row is not None else None,
     )
 
