@@ -10,7 +10,7 @@ param redundancy string
 param private bool
 
 // The router makes what is missing when it starts. It is made here too, so that nothing is missing before that.
-var tables = ['ledger', 'held', 'deliveries', 'record', 'quarantine', 'journal', 'groups']
+var tables = ['ledger', 'held', 'deliveries', 'record', 'quarantine', 'journal', 'groups', 'lookups', 'documents']
 var lanes = ['cwpp-page', 'cwpp-ticket', 'cwpp-rows', 'cspm-ticket', 'cspm-rows']
 
 // The deployed package lies in deployments: function-app.bicep says so, too.
