@@ -30,8 +30,7 @@ from router.domain.retention import (
 )
 from router.domain.rulebook import Lane
 from tests.builders import NOW
-from tests.store.builders import a_row, an_entry
-from tests.store.test_groups import a_group
+from tests.store.builders import a_group, a_row, an_entry
 
 DAY = timedelta(days=1)
 INSTANT = timedelta(microseconds=1)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from random import Random
 
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Delivery
+from router.domain.groups import GroupState
 from router.domain.ledger import Arrival, LedgerRow, Seen, State
-from router.domain.notices import RecordEntry
+from router.domain.notices import Group, NamedMember, RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
@@ -36,6 +38,15 @@ def an_entry(key: str = "hub/0:1", **changes: object) -> RecordEntry:
     nonsense = Quarantined(reason=Reason(Code.NOT_JSON), body=b"?")
     entry = entry_for(nonsense, quarantined(nonsense, None), key=key, source="test", now=NOW)
     return replace(entry, **changes)  # type: ignore[arg-type]
+
+
+def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
+    """The state of a group of two signals."""
+    named = (NamedMember(key="k", title="Ä title", severity=None, place="vm-1"),)
+    group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
+    return GroupState(
+        group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at
+    )
 
 
 def noise(size: int) -> bytes:

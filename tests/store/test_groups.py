@@ -12,19 +12,17 @@ from router.domain.deliveries import DeliveryState
 from router.domain.groups import (
     AdmissionState,
     AggregationState,
-    GroupState,
     GroupTurn,
     MemberState,
     Opening,
     WindowState,
 )
 from router.domain.ledger import State
-from router.domain.notices import Group, NamedMember
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from tests.builders import NOW
 from tests.store.acts import claim, owe, run, settle, states
-from tests.store.builders import a_delivery, a_row
+from tests.store.builders import a_delivery, a_group, a_row
 
 AT = ("cwpp", "tickets")
 DAY = timedelta(days=1)
@@ -33,14 +31,6 @@ DAY = timedelta(days=1)
 def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
     return MemberState(
         group="g", turn=2, stands=stands, group_turn=GroupTurn(number=3, change=Change.OPENED, opened=3), at=at
-    )
-
-
-def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
-    named = (NamedMember(key="k", title="Ä title", severity=None, place="vm-1"),)
-    group = Group(by=(("alert_type", "x"),), total=2, standing=standing, named=named)
-    return GroupState(
-        group=group, turn=3, opened=1, is_open=True, severity="High", severity_written="High", respond_by=None, at=at
     )
 
 
