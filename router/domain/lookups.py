@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
+
+from router.domain.keys import signal_key
+from router.domain.notices import RecordEntry
 
 
 class SignalLookup(NamedTuple):
@@ -29,3 +33,10 @@ def ending(text: str) -> str:
 def written(ending: str) -> str:
     """The text, in lower case, that an ending was made of."""
     return ending[::-1]
+
+
+def with_signal(entry: RecordEntry) -> RecordEntry:
+    """A decision with the key of its signal, also where an older program put it on record, which did not say it."""
+    if entry.signal is not None or entry.stream is None or entry.id is None:
+        return entry
+    return replace(entry, signal=signal_key(entry.stream, entry.kind, entry.id))

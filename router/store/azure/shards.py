@@ -22,6 +22,18 @@ def named(key: str) -> str:
     return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
+_PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def escaped(text: str) -> str:
+    """A text as a part of a row key, of which those that begin alike still do.
+
+    A key takes no slash, question mark, number sign or control character, and how others sort is the service's own affair:
+    what is not plain is written as its bytes.
+    """
+    return "".join(chr(one) if one in _PLAIN else f"!{one:02x}" for one in text.encode("utf-8", "surrogatepass"))
+
+
 def sorting(time: datetime | None) -> str:
     """A time in 17 digits, whole microseconds since 1970, which sort as times do; nothing for no time.
 

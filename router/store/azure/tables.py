@@ -6,7 +6,7 @@ A partition takes 2,000 rows a second: https://learn.microsoft.com/azure/storage
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,10 @@ from router.store.azure.transactions import MOST_ROWS, Entity, Step, Unit, Versi
 if TYPE_CHECKING:
     from azure.data.tables.aio import TableClient
 
-__all__ = ["AFTER", "MOST_ROWS", "Entity", "Step", "Table", "Unit", "Versions", "quoted", "version_of", "written_at"]
+__all__ = [
+    "AFTER", "MOST_ROWS", "Entity", "RowPage", "Step", "Table", "Unit", "Versions", "each", "keys_of", "quoted", "version_of",
+    "written_at",
+]  # fmt: skip
 
 AT_ONCE = 32
 """Requests to one table that are under way at a time."""
@@ -90,6 +93,45 @@ class Table:
             for entity in page:
                 yield entity
 
+    async def some(
+        self,
+        partition: str,
+        low: str,
+        high: str,
+        most: int,
+        *,
+        where: str | None = None,
+        select: Collection[str] | None = None,
+    ) -> list[Entity]:
+        """The first rows of a range, at most so many."""
+        within = _within(partition, low, high)
+        page = await self.page(f"{within} and ({where})" if where else within, None, most, select)
+        while page.next is not None and len(page.rows) < most:
+            more = await self.page(
+                f"{within} and ({where})" if where else within, page.next, most - len(page.rows), select
+            )
+            page = RowPage([*page.rows, *more.rows], more.next)
+        return page.rows
+
+    async def page(
+        self,
+        filter: str | None,
+        after: Mapping[str, str] | None,
+        most: int = 1000,
+        select: Collection[str] | None = None,
+    ) -> RowPage:
+        """One page of rows that an OData filter lets through, from where another page ended."""
+        columns: dict[str, Any] = {"select": list(select)} if select else {}
+        if filter is None:
+            found = self._client.list_entities(results_per_page=most, **columns)
+        else:
+            found = self._client.query_entities(filter, results_per_page=most, **columns)
+        pages: Any = found.by_page(continuation_token=dict(after) if after is not None else None)  # type: ignore[arg-type]
+        async with self._requests, storing(self._client.table_name):
+            rows = [entity async for entity in await anext(pages, _nothing())]
+        token = pages.continuation_token
+        return RowPage(rows, {name: str(token[name]) for name in _TOKEN if token.get(name)} if token else None)
+
     async def first(
         self, partition: str, low: str = "", high: str = AFTER, *, select: Collection[str] | None = None
     ) -> Entity | None:
@@ -142,6 +184,21 @@ class Table:
         return [str(answer.get("etag", "")) for answer in answers]
 
 
+class RowPage(NamedTuple):
+    """Some rows, and where those after them begin; None where there are no more."""
+
+    rows: list[Entity]
+    next: Mapping[str, str] | None
+
+
+_TOKEN = ("PartitionKey", "RowKey")
+
+
+async def _nothing() -> AsyncIterator[Entity]:
+    return
+    yield
+
+
 class _Conflict(NamedTuple):
     """A transaction that was not made, because of one step, as far as the service says which."""
 
@@ -151,6 +208,17 @@ class _Conflict(NamedTuple):
 # What is written is safe to repeat: what was done already is then a conflict.
 _RETRIED = frozenset({"GET", "POST"})
 _CONFLICTS = frozenset({"EntityAlreadyExists", "UpdateConditionNotSatisfied", "ConditionNotMet", "ResourceNotFound"})
+
+
+def keys_of(entity: Entity) -> dict[str, str]:
+    """The partition and the key of a row, as columns."""
+    return {"PartitionKey": entity["PartitionKey"], "RowKey": entity["RowKey"]}
+
+
+async def each(rows: Iterable[Entity]) -> AsyncIterator[Entity]:
+    """Rows that were read, one after the other."""
+    for row in rows:
+        yield row
 
 
 def version_of(entity: Any) -> str:

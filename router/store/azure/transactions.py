@@ -64,7 +64,7 @@ def packs(units: Sequence[Unit]) -> Iterator[list[int]]:
         pack: list[int] = []
         rows = size = 0
         for index in indexes:
-            more_rows, more_size = len(units[index]), sum(map(_size, units[index]))
+            more_rows, more_size = len(units[index]), sum(map(size_of, units[index]))
             if pack and (rows + more_rows > MOST_ROWS or size + more_size > MOST_BYTES):
                 yield pack
                 pack, rows, size = [], 0, 0
@@ -73,6 +73,6 @@ def packs(units: Sequence[Unit]) -> Iterator[list[int]]:
         yield pack
 
 
-def _size(step: Step) -> int:
+def size_of(step: Step) -> int:
     """About how many bytes a row takes on the wire, where binary columns are written in base64."""
     return 600 + sum(len(value) * 4 // 3 for value in step.entity.values() if isinstance(value, bytes | str))
