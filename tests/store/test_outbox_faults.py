@@ -33,9 +33,6 @@ async def ask() -> list[object]:
     assert one is not None
     assert shard is not None
 
-    async def stand(keys: object) -> list[str]:
-        return []
-
     answers = await asyncio.gather(
         outbox.prepare(),
         outbox.put_in_outbox([OPENING], NOW),
@@ -57,8 +54,9 @@ async def ask() -> list[object]:
         outbox.dead(),
         outbox.redrive(OPENING.id, NOW),
         outbox.discard(OPENING.id, NOW),
-        outbox.purge(NOW, stand),
-        outbox.has_any(["k"]),
+        outbox.deliveries_of("k"),
+        outbox.find_by_reference("INC1"),
+        outbox.find_last_notice("cwpp", "tickets", "k"),
         queue.receive(1, timedelta(seconds=1)),
         queue.delete(Handle("id", "receipt")),
         queue.length(),

@@ -10,15 +10,18 @@ from itertools import batched
 from router.domain.damage import mended
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
+from router.domain.rule_fields import RuleFields
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.groups import AzureGroups
 from router.store.azure.ledger_rows import (
+    FIELDS,
     FINISHED,
     FOUND,
     HELD,
     entity_key,
     entity_of,
+    fields_of,
     held_of,
     is_holding,
     key_columns,
@@ -93,6 +96,20 @@ class AzureLedger:
         written = await self._table.write(units)
         return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
 
+    async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
+        """What rules can match of those signals of which it is kept."""
+        found = await self._table.find_all(map(entity_key, keys), FIELDS)
+        read = await asyncio.gather(*(attempted(fields_of(entity, self._bodies)) for entity in found.values()))
+        fields: dict[str, RuleFields] = {}
+        for entity, one in zip(found.values(), read, strict=True):
+            if isinstance(one, Undecodable):
+                await self._aside.put("ledger", await self._table.find(*entity_key(entity["RowKey"])) or entity, one)
+                step = Step("merge", {**key_columns(entity["RowKey"]), "fields": b""}, version_of(entity))
+                await self._table.write([(step,)])
+            elif one is not None:
+                fields[entity["RowKey"]] = one
+        return fields
+
     async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows that are still at those versions, which gives the rows new versions."""
         steps = [Step("merge", {**key_columns(key), **FINISHED}, str(version)) for key, version in versions.items()]
@@ -155,4 +172,5 @@ class AzureLedger:
 
 
 def _step(row: LedgerRow, entity: Entity) -> Step:
-    return Step("create", entity) if row.version is None else Step("replace", entity, str(row.version))
+    # What is not written anew stays, such as what rules can match.
+    return Step("create", entity) if row.version is None else Step("merge", entity, str(row.version))

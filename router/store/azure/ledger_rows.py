@@ -14,19 +14,23 @@ from router.domain.damage import Past, Remains
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
+from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
 from router.store.azure.tables import Entity, version_of
 from router.store.codec import attempted, decode, encode, readable
 from router.store.row_reader import MOST_TURNS, Columns, names_of, parts_of, turns_of
-from router.store.stored_names import TURN
+from router.store.stored_names import RULE_FIELDS, TURN
 
 FOLDER = "ledger"
 """The folder of the bodies that a row cannot hold."""
 
-FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "known", "unfinished", "intent")
-"""The columns of a row without what it holds."""
+FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent")
+"""The columns of a row without what it holds, and without what rules can match."""
+
+FIELDS = ("RowKey", "stream", "fields")
+"""The columns of what rules can match."""
 
 HELD = ("rule", "rulebook", "until", "source", "held")
 """The columns of what a row holds."""
@@ -37,7 +41,7 @@ FINISHED: Mapping[str, Any] = {"unfinished": False, "intent": b""}
 LET_GO: Mapping[str, Any] = {"rule": "", "rulebook": "", "until": "", "source": "", "held": b""}
 """The columns of a row that holds nothing."""
 
-BODIES = ("known", "intent", "held")
+BODIES = ("known", "intent", "held", "fields")
 """The columns that may name a blob."""
 
 
@@ -53,7 +57,7 @@ def key_columns(key: str) -> dict[str, str]:
 
 
 async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
-    """A row as it is written; bodies too big for it are in blobs then."""
+    """A row as it is written; bodies too big for it are in blobs then. What rules can match is left out if it is not known."""
     return {
         **key_columns(row.key),
         "stream": row.stream,
@@ -61,9 +65,12 @@ async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
         "turn": row.turn,
         "resolved": row.state.resolved,
         "closed_at": sorting(row.closed_at),
+        "heard": sorting(row.heard),
+        "reduced": False,
         "known": await bodies.column(_known(row), fresh_name(FOLDER, row.key)),
         **(await _pending_columns(row, bodies)),
         **(await _held_columns(row, bodies)),
+        **(await _fields_column(row, bodies)),
     }
 
 
@@ -86,6 +93,20 @@ async def _held_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
         "source": held.source,
         "held": await bodies.column(held.body, fresh_name(FOLDER, row.key)),
     }
+
+
+async def _fields_column(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
+    if row.fields is None:
+        return {}
+    return {"fields": await bodies.column(encode(row.fields), fresh_name(FOLDER, row.key))}
+
+
+async def fields_of(entity: Entity, bodies: Bodies) -> RuleFields | None:
+    """What rules can match of a signal, if it is kept; raises Undecodable."""
+    if not entity.get("fields"):
+        return None
+    fields: RuleFields = decode(RULE_FIELDS, await bodies.read(entity["fields"]))
+    return fields
 
 
 class Packed(NamedTuple):
@@ -113,6 +134,8 @@ async def row_of(entity: Entity, bodies: Bodies) -> LedgerRow:
         forwarded=known.forwarded,
         pending=await _pending_of(entity, bodies),
         closed_at=row.find_time("closed_at"),
+        # An older program did not write it; one that is damaged is no reason to set the row aside.
+        heard=readable(None, row.find_time, "heard"),
         version=version_of(entity),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from router.store.azure.outbox.entry_rows import CLOSED, COLUMNS, OPEN, AzureEnt
 from router.store.azure.outbox.locations import Location, RowKind, Shard, indexed, location_in, span_of, span_of_signal
 from router.store.azure.outbox.mending import TABLE, Mending
 from router.store.azure.shards import named, sorting
-from router.store.azure.tables import Entity, Table
+from router.store.azure.tables import Entity, Table, each
 from router.store.codec import attempt, attempted, content_of, decode, encode, readable, tag_of
 from router.store.outbox.table import Move
 from router.store.row_reader import Columns
@@ -78,7 +78,7 @@ class Deliveries:
 
     async def move(self, moves: Sequence[EntryMove]) -> list[AzureEntry | None]:
         """Makes moves, each by itself; None stands for one that was not as before any more."""
-        units = [change(one.before, one.after, await self._brought(one)) for one in moves]
+        units = [change(one.before, one.after, await self._brought(one), _reference_in(one)) for one in moves]
         written = await self._table.write(units)
         moved = {
             one.after.id: replace(one.after, version=versions[0])
@@ -126,7 +126,8 @@ class Deliveries:
     async def _brought(self, move: EntryMove) -> Mapping[str, Any]:
         if move.receipt is None:
             return {}
-        return {"receipt": await self._bodies.column(encode(move.receipt), blob_name(move.after.location))}
+        receipt = await self._bodies.column(encode(move.receipt), blob_name(move.after.location))
+        return {"receipt": receipt, "reference": _reference_in(move) or ""}
 
     async def find(self, location: Location) -> AzureEntry | None:
         """How far one delivery has come; None also where that cannot be known any more."""
@@ -222,13 +223,19 @@ class Deliveries:
         """What is open of the same signal there, with its rows, and what is closed where the next step depends on it."""
         partition = location.shard.partition
         rows = {row["RowKey"]: row async for row in self._table.rows(partition, *location.span, where=OPEN)}
-        found = await self._entries(location.shard, _each(rows.values()))
+        found = await self._entries(location.shard, each(rows.values()))
         # What was mended just now tells what it told before.
         entries = {one.turn: replace(one, row=rows[one.location.key[1]]) for one in found}
         if asks_for_closed(entries.values()):
             closed = self._table.rows(partition, *location.span, where=CLOSED, select=COLUMNS)
             entries |= {one.turn: one for one in await self._entries(location.shard, closed)}
         return list(entries.values())
+
+    async def all_of(self, shard: Shard, signal: str, select: Collection[str] | None = None) -> list[AzureEntry]:
+        """Everything that is kept of a signal there, in turn order, with its rows, or those columns of them."""
+        rows = [row async for row in self._table.rows(shard.partition, *span_of_signal(signal), select=select)]
+        by_key = {row["RowKey"]: row for row in rows}
+        return [replace(one, row=by_key[one.location.key[1]]) for one in await self._entries(shard, each(rows))]
 
     async def past(self, shard: Shard, signal: str) -> list[Past]:
         """What was ever owed of a signal there, as far as the order of turns asks."""
@@ -274,10 +281,12 @@ class Deliveries:
         found: Entity | None = row
         if entry.opened != entry.turn:
             found = await self._table.find(*replace(entry.location, turn=entry.opened).key, ("receipt",))
-        if found is None or not found.get("receipt"):
-            return None
         # Without its handles the vendor is asked where the signal is open.
-        receipt = await attempted(self._receipt(found["receipt"]))
+        return await self.receipt_in(found) if found is not None else None
+
+    async def receipt_in(self, row: Entity) -> Receipt | None:
+        """What a delivery brought back, as far as that can be decoded."""
+        receipt = await attempted(self._receipt(row["receipt"])) if row.get("receipt") else None
         return receipt if isinstance(receipt, Receipt) else None
 
     async def _receipt(self, column: object) -> Receipt:
@@ -339,13 +348,12 @@ class Deliveries:
         return None
 
 
-async def _each(rows: Iterable[Entity]) -> AsyncIterator[Entity]:
-    for row in rows:
-        yield row
-
-
 async def _one(row: Entity) -> AsyncIterator[Entity]:
     yield row
+
+
+def _reference_in(move: EntryMove) -> str | None:
+    return move.receipt.reference if move.receipt is not None else None
 
 
 def _is_same(one: AzureEntry, other: AzureEntry) -> bool:

@@ -14,6 +14,8 @@ from router.domain.rulebook import Lane
 from router.store.azure.outbox.locations import Location, RowKind, Shard, location_in, location_of
 from router.store.azure.shards import sorting
 from router.store.azure.tables import Entity, Step, Unit, version_of
+from router.store.codec import readable
+from router.store.failed_attempts import COLUMN, errors_of, failed_in
 from router.store.row_reader import MOST_TIMES, MOST_TURNS, Columns
 
 
@@ -25,11 +27,13 @@ class AzureEntry(OutboxEntry):
         location: Where the delivery lies.
         version: That of its row; None where it is not stored yet.
         row: The whole row, where that was read with it.
+        reference: What the vendor calls what it made of it; None where it was not sent, or an older program sent it.
     """
 
     location: Location
     version: str | None = None
     row: Entity | None = field(default=None, compare=False, repr=False)
+    reference: str | None = field(default=None, compare=False)
 
 
 CLOSED = "(state eq 'sent' or state eq 'skipped' or state eq 'dead')"
@@ -38,7 +42,7 @@ OPEN = f"not {CLOSED}"
 
 COLUMNS = (
     "PartitionKey", "RowKey", "id", "lane", "change", "opened", "state", "born", "due", "attempts", "lost", "redriven",
-    "lease", "claim", "settled", "error",
+    "lease", "claim", "settled", "error", "errors", "reference",
 )  # fmt: skip
 """What an entry is read from; what the delivery tells lies beside it."""
 
@@ -73,6 +77,8 @@ def entry_of(shard: Shard, row: Entity) -> AzureEntry:
         claim=found.text("claim"),
         settled=found.find_time("settled"),
         error=found.find_text("error"),
+        failed=readable((), failed_in, found),
+        reference=readable(None, found.find_text, "reference"),
         version=version_of(row),
     )
 
@@ -89,14 +95,17 @@ def creation(entry: AzureEntry, told: Mapping[str, Any]) -> Unit:
     return (Step("create", {**_keys(entry), **fixed, **_changing(entry)}), *_entered(entry, _index(entry)))
 
 
-def change(before: AzureEntry, after: AzureEntry, told: Mapping[str, Any] | None = None) -> Unit:
-    """What takes a delivery from the entry at which it was read to another one."""
+def change(
+    before: AzureEntry, after: AzureEntry, told: Mapping[str, Any] | None = None, reference: str | None = None
+) -> Unit:
+    """What takes a delivery from the entry at which it was read to another one; it is found by its receipt's reference."""
     old, new = _index(before), _index(after)
     partition = before.location.shard.partition
     gone = (Step("delete", {"PartitionKey": partition, "RowKey": row}) for row in old if row not in new)
     entered = {row: columns for row, columns in new.items() if old.get(row) != columns}
     merged = Step("merge", {**_keys(after), **_changing(after), **(told or {})}, before.version)
-    return (merged, *gone, *_entered(after, entered))
+    referred: dict[str, dict[str, str]] = {after.location.row_by(reference): {}} if reference else {}
+    return (merged, *gone, *_entered(after, {**entered, **referred}))
 
 
 def _keys(entry: AzureEntry) -> dict[str, str]:
@@ -116,6 +125,7 @@ def _changing(entry: AzureEntry) -> dict[str, Any]:
         "claim": entry.claim,
         "settled": sorting(entry.settled),
         "error": entry.error or "",
+        COLUMN: errors_of(entry) or "",
     }
 
 

@@ -1,11 +1,12 @@
 """Where deliveries lie in the table, and how pointers in queues say so.
 
-A partition holds one shard of one destination, `{stream}.{destination}.{shard}`, with four kinds of rows:
+A partition holds one shard of one destination, `{stream}.{destination}.{shard}`, with five kinds of rows:
 
     s:{signal}:{turn}            the delivery itself, in every state
     t:{due}:{signal}:{turn}      while it is owed or claimed: when it falls due, and the end of its lease
     b:{born}:{signal}:{turn}     while it is owed or claimed: since when
     x:{died}:{signal}:{turn}     while it is dead
+    r:{reference}:{signal}:{turn} once it was sent: what the vendor calls what it made of it
 
 All of a delivery lies in one partition, so each change of it is one transaction, and neither what is due nor what is oldest
 is looked for in what is over.
@@ -24,23 +25,27 @@ import orjson
 from router.domain.deliveries import Delivery, Pointer
 from router.domain.errors import Undecodable
 from router.domain.rulebook import Lane
-from router.store.azure.shards import SHARDS, named, shard_of, sorting
+from router.store.azure.shards import SHARDS, escaped, named, shard_of, sorting
 from router.store.row_reader import time_of
 
 _SIGNAL = re.compile(r"[0-9a-f]{32}")
 _MOST_TURNS = 1_000_000
+
+_LONGEST_REFERENCE = 300
+"""Characters of a reference, as it is escaped, that stand in a row key."""
 
 _FIRST, _BEYOND = ":", ";"
 """What stands between the parts of a row key, and the character after that."""
 
 
 class RowKind(StrEnum):
-    """The kinds of rows; all but the first are found by an instant."""
+    """The kinds of rows; all but the first and the last are found by an instant."""
 
     DELIVERY = "s"
     DUE = "t"
     BORN = "b"
     DEAD = "x"
+    REFERENCE = "r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,10 @@ class Location:
     def row_in(self, index: RowKind, time: datetime) -> str:
         """Row key under which the delivery is found by an instant."""
         return f"{index}:{sorting(time)}:{self.signal}:{self.turn:06d}"
+
+    def row_by(self, reference: str) -> str:
+        """Row key under which the delivery is found by its receipt's reference."""
+        return f"{span_of_reference(reference)[0]}{self.signal}:{self.turn:06d}"
 
     @property
     def span(self) -> tuple[str, str]:
@@ -119,6 +128,18 @@ def span_of(kind: RowKind, last: datetime | None = None, after: datetime | None 
 def span_of_signal(signal: str) -> tuple[str, str]:
     """The range of the deliveries of a signal in its shard."""
     return f"{RowKind.DELIVERY}:{signal}{_FIRST}", f"{RowKind.DELIVERY}:{signal}{_BEYOND}"
+
+
+def span_of_reference(reference: str) -> tuple[str, str]:
+    """The range of the deliveries of a shard whose receipt has a reference."""
+    start = f"{RowKind.REFERENCE}{_FIRST}{escaped(reference)[:_LONGEST_REFERENCE]}"
+    return f"{start}{_FIRST}", f"{start}{_BEYOND}"
+
+
+def referred(shard: Shard, row: str) -> Location:
+    """The location that the key of a row by reference names; raises Undecodable."""
+    _, _, signal, turn = _parts(row, 4)
+    return Location(shard, signal, int(turn))
 
 
 def text_to(location: Location) -> str:

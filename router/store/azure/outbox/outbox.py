@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from router.domain.damage import Past
-from router.domain.deliveries import Backlog, DeliveryState, NextDue, Pause, Pointer
+from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
+from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
@@ -17,13 +18,14 @@ from router.store.azure.outbox.deliveries import Deliveries
 from router.store.azure.outbox.entry_rows import AzureEntry
 from router.store.azure.outbox.figures import Figures
 from router.store.azure.outbox.locations import find_pointer
+from router.store.azure.outbox.old_deliveries import OldDeliveries
 from router.store.azure.outbox.outbox_table import AzureOutboxTable
 from router.store.azure.outbox.pauses import Pauses
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.queues import AzureQueue
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
-from router.store.azure.outbox.retention import Outdated, Standing
+from router.store.azure.outbox.status import Statuses
 from router.store.azure.outbox.sweeping import Sweeping
 from router.store.azure.tables import Table
 from router.store.outbox import TableOutbox
@@ -36,7 +38,11 @@ _CLOCK = partial(datetime.now, UTC)
 
 
 class AzureOutbox(TableOutbox[AzureEntry]):
-    """The deliveries, in the table `deliveries`; pointers to them in queues whose names begin with `prefix`."""
+    """The deliveries, in the table `deliveries`; pointers to them in queues whose names begin with `prefix`.
+
+    Attributes:
+        old: the deliveries as retention takes them away.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,8 @@ class AzureOutbox(TableOutbox[AzureEntry]):
         super().__init__(AzureOutboxTable(deliveries, self._pointers, registry, letters, self._reached))
         self._sweeping = Sweeping(deliveries, registry, self._pointers, self._pauses)
         self._figures = Figures(deliveries, registry)
-        self._outdated = Outdated(table, bodies, registry, deliveries, self._reached)
+        self._statuses = Statuses(table, deliveries, registry)
+        self.old = OldDeliveries(table, deliveries, registry, self._reached)
 
     async def prepare(self) -> None:
         """Makes the queues that are not there yet."""
@@ -114,17 +121,18 @@ class AzureOutbox(TableOutbox[AzureEntry]):
         """Takes the one probe that a paused destination is due, deferring the next one; False if another took it."""
         return await self._pauses.probe(pause, next)
 
-    async def purge(self, settled_before: datetime, standing: Standing) -> int:
-        """Takes away what was sent or skipped until an instant, and its blobs; returns how many deliveries.
+    async def deliveries_of(self, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group, by destination and turn."""
+        return await self._statuses.of_key(key)
 
-        Signals that stand, or of which anything is open or dead at any destination, keep all of theirs. Walks everything.
-        """
-        return await self._outdated.purge(settled_before, standing)
+    async def find_by_reference(self, reference: str) -> Sequence[DeliveryStatus]:
+        """The deliveries whose receipt has that reference, such as a ticket's number, as the vendor writes it."""
+        return await self._statuses.of_reference(reference)
+
+    async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
+        """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
+        return await self._statuses.last_notice(stream, destination, key)
 
     async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
         """The deliveries that were ever owed for some keys and are kept, by key."""
-        return await self._outdated.past(keys)
-
-    async def has_any(self, keys: Collection[str]) -> Collection[str]:
-        """Those of some signals of which deliveries are kept for any destination."""
-        return await self._outdated.has_any(keys)
+        return await self._statuses.past(keys)

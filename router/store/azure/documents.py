@@ -1,0 +1,114 @@
+"""Documents in a table: a partition for each kind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import Undecodable
+from router.domain.ledger import Version
+from router.domain.retention import document_age
+from router.store.azure.bodies import Bodies, fresh_name
+from router.store.azure.damaged_rows import RowQuarantine
+from router.store.azure.shards import escaped, named, sorting
+from router.store.azure.tables import AFTER, Entity, Step, Table, keys_of, version_of
+from router.store.codec import attempted
+from router.store.row_reader import Columns
+
+TABLE = "documents"
+
+FOLDER = "documents"
+"""The folder of the bodies that a row cannot hold."""
+
+_LONGEST_ID = 300
+"""Characters of an id, as it is escaped, that stand in a row key."""
+
+_AT_A_TIME = 200
+"""Documents that one step forgets."""
+
+
+class AzureDocuments:
+    """The table `documents`; the version of a document is its row's etag. One that is damaged is set aside."""
+
+    def __init__(self, table: Table, bodies: Bodies, aside: RowQuarantine) -> None:
+        self._table = table
+        self._bodies = bodies
+        self._aside = aside
+
+    async def put_document(self, document: StoredDocument) -> Version | None:
+        """Writes a document if its stored version is still `version`; returns the new one, None if somebody was faster."""
+        keys = _keys(document.kind, document.id)
+        body = await self._bodies.column(document.body, fresh_name(FOLDER, "/".join(keys.values())))
+        entity = {**keys, "id": document.id, "at": sorting(document.at), "body": body}
+        version = document.version
+        step = Step("create", entity) if version is None else Step("replace", entity, str(version))
+        (written,) = await self._table.write([(step,)])
+        if written is not None:
+            return written[0]
+        await self._bodies.delete(body if isinstance(body, str) else None)
+        return None
+
+    async def find_document(self, kind: DocumentKind, id: str) -> StoredDocument | None:
+        """One document."""
+        row = await self._table.find(*_keys(kind, id).values())
+        return await self._document(kind, row) if row is not None else None
+
+    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
+        """All documents of a kind, by their ids."""
+        rows = [row async for row in self._table.rows(kind.value)]
+        found = await asyncio.gather(*(self._document(kind, row) for row in rows))
+        return sorted((one for one in found if one is not None), key=lambda one: one.id)
+
+    async def _document(self, kind: DocumentKind, row: Entity) -> StoredDocument | None:
+        document = await attempted(self._read(kind, row))
+        if isinstance(document, Undecodable):
+            await self._aside.put(TABLE, row, document)
+            await self._table.write([(Step("delete", keys_of(row), version_of(row)),)])
+            return None
+        return document
+
+    async def _read(self, kind: DocumentKind, row: Entity) -> StoredDocument:
+        found = Columns(row)
+        body = await self._bodies.read(row.get("body"))
+        return StoredDocument(kind=kind, id=found.text("id"), at=found.time("at"), body=body, version=version_of(row))
+
+    async def remove_document(self, document: StoredDocument) -> bool:
+        """Removes a document if its stored version is still `version`; False if it is not."""
+        if document.version is None:
+            return False
+        keys = _keys(document.kind, document.id)
+        row = await self._table.find(keys["PartitionKey"], keys["RowKey"], ("body",))
+        (gone,) = await self._table.write([(Step("delete", keys, str(document.version)),)])
+        if gone is not None and row is not None:
+            await self._bodies.delete(row.get("body"))
+        return gone is not None
+
+    async def owner(self, key: str) -> Entity | None:
+        """The row of which a blob's name has the keys, as far as it names blobs."""
+        kind, _, row = key.partition("/")
+        return await self._table.find(kind, row, ("body",))
+
+    async def forget(self, now: datetime) -> int:
+        """Takes away some documents whose time is long over; returns how many, 0 where none is left."""
+        gone = await asyncio.gather(*(self._forget(kind, now) for kind in DocumentKind))
+        return sum(gone)
+
+    async def _forget(self, kind: DocumentKind, now: datetime) -> int:
+        old = f"at le '{sorting(now - document_age(kind))}'"
+        rows = await self._table.some(kind.value, "", AFTER, _AT_A_TIME, where=old)
+        written = await self._table.write([(Step("delete", keys_of(row), version_of(row)),) for row in rows])
+        for row, done in zip(rows, written, strict=True):
+            if done is not None:
+                await self._bodies.delete(row.get("body"))
+        return len(rows) - written.count(None)
+
+
+def _keys(kind: DocumentKind, id: str) -> dict[str, str]:
+    """Where a document lies: an id may be a resource's."""
+    row = escaped(id)
+    return {
+        "PartitionKey": kind.value,
+        "RowKey": row if len(row) <= _LONGEST_ID else f"{row[:_LONGEST_ID]}~{named(id)}",
+    }
