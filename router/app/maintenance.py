@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_recent
+from router.domain.counts import Rule
 from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
@@ -19,12 +20,20 @@ from router.ingest.intake import Intake
 from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
 
-PURGED = "purge"
-"""The name under which the journal keeps when the state was last purged."""
+DAILY = "purge"
+"""The name under which the journal keeps when it was last looked for pending turns that nobody found."""
 
-PURGE = timedelta(days=1)
-"""How often the state is purged; that walks everything."""
+DAY = timedelta(days=1)
+"""How often it is looked for those; that walks everything."""
 
+FORGETTING = 10
+"""Steps of forgetting that one sweep takes: 600 decisions each at most, so that both streams' keep up with millions a day."""
+
+REST = timedelta(hours=1)
+"""How long nothing is forgotten after nothing more was old enough."""
+
+KEPT = Retention()
+"""How long what is kept stays, where no setting says otherwise."""
 
 ROLLOUT = timedelta(minutes=15)
 """How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
@@ -33,7 +42,8 @@ ROLLOUT = timedelta(minutes=15)
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    `named` are the destinations that the policy names, and `unready` those of them that cannot be asked.
+    `named` are the destinations that the policy names, and `unready` those of them that cannot be asked. `rules` are the
+    suppression rules of all streams, which share the state, and `retention` says how long that is kept.
     """
 
     def __init__(
@@ -46,6 +56,8 @@ class Sweeper:
         *,
         named: Collection[str],
         unready: Sequence[Unready] = (),
+        rules: Collection[Rule] | None = None,
+        retention: Retention = KEPT,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -55,9 +67,14 @@ class Sweeper:
         self._named = named
         self._unready = unready
         self._stream = rulebook.stream.value
+        self._rules = rules_of([rulebook]) if rules is None else rules
+        self._retention = retention
+        self._forgot_all: datetime | None = None
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, releases what rules and limits held, points again at what is owed, and purges; returns what it did.
+        """Fills gaps, releases what rules and limits held, points again at what is owed, and forgets what is old.
+
+        Returns what it did.
 
         Every step is done, also after one that failed; the first error is raised in the end.
         """
@@ -66,7 +83,8 @@ class Sweeper:
         await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._repoint(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
-        await steps.do(self._purge_daily(now), None)
+        await steps.do(self._publish_daily(now), None)
+        await steps.do(self._forget(now), None)
         steps.raise_fault()
         await self._store.journal.write_sweep_end(self._stream, now)
         swept = Swept(
@@ -94,18 +112,27 @@ class Sweeper:
         steps.raise_fault()
         return repointed
 
-    async def _purge_daily(self, now: datetime) -> None:
-        """Once a day publishes pending turns that nobody found, and purges what need not be kept."""
+    async def _publish_daily(self, now: datetime) -> None:
+        """Once a day publishes pending turns that nobody found."""
         journal = self._store.journal
-        name = f"{PURGED}.{self._stream}"
+        name = f"{DAILY}.{self._stream}"
         last = await journal.find_last_sweep(name)
-        if last is not None and is_recent(last, now, PURGE):
+        if last is not None and is_recent(last, now, DAY):
             return
         await self._intake.publish_pending(await self._store.ledger.find_pending_rows(self._stream), now)
-        await self._store.forget(
-            now, Retention(), [(self._stream, name) for name in self._rulebook.suppressions.by_name], 100
-        )
         await journal.write_sweep_end(name, now)
+
+    async def _forget(self, now: datetime) -> None:
+        """Takes away some of what is old enough; what is left is taken by the next sweeps."""
+        if self._forgot_all is not None and is_recent(self._forgot_all, now, REST):
+            return
+        forgotten = await self._store.forget(now, self._retention, self._rules, FORGETTING)
+        self._forgot_all = now if forgotten.is_done else None
+
+
+def rules_of(books: Iterable[Rulebook]) -> list[Rule]:
+    """The suppression rules of some rulebooks."""
+    return [(book.stream.value, name) for book in books for name in book.suppressions.by_name]
 
 
 async def give_up_undeliverable(

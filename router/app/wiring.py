@@ -38,7 +38,7 @@ async def service_over(
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
     """
-    from router.app.maintenance import Sweeper
+    from router.app.maintenance import Sweeper, rules_of
     from router.app.service import Service
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
@@ -88,6 +88,8 @@ async def service_over(
                     GapFiller(hubs[stream], store.journal, event_intakes[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
                     unready=[one for one in readiness.unready if one.stream == stream],
+                    rules=rules_of(rules.books.values()),
+                    retention=settings.retention,
                 )
                 for stream, book in rules.books.items()
             },

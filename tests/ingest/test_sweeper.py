@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from router.app.maintenance import PURGE, PURGED, Sweeper
+from router.app.maintenance import DAILY, DAY, Sweeper
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog
 from router.domain.destination_readiness import Lack, Unready, Why
@@ -16,7 +16,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.azure import Account, Address, AzureStore
-from tests.builders import NOW, a_rulebook
+from tests.builders import NOW, a_message, a_rulebook, alert_body
 from tests.hubs import Shelf
 from tests.stack.azurite import Azurite
 from tests.store.acts import letters_in
@@ -48,7 +48,7 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(azurite
     asyncio.run(swept())
 
 
-def test_retention_is_seen_to_once_a_day_whatever_a_wrong_clock_wrote(azurite: Azurite) -> None:
+def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(azurite: Azurite) -> None:
     """Not before a day is over; and not only when the day comes that such a clock showed."""
 
     async def swept() -> list[datetime | None]:
@@ -59,10 +59,36 @@ def test_retention_is_seen_to_once_a_day_whatever_a_wrong_clock_wrote(azurite: A
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
         sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"])
         seen = []
-        for now in (NOW + timedelta(days=400), NOW, NOW + PURGE / 2, NOW + PURGE):
+        for now in (NOW + timedelta(days=400), NOW, NOW + DAY / 2, NOW + DAY):
             await sweeper.sweep(now)
-            seen.append(await store.journal.find_last_sweep(f"{PURGED}.cwpp"))
+            seen.append(await store.journal.find_last_sweep(f"{DAILY}.cwpp"))
         await store.close()
         return seen
 
-    assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + PURGE]
+    assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + DAY]
+
+
+def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(azurite: Azurite) -> None:
+    """Until nothing is old enough any more; then nobody asks for an hour."""
+
+    async def swept() -> list[int]:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book = a_rulebook()
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"])
+        messages = [a_message(alert_body(f"alert-{n}", Severity="Low"), place=n, at=NOW) for n in range(30)]
+        await intake.ingest(messages, NOW)
+        left = []
+        for minutes in range(3):
+            await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
+            left.append(len(await store.record.decisions_between(NOW, NOW + timedelta(hours=1), 100)))
+        await intake.ingest([a_message(alert_body("old", Severity="Low"), place=99, at=NOW)], NOW)
+        for minutes in (30, 70):
+            await sweeper.sweep(NOW + timedelta(days=14, minutes=minutes))
+            left.append(len(await store.record.decisions_between(NOW, NOW + timedelta(hours=1), 100)))
+        await store.close()
+        return left
+
+    assert asyncio.run(swept()) == [0, 0, 0, 1, 0]

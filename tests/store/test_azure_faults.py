@@ -7,7 +7,9 @@ import re
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.journal import HubEpoch, InFlightMarker, Partition, Progress, Span
 from router.domain.ledger import Held
@@ -27,6 +29,7 @@ NOBODY = Address(
 EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
 MARKER = InFlightMarker(EPOCH, Span(1, 2), "p")
 BIG = noise(100_000)
+DOCUMENT = StoredDocument(kind=DocumentKind.SILENCE, id="d", at=NOW, body=b"{}")
 
 
 async def ask() -> list[object]:
@@ -43,6 +46,16 @@ async def ask() -> list[object]:
         store.ledger.find_pending_rows("cwpp"),
         store.record.put_on_record([an_entry()]),
         store.record.find_outcomes(["hub/0:1"]),
+        store.record.decisions_of("k", 1),
+        store.record.decisions_between(NOW, NOW, 1),
+        store.record.find_signals("k", 1),
+        store.record.read_counts(NOW, NOW),
+        store.record.read_hits("cwpp"),
+        store.ledger.read_fields(["k"]),
+        store.documents.put_document(DOCUMENT),
+        store.documents.find_document(DOCUMENT.kind, "d"),
+        store.documents.list_documents(DOCUMENT.kind),
+        store.documents.remove_document(replace(DOCUMENT, version="v")),
         store.quarantine.put_in_quarantine([a_quarantined(body=BIG)]),
         store.quarantine.find_quarantined("q1"),
         store.quarantine.list_quarantined(),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from router.domain.deliveries import Delivery, DeliveryState, Receipt
+from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, letters_in, owe, run, settle, states
-from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery, an_entry, noise
+from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery, a_row, an_entry, noise
 
 INSTANT = timedelta(microseconds=1)
+OLD = NOW + 90 * DAY
 LONG_AFTER = datetime(2900, 1, 1, tzinfo=UTC)
 """After whatever the clock of storage says."""
 
@@ -50,13 +52,9 @@ async def leave_behind(account: Account) -> None:
     await bodies.upload_blob("deliveries/cwpp.tickets.0/s:nobody:000001/x", b"")
 
 
-def purge(store: AzureStore, settled_before: datetime = NOW, *, standing: Collection[str] = ()) -> int:
-    """Takes away what was settled until an instant, while some signals stand."""
-
-    async def stand(keys: Collection[str]) -> Collection[str]:
-        return set(standing).intersection(keys)
-
-    return run(store.outbox.purge(settled_before, stand))
+def forget(store: AzureStore, now: datetime = OLD) -> int:
+    """Takes away what is old enough at an instant; returns how many deliveries."""
+    return run(store.forget(now, Retention(), (), 10_000)).deliveries
 
 
 def send(store: AzureStore, delivery: Delivery = OPENING, receipt: Receipt | None = None) -> None:
@@ -93,27 +91,31 @@ def test_a_long_error_is_cut(azure: AzureStore) -> None:
     assert len(letter.error) == 4_000
 
 
-@pytest.mark.parametrize(("until", "gone"), [(NOW, 1), (NOW - INSTANT, 0)])
-def test_what_was_sent_is_taken_away_when_it_is_old(azure: AzureStore, until: datetime, gone: int) -> None:
-    """Both sides of the instant."""
-    send(azure)
-    assert purge(azure, until) == gone
+@pytest.mark.parametrize(("now", "gone"), [(OLD, 1), (OLD - INSTANT, 0)])
+def test_what_was_sent_of_a_signal_that_nobody_knows_goes_when_it_is_old(
+    azure: AzureStore, now: datetime, gone: int
+) -> None:
+    """Whatever led to it is gone; both sides of the instant."""
+    send(azure, receipt=Receipt(reference="INC1"))
+    assert forget(azure, now) == gone
     assert sum(states(azure).values()) == 1 - gone
+    assert len(run(azure.outbox.find_by_reference("INC1"))) == 1 - gone
 
 
 def test_what_nobody_needed_is_taken_away_like_what_was_sent(azure: AzureStore) -> None:
     """It was skipped, and that is long ago."""
     owe(azure, OPENING, RESOLUTION)
     assert claim(azure) == []
-    assert purge(azure) == 2
+    assert forget(azure) == 2
     assert states(azure) == {}
 
 
-def test_a_signal_that_stands_keeps_its_deliveries(azure: AzureStore) -> None:
-    """What resolves it needs the receipt of what opened it."""
+def test_a_signal_that_stands_keeps_what_opened_it(azure: AzureStore) -> None:
+    """What resolves it needs the receipt."""
+    run(azure.ledger.write_rows([a_row()]))
     send(azure)
     send(azure, a_delivery(key="over"))
-    assert purge(azure, standing={"k"}) == 1
+    assert forget(azure) == 1
     owe(azure, OPENING)
     assert states(azure) == {DeliveryState.SENT: 1}
 
@@ -123,34 +125,29 @@ def test_a_signal_keeps_all_deliveries_while_one_is_open_or_dead_anywhere(
     azure: AzureStore, state: DeliveryState
 ) -> None:
     """At another destination too: its turns must not start anew."""
+    run(azure.ledger.write_rows([a_row(closed_at=NOW)]))
     send(azure)
     owe(azure, replace(OPENING, destination="oncall"))
     if state is not DeliveryState.OWED:
         (one,) = claim(azure, destination="oncall")
     if state is DeliveryState.DEAD:
         settle(azure, one, state, error="400")
-    assert purge(azure, NOW + 400 * DAY) == 0
+    assert forget(azure, NOW + 400 * DAY) == 0
     assert states(azure) == {DeliveryState.SENT: 1, state: 1}
 
 
 def test_what_lies_outside_a_row_goes_with_it(azure: AzureStore, account: Account) -> None:
-    """And so does what a writer left behind that died before its row was there."""
+    """And so does what a writer left behind that died before its row was there; the receipt of what stands stays."""
     receipt = Receipt(handles={"note": noise(100_000).hex()})
+    run(azure.ledger.write_rows([a_row("standing")]))
     send(azure, BIG, receipt)
     send(azure, replace(BIG, key="standing"), receipt)
     run(leave_behind(account))
     assert blobs(account) == 5
-    assert purge(azure, LONG_AFTER, standing={"standing"}) == 1
+    # At first it is only known when the signal was not heard of; then it is old.
+    assert forget(azure, LONG_AFTER) == 1
     assert blobs(account) == 2
+    forget(azure, LONG_AFTER + 90 * DAY)
+    assert blobs(account) == 1
     owe(azure, replace(UPDATE, key="standing"))
     assert [one.opening for one in claim(azure)] == [receipt]
-
-
-def test_which_signals_have_deliveries_is_known(azure: AzureStore) -> None:
-    """In whatever state, at whatever destination; so that their rows in the ledger outlive them."""
-    send(azure)
-    owe(azure, a_delivery(key="owed"), replace(a_delivery(key="elsewhere"), destination="oncall", stream="cspm"))
-    assert set(run(azure.outbox.has_any(["k", "owed", "elsewhere", "unknown"]))) == {"k", "owed", "elsewhere"}
-    assert purge(azure) == 1
-    assert set(run(azure.outbox.has_any(["k", "owed"]))) == {"owed"}
-    assert set(run(azure.outbox.has_any([]))) == set()

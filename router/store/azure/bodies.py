@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -80,25 +80,27 @@ class Bodies:
                 except ResourceNotFoundError:
                     return
 
-    async def tidy(self, folder: str, before: datetime, owner: Callable[[str], Awaitable[Entity | None]]) -> None:
-        """Deletes those of a folder's blobs that were written before an instant and that the row of their key does not name.
+    async def page(self, folder: str, after: str | None, most: int) -> tuple[list[tuple[str, datetime]], str | None]:
+        """A page of the names of a folder's blobs, each with when it was written, and where the next page begins."""
+        found = self._container.list_blobs(name_starts_with=f"{folder}/", results_per_page=most)
+        pages: Any = found.by_page(continuation_token=after)
+        async with storing("bodies"):
+            try:
+                page = await anext(pages)
+            except StopAsyncIteration:
+                return [], None
+            names = [(str(blob.name), blob.last_modified) async for blob in page]
+        return names, pages.continuation_token or None
+
+    async def tidy(self, names: Sequence[str], owner: Callable[[str], Awaitable[Entity | None]]) -> None:
+        """Deletes those of some blobs that the row of their key does not name.
 
         Their writers died or lost a race, or the row was written anew since.
         """
-        async for name in self._older(folder, before):
+        for name in names:
             row = await owner(name.partition("/")[2].rpartition("/")[0])
             if row is None or name not in row.values():
                 await self.delete(name)
-
-    async def _older(self, folder: str, than: datetime) -> AsyncIterator[str]:
-        blobs = aiter(self._container.list_blobs(name_starts_with=f"{folder}/"))
-        while True:
-            async with storing("bodies"):
-                blob = await anext(blobs, None)
-            if blob is None:
-                return
-            if blob.last_modified < than:
-                yield str(blob.name)
 
 
 def fresh_name(folder: str, key: str) -> str:

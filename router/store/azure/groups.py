@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import batched
 from typing import Any
 
@@ -144,9 +143,9 @@ class AzureGroups:
         (written,) = await self._table.write([(first, *others)])
         return written is not None
 
-    async def find_standing(self, keys: Collection[str]) -> Collection[str]:
-        """Those of some groups, by their keys, that still stand."""
-        return {key for key, row in (await self._anywhere(GROUP_STATE, keys)).items() if row.get("standing") != 0}
+    async def find_groups(self, keys: Collection[str]) -> Collection[str]:
+        """Those of some groups, by their keys, of which a state is kept."""
+        return (await self._anywhere(GROUP_STATE, keys)).keys()
 
     async def find_members(self, keys: Collection[str]) -> Collection[str]:
         """Those of some signals that are still a member of any group."""
@@ -169,12 +168,6 @@ class AzureGroups:
             found += (await self._table.find_all(wanted, select)).values()
         return found
 
-    async def forget_ended(self, before: datetime) -> None:
-        """Takes away the entries in which nobody stands since before an instant. Walks the table."""
-        over = f"standing eq 0 and at le '{sorting(before)}'"
-        rows = [row async for row in self._table.query(over, ("PartitionKey", "RowKey"))]
-        await self._table.write([(Step("delete", row, version_of(row)),) for row in rows])
-
 
 def _admission(row: Entity) -> AdmissionState:
     parts = [row[name] for name in _BODY if name in row]
@@ -187,6 +180,11 @@ def _in_columns(packed: bytes) -> Entity:
     """An admission state as columns: it has the openings of every owner's pager, and all that wait."""
     starts = range(0, len(packed), _COLUMN)
     return {name: packed[start : start + _COLUMN] for name, start in zip(_BODY, starts, strict=False)}
+
+
+def state_in(row: Entity) -> AggregationEntry:
+    """The entry that a row holds; raises Undecodable."""
+    return _entry(str(row["RowKey"]).partition(":")[0], row)
 
 
 def _entry(tag: str, row: Entity) -> AggregationEntry:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 
 import orjson
 
@@ -75,9 +74,9 @@ class AzureQuarantine:
         rows = self._table.rows(DAMAGED, select=("RowKey", "stream"))
         return len([row async for row in rows if row.get("stream") in ("", stream)])
 
-    async def tidy(self, before: datetime) -> None:
-        """Takes bodies away that were put in a blob before an instant, and whose row was never written or is gone."""
-        await self._bodies.tidy(FOLDER, before, self._find)
+    async def owner(self, id: str) -> Entity | None:
+        """The row of an entry, which names the blobs of what it cannot hold."""
+        return await self._find(id)
 
     async def _find(self, id: str) -> Entity | None:
         found = await self._table.find(PARTITION, id)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from router.domain.counts import Rule
-from router.domain.retention import LONGEST, Forgotten, Retention
+from router.domain.retention import Forgotten, Retention
 from router.store.azure.account import Account
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Clock, RowQuarantine
+from router.store.azure.documents import AzureDocuments
+from router.store.azure.forgetting import AzureForgetting
 from router.store.azure.groups import AzureGroups
 from router.store.azure.journal import AzureJournal
 from router.store.azure.ledger import AzureLedger
-from router.store.azure.ledger_retention import LedgerRetention
+from router.store.azure.lookup_search import LookupSearch
+from router.store.azure.lookups import AzureLookups
 from router.store.azure.outbox import AzureOutbox
 from router.store.azure.quarantine import AzureQuarantine
 from router.store.azure.record import AzureRecord
@@ -31,9 +34,6 @@ TABLES = ("ledger", "held", "groups", "deliveries", "record", "quarantine", "jou
 
 CONTAINER = "bodies"
 """The container of what rows cannot hold."""
-
-GRACE = timedelta(days=1)
-"""How long a body may lie before the row is there for which it was written; after that its writer came to nothing."""
 
 
 class AzureStore:
@@ -50,9 +50,22 @@ class AzureStore:
         self.outbox = AzureOutbox(tables["deliveries"], self._bodies, account.queues, aside, separated, clock)
         self.groups = AzureGroups(tables["groups"], aside, self.outbox.past)
         self.ledger = AzureLedger(tables["ledger"], held, self._bodies, aside, self.outbox, self.groups)
-        self._old = LedgerRetention(tables["ledger"], held, self._bodies)
-        self.record = AzureRecord(tables["record"], self._bodies, aside)
+        search = LookupSearch(tables["lookups"], aside)
+        self.record = AzureRecord(tables["record"], AzureLookups(tables["lookups"]), search, self._bodies, aside)
+        self.documents = AzureDocuments(tables["documents"], self._bodies, aside)
         self.journal = AzureJournal(tables["journal"], aside)
+        self._forgetting = AzureForgetting(
+            tables,
+            self._bodies,
+            aside,
+            held,
+            outbox=self.outbox,
+            groups=self.groups,
+            record=self.record,
+            documents=self.documents,
+            quarantine=self.quarantine,
+            search=search,
+        )
 
     async def prepare(self) -> None:
         """Makes the tables, the container and the queues that are not there yet.
@@ -72,22 +85,8 @@ class AzureStore:
         return nullcontext()
 
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
-        """Takes away what is old enough. Walks everything."""
-        bodies = await self._old.let_go(now)
-        payloads = await self.outbox.purge(now - retention.deliveries, self._standing)
-        await self.groups.forget_ended(now - LONGEST)
-        rows = await self._old.forget(now - LONGEST, self._named)
-        await self._old.tidy(now - GRACE)
-        await self.quarantine.tidy(now - GRACE)
-        return Forgotten(signals=rows, bodies=bodies, deliveries=payloads)
-
-    async def _standing(self, keys: Collection[str]) -> Collection[str]:
-        """Those keys of signals and of groups that still stand."""
-        return {*await self._old.standing(keys), *await self.groups.find_standing(keys)}
-
-    async def _named(self, keys: Collection[str]) -> Collection[str]:
-        """Those signals that a delivery or a group still names."""
-        return {*await self.outbox.has_any(keys), *await self.groups.find_members(keys)}
+        """Takes away what is old enough, in at most so many steps; dead letters and the quarantine stay until discarded."""
+        return await self._forgetting.forget(now, retention, rules, most)
 
     async def close(self) -> None:
         """Lets go of the account."""

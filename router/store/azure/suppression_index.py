@@ -6,12 +6,11 @@ An entry is written before the ledger's row, so that none is missing; what it sa
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from router.domain.ledger import LedgerRow
 from router.store.azure.shards import named
-from router.store.azure.tables import AFTER, Entity, Step, Table, version_of, written_at
+from router.store.azure.tables import AFTER, Entity, RowPage, Step, Table, version_of
 from router.store.codec import attempt
 from router.store.row_reader import Columns
 
@@ -42,11 +41,9 @@ class HeldIndex:
         """Takes out those entries that nobody has entered anew since they were read."""
         await self._table.write([(Step("delete", entry, version_of(entry)),) for entry in entries])
 
-    async def older(self, than: datetime) -> AsyncIterator[Entity]:
-        """The entries that were made before an instant."""
-        async for entry in self._table.query("PartitionKey ge ''", (*_COLUMNS, "Timestamp")):
-            if written_at(entry) < than:
-                yield entry
+    async def page(self, after: Mapping[str, str] | None, most: int) -> RowPage:
+        """A page of all entries, with when each was made."""
+        return await self._table.page(None, after, most, (*_COLUMNS, "Timestamp"))
 
     async def in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Entity]:
         """What is entered under another rulebook, or under a rule that is not among the active ones."""
