@@ -7,8 +7,8 @@
     splitting     bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
     tally         what a run came to         funnel        as people read it
-    explain, rules, dead_letters, quarantine, send, serve   the other commands
-    state         what they share: a state that is there, ids by their beginning
+    explain, rules, state, dead_letters, quarantine, send, serve   the other commands
+    opened_state  what they share: a state that is there, ids by their beginning
     azure_responses  an answer of Azure's among messages
     screen        where text is printed
     streams       what is wrong with standard input, output and error

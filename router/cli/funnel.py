@@ -14,7 +14,7 @@ from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Severity
 
-_OUTCOMES = {
+OUTCOMES = {
     Outcome.QUARANTINED: "quarantined",
     Outcome.BELOW_FLOOR: "below the floor",
     Outcome.SUPPRESSED: "suppressed",
@@ -41,7 +41,7 @@ def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> No
 def print_released(screen: Console, released: Tally) -> None:
     """Prints what a rule had held and came out, if anything did."""
     if released.received:
-        became = ", ".join(f"{_OUTCOMES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
+        became = ", ".join(f"{OUTCOMES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
         screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
 
 
@@ -79,7 +79,7 @@ def print_named(screen: Console, tally: Tally) -> None:
 
 def _rows_by_outcome(tally: Tally) -> Iterator[tuple[str, object, str]]:
     yield "received", tally.received, ""
-    for outcome, words in _OUTCOMES.items():
+    for outcome, words in OUTCOMES.items():
         details = list(_details(tally, outcome))
         yield words, tally.outcomes[outcome], details[0] if details else ""
         yield from (("", "", detail) for detail in details[1:])
@@ -101,15 +101,15 @@ def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
 
 
 def _across(counts: dict[tuple[str, str], int], name: str) -> list[int]:
-    return [counts.get((name, outcome), 0) for outcome in _OUTCOMES]
+    return [counts.get((name, outcome), 0) for outcome in OUTCOMES]
 
 
 def _print_by_outcome(screen: Console, head: str, rows: Sequence[tuple[object, ...]]) -> None:
     """Prints a table of names by outcome, without the names and outcomes that did not occur."""
     shown = [row for row in rows if any(row[1:])]
-    columns = [0] + [number for number in range(1, len(_OUTCOMES) + 1) if any(row[number] for row in shown)]
+    columns = [0] + [number for number in range(1, len(OUTCOMES) + 1) if any(row[number] for row in shown)]
     if shown:
-        heads = [head, *_OUTCOMES.values()]
+        heads = [head, *OUTCOMES.values()]
         cells = [[row[number] or "." for number in columns] for row in shown]
         _print(screen, [heads[number] for number in columns], cells, numbers=range(1, len(columns)))
 

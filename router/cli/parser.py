@@ -62,6 +62,7 @@ def new_parser() -> Parser:
     _add_demo(commands)
     _add_explain(commands)
     _add_rules(commands)
+    _add_state_report(commands)
     _add_dead_letters(commands)
     _add_quarantine(commands)
     _add_send(commands)
@@ -129,6 +130,13 @@ def _add_rules(commands: Commands) -> None:
     schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
 
 
+def _add_state_report(commands: Commands) -> None:
+    state = _command(commands, "state", "router.cli.state:show", _STATE)
+    _add_state_or_storage(state)
+    _add_now(state, "the time to tell of: what is due then")
+    _add_format(state)
+
+
 def _add_dead_letters(commands: Commands) -> None:
     letters = _group(commands, "dead-letters", "see to what was given up on")
     listing = _command(letters, "list", "router.cli.dead_letters:list_them", "list them")
@@ -186,6 +194,7 @@ _FILE = (
     "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
     "- is standard input, NDJSON or JSON, whose lines are taken as they come"
 )
+_STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
 _RULES = "the rules directory (default: rules)"

@@ -26,7 +26,7 @@ from router.app.settings import Settings
 from router.app.wiring import POINTERS, service_over
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
-from router.cli.state import opening_storage
+from router.cli.opened_state import opening_storage
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.legible import legible
 from router.domain.ports.deliver import Queue

@@ -1,110 +1,249 @@
-"""What the commands on a state share: they open a state that exists, find ids by their beginning, and work on many at once."""
+"""`alert-router state`: what is in a state, how large and how old, and what of it is forgotten next."""
 
 from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
-from router.domain.errors import BadFile, BadUsage, StoreError
-from router.domain.ports.store import Store
+from router.cli.funnel import OUTCOMES
+from router.cli.given import clock_for
+from router.cli.opened_state import opening_storage, refuse_missing
+from router.cli.screen import print_json, print_table, screen, table_of
+from router.domain.deliveries import DeliveryState
+from router.domain.documents import DocumentKind
+from router.domain.errors import BadFile
+from router.domain.retention import Retention
+from router.domain.state_report import NONE, Count, NextForgotten, StateReport, sum_of
 from router.store.sqlite import SqliteStore
 
-AT_A_TIME = 100
-"""Ids that are seen to at a time: an account answers many questions at once, and each takes it a while."""
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+_THOUSAND = 1000
 
-_AFTER = "~"
-"""Sorts after every character of an id."""
-
-
-@asynccontextmanager
-async def store_in(options: Namespace) -> AsyncIterator[Store]:
-    """The store that is meant: a storage account, or the directory that an earlier run left.
-
-    Raises BadFile where there is no such directory, BadSetting where no setting names an account, and StoreError where the
-    account cannot be used.
-    """
-    async with AsyncExitStack() as stack:
-        if not options.storage:
-            store: Store = _sqlite(options.state)
-            stack.push_async_callback(store.close)
-        else:
-            store = account = storage_for(Settings())
-            stack.push_async_callback(store.close)
-            with opening_storage():
-                await account.prepare()
-        yield store
+_SMALL = 100
+"""A table that takes less than that part of all is left out of what people read."""
 
 
-@asynccontextmanager
-async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
-    """The same, with a directory to itself; raises StateInUse where a run is at work on it.
+def show(options: Namespace) -> int:
+    """Prints what is in a state, and leaves it as it is."""
+    settings, now = Settings(), clock_for(options.now)()
+    retention = settings.retention
+    report = (
+        asyncio.run(_in_storage(settings, now, retention))
+        if options.storage
+        else _in_directory(options, now, retention)
+    )
+    where = "the account" if options.storage else str(options.state)
+    if options.format == "json":
+        print_json(_document(report, None if options.storage else where))
+    else:
+        _print(report, where)
+    return 0
 
-    An account is shared by all who work on it: each change there is made only over what was read.
-    """
-    async with store_in(options) as store:
-        if isinstance(store, SqliteStore):
-            store.hold()
-        yield store
+
+def _in_directory(options: Namespace, now: datetime, retention: Retention) -> StateReport:
+    refuse_missing(options.state)
+    report = SqliteStore.describe_in(options.state, now, retention)
+    if report is None:
+        raise BadFile(f"{options.state}: holds no state yet; a run begins one")
+    return report
 
 
-@contextmanager
-def opening_storage() -> Iterator[None]:
-    """A context in which a StoreError also names the setting that says where the account is."""
+async def _in_storage(settings: Settings, now: datetime, retention: Retention) -> StateReport:
+    # It is not prepared: that would make tables where there are none.
+    store = storage_for(settings)
     try:
-        yield
-    except StoreError as fault:
-        raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
+        with opening_storage():
+            report = await store.describe(now, retention)
+    finally:
+        await store.close()
+    if report is None:
+        raise BadFile(f"{STORAGE}: the account that it names holds no state yet; who serves it begins one")
+    return report
 
 
-def _sqlite(directory: Path) -> SqliteStore:
-    if not SqliteStore.is_in(directory):
-        raise BadFile(f"{directory}: holds no state; name the directory of a run with --state, or --storage")
-    return SqliteStore(directory)
+def _print(report: StateReport, where: str) -> None:
+    shown = screen()
+    print_table(shown, table_of(("", ""), list(_summary(report, where))), indent=0)
+    shown.print()
+    decisions = [
+        (words, _written(report.decisions.get(outcome, NONE)), *_forgotten(report, outcome))
+        for outcome, words in OUTCOMES.items()
+    ]
+    signals = ("signals", _written(report.signals), *_forgotten(report, None))
+    heads = ("on record", "number", "for days", "next is due", "overdue", "within 7 days")
+    print_table(shown, table_of(heads, [*decisions, signals], numbers=(1, 2, 4, 5)), indent=0)
+    if report.deliveries:
+        shown.print()
+        rows = [
+            (one.stream, one.destination, *(_written(one.states.get(state, NONE)) for state in DeliveryState))
+            for one in report.deliveries
+        ]
+        heads = ("deliveries", "to", *DeliveryState)
+        print_table(shown, table_of(heads, rows, numbers=range(2, len(heads))), indent=0)
+    least = sum_of(one.bytes for one in report.tables if one.bytes).number // _SMALL
+    if sizes := [
+        (one.name, _optional(one.rows), _size(one.bytes) if one.bytes else None)
+        for one in report.tables
+        if (one.bytes.number > least if one.bytes else one.rows and one.rows.number)
+    ]:
+        shown.print()
+        print_table(shown, table_of(("table", "rows", "takes"), sizes, numbers=(1, 2)), indent=0)
 
 
-def refuse_unnamed(options: Namespace) -> None:
-    """Raises BadUsage unless ids are named, or else all of them are meant."""
-    if options.all == bool(options.ids):
-        raise BadUsage(f"{options.command.partition(':')[2]}: name ids, or --all for all of them")
+def _summary(report: StateReport, where: str) -> Iterator[tuple[str, str]]:
+    """What a person wants to see first, a line each."""
+    yield "state", where
+    later = f", the next run carries it forward to version {report.next_version}" if report.next_version else ""
+    yield "version", f"{report.version}{later}"
+    parts = ", ".join(f"{name} {_size(size)}" for name, size in report.files.items())
+    yield "size", parts if len(report.files) == 1 else f"{_size(report.bytes)}: {parts}"
+    span = f", from {_time(report.oldest)} to {_time(report.newest)}" if report.oldest and report.newest else ""
+    yield "decisions", f"{_written(sum_of(report.decisions.values()))}{span}"
+    since = f", the oldest since {_time(report.owed_since)}" if report.owed_since else ""
+    yield "owed", f"{_written(report.owed)}{since}"
+    yield "dead letters", _written(report.dead)
+    yield "quarantine", f"messages {_written(report.quarantined)}, damaged rows {_written(report.damaged)}"
+    yield "lost events", _written(report.lost)
+    yield (
+        "signals",
+        f"{_written(report.signals)}: not ended {_written(report.standing)}, held {_written(report.held)}, "
+        f"unfinished turns {_written(report.unfinished)}",
+    )
+    yield "groups", _written(report.groups)
+    yield "counted", f"hours {_written(report.hours)}, rules with hits {_written(report.rules)}"
+    kinds = ", ".join(f"{kind} {_written(count)}" for kind, count in report.documents.items())
+    yield "documents", kinds or "0"
 
 
-def ids_meant(options: Namespace, known: Sequence[str]) -> list[str]:
-    """The whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
-    return list(known) if options.all else ids_for(options.ids, known)
+def _forgotten(report: StateReport, outcome: object) -> tuple[str | None, ...]:
+    """What is forgotten next of decisions with an outcome, or of signals, as cells."""
+    found = next((one for one in report.forgotten_next if one.outcome == outcome), None)
+    if found is None:
+        return None, None, None, None
+    age = str(found.age.days) if found.age is not None else None
+    due = _time(found.next) if found.next is not None else None
+    return age, due, _written(found.overdue), _written(found.soon)
 
 
-def ids_for(written: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The whole ids that were meant, each once; raises BadUsage for one that begins none, or several."""
-    ordered = sorted(known)
-    return list(dict.fromkeys(_id_for(one, ordered) for one in written))
+def _written(count: Count) -> str:
+    return f"{count.number:,}" if count.is_whole else f"at least {count.number:,}"
 
 
-def _id_for(written: str, ordered: Sequence[str]) -> str:
-    begin = written.lower()
-    found = ordered[bisect_left(ordered, begin) : bisect_left(ordered, begin + _AFTER)] if begin else []
-    if begin in found[:1]:
-        return begin
-    if not found:
-        raise BadUsage(f"{written or '(nothing)'}: is no id in the list; the list shows them")
-    if len(found) > 1:
-        raise BadUsage(f"{written}: begins {len(found)} ids; write more of it")
-    return found[0]
+def _optional(count: Count | None) -> str | None:
+    return _written(count) if count is not None else None
 
 
-async def each[A, B](do: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
-    """What comes of doing something with each item, many at a time, in their order; raises the first trouble."""
-    done: list[B] = []
-    for start in range(0, len(items), AT_A_TIME):
-        # All have ended before anything is raised: nothing is under way when the storage is let go.
-        results = await asyncio.gather(*map(do, items[start : start + AT_A_TIME]), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            done.append(result)
-    return done
+def _size(count: Count) -> str:
+    size, unit = float(count.number), 0
+    while size >= _THOUSAND and unit < len(_UNITS) - 1:
+        size, unit = size / _THOUSAND, unit + 1
+    words = f"{size:.1f} {_UNITS[unit]}" if unit else f"{count.number} {_UNITS[0]}"
+    return words if count.is_whole else f"at least {words}"
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _document(report: StateReport, directory: str | None) -> dict[str, object]:
+    """The report as JSON: each count is a number, and `at_least` names those that are not whole."""
+    counts = _Counts()
+    number = counts.number
+    document: dict[str, object] = {
+        "state": directory,
+        "at": _iso(report.at),
+        "version": report.version,
+        "next_version": report.next_version,
+        "bytes": number("bytes", report.bytes),
+        "files": {name: number(f"files.{name}", size) for name, size in report.files.items()},
+        "decisions": {
+            "total": number("decisions.total", sum_of(report.decisions.values())),
+            "oldest": _iso(report.oldest),
+            "newest": _iso(report.newest),
+            "by_outcome": {
+                outcome.value: number(f"decisions.by_outcome.{outcome}", report.decisions.get(outcome, NONE))
+                for outcome in OUTCOMES
+            },
+        },
+        "owed": number("owed", report.owed),
+        "owed_since": _iso(report.owed_since),
+        "dead_letters": number("dead_letters", report.dead),
+        "quarantine": {
+            "messages": number("quarantine.messages", report.quarantined),
+            "damaged_rows": number("quarantine.damaged_rows", report.damaged),
+        },
+        "lost_events": number("lost_events", report.lost),
+        "signals": {
+            "total": number("signals.total", report.signals),
+            "not_ended": number("signals.not_ended", report.standing),
+            "held": number("signals.held", report.held),
+            "unfinished_turns": number("signals.unfinished_turns", report.unfinished),
+        },
+        "groups": number("groups", report.groups),
+        "hours_counted": number("hours_counted", report.hours),
+        "rules_with_hits": number("rules_with_hits", report.rules),
+        "documents": {
+            kind.value: number(f"documents.{kind}", report.documents.get(kind, NONE)) for kind in DocumentKind
+        },
+        "deliveries": [
+            {
+                "stream": one.stream,
+                "destination": one.destination,
+                **_states(one.states, f"deliveries.{one.stream}.{one.destination}", counts),
+            }
+            for one in report.deliveries
+        ],
+        "forgotten_next": [_next(one, counts) for one in report.forgotten_next],
+        "tables": [
+            {
+                "name": one.name,
+                "rows": number(f"tables.{one.name}.rows", one.rows),
+                "bytes": number(f"tables.{one.name}.bytes", one.bytes),
+            }
+            for one in report.tables
+        ],
+    }
+    return {**document, "at_least": counts.at_least}
+
+
+class _Counts:
+    """Counts as numbers.
+
+    Attributes:
+        at_least: the names of those that are not whole.
+    """
+
+    def __init__(self) -> None:
+        self.at_least: list[str] = []
+
+    def number(self, name: str, count: Count | None) -> int | None:
+        """A count as a number, which is called so where it is not whole."""
+        if count is None:
+            return None
+        if not count.is_whole:
+            self.at_least.append(name)
+        return count.number
+
+
+def _states(states: Mapping[DeliveryState, Count], name: str, counts: _Counts) -> dict[str, int | None]:
+    return {state.value: counts.number(f"{name}.{state}", states.get(state, NONE)) for state in DeliveryState}
+
+
+def _next(one: NextForgotten, counts: _Counts) -> dict[str, object]:
+    name = f"forgotten_next.{one.outcome or 'signals'}"
+    return {
+        "of": "signals" if one.outcome is None else "decisions",
+        "outcome": one.outcome,
+        "days": one.age // timedelta(days=1) if one.age is not None else None,
+        "next": _iso(one.next),
+        "overdue": counts.number(f"{name}.overdue", one.overdue),
+        "within_7_days": counts.number(f"{name}.within_7_days", one.soon),
+    }
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat().replace("+00:00", "Z") if time is not None else None

@@ -14,6 +14,7 @@ from router.domain.ports.deliver import Outbox, QueuedOutbox
 from router.domain.ports.grouping import Groups
 from router.domain.ports.ingest import Journal, Ledger, Quarantine, Record
 from router.domain.retention import Forgotten, Retention
+from router.domain.state_report import StateReport
 
 
 class Documents(Protocol):
@@ -66,6 +67,10 @@ class Store(Protocol):
 
         `rules` are the suppression rules that are there. Dead letters, the quarantine, and what is held or owed stay.
         """
+        ...
+
+    async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
+        """What is in the state, which it leaves as it is; None where there is none."""
         ...
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from router.domain.errors import Undecodable
@@ -24,6 +24,20 @@ _NAME = re.compile(r"[a-z]+/.+/[0-9a-f]{32}")
 
 INSIDE = 60 * 1024
 """Bytes, compressed, up to which a body lies inside its row."""
+
+
+class Measured(NamedTuple):
+    """Blobs that were measured.
+
+    Attributes:
+        number: how many there are.
+        bytes: what they take.
+        is_whole: whether those are all.
+    """
+
+    number: int
+    bytes: int
+    is_whole: bool
 
 
 class Bodies:
@@ -101,6 +115,25 @@ class Bodies:
             row = await owner(name.partition("/")[2].rpartition("/")[0])
             if row is None or name not in row.values():
                 await self.delete(name)
+
+    async def measure(self, most: int) -> Measured:
+        """What the blobs of so many pages take; nothing where there is no container."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        pages: Any = self._container.list_blobs().by_page()
+        number = size = 0
+        async with storing("bodies"):
+            try:
+                for _ in range(most):
+                    page = [blob async for blob in await anext(pages)]
+                    number, size = number + len(page), size + sum(blob.size for blob in page)
+                    if not pages.continuation_token:
+                        return Measured(number, size, is_whole=True)
+            except StopAsyncIteration:
+                return Measured(number, size, is_whole=True)
+            except ResourceNotFoundError:
+                return Measured(0, 0, is_whole=True)
+        return Measured(number, size, is_whole=False)
 
 
 def fresh_name(folder: str, key: str) -> str:

@@ -10,9 +10,11 @@ from functools import partial
 
 from router.domain.counts import Rule
 from router.domain.retention import Forgotten, Retention
+from router.domain.state_report import StateReport
 from router.store.azure.account import Account
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import Clock, RowQuarantine
+from router.store.azure.describing import AzureDescribing
 from router.store.azure.documents import AzureDocuments
 from router.store.azure.forgetting import AzureForgetting
 from router.store.azure.groups import AzureGroups
@@ -66,6 +68,7 @@ class AzureStore:
             quarantine=self.quarantine,
             search=search,
         )
+        self._describing = AzureDescribing(tables, self._bodies)
 
     async def prepare(self) -> None:
         """Makes the tables, the container and the queues that are not there yet.
@@ -87,6 +90,10 @@ class AzureStore:
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Takes away what is old enough, in at most so many steps; dead letters and the quarantine stay until discarded."""
         return await self._forgetting.forget(now, retention, rules, most)
+
+    async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
+        """What is in the account; None where it holds no state. Need not be prepared, and changes nothing."""
+        return await self._describing.describe(now, retention)
 
     async def close(self) -> None:
         """Lets go of the account."""

@@ -10,11 +10,20 @@ from datetime import datetime
 from pathlib import Path
 
 from router.domain.errors import BadFile, StoreError
-from router.store.sqlite.damage import damaged, find_named, has_all_pages, is_corrupt, is_malformed, problems_in
+from router.store.sqlite.damage import (
+    damaged,
+    find_commit,
+    find_named,
+    is_corrupt,
+    is_malformed,
+    problems_in,
+    refuse_lossy,
+)
 from router.store.sqlite.migrations import migrate, needs_migration, refuse_other_version
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
-from router.store.sqlite.watermark import Watermark, find_number, text_of
+from router.store.sqlite.selecting import text_in
+from router.store.sqlite.watermark import Watermark, text_of
 
 type Clock = Callable[[], datetime]
 """Tells when a damaged row was found, or state carried forward."""
@@ -41,7 +50,7 @@ class Connection:
                 if not path.exists():
                     os.close(open_private(path))
                 self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
-                self._db.text_factory = _text
+                self._db.text_factory = text_in
                 unprepared.callback(self._db.close)
                 # What is damaged is left as it is: closing it would throw its log away.
                 self._db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
@@ -63,18 +72,10 @@ class Connection:
     def _refuse_damaged(self, named: int | None) -> None:
         """Raises BadFile where the database lost what was committed to it, or is another version's."""
         refuse_other_version(self._path, int(self._db.execute("PRAGMA user_version").fetchone()[0]))
-        if named is None:
-            return
-        self._db.execute("BEGIN")
-        counts = self._db.execute("SELECT 1 FROM sqlite_schema WHERE name='commits'").fetchone() is not None
-        number = self._find_number() if counts else 0
-        # A number that nobody can read is somebody's edit: what lost commits has an older one.
-        if number is not None and number < named:
-            why = f"it ends with commit {number}, and {self._watermark.path} names commit {named}"
-            raise damaged(self._path, why, self._watermark)
-        if not has_all_pages(self._db, self._path):
-            raise damaged(self._path, "its file is shorter than what it should hold", self._watermark)
-        self._db.execute("COMMIT")
+        if named is not None:
+            self._db.execute("BEGIN")
+            refuse_lossy(self._db, self._path, self._watermark, named)
+            self._db.execute("COMMIT")
 
     def _prepare(self, named: int | None) -> None:
         # All at once: a database that has the table has a number in it.
@@ -109,8 +110,7 @@ class Connection:
 
     def _find_number(self) -> int | None:
         """The number of the last commit; None where the table holds none that can be read."""
-        found = [find_number(text) for (text,) in self._db.execute("SELECT number FROM commits")]
-        return max((number for number in found if number is not None), default=None)
+        return find_commit(self._db)
 
     def _write_number(self, number: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO commits (rowid, number) VALUES (1, ?)", (text_of(number),))
@@ -175,8 +175,3 @@ class Connection:
         """Closes the file."""
         self._db.close()
         self._watermark.close()
-
-
-def _text(stored: bytes) -> str:
-    """A text as it is stored: what is not UTF-8 in it must not end the query that finds it."""
-    return stored.decode("utf-8", "surrogateescape")

@@ -9,7 +9,7 @@ from pathlib import Path
 from struct import unpack_from
 
 from router.domain.errors import BadFile
-from router.store.sqlite.watermark import Watermark
+from router.store.sqlite.watermark import Watermark, find_number
 
 _MALFORMED = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 """An error in our own statements is the file's, too: a header of an unsupported format, a table that is another one."""
@@ -57,6 +57,23 @@ def find_named(path: Path, mark: Watermark) -> int | None:
             path, f"it is {'empty' if path.exists() else 'missing'}, and {mark.path} names commit {named}", mark
         )
     return named
+
+
+def refuse_lossy(db: sqlite3.Connection, path: Path, mark: Watermark, named: int) -> None:
+    """Raises BadFile where a database lost commits up to that one, or pages; to be asked inside a transaction."""
+    counts = db.execute("SELECT 1 FROM sqlite_schema WHERE name='commits'").fetchone() is not None
+    number = find_commit(db) if counts else 0
+    # A number that nobody can read is somebody's edit: what lost commits has an older one.
+    if number is not None and number < named:
+        raise damaged(path, f"it ends with commit {number}, and {mark.path} names commit {named}", mark)
+    if not has_all_pages(db, path):
+        raise damaged(path, "its file is shorter than what it should hold", mark)
+
+
+def find_commit(db: sqlite3.Connection) -> int | None:
+    """The number of the last commit; None where the table holds none that can be read."""
+    found = [find_number(text) for (text,) in db.execute("SELECT number FROM commits")]
+    return max((number for number in found if number is not None), default=None)
 
 
 def has_all_pages(db: sqlite3.Connection, path: Path) -> bool:

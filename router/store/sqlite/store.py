@@ -14,7 +14,9 @@ from typing import IO
 from router.domain.counts import Rule
 from router.domain.errors import BadFile, StateInUse
 from router.domain.retention import Forgotten, Retention
+from router.domain.state_report import StateReport
 from router.store.sqlite.connection import Clock, Connection
+from router.store.sqlite.describing import describe_file, describe_open
 from router.store.sqlite.documents import SqliteDocuments
 from router.store.sqlite.forgetting import SqliteForgetting
 from router.store.sqlite.groups import SqliteGroups
@@ -35,8 +37,9 @@ class SqliteStore:
 
     def __init__(self, directory: Path, clock: Clock = _CLOCK) -> None:
         self._directory = directory
+        self._path = directory / "router.db"
         self._held = ExitStack()
-        self._connection = Connection(directory / "router.db", clock)
+        self._connection = Connection(self._path, clock)
         self.outbox = SqliteOutbox(self._connection, clock)
         self.groups = SqliteGroups(self._connection, clock, self.outbox.past)
         self.ledger = SqliteLedger(self._connection, clock, self.outbox, self.groups)
@@ -50,6 +53,14 @@ class SqliteStore:
     def is_in(directory: Path) -> bool:
         """Whether a directory holds a state, or what is left of one."""
         return any((directory / name).exists() for name in ("router.db", "router.commit"))
+
+    @staticmethod
+    def describe_in(directory: Path, now: datetime, retention: Retention) -> StateReport | None:
+        """What is in a directory's state, whatever its version, without a change to it; None where it holds nothing yet.
+
+        Raises BadFile where it is damaged, or of a version that this program does not know.
+        """
+        return describe_file(directory / "router.db", now, retention)
 
     def hold(self) -> None:
         """Makes this process the one that works on the state, until `close`.
@@ -86,6 +97,11 @@ class SqliteStore:
     async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
         """Takes away what is old enough, in at most so many steps, each a short transaction."""
         return self._forgetting.forget(now, retention, rules, most)
+
+    async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
+        """What is in the state."""
+        with self._connection.reading() as db:
+            return describe_open(db, self._path, now, retention)
 
     async def close(self) -> None:
         """Lets go of the file, and of the state."""

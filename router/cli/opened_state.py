@@ -1,0 +1,115 @@
+"""What the commands on a state share: they open a state that exists, find ids by their beginning, and work on many at once."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+from router.app.connections import storage_for
+from router.app.settings import STORAGE, Settings
+from router.domain.errors import BadFile, BadUsage, StoreError
+from router.domain.ports.store import Store
+from router.store.sqlite import SqliteStore
+
+AT_A_TIME = 100
+"""Ids that are seen to at a time: an account answers many questions at once, and each takes it a while."""
+
+_AFTER = "~"
+"""Sorts after every character of an id."""
+
+
+@asynccontextmanager
+async def store_in(options: Namespace) -> AsyncIterator[Store]:
+    """The store that is meant: a storage account, or the directory that an earlier run left.
+
+    Raises BadFile where there is no such directory, BadSetting where no setting names an account, and StoreError where the
+    account cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        if not options.storage:
+            store: Store = _sqlite(options.state)
+            stack.push_async_callback(store.close)
+        else:
+            store = account = storage_for(Settings())
+            stack.push_async_callback(store.close)
+            with opening_storage():
+                await account.prepare()
+        yield store
+
+
+@asynccontextmanager
+async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
+    """The same, with a directory to itself; raises StateInUse where a run is at work on it.
+
+    An account is shared by all who work on it: each change there is made only over what was read.
+    """
+    async with store_in(options) as store:
+        if isinstance(store, SqliteStore):
+            store.hold()
+        yield store
+
+
+@contextmanager
+def opening_storage() -> Iterator[None]:
+    """A context in which a StoreError also names the setting that says where the account is."""
+    try:
+        yield
+    except StoreError as fault:
+        raise StoreError(f"{STORAGE}: the account that it names cannot be used: {fault}") from fault
+
+
+def _sqlite(directory: Path) -> SqliteStore:
+    refuse_missing(directory)
+    return SqliteStore(directory)
+
+
+def refuse_missing(directory: Path) -> None:
+    """Raises BadFile where a directory holds no state."""
+    if not SqliteStore.is_in(directory):
+        raise BadFile(f"{directory}: holds no state; name the directory of a run with --state, or --storage")
+
+
+def refuse_unnamed(options: Namespace) -> None:
+    """Raises BadUsage unless ids are named, or else all of them are meant."""
+    if options.all == bool(options.ids):
+        raise BadUsage(f"{options.command.partition(':')[2]}: name ids, or --all for all of them")
+
+
+def ids_meant(options: Namespace, known: Sequence[str]) -> list[str]:
+    """The whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
+    return list(known) if options.all else ids_for(options.ids, known)
+
+
+def ids_for(written: Iterable[str], known: Iterable[str]) -> list[str]:
+    """The whole ids that were meant, each once; raises BadUsage for one that begins none, or several."""
+    ordered = sorted(known)
+    return list(dict.fromkeys(_id_for(one, ordered) for one in written))
+
+
+def _id_for(written: str, ordered: Sequence[str]) -> str:
+    begin = written.lower()
+    found = ordered[bisect_left(ordered, begin) : bisect_left(ordered, begin + _AFTER)] if begin else []
+    if begin in found[:1]:
+        return begin
+    if not found:
+        raise BadUsage(f"{written or '(nothing)'}: is no id in the list; the list shows them")
+    if len(found) > 1:
+        raise BadUsage(f"{written}: begins {len(found)} ids; write more of it")
+    return found[0]
+
+
+async def each[A, B](do: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
+    """What comes of doing something with each item, many at a time, in their order; raises the first trouble."""
+    done: list[B] = []
+    for start in range(0, len(items), AT_A_TIME):
+        # All have ended before anything is raised: nothing is under way when the storage is let go.
+        results = await asyncio.gather(*map(do, items[start : start + AT_A_TIME]), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+            done.append(result)
+    return done
