@@ -59,9 +59,13 @@ _RECENTLY = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 
 
 class AzureDescribing:
-    """Describes an account; raises StoreError. `tables` are its tables by what they hold."""
+    """Describes an account; raises StoreError.
 
-    def __init__(self, tables: Mapping[str, Table], bodies: Bodies) -> None:
+    `tables` are its tables by what they hold, and `pages` is how many are looked at of rows of one kind.
+    """
+
+    def __init__(self, tables: Mapping[str, Table], bodies: Bodies, pages: int = PAGES) -> None:
+        self._pages = pages
         self._tables = tables
         self._bodies = bodies
 
@@ -84,7 +88,7 @@ class AzureDescribing:
                 self._decisions(now, retention) if version >= VERSION else self._older_decisions(),
                 self._deliveries(),
                 self._lost(),
-                self._bodies.measure(PAGES),
+                self._bodies.measure(self._pages),
             ),
             self._each("quarantine", [all_of("kept"), all_of("damaged")]),
             self._each("documents", [all_of(kind.value) for kind in DocumentKind]),
@@ -156,7 +160,7 @@ class AzureDescribing:
 
     async def _some(self, table: str, spans: Sequence[Span | None], select: Collection[str]) -> list[SomeRows]:
         """The first rows of spans, which share some pages."""
-        return await some_rows(self._tables[table], spans, select)
+        return await some_rows(self._tables[table], spans, select, self._pages)
 
     async def _spans_of_counts(self) -> list[list[SomeRows]]:
         """The rows with the counts of hours, with the hits of rules, and those that say which signal to look at again."""
@@ -256,7 +260,7 @@ class AzureDescribing:
         loss = "PartitionKey ge 'losses.' and PartitionKey lt 'losses/'"
         rows: list[Entity] = []
         after: Mapping[str, str] | None = None
-        for _ in range(PAGES):
+        for _ in range(self._pages):
             page = await self._tables["journal"].page(loss, after, select=("RowKey", "first", "last"))
             rows += page.rows
             if (after := page.next) is None:

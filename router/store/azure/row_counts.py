@@ -30,10 +30,12 @@ class SomeRows(NamedTuple):
         return Count(len(self.rows), self.is_whole)
 
 
-async def some_rows(table: Table, spans: Sequence[Span | None], select: Collection[str]) -> list[SomeRows]:
-    """The first rows of spans, which share some pages; None stands for a whole table. No rows where there is no table.
+async def some_rows(
+    table: Table, spans: Sequence[Span | None], select: Collection[str], most: int = PAGES
+) -> list[SomeRows]:
+    """The first rows of spans, which share `most` pages, though each has its first; None stands for a whole table.
 
-    Raises StoreError.
+    No rows where there is no table. Raises StoreError.
     """
     filters = [filter_of(*span) if span is not None else None for span in spans]
     columns = ("PartitionKey", *select)
@@ -45,7 +47,7 @@ async def some_rows(table: Table, spans: Sequence[Span | None], select: Collecti
         return [SomeRows([], is_whole=True) for _ in spans]
     rows = [list(page.rows) for page in pages]
     waiting: deque[tuple[int, Page]] = deque(one for one in enumerate(pages) if one[1].next is not None)
-    left = PAGES - len(spans)
+    left = most - len(spans)
     # In turn, so that what is in one partition does not hide what is in the next.
     while waiting and left > 0:
         number, page = waiting.popleft()

@@ -26,9 +26,11 @@ from router.domain.state_report import (
     cutoffs_for,
     sum_of,
 )
+from router.store.codec import attempt
+from router.store.row_reader import time_of
 from router.store.sqlite.migrations import OLDEST
 from router.store.sqlite.private import FILES
-from router.store.sqlite.schema import VERSION, instant, micros
+from router.store.sqlite.schema import VERSION, micros
 from router.store.sqlite.unchanged import opened_unchanged
 from router.store.stored_names import GROUP_STATE
 
@@ -81,7 +83,7 @@ def _report(db: sqlite3.Connection, path: Path, version: int, now: datetime, ret
         owed_since=_instant(owed_since),
         quarantined=_count(db, "quarantine WHERE code<>'damaged'"),
         damaged=_count(db, "quarantine WHERE code='damaged'"),
-        lost=Count(_one(db, "SELECT coalesce(sum(last-first+1), 0) FROM losses")),
+        lost=Count(int(_one(db, "SELECT total(last-first+1) FROM losses WHERE last>=first"))),
         groups=_count(db, f"cards WHERE type='{GROUP_STATE}'"),
         hours=Count(_one(db, _HOURS)) if is_ours else NONE,
         rules=_count(db, "hits") if is_ours else NONE,
@@ -114,7 +116,9 @@ def _by[K: (Outcome, DocumentKind)](db: sqlite3.Connection, kind: type[K], sql: 
 
 
 def _instant(value: object) -> datetime | None:
-    return instant(value) if isinstance(value, int) else None
+    """The instant that a column holds; None where it is empty or damaged."""
+    found = attempt(time_of, value, "") if isinstance(value, int) else None
+    return found if isinstance(found, datetime) else None
 
 
 def _files(path: Path) -> Mapping[str, Count]:
@@ -146,13 +150,13 @@ def _ends(db: sqlite3.Connection, is_ours: bool) -> tuple[datetime | None, datet
             if isinstance(value := _one(db, f"SELECT {end}(decided) FROM record WHERE outcome=?", outcome.value), int)
         ]
         return _instant(min(values, default=None)), _instant(max(values, default=None))
-    # They are put on record as they are made.
-    ends = [db.execute(f"SELECT at FROM record ORDER BY rowid {way} LIMIT 1").fetchone() for way in ("ASC", "DESC")]
-    oldest, newest = (_written(end[0]) if end is not None else None for end in ends)
+    sql = "SELECT min(at), max(at) FROM record"
+    oldest, newest = map(_written, db.execute(sql).fetchone())
     return oldest, newest
 
 
 def _written(text: object) -> datetime | None:
+    """The instant that an older program wrote as a text; such texts sort as instants do."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except ValueError:

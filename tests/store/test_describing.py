@@ -1,0 +1,456 @@
+"""What every store says of what is in it, and that saying so changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import BadFile, StoreError
+from router.domain.groups import AggregationState
+from router.domain.journal import HubEpoch, Loss, Partition, Span
+from router.domain.ledger import Held, Turn
+from router.domain.ports.store import Store
+from router.domain.reasons import Code, Reason
+from router.domain.retention import DAYS, Retention
+from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
+from router.store.azure import Account, Address, AzureStore
+from router.store.azure.describing import AzureDescribing
+from router.store.azure.shards import sorting
+from router.store.azure.tables import Step
+from router.store.sqlite import SqliteStore
+from router.store.sqlite.describing import describe_open
+from router.store.sqlite.schema import VERSION
+from router.store.sqlite.unchanged import opened_unchanged
+from tests.builders import NOW
+from tests.frozen.loading import frozen, open_azure
+from tests.store.acts import DAY, claim, owe, run, settle
+from tests.store.builders import a_delivery, a_row, an_entry, noise
+from tests.store.test_groups import a_group, a_member
+from tests.store.test_quarantine import a_quarantined
+
+INSTANT = timedelta(microseconds=1)
+EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
+HELD = Held(rule="maintenance", until=NOW, rulebook="hash", source="f", body=b"{}")
+RETENTION = Retention()
+
+
+def describe(store: Store, now: datetime = NOW, retention: Retention = RETENTION) -> StateReport:
+    """What a store says of itself."""
+    report = run(store.describe(now, retention))
+    assert report is not None
+    return report
+
+
+def decide(store: Store, outcome: Outcome, *ages: timedelta) -> None:
+    """Puts decisions with an outcome on record that are so old."""
+    entries = [
+        an_entry(f"hub/{outcome}:{number}", outcome=outcome.value, at=(NOW - age).isoformat(), stream="cwpp")
+        for number, age in enumerate(ages)
+    ]
+    run(store.record.put_on_record(entries))
+
+
+def next_of(report: StateReport, outcome: Outcome | None) -> NextForgotten:
+    """What is forgotten next of the decisions with an outcome, or of signals."""
+    return next(one for one in report.forgotten_next if one.outcome == outcome)
+
+
+def test_a_state_that_holds_nothing_says_so(store: Store) -> None:
+    """Every count is whole, and nothing is old."""
+    report = describe(store)
+    assert (report.at, report.oldest, report.newest, report.owed_since) == (NOW, None, None, None)
+    assert (report.signals, report.owed, report.dead, report.lost, report.groups) == (NONE,) * 5
+    assert (report.decisions, report.documents, report.deliveries) == ({}, {}, [])
+    assert all(one == replace(one, next=None, overdue=NONE, soon=NONE) for one in report.forgotten_next)
+
+
+def test_signals_are_counted(store: Store) -> None:
+    """Also those that have not ended, those that a rule holds, and those with a turn that nobody published."""
+    rows = [
+        a_row("a"),
+        a_row("b", pending=Turn(number=2, entry=an_entry())),
+        a_row("c", outcome=Outcome.SUPPRESSED, held=HELD),
+        a_row("d", outcome=Outcome.RESOLVED, closed_at=NOW),
+    ]
+    run(store.ledger.write_rows(rows))
+    report = describe(store)
+    assert (report.signals, report.standing) == (Count(4), Count(3))
+    assert (report.held, report.unfinished) == (Count(1), Count(1))
+
+
+def test_deliveries_are_counted_by_destination_and_state(store: Store) -> None:
+    """With what is owed and dead in all, and since when the oldest is owed."""
+    owe(store, *(a_delivery(key=f"k{number}") for number in range(4)))
+    first, second, _ = claim(store, limit=3)
+    settle(store, first, DeliveryState.SENT)
+    settle(store, second, DeliveryState.DEAD, error="refused")
+    report = describe(store)
+    (tickets,) = report.deliveries
+    assert (tickets.stream, tickets.destination) == ("cwpp", "tickets")
+    assert tickets.states == {state: Count(1) for state in DeliveryState if state is not DeliveryState.SKIPPED}
+    assert (report.owed, report.dead, report.owed_since) == (Count(2), Count(1), NOW)
+
+
+def test_decisions_are_counted_by_outcome(store: Store) -> None:
+    """And the oldest and the newest of them are named."""
+    decide(store, Outcome.ROUTED, 3 * DAY, DAY)
+    decide(store, Outcome.BELOW_FLOOR, 2 * DAY)
+    report = describe(store)
+    assert report.decisions == {Outcome.ROUTED: Count(2), Outcome.BELOW_FLOOR: Count(1)}
+    assert (report.oldest, report.newest) == (NOW - 3 * DAY, NOW - DAY)
+
+
+def test_what_nobody_understood_and_what_was_lost_is_counted(store: Store) -> None:
+    """Messages apart from damaged rows of the state, and events, not ranges of them."""
+    damaged = replace(
+        a_quarantined("d"), quarantined=replace(a_quarantined().quarantined, reason=Reason(Code.DAMAGED, "x"))
+    )
+    run(store.quarantine.put_in_quarantine([a_quarantined("a"), a_quarantined("b"), damaged]))
+    run(store.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
+    report = describe(store)
+    assert (report.quarantined, report.damaged, report.lost) == (Count(2), Count(1), Count(5))
+
+
+def test_groups_are_counted(store: Store) -> None:
+    """Not their members."""
+
+    async def written() -> bool:
+        admission = await store.groups.read_admission("cwpp", "tickets")
+        states = AggregationState({"k": a_member(), "l": a_member()}, {"g": a_group()}, {})
+        return await store.groups.write_aggregation("cwpp", "tickets", admission, states)
+
+    assert run(written())
+    assert describe(store).groups == Count(1)
+
+
+def test_hours_rules_and_documents_are_counted(sqlite: SqliteStore) -> None:
+    """An hour once, however many cells it has, and a rule however often it held a signal."""
+    decide(sqlite, Outcome.ROUTED, timedelta(), timedelta(), 2 * DAY)
+    decide(sqlite, Outcome.NOTED, timedelta())
+    held = {"outcome": Outcome.SUPPRESSED.value, "suppressed_by": "maintenance", "stream": "cwpp"}
+    run(sqlite.record.put_on_record([an_entry("h:1", **held), an_entry("h:2", **held)]))
+    silence = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
+    assert run(sqlite.documents.put_document(silence)) is not None
+    report = describe(sqlite)
+    assert (report.hours, report.rules) == (Count(2), Count(1))
+    assert report.documents == {DocumentKind.SILENCE: Count(1)}
+
+
+def test_decisions_fall_due_when_retention_says(sqlite: SqliteStore) -> None:
+    """To the instant: what is due waits for the next sweep, and what is due within a week is counted apart."""
+    age = DAYS[Outcome.BELOW_FLOOR]
+    decide(sqlite, Outcome.BELOW_FLOOR, age, age - INSTANT, age - SOON, age - SOON - INSTANT)
+    found = next_of(describe(sqlite), Outcome.BELOW_FLOOR)
+    assert (found.age, found.next, found.overdue, found.soon) == (age, NOW, Count(1), Count(2))
+    kept = describe(sqlite, retention=Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 30 * DAY}))
+    found = next_of(kept, Outcome.BELOW_FLOOR)
+    assert (found.age, found.next, found.overdue, found.soon) == (30 * DAY, NOW + 16 * DAY, NONE, NONE)
+
+
+def test_signals_fall_due_when_they_are_looked_at(sqlite: SqliteStore) -> None:
+    """After their last message, sooner below the floor; what an older program wrote at once; and what was put off then."""
+    rows = [
+        a_row("a", heard=NOW - 90 * DAY),
+        a_row("b", heard=NOW - 83 * DAY),
+        a_row("c", heard=NOW - 80 * DAY),
+        a_row("d", heard=NOW - 10 * DAY, outcome=Outcome.BELOW_FLOOR),
+        a_row("e"),
+    ]
+    run(sqlite.ledger.write_rows(rows))
+    found = next_of(describe(sqlite), None)
+    assert (found.next, found.overdue, found.soon) == (NOW, Count(2), Count(2))
+    found = next_of(describe(sqlite, NOW - 4 * DAY), None)
+    assert (found.next, found.overdue, found.soon) == (NOW - 4 * DAY, Count(1), Count(1))
+
+
+def test_a_description_agrees_with_what_is_forgotten(sqlite: SqliteStore) -> None:
+    """What is said to be overdue goes at the next sweep, and nothing is overdue after it."""
+    decide(sqlite, Outcome.ROUTED, 91 * DAY, 90 * DAY, 89 * DAY)
+    before = next_of(describe(sqlite), Outcome.ROUTED)
+    gone = run(sqlite.forget(NOW, RETENTION, (), 1000))
+    assert before.overdue == Count(gone.decisions) == Count(2)
+    after = next_of(describe(sqlite), Outcome.ROUTED)
+    assert (after.overdue, after.next) == (NONE, NOW + DAY)
+
+
+# In a file.
+
+
+def prints_of(directory: Path) -> dict[str, str]:
+    """What each file of a directory holds; what processes share in memory is not the state's."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in directory.iterdir()
+        if not path.name.endswith("-shm")
+    }
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A state of version 3, as 930b370 left it."""
+    directory = tmp_path / "older"
+    shutil.copytree(frozen("930b370").directory / "sqlite", directory)
+    return directory
+
+
+def described(directory: Path, now: datetime = NOW) -> StateReport | None:
+    """What is in a directory."""
+    return SqliteStore.describe_in(directory, now, RETENTION)
+
+
+def test_an_older_state_is_described_as_it_is(older: Path) -> None:
+    """It is not carried forward by being looked at: the report says what the next run makes of it."""
+    before = prints_of(older)
+    report = described(older)
+    assert report is not None
+    assert prints_of(older) == before
+    assert (report.version, report.next_version) == (3, VERSION)
+    assert report.signals.number > 0
+    assert report.oldest is not None
+    assert report.oldest <= (report.newest or report.oldest)
+    assert report.forgotten_next == []
+    store = SqliteStore(older)
+    carried = describe(store)
+    run(store.close())
+    assert (carried.version, carried.next_version) == (VERSION, None)
+    same = (
+        "decisions",
+        "oldest",
+        "newest",
+        "signals",
+        "standing",
+        "held",
+        "unfinished",
+        "deliveries",
+        "groups",
+        "lost",
+    )
+    assert {name: getattr(carried, name) for name in same} == {name: getattr(report, name) for name in same}
+
+
+def test_a_state_is_described_beside_a_run(tmp_path: Path) -> None:
+    """Which holds it and is in the middle of a transaction; what is not committed is not there."""
+    store = SqliteStore(tmp_path)
+    store.hold()
+    owe(store, a_delivery())
+    with store.atomically():
+        owe(store, a_delivery(key="other"))
+        report = described(tmp_path)
+    assert report is not None
+    assert report.owed == Count(1)
+    run(store.close())
+
+
+def test_the_log_of_a_run_that_was_killed_stays_where_it_is(tmp_path: Path) -> None:
+    """It holds what was committed, which is counted; only a run puts it into the file."""
+    store = SqliteStore(tmp_path / "a")
+    owe(store, a_delivery())
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    run(store.close())
+    before = prints_of(tmp_path / "b")
+    report = described(tmp_path / "b")
+    assert report is not None
+    assert report.owed == Count(1)
+    assert report.files["router.db-wal"].number > 0
+    assert prints_of(tmp_path / "b") == before
+
+
+def test_a_state_that_was_closed_is_left_with_the_same_files(tmp_path: Path) -> None:
+    """Nothing is made beside them, and their permissions stay."""
+    run(SqliteStore(tmp_path).close())
+    (tmp_path / "router.db").chmod(0o640)
+    before = prints_of(tmp_path)
+    assert described(tmp_path) is not None
+    assert {path.name for path in tmp_path.iterdir()} == before.keys()
+    assert prints_of(tmp_path) == before
+    assert (tmp_path / "router.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_in_which_no_run_wrote_anything_holds_no_state(tmp_path: Path) -> None:
+    """It may be one that a run just makes."""
+    (tmp_path / "router.db").touch()
+    assert described(tmp_path) is None
+    assert (tmp_path / "router.db").stat().st_size == 0
+
+
+def cut(directory: Path) -> None:
+    """Cuts a database in half."""
+    path = directory / "router.db"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def make_newer(directory: Path) -> None:
+    """Makes a state one that a newer program wrote."""
+    with closing(sqlite3.connect(directory / "router.db")) as db:
+        db.execute("PRAGMA user_version=99")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (cut, "is damaged: "),
+        (lambda directory: (directory / "router.db").unlink(), "is damaged: it is missing"),
+        (lambda directory: (directory / "router.db").write_bytes(b"no database" * 999), "is damaged: "),
+        (lambda directory: (directory / "router.commit").write_bytes(b"?"), "is damaged: "),
+        (make_newer, "holds state of version 99"),
+    ],
+)
+def test_what_cannot_be_described_is_named(tmp_path: Path, harm: Any, said: str) -> None:
+    """And is left as it is, as by every other command."""
+    run(SqliteStore(tmp_path).close())
+    harm(tmp_path)
+    before = prints_of(tmp_path)
+    with pytest.raises(BadFile, match=rf"router\.db: {said}"):
+        described(tmp_path)
+    assert prints_of(tmp_path) == before
+
+
+def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
+    """Whatever a query is made into."""
+    run(SqliteStore(tmp_path).close())
+    with pytest.raises(BadFile, match="readonly"), opened_unchanged(tmp_path / "router.db") as db:
+        db.execute("DELETE FROM ledger")
+
+
+@pytest.mark.parametrize("garbage", [b"\xff", "zz", -1, 2**63 - 1, 1.5])
+def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: SqliteStore, tmp_path: Path, garbage: object) -> None:
+    """Whichever column holds something that no row has; it counts somewhere or nowhere."""
+    decide(sqlite, Outcome.ROUTED, DAY)
+    run(sqlite.ledger.write_rows([a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)]))
+    owe(sqlite, a_delivery())
+    run(sqlite.quarantine.put_in_quarantine([a_quarantined()]))
+    run(sqlite.journal.write_losses([Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]))
+    run(sqlite.documents.put_document(StoredDocument(kind=DocumentKind.FACT, id="s", at=NOW, body=b"{}")))
+    path = tmp_path / "router.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for table, column in columns_in(db):
+            db.execute("BEGIN")
+            with suppress(sqlite3.IntegrityError):
+                db.execute(f"UPDATE {table} SET {column}=?", (garbage,))  # noqa: S608
+                assert isinstance(describe_open(db, path, NOW, RETENTION), StateReport)
+            db.execute("ROLLBACK")
+
+
+def columns_in(db: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Every column of every table."""
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name<>'commits'").fetchall():
+        for column in db.execute(f"PRAGMA table_info({table})").fetchall():
+            yield table, column[1]
+
+
+# In an account.
+
+
+def put(azure: AzureStore, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Puts rows into a table, as a worker does."""
+    run(azure._tables[table].write([(Step("put", dict(row)),) for row in rows]))
+
+
+def found_by(partition: str, *keys: str, **columns: Any) -> list[dict[str, Any]]:
+    """Rows of the table `lookups`."""
+    return [{"PartitionKey": partition, "RowKey": key, **columns} for key in keys]
+
+
+@pytest.fixture
+def current(azure: AzureStore) -> AzureStore:
+    """An account whose state says that it is of this program's version."""
+    put(azure, "journal", [{"PartitionKey": "state", "RowKey": "version", "version": 4, "oldest": 3}])
+    return azure
+
+
+def test_an_account_that_holds_nothing_is_left_so(address: Address) -> None:
+    """To look makes no table."""
+
+    async def looked() -> tuple[StateReport | None, list[str]]:
+        account = Account(address)
+        store = AzureStore(account)
+        report = await store.describe(NOW, RETENTION)
+        tables = [one.name async for one in account.tables.list_tables()]
+        await store.close()
+        return report, tables
+
+    assert run(looked()) == (None, [])
+
+
+def test_an_older_account_is_described_as_it_is(address: Address) -> None:
+    """What 930b370 wrote says no version, and nothing there is found by time."""
+    store = run(open_azure("930b370", address))
+    run(store._tables["journal"].write([(Step("delete", {"PartitionKey": "state", "RowKey": "version"}),)]))
+    report = describe(store)
+    run(store.close())
+    assert (report.version, report.next_version) == (3, 4)
+    assert report.signals.number == len(frozen("930b370").rows("ledger"))
+    assert sum(count.number for count in report.decisions.values()) == len(frozen("930b370").rows("record"))
+    assert report.forgotten_next == []
+
+
+def test_an_account_of_a_newer_program_is_refused(azure: AzureStore) -> None:
+    """Where this one can no longer work beside it."""
+    put(azure, "journal", [{"PartitionKey": "state", "RowKey": "version", "version": 6, "oldest": 5}])
+    with pytest.raises(StoreError, match=r"holds state of version 6, this program reads versions up to 4"):
+        describe(azure)
+
+
+def test_an_account_finds_what_falls_due_by_its_rows(current: AzureStore) -> None:
+    """Decisions by outcome and time, signals by when they are looked at; hours and rules in whatever partitions they lie."""
+    old, soon, new = (sorting(NOW - age) for age in (14 * DAY, 10 * DAY, DAY))
+    put(
+        current,
+        "lookups",
+        found_by("cwpp.0", *(f"t:below_floor:{at}:{n:032}" for n, at in enumerate((old, soon, new)))),
+    )
+    put(current, "lookups", found_by("-.3", f"t:below_floor:{soon}:{7:032}"))
+    put(current, "lookups", found_by("cwpp.0", f"t:routed:{sorting(NOW + 400 * DAY)}:{1:032}", moved=True))
+    put(current, "lookups", found_by("cspm.1", f"f:{sorting(NOW - DAY)}:a", f"f:{sorting(NOW + DAY)}:b"))
+    put(current, "lookups", found_by("cwpp.0", f"c:{old}", f"c:{soon}:worker", "h:one", "h:two"))
+    put(current, "lookups", found_by("cwpp.1", f"c:{old}:worker", "h:one"))
+    put(current, "documents", [{"PartitionKey": "silence", "RowKey": "s"}])
+    report = describe(current)
+    assert (report.version, report.next_version) == (4, None)
+    assert report.decisions == {Outcome.BELOW_FLOOR: Count(4)}
+    assert (report.oldest, report.newest) == (NOW - 14 * DAY, NOW - DAY)
+    found = next_of(report, Outcome.BELOW_FLOOR)
+    assert (found.next, found.overdue, found.soon) == (NOW, Count(1), Count(2))
+    found = next_of(report, None)
+    assert (found.next, found.overdue, found.soon) == (NOW - DAY, Count(1), Count(1))
+    assert (report.hours, report.rules) == (Count(2), Count(2))
+    assert report.documents == {DocumentKind.SILENCE: Count(1)}
+
+
+def test_an_account_is_counted_up_to_some_pages(current: AzureStore) -> None:
+    """And says so: a page has 1,000 rows, and each partition of decisions is looked at once. What is known is whole still."""
+    first = NOW - 20 * DAY
+    for start in range(0, 1100, 100):
+        times = [sorting(first + number * timedelta(minutes=10)) for number in range(start, start + 100)]
+        put(current, "lookups", found_by("cwpp.2", *(f"t:below_floor:{at}:{1:032}" for at in times)))
+    describing = AzureDescribing(current._tables, current._bodies, pages=1)
+    report = run(describing.describe(NOW, RETENTION))
+    assert report is not None
+    assert report.decisions == {Outcome.BELOW_FLOOR: Count(1000, is_whole=False)}
+    assert (report.oldest, report.newest) == (first, first + 999 * timedelta(minutes=10))
+    found = next_of(report, Outcome.BELOW_FLOOR)
+    assert (found.overdue.is_whole, found.soon.is_whole) == (True, False)
+    (lookups,) = (one for one in report.tables if one.name == "lookups")
+    assert lookups.rows == Count(1000, is_whole=False)
+    assert describe(current).decisions == {Outcome.BELOW_FLOOR: Count(1100)}
+
+
+def test_blobs_are_measured(azure: AzureStore) -> None:
+    """They take what rows cannot hold."""
+    assert describe(azure).files == {"blobs": NONE}
+    run(azure._bodies.column(bytes(range(256)) * 4, "ledger/k/0"))
+    assert describe(azure).files == {"blobs": NONE}
+    run(azure._bodies.column(noise(100_000), "ledger/k/0"))
+    assert describe(azure).files["blobs"].number >= 100_000
