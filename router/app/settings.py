@@ -109,8 +109,13 @@ class Settings:
         written = self._find(_RETENTION)
         if written is None:
             return Retention()
-        days = [_days_in(part) for part in written.split(",") if part.strip()]
-        return Retention(decisions={**DAYS, **dict(days)})
+        days: dict[Outcome, timedelta] = {}
+        for part in filter(str.strip, written.split(",")):
+            outcome, age = _days_in(part)
+            if outcome in days:
+                raise BadSetting(f"{_RETENTION}: {outcome}: is there twice; say its days once")
+            days[outcome] = age
+        return Retention(decisions={**DAYS, **days})
 
     @property
     def storage(self) -> ServiceConnection:
@@ -187,7 +192,7 @@ def _days_in(written: str) -> tuple[Outcome, timedelta]:
     name, _, days = (part.strip() for part in written.partition("="))
     if name not in set(Outcome):
         raise BadSetting(f"{_RETENTION}: {name!r} is no outcome; one of {', '.join(Outcome)}")
-    if not re.fullmatch(r"[1-9]\d{0,3}", days):
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", days):
         raise BadSetting(f"{_RETENTION}: {name}: {days!r} is no number of days from 1 to 9999")
     return Outcome(name), timedelta(days=int(days))
 

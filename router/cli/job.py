@@ -26,6 +26,7 @@ from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
+from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.limited_groups import admit_waiting_groups
@@ -109,8 +110,10 @@ class Work:
         set_aside: int,
         stop: Stop,
         readiness: Readiness,
+        retention: Retention,
     ) -> None:
         self._readiness = readiness
+        self._retention = retention
         self._is_hindered = False
         self._job = job
         self._store = store
@@ -245,7 +248,7 @@ class Work:
         left = max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP
         is_done = False
         while left > 0 and not (is_done or self._stop.is_asked):
-            forgotten = await self._store.forget(self._job.clock(), self._job.settings.retention, rules, AT_ONCE)
+            forgotten = await self._store.forget(self._job.clock(), self._retention, rules, AT_ONCE)
             is_done, left = forgotten.is_done, left - AT_ONCE
             # Ctrl-C is heard in between.
             await asyncio.sleep(0)
@@ -275,10 +278,10 @@ def _nothing() -> None:
 async def at_work(job: Job) -> AsyncIterator[Work]:
     """A job at work, with the state to itself.
 
-    What the settings lack is said on stderr. Raises StateInUse, BadFile and StoreError; and Interrupted where a signal asked
-    for the end and the work ended in order.
+    What the settings lack is said on stderr. Raises BadSetting, StateInUse, BadFile and StoreError; and Interrupted where a
+    signal asked for the end and the work ended in order.
     """
-    readiness = readiness_of(job.rules, job.settings)
+    readiness, retention = readiness_of(job.rules, job.settings), job.settings.retention
     async with AsyncExitStack() as stack:
         store = SqliteStore(job.state)
         stack.push_async_callback(store.close)
@@ -289,7 +292,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         before = {stream: await store.outbox.counts(stream) for stream in Stream}
-        work = Work(job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness)
+        work = Work(job, store, dispatcher, decisions, before, await _set_aside_in(store), stop, readiness, retention)
         await work.name_what_is_missing()
         await work.finish_earlier()
         yield work

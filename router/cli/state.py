@@ -91,7 +91,11 @@ def _print(report: StateReport, where: str) -> None:
         if (one.bytes.number > least if one.bytes else one.rows and one.rows.number)
     ]:
         shown.print()
-        print_table(shown, table_of(("table", "rows", "takes"), sizes, numbers=(1, 2)), indent=0)
+        # A file has its tables' sizes, and an account their rows.
+        columns = [0, *(column for column in (1, 2) if any(row[column] for row in sizes))]
+        heads = ("table", "rows", "takes")
+        cells = [[row[column] for column in columns] for row in sizes]
+        print_table(shown, table_of([heads[column] for column in columns], cells, numbers=(1, 2)), indent=0)
 
 
 def _summary(report: StateReport, where: str) -> Iterator[tuple[str, str]]:

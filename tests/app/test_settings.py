@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from router.app.settings import ServiceConnection, Settings
+from router.domain.decisions import Outcome
 from router.domain.destination_readiness import Lack, Why
 from router.domain.errors import BadSetting
+from router.domain.retention import DAYS, Retention
+
+RETENTION = "ALERT_ROUTER_RETENTION"
 
 IDENTITY = {
     "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
@@ -170,3 +174,33 @@ def test_a_worker_makes_as_many_sends_at_a_time_as_a_setting_says() -> None:
     for written in ("0", "7", "-1", "2.5", "many", "٣"):
         with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_AT_A_TIME: .* is no number from 1 to 6$"):
             _ = Settings({"ALERT_ROUTER_AT_A_TIME": written}).at_a_time
+
+
+def test_decisions_are_kept_as_long_as_a_setting_says() -> None:
+    """In days by outcome; what it does not name stays as long as ever."""
+    assert [Settings(given).retention for given in ({}, {RETENTION: " "})] == [Retention()] * 2
+    chosen = Settings({RETENTION: " below_floor = 30,routed=9999,\n"}).retention
+    named = {Outcome.BELOW_FLOOR: timedelta(days=30), Outcome.ROUTED: timedelta(days=9999)}
+    assert chosen.decisions == {**DAYS, **named}
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("30", "'30' is no outcome; one of quarantined, resolved, noted, below_floor, suppressed, routed, repeat"),
+        ("Routed=30", "'Routed' is no outcome; "),
+        ("routed=30,=5", "'' is no outcome; "),
+        ("routed", "routed: '' is no number of days from 1 to 9999"),
+        ("routed=0", "routed: '0' is no number of days from 1 to 9999"),
+        ("routed=10000", "routed: '10000' is no number of days from 1 to 9999"),
+        ("routed=90d", "routed: '90d' is no number of days from 1 to 9999"),
+        ("routed=3\u0663", "routed: '3\u0663' is no number of days from 1 to 9999"),
+        ("routed=30,noted=5,routed=60", "routed: is there twice; say its days once"),
+    ],
+)
+def test_what_says_no_days_of_an_outcome_is_named(written: str, said: str) -> None:
+    """Whoever mistypes it must not find out when the record is gone."""
+    with pytest.raises(BadSetting) as error:
+        _ = Settings({RETENTION: written}).retention
+    assert str(error.value).startswith(f"{RETENTION}: {said}")
+    assert len(str(error.value).splitlines()) == 1

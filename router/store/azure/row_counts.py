@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from router.domain.errors import StoreError
 from router.domain.state_report import Count
-from router.store.azure.tables import AFTER, Entity, Page, Table, quoted
+from router.store.azure.tables import AFTER, Entity, RowPage, Table, quoted
 
 PAGES = 20
 """Pages that are looked at of rows of one kind; a page has 1,000 rows at most."""
@@ -46,7 +46,7 @@ async def some_rows(
             raise
         return [SomeRows([], is_whole=True) for _ in spans]
     rows = [list(page.rows) for page in pages]
-    waiting: deque[tuple[int, Page]] = deque(one for one in enumerate(pages) if one[1].next is not None)
+    waiting: deque[tuple[int, RowPage]] = deque(one for one in enumerate(pages) if one[1].next is not None)
     left = most - len(spans)
     # In turn, so that what is in one partition does not hide what is in the next.
     while waiting and left > 0:

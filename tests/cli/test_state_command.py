@@ -1,0 +1,278 @@
+"""`state`: what is in a state, how large and how old, and what of it is forgotten next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.app.connections import storage_for
+from router.app.settings import STORAGE, Settings
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState
+from router.domain.documents import DocumentKind
+from router.domain.ports.store import Store
+from tests.builders import NOW
+from tests.cli.house import House, a_process, ndjson
+from tests.cli.test_interrupts import is_read, started, until
+from tests.frozen.loading import frozen
+from tests.parse.messages import a_flat_alert
+from tests.secrecy import found_in, secrets_in
+from tests.stack.azurite import Azurite
+from tests.store.builders import a_delivery, a_row, an_entry
+
+AT = ("--now", "2026-11-24T12:00:00Z")
+LATER = ("--now", "2026-12-05T12:00:00Z")
+
+
+@pytest.fixture
+def worked(house: House) -> House:
+    """A house whose state has two alerts, one of them below the floor, and nonsense."""
+    alerts = [a_flat_alert(SystemAlertId="one"), a_flat_alert(SystemAlertId="two", Severity="Low")]
+    assert house.says("run", *AT, house.writes("a.ndjson", ndjson(*alerts, b"?"))).code == 0
+    return house
+
+
+def told(house: House, *arguments: str) -> dict[str, Any]:
+    """What the command says as JSON."""
+    said = house.says("state", "--format", "json", *arguments)
+    assert (said.code, said.err) == (0, "")
+    document: dict[str, Any] = json.loads(said.out)
+    return document
+
+
+def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
+    """Where, which version, how large, how much and how old; then what is owed; then the rest in aligned columns."""
+    lines = worked.says("state", *LATER).out.splitlines()
+    size = (worked.directory / ".state" / "router.db").stat().st_size / 1000
+    assert lines[:13] == [
+        "state          .state",
+        "version        4",
+        f"size           router.db {size:.1f} KB",
+        "decisions      3, from 2026-11-24T12:00:00Z to 2026-11-24T12:00:00Z",
+        "owed           0",
+        "dead letters   0",
+        "quarantine     messages 1, damaged rows 0",
+        "lost events    0",
+        "signals        2: not ended 2, held 0, unfinished turns 0",
+        "groups         0",
+        "counted        hours 1, rules with hits 0",
+        "documents      0",
+        "",
+    ]
+    assert re.split(r"  +", lines[13]) == ["on record", "number", "for days", "next is due", "overdue", "within 7 days"]
+    rows = {cells[0]: cells[1:] for line in lines[14:22] if (cells := re.split(r"  +", line))}
+    assert rows["below the floor"] == ["1", "14", "2026-12-08T12:00:00Z", "0", "1"]
+    assert rows["routed"] == ["1", "90", "2027-02-22T12:00:00Z", "0", "0"]
+    assert rows["signals"] == ["2", "-", "2026-12-08T12:00:00Z", "0", "1"]
+    assert ["cwpp", "people", "0", "0", "1", "0", "0"] in [line.split() for line in lines]
+    assert any(line.startswith("deliveries ") and line.endswith(" KB") for line in lines)
+
+
+def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
+    """Every outcome, state and kind of document is there, also where there is none of it."""
+    document = told(worked, *LATER)
+    assert list(document) == [
+        "state", "at", "version", "next_version", "bytes", "files", "decisions", "owed", "owed_since", "dead_letters",
+        "quarantine", "lost_events", "signals", "groups", "hours_counted", "rules_with_hits", "documents", "deliveries",
+        "forgotten_next", "tables", "at_least",
+    ]  # fmt: skip
+    assert (document["state"], document["at"], document["at_least"]) == (".state", "2026-12-05T12:00:00Z", [])
+    assert document["decisions"] == {
+        "total": 3,
+        "oldest": "2026-11-24T12:00:00Z",
+        "newest": "2026-11-24T12:00:00Z",
+        "by_outcome": dict.fromkeys(document["decisions"]["by_outcome"], 0)
+        | {"routed": 1, "below_floor": 1, "quarantined": 1},
+    }
+    assert set(document["decisions"]["by_outcome"]) == set(Outcome)
+    assert document["documents"] == dict.fromkeys(DocumentKind, 0)
+    people = {"stream": "cwpp", "destination": "people", **dict.fromkeys(DeliveryState, 0), "sent": 1}
+    assert people in document["deliveries"]
+    below = next(one for one in document["forgotten_next"] if one["outcome"] == "below_floor")
+    assert below == {
+        "of": "decisions",
+        "outcome": "below_floor",
+        "days": 14,
+        "next": "2026-12-08T12:00:00Z",
+        "overdue": 0,
+        "within_7_days": 1,
+    }
+    assert [one["of"] for one in document["forgotten_next"]].count("signals") == 1
+    assert document["bytes"] == document["files"]["router.db"] > sum(one["bytes"] for one in document["tables"]) > 0
+
+
+def test_what_is_owed_is_said_with_since_when(house: House) -> None:
+    """A destination that cannot be written to."""
+    (house.directory / "people.ndjson").mkdir()
+    house.says("run", *AT, house.writes("a.ndjson", ndjson(a_flat_alert())))
+    assert "owed           1, the oldest since 2026-11-24T12:00:00Z" in house.says("state").out.splitlines()
+    document = told(house)
+    assert (document["owed"], document["owed_since"], document["dead_letters"]) == (1, "2026-11-24T12:00:00Z", 0)
+
+
+def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for the run that forgets them, and what is no such setting is named by both before they do anything."""
+    monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=5")
+    below = next(one for one in told(worked, *LATER)["forgotten_next"] if one["outcome"] == "below_floor")
+    assert (below["days"], below["next"], below["overdue"]) == (5, "2026-11-29T12:00:00Z", 1)
+    assert worked.says("run", *LATER, worked.writes("none.ndjson", "")).code == 0
+    assert told(worked, *LATER)["decisions"]["by_outcome"]["below_floor"] == 0
+    monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=never")
+    shutil.rmtree(worked.directory / ".state")
+    for command in (("state",), ("run", "a.ndjson")):
+        said = worked.says(*command).complaint
+        assert said == "ALERT_ROUTER_RETENTION: below_floor: 'never' is no number of days from 1 to 9999"
+    assert not (worked.directory / ".state").exists()
+
+
+def test_an_older_state_is_not_carried_forward_by_being_looked_at(house: House) -> None:
+    """The next run does that, and the report says so."""
+    shutil.copytree(frozen("930b370").directory / "sqlite", house.directory / "old")
+    before = {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()}
+    lines = house.says("state", "--state", "old").out.splitlines()
+    assert lines[1] == "version        3, the next run carries it forward to version 4"
+    document = told(house, "--state", "old")
+    assert (document["version"], document["next_version"], document["forgotten_next"]) == (3, 4, [])
+    assert document["signals"]["total"] > 0
+    assert {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()} == before
+
+
+def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None:
+    """Neither waits for the other, and the run takes in what comes next."""
+    with started(sys.executable, "-m", "router", "run", "-", "--state", house.directory / "busy") as run:
+        assert run.stdin is not None
+        run.stdin.write(ndjson(a_flat_alert(SystemAlertId="one")).decode())
+        run.stdin.flush()
+        until(run, lambda: is_read(run) and _sent(house) == 1)
+        said = a_process("state", "--state", "busy", within=house.directory)
+        assert (said.code, said.err) == (0, "")
+        assert "signals        1: not ended 1, held 0, unfinished turns 0" in said.out.splitlines()
+        run.communicate(ndjson(a_flat_alert(SystemAlertId="two")).decode())
+    assert run.returncode == 0
+    assert _sent(house) == 2
+
+
+def _sent(house: House) -> int:
+    return len(house.lines("people.ndjson"))
+
+
+def _cut(directory: Path) -> None:
+    path = directory / "router.db"
+    path.write_bytes(path.read_bytes()[:8192])
+
+
+def _make_newer(directory: Path) -> None:
+    with closing(sqlite3.connect(directory / "router.db")) as db:
+        db.execute("PRAGMA user_version=99")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (shutil.rmtree, r"\.state: holds no state; name the directory of a run with --state, or --storage"),
+        (lambda directory: (directory / "router.db").unlink(), r"\.state/router\.db: is damaged: it is missing, and "),
+        (_cut, r"\.state/router\.db: is damaged: "),
+        (_make_newer, r"\.state/router\.db: holds state of version 99, this program reads versions 3 to 4"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_named(worked: House, harm: Callable[[Path], None], said: str) -> None:
+    """In one line, with exit code 2, as every command does; nothing is made in its stead."""
+    state = worked.directory / ".state"
+    harm(state)
+    before = sorted(path.name for path in state.iterdir()) if state.exists() else None
+    assert re.match(said, worked.says("state").complaint)
+    assert (sorted(path.name for path in state.iterdir()) if state.exists() else None) == before
+
+
+def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:
+    """A file that a run is just about to fill."""
+    (house.directory / ".state").mkdir()
+    (house.directory / ".state" / "router.db").touch()
+    assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
+
+
+@pytest.mark.parametrize("options", [("--now", "soon"), ("--format", "yaml"), ("--storage", "--state", "x"), ("x",)])
+def test_what_the_command_does_not_know_is_refused(house: House, options: tuple[str, ...]) -> None:
+    """One line, with exit code 2."""
+    assert house.says("state", *options).complaint
+
+
+# In an account.
+
+
+@pytest.fixture
+def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The way to an empty account, which is in the environment as an app setting."""
+    account = azurite.new_account()
+    monkeypatch.setenv(STORAGE, account)
+    return account
+
+
+async def fill(store: Store) -> None:
+    """Puts a little of everything into a store."""
+    await store.ledger.write_rows([a_row("a"), a_row("b", outcome=Outcome.RESOLVED, closed_at=NOW)])
+    await store.outbox.put_in_outbox([a_delivery(key="a"), a_delivery(key="b")], NOW)
+    entries = [an_entry(f"hub/0:{n}", outcome="routed", stream="cwpp", signal=f"{n}", turn=1) for n in range(3)]
+    await store.record.put_on_record(entries)
+
+
+def test_an_account_is_described_as_a_directory_is(house: House, storage: str) -> None:
+    """The same counts under the same keys; its tables say how many rows they have, and its blobs what they take."""
+
+    async def seeded() -> None:
+        store = storage_for(Settings())
+        await store.prepare()
+        await fill(store)
+        await store.close()
+
+    asyncio.run(seeded())
+    document = told(house, "--storage", *AT)
+    assert (document["state"], document["bytes"], document["at_least"]) == (None, 0, [])
+    assert document["decisions"]["by_outcome"]["routed"] == 3
+    assert (document["signals"]["total"], document["signals"]["not_ended"]) == (2, 1)
+    assert (document["owed"], document["owed_since"]) == (2, NOW.isoformat().replace("+00:00", "Z"))
+    rows = {one["name"]: one["rows"] for one in document["tables"]}
+    assert (rows["ledger"], rows["record"], rows["quarantine"]) == (2, 3, 0)
+    lines = house.says("state", "--storage").out.splitlines()
+    assert lines[0] == "state          the account"
+    assert re.split(r"  +", next(line for line in lines if line.startswith("ledger ")))[:2] == ["ledger", "2"]
+
+
+def test_an_account_without_a_state_is_left_empty(house: House, storage: str) -> None:
+    """Nothing is made in it by looking."""
+    for _ in range(2):
+        complaint = house.says("state", "--storage").complaint
+        assert complaint == f"{STORAGE}: the account that it names holds no state yet; who serves it begins one"
+
+
+def test_an_account_that_no_setting_names_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line that names the setting."""
+    monkeypatch.delenv(STORAGE, raising=False)
+    assert house.says("state", "--storage").complaint.startswith(f"{STORAGE}: is not set; ")
+
+
+# The client of tables asks an XML answer whether it is true.
+@pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
+def test_an_account_that_cannot_be_reached_is_named(
+    house: House, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether nobody answers or the key is wrong: one line, without a secret."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        closed = re.sub(r":\d+/", f":{nobody.getsockname()[1]}/", storage)
+        for address in (closed, re.sub(r"AccountKey=\w{4}", "AccountKey=AAAA", storage)):
+            monkeypatch.setenv(STORAGE, address)
+            complaint = house.says("state", "--storage").complaint
+            assert complaint.startswith(f"{STORAGE}: the account that it names cannot be used: storage, ")
+            assert found_in(complaint, secrets_in({STORAGE: address})) == []
