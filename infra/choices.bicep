@@ -72,6 +72,33 @@ func wrongInstant(parameter string, text string) string[] =>
     ? []
     : ['${parameter}: "${text}" is no instant in UTC, as 2026-01-31T23:59:59Z, and not none']
 
+@export()
+@description('The days of a list of outcomes, as the app reads them.')
+func retentionOf(text string) string => join(items(text), ', ')
+
+@export()
+@description('What is wrong with outcomes and their days.')
+func wrongRetention(parameter string, text string) string[] =>
+  concat(
+    map(
+      filter(items(text), one => !isRetention(map(split(one, '='), part => trim(part)))),
+      one => '${parameter}: "${one}" is no outcome with its days, 1 to 9999, as below_floor=30; outcomes are ${join(outcomes, ', ')}'
+    ),
+    map(
+      filter(outcomes, outcome => length(filter(items(text), one => trim(split(one, '=')[0]) == outcome)) > 1),
+      outcome => '${parameter}: ${outcome} is there twice; say its days once'
+    )
+  )
+
+// Outcome of router/domain/decisions.py.
+var outcomes = ['quarantined', 'resolved', 'noted', 'below_floor', 'suppressed', 'routed', 'repeat']
+
+func isRetention(parts string[]) bool =>
+  length(parts) == 2 && contains(outcomes, parts[0]) && !empty(parts[1]) && length(parts[1]) <= 4 && consistsOf(
+    parts[1],
+    '0123456789'
+  ) && !startsWith(parts[1], '0')
+
 func isId(text string) bool =>
   map(split(text, '-'), part => length(part)) == [8, 4, 4, 4, 12] && consistsOf(
     replace(text, '-', ''),

@@ -16,6 +16,9 @@ param maximumInstances int
 @description('Calls at a time that one instance makes to one destination.')
 param atATime int
 
+@description('Days for which decisions stay on record, by outcome.')
+param retention string
+
 @description('How a new version takes the place of the old.')
 param updateStrategy 'Recreate' | 'RollingUpdate'
 
@@ -98,6 +101,7 @@ var settings = [
 
 // The code's own choice stands in the code.
 var bound = atATime == 6 ? [] : [{ name: 'ALERT_ROUTER_AT_A_TIME', value: string(atATime) }]
+var aging = empty(retention) ? [] : [{ name: 'ALERT_ROUTER_RETENTION', value: retention }]
 
 // A vault's names have hyphens where settings have underscores. Without a version the newest is taken, within a day.
 // https://learn.microsoft.com/azure/app-service/app-service-key-vault-references
@@ -157,7 +161,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, bound, references)
+      appSettings: concat(settings, bound, aging, references)
     }
   }
 }

@@ -5,11 +5,13 @@ import {
   instantOf
   lowerItems
   namesOf
+  retentionOf
   severitiesOf
   wrongAddresses
   wrongIds
   wrongInstant
   wrongNames
+  wrongRetention
   wrongSeverities
   wrongWorkspace
 } from 'choices.bicep'
@@ -68,6 +70,9 @@ param maximumInstances int = 40
 @minValue(1)
 @maxValue(6)
 param atATime int = 6
+
+@description('Days for which decisions stay on record, by outcome: below_floor=30,routed=365. Empty for what the router chooses by itself.')
+param retention string = ''
 
 @description('How a new version takes the place of the old: Recreate ends what works at once, RollingUpdate (a preview) one by one.')
 @allowed(['Recreate', 'RollingUpdate'])
@@ -140,6 +145,7 @@ var faults = concat(
   wrongIds('operators', operatorIds),
   wrongIds('senders', senderIds),
   wrongAddresses('emails', addresses),
+  wrongRetention('retention', retention),
   wrongInstant('firstDeployed', firstDeployed)
 )
 
@@ -317,6 +323,7 @@ module functionApp 'function-app.bicep' = {
     zoneRedundant: zoneRedundant
     maximumInstances: maximumInstances
     atATime: atATime
+    retention: retentionOf(retention)
     updateStrategy: updateStrategy
     secrets: namesOf(secretNames)
     identityName: names.identity

@@ -8,5 +8,7 @@ param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTUR
 param throughputUnits = 6
 param maximumInstances = 100
 param atATime = 2
+// As somebody writes it.
+param retention = ' routed = 365,below_floor=30, '
 param updateStrategy = 'RollingUpdate'
 param firstDeployed = '2026-11-24T12:00:00Z'

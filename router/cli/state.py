@@ -38,7 +38,7 @@ def show(options: Namespace) -> int:
     )
     where = "the account" if options.storage else str(options.state)
     if options.format == "json":
-        print_json(_document(report, None if options.storage else where))
+        print_json(document_of(report, None if options.storage else where))
     else:
         _print(report, where)
     return 0
@@ -153,7 +153,7 @@ def _time(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _document(report: StateReport, directory: str | None) -> dict[str, object]:
+def document_of(report: StateReport, directory: str | None) -> dict[str, object]:
     """The report as JSON: each count is a number, and `at_least` names those that are not whole."""
     counts = _Counts()
     number = counts.number

@@ -43,7 +43,7 @@ def worked(house: House) -> House:
     return house
 
 
-def told(house: House, *arguments: str) -> dict[str, Any]:
+def described(house: House, *arguments: str) -> dict[str, Any]:
     """What the command says as JSON."""
     said = house.says("state", "--format", "json", *arguments)
     assert (said.code, said.err) == (0, "")
@@ -81,7 +81,7 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
 
 def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
     """Every outcome, state and kind of document is there, also where there is none of it."""
-    document = told(worked, *LATER)
+    document = described(worked, *LATER)
     assert list(document) == [
         "state", "at", "version", "next_version", "bytes", "files", "decisions", "owed", "owed_since", "dead_letters",
         "quarantine", "lost_events", "signals", "groups", "hours_counted", "rules_with_hits", "documents", "deliveries",
@@ -117,17 +117,17 @@ def test_what_is_owed_is_said_with_since_when(house: House) -> None:
     (house.directory / "people.ndjson").mkdir()
     house.says("run", *AT, house.writes("a.ndjson", ndjson(a_flat_alert())))
     assert "owed           1, the oldest since 2026-11-24T12:00:00Z" in house.says("state").out.splitlines()
-    document = told(house)
+    document = described(house)
     assert (document["owed"], document["owed_since"], document["dead_letters"]) == (1, "2026-11-24T12:00:00Z", 0)
 
 
 def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """As for the run that forgets them, and what is no such setting is named by both before they do anything."""
     monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=5")
-    below = next(one for one in told(worked, *LATER)["forgotten_next"] if one["outcome"] == "below_floor")
+    below = next(one for one in described(worked, *LATER)["forgotten_next"] if one["outcome"] == "below_floor")
     assert (below["days"], below["next"], below["overdue"]) == (5, "2026-11-29T12:00:00Z", 1)
     assert worked.says("run", *LATER, worked.writes("none.ndjson", "")).code == 0
-    assert told(worked, *LATER)["decisions"]["by_outcome"]["below_floor"] == 0
+    assert described(worked, *LATER)["decisions"]["by_outcome"]["below_floor"] == 0
     monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=never")
     shutil.rmtree(worked.directory / ".state")
     for command in (("state",), ("run", "a.ndjson")):
@@ -142,7 +142,7 @@ def test_an_older_state_is_not_carried_forward_by_being_looked_at(house: House) 
     before = {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()}
     lines = house.says("state", "--state", "old").out.splitlines()
     assert lines[1] == "version        3, the next run carries it forward to version 4"
-    document = told(house, "--state", "old")
+    document = described(house, "--state", "old")
     assert (document["version"], document["next_version"], document["forgotten_next"]) == (3, 4, [])
     assert document["signals"]["total"] > 0
     assert {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()} == before
@@ -237,7 +237,7 @@ def test_an_account_is_described_as_a_directory_is(house: House, storage: str) -
         await store.close()
 
     asyncio.run(seeded())
-    document = told(house, "--storage", *AT)
+    document = described(house, "--storage", *AT)
     assert (document["state"], document["bytes"], document["at_least"]) == (None, 0, [])
     assert document["decisions"]["by_outcome"]["routed"] == 3
     assert (document["signals"]["total"], document["signals"]["not_ended"]) == (2, 1)

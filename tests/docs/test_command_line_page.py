@@ -5,6 +5,9 @@ from __future__ import annotations
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
+from router.cli.state import document_of
+from router.domain.state_report import StateReport
+from tests.builders import NOW
 from tests.docs.command_line import commands, options
 from tests.docs.pages import column, page, spans
 
@@ -32,3 +35,10 @@ def test_every_option_is_listed_with_the_commands_that_take_it() -> None:
         for row in PAGE.table("The command line", "option")
     }
     assert told == options()
+
+
+def test_every_key_of_a_state_is_listed() -> None:
+    """In the order in which they are printed."""
+    empty = StateReport(at=NOW, version=4, next_version=None, files={})
+    listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
+    assert listed == list(document_of(empty, None))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from infra.compiler import Answer, Compiler, find_compiler
 from infra.variants import SUBSCRIPTION, Variant
+from router.app.settings import Settings
+from router.domain.decisions import Outcome
+from router.domain.errors import BadSetting
 from tests.infra.predicted import Deployment
 from tests.infra.test_app_settings import settings_of
 from tests.infra.test_export import exports
@@ -25,6 +29,7 @@ WRONG = {
     "operators": "ann",
     "senders": "00000000-0000-0000-0000-00000000000g",
     "emails": "soc@example.com,soc@",
+    "retention": "below_floor=never",
     "firstDeployed": "2026-11-24",
 }
 
@@ -55,6 +60,24 @@ NAMES = {
     "pagerduty_routing_key": False,
 }
 """Texts, and whether each may be the names of secrets."""
+
+RETENTIONS = {
+    "": True,
+    " , ": True,
+    "below_floor=1, routed = 9999": True,
+    ",".join(f"{outcome}=30" for outcome in Outcome): True,
+    "30": False,
+    "Routed=30": False,
+    "routed": False,
+    "routed=": False,
+    "routed=0": False,
+    "routed=030": False,
+    "routed=10000": False,
+    "routed=90d": False,
+    "routed=30=30": False,
+    "routed=30,routed=60": False,
+}
+"""Texts, and whether each may be the days of outcomes."""
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +110,17 @@ def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, 
 
 @pytest.fixture(scope="module")
 def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, list[str]]]:
-    """What is said of each text: of instants, and of names of secrets. The compiler is slow to start, and is asked once."""
+    """What is said of each text: of instants, of names, and of days. The compiler is slow to start, and is asked once."""
     at = tmp_path_factory.mktemp("wrong")
     choices = os.path.relpath(INFRA / "choices.bicep", at)
     (at / "wrong.bicep").write_text(
-        f"targetScope = 'subscription'\nimport {{ wrongInstant, wrongNames }} from '{choices}'\n"
-        "param instants string[]\nparam names string[]\n"
+        f"targetScope = 'subscription'\nimport {{ wrongInstant, wrongNames, wrongRetention }} from '{choices}'\n"
+        "param instants string[]\nparam names string[]\nparam days string[]\n"
         "output instants string[][] = map(instants, text => wrongInstant('firstDeployed', text))\n"
         "output names string[][] = map(names, text => wrongNames('secretNames', text))\n"
+        "output days string[][] = map(days, text => wrongRetention('retention', text))\n"
     )
-    texts = {"instants": [*INSTANTS], "names": [*NAMES]}
+    texts = {"instants": [*INSTANTS], "names": [*NAMES], "days": [*RETENTIONS]}
     path = at / "wrong.bicepparam"
     path.write_text("using 'wrong.bicep'\n" + "".join(f"param {name} = {_array(of)}\n" for name, of in texts.items()))
     variant = Variant(path)
@@ -119,6 +143,21 @@ def test_an_instant_is_one_in_utc(wrong: dict[str, dict[str, list[str]]]) -> Non
     """What is none would be taken for no instant by the queries, and be quiet for nobody."""
     assert {text: not said for text, said in wrong["instants"].items()} == INSTANTS
     assert all(line.startswith("firstDeployed: ") for said in wrong["instants"].values() for line in said)
+
+
+def test_days_are_what_the_app_reads(wrong: dict[str, dict[str, list[str]]]) -> None:
+    """What the app would refuse at its start is refused before it is deployed, and nothing else."""
+    assert {text: not said for text, said in wrong["days"].items()} == RETENTIONS
+    assert all(line.startswith("retention: ") for said in wrong["days"].values() for line in said)
+    for text, is_right in RETENTIONS.items():
+        with nullcontext() if is_right else pytest.raises(BadSetting, match=r"^ALERT_ROUTER_RETENTION: "):
+            assert Settings({"ALERT_ROUTER_RETENTION": text}).retention
+
+
+def test_how_long_decisions_stay_is_the_user_s() -> None:
+    """The app's own choice where nobody chose."""
+    assert "ALERT_ROUTER_RETENTION" not in settings_of(deployed("default"))
+    assert settings_of(deployed("busy"))["ALERT_ROUTER_RETENTION"] == "routed = 365, below_floor=30"
 
 
 def test_how_many_instances_and_how_a_version_takes_over_are_the_user_s() -> None:
