@@ -6,6 +6,9 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
 
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
@@ -36,11 +39,11 @@ def show(options: Namespace) -> int:
         if options.storage
         else _in_directory(options, now, retention)
     )
-    where = "the account" if options.storage else str(options.state)
+    directory = None if options.storage else options.state
     if options.format == "json":
-        print_json(document_of(report, None if options.storage else where))
+        print_json(document_of(report, directory))
     else:
-        _print(report, where)
+        _print(report, directory)
     return 0
 
 
@@ -65,10 +68,20 @@ async def _in_storage(settings: Settings, now: datetime, retention: Retention) -
     return report
 
 
-def _print(report: StateReport, where: str) -> None:
+def _print(report: StateReport, directory: Path | None) -> None:
     shown = screen()
-    print_table(shown, table_of(("", ""), list(_summary(report, where))), indent=0)
+    print_table(shown, table_of(("", ""), list(_summary(report, directory))), indent=0)
     shown.print()
+    _print_record(shown, report)
+    if report.deliveries:
+        shown.print()
+        _print_deliveries(shown, report)
+    if report.tables:
+        shown.print()
+        _print_tables(shown, report)
+
+
+def _print_record(shown: Console, report: StateReport) -> None:
     decisions = [
         (words, _written(report.decisions.get(outcome, NONE)), *_forgotten(report, outcome))
         for outcome, words in OUTCOMES.items()
@@ -76,32 +89,36 @@ def _print(report: StateReport, where: str) -> None:
     signals = ("signals", _written(report.signals), *_forgotten(report, None))
     heads = ("on record", "number", "for days", "next is due", "overdue", "within 7 days")
     print_table(shown, table_of(heads, [*decisions, signals], numbers=(1, 2, 4, 5)), indent=0)
-    if report.deliveries:
-        shown.print()
-        rows = [
-            (one.stream, one.destination, *(_written(one.states.get(state, NONE)) for state in DeliveryState))
-            for one in report.deliveries
-        ]
-        heads = ("deliveries", "to", *DeliveryState)
-        print_table(shown, table_of(heads, rows, numbers=range(2, len(heads))), indent=0)
+
+
+def _print_deliveries(shown: Console, report: StateReport) -> None:
+    rows = [
+        (one.stream, one.destination, *(_written(one.states.get(state, NONE)) for state in DeliveryState))
+        for one in report.deliveries
+    ]
+    heads = ("deliveries", "to", *DeliveryState)
+    print_table(shown, table_of(heads, rows, numbers=range(2, len(heads))), indent=0)
+
+
+def _print_tables(shown: Console, report: StateReport) -> None:
+    """Prints what the tables take but for the small ones: those of a file in bytes, those of an account in rows."""
     least = sum_of(one.bytes for one in report.tables if one.bytes).number // _SMALL
-    if sizes := [
+    rows = [
         (one.name, _optional(one.rows), _size(one.bytes) if one.bytes else None)
         for one in report.tables
         if (one.bytes.number > least if one.bytes else one.rows and one.rows.number)
-    ]:
-        shown.print()
-        # A file has its tables' sizes, and an account their rows.
-        columns = [0, *(column for column in (1, 2) if any(row[column] for row in sizes))]
-        heads = ("table", "rows", "takes")
-        cells = [[row[column] for column in columns] for row in sizes]
-        print_table(shown, table_of([heads[column] for column in columns], cells, numbers=(1, 2)), indent=0)
+    ]
+    columns = [0, *(column for column in (1, 2) if any(row[column] for row in rows))]
+    heads = ("table", "rows", "takes")
+    cells = [[row[column] for column in columns] for row in rows]
+    print_table(shown, table_of([heads[column] for column in columns], cells, numbers=(1, 2)), indent=0)
 
 
-def _summary(report: StateReport, where: str) -> Iterator[tuple[str, str]]:
+def _summary(report: StateReport, directory: Path | None) -> Iterator[tuple[str, str]]:
     """What a person wants to see first, a line each."""
-    yield "state", where
-    later = f", the next run carries it forward to version {report.next_version}" if report.next_version else ""
+    yield "state", str(directory) if directory is not None else "the account"
+    who = "run" if directory is not None else "worker"
+    later = f", the next {who} carries it forward to version {report.next_version}" if report.next_version else ""
     yield "version", f"{report.version}{later}"
     parts = ", ".join(f"{name} {_size(size)}" for name, size in report.files.items())
     yield "size", parts if len(report.files) == 1 else f"{_size(report.bytes)}: {parts}"
@@ -153,12 +170,12 @@ def _time(time: datetime) -> str:
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def document_of(report: StateReport, directory: str | None) -> dict[str, object]:
+def document_of(report: StateReport, directory: Path | None) -> dict[str, object]:
     """The report as JSON: each count is a number, and `at_least` names those that are not whole."""
     counts = _Counts()
     number = counts.number
     document: dict[str, object] = {
-        "state": directory,
+        "state": str(directory) if directory is not None else None,
         "at": _iso(report.at),
         "version": report.version,
         "next_version": report.next_version,

@@ -399,7 +399,7 @@ def test_an_older_account_is_described_as_it_is(address: Address) -> None:
 def test_an_account_of_a_newer_program_is_refused(azure: AzureStore) -> None:
     """Where this one can no longer work beside it."""
     put(azure, "journal", [{"PartitionKey": "state", "RowKey": "version", "version": 6, "oldest": 5}])
-    with pytest.raises(StoreError, match=r"holds state of version 6, this program reads versions up to 4"):
+    with pytest.raises(StoreError, match=r"journal: holds state of version 6, which programs from version 5 on"):
         describe(azure)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
-from router.domain.errors import StoreError, Undecodable
+from router.domain.errors import Undecodable
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.domain.state_report import (
@@ -43,13 +43,14 @@ from router.store.azure.row_counts import (
     those,
 )
 from router.store.azure.shards import sorting
+from router.store.azure.state_version import OURS, read_version
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, readable
-from router.store.row_reader import MOST_STEPS, Columns, time_of
+from router.store.row_reader import Columns, time_of
 from router.store.stored_names import GROUP_STATE
 
-VERSION, OLDEST = 4, 3
-"""The version of this program, and that of a program that wrote none down."""
+OLDEST = 3
+"""The version of the programs that wrote none down."""
 
 _FINDING = [f"{stream}.{shard}" for stream, shard in product((*(one.value for one in Stream), "-"), range(4))]
 """The partitions of the table `lookups`."""
@@ -72,7 +73,7 @@ class AzureDescribing:
     async def describe(self, now: datetime, retention: Retention) -> StateReport | None:
         """What is in the account; None where it holds no state.
 
-        Raises StoreError also where its state is of a version that this program does not know.
+        Raises StoreError also where this program is too old for it.
         """
         version = await self._version()
         if version is None:
@@ -85,7 +86,7 @@ class AzureDescribing:
         ) = await asyncio.gather(
             asyncio.gather(
                 self._seen(),
-                self._decisions(now, retention) if version >= VERSION else self._older_decisions(),
+                self._decisions(now, retention),
                 self._deliveries(),
                 self._lost(),
                 self._bodies.measure(self._pages),
@@ -95,11 +96,13 @@ class AzureDescribing:
             self._spans_of_counts(),
         )
         ledger, groups = seen["ledger"], seen["groups"]
+        if not decisions.by_outcome:
+            decisions = (await self._unfound_decisions())._replace(forgotten_next=decisions.forgotten_next)
         signals = [Columns(row) for row in ledger.rows]
         return StateReport(
             at=now,
             version=version,
-            next_version=VERSION if version < VERSION else None,
+            next_version=OURS.version if version < OURS.version else None,
             files={"blobs": Count(blobs.bytes, blobs.is_whole)},
             tables=[
                 *(TableSize(name, rows.counted, None) for name, rows in seen.items()),
@@ -124,26 +127,15 @@ class AzureDescribing:
             documents={
                 kind: rows.counted for kind, rows in zip(DocumentKind, documents, strict=True) if rows.counted.number
             },
-            forgotten_next=[*decisions.forgotten_next, _next_signals(again, now)] if version >= VERSION else [],
+            forgotten_next=[*decisions.forgotten_next, _next_signals(again, now)] if version > OLDEST else [],
         )
 
     async def _version(self) -> int | None:
         """The version of the state; None where there is none."""
         if not await is_there(self._tables["ledger"]):
             return None
-        row = (
-            await self._tables["journal"].find("state", "version") if await is_there(self._tables["journal"]) else None
-        )
-        if row is None:
-            return OLDEST
-        found = Columns(row)
-        version, oldest = (readable(VERSION, found.whole, name, 1, MOST_STEPS) for name in ("version", "oldest"))
-        if oldest > VERSION:
-            raise StoreError(
-                f"storage, journal: holds state of version {version}, this program reads versions up to {VERSION}; "
-                "use the program that wrote it"
-            )
-        return version
+        said = await read_version(self._tables["journal"]) if await is_there(self._tables["journal"]) else None
+        return said.version if said is not None else OLDEST
 
     async def _seen(self) -> Mapping[str, SomeRows]:
         """The rows of each table, with the columns that are counted by."""
@@ -210,8 +202,8 @@ class AzureDescribing:
                 return times[-1]
         return None
 
-    async def _older_decisions(self) -> _Decisions:
-        """Those that an older program put on record, which nothing finds by time."""
+    async def _unfound_decisions(self) -> _Decisions:
+        """Those that an older program put on record: nothing finds them by time until sweeps have seen to them."""
         (found,) = await self._some("record", [None], ("outcome", "at"))
         rows = [Columns(row) for row in found.rows]
         counts = Counter(

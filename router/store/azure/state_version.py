@@ -65,6 +65,21 @@ async def agree_on_version(journal: Table, ours: StateVersion = OURS) -> Damage 
             return damage
 
 
+async def read_version(journal: Table, ours: StateVersion = OURS) -> StateVersion | None:
+    """What the state says of itself, which it goes on to say; None where it says nothing, as an older program left it.
+
+    A damaged row is taken for what this program writes in its place. Raises StoreError where this program is too old.
+    """
+    row = await journal.find(PARTITION, ROW)
+    if row is None:
+        return None
+    found = attempt(_version_in, Columns(row))
+    if isinstance(found, Undecodable):
+        return ours
+    refuse_older(ours, found)
+    return found
+
+
 def _newest(ours: StateVersion, stored: StateVersion | None) -> StateVersion:
     return StateVersion(*map(max, ours, stored)) if stored is not None else ours
 
