@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from router.domain.decisions import Outcome
@@ -27,7 +29,7 @@ from router.domain.retention import DAYS, Retention
 from router.domain.state_report import NONE, SOON, Count, NextForgotten, StateReport
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.describing import AzureDescribing
-from router.store.azure.shards import sorting
+from router.store.azure.shards import named, sorting
 from router.store.azure.tables import Step
 from router.store.sqlite import SqliteStore
 from router.store.sqlite.describing import describe_open
@@ -414,8 +416,10 @@ def test_an_account_finds_what_falls_due_by_its_rows(current: AzureStore) -> Non
     put(current, "lookups", found_by("-.3", f"t:below_floor:{soon}:{7:032}"))
     put(current, "lookups", found_by("cwpp.0", f"t:routed:{sorting(NOW + 400 * DAY)}:{1:032}", moved=True))
     put(current, "lookups", found_by("cspm.1", f"f:{sorting(NOW - DAY)}:a", f"f:{sorting(NOW + DAY)}:b"))
-    put(current, "lookups", found_by("cwpp.0", f"c:{old}", f"c:{soon}:worker", "h:one", "h:two"))
-    put(current, "lookups", found_by("cwpp.1", f"c:{old}:worker", "h:one"))
+    put(current, "lookups", found_by("cwpp.0", f"c:{old}", f"c:{old}.000001", f"h:{named('one')}", f"h:{named('two')}"))
+    counting = zlib.compress(orjson.dumps([{}, [["cwpp", "one", 1, old, old], ["cwpp", "three", 1, old, old]]]))
+    put(current, "lookups", found_by("cwpp.1", f"c:{soon}:worker", f"h:{named('one')}", open=True, body=counting))
+    put(current, "lookups", found_by("cwpp.2", f"c:{old}:worker", open=True, body=b"damaged"))
     put(current, "documents", [{"PartitionKey": "silence", "RowKey": "s"}])
     report = describe(current)
     assert (report.version, report.next_version) == (4, None)
@@ -425,7 +429,7 @@ def test_an_account_finds_what_falls_due_by_its_rows(current: AzureStore) -> Non
     assert (found.next, found.overdue, found.soon) == (NOW, Count(1), Count(2))
     found = next_of(report, None)
     assert (found.next, found.overdue, found.soon) == (NOW - DAY, Count(1), Count(1))
-    assert (report.hours, report.rules) == (Count(2), Count(2))
+    assert (report.hours, report.rules) == (Count(2), Count(3))
     assert report.documents == {DocumentKind.SILENCE: Count(1)}
 
 

@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from itertools import product
 from typing import NamedTuple
 
+import orjson
+
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
@@ -26,7 +28,7 @@ from router.domain.state_report import (
     cutoffs_for,
     sum_of,
 )
-from router.store.azure.bodies import Bodies
+from router.store.azure.bodies import Bodies, unpacked
 from router.store.azure.outbox.locations import RowKind, shards_of, span_of
 from router.store.azure.row_counts import (
     PAGES,
@@ -42,7 +44,7 @@ from router.store.azure.row_counts import (
     span_of_kind,
     those,
 )
-from router.store.azure.shards import sorting
+from router.store.azure.shards import named, sorting
 from router.store.azure.state_version import OURS, read_version
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, readable
@@ -83,6 +85,7 @@ class AzureDescribing:
             (quarantined, damaged),
             documents,
             (hours, rules, again),
+            counting,
         ) = await asyncio.gather(
             asyncio.gather(
                 self._seen(),
@@ -94,6 +97,7 @@ class AzureDescribing:
             self._each("quarantine", [all_of("kept"), all_of("damaged")]),
             self._each("documents", [all_of(kind.value) for kind in DocumentKind]),
             self._spans_of_counts(),
+            self._counting(),
         )
         ledger, groups = seen["ledger"], seen["groups"]
         if not decisions.by_outcome:
@@ -121,9 +125,8 @@ class AzureDescribing:
             damaged=damaged.counted,
             lost=lost,
             groups=those(groups, lambda row: str(row["RowKey"]).startswith(f"{GROUP_STATE}:")),
-            hours=different(hours, lambda partition, key: key.split(":")[1]),
-            # A rule has a row in each partition of its stream.
-            rules=different(rules, lambda partition, key: (partition.partition(".")[0], key)),
+            hours=different(hours, lambda partition, key: key.split(":")[1].partition(".")[0]),
+            rules=_rules_in(rules, counting),
             documents={
                 kind: rows.counted for kind, rows in zip(DocumentKind, documents, strict=True) if rows.counted.number
             },
@@ -160,6 +163,11 @@ class AzureDescribing:
         return await asyncio.gather(
             *(self._some("lookups", [(one, *span_of_kind(kind)) for one in _FINDING], ("RowKey",)) for kind in kinds)
         )
+
+    async def _counting(self) -> list[SomeRows]:
+        """The rows in which workers count still, with the hits that no sweep has added up yet."""
+        spans = [(one, *span_of_kind("c")) for one in _FINDING]
+        return await some_rows(self._tables["lookups"], spans, ("RowKey", "body"), self._pages, where="open eq true")
 
     async def _decisions(self, now: datetime, retention: Retention) -> _Decisions:
         outcomes = list(retention.decisions.items())
@@ -291,6 +299,28 @@ class _Ages(NamedTuple):
 
     times: Sequence[datetime]
     is_whole: bool
+
+
+def _rules_in(added_up: Sequence[SomeRows], counting: Sequence[SomeRows]) -> Count:
+    """How many rules there are hits of: a rule may have rows in each partition of its stream."""
+    named_by = {(str(row["PartitionKey"])[:-2], str(row["RowKey"])) for some in added_up for row in some.rows}
+    for some in counting:
+        for row in some.rows:
+            hits = attempt(_hits_in, row.get("body"))
+            named_by |= hits if not isinstance(hits, Undecodable) else set()
+    return Count(len(named_by), is_whole_in([*added_up, *counting]))
+
+
+def _hits_in(body: object) -> set[tuple[str, str]]:
+    """The rules of which a worker counts hits, as rows of hits name them; raises Undecodable."""
+    try:
+        parts = orjson.loads(unpacked(body))
+    except orjson.JSONDecodeError as fault:
+        raise Undecodable("body: is no JSON") from fault
+    match parts:
+        case [dict(), list() as hits]:
+            return {(str(one[0]), f"h:{named(str(one[1]))}") for one in hits if isinstance(one, list) and len(one) > 1}
+    raise Undecodable("body: counts nothing")
 
 
 def _size(row: Columns) -> int:

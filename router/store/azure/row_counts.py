@@ -31,13 +31,13 @@ class SomeRows(NamedTuple):
 
 
 async def some_rows(
-    table: Table, spans: Sequence[Span | None], select: Collection[str], most: int = PAGES
+    table: Table, spans: Sequence[Span | None], select: Collection[str], most: int = PAGES, *, where: str | None = None
 ) -> list[SomeRows]:
     """The first rows of spans, which share `most` pages, though each has its first; None stands for a whole table.
 
-    No rows where there is no table. Raises StoreError.
+    `where` is a further OData condition. No rows where there is no table. Raises StoreError.
     """
-    filters = [filter_of(*span) if span is not None else None for span in spans]
+    filters = [_with(where, filter_of(*span)) if span is not None else where for span in spans]
     columns = ("PartitionKey", *select)
     try:
         pages = await asyncio.gather(*(table.page(one, None, select=columns) for one in filters))
@@ -57,6 +57,10 @@ async def some_rows(
             waiting.append((number, page))
     broken_off = {number for number, _ in waiting}
     return [SomeRows(some, number not in broken_off) for number, some in enumerate(rows)]
+
+
+def _with(where: str | None, within: str) -> str:
+    return f"{within} and ({where})" if where is not None else within
 
 
 async def is_there(table: Table) -> bool:
