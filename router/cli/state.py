@@ -43,7 +43,7 @@ def show(options: Namespace) -> int:
     if options.format == "json":
         print_json(document_of(report, directory))
     else:
-        _print(report, directory)
+        print_report(report, directory)
     return 0
 
 
@@ -68,7 +68,8 @@ async def _in_storage(settings: Settings, now: datetime, retention: Retention) -
     return report
 
 
-def _print(report: StateReport, directory: Path | None) -> None:
+def print_report(report: StateReport, directory: Path | None) -> None:
+    """Prints a report for people; without a directory it is an account's."""
     shown = screen()
     print_table(shown, table_of(("", ""), list(_summary(report, directory))), indent=0)
     shown.print()
@@ -171,7 +172,7 @@ def _time(time: datetime) -> str:
 
 
 def document_of(report: StateReport, directory: Path | None) -> dict[str, object]:
-    """The report as JSON: each count is a number, and `at_least` names those that are not whole."""
+    """A report for programs: each count is a number, and `at_least` names those that are not whole."""
     counts = _Counts()
     number = counts.number
     document: dict[str, object] = {

@@ -18,10 +18,12 @@ import pytest
 
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
+from router.cli.state import document_of, print_report
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.ports.store import Store
+from router.domain.state_report import Count, DestinationCounts, NextForgotten, StateReport, TableSize
 from tests.builders import NOW
 from tests.cli.house import House, a_process, ndjson
 from tests.cli.test_interrupts import is_read, started, until
@@ -97,8 +99,8 @@ def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
     }
     assert set(document["decisions"]["by_outcome"]) == set(Outcome)
     assert document["documents"] == dict.fromkeys(DocumentKind, 0)
-    people = {"stream": "cwpp", "destination": "people", **dict.fromkeys(DeliveryState, 0), "sent": 1}
-    assert people in document["deliveries"]
+    none: dict[str, object] = dict.fromkeys(map(str, DeliveryState), 0)
+    assert none | {"stream": "cwpp", "destination": "people", "sent": 1} in document["deliveries"]
     below = next(one for one in document["forgotten_next"] if one["outcome"] == "below_floor")
     assert below == {
         "of": "decisions",
@@ -206,6 +208,35 @@ def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:
 def test_what_the_command_does_not_know_is_refused(house: House, options: tuple[str, ...]) -> None:
     """One line, with exit code 2."""
     assert house.says("state", *options).complaint
+
+
+def test_what_was_not_counted_to_its_end_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """People read `at least`, and programs find the names of such numbers in a list of their own."""
+    some, all = Count(20_000, is_whole=False), Count(7)
+    report = StateReport(
+        at=NOW,
+        version=4,
+        next_version=None,
+        files={"blobs": some},
+        tables=[TableSize("ledger", some, None), TableSize("held", all, None)],
+        decisions={Outcome.ROUTED: some, Outcome.NOTED: all},
+        deliveries=[DestinationCounts("cwpp", "people", {DeliveryState.SENT: some, DeliveryState.OWED: all})],
+        forgotten_next=[NextForgotten(outcome=None, age=None, next=None, overdue=all, soon=some)],
+    )
+    assert document_of(report, None)["at_least"] == [
+        "bytes",
+        "files.blobs",
+        "decisions.total",
+        "decisions.by_outcome.routed",
+        "deliveries.cwpp.people.sent",
+        "forgotten_next.signals.within_7_days",
+        "tables.ledger.rows",
+    ]
+    print_report(report, None)
+    out = capsys.readouterr().out
+    assert "blobs at least 20.0 KB" in out
+    assert "decisions      at least 20,007\n" in out
+    assert "owed           7\n" in out
 
 
 # In an account.

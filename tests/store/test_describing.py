@@ -319,6 +319,20 @@ def test_what_cannot_be_described_is_named(tmp_path: Path, harm: Any, said: str)
     assert prints_of(tmp_path) == before
 
 
+def test_a_state_that_lost_commits_is_refused(tmp_path: Path) -> None:
+    """An older copy beside the small file that names a later commit: what it says would be wrong."""
+    store = SqliteStore(tmp_path)
+    owe(store, a_delivery())
+    run(store.close())
+    older = (tmp_path / "router.db").read_bytes()
+    store = SqliteStore(tmp_path)
+    owe(store, a_delivery(key="other"))
+    run(store.close())
+    (tmp_path / "router.db").write_bytes(older)
+    with pytest.raises(BadFile, match=r"is damaged: it ends with commit \d+, and .* names commit"):
+        described(tmp_path)
+
+
 def test_nothing_can_be_written_while_a_state_is_described(tmp_path: Path) -> None:
     """Whatever a query is made into."""
     run(SqliteStore(tmp_path).close())
@@ -387,9 +401,15 @@ def test_an_account_that_holds_nothing_is_left_so(address: Address) -> None:
 
 
 def test_an_older_account_is_described_as_it_is(address: Address) -> None:
-    """What 930b370 wrote says no version, and nothing there is found by time."""
+    """What 930b370 wrote says no version, has fewer tables, and nothing there is found by time."""
     store = run(open_azure("930b370", address))
     run(store._tables["journal"].write([(Step("delete", {"PartitionKey": "state", "RowKey": "version"}),)]))
+
+    async def without_tables() -> None:
+        for table in ("lookups", "documents"):
+            await store._account.tables.delete_table(table)
+
+    run(without_tables())
     report = describe(store)
     run(store.close())
     assert (report.version, report.next_version) == (3, 4)
