@@ -38,8 +38,8 @@ from router.store.sqlite.unchanged import opened_unchanged
 from tests.builders import NOW
 from tests.frozen.loading import frozen, open_azure
 from tests.store.acts import DAY, claim, owe, run, settle
-from tests.store.builders import a_delivery, a_row, an_entry, noise
-from tests.store.test_groups import a_group, a_member
+from tests.store.builders import a_delivery, a_group, a_row, an_entry, noise
+from tests.store.test_groups import a_member
 from tests.store.test_quarantine import a_quarantined
 
 INSTANT = timedelta(microseconds=1)
