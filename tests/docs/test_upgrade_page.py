@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.state import opening_storage
+from router.cli.opened_state import opening_storage
 from router.domain.errors import StoreError
 from router.store.azure.state_version import OURS, PARTITION, ROW, StateVersion, refuse_older
 from router.store.sqlite import damage, migrations, state_copy

@@ -50,7 +50,7 @@ def sent(turn: int = 1, **changes: object) -> OutboxEntry:
 
 def a_signal(**changes: object) -> LedgerRow:
     """A signal of which nothing came for 91 days, and that is open nowhere."""
-    return a_row(**{"open": {}, "heard": OLD, **changes})
+    return replace(a_row(open={}, heard=OLD), **changes)  # type: ignore[arg-type]
 
 
 def review(

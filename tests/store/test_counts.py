@@ -146,7 +146,7 @@ def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, histor
 
     async def take(batch: Batch) -> None:
         deadly = Deadly(stores[batch.worker], batch.dies_at, batch.is_done)
-        intake = Intake(deadly, {Stream.CWPP: BOOK}, Catalogue())  # type: ignore[arg-type]
+        intake = Intake(deadly, {Stream.CWPP: BOOK}, Catalogue())
         try:
             await intake.ingest([messages[place] for place in batch.messages], NOW + batch.hours * HOUR)
         except StoreError:
@@ -175,7 +175,7 @@ def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store
     message = a_message(alert_body("alert-1"))
     deadly = Deadly(store, dies_at, is_done)
     with suppress(StoreError):
-        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))  # type: ignore[arg-type]
+        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
     run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW + 5 * HOUR))
     assert sum(sum(cells.values()) for cells in counts_of(store).values()) == 1
     assert counts_of(store) == counted(on_record(store))

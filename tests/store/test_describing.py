@@ -137,26 +137,26 @@ def test_groups_are_counted(store: Store) -> None:
     assert describe(store).groups == Count(1)
 
 
-def test_hours_rules_and_documents_are_counted(sqlite: SqliteStore) -> None:
+def test_hours_rules_and_documents_are_counted(store: Store) -> None:
     """An hour once, however many cells it has, and a rule however often it held a signal."""
-    decide(sqlite, Outcome.ROUTED, timedelta(), timedelta(), 2 * DAY)
-    decide(sqlite, Outcome.NOTED, timedelta())
+    decide(store, Outcome.ROUTED, timedelta(), timedelta(), 2 * DAY)
+    decide(store, Outcome.NOTED, timedelta())
     held = {"outcome": Outcome.SUPPRESSED.value, "suppressed_by": "maintenance", "stream": "cwpp"}
-    run(sqlite.record.put_on_record([an_entry("h:1", **held), an_entry("h:2", **held)]))
+    run(store.record.put_on_record([an_entry("h:1", **held), an_entry("h:2", **held)]))
     silence = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
-    assert run(sqlite.documents.put_document(silence)) is not None
-    report = describe(sqlite)
+    assert run(store.documents.put_document(silence)) is not None
+    report = describe(store)
     assert (report.hours, report.rules) == (Count(2), Count(1))
     assert report.documents == {DocumentKind.SILENCE: Count(1)}
 
 
-def test_decisions_fall_due_when_retention_says(sqlite: SqliteStore) -> None:
+def test_decisions_fall_due_when_retention_says(store: Store) -> None:
     """To the instant: what is due waits for the next sweep, and what is due within a week is counted apart."""
     age = DAYS[Outcome.BELOW_FLOOR]
-    decide(sqlite, Outcome.BELOW_FLOOR, age, age - INSTANT, age - SOON, age - SOON - INSTANT)
-    found = next_of(describe(sqlite), Outcome.BELOW_FLOOR)
+    decide(store, Outcome.BELOW_FLOOR, age, age - INSTANT, age - SOON, age - SOON - INSTANT)
+    found = next_of(describe(store), Outcome.BELOW_FLOOR)
     assert (found.age, found.next, found.overdue, found.soon) == (age, NOW, Count(1), Count(2))
-    kept = describe(sqlite, retention=Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 30 * DAY}))
+    kept = describe(store, retention=Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 30 * DAY}))
     found = next_of(kept, Outcome.BELOW_FLOOR)
     assert (found.age, found.next, found.overdue, found.soon) == (30 * DAY, NOW + 16 * DAY, NONE, NONE)
 
@@ -177,13 +177,13 @@ def test_signals_fall_due_when_they_are_looked_at(sqlite: SqliteStore) -> None:
     assert (found.next, found.overdue, found.soon) == (NOW - 4 * DAY, Count(1), Count(1))
 
 
-def test_a_description_agrees_with_what_is_forgotten(sqlite: SqliteStore) -> None:
+def test_a_description_agrees_with_what_is_forgotten(store: Store) -> None:
     """What is said to be overdue goes at the next sweep, and nothing is overdue after it."""
-    decide(sqlite, Outcome.ROUTED, 91 * DAY, 90 * DAY, 89 * DAY)
-    before = next_of(describe(sqlite), Outcome.ROUTED)
-    gone = run(sqlite.forget(NOW, RETENTION, (), 1000))
+    decide(store, Outcome.ROUTED, 91 * DAY, 90 * DAY, 89 * DAY)
+    before = next_of(describe(store), Outcome.ROUTED)
+    gone = run(store.forget(NOW, RETENTION, (), 1000))
     assert before.overdue == Count(gone.decisions) == Count(2)
-    after = next_of(describe(sqlite), Outcome.ROUTED)
+    after = next_of(describe(store), Outcome.ROUTED)
     assert (after.overdue, after.next) == (NONE, NOW + DAY)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.store.builders import a_row, an_entry
 from tests.store.life import TICKET, Life
 
 INSTANT = timedelta(microseconds=1)
-HELD = {"Entities": [an_ip("10.20.0.5")]}
+HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 ROWS = a_rulebook(otherwise=(), routes=[a_route("rows", "sentinel")])
 
 
@@ -142,7 +143,7 @@ def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
     life.alert("owed")
     lives_on(life, 400 * DAY)
     assert (life.row("dead"), life.row("owed")) != (None, None)
-    for letter in run(life.store.outbox.dead()):
+    for letter in run(letters_in(life.store.outbox)):
         run(life.store.outbox.redrive(letter.delivery.id, life.now))
     assert sorted(one.delivery.key for one in life.deliver()) == sorted([life.key("dead"), life.key("owed")] * 2)
     life.alert("dead", Status="Resolved")
@@ -268,7 +269,8 @@ def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(st
     life.deliver()
     life.alert(Severity="Critical")
     for destination, state in (("sentinel", DeliveryState.SENT), ("tickets", DeliveryState.DEAD)):
-        life.settle(*life.claims(destination), state)
+        (claimed,) = life.claims(destination)
+        life.settle(claimed, state)
     life.alert(Severity="High")
     life.deliver()
     lives_on(life, 200 * DAY)

@@ -6,17 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import product
 from typing import NamedTuple
-
-import orjson
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.errors import Undecodable
 from router.domain.retention import Retention
-from router.domain.signals import Stream
 from router.domain.state_report import (
     SOON,
     Count,
@@ -28,7 +24,9 @@ from router.domain.state_report import (
     cutoffs_for,
     sum_of,
 )
-from router.store.azure.bodies import Bodies, unpacked
+from router.store.azure.bodies import Bodies
+from router.store.azure.count_rows import Counts, counts_in, hits_row
+from router.store.azure.lookup_rows import PARTITIONS
 from router.store.azure.outbox.locations import RowKind, shards_of, span_of
 from router.store.azure.row_counts import (
     PAGES,
@@ -44,7 +42,7 @@ from router.store.azure.row_counts import (
     span_of_kind,
     those,
 )
-from router.store.azure.shards import named, sorting
+from router.store.azure.shards import sorting
 from router.store.azure.state_version import OURS, read_version
 from router.store.azure.tables import Entity, Table
 from router.store.codec import attempt, readable
@@ -53,9 +51,6 @@ from router.store.stored_names import GROUP_STATE
 
 OLDEST = 3
 """The version of the programs that wrote none down."""
-
-_FINDING = [f"{stream}.{shard}" for stream, shard in product((*(one.value for one in Stream), "-"), range(4))]
-"""The partitions of the table `lookups`."""
 
 _RECENTLY = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 """How far back the newest decision is looked for among more than some pages of them."""
@@ -161,12 +156,12 @@ class AzureDescribing:
         """The rows with the counts of hours, with the hits of rules, and those that say which signal to look at again."""
         kinds = ("c", "h", "f")
         return await asyncio.gather(
-            *(self._some("lookups", [(one, *span_of_kind(kind)) for one in _FINDING], ("RowKey",)) for kind in kinds)
+            *(self._some("lookups", [(one, *span_of_kind(kind)) for one in PARTITIONS], ("RowKey",)) for kind in kinds)
         )
 
     async def _counting(self) -> list[SomeRows]:
         """The rows in which workers count still, with the hits that no sweep has added up yet."""
-        spans = [(one, *span_of_kind("c")) for one in _FINDING]
+        spans = [(one, *span_of_kind("c")) for one in PARTITIONS]
         return await some_rows(self._tables["lookups"], spans, ("RowKey", "body"), self._pages, where="open eq true")
 
     async def _decisions(self, now: datetime, retention: Retention) -> _Decisions:
@@ -183,11 +178,11 @@ class AzureDescribing:
 
     async def _decisions_with(self, outcome: Outcome, age: timedelta, now: datetime) -> _DecisionsWith:
         low, high = span_of_kind("t", outcome)
-        found = await self._some("lookups", [(one, low, high) for one in _FINDING], ("RowKey", "moved"))
+        found = await self._some("lookups", [(one, low, high) for one in PARTITIONS], ("RowKey", "moved"))
         # One that a wrong clock dated ahead has another row, which counts.
         times = [_times(row["RowKey"] for row in some.rows if row.get("moved") is not True) for some in found]
         oldest = min((some[0] for some in times if some), default=None)
-        broken_off = [partition for partition, some in zip(_FINDING, found, strict=True) if not some.is_whole]
+        broken_off = [partition for partition, some in zip(PARTITIONS, found, strict=True) if not some.is_whole]
         recent = await asyncio.gather(*(self._newest(partition, low, high, now) for partition in broken_off))
         newest = [*(some[-1] for some in times if some), *filter(None, recent)]
         cutoffs = cutoffs_for(age, now)
@@ -306,21 +301,9 @@ def _rules_in(added_up: Sequence[SomeRows], counting: Sequence[SomeRows]) -> Cou
     named_by = {(str(row["PartitionKey"])[:-2], str(row["RowKey"])) for some in added_up for row in some.rows}
     for some in counting:
         for row in some.rows:
-            hits = attempt(_hits_in, row.get("body"))
-            named_by |= hits if not isinstance(hits, Undecodable) else set()
+            counts = readable(Counts(), counts_in, Columns(row))
+            named_by |= {(rule[0], hits_row(rule)) for rule in counts.hits}
     return Count(len(named_by), is_whole_in([*added_up, *counting]))
-
-
-def _hits_in(body: object) -> set[tuple[str, str]]:
-    """The rules of which a worker counts hits, as rows of hits name them; raises Undecodable."""
-    try:
-        parts = orjson.loads(unpacked(body))
-    except orjson.JSONDecodeError as fault:
-        raise Undecodable("body: is no JSON") from fault
-    match parts:
-        case [dict(), list() as hits]:
-            return {(str(one[0]), f"h:{named(str(one[1]))}") for one in hits if isinstance(one, list) and len(one) > 1}
-    raise Undecodable("body: counts nothing")
 
 
 def _size(row: Columns) -> int:
