@@ -59,11 +59,11 @@ def kill_at_each_line(state: Path) -> int:
     return kills
 
 
-def kill_while_migrating(directory: Path) -> Counter[int]:
-    """Kills a process at each line that carries a state forward; returns how often it left a state of which version."""
+def kill_while_migrating(directory: Path, every: int) -> Counter[int]:
+    """Kills a process at every so manieth line that carries a state forward; returns how often it left which version."""
     old, state, left = directory / "old", directory / "state", Counter[int]()
     whole, expected = rows_in(old / DB, ()), None
-    for line in count(1):
+    for line in count(1, every):
         rmtree(state, ignore_errors=True)
         copytree(old, state)
         migrator = os.fork()
@@ -136,7 +136,7 @@ if __name__ == "__main__":
     if what == "write":
         write_for_ever(where)
     if what == "migrate":
-        left = kill_while_migrating(where)
+        left = kill_while_migrating(where, int(sys.argv[3]))
         print(left.pop(VERSION - 1), left.pop(VERSION))
         assert not left
     else:

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, islice
+
+import pytest
 
 from router.store.azure import Account, Address, AzureStore
 
@@ -135,6 +137,10 @@ async def meets(address: Address, work: Work, at: int, other: Callable[[], Await
         return way.has_happened
 
 
-def deaths() -> Iterator[tuple[int, bool]]:
-    """Every write, before it and after it."""
-    return ((at, is_after) for at in count(1) for is_after in (False, True))
+def deaths(every: int) -> Iterator[tuple[int, bool]]:
+    """Every so manieth of all writes, before it and after it."""
+    return islice(((at, is_after) for at in count(1) for is_after in (False, True)), 0, None, every)
+
+
+EVERY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.soak)])
+"""Which writes a test tries: some of them, or in `make soak` each. An odd number has them tried before and after by turns."""

@@ -18,7 +18,7 @@ from router.store.azure.tables import Entity, Step, Table
 from tests.builders import NOW
 from tests.store.acts import DAY, claim, owe, run, settle
 from tests.store.builders import a_delivery, a_row
-from tests.store.interrupted import dies, meets
+from tests.store.interrupted import EVERY, dies, meets
 from tests.store.test_azure_lookups import an_alert, assert_agree, counts_in, on_record, rows_of
 
 OLD = NOW + 200 * DAY
@@ -75,12 +75,13 @@ async def forgotten(address: Address) -> None:
     await store.close()
 
 
+@EVERY
 def test_a_sweep_that_dies_at_any_write_leaves_what_the_next_one_finds(
-    azure: AzureStore, address: Address, account: Account
+    azure: AzureStore, address: Address, account: Account, every: int
 ) -> None:
     """Nothing is left over that nobody finds, and every decision stays counted once."""
     ever: list[RecordEntry] = []
-    for at in count(1):
+    for at in count(1, every):
         ever += live(azure, f"o{at}")
         died = run(dies(address, forget, at, is_after=True))
         assert counts_in(azure) == counted(ever)
@@ -92,11 +93,14 @@ def test_a_sweep_that_dies_at_any_write_leaves_what_the_next_one_finds(
     assert at > 5
 
 
-def test_two_sweeps_that_meet_lose_and_leave_nothing(azure: AzureStore, address: Address, account: Account) -> None:
+@EVERY
+def test_two_sweeps_that_meet_lose_and_leave_nothing(
+    azure: AzureStore, address: Address, account: Account, every: int
+) -> None:
     """Each takes away what is there."""
     ever: list[RecordEntry] = []
 
-    for at in count(1):
+    for at in count(1, every):
         ever += live(azure, f"o{at}")
         met = run(meets(address, forget_all, at, partial(forgotten, address)))
         run(forgotten(address))
@@ -125,11 +129,12 @@ async def look(store: AzureStore) -> None:
     await store.forget(NOW, Retention(), (), 10_000)
 
 
+@EVERY
 def test_what_an_older_program_left_is_looked_up_and_counted_once_whoever_dies_over_it(
-    azure: AzureStore, address: Address, account: Account
+    azure: AzureStore, address: Address, account: Account, every: int
 ) -> None:
     """Decisions, their signals, counts and hits; each signal is looked at again when it would be old."""
-    for at in count(1):
+    for at in count(1, every):
         live(azure, f"o{at}")
         run(grow_old(account))
         died = run(dies(address, look, at, is_after=at % 2 == 0))

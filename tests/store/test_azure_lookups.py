@@ -28,7 +28,7 @@ from router.store.stored_names import RECORD_ENTRY
 from tests.builders import NOW
 from tests.store.acts import DAY, run
 from tests.store.builders import an_entry, noise
-from tests.store.interrupted import Work, deaths, dies, meets
+from tests.store.interrupted import EVERY, Work, deaths, dies, meets
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -117,12 +117,17 @@ def assert_agree(store: AzureStore, entries: Sequence[RecordEntry]) -> None:
     assert Counter(one.key for one in found) == Counter(one.key for one in entries)
 
 
+@EVERY
 @pytest.mark.parametrize("later", [list, again], ids=["as it was", "decided otherwise"])
 def test_a_worker_that_dies_at_any_write_of_a_batch_leaves_it_to_be_counted_once(
-    azure: AzureStore, address: Address, account: Account, later: Callable[[list[RecordEntry]], list[RecordEntry]]
+    azure: AzureStore,
+    address: Address,
+    account: Account,
+    every: int,
+    later: Callable[[list[RecordEntry]], list[RecordEntry]],
 ) -> None:
     """Whoever takes the batch in once more completes it; what was put on record first is what counts."""
-    for at, is_after in deaths():
+    for at, is_after in deaths(every):
         batch = a_batch(f"{at}{is_after}")
         died = run(dies(address, putting(batch), at, is_after=is_after))
         run(azure.record.put_on_record(later(batch)))
@@ -134,11 +139,12 @@ def test_a_worker_that_dies_at_any_write_of_a_batch_leaves_it_to_be_counted_once
     assert at > 3
 
 
+@EVERY
 def test_a_worker_that_meets_another_at_any_write_counts_nothing_twice(
-    azure: AzureStore, address: Address, account: Account
+    azure: AzureStore, address: Address, account: Account, every: int
 ) -> None:
     """The same batch, taken in by two at once, and overlapping ones."""
-    for at in count(1):
+    for at in count(1, every):
         batch, other = a_batch(f"{at}", 10), a_batch(f"{at}", 15)[5:]
         met = run(
             meets(
@@ -154,8 +160,9 @@ def test_a_worker_that_meets_another_at_any_write_counts_nothing_twice(
     assert at > 3
 
 
+@EVERY
 def test_a_worker_goes_on_counting_where_a_sweep_added_up_meanwhile(
-    azure: AzureStore, address: Address, account: Account
+    azure: AzureStore, address: Address, account: Account, every: int
 ) -> None:
     """Its own row is gone under its hands: it counts in another one."""
     old = NOW - 5 * HOUR
@@ -164,7 +171,7 @@ def test_a_worker_goes_on_counting_where_a_sweep_added_up_meanwhile(
         for number in range(3):
             await store.record.put_on_record(a_batch(f"{at}.{number}", 10, old))
 
-    for at in count(1):
+    for at in count(1, every):
         met = run(meets(address, work, at, lambda: swept(address)))
         assert_agree(azure, on_record(account))
         if not met:
@@ -190,11 +197,12 @@ def put_by_workers(address: Address, origin: str, at: datetime, many: int = 2) -
         run(put(number))
 
 
+@EVERY
 def test_a_sweep_that_dies_at_any_write_adds_up_nothing_twice(
-    azure: AzureStore, address: Address, account: Account
+    azure: AzureStore, address: Address, account: Account, every: int
 ) -> None:
     """The sums and what was added up change places at once; the next sweep does the rest."""
-    for hours, (at, is_after) in enumerate(deaths(), start=1):
+    for hours, (at, is_after) in enumerate(deaths(every), start=1):
         put_by_workers(address, f"{at}{is_after}", NOW - hours * HOUR - 2 * HOUR)
         died = run(dies(address, sweep, at, is_after=is_after))
         assert_agree(azure, on_record(account))
@@ -211,9 +219,12 @@ async def sweep(store: AzureStore) -> None:
     await store.forget(NOW, Retention(), (), 0)
 
 
-def test_two_sweeps_that_meet_add_up_nothing_twice(azure: AzureStore, address: Address, account: Account) -> None:
+@EVERY
+def test_two_sweeps_that_meet_add_up_nothing_twice(
+    azure: AzureStore, address: Address, account: Account, every: int
+) -> None:
     """Whoever comes second finds that it is done."""
-    for at in count(1):
+    for at in count(1, every):
         put_by_workers(address, f"{at}", NOW - at * HOUR - 2 * HOUR)
         met = run(meets(address, sweep, at, lambda: swept(address)))
         assert_agree(azure, on_record(account))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
@@ -23,6 +23,7 @@ from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
+from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import run
 from tests.store.builders import an_entry
@@ -138,10 +139,21 @@ def some_messages() -> list[Message]:
     return [a_message(body, origin=origin, place=place) for place, body in enumerate([*bodies, b"?"], 1)]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(BATCHES, min_size=1, max_size=2), max_size=5))
-def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, history: list[list[Batch]]) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.soak)])
+def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, examples: int) -> None:
     """Two workers, side by side, in any order, each dying at any write: then everything comes once more."""
+    if isinstance(store, SqliteStore):
+        examples *= 10
+
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(st.lists(BATCHES, min_size=1, max_size=2), max_size=5))
+    def whatever_happens(history: list[list[Batch]]) -> None:
+        _counts_once(store, twin, history)
+
+    whatever_happens()
+
+
+def _counts_once(store: Store, twin: Store, history: list[list[Batch]]) -> None:
     messages, stores = some_messages(), (store, twin)
 
     async def take(batch: Batch) -> None:

@@ -85,6 +85,7 @@ class OldDecisions:
         places = {str(row["signal"]): str(row["PartitionKey"]) for row in rows}
         looked = await self._signals.look_at(places, retention, now)
         await self._signals.remember(looked.again, places)
+        await self._signals.date(looked.undated, now)
         await self._lookups.write([(Step("delete", keys_of(row), version_of(row)),) for row in rows])
         return Forgotten(signals=looked.signals, reduced=looked.reduced, deliveries=looked.deliveries)
 
@@ -128,6 +129,7 @@ class OldDecisions:
         places = {one.signal: one.partition for one in old if one.signal}
         looked = await self._signals.look_at(places, retention, now)
         await self._signals.remember(looked.again, places)
+        await self._signals.date(looked.undated, now)
         gone = await self._lookups.write(
             [tuple(Step("delete", {"PartitionKey": one.partition, "RowKey": row}) for row in one.rows) for one in old]
         )

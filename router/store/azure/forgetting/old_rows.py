@@ -50,6 +50,7 @@ class OldRows:
         again = {key: at for key, at in looked.again.items() if key in new}
         places = {key: partition_of(str(row.get("stream")), key) for key, row in new.items()}
         await self._signals.remember(again, places)
+        await self._signals.date(looked.undated, now)
         return Forgotten(signals=looked.signals, reduced=looked.reduced, deliveries=looked.deliveries, bodies=bodies)
 
     async def _let_go(self, rows: Sequence[Entity]) -> int:

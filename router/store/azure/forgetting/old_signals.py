@@ -44,12 +44,14 @@ class Reviewed:
 
     Attributes:
         again: when those that stayed are to be looked at again, by the key.
+        undated: those of which nobody knows since when they count; to be dated once it is written down when to look again.
         signals: how many were forgotten.
         reduced: how many were reduced.
         deliveries: how many deliveries went with them.
     """
 
     again: Mapping[str, datetime]
+    undated: Sequence[KnownSignal] = ()
     signals: int = 0
     reduced: int = 0
     deliveries: int = 0
@@ -108,9 +110,9 @@ class OldSignals:
                 again[one.row.key] = result.again
             if result.disposition is Disposition.KEEP:
                 kept.append(one)
-        await self._date([one for one in kept if one.row.heard is None or not is_dated(one.row, now)], now)
         return Reviewed(
             again,
+            [one for one in kept if one.row.heard is None or not is_dated(one.row, now)],
             signals=sum(one.disposition is Disposition.FORGET for one in results),
             reduced=sum(one.disposition is Disposition.REDUCE for one in results),
             deliveries=sum(one.deliveries for one in results),
@@ -170,7 +172,7 @@ class OldSignals:
         (written,) = await self._ledger.write([(Step("merge", columns, version_of(seen.entity)),)])
         return _Result(Disposition.KEEP, None, gone) if written is None else _Result(Disposition.REDUCE, again, gone)
 
-    async def _date(self, seen: Sequence[KnownSignal], now: datetime) -> None:
+    async def date(self, seen: Sequence[KnownSignal], now: datetime) -> None:
         """Counts signals as heard of now of which an older program did not say it, or a clock that was wrong said it."""
         await self._ledger.write([(Step("merge", _dates(one.row, now), version_of(one.entity)),) for one in seen])
 
