@@ -20,6 +20,7 @@ from router.cli.batches import batches_of
 from router.cli.complaints import complain
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
+from router.cli.opened_state import open_state
 from router.cli.progress import progress_over
 from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
@@ -283,7 +284,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
     """
     readiness, retention = readiness_of(job.rules, job.settings), job.settings.retention
     async with AsyncExitStack() as stack:
-        store = SqliteStore(job.state)
+        store = open_state(job.state)
         stack.push_async_callback(store.close)
         store.hold()
         stop = stack.enter_context(Stop.heeded())

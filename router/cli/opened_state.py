@@ -11,6 +11,7 @@ from pathlib import Path
 
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
+from router.cli.complaints import complain
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.store.sqlite import SqliteStore
@@ -64,7 +65,15 @@ def opening_storage() -> Iterator[None]:
 
 def _sqlite(directory: Path) -> SqliteStore:
     refuse_missing(directory)
-    return SqliteStore(directory)
+    return open_state(directory)
+
+
+def open_state(directory: Path) -> SqliteStore:
+    """The state in a directory, which is made or carried forward; the latter is said on standard error. Raises BadFile."""
+    store = SqliteStore(directory)
+    if store.migrated is not None:
+        complain(store.migrated)
+    return store
 
 
 def refuse_missing(directory: Path) -> None:

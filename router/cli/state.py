@@ -118,7 +118,7 @@ def _print_tables(shown: Console, report: StateReport) -> None:
 def _summary(report: StateReport, directory: Path | None) -> Iterator[tuple[str, str]]:
     """What a person wants to see first, a line each."""
     yield "state", str(directory) if directory is not None else "the account"
-    who = "run" if directory is not None else "worker"
+    who = "other command" if directory is not None else "worker"
     later = f", the next {who} carries it forward to version {report.next_version}" if report.next_version else ""
     yield "version", f"{report.version}{later}"
     parts = ", ".join(f"{name} {_size(size)}" for name, size in report.files.items())

@@ -143,11 +143,22 @@ def test_an_older_state_is_not_carried_forward_by_being_looked_at(house: House) 
     shutil.copytree(frozen("930b370").directory / "sqlite", house.directory / "old")
     before = {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()}
     lines = house.says("state", "--state", "old").out.splitlines()
-    assert lines[1] == "version        3, the next run carries it forward to version 4"
+    assert lines[1] == "version        3, the next other command carries it forward to version 4"
     document = described(house, "--state", "old")
     assert (document["version"], document["next_version"], document["forgotten_next"]) == (3, 4, [])
     assert document["signals"]["total"] > 0
     assert {path.name: path.read_bytes() for path in (house.directory / "old").iterdir()} == before
+
+
+@pytest.mark.parametrize("command", [("dead-letters", "list"), ("quarantine", "list"), ("run", "none.ndjson")])
+def test_whoever_carries_an_older_state_forward_says_so_once(house: House, command: tuple[str, ...]) -> None:
+    """With the place of the copy: the older program is locked out from then on."""
+    shutil.copytree(frozen("b6224d0").directory / "sqlite", house.directory / "old")
+    house.writes("none.ndjson", "")
+    first, second = (house.says(*command, "--state", "old").err for _ in range(2))
+    line = "old/router.db: is carried forward to version 4; old/router.db.v3 is as it was before"
+    assert first.splitlines().count(line) == 1
+    assert "carried forward" not in second
 
 
 def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None:

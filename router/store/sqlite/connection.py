@@ -36,11 +36,13 @@ class Connection:
 
     Attributes:
         is_damaged: whether damage of the file was found since it was opened.
+        migrated: how the state was carried forward when it was opened; None where it was not.
     """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self.is_damaged = False
+        self.migrated: str | None = None
         self._watermark = Watermark(path.with_name("router.commit"))
         make_private(path.parent)
         with ExitStack() as unprepared:
@@ -106,7 +108,8 @@ class Connection:
             if named is not None:
                 self._watermark.write(number)
 
-        migrate(self._db, self._path, now, self.check, commit)
+        if (copy := migrate(self._db, self._path, now, self.check, commit)) is not None:
+            self.migrated = f"{self._path}: is carried forward to version {VERSION}; {copy} is as it was before"
 
     def _find_number(self) -> int | None:
         """The number of the last commit; None where the table holds none that can be read."""

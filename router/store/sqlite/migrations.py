@@ -60,20 +60,21 @@ def needs_migration(db: sqlite3.Connection, database: Path) -> bool:
 
 def migrate(
     db: sqlite3.Connection, database: Path, now: datetime, check: Callable[[], None], commit: Callable[[], None]
-) -> None:
-    """Carries a state forward, unless another process did meanwhile, which is waited for.
+) -> Path | None:
+    """Carries a state forward, unless another process did meanwhile, which is waited for; returns where the copy is.
 
     `check` raises BadFile where the whole file is damaged; `commit` ends the transaction. Raises StateInUse where a run is at
     work on the state, and BadFile where the copy or the transaction has no room. Then nothing is changed.
     """
     with _one_at_a_time(database.parent):
-        if _is_behind(db):
+        if is_behind := _is_behind(db):
             with _held(database.parent) as was_unclean:
                 if was_unclean:
                     check()
                 _migrate_once_copied(db, database, now, commit)
         for copy in _copies(database):
             copy.finish()
+    return StateCopy(database, OLDEST).path if is_behind else None
 
 
 def _migrate_once_copied(db: sqlite3.Connection, database: Path, now: datetime, commit: Callable[[], None]) -> None:

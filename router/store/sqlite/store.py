@@ -49,6 +49,11 @@ class SqliteStore:
         self.quarantine = SqliteQuarantine(self._connection)
         self.journal = SqliteJournal(self._connection, clock)
 
+    @property
+    def migrated(self) -> str | None:
+        """A line that says how the state was carried forward when it was opened; None where it was not."""
+        return self._connection.migrated
+
     @staticmethod
     def is_in(directory: Path) -> bool:
         """Whether a directory holds a state, or what is left of one."""
