@@ -12,4 +12,9 @@ router_run.py       the router's side of that race
 alertmanager.py     Alertmanager's side of it
 race.py             what one contender did
 sink.py             who receives, in a process of its own
+
+By hand:
+account.py          what a message costs: requests to storage, bytes, CPU; this checkout alone, or against another one
+account_router.py   the router that it measures, in a process of its own
+crowd.py            many workers and one vendor that takes only so much
 """
