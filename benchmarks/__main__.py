@@ -1,4 +1,4 @@
-"""`python -m benchmarks [decision] [rules] [path] [start] [hub] [--write]`: measures, and prints one table.
+"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [hub] [--write]`: measures, and prints one table.
 
 With --write the table also replaces the one in docs/benchmarks.md.
 """
@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import decision, hub, path, rules, start
+from benchmarks import decision, forgetting, hub, path, rules, start
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "rules": rules.measure,
     "path": path.measure,
     "start": start.measure,
+    "forgetting": forgetting.measure,
     "hub": hub.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
