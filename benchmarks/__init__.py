@@ -12,9 +12,14 @@ router_run.py       the router's side of that race
 alertmanager.py     Alertmanager's side of it
 race.py             what one contender did
 sink.py             who receives, in a process of its own
+forgetting.py       how long forgetting holds a SQLite writer
 
 By hand:
 account.py          what a message costs: requests to storage, bytes, CPU; this checkout alone, or against another one
 account_router.py   the router that it measures, in a process of its own
 crowd.py            many workers and one vendor that takes only so much
+ageing.py           a state that grows old: 120 days at a smaller scale, and how large everything is
+field.py            what comes in there day by day, and the rules that decide it
+virtual.py          the router that it is let loose on, with a clock of ours and destinations that take everything
+sizes.py            how large a state is, by table
 """

@@ -1,7 +1,7 @@
 """Lets a state grow old: 120 days of a steady stream at a smaller scale, and how large everything is, day by day.
 
     .venv/bin/python -m benchmarks.ageing sqlite     # 2,000 messages a day
-    .venv/bin/python -m benchmarks.ageing azurite    # 150 messages a day, through a gate that counts requests
+    .venv/bin/python -m benchmarks.ageing azurite    # 100 messages a day, through a gate that counts requests
 
 The stream is that of `field.py`. Several times a day messages come in, are delivered, and a sweep forgets what is old enough.
 In the end it says what forgetting costs for each message that comes in, and what the sizes come to with a million a day.
@@ -89,14 +89,14 @@ def main() -> int:
     """Prints the sizes of each day, and what they come to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ageing", description=__doc__)
     parser.add_argument("store", choices=("sqlite", "azurite"))
-    parser.add_argument("--daily", type=int, help="messages a day (default: 2000 for sqlite, 150 for azurite)")
+    parser.add_argument("--daily", type=int, help="messages a day (default: 2000 for sqlite, 100 for azurite)")
     parser.add_argument("--days", type=int, default=120, help="days (default: 120)")
     parser.add_argument(
-        "--parts", type=int, help="how often a day messages come (default: 24 for sqlite, 4 for azurite)"
+        "--parts", type=int, help="how often a day messages come (default: 24 for sqlite, 2 for azurite)"
     )
     parser.add_argument("--every", type=int, help="days between two looks (default: 1 for sqlite, 10 for azurite)")
     options = parser.parse_args()
-    daily, parts, every, run = (2_000, 24, 1, _on_file) if options.store == "sqlite" else (150, 4, 10, _on_account)
+    daily, parts, every, run = (2_000, 24, 1, _on_file) if options.store == "sqlite" else (100, 2, 10, _on_account)
     plan = Plan(options.daily or daily, options.days, options.parts or parts, options.every or every)
     began = time.monotonic()
     with TemporaryDirectory(prefix="ageing-") as scratch:
@@ -152,7 +152,7 @@ async def _live(
         life.messages += sum(map(len, messages.values()))
         if day == full:
             life.messages, life.routing, before = 0, 0.0, store.price.since(Price())
-        if day % plan.every == 0 or day in SHOWN:
+        if day % plan.every == 0 or day in SHOWN or day == plan.length:
             life.sizes[day] = await sizes()
             print(_day(day, life.sizes[day]), flush=True)
     life.price, life.idle = store.price.since(before), store.idle
@@ -178,7 +178,7 @@ def _megabytes(size: Size) -> str:
 
 
 def _report(plan: Plan, life: Life) -> Iterator[str]:
-    shown = [day for day in SHOWN if day in life.sizes] or list(life.sizes)
+    shown = [day for day in life.sizes if day in SHOWN or day == plan.length]
     last = life.sizes[shown[-1]]
     yield "\n| rows (MB) | " + " | ".join(f"day {day}" for day in shown) + " | at 1,000,000 a day |"
     yield "|---|" + "---|" * (len(shown) + 1)

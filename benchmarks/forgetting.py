@@ -28,7 +28,7 @@ from router.domain.signals import Stream
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
 
-SIGNALS = 150_000
+SIGNALS = 100_000
 TOLD = 5
 """One in so many signals is told everywhere, and half of those are resolved."""
 AT_A_TIME = 500
