@@ -201,8 +201,10 @@ def _price(life: Life) -> Iterator[str]:
     price, fixed = life.price, life.idle.requests / max(life.idle.calls, 1)
     beyond = price.requests - price.calls * fixed
     yield f"\nforgetting, for each of the last {life.messages:,} messages that came in:"
-    yield f"  {price.requests / life.messages:.2f} requests, {price.cpu / life.messages * 1e3:.3f} ms CPU"
-    yield f"  {beyond / life.messages:.2f} requests beyond those of a sweep that finds nothing, which are {fixed:.1f}"
+    yield f"  {price.cpu / life.messages * 1e3:.3f} ms CPU"
+    if price.requests:
+        yield f"  {price.requests / life.messages:.2f} requests, {beyond / life.messages:.2f} of them beyond the {fixed:.1f}"
+        yield "  that each call makes which finds nothing to forget"
     yield f"taking in and delivering, for each of them: {life.routing / life.messages * 1e3:.3f} ms CPU"
 
 

@@ -101,7 +101,7 @@ class Priced:
         return getattr(self._store, name)
 
 
-class _Taking(Sender):
+class _AcceptingSender(Sender):
     """Sends nothing: whatever is delivered is taken."""
 
     def __init__(self, spec: DestinationSpec) -> None:
@@ -132,7 +132,7 @@ def _workers(store: Store, rules: Rules, clock: Clock) -> Mapping[Pointer, Worke
         Pointer(stream.value, spec.lane, spec.name): Worker(
             stream.value,
             spec.name,
-            _Taking(spec),
+            _AcceptingSender(spec),
             outbox=store.outbox,
             clock=clock,
             concurrency=24,
