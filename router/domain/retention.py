@@ -101,8 +101,7 @@ def review_of_signal(
     Its turns would begin anew, so its row outlives every delivery and membership that bears one of them.
     """
     since = row.closed_at or row.heard
-    if since is None or not is_possible(since, now):
-        # An older program did not write when the signal was last heard of, or a wrong clock did.
+    if since is None or not is_dated(row, now):
         return Review(Disposition.KEEP, now + LONGEST)
     due = since + (BELOW_FLOOR if row.outcome is Outcome.BELOW_FLOOR else LONGEST)
     if due > now:
@@ -118,6 +117,16 @@ def review_of_signal(
     if is_open_to_people(row, deliveries):
         return Review(Disposition.REDUCE, now + SILENT)
     return Review(Disposition.FORGET, now)
+
+
+def is_dated(row: LedgerRow, now: datetime) -> bool:
+    """Whether it is known when a signal ended or was last heard of.
+
+    An older program did not write it, nor did whoever mended a damaged row, and a clock that was wrong wrote what cannot be.
+    Who looks at such a signal counts it as heard of, or ended, just now.
+    """
+    since = row.closed_at or row.heard
+    return since is not None and is_possible(since, now)
 
 
 def is_member_only(row: LedgerRow, *, is_member: bool) -> bool:

@@ -307,3 +307,26 @@ def test_a_clock_that_was_wrong_keeps_nothing_for_ever(life: Life) -> None:
     lives_on(life, 121 * DAY)
     assert life.row() is None
     assert life.decisions() == []
+
+
+def test_a_signal_of_which_nothing_says_when_it_was_heard_of_counts_from_when_it_is_met(store: Store) -> None:
+    """A damaged row that was mended says nothing of it, and would stay for ever."""
+    life = Life(store)
+    run(store.ledger.write_rows([a_row(life.key(), open={}, forwarded=False, heard=None)]))
+    life.forget()
+    lives_on(life, 89 * DAY)
+    assert life.row() is not None
+    lives_on(life, 91 * DAY)
+    assert life.row() is None
+
+
+def test_a_signal_that_ended_by_a_clock_that_was_wrong_goes_too(life: Life) -> None:
+    """It counts as ended when that is found, since it cannot have ended a century from now."""
+    life.now = NOW + 36500 * DAY
+    life.alert()
+    life.deliver()
+    life.alert(Status="Resolved")
+    life.deliver()
+    for days in (0, 91, 182, 273):
+        lives_on(life, days * DAY)
+    assert life.row() is None

@@ -32,6 +32,7 @@ from router.domain.retention import (
     deliveries_to_forget,
     disposition_of_group,
     document_age,
+    is_dated,
     is_rule_forgotten,
     review_of_signal,
 )
@@ -146,6 +147,8 @@ class SqliteForgetting:
                 reduced.append((row, review.again))
             else:
                 _look_again(db, key, review.again)
+                if not is_dated(row, now):
+                    _date(db, row, now)
         beyond = [
             entry
             for row, _ in reduced
@@ -195,6 +198,12 @@ def _old_signals(db: sqlite3.Connection, now: datetime) -> Iterator[str]:
 
 def _look_again(db: sqlite3.Connection, key: str, at: datetime) -> None:
     db.execute("UPDATE ledger SET review_at=? WHERE key=?", (micros(at), key))
+
+
+def _date(db: sqlite3.Connection, row: LedgerRow, now: datetime) -> None:
+    """Counts a signal as heard of now, or as ended now, of which nothing says when it was: it would stay for ever."""
+    closed = micros(now) if row.closed_at is not None else None
+    db.execute("UPDATE ledger SET heard=?, closed_at=? WHERE key=?", (micros(now), closed, row.key))
 
 
 def _members_among(db: sqlite3.Connection, keys: Collection[str]) -> set[str]:

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from router.domain.clocks import is_possible
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow
-from router.domain.retention import AGAIN, Disposition, Retention, deliveries_beyond_opening, review_of_signal
+from router.domain.retention import (
+    AGAIN,
+    Disposition,
+    Retention,
+    deliveries_beyond_opening,
+    is_dated,
+    review_of_signal,
+)
 from router.store.azure.bodies import Bodies
 from router.store.azure.forgetting.rests import Rests
 from router.store.azure.groups import AzureGroups
@@ -197,12 +204,6 @@ class OldSignals:
     async def _finding(self, partition: str, key: str) -> list[Entity]:
         """The rows that say what finds a signal."""
         return [row async for row in self._lookups.rows(partition, *span_of(LookupKind.SIGNAL, key))]
-
-
-def is_dated(row: LedgerRow, now: datetime) -> bool:
-    """Whether it is known when a signal ended or was last heard of."""
-    since = row.closed_at or row.heard
-    return since is not None and is_possible(since, now)
 
 
 def _dates(row: LedgerRow, now: datetime) -> Entity:
