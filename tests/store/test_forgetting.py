@@ -330,3 +330,13 @@ def test_a_signal_that_ended_by_a_clock_that_was_wrong_goes_too(life: Life) -> N
     for days in (0, 91, 182, 273):
         lives_on(life, days * DAY)
     assert life.row() is None
+
+
+def test_what_finds_a_signal_that_is_not_known_goes_with_the_decision(life: Life) -> None:
+    """An older program forgot signals before the decisions on them."""
+    entry = an_entry(id="alert-1", stream="cwpp", outcome=Outcome.ROUTED.value, signal=life.key())
+    run(life.store.record.put_on_record([entry]))
+    lives_on(life, 89 * DAY)
+    assert [one.signal for one in run(life.store.record.find_signals("alert-1", 10))] == [life.key()]
+    lives_on(life, 90 * DAY)
+    assert run(life.store.record.find_signals("alert-1", 10)) == []

@@ -116,6 +116,7 @@ class SqliteForgetting:
                         turns[record_key(str(key), stream)].add(1)
                 deliveries = self._deliveries(db, turns)
                 db.execute(f"DELETE FROM record WHERE rowid IN ({_THOSE})", (_json(row[0] for row in found),))
+                _forget_strays(db, {signal for _, _, signal, _ in found if isinstance(signal, str)})
                 return Forgotten(decisions=len(found), deliveries=deliveries, is_done=False)
         return Forgotten()
 
@@ -165,6 +166,14 @@ class SqliteForgetting:
         for table, column in (("lookups", "signal"), ("held", "key"), ("ledger", "key")):
             db.execute(f"DELETE FROM {table} WHERE {column} IN ({_THOSE})", (_json(going),))
         return Forgotten(deliveries=deliveries, signals=len(going), reduced=len(reduced), is_done=False)
+
+
+def _forget_strays(db: sqlite3.Connection, keys: Collection[str]) -> None:
+    """Takes away what finds signals that are not known any more: version 3 forgot those, and kept the decisions on them."""
+    db.execute(
+        f"DELETE FROM lookups WHERE signal IN ({_THOSE}) AND NOT EXISTS (SELECT 1 FROM ledger l WHERE l.key=lookups.signal)",
+        (_json(keys),),
+    )
 
 
 def _bring_back(db: sqlite3.Connection, now: datetime) -> Forgotten:
