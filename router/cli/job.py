@@ -25,6 +25,7 @@ from router.cli.progress import progress_over
 from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
+from router.domain.counts import Rule
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
 from router.domain.retention import Retention
@@ -243,9 +244,7 @@ class Work:
 
     async def _forget(self) -> None:
         """Takes away what is old enough; twice as much as came in, or some seconds' worth: the next job goes on."""
-        rules = [
-            (stream.value, name) for stream, book in self._job.rules.books.items() for name in book.suppressions.by_name
-        ]
+        rules = await self._rules_there()
         left = max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP
         is_done = False
         while left > 0 and not (is_done or self._stop.is_asked):
@@ -253,6 +252,15 @@ class Work:
             is_done, left = forgotten.is_done, left - AT_ONCE
             # Ctrl-C is heard in between.
             await asyncio.sleep(0)
+
+    async def _rules_there(self) -> frozenset[Rule]:
+        """The suppression rules that are there; of a stream whose rules the job has not read, all that ever held anything."""
+        books = self._job.rules.books
+        unread = [stream for stream in Stream if stream not in books]
+        read = {(stream.value, name) for stream, book in books.items() for name in book.suppressions.by_name}
+        return frozenset(read).union(
+            *[{(one.value, name) for name in await self._store.record.read_hits(one.value)} for one in unread]
+        )
 
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""

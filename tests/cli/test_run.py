@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -443,3 +444,14 @@ def _environment() -> dict[str, str]:
 
 def _close(store: SqliteStore) -> None:
     asyncio.run(store.close())
+
+
+def test_a_run_of_one_stream_forgets_no_hits_of_the_rules_of_the_other(house: House) -> None:
+    """It has not read those, so it cannot say that they are there no more."""
+    house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    alert = house.writes("a.ndjson", ndjson(an_alert("one")))
+    (held,) = house.routes("--now", NOW, alert)
+    assert held["suppressed_by"] == "known"
+    house.routes("--now", "2028-03-24T12:00:00Z", "--stream", "cspm", house.writes("b.ndjson", ndjson(an_assessment())))
+    said = json.loads(house.says("state", "--format", "json").out)
+    assert said["rules_with_hits"] == 1
