@@ -130,9 +130,9 @@ class Sweeper:
         self._forgot_all = now if forgotten.is_done else None
 
 
-def rules_of(books: Iterable[Rulebook]) -> list[Rule]:
+def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
     """The suppression rules of some rulebooks."""
-    return [(book.stream.value, name) for book in books for name in book.suppressions.by_name]
+    return frozenset((book.stream.value, name) for book in books for name in book.suppressions.by_name)
 
 
 async def give_up_undeliverable(

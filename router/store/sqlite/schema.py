@@ -176,6 +176,8 @@ CREATE INDEX IF NOT EXISTS decided ON record (outcome, decided);
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
 CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;
 
+CREATE INDEX IF NOT EXISTS last_hits ON hits (last);
+
 CREATE INDEX IF NOT EXISTS carded ON cards (key, type);
 CREATE INDEX IF NOT EXISTS aging_cards ON cards (at) WHERE reduced = 0;
 
