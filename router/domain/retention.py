@@ -39,6 +39,11 @@ AGAIN = 7 * _DAY
 SILENT = 400 * _DAY
 """When a signal is looked at again of which only key and place are left: a resolution looks at it sooner."""
 
+STRAY = 400 * _DAY
+"""How far ahead an instant may be that is left as it is: it comes to pass, and nobody knows which of two clocks is wrong.
+
+What is further ahead would stay for ever, and counts as of now."""
+
 DAYS: Mapping[Outcome, timedelta] = {
     outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome
 }
@@ -126,7 +131,7 @@ def is_dated(row: LedgerRow, now: datetime) -> bool:
     Who looks at such a signal counts it as heard of, or ended, just now.
     """
     since = row.closed_at or row.heard
-    return since is not None and is_possible(since, now)
+    return since is not None and is_possible(since, now, STRAY)
 
 
 def is_member_only(row: LedgerRow, *, is_member: bool) -> bool:

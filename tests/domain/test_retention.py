@@ -20,6 +20,7 @@ from router.domain.retention import (
     DAYS,
     LONGEST,
     SILENT,
+    STRAY,
     Disposition,
     Retention,
     Review,
@@ -76,7 +77,7 @@ def test_what_ended_is_kept_from_its_end_on() -> None:
     assert review(a_signal(closed_at=OLD, heard=NOW)).disposition is Disposition.FORGET
 
 
-@pytest.mark.parametrize("heard", [None, NOW + SKEW + INSTANT])
+@pytest.mark.parametrize("heard", [None, NOW + STRAY + SKEW + INSTANT])
 def test_a_signal_of_which_nobody_knows_when_it_was_heard_counts_as_heard_now(heard: object) -> None:
     """An older program did not write it, or a clock was wrong."""
     assert review(a_signal(heard=heard)) == Review(Disposition.KEEP, NOW + LONGEST)

@@ -340,3 +340,16 @@ def test_what_finds_a_signal_that_is_not_known_goes_with_the_decision(life: Life
     assert [one.signal for one in run(life.store.record.find_signals("alert-1", 10))] == [life.key()]
     lives_on(life, 90 * DAY)
     assert run(life.store.record.find_signals("alert-1", 10)) == []
+
+
+def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life) -> None:
+    """Nobody knows which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway."""
+    life.alert("low", Severity="Low")
+    life.alert("high")
+    life.deliver()
+    lives_on(life, -300 * DAY)
+    lives_on(life, DAY)
+    assert (life.decisions("low"), life.decisions("high")) == (["below_floor"], ["routed"])
+    assert (life.row("low"), life.row("high")) != (None, None)
+    lives_on(life, 13 * DAY)
+    assert life.row("low") is not None

@@ -25,6 +25,7 @@ from router.domain.retention import (
     COUNTS,
     LONGEST,
     SILENT,
+    STRAY,
     Disposition,
     Forgotten,
     Retention,
@@ -178,15 +179,23 @@ def _forget_strays(db: sqlite3.Connection, keys: Collection[str]) -> None:
 
 def _bring_back(db: sqlite3.Connection, now: datetime) -> Forgotten:
     """Counts what a clock that was wrong dated ahead as of now: it would stay for ever."""
-    ahead = micros(latest(now))
+    ahead = micros(latest(now, STRAY))
+    brought = 0
     for outcome in Outcome:
-        db.execute("UPDATE record SET decided=? WHERE outcome=? AND decided>?", (micros(now), outcome.value, ahead))
-        db.execute(
-            "UPDATE ledger SET heard=? WHERE outcome=? AND heard>? AND review_at IS NULL",
-            (micros(now), outcome.value, ahead),
-        )
-    db.execute("UPDATE ledger SET review_at=? WHERE review_at>?", (micros(now), micros(latest(now, SILENT))))
-    return Forgotten()
+        brought += db.execute(
+            "UPDATE record SET decided=? WHERE rowid IN (SELECT rowid FROM record WHERE outcome=? AND decided>? LIMIT ?)",
+            (micros(now), outcome.value, ahead, MANY - brought),
+        ).rowcount
+        brought += db.execute(
+            "UPDATE ledger SET heard=? WHERE key IN "
+            "(SELECT key FROM ledger WHERE outcome=? AND heard>? AND review_at IS NULL LIMIT ?)",
+            (micros(now), outcome.value, ahead, MANY - brought),
+        ).rowcount
+    brought += db.execute(
+        "UPDATE ledger SET review_at=? WHERE key IN (SELECT key FROM ledger WHERE review_at>? LIMIT ?)",
+        (micros(now), micros(latest(now, SILENT)), MANY - brought),
+    ).rowcount
+    return Forgotten(is_done=brought == 0)
 
 
 def _old_signals(db: sqlite3.Connection, now: datetime) -> Iterator[str]:

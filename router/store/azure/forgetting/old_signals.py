@@ -13,6 +13,7 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow
 from router.domain.retention import (
     AGAIN,
+    STRAY,
     Disposition,
     Retention,
     deliveries_beyond_opening,
@@ -207,7 +208,7 @@ class OldSignals:
 
 
 def _dates(row: LedgerRow, now: datetime) -> Entity:
-    is_wrong = row.closed_at is not None and not is_possible(row.closed_at, now)
+    is_wrong = row.closed_at is not None and not is_possible(row.closed_at, now, STRAY)
     return {**key_columns(row.key), "heard": sorting(now), **({"closed_at": sorting(now)} if is_wrong else {})}
 
 
