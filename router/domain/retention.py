@@ -160,21 +160,27 @@ def is_opening_of(row: LedgerRow | None, destination: str, entry: OutboxEntry) -
 
 
 def deliveries_to_forget[E: OutboxEntry](
-    entries: Sequence[E], row: LedgerRow | None, destination: str, turns: Iterable[int]
+    entries: Sequence[E], row: LedgerRow | None, destination: str, turns: Iterable[int], settled_until: datetime
 ) -> list[E]:
     """Those of a signal's deliveries to one destination that go with the decisions of some turns.
 
     All stay while one of them is owed or dead: what is owed needs the receipt of its opening, and a dead letter that is
-    redriven what came after it. As long as the signal's row is there, the last that was sent says what people know.
+    redriven what came after it. As long as the signal's row is there, the last that was sent says what people know. What
+    stayed for such a reason when its own decision went goes with a later one, if it was settled until the given instant.
     """
     if any(is_needed_by_itself(entry) for entry in entries):
         return []
     last = max((entry.turn for entry in entries if entry.state is DeliveryState.SENT), default=0) if row else 0
     aged = frozenset(turns)
+    latest = max(aged, default=0)
     return [
         entry
         for entry in entries
-        if entry.turn in aged and entry.turn != last and not is_opening_of(row, destination, entry)
+        if (
+            entry.turn in aged or (entry.turn < latest and entry.settled is not None and entry.settled <= settled_until)
+        )
+        and entry.turn != last
+        and not is_opening_of(row, destination, entry)
     ]
 
 

@@ -138,12 +138,18 @@ def test_a_signal_that_a_group_has_as_a_member_stays_as_long_as_the_groups_state
 
 def turns(entries: Sequence[OutboxEntry], row: LedgerRow | None, aged: set[int]) -> list[int]:
     """The turns whose deliveries go."""
-    return [entry.turn for entry in deliveries_to_forget(entries, row, "tickets", aged)]
+    return [entry.turn for entry in deliveries_to_forget(entries, row, "tickets", aged, OLD)]
 
 
 def test_deliveries_go_with_the_decisions_that_made_them() -> None:
     """Those of other turns stay."""
-    assert turns([sent(1), sent(2), sent(3)], None, {1, 3}) == [1, 3]
+    assert turns([sent(1), sent(2, settled=NOW), sent(3), sent(4)], None, {1, 3}) == [1, 3]
+
+
+def test_what_stayed_when_its_own_decision_went_goes_with_a_later_one() -> None:
+    """Unless its decision may be on record yet: each outcome has days of its own."""
+    assert turns([sent(1, settled=OLD), sent(2), sent(3)], None, {2}) == [1, 2]
+    assert turns([sent(1, settled=OLD + INSTANT), sent(2), sent(3, settled=OLD)], None, {2}) == [2]
 
 
 @pytest.mark.parametrize("state", DeliveryState)

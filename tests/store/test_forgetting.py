@@ -353,3 +353,16 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life) -> None:
     assert (life.row("low"), life.row("high")) != (None, None)
     lives_on(life, 13 * DAY)
     assert life.row("low") is not None
+
+
+def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) -> None:
+    """A finding that changes three times a year, and never goes, leaves no trail of notices."""
+    life = Life(store, ROWS)
+    for severity in ("High", "Critical") * 3:
+        life.alert(Severity=severity)
+        life.deliver()
+        for _ in range(2):
+            life.goes_on(60)
+            life.alert(Severity=severity)
+            life.forget()
+    assert life.deliveries() == [("sentinel", 1), ("sentinel", 6)]

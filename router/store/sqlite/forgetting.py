@@ -115,13 +115,13 @@ class SqliteForgetting:
                         turns[signal].add(turn)
                     for stream in Stream:
                         turns[record_key(str(key), stream)].add(1)
-                deliveries = self._deliveries(db, turns)
+                deliveries = self._deliveries(db, turns, now - retention.deliveries)
                 db.execute(f"DELETE FROM record WHERE rowid IN ({_THOSE})", (_json(row[0] for row in found),))
                 _forget_strays(db, {signal for _, _, signal, _ in found if isinstance(signal, str)})
                 return Forgotten(decisions=len(found), deliveries=deliveries, is_done=False)
         return Forgotten()
 
-    def _deliveries(self, db: sqlite3.Connection, turns: dict[str, set[int]]) -> int:
+    def _deliveries(self, db: sqlite3.Connection, turns: dict[str, set[int]], settled_until: datetime) -> int:
         """Takes away what was delivered by some turns of signals."""
         entries = entries_by_key(db, turns)
         rows = self._ledger.rows_of(entries)
@@ -129,7 +129,7 @@ class SqliteForgetting:
             entry
             for key, by_destination in entries.items()
             for destination, some in by_destination.items()
-            for entry in deliveries_to_forget(some, rows.get(key), destination, turns[key])
+            for entry in deliveries_to_forget(some, rows.get(key), destination, turns[key], settled_until)
         ]
         return forget_deliveries(db, going)
 

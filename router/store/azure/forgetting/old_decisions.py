@@ -128,7 +128,7 @@ class OldDecisions:
         rows = (dict(zip(("PartitionKey", "RowKey"), record_row(one.key), strict=True)) for one in old)
         await self._record.write([(Step("delete", row),) for row in rows])
         await asyncio.gather(*(self._bodies.delete(one.blob) for one in old if one.blob))
-        deliveries = await self._forget_deliveries(old)
+        deliveries = await self._forget_deliveries(old, now - retention.deliveries)
         places = {one.signal: one.partition for one in old if one.signal}
         looked = await self._signals.look_at(places, retention, now)
         await self._signals.remember(looked.again, places)
@@ -143,7 +143,7 @@ class OldDecisions:
             reduced=looked.reduced,
         )
 
-    async def _forget_deliveries(self, old: Sequence[OldDecision]) -> int:
+    async def _forget_deliveries(self, old: Sequence[OldDecision], settled_until: datetime) -> int:
         """Takes away what was delivered of some decisions, at their destinations and at the record's second home."""
         turns: dict[str, set[int]] = defaultdict(set)
         names: dict[str, set[Destination]] = defaultdict(set)
@@ -160,13 +160,13 @@ class OldDecisions:
             for key, deliveries in zip(told, of_signals, strict=True)
             if key not in rows or rows[key] is not None
             for name, some in deliveries.items()
-            for entry in deliveries_to_forget(some, rows.get(key), name, turns[key])
+            for entry in deliveries_to_forget(some, rows.get(key), name, turns[key], settled_until)
         ]
         for stream in Stream:
             if (stream.value, RECORD) in known:
                 keys = [record_key(one.key, stream.value) for one in old]
                 for entry in await self._deliveries.of_record(keys, stream.value):
-                    going += deliveries_to_forget([entry], None, RECORD, [1])
+                    going += deliveries_to_forget([entry], None, RECORD, [1], settled_until)
         return await self._deliveries.forget(going)
 
 

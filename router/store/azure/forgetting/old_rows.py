@@ -69,14 +69,15 @@ class OldRows:
 
     async def see_to_deliveries(self, rows: Sequence[Entity], retention: Retention, now: datetime) -> Forgotten:
         """Takes deliveries away that are over and whose signal or group is gone, or which belong to none."""
-        over = await self._deliveries.over_in(rows, now - retention.deliveries)
+        settled_until = now - retention.deliveries
+        over = await self._deliveries.over_in(rows, settled_until)
         known = await self._known(over)
         going = [
             entry
             for key, destinations in over.items()
             if key not in known
             for name, some in (await self._deliveries.of_signal(key, destinations)).items()
-            for entry in deliveries_to_forget(some, None, name, {one.turn for one in some})
+            for entry in deliveries_to_forget(some, None, name, {one.turn for one in some}, settled_until)
         ]
         return Forgotten(deliveries=await self._deliveries.forget(going))
 
