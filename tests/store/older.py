@@ -12,7 +12,17 @@ from router.store.sqlite.migrations import ADDED
 DB = "router.db"
 
 _NEW_TABLES = ("rule_fields", "lookups", "counts", "hits", "documents")
-_NEW_INDEXES = ("aging", "reviewing", "odd_rows", "holding", "referred", "decisions", "decided", "aging_cards")
+_NEW_INDEXES = (
+    "aging",
+    "reviewing",
+    "odd_rows",
+    "holding",
+    "referred",
+    "acted_on",
+    "decisions",
+    "decided",
+    "aging_cards",
+)
 _OLD_INDEX = "CREATE INDEX odd_rows ON ledger (stream) WHERE NOT (typeof(key)='text' AND stream IN ('cwpp', 'cspm'))"
 _NOT_YET = ("commits", "reached", "births")
 """Tables that 930b370 did not know."""

@@ -11,7 +11,7 @@ import pytest
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.ledger import Held, record_delivery
+from router.domain.ledger import RECORD, Held, record_delivery
 from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
@@ -366,3 +366,24 @@ def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) ->
             life.alert(Severity=severity)
             life.forget()
     assert life.deliveries() == [("sentinel", 1), ("sentinel", 6)]
+
+
+@pytest.mark.parametrize("is_redriven", [False, True])
+def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(store: Store, is_redriven: bool) -> None:
+    """What the record's second home was owed belongs to no signal with which it would go."""
+    entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
+    run(store.record.put_on_record([entry]))
+    owe(store, record_delivery(entry, "cwpp"))
+    settle(store, claim(store, destination=RECORD)[0], DeliveryState.DEAD, error="answered 400")
+    life = Life(store)
+    lives_on(life, 20 * DAY)
+    (letter,) = run(letters_in(store.outbox))
+    if is_redriven:
+        run(store.outbox.redrive(letter.delivery.id, life.now))
+        life.settle(claim(store, destination=RECORD, after=20 * DAY)[0], DeliveryState.SENT)
+    else:
+        assert run(store.outbox.discard(letter.delivery.id, life.now))
+    lives_on(life, 109 * DAY)
+    assert sum(states(store).values()) == 1
+    lives_on(life, 110 * DAY)
+    assert states(store) == {}

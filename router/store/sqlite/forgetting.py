@@ -18,7 +18,7 @@ from router.domain.counts import Rule, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 from router.domain.groups import GroupState
-from router.domain.ledger import LedgerRow, record_key
+from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.retention import (
     AGAIN,
     BELOW_FLOOR,
@@ -46,7 +46,7 @@ from router.store.sqlite.delivery_rows import see_to_odd
 from router.store.sqlite.entry_rows import SqliteEntry
 from router.store.sqlite.ledger import SqliteLedger
 from router.store.sqlite.old_deliveries import entries_by_key, forget_deliveries, forget_payloads
-from router.store.sqlite.schema import instant, micros
+from router.store.sqlite.schema import ACTED_ON, instant, micros
 from router.store.sqlite.selecting import columns_of
 from router.store.stored_names import GROUP_STATE, MEMBER_STATE
 
@@ -87,6 +87,7 @@ class SqliteForgetting:
         yield lambda db: self._see_to_odd(db, now)
         yield lambda db: _bring_back(db, now)
         yield lambda db: self._decisions(db, now, retention)
+        yield lambda db: _outlived(db, now - retention.deliveries)
         yield lambda db: _groups(db, now)
         yield lambda db: self._signals(db, now, retention)
         yield lambda db: _bodies(db, now)
@@ -228,6 +229,18 @@ def _members_among(db: sqlite3.Connection, keys: Collection[str]) -> set[str]:
     """Those signals of which a group has the state of a member."""
     sql = f"SELECT key FROM cards WHERE type=? AND key IN ({_THOSE})"
     return {key for (key,) in db.execute(sql, (MEMBER_STATE, _json(keys)))}
+
+
+def _outlived(db: sqlite3.Connection, settled_until: datetime) -> Forgotten:
+    """What the record's second home was owed for decisions that went while it was a dead letter."""
+    sql = (
+        f"SELECT key FROM deliveries INDEXED BY acted_on WHERE {ACTED_ON} AND settled<=? AND NOT EXISTS "
+        "(SELECT 1 FROM record r WHERE r.key=substr(deliveries.key, 1, length(deliveries.key)-5)) LIMIT ?"
+    )
+    # The key names the stream after the decision, which has four letters.
+    keys = {key for (key,) in db.execute(sql, (micros(settled_until), STEP)) if isinstance(key, str)}
+    going = [one for some in entries_by_key(db, keys).values() for one in some.get(RECORD, ())]
+    return Forgotten(deliveries=forget_deliveries(db, going), is_done=not going)
 
 
 def _groups(db: sqlite3.Connection, now: datetime) -> Forgotten:

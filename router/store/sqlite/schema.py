@@ -41,6 +41,9 @@ ODD_ROW = (
 )
 """Rows of the ledger whose columns hold what no row has, as far as queries go by them."""
 
+ACTED_ON = "destination='record' AND state IN ('sent', 'skipped') AND (redriven>0 OR state='skipped')"
+"""What the record's second home was owed, and somebody redrove or discarded: it may have outlived its decision."""
+
 TABLES = """
 CREATE TABLE IF NOT EXISTS ledger (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL,
@@ -167,6 +170,7 @@ CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS payload ON deliveries (key, turn);
 CREATE INDEX IF NOT EXISTS dead ON deliveries (settled) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS referred ON deliveries (reference) WHERE reference IS NOT NULL;
+CREATE INDEX IF NOT EXISTS acted_on ON deliveries (settled) WHERE {ACTED_ON};
 CREATE INDEX IF NOT EXISTS odd_deliveries ON deliveries (state) WHERE {ODD_DELIVERY};
 
 CREATE INDEX IF NOT EXISTS messages ON record (message);
