@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.decisions import Outcome
@@ -76,6 +76,14 @@ class Cutoffs(NamedTuple):
 
     overdue: datetime
     soon: datetime
+
+
+def due_after(first: datetime, age: timedelta) -> datetime:
+    """When what counts from an instant falls due; of one that a wrong clock put near the end of time, the last there is."""
+    return first + min(age, _LAST - first)
+
+
+_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def cutoffs_for(age: timedelta, now: datetime) -> Cutoffs:

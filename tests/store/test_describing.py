@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,14 @@ def test_decisions_fall_due_when_retention_says(store: Store) -> None:
     kept = describe(store, retention=Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 30 * DAY}))
     found = next_of(kept, Outcome.BELOW_FLOOR)
     assert (found.age, found.next, found.overdue, found.soon) == (30 * DAY, NOW + 16 * DAY, NONE, NONE)
+
+
+def test_what_a_wrong_clock_put_at_the_end_of_time_is_described_too(store: Store) -> None:
+    """No sweep has seen to it yet."""
+    last = datetime.max.replace(tzinfo=UTC)
+    run(store.record.put_on_record([an_entry(outcome=Outcome.ROUTED.value, at=last.isoformat())]))
+    run(store.ledger.write_rows([a_row(heard=last)]))
+    assert [one.next for one in describe(store).forgotten_next if one.outcome is Outcome.ROUTED] == [last]
 
 
 def test_signals_fall_due_when_they_are_looked_at(sqlite: SqliteStore) -> None:

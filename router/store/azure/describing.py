@@ -22,6 +22,7 @@ from router.domain.state_report import (
     StateReport,
     TableSize,
     cutoffs_for,
+    due_after,
     sum_of,
 )
 from router.store.azure.bodies import Bodies
@@ -331,7 +332,7 @@ def _next(outcome: Outcome | None, age: timedelta | None, found: Sequence[_Ages]
     return NextForgotten(
         outcome=outcome,
         age=age,
-        next=first + (age or timedelta()) if first is not None else None,
+        next=due_after(first, age or timedelta()) if first is not None else None,
         overdue=overdue,
         soon=Count(then.number - overdue.number, then.is_whole),
     )

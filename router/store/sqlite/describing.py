@@ -24,6 +24,7 @@ from router.domain.state_report import (
     TableSize,
     age_of_signal,
     cutoffs_for,
+    due_after,
     sum_of,
 )
 from router.store.codec import attempt
@@ -181,7 +182,7 @@ def _old_decisions(db: sqlite3.Connection, now: datetime, retention: Retention) 
             _count(db, "record WHERE outcome=? AND decided<=?", outcome.value, micros(cutoff)).number
             for cutoff in cutoffs
         )
-        next = oldest + age if oldest is not None else None
+        next = due_after(oldest, age) if oldest is not None else None
         yield NextForgotten(outcome=outcome, age=age, next=next, overdue=Count(old), soon=Count(soon - old))
 
 
@@ -212,7 +213,7 @@ def _aging(db: sqlite3.Connection, outcome: Outcome, cutoffs: Cutoffs) -> _Due:
     """Signals of an outcome of which nothing came for long enough."""
     where = "outcome=? AND review_at IS NULL AND heard IS NOT NULL"
     found = _due(db, "aging", "heard", where, cutoffs, outcome.value)
-    return found._replace(next=found.next + age_of_signal(outcome) if found.next is not None else None)
+    return found._replace(next=due_after(found.next, age_of_signal(outcome)) if found.next is not None else None)
 
 
 def _unheard(db: sqlite3.Connection, outcome: Outcome, now: datetime) -> _Due:
