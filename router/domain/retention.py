@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from router.domain.clocks import is_possible
+from router.domain.clocks import is_possible, latest
 from router.domain.counts import Rule, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
@@ -43,6 +43,9 @@ STRAY = 400 * _DAY
 """How far ahead an instant may be that is left as it is: it comes to pass, and nobody knows which of two clocks is wrong.
 
 What is further ahead would stay for ever, and counts as of now."""
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+"""Before that a clock is wrong, since this program is younger: a machine without a battery begins in 1970."""
 
 DAYS: Mapping[Outcome, timedelta] = {
     outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome
@@ -124,6 +127,11 @@ def review_of_signal(
     return Review(Disposition.FORGET, now)
 
 
+def latest_to_come(now: datetime) -> datetime:
+    """The latest instant that is left as it is; what is further ahead was set by a clock that was wrong, unless this one is."""
+    return latest(now, STRAY) if now >= FIRST else datetime.max.replace(tzinfo=UTC)
+
+
 def is_dated(row: LedgerRow, now: datetime) -> bool:
     """Whether it is known when a signal ended or was last heard of.
 
@@ -131,7 +139,7 @@ def is_dated(row: LedgerRow, now: datetime) -> bool:
     Who looks at such a signal counts it as heard of, or ended, just now.
     """
     since = row.closed_at or row.heard
-    return since is not None and is_possible(since, now, STRAY)
+    return since is not None and since <= latest_to_come(now)
 
 
 def is_member_only(row: LedgerRow, *, is_member: bool) -> bool:

@@ -25,7 +25,6 @@ from router.domain.retention import (
     COUNTS,
     LONGEST,
     SILENT,
-    STRAY,
     Disposition,
     Forgotten,
     Retention,
@@ -35,6 +34,7 @@ from router.domain.retention import (
     document_age,
     is_dated,
     is_rule_forgotten,
+    latest_to_come,
     review_of_signal,
 )
 from router.domain.signals import Stream
@@ -180,7 +180,7 @@ def _forget_strays(db: sqlite3.Connection, keys: Collection[str]) -> None:
 
 def _bring_back(db: sqlite3.Connection, now: datetime) -> Forgotten:
     """Counts what a clock that was wrong dated ahead as of now: it would stay for ever."""
-    ahead = micros(latest(now, STRAY))
+    ahead = micros(latest_to_come(now))
     brought = 0
     for outcome in Outcome:
         brought += db.execute(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from router.domain.clocks import latest
 from router.domain.decisions import Outcome
 from router.domain.ledger import RECORD, record_key
-from router.domain.retention import SILENT, STRAY, Forgotten, Retention, deliveries_to_forget
+from router.domain.retention import SILENT, Forgotten, Retention, deliveries_to_forget, latest_to_come
 from router.domain.signals import Stream
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
@@ -95,7 +95,7 @@ class OldDecisions:
             prefix = f"{LookupKind.TIME}:{outcome.value}:"
             found = await asyncio.gather(
                 *(
-                    self._beyond(partition, prefix, latest(now, STRAY), now, "moved eq false")
+                    self._beyond(partition, prefix, latest_to_come(now), now, "moved eq false")
                     for partition in PARTITIONS
                 )
             )

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.clocks import is_possible
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow
 from router.domain.retention import (
     AGAIN,
-    STRAY,
     Disposition,
     Retention,
     deliveries_beyond_opening,
     is_dated,
+    latest_to_come,
     review_of_signal,
 )
 from router.store.azure.bodies import Bodies
@@ -208,7 +207,7 @@ class OldSignals:
 
 
 def _dates(row: LedgerRow, now: datetime) -> Entity:
-    is_wrong = row.closed_at is not None and not is_possible(row.closed_at, now, STRAY)
+    is_wrong = row.closed_at is not None and row.closed_at > latest_to_come(now)
     return {**key_columns(row.key), "heard": sorting(now), **({"closed_at": sorting(now)} if is_wrong else {})}
 
 
