@@ -45,6 +45,7 @@ SELECTIONS = {
     ("sqlite/delivery_status.py", "p.turn=d.turn"): "finds what a delivery tells",
     ("sqlite/old_deliveries.py", "turn=?2"): "takes away what only a delivery told that went",
     ("sqlite/old_deliveries.py", "d.turn=?2"): "takes away what only a delivery told that went",
+    ("sqlite/schema.py", "redriven>0"): "an index of what people acted on",
 }
 """What SQL may compare, and why that decides nothing."""
 
