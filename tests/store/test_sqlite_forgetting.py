@@ -7,12 +7,13 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+from router.domain.ledger import Held
 from router.domain.retention import Retention
 from router.store.sqlite import SqliteStore
-from router.store.sqlite.forgetting import MANY
+from router.store.sqlite.forgetting import FEW, MANY
 from tests.builders import NOW
 from tests.store.acts import run
-from tests.store.builders import an_entry
+from tests.store.builders import a_row, an_entry
 
 TABLES = ("record", "ledger", "held", "cards", "deliveries", "counts", "hits", "documents", "lookups", "payloads")
 
@@ -41,3 +42,11 @@ def test_what_a_wrong_clock_dated_is_brought_back_in_small_steps(sqlite: SqliteS
     assert len(run(sqlite.record.decisions_between(NOW, now, 2 * MANY))) == MANY
     run(sqlite.forget(NOW, Retention(), (), 10))
     assert len(run(sqlite.record.decisions_between(NOW, now, 2 * MANY))) == MANY + 1
+
+
+def test_bodies_go_in_steps_that_are_small_also_where_each_is_as_large_as_a_message(sqlite: SqliteStore) -> None:
+    """Five hundred of them held the writer for half a second."""
+    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
+    run(sqlite.ledger.write_rows([a_row(f"k{n}", held=held, heard=NOW) for n in range(FEW + 1)]))
+    assert run(sqlite.forget(NOW, Retention(), (), 1)).bodies == FEW
+    assert run(sqlite.forget(NOW, Retention(), (), 10)).bodies == 1

@@ -56,6 +56,9 @@ STEP = 50
 MANY = 500
 """Rows that go unseen, of which one transaction takes so many."""
 
+FEW = 10
+"""Bodies, each of which may be as large as a message, of which one transaction takes so many."""
+
 _THOSE = "SELECT value FROM json_each(?)"
 
 
@@ -294,9 +297,9 @@ def _bodies(db: sqlite3.Connection, now: datetime) -> Forgotten:
     gone = db.execute(
         "DELETE FROM held WHERE rowid IN (SELECT h.rowid FROM held h INDEXED BY holding WHERE h.until<=? AND NOT EXISTS "
         "(SELECT 1 FROM ledger l WHERE l.key=h.key AND l.outcome=?) LIMIT ?)",
-        (micros(now), Outcome.SUPPRESSED.value, MANY),
+        (micros(now), Outcome.SUPPRESSED.value, FEW),
     ).rowcount
-    return Forgotten(bodies=gone, is_done=gone < MANY)
+    return Forgotten(bodies=gone, is_done=gone < FEW)
 
 
 def _counts(db: sqlite3.Connection, now: datetime) -> Forgotten:
