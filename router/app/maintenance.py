@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from router.app.forgetting import find_instant_to_forget_by
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
 from router.domain.destination_readiness import Unready, given_up_until
@@ -126,7 +127,10 @@ class Sweeper:
         """Takes away some of what is old enough; what is left is taken by the next sweeps."""
         if self._forgot_all is not None and is_recent(self._forgot_all, now, REST):
             return
-        forgotten = await self._store.forget(now, self._retention, self._rules, FORGETTING)
+        by = await find_instant_to_forget_by(self._store.journal, now)
+        if by is None:
+            return
+        forgotten = await self._store.forget(by, self._retention, self._rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from router.app.clock import Clock
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
+from router.app.forgetting import find_instant_to_forget_by
 from router.app.health import remarks_on
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
@@ -246,9 +247,10 @@ class Work:
         """Takes away what is old enough; twice as much as came in, or some seconds' worth: the next job goes on."""
         rules = await self._rules_there()
         left = max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP
+        by = await find_instant_to_forget_by(self._store.journal, self._job.clock())
         is_done = False
-        while left > 0 and not (is_done or self._stop.is_asked):
-            forgotten = await self._store.forget(self._job.clock(), self._retention, rules, AT_ONCE)
+        while by is not None and left > 0 and not (is_done or self._stop.is_asked):
+            forgotten = await self._store.forget(by, self._retention, rules, AT_ONCE)
             is_done, left = forgotten.is_done, left - AT_ONCE
             # Ctrl-C is heard in between.
             await asyncio.sleep(0)

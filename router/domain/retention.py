@@ -47,6 +47,12 @@ What is further ahead would stay for ever, and counts as of now."""
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """Before that a clock is wrong, since this program is younger: a machine without a battery begins in 1970."""
 
+LEAP = 2 * _DAY
+"""How far a clock may go on between two looks at it before somebody has to see it so again."""
+
+CONFIRMED = timedelta(hours=1)
+"""How long after it leapt a clock has to say the same: one that was wrong for a minute forgets nothing."""
+
 DAYS: Mapping[Outcome, timedelta] = {
     outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome
 }
@@ -69,6 +75,38 @@ class Retention:
     def deliveries(self) -> timedelta:
         """How long what was delivered may stay at most: as long as any decision that notifies."""
         return max(self.decisions[outcome] for outcome in (Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED))
+
+
+class ClockWitness(NamedTuple):
+    """What is known of the clocks by which the state is forgotten.
+
+    Attributes:
+        trusted: the last instant that is known to be right; None before any is.
+        leapt: an instant far after it that a clock showed, and that none has confirmed yet.
+    """
+
+    trusted: datetime | None = None
+    leapt: datetime | None = None
+
+
+def witness_after(before: ClockWitness, now: datetime) -> ClockWitness:
+    """What is known of the clocks after another look at one.
+
+    What is forgotten is gone, so a clock is believed for two days more than is known. One that leapt further is believed once
+    a look at least an hour later says the same.
+    """
+    if before.trusted is not None and now <= before.trusted + LEAP:
+        return ClockWitness(now)
+    if before.leapt is None or now < before.leapt:
+        return before._replace(leapt=now)
+    if now < before.leapt + CONFIRMED:
+        return before
+    return ClockWitness(now) if now <= before.leapt + LEAP else ClockWitness(before.leapt, now)
+
+
+def forgets_by(witness: ClockWitness, now: datetime) -> datetime | None:
+    """The instant by which the state may be forgotten; None while no clock is known to be right."""
+    return min(now, witness.trusted + LEAP) if witness.trusted is not None else None
 
 
 def document_age(kind: DocumentKind) -> timedelta:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
 from router.domain.counts import RuleHits
@@ -18,16 +20,20 @@ from router.domain.retention import (
     AGAIN,
     COUNTS,
     DAYS,
+    LEAP,
     LONGEST,
     SILENT,
     STRAY,
+    ClockWitness,
     Disposition,
     Retention,
     Review,
     deliveries_to_forget,
     disposition_of_group,
+    forgets_by,
     is_rule_forgotten,
     review_of_signal,
+    witness_after,
 )
 from router.domain.rulebook import Lane
 from tests.builders import NOW
@@ -182,3 +188,40 @@ def test_hits_go_when_their_rule_did_and_the_last_is_long_ago() -> None:
     assert is_rule_forgotten(rule, old, [("cspm", "scanner")], NOW)
     assert not is_rule_forgotten(rule, old, [rule], NOW)
     assert not is_rule_forgotten(rule, replace(old, last=NOW - COUNTS + INSTANT), [], NOW)
+
+
+LOOKS = st.lists(st.integers(0, 400 * 24), max_size=30)
+
+
+@given(LOOKS, st.integers(0, 30), st.integers(3 * 24, 100_000))
+def test_a_clock_that_is_wrong_for_less_than_an_hour_forgets_two_days_too_early_at_most(
+    hours: list[int], place: int, ahead: int
+) -> None:
+    """However often it is looked at meanwhile, and whenever somebody looked before."""
+    witness = ClockWitness()
+    right = sorted(hours)
+    for number, hour in enumerate([*right, 401 * 24]):
+        now = NOW + timedelta(hours=hour)
+        if number == place:
+            for minutes in (0, 1, 30, 59):
+                wrong = now + timedelta(hours=ahead, minutes=minutes)
+                witness = witness_after(witness, wrong)
+                by = forgets_by(witness, wrong)
+                assert by is None or by <= now + LEAP
+        witness = witness_after(witness, now)
+        by = forgets_by(witness, now)
+        assert by is None or by <= now
+
+
+@given(st.lists(st.integers(1, 60 * 24), min_size=3, max_size=30))
+def test_however_seldom_somebody_looks_what_is_old_goes(gaps: list[int]) -> None:
+    """A look that leaps is believed by the next one: forgetting is one gap behind at most."""
+    witness, now, looks = ClockWitness(), NOW, [NOW]
+    for hours in gaps:
+        witness = witness_after(witness, now)
+        now += timedelta(hours=hours)
+        looks.append(now)
+    witness = witness_after(witness, now)
+    by = forgets_by(witness, now)
+    assert by is not None
+    assert by >= min(looks[-2], now)

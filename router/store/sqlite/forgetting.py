@@ -50,7 +50,7 @@ from router.store.sqlite.schema import ACTED_ON, instant, micros
 from router.store.sqlite.selecting import columns_of
 from router.store.stored_names import GROUP_STATE, MEMBER_STATE
 
-STEP = 50
+STEP = 25
 """Decisions, signals or groups that one transaction sees to."""
 
 MANY = 500
