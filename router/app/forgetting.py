@@ -1,11 +1,14 @@
-"""By which instant the state is forgotten: what is forgotten is gone, so a clock is not believed at once."""
+"""What forgetting goes by: an instant, since what is forgotten is gone and a clock is not believed at once; and the rules."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from router.domain.counts import Rule, rule_of
 from router.domain.ports.ingest import Journal
 from router.domain.retention import ClockWitness, forgets_by, witness_after
+from router.domain.rulebook import Rulebook
 
 TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
 """The names under which the journal keeps what is known of the clocks."""
@@ -24,3 +27,8 @@ async def find_instant_to_forget_by(journal: Journal, now: datetime) -> datetime
     if known is not None and known != leapt:
         await journal.write_sweep_end(LEAPT, known)
     return forgets_by(witness, now)
+
+
+def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
+    """The suppression rules of some rulebooks."""
+    return frozenset(rule_of(book.stream.value, name) for book in books for name in book.suppressions.by_name)

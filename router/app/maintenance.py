@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from router.app.forgetting import find_instant_to_forget_by
+from router.app.forgetting import find_instant_to_forget_by, rules_of
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
 from router.domain.destination_readiness import Unready, given_up_until
@@ -132,11 +132,6 @@ class Sweeper:
             return
         forgotten = await self._store.forget(by, self._retention, self._rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
-
-
-def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
-    """The suppression rules of some rulebooks."""
-    return frozenset((book.stream.value, name) for book in books for name in book.suppressions.by_name)
 
 
 async def give_up_undeliverable(

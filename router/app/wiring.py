@@ -38,7 +38,8 @@ async def service_over(
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
     """
-    from router.app.maintenance import Sweeper, rules_of
+    from router.app.forgetting import rules_of
+    from router.app.maintenance import Sweeper
     from router.app.service import Service
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake

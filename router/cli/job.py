@@ -13,7 +13,7 @@ from pathlib import Path
 from router.app.clock import Clock
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
-from router.app.forgetting import find_instant_to_forget_by
+from router.app.forgetting import find_instant_to_forget_by, rules_of
 from router.app.health import remarks_on
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
@@ -259,8 +259,7 @@ class Work:
         """The suppression rules that are there; of a stream whose rules the job has not read, all that ever held anything."""
         books = self._job.rules.books
         unread = [stream for stream in Stream if stream not in books]
-        read = {(stream.value, name) for stream, book in books.items() for name in book.suppressions.by_name}
-        return frozenset(read).union(
+        return rules_of(books.values()).union(
             *[{(one.value, name) for name in await self._store.record.read_hits(one.value)} for one in unread]
         )
 

@@ -61,6 +61,11 @@ type Rule = tuple[str, str]
 """A suppression rule: its stream and its name."""
 
 
+def rule_of(stream: str | None, name: str) -> Rule:
+    """A suppression rule as its hits are counted under."""
+    return stream or "", _clipped(name)
+
+
 def decided_at(entry: RecordEntry) -> datetime:
     """When a decision was made."""
     return datetime.fromisoformat(entry.at)
@@ -103,7 +108,7 @@ def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
     for entry in entries:
         if entry.suppressed_by is None:
             continue
-        rule, at = (entry.stream or "", _clipped(entry.suppressed_by)), decided_at(entry)
+        rule, at = rule_of(entry.stream, entry.suppressed_by), decided_at(entry)
         one = RuleHits(1, at, at)
         hits[rule] = hits[rule].joined(one) if rule in hits else one
     return hits

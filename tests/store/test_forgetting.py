@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from router.app.forgetting import rules_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
@@ -227,6 +228,25 @@ def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(store: S
     assert run(store.record.read_hits("cwpp"))["scanner"].total == 1
     life.forget()
     assert run(store.record.read_hits("cwpp")) == {}
+
+
+def test_a_rule_with_a_long_name_keeps_its_hits(store: Store) -> None:
+    """Hits are counted under as much of it as a cell holds."""
+    name = "scanner-" * 50
+    life = Life(store, a_rulebook(a_rule(name, expires=NOW + 10 * DAY)))
+    life.alert(**HELD)
+    life.now = NOW + 401 * DAY
+    life.forget(rules_of([life.book]))
+    (hits,) = run(store.record.read_hits("cwpp")).values()
+    assert hits.total == 1
+
+
+def test_a_decision_at_the_end_of_time_stops_no_sweep(life: Life) -> None:
+    """A clock may show anything, and everything else is forgotten all the same."""
+    run(life.store.record.put_on_record([an_entry("h:1", at="9999-12-31T23:59:59.999999Z")]))
+    life.alert(Severity="Low")
+    lives_on(life, 14 * DAY)
+    assert life.decisions() == []
 
 
 @pytest.mark.parametrize(("kind", "days"), [(DocumentKind.SILENCE, 400), (DocumentKind.FACT, 90)])

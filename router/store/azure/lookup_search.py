@@ -122,7 +122,21 @@ class LookupSearch:
         return hours
 
     async def _counts(self, partition: str, low: str, high: str) -> list[tuple[datetime, Counts]]:
-        return await self._sound(self._table.rows(partition, low, high), lambda row: (hour_in(row), counts_in(row)))
+        opened = await self._open_rows(partition, low, high)
+        for _ in range(_TRIES):
+            rows = self._table.rows(partition, low, high)
+            found = await self._sound(rows, lambda row: (hour_in(row), counts_in(row)))
+            again = await self._open_rows(partition, low, high)
+            if opened <= again:
+                break
+            # A sweep added some of them up meanwhile, maybe between two pages: to a sum that was read before.
+            opened = again
+        return found
+
+    async def _open_rows(self, partition: str, low: str, high: str) -> set[str]:
+        """The keys of the rows of counts that some worker may still add to."""
+        rows = self._table.rows(partition, low, high, where=OPEN, select=("RowKey",))
+        return {str(row["RowKey"]) async for row in rows}
 
     async def read_hits(self, stream: str) -> dict[str, RuleHits]:
         """How often each rule of a stream ever held a signal, by its name."""

@@ -16,6 +16,7 @@ from router.domain.decisions import Outcome
 from router.domain.ledger import RECORD, record_key
 from router.domain.retention import SILENT, Forgotten, Retention, deliveries_to_forget, latest_to_come
 from router.domain.signals import Stream
+from router.domain.state_report import due_after
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.forgetting.old_signals import OldSignals
@@ -109,7 +110,7 @@ class OldDecisions:
         if not rows:
             first = await self._lookups.first(partition, prefix, prefix + AFTER, select=("RowKey",))
             due = attempt(instant_in, first["RowKey"]) if first is not None else None
-            self._rests.rest(partition, prefix, now, due + age if isinstance(due, datetime) else None)
+            self._rests.rest(partition, prefix, now, due_after(due, age) if isinstance(due, datetime) else None)
         return rows
 
     async def _beyond(
