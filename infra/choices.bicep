@@ -82,7 +82,8 @@ func wrongRetention(parameter string, text string) string[] =>
   concat(
     map(
       filter(items(text), one => !isRetention(map(split(one, '='), part => trim(part)))),
-      one => '${parameter}: "${one}" is no outcome with its days, 1 to 9999, as below_floor=30; outcomes are ${join(outcomes, ', ')}'
+      one =>
+        '${parameter}: "${one}" is no outcome with its days, 1 to 9999, as below_floor=30; outcomes are ${join(outcomes, ', ')}'
     ),
     map(
       filter(outcomes, outcome => length(filter(items(text), one => trim(split(one, '=')[0]) == outcome)) > 1),
