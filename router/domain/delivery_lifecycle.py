@@ -13,7 +13,15 @@ from itertools import zip_longest
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, FailedAttempt, Settlement
+from router.domain.deliveries import (
+    SUSPECT,
+    Delivery,
+    DeliveryState,
+    DeliveryStatus,
+    FailedAttempt,
+    Receipt,
+    Settlement,
+)
 from router.domain.delivery_errors import DISCARDED, clipped, ended
 from router.domain.lane_limits import LONGEST, LONGEST_LEASE, LONGEST_WAIT
 from router.domain.rulebook import Lane
@@ -203,6 +211,29 @@ def is_suspect(entry: OutboxEntry) -> bool:
 def is_poison(entry: OutboxEntry) -> bool:
     """Whether it also killed the worker that tried it alone: then it is given up on."""
     return losses_of(entry) > SUSPECT
+
+
+def status_of(
+    entry: OutboxEntry, *, stream: str, destination: str, key: str, receipt: Receipt | None
+) -> DeliveryStatus:
+    """How far a delivery has come, for people, given what its entry does not say."""
+    return DeliveryStatus(
+        stream=stream,
+        destination=destination,
+        lane=entry.lane,
+        key=key,
+        turn=entry.turn,
+        change=entry.change,
+        opened=entry.opened,
+        state=entry.state,
+        born=entry.born,
+        due=entry.due,
+        attempts=entry.attempts,
+        settled=entry.settled,
+        error=entry.error,
+        failed=entry.failed,
+        receipt=receipt,
+    )
 
 
 def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:

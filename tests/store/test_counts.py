@@ -139,11 +139,11 @@ def some_messages() -> list[Message]:
     return [a_message(body, origin=origin, place=place) for place, body in enumerate([*bodies, b"?"], 1)]
 
 
-@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("examples", [2, pytest.param(100, marks=pytest.mark.soak)])
 def test_counts_are_those_of_what_is_on_record(store: Store, twin: Store, examples: int) -> None:
     """Two workers, side by side, in any order, each dying at any write: then everything comes once more."""
     if isinstance(store, SqliteStore):
-        examples *= 10
+        examples *= 20
 
     @settings(max_examples=examples, deadline=None)
     @given(st.lists(st.lists(BATCHES, min_size=1, max_size=2), max_size=5))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.notices import Notice
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
-from router.store.failed_attempts import failed_in
 from router.store.row_reader import Columns
 from router.store.sqlite.connection import Connection
 from router.store.sqlite.entry_rows import ENTRY, entry_of
@@ -51,21 +51,11 @@ class SqliteDeliveryStatus:
 
 
 def _status(row: Columns) -> DeliveryStatus:
-    entry, receipt = entry_of(row), row.raw("receipt")
-    return DeliveryStatus(
+    receipt = row.raw("receipt")
+    return status_of(
+        entry_of(row),
         stream=row.word("stream", Stream).value,
         destination=row.text("destination"),
-        lane=entry.lane,
         key=row.text("key"),
-        turn=entry.turn,
-        change=entry.change,
-        opened=entry.opened,
-        state=entry.state,
-        born=entry.born,
-        due=entry.due,
-        attempts=entry.attempts,
-        settled=entry.settled,
-        error=entry.error,
-        failed=readable((), failed_in, row),
         receipt=readable(None, decode, RECEIPT, receipt) if receipt is not None else None,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
 from router.domain.notices import Notice
 from router.store.azure.outbox.deliveries import Deliveries
@@ -76,20 +77,11 @@ class Statuses:
     async def _status(self, entry: AzureEntry) -> DeliveryStatus | None:
         if entry.row is None or isinstance(key := attempt(Columns(entry.row).text, "key"), Undecodable):
             return None
-        return DeliveryStatus(
-            stream=entry.location.shard.stream,
-            destination=entry.location.shard.destination,
-            lane=entry.lane,
+        shard = entry.location.shard
+        return status_of(
+            entry,
+            stream=shard.stream,
+            destination=shard.destination,
             key=key,
-            turn=entry.turn,
-            change=entry.change,
-            opened=entry.opened,
-            state=entry.state,
-            born=entry.born,
-            due=entry.due,
-            attempts=entry.attempts,
-            settled=entry.settled,
-            error=entry.error,
-            failed=entry.failed,
             receipt=await self._deliveries.receipt_in(entry.row),
         )
