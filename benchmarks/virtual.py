@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from router.app.forgetting import rules_of
 from router.app.maintenance import Sweeper
 from router.app.rules import Rules, intake_over, specs_of
 from router.cli.serve import lanes_of
@@ -207,6 +208,8 @@ class OnAccount:
                 intakes[stream],
                 GapFiller(_Read(stream.value, self._extent_of), store.journal, self._intakes[stream]),
                 named=[spec.name for spec in specs_of(book)],
+                rules=rules_of(rules.books.values()),
+                retention=Retention(),
             )
             for stream, book in rules.books.items()
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from router.app.forgetting import find_instant_to_forget_by, rules_of
+from router.app.forgetting import find_instant_to_forget_by
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
 from router.domain.destination_readiness import Unready, given_up_until
@@ -28,13 +28,10 @@ DAY = timedelta(days=1)
 """How often it is looked for those; that walks everything."""
 
 FORGETTING = 10
-"""Steps of forgetting that one sweep takes: 600 decisions each at most, so that both streams' keep up with millions a day."""
+"""Steps of forgetting that one sweep takes, each of some hundred decisions: that keeps up with millions a day."""
 
 REST = timedelta(hours=1)
 """How long nothing is forgotten after nothing more was old enough."""
-
-KEPT = Retention()
-"""How long what is kept stays, where no setting says otherwise."""
 
 ROLLOUT = timedelta(minutes=15)
 """How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
@@ -56,9 +53,9 @@ class Sweeper:
         gap_filler: GapFiller,
         *,
         named: Collection[str],
+        rules: Collection[Rule],
+        retention: Retention,
         unready: Sequence[Unready] = (),
-        rules: Collection[Rule] | None = None,
-        retention: Retention = KEPT,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -68,7 +65,7 @@ class Sweeper:
         self._named = named
         self._unready = unready
         self._stream = rulebook.stream.value
-        self._rules = rules_of([rulebook]) if rules is None else rules
+        self._rules = rules
         self._retention = retention
         self._forgot_all: datetime | None = None
 

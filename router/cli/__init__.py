@@ -6,6 +6,7 @@
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come
     splitting     bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
+    forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
     opened_state  what they share: a state that is there, ids by their beginning

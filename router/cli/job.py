@@ -13,7 +13,6 @@ from pathlib import Path
 from router.app.clock import Clock
 from router.app.delivery import Dispatcher, dispatcher_over
 from router.app.destination_readiness import Readiness, readiness_of
-from router.app.forgetting import find_instant_to_forget_by, rules_of
 from router.app.health import remarks_on
 from router.app.rules import Rules, intake_over
 from router.app.settings import Settings
@@ -21,12 +20,12 @@ from router.cli.batches import batches_of
 from router.cli.complaints import complain
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.files import Source
+from router.cli.forgetting import forget_old
 from router.cli.opened_state import open_state
 from router.cli.progress import progress_over
 from router.cli.stdin import WAIT, Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
-from router.domain.counts import Rule
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
 from router.domain.retention import Retention
@@ -34,18 +33,12 @@ from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.limited_groups import admit_waiting_groups
 from router.ingest.suppression_release import release_held
-from router.store.sqlite import STEP, SqliteStore
+from router.store.sqlite import SqliteStore
 
 _STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
 
 LOOK = 60.0
 """Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
-
-LEAST_FORGOTTEN = 100_000
-"""Decisions and signals that a job forgets at least, where so many are old enough."""
-
-AT_ONCE = 20
-"""Steps of forgetting between which Ctrl-C is heard."""
 
 type Before = Mapping[Stream, Counts]
 """How many deliveries there were in which state before the job."""
@@ -232,7 +225,8 @@ class Work:
         standings = [
             one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream], unready)
         ]
-        await self._forget()
+        books, received = self._job.rules.books, self._tally.received
+        await forget_old(self._store, books, self._retention, self._job.clock(), received, lambda: self._stop.is_asked)
         now = await _set_aside_in(self._store)
         return Report(
             tally=self._tally,
@@ -241,26 +235,6 @@ class Work:
             set_aside=now,
             fresh=now - self._set_aside,
             is_hindered=self._is_hindered,
-        )
-
-    async def _forget(self) -> None:
-        """Takes away what is old enough; twice as much as came in, or some seconds' worth: the next job goes on."""
-        rules = await self._rules_there()
-        left = max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP
-        by = await find_instant_to_forget_by(self._store.journal, self._job.clock())
-        is_done = False
-        while by is not None and left > 0 and not (is_done or self._stop.is_asked):
-            forgotten = await self._store.forget(by, self._retention, rules, AT_ONCE)
-            is_done, left = forgotten.is_done, left - AT_ONCE
-            # Ctrl-C is heard in between.
-            await asyncio.sleep(0)
-
-    async def _rules_there(self) -> frozenset[Rule]:
-        """The suppression rules that are there; of a stream whose rules the job has not read, all that ever held anything."""
-        books = self._job.rules.books
-        unread = [stream for stream in Stream if stream not in books]
-        return rules_of(books.values()).union(
-            *[{(one.value, name) for name in await self._store.record.read_hits(one.value)} for one in unread]
         )
 
     async def end_if_asked(self) -> None:

@@ -48,10 +48,10 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 """Before that a clock is wrong, since this program is younger: a machine without a battery begins in 1970."""
 
 LEAP = 2 * _DAY
-"""How far a clock may go on between two looks at it before somebody has to see it so again."""
+"""By how much a clock may be ahead of the last one and be believed at once."""
 
 CONFIRMED = timedelta(hours=1)
-"""How long after it leapt a clock has to say the same: one that was wrong for a minute forgets nothing."""
+"""How much later a clock that is further ahead is believed, if it still is: one wrong for a minute forgets nothing."""
 
 DAYS: Mapping[Outcome, timedelta] = {
     outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome

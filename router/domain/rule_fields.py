@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from router.domain.entities import Entities
 from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
@@ -89,43 +90,17 @@ def rule_fields_of(signal: Signal) -> RuleFields:
 def signal_of(fields: RuleFields) -> Alert | Finding:
     """A signal of which every rule and route says what it says of the first one; it has nothing that they do not ask for."""
     entities = Entities([{"type": type, **_values_in(one)} for type, some in fields.entities.items() for one in some])
-    extended = _values_in(fields.extended)
+    shared: dict[str, Any] = {name: getattr(fields, name) for name in _SHARED}
+    shared |= {"entities": entities, "extended": _values_in(fields.extended)}
     if fields.kind.stream is Stream.CWPP:
-        return Alert(
-            kind=fields.kind,
-            id=fields.id,
-            type=fields.type,
-            title=fields.title,
-            severity=fields.severity,
-            severity_written=fields.severity_written,
-            status=fields.status,
-            resolved=fields.resolved,
-            resource=fields.resource,
-            entities=entities,
-            intents=fields.intents,
-            techniques=fields.techniques,
-            extended=extended,
-            plan=fields.plan,
-            sample=fields.sample,
-            compromised_entity=fields.compromised_entity,
-        )
-    return Finding(
-        kind=fields.kind,
-        id=fields.id,
-        type=fields.type,
-        title=fields.title,
-        severity=fields.severity,
-        severity_written=fields.severity_written,
-        status=fields.status,
-        resolved=fields.resolved,
-        resource=fields.resource,
-        entities=entities,
-        intents=fields.intents,
-        techniques=fields.techniques,
-        extended=extended,
-        categories=fields.categories,
-        deleted=fields.deleted,
-    )
+        return Alert(**shared, plan=fields.plan, sample=fields.sample, compromised_entity=fields.compromised_entity)
+    return Finding(**shared, categories=fields.categories, deleted=fields.deleted)
+
+
+_SHARED = (
+    "kind", "id", "type", "title", "severity", "severity_written", "status", "resolved", "resource", "intents", "techniques",
+)  # fmt: skip
+"""What the fields of every signal are called here and in `Signal`."""
 
 
 def _texts_in(values: Mapping[str, object]) -> Texts:

@@ -128,7 +128,16 @@ class Town:
         gap_filler = GapFiller(self.hub, self.store.journal, self.event_intake)
         if isinstance(self.store, AzureStore):
             outbox = self.store.outbox
-            await Sweeper(self.store, outbox, self.book, self.intake, gap_filler, named=list(LANES)).sweep(self.now)
+            await Sweeper(
+                self.store,
+                outbox,
+                self.book,
+                self.intake,
+                gap_filler,
+                named=list(LANES),
+                rules=(),
+                retention=Retention(),
+            ).sweep(self.now)
             return
         await gap_filler.fill_gaps(self.now)
         await admit_waiting_groups(self.intake, self.store.journal, Stream.CWPP, self.now)

@@ -10,6 +10,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.lane_limits import LONGEST
+from router.domain.retention import Retention
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
@@ -34,7 +35,17 @@ def test_what_is_due_where_nobody_can_be_asked_lives_as_long_as_anywhere(azurite
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"], unready=[lacking])
+        sweeper = Sweeper(
+            store,
+            store.outbox,
+            book,
+            intake,
+            gap_filler,
+            named=["tickets"],
+            rules=(),
+            retention=Retention(),
+            unready=[lacking],
+        )
         await store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW)
         for now in (NOW + timedelta(hours=1), end - timedelta(microseconds=1)):
             found, _ = await sweeper.sweep(now)
@@ -57,7 +68,9 @@ def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(az
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"])
+        sweeper = Sweeper(
+            store, store.outbox, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention()
+        )
         seen = []
         for now in (NOW + timedelta(days=400), NOW, NOW + DAY / 2, NOW + DAY):
             await sweeper.sweep(now)
@@ -77,7 +90,9 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(azurite: Azurite) -> N
         book = a_rulebook()
         intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
         gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
-        sweeper = Sweeper(store, store.outbox, book, intake, gap_filler, named=["tickets"])
+        sweeper = Sweeper(
+            store, store.outbox, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention()
+        )
         messages = [a_message(alert_body(f"alert-{n}", Severity="Low"), place=n, at=NOW) for n in range(30)]
         await intake.ingest(messages, NOW)
         left = []

@@ -26,7 +26,9 @@ from tests.store.older import DB, rows_in, version_of
 
 ROOM = str(Path(connection.__file__).parent)
 FILES = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "private", "store"))
-MIGRATING = tuple(f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "old_rows"))
+MIGRATING = tuple(
+    f"{ROOM}/{name}.py" for name in ("connection", "watermark", "migrations", "state_copy", "version_3_rows")
+)
 COMMITS = 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from router.domain.ledger import Held
 from router.domain.retention import Retention
 from router.store.sqlite import SqliteStore
-from router.store.sqlite.forgetting import FEW, MANY
+from router.store.sqlite.forgetting.steps import FEW, MANY
 from tests.builders import NOW
 from tests.store.acts import run
 from tests.store.builders import a_row, an_entry

@@ -43,8 +43,8 @@ SELECTIONS = {
     ("sqlite/delivery_status.py", "ORDER BY destination, turn"): "lists what people ask for",
     ("sqlite/delivery_status.py", "ORDER BY d.turn"): "finds what a destination was last told, for people",
     ("sqlite/delivery_status.py", "p.turn=d.turn"): "finds what a delivery tells",
-    ("sqlite/old_deliveries.py", "turn=?2"): "takes away what only a delivery told that went",
-    ("sqlite/old_deliveries.py", "d.turn=?2"): "takes away what only a delivery told that went",
+    ("sqlite/forgetting/old_deliveries.py", "turn=?2"): "takes away what only a delivery told that went",
+    ("sqlite/forgetting/old_deliveries.py", "d.turn=?2"): "takes away what only a delivery told that went",
     ("sqlite/schema.py", "redriven>0"): "an index of what people acted on",
 }
 """What SQL may compare, and why that decides nothing."""
@@ -86,7 +86,7 @@ COMPARISONS = {
     ("outbox/in_flight.py", "oldest.lease is None"): "forgets what is long over",
     ("outbox/in_flight.py", "oldest.lease >= now - _LONG_OVER"): "forgets what is long over",
     ("outbox/settling.py", "one.state is DeliveryState.SENT"): "remembers who took a delivery",
-    ("sqlite/forgetting.py", "entry.turn != state.opened"): "is about groups",
+    ("sqlite/forgetting/old_groups.py", "entry.turn != state.opened"): "is about groups",
     ("sqlite/entry_rows.py", "state is DeliveryState.CLAIMED"): "reads `due` of a claimed row as its lease",
     ("sqlite/outbox_table.py", "row.raw('state') in _OPEN"): "finds damaged rows",
     ("sqlite/outbox_table.py", "row.raw('state') == DeliveryState.DEAD"): "finds dead letters, damaged ones too",

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from router.domain.errors import BadFile, StateInUse
 from router.store.sqlite.damage import is_malformed
-from router.store.sqlite.old_rows import fill
 from router.store.sqlite.private import open_private
 from router.store.sqlite.schema import INDEXES, TABLES, VERSION
 from router.store.sqlite.state_copy import StateCopy
+from router.store.sqlite.version_3_rows import fill
 
 OLDEST = 3
 """The oldest version that is carried forward: no release ever wrote one before it."""

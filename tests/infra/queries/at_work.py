@@ -25,6 +25,7 @@ from router.domain.lane_limits import LEASE
 from router.domain.ports.deliver import Queue
 from router.domain.ports.destinations import Deduplication
 from router.domain.ports.store import QueuedStore
+from router.domain.retention import Retention
 from router.domain.rulebook import DestinationSpec, Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
@@ -123,6 +124,8 @@ class AtWork:
                     intakes[stream],
                     GapFiller(self.hubs[stream], self._store.journal, event_intakes[stream]),
                     named=list(book.destinations),
+                    rules=(),
+                    retention=Retention(),
                 )
                 for stream, book in books.items()
             },

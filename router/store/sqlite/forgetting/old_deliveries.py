@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Collection, Sequence
 
 from router.domain.deliveries import DeliveryState
 from router.store.codec import attempt
 from router.store.sqlite.entry_rows import ENTRY, SqliteEntry, entry_of
+from router.store.sqlite.forgetting.steps import THOSE, as_json
 from router.store.sqlite.selecting import columns_of
-
-_THOSE = "SELECT value FROM json_each(?)"
 
 
 def entries_by_key(db: sqlite3.Connection, keys: Collection[str]) -> dict[str, dict[str, list[SqliteEntry]]]:
     """The deliveries of some signals or groups, by key and destination. What is damaged is seen to elsewhere."""
     found: dict[str, dict[str, list[SqliteEntry]]] = {}
-    sql = f"SELECT {', '.join(ENTRY)}, key, destination FROM deliveries WHERE key IN ({_THOSE})"
-    for row in columns_of(db.execute(sql, (json.dumps(list(keys)),))):
+    sql = f"SELECT {', '.join(ENTRY)}, key, destination FROM deliveries WHERE key IN ({THOSE})"
+    for row in columns_of(db.execute(sql, (as_json(keys),))):
         entry = attempt(entry_of, row)
         if isinstance(entry, SqliteEntry):
             found.setdefault(row.text("key"), {}).setdefault(row.words("destination"), []).append(entry)
@@ -29,17 +27,17 @@ def forget_deliveries(db: sqlite3.Connection, entries: Sequence[SqliteEntry]) ->
     """Takes deliveries away, and what only they told; returns how many."""
     if not entries:
         return 0
-    places = json.dumps([entry.rowid for entry in entries])
+    places = as_json(entry.rowid for entry in entries)
     # An older program did not say who took a delivery, and what says so goes now.
     db.execute(
         "INSERT OR IGNORE INTO reached SELECT DISTINCT stream, destination FROM deliveries "
-        f"WHERE rowid IN ({_THOSE}) AND state=?",
+        f"WHERE rowid IN ({THOSE}) AND state=?",
         (places, DeliveryState.SENT.value),
     )
     payloads = db.execute(
-        f"SELECT DISTINCT key, turn, type FROM deliveries WHERE rowid IN ({_THOSE})", (places,)
+        f"SELECT DISTINCT key, turn, type FROM deliveries WHERE rowid IN ({THOSE})", (places,)
     ).fetchall()
-    gone = db.execute(f"DELETE FROM deliveries WHERE rowid IN ({_THOSE})", (places,)).rowcount
+    gone = db.execute(f"DELETE FROM deliveries WHERE rowid IN ({THOSE})", (places,)).rowcount
     db.executemany(
         "DELETE FROM payloads WHERE key=?1 AND turn=?2 AND type=?3 AND NOT EXISTS "
         "(SELECT 1 FROM deliveries d WHERE d.key=?1 AND d.turn=?2 AND d.type=?3)",
@@ -50,4 +48,4 @@ def forget_deliveries(db: sqlite3.Connection, entries: Sequence[SqliteEntry]) ->
 
 def forget_payloads(db: sqlite3.Connection, keys: Collection[str]) -> None:
     """Takes away whatever deliveries of some signals or groups told; none of them is owed or dead."""
-    db.execute(f"DELETE FROM payloads WHERE key IN ({_THOSE})", (json.dumps(list(keys)),))
+    db.execute(f"DELETE FROM payloads WHERE key IN ({THOSE})", (as_json(keys),))

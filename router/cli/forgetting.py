@@ -1,0 +1,48 @@
+"""Forgets what is old at the end of a job, which nobody is to wait for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from router.app.forgetting import find_instant_to_forget_by, rules_of
+from router.domain.counts import Rule
+from router.domain.ports.store import Store
+from router.domain.retention import Retention
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.store.sqlite import STEP
+
+LEAST = 100_000
+"""Decisions and signals that a job forgets at least, where so many are old enough: some seconds' worth."""
+
+AT_ONCE = 20
+"""Steps of forgetting between which Ctrl-C is heard."""
+
+
+async def forget_old(
+    store: Store,
+    books: Mapping[Stream, Rulebook],
+    retention: Retention,
+    now: datetime,
+    received: int,
+    is_stopped: Callable[[], bool],
+) -> None:
+    """Takes away what is old enough, twice as much as came in if that is more than `LEAST`; the next job goes on."""
+    by = await find_instant_to_forget_by(store.journal, now)
+    if by is None:
+        return
+    rules = await _rules_there(store, books)
+    for _ in range(0, max(LEAST, 2 * received) // STEP, AT_ONCE):
+        if is_stopped() or (await store.forget(by, retention, rules, AT_ONCE)).is_done:
+            return
+        # Ctrl-C is heard in between.
+        await asyncio.sleep(0)
+
+
+async def _rules_there(store: Store, books: Mapping[Stream, Rulebook]) -> frozenset[Rule]:
+    """The suppression rules that are there; of a stream whose rules the job has not read, all that ever held anything."""
+    unread = [stream.value for stream in Stream if stream not in books]
+    hits = [{(stream, name) for name in await store.record.read_hits(stream)} for stream in unread]
+    return rules_of(books.values()).union(*hits)
