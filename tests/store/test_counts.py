@@ -180,14 +180,13 @@ def _counts_once(store: Store, twin: Store, history: list[list[Batch]]) -> None:
         assert run(store.record.read_hits(stream)) == expected
 
 
-@pytest.mark.parametrize("dies_at", range(1, 8))
-@pytest.mark.parametrize("is_done", [False, True])
-def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store, dies_at: int, is_done: bool) -> None:
+def test_a_worker_that_dies_at_a_write_leaves_no_decision_uncounted(store: Store) -> None:
     """Whoever takes the message in once more counts it, and nobody counts it twice."""
-    message = a_message(alert_body("alert-1"))
-    deadly = Deadly(store, dies_at, is_done)
-    with suppress(StoreError):
-        run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
-    run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW + 5 * HOUR))
-    assert sum(sum(cells.values()) for cells in counts_of(store).values()) == 1
-    assert counts_of(store) == counted(on_record(store))
+    for number, (dies_at, is_done) in enumerate(itertools.product(range(1, 8), (False, True)), 1):
+        message = a_message(alert_body(f"alert-{number}"))
+        deadly = Deadly(store, dies_at, is_done)
+        with suppress(StoreError):
+            run(Intake(deadly, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW))
+        run(Intake(store, {Stream.CWPP: BOOK}, Catalogue()).ingest([message], NOW + 5 * HOUR))
+        assert sum(sum(cells.values()) for cells in counts_of(store).values()) == number
+        assert counts_of(store) == counted(on_record(store))

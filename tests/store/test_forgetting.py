@@ -16,7 +16,7 @@ from router.domain.ledger import RECORD, Held, record_delivery
 from router.domain.ports.store import Store
 from router.domain.retention import DAYS, Retention
 from router.domain.rulebook import By, Grouping
-from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, an_ip
+from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
 from tests.store.builders import a_row, an_entry
 from tests.store.life import TICKET, Life
@@ -143,7 +143,7 @@ def test_what_is_owed_or_dead_is_kept_until_somebody_acts(life: Life) -> None:
     life.deliver(DeliveryState.DEAD)
     life.alert("owed")
     lives_on(life, 400 * DAY)
-    assert (life.row("dead"), life.row("owed")) != (None, None)
+    assert None not in (life.row("dead"), life.row("owed"))
     for letter in run(letters_in(life.store.outbox)):
         run(life.store.outbox.redrive(letter.delivery.id, life.now))
     assert sorted(one.delivery.key for one in life.deliver()) == sorted([life.key("dead"), life.key("owed")] * 2)
@@ -261,15 +261,15 @@ def test_documents_are_kept_as_long_as_their_kind_says(life: Life, kind: Documen
 
 def test_what_is_forgotten_step_by_step_is_what_is_forgotten_at_once(life: Life) -> None:
     """A sweep that does one step at a time comes to the same end, and says when it is there."""
-    for number in range(130):
-        life.alert(f"low-{number}", Severity="Low")
+    ids = [f"low-{number}" for number in range(60)]
+    life.ingest(*(a_message(alert_body(id, Severity="Low"), at=life.now) for id in ids))
     life.now += 20 * DAY
     steps = 0
     while not life.forget(most=1).is_done:
         steps += 1
         assert steps < 1000
     assert steps > 1
-    assert [life.row(f"low-{number}") for number in range(130)] == [None] * 130
+    assert run(life.store.ledger.find_rows([life.key(id) for id in ids])) == {}
     assert life.forget().total == 0
 
 
@@ -374,7 +374,7 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int
     lives_on(life, -days * DAY)
     lives_on(life, DAY)
     assert (life.decisions("low"), life.decisions("high")) == (["below_floor"], ["routed"])
-    assert (life.row("low"), life.row("high")) != (None, None)
+    assert None not in (life.row("low"), life.row("high"))
     lives_on(life, 13 * DAY)
     assert life.row("low") is not None
 
@@ -382,14 +382,14 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int
 def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) -> None:
     """A finding that changes three times a year, and never goes, leaves no trail of notices."""
     life = Life(store, ROWS)
-    for severity in ("High", "Critical") * 3:
+    for severity in ("High", "Critical") * 2:
         life.alert(Severity=severity)
         life.deliver()
         for _ in range(2):
             life.goes_on(60)
             life.alert(Severity=severity)
-            life.forget()
-    assert life.deliveries() == [("sentinel", 1), ("sentinel", 6)]
+        life.forget()
+    assert life.deliveries() == [("sentinel", 1), ("sentinel", 4)]
 
 
 @pytest.mark.parametrize("is_redriven", [False, True])
