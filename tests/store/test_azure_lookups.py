@@ -22,6 +22,8 @@ from router.domain.retention import Retention
 from router.store.azure import Account, Address, AzureStore
 from router.store.azure.bodies import unpacked
 from router.store.azure.count_rows import is_of_worker
+from router.store.azure.lookup_rows import RecordedDecision
+from router.store.azure.lookups import AzureLookups
 from router.store.azure.tables import Entity, Table
 from router.store.codec import decode
 from router.store.stored_names import RECORD_ENTRY
@@ -137,6 +139,15 @@ def test_a_worker_that_dies_at_any_write_of_a_batch_leaves_it_to_be_counted_once
         if not died:
             break
     assert at > 3
+
+
+def test_of_two_workers_that_take_a_decision_for_new_one_counts_it(azure: AzureStore, account: Account) -> None:
+    """Both put it on record at once, and one of them did not hear that it came second."""
+    batch = a_batch()
+    run(azure.record.put_on_record(batch))
+    late = AzureLookups(Table(account.tables.get_table_client("lookups")))
+    run(late.enter([RecordedDecision(one) for one in [*batch, an_alert(77)]], are_new=True))
+    assert counts_in(azure) == counted([*batch, an_alert(77)])
 
 
 @EVERY
