@@ -16,7 +16,8 @@ from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
-from router.domain.signals import Alert, Finding, Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
 from router.ingest.intake import Message
 from router.parse import read_signals

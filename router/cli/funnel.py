@@ -12,7 +12,7 @@ from router.cli.screen import plain, print_table, table_of
 from router.cli.tally import NOBODY, UNKNOWN, Standing, Tally
 from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 
 OUTCOMES = {
     Outcome.QUARANTINED: "quarantined",

@@ -10,6 +10,9 @@ from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 
+MOST_CVES = 50
+"""The most CVEs that the notice of a finding names."""
+
 MOST_ALERTS = 50
 """The most alerts that the notice of an incident names."""
 
@@ -70,6 +73,13 @@ def notice_for(
         correlation=alert.correlation if alert else None,
         alerts=alerts[:MOST_ALERTS],
         extended={name: str(value) for name, value in signal.extended.items()},
+        category=finding.category if finding else None,
+        package=finding.package if finding else None,
+        cves=finding.cves.ids[:MOST_CVES] if finding and finding.cves else (),
+        image=finding.image if finding else None,
+        rule=finding.rule if finding else None,
+        scanner=finding.scanner if finding else None,
+        risk=finding.risk if finding else None,
     )
 
 

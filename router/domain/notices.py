@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import Owner
 
 
@@ -116,6 +117,8 @@ class Notice:
         evidence: what a responder looks for first.
         owner: who answers for the resource.
         categories, measure, cause, cloud, snapshot: as in `Finding`.
+        category, package, image, rule, scanner, risk: as in `Finding`.
+        cves: the ids of the CVEs that it names, the first 50.
         respond_by: when people should have responded.
         correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
@@ -165,6 +168,13 @@ class Notice:
     alerts: tuple[str, ...] = ()
     group: Group | None = None
     extended: Mapping[str, str] = field(default_factory=dict)
+    category: str | None = None
+    package: Package | None = None
+    cves: tuple[str, ...] = ()
+    image: Image | None = None
+    rule: DatabaseRule | None = None
+    scanner: str | None = None
+    risk: Risk | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from router.domain.entities import Entities
-from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.domain.posture import Cves, Package, Risk
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import texts_of
 
 # The complete list of Defender's fields, as its built-in policy gives it: Azure/azure-policy,
@@ -36,7 +38,8 @@ class RuleFields:
     Attributes:
         kind, id, type, title, severity, severity_written, status, resolved, resource, intents, techniques: as in `Signal`.
         plan, sample, compromised_entity: as in `Alert`.
-        categories, deleted: as in `Finding`.
+        categories, deleted, category, cves, risk: as in `Finding`.
+        package: the name of the software that it asks to update.
         extended: the texts of each extended property that offers any.
         entities: the properties of each entity that rules can match, each once, by its normalised type.
     """
@@ -59,6 +62,10 @@ class RuleFields:
     deleted: bool = False
     extended: Texts = field(default_factory=dict)
     entities: Mapping[str, tuple[Texts, ...]] = field(default_factory=dict)
+    category: str | None = None
+    package: str | None = None
+    cves: Cves | None = None
+    risk: Risk | None = None
 
 
 def rule_fields_of(signal: Signal) -> RuleFields:
@@ -84,6 +91,10 @@ def rule_fields_of(signal: Signal) -> RuleFields:
         deleted=finding.deleted if finding else False,
         extended=_texts_in(signal.extended),
         entities=_entities_in(signal.entities),
+        category=finding.category if finding else None,
+        package=finding.package.name if finding and finding.package else None,
+        cves=finding.cves if finding else None,
+        risk=finding.risk if finding else None,
     )
 
 
@@ -94,7 +105,15 @@ def signal_of(fields: RuleFields) -> Alert | Finding:
     shared |= {"entities": entities, "extended": _values_in(fields.extended)}
     if fields.kind.stream is Stream.CWPP:
         return Alert(**shared, plan=fields.plan, sample=fields.sample, compromised_entity=fields.compromised_entity)
-    return Finding(**shared, categories=fields.categories, deleted=fields.deleted)
+    return Finding(
+        **shared,
+        categories=fields.categories,
+        deleted=fields.deleted,
+        category=fields.category,
+        package=Package(name=fields.package) if fields.package is not None else None,
+        cves=fields.cves,
+        risk=fields.risk,
+    )
 
 
 _SHARED = (

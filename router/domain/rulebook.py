@@ -9,7 +9,8 @@ from enum import StrEnum
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
-from router.domain.signals import Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Signal, Stream
 from router.domain.suppression import Suppressions
 
 
@@ -118,6 +119,10 @@ class By(StrEnum):
     OWNER = "owner"
     CORRELATION = "correlation"
     INCIDENT = "incident"
+    CATEGORY = "category"
+    PACKAGE = "package"
+    CVE = "cve"
+    RISK = "risk"
 
 
 def written(length: timedelta) -> str:

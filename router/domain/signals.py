@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import ClassVar
 
 from router.domain.entities import Entities
+from router.domain.posture import Cves, DatabaseRule, Image, Package, Risk
 from router.domain.reasons import Reason
+from router.domain.severity import Severity
 
 
 class Stream(StrEnum):
@@ -44,24 +46,6 @@ class Kind(StrEnum):
 
 _CWPP_KINDS = frozenset({Kind.ALERT, Kind.INCIDENT})
 _OTHERS = {Kind.ALERT: Kind.INCIDENT, Kind.INCIDENT: Kind.ALERT}
-
-
-class Severity(IntEnum):
-    """Defender's severities, comparable; a missing or unknown one is None, which is above every floor."""
-
-    INFORMATIONAL = 1
-    LOW = 2
-    MEDIUM = 3
-    HIGH = 4
-    CRITICAL = 5
-
-    @property
-    def label(self) -> str:
-        """The severity as Defender writes it."""
-        return _LABELS[self]
-
-
-_LABELS = {severity: severity.name.capitalize() for severity in Severity}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +93,11 @@ class Signal:
     techniques: tuple[str, ...] = ()
     extended: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def level(self) -> Severity | None:
+        """How grave it is, as floors and routes ask; None where that is missing or unknown."""
+        return self.severity
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert(Signal):
@@ -146,6 +135,13 @@ class Finding(Signal):
         snapshot: whether it came in one of the snapshots that Defender exports on a schedule.
         cloud: the source of the resource (Azure, AWS, ...).
         cause: why the assessment has its status, as a code.
+        category: what sort of recommendation it is, such as SoftwareUpdate.
+        package: the software that it asks to update.
+        cves: the CVEs that it names; None where it names none.
+        image: the container image that it is about.
+        rule: the rule that a database breaks.
+        scanner: the name of what found it.
+        risk: how much is at stake at its resource.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -156,6 +152,19 @@ class Finding(Signal):
     snapshot: bool = False
     cloud: str | None = None
     cause: str | None = None
+    category: str | None = None
+    package: Package | None = None
+    cves: Cves | None = None
+    image: Image | None = None
+    rule: DatabaseRule | None = None
+    scanner: str | None = None
+    risk: Risk | None = None
+
+    @property
+    def level(self) -> Severity | None:
+        """The level of its risk, where that was found out for its very resource; else its severity."""
+        risk = self.risk
+        return risk.level if risk is not None and risk.is_contextual and risk.level is not None else self.severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

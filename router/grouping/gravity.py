@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 
 _GRAVITY = {severity.label: severity.value for severity in Severity}
 

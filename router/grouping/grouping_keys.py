@@ -146,3 +146,11 @@ def _value(notice: Notice, by: By) -> str | None:
             return notice.correlation
         case By.INCIDENT:
             return None
+        case By.CATEGORY:
+            return notice.category or notice.kind
+        case By.PACKAGE:
+            return notice.package.name if notice.package is not None else notice.title or None
+        case By.CVE:
+            return ", ".join(notice.cves) or None
+        case By.RISK:
+            return notice.risk.level.label if notice.risk is not None and notice.risk.level is not None else None

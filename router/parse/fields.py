@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 from router.parse.documents import find_document, serialised
 
 type Fields = Mapping[str, object]

@@ -7,6 +7,7 @@ enrichment that says what was done. A message whose action is Delete may still s
 from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
+from router.domain.posture import Package
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
 from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
@@ -39,6 +40,8 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         entities=entities_for(resource),
         intents=names_in(metadata.get("tactics")),
         categories=texts_in(metadata.get("categories")),
+        category=text_in(metadata, "recommendationcategory"),
+        package=_package(fields_in(properties.get("additionaldata"))),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
         cloud=cloud,
@@ -76,6 +79,11 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         cause=text_in(status, "cause"),
         extended=plain_values(properties.get("additionaldata")),
     )
+
+
+def _package(additional: Fields) -> Package | None:
+    name = text_in(additional, "softwarename")
+    return Package(name=name) if name is not None else None
 
 
 def _status(properties: Fields) -> Fields:

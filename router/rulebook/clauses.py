@@ -8,7 +8,8 @@ from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Clause
-from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import Level
 from router.rulebook.validation_messages import hint

@@ -9,7 +9,8 @@ from datetime import timedelta
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.rulebook import DestinationSpec, Floor, Route
-from router.domain.signals import Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Stream
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document

@@ -11,7 +11,7 @@ from router.domain.decisions import Change
 from router.domain.errors import Undecodable
 from router.domain.groups import AdmissionState, AggregationState, GroupState, MemberState, WindowState
 from router.domain.notices import Group
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 from router.store import stored_names
 from router.store.codec import decode
 

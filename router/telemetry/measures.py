@@ -11,7 +11,8 @@ from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
-from router.domain.signals import Kind, Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Kind, Stream
 from router.domain.sweeps import Swept
 from router.telemetry.instruments import (
     AGE,

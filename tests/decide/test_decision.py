@@ -13,7 +13,8 @@ from router.domain.attack import Attack
 from router.domain.decisions import Change, Outcome
 from router.domain.reasons import Code
 from router.domain.rulebook import Clause, Route
-from router.domain.signals import Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Signal, Stream
 from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from router.decide import explain
 from router.domain.decisions import Outcome, StepCode
-from router.domain.signals import Kind, Severity
+from router.domain.severity import Severity
+from router.domain.signals import Kind
 from tests.builders import NOW, a_route, a_rule, a_rulebook, an_alert, an_ip
 
 SETTLES = {

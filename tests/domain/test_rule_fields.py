@@ -18,7 +18,8 @@ from router.decide.suppression import covers, values_of
 from router.domain.catalogue import Catalogue
 from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
 from router.parse import read_signals
 from router.rulebook import load_catalogue

@@ -18,7 +18,8 @@ from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
 from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
-from router.domain.signals import Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Stream
 from router.ingest.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.ingest.test_intake import House, changes

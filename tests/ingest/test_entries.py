@@ -16,7 +16,7 @@ from router.domain.ledger import Arrival, LedgerRow
 from router.domain.reasons import Code
 from router.domain.rule_fields import rule_fields_of
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 from router.ingest.observations import Observation
 from router.ingest.transitions import SignalTransition, transition_for
 from tests.builders import NOW, a_rule, a_rulebook, an_alert, an_ip

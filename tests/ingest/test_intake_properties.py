@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Lane
-from router.domain.signals import Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Stream
 from router.ingest.intake import Message
 from tests.builders import (
     NOW,

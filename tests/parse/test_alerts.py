@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.signals import Kind, Severity
+from router.domain.severity import Severity
+from router.domain.signals import Kind
 from tests.parse.messages import (
     MACHINE,
     SUBSCRIPTION,

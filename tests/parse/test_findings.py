@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from router.domain.signals import Finding, Severity
+from router.domain.severity import Severity
+from router.domain.signals import Finding
 from tests.parse.messages import (
     ASSESSMENT_KEY,
     MACHINE,

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from router.domain.reasons import Code
-from router.domain.signals import Alert, Finding, Kind, Quarantined, Severity
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Quarantined
 from tests.parse.messages import (
     ASSESSMENT,
     ASSESSMENT_KEY,

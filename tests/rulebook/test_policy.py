@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from router.domain.rulebook import Lane
-from router.domain.signals import Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Stream
 from router.rulebook import load
 from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded, rules_in
 from tests.rulebook.kinds import KINDS

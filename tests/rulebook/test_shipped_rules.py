@@ -17,7 +17,8 @@ from router.domain.attack import Attack
 from router.domain.decisions import Outcome
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Alert, Kind, Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Kind, Signal, Stream
 from router.parse import read_signals
 from router.rulebook import Example, load_all, load_catalogue, load_examples
 from tests.rulebook.builders import SHIPPED

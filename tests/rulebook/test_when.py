@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from router.domain.attack import Attack
-from router.domain.signals import Alert, Finding, Kind, Severity, Signal, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.when_form import WhenForm
 from tests.rulebook.builders import a_route
 

@@ -14,7 +14,8 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from router.domain.notices import RecordEntry
 from router.domain.reasons import Code
 from router.domain.rulebook import Lane
-from router.domain.signals import Kind, Severity, Stream
+from router.domain.severity import Severity
+from router.domain.signals import Kind, Stream
 from router.telemetry import instruments as names
 from router.telemetry import log_records, spans
 from tests.builders import NOW

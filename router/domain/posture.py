@@ -1,0 +1,104 @@
+"""What Defender says of single vulnerabilities, exposed secrets and settings: values that findings hold.
+
+Since 2026-07-31 each software update, secret and rule is a recommendation of its own:
+https://learn.microsoft.com/azure/defender-for-cloud/transition-grouped-individual-recommendations
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from router.domain.severity import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """The software that a finding asks to update.
+
+    Attributes:
+        name: its name, as the scanner writes it.
+        type: where it comes from, such as npm or deb.
+        language: the language that it is written in.
+        installed: the versions that were found.
+        fixed: the version in which it is mended; None where there is none, or none is known.
+        fix_status: whether there is a version in which it is mended, as the message wrote it (FixAvailable, NoFix, ...).
+    """
+
+    name: str
+    type: str | None = None
+    language: str | None = None
+    installed: tuple[str, ...] = ()
+    fixed: str | None = None
+    fix_status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cves:
+    """The CVEs that a finding names.
+
+    Attributes:
+        ids: their ids in upper case, each once, in order.
+        is_whole: whether they are all that the message names: its list was read to the end.
+    """
+
+    ids: tuple[str, ...]
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The container image that a finding is about.
+
+    Attributes:
+        digest: its digest, with the algorithm before it.
+        repository: the repository that it is in.
+        pushed: when it was last pushed, as the message wrote it.
+    """
+
+    digest: str | None = None
+    repository: str | None = None
+    pushed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseRule:
+    """The rule of a vulnerability assessment that a database breaks.
+
+    Attributes:
+        id: its id, such as VA1059.
+        category: what it is sorted under.
+        impact: what follows where nobody acts.
+        benchmarks: the benchmarks that ask for it.
+        has_baseline: whether somebody accepted a result as the baseline; None where the message does not say.
+        server: the server or instance that the database is on.
+        database: the database's name.
+    """
+
+    id: str
+    category: str | None = None
+    impact: str | None = None
+    benchmarks: tuple[str, ...] = ()
+    has_baseline: bool | None = None
+    server: str | None = None
+    database: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """How much is at stake at one resource, beside the severity, which a recommendation has on every resource.
+
+    https://learn.microsoft.com/rest/api/defenderforcloud/assessments
+
+    Attributes:
+        level: the level; None where it is missing, `None`, or not evaluated.
+        written: the level as the message wrote it.
+        factors: what it rests on, such as exposure to the internet.
+        attack_paths: the ids of the attack paths that lead through the resource.
+        is_contextual: whether it rests on the resource's surroundings; otherwise it only repeats the severity.
+    """
+
+    level: Severity | None
+    written: str | None = None
+    factors: tuple[str, ...] = ()
+    attack_paths: tuple[str, ...] = ()
+    is_contextual: bool = False

@@ -1,0 +1,23 @@
+"""How severe a signal is."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """Defender's severities, comparable; a missing or unknown one is None, which is above every floor."""
+
+    INFORMATIONAL = 1
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @property
+    def label(self) -> str:
+        """The severity as Defender writes it."""
+        return _LABELS[self]
+
+
+_LABELS = {severity: severity.name.capitalize() for severity in Severity}
