@@ -7,20 +7,36 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
+class Deprecation(NamedTuple):
+    """That Microsoft announced the end of an alert type. Alerts of it may still arrive.
+
+    Attributes:
+        since: the day, or the month, as Microsoft gives it; None where it gives none.
+        replaced_by: the alert types that Microsoft named in its place; these may be deprecated by now, too.
+    """
+
+    since: str | None
+    replaced_by: tuple[str, ...]
+
+
 class AlertType(NamedTuple):
-    """What Microsoft's alert reference says about one alert type.
+    """What is known beforehand of one alert type, for the most part from Microsoft's alert reference.
 
     Attributes:
         plan: the Defender plan that raises it.
         tactics: the tactics that it stands for.
         severity: its usual severity.
-        title: its title.
+        title: its title; empty where it is not known.
+        deprecation: since when it is deprecated, and for what; None where it is not.
+        field_only: whether it was seen in the field only, and no page of Microsoft's lists it.
     """
 
     plan: str | None
     tactics: tuple[str, ...]
     severity: str | None
     title: str
+    deprecation: Deprecation | None = None
+    field_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +47,13 @@ class Catalogue:
         types: what is known of each alert type, by its name in lower case.
         plan_names: the plan of each component, by its name in lower case.
         prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
+        resource_plans: the plan that watches a resource type, by the type in lower case.
     """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)
     plan_names: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
+    resource_plans: Mapping[str, str] = field(default_factory=dict)
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""
@@ -49,3 +67,16 @@ class Catalogue:
         if (known := self.types.get(bare)) and known.plan:
             return known.plan
         return next((plan for prefix, plan in self.prefixes if bare.startswith(prefix)), None)
+
+    def find_plan_of_resource(self, resource_type: str | None) -> str | None:
+        """The plan that watches a resource type, or the nearest type above it; None where none is known to.
+
+        The type is one of Azure Resource Manager, such as Microsoft.Sql/servers/databases, or Defender's word for it, such
+        as Virtual Machine. A plan that an alert's own type names is better knowledge.
+        """
+        type = (resource_type or "").lower()
+        while type:
+            if plan := self.resource_plans.get(type) or self.plan_names.get(type):
+                return plan
+            type = type.rpartition("/")[0]
+        return None

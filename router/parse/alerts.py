@@ -93,7 +93,8 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         entities=_entities(fields.get("entities")),
         intents=_intents(fields, extended),
         techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),
-        plan=catalogue.find_plan(_find_component(fields, extended), type),
+        plan=catalogue.find_plan(_find_component(fields, extended), type)
+        or _find_plan_of_resource(resource, extended, catalogue),
         sample=_is_sample(type, title, resource),
         compromised_entity=compromised,
         product=text_in(fields, "productname", "providername"),
@@ -119,6 +120,14 @@ def _find_component(fields: Fields, extended: Mapping[str, object]) -> str | Non
         return named
     component = find_named(extended, "productcomponentname")
     return component if isinstance(component, str) else None
+
+
+def _find_plan_of_resource(resource: str | None, extended: Mapping[str, object], catalogue: Catalogue) -> str | None:
+    """The plan of what an alert of an unknown type is about: by the resource's id, else by Defender's word for its type."""
+    if plan := catalogue.find_plan_of_resource(parse_resource_id(resource).type):
+        return plan
+    word = find_named(extended, "resourcetype")
+    return catalogue.find_plan_of_resource(word) if isinstance(word, str) else None
 
 
 def _intents(fields: Fields, extended: Mapping[str, object]) -> tuple[str, ...]:

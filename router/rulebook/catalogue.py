@@ -6,21 +6,37 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from router.domain.catalogue import AlertType, Catalogue
+from router.domain.catalogue import AlertType, Catalogue, Deprecation
+
+_UNDATED = "yes"
+"""What stands in place of a date where Microsoft's page of deprecated alerts gives none."""
 
 
 @cache
 def load_catalogue() -> Catalogue:
     """What is known of Defender's alert types and plans, read once."""
     return Catalogue(
-        types={
-            type.lower(): AlertType(plan or None, tuple(tactics.split()), severity or None, title)
-            for type, plan, tactics, severity, title, *_ in _rows("catalogue.tsv")
-        },
+        types={row[0].lower(): _alert_type(*row[1:]) for row in _rows("catalogue.tsv")},
         plan_names={spelling.lower(): plan for spelling, plan in _rows("plan_names.tsv")},
         prefixes=tuple(
             sorted(((prefix.lower(), plan) for prefix, plan in _rows("plans.tsv")), key=lambda row: -len(row[0]))
         ),
+        resource_plans={type.lower(): plan for type, plan in _rows("resource_plans.tsv")},
+    )
+
+
+def _alert_type(
+    plan: str, tactics: str, severity: str, title: str, deprecated: str, replaced_by: str = "", field_only: str = ""
+) -> AlertType:
+    """One row of the catalogue, whose last columns may be left out where they are empty."""
+    since = deprecated if deprecated != _UNDATED else None
+    return AlertType(
+        plan or None,
+        tuple(tactics.split()),
+        severity or None,
+        title,
+        Deprecation(since, tuple(replaced_by.split())) if deprecated else None,
+        bool(field_only),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -116,6 +117,23 @@ def _an_alert(type: str, plan: str | None) -> Alert:
 
 def _routed_to(book: Rulebook, alert: Alert) -> set[str]:
     return {name for route in book.routes if route.matches(alert, Attack()) for name in route.to}
+
+
+@pytest.mark.parametrize(
+    ("resource", "outcome"),
+    [("Microsoft.Compute/virtualMachines/web-01", Outcome.ROUTED), ("Microsoft.Web/sites/shop", Outcome.BELOW_FLOOR)],
+)
+def test_a_low_alert_of_an_unknown_type_meets_the_floor_of_its_resource(resource: str, outcome: Outcome) -> None:
+    """Low alerts on machines are early signs that hunting needs, and most of those on Windows are in no reference."""
+    message = {
+        "AlertType": "SUSPECT_SVCHOST",
+        "SystemAlertId": "1",
+        "Severity": "Low",
+        "AzureResourceId": f"/subscriptions/{ELSEWHERE}/resourceGroups/rg/providers/{resource}",
+    }
+    (alert,) = read_signals(json.dumps(message).encode(), load_catalogue())
+    assert isinstance(alert, Alert)
+    assert decide(alert, the_rules(Stream.CWPP), TODAY).outcome is outcome
 
 
 def test_each_stream_keeps_a_record_of_its_own() -> None:
