@@ -13,6 +13,7 @@
     suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
     scope, scope_fields, scope_breadth   what it holds, by which fields, and whether that is too much
     owners, attack, catalogue, examples              the other tables
+    retired         what rules name although it is gone
     schemas         the published JSON Schemas
     loading         all of it together
 

@@ -16,12 +16,12 @@ _UNDATED = "yes"
 def load_catalogue() -> Catalogue:
     """What is known of Defender's alert types and plans, read once."""
     return Catalogue(
-        types={row[0].lower(): _alert_type(*row[1:]) for row in _rows("catalogue.tsv")},
-        plan_names={spelling.lower(): plan for spelling, plan in _rows("plan_names.tsv")},
+        types={row[0].lower(): _alert_type(*row[1:]) for row in rows_of("catalogue.tsv")},
+        plan_names={spelling.lower(): plan for spelling, plan in rows_of("plan_names.tsv")},
         prefixes=tuple(
-            sorted(((prefix.lower(), plan) for prefix, plan in _rows("plans.tsv")), key=lambda row: -len(row[0]))
+            sorted(((prefix.lower(), plan) for prefix, plan in rows_of("plans.tsv")), key=lambda row: -len(row[0]))
         ),
-        resource_plans={type.lower(): plan for type, plan in _rows("resource_plans.tsv")},
+        resource_plans={type.lower(): plan for type, plan in rows_of("resource_plans.tsv")},
     )
 
 
@@ -40,7 +40,8 @@ def _alert_type(
     )
 
 
-def _rows(table: str) -> Iterator[list[str]]:
+def rows_of(table: str) -> Iterator[list[str]]:
+    """The rows of a table that stands beside this file, cell by cell, without its header."""
     text = files("router.rulebook").joinpath(table).read_text(encoding="utf-8")
     # A quotation mark is a character like any other in these files, so no csv reader.
     return (line.split("\t") for line in text.splitlines()[1:] if line)

@@ -12,6 +12,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import Level
+from router.rulebook.retired import doubts_about_globs
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
 
@@ -37,7 +38,7 @@ def clauses_for(when: WhenForm, attack: AttackTable) -> tuple[Clause, ...]:
 def doubts_about(
     when: WhenForm, stream: Stream, attack: AttackTable, catalogue: Catalogue
 ) -> Iterator[tuple[tuple[str | int, ...], str, Level]]:
-    """What a `when` names that does not exist, or that this stream's signals never have."""
+    """What a `when` names that does not exist, that is gone, or that this stream's signals never have."""
     for number, word in enumerate(when.tactics or ()):
         if not attack.tactics_for(word):
             known = [*attack.tactics, *attack.tactics.values()]
@@ -49,6 +50,8 @@ def doubts_about(
     for key, owner in _ONLY_IN.items():
         if key in when.model_fields_set and stream is not owner:
             yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning"
+    for number, doubt in doubts_about_globs(when.alert_type or ()):
+        yield ("alert_type", number), doubt, "warning"
     for number, kind in enumerate(when.kind or ()):
         if kind.stream is not stream:
             yield ("kind", number), f"{kind} belongs to {kind.stream}; no {stream} signal is one", "warning"

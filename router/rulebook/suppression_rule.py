@@ -15,6 +15,7 @@ from typing import NamedTuple
 from router.domain.suppression import Element, SuppressionRule
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
+from router.rulebook.retired import doubts_about_rule
 from router.rulebook.scope import read_scope
 from router.rulebook.suppression_faults import Fault, Faults
 
@@ -52,6 +53,8 @@ def read_rule(
         )
         return None, faults.all
     _check_keys(properties, faults)
+    for path, doubt in doubts_about_rule(properties):
+        faults.warn(path, doubt)
     rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
         name=name,

@@ -112,3 +112,21 @@ def test_schemas_are_printed_and_written(house: House) -> None:
         jsonschema.Draft202012Validator.check_schema(schema)
         assert json.loads((house.directory / "schemas" / f"{name}.schema.json").read_text()) == schema
     jsonschema.validate(yaml.safe_load((RULES / "cwpp" / "policy.yaml").read_text()), every["policy"])
+
+
+def test_check_names_what_is_gone(house: House) -> None:
+    """A rule on a retired assessment or a deprecated type is a warning with file and line, and is in force all the same."""
+    key = "1195afff-c881-495e-9bc5-1486211ae03f"
+    house.writes("rules/cwpp/suppressions/web.json", a_suppression("AppServices_CurlToDisk", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/machines.json", a_suppression(key.upper(), "2026-12-31T00:00:00Z"))
+    said = house.says("rules", "check", "--now", NOW)
+    assert said.code == 0
+    machines, web, summary = said.out.splitlines()
+    assert machines.startswith(
+        f"rules/cwpp/suppressions/machines.json:1: warning: properties.alertType: names the assessment {key} "
+    )
+    assert machines.endswith("; put the recommendation category SoftwareUpdate in its place")
+    assert web.startswith(
+        "rules/cwpp/suppressions/web.json:1: warning: properties.alertType: 'AppServices_CurlToDisk' is deprecated "
+    )
+    assert "0 problems; 2 warnings; cwpp 1 route, 2 suppression rules" in summary
