@@ -7,7 +7,7 @@ one of them matches nothing that Defender sends now, and stays in force for thos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from router.rulebook.problems import KeyPath
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY_LENGTH = 36
+_TRIMMINGS = 8
+"""How many characters may stand around a key that stands alone: slashes, wildcards, a blank."""
 _SPELLED_OUT = 8
 """How many characters in a row of a key a glob must spell out to mean that key: as many as people write to tell keys apart."""
 
@@ -102,8 +104,7 @@ def _doubts_about_glob(glob: str) -> list[str]:
     names = ((name, known) for type, known in catalogue.types.items() for name in (type, f"simulated_{type}"))
     fitting = [known.deprecation for name, known in names if fits(name)]
     deprecated = [deprecation for deprecation in fitting if deprecation]
-    heirs = (key for one in retired.values() for key in one.keys)
-    if len(deprecated) < len(fitting) or any(map(fits, heirs)):
+    if len(deprecated) < len(fitting):
         return [one.doubt for one in written.values()]
     if _spells_out(glob):
         written |= {key: one for key, one in retired.items() if fits(key)}
@@ -114,12 +115,16 @@ def _doubts_about_glob(glob: str) -> list[str]:
     return doubts
 
 
-def _retired_in(text: object) -> Iterator[RetiredAssessment]:
-    """The retired assessments whose keys a text holds, alone or in an ARM id, whatever their case."""
-    if isinstance(text, str) and len(text) >= _KEY_LENGTH:
-        for key in dict.fromkeys(_KEY.findall(text.lower())):
-            if retired := load_retired().get(key):
-                yield retired
+def _retired_in(text: object) -> Sequence[RetiredAssessment]:
+    """The retired assessments whose keys a text holds, alone or in an assessment's ARM id, whatever their case."""
+    if not isinstance(text, str) or len(text) < _KEY_LENGTH:
+        return ()
+    lowered = text.lower()
+    # Most long texts in rules are ids of resources; a hundred thousand of them are not searched for keys.
+    if len(lowered) > _KEY_LENGTH + _TRIMMINGS and "/assessments/" not in lowered:
+        return ()
+    retired = load_retired()
+    return [retired[key] for key in dict.fromkeys(_KEY.findall(lowered)) if key in retired]
 
 
 def _spells_out(glob: str) -> bool:
