@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.catalogue import Deprecation
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 from router.rulebook import load_catalogue
 
 CATALOGUE = load_catalogue()
