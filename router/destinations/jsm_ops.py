@@ -31,7 +31,7 @@ from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import account_of, details_of, headline, location_of
+from router.destinations.wording.account import account_of, details_of, ending_of, headline, location_of, reporter_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.languages import html
 from router.destinations.wording.placeholders import Template, parse
@@ -53,8 +53,6 @@ TAGS_LIMIT, TAG_LIMIT = 20, 50  # tags, characters of one
 PRIORITIES = {"Critical": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Informational": "P5"}
 _LOUDEST = "P1"
 
-_SOURCE = "Microsoft Defender for Cloud"
-_OVER = "Microsoft Defender for Cloud reports that this is over."
 _KEY_REFUSED = frozenset({401, 402, 403})
 _TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
 
@@ -130,10 +128,11 @@ class JsmOps(OneByOne):
                 request = yield from self._ask("", self._alert(notice), key, attempt)
             case Change.UPDATED:
                 request = yield from self._ask("", self._alert(notice), key, attempt)
-                note = shorten(f"Updated. {account_of(notice, DESCRIPTION_LIMIT)}", DESCRIPTION_LIMIT)
-                yield from self._ask(f"{alert}/notes?identifierType=alias", _noted(note), key, attempt)
+                words = shorten(f"Updated. {account_of(notice, DESCRIPTION_LIMIT)}", DESCRIPTION_LIMIT)
+                yield from self._ask(f"{alert}/notes?identifierType=alias", _noted(notice, words), key, attempt)
             case Change.RESOLVED:
-                request = yield from self._ask(f"{alert}/close?identifierType=alias", _noted(_OVER), key, attempt)
+                note = _noted(notice, ending_of(notice))
+                request = yield from self._ask(f"{alert}/close?identifierType=alias", note, key, attempt)
         return Receipt(reference=notice.key, handles={"key": key} | ({"request": request} if request else {}))
 
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
@@ -170,7 +169,7 @@ class JsmOps(OneByOne):
             "tags": _tags(notice),
             "details": fitted(_details(notice), DETAILS_LIMIT, _characters),
             "entity": shorten(location_of(notice), ENTITY_LIMIT),
-            "source": _SOURCE,
+            "source": reporter_of(notice),
             "priority": PRIORITIES.get(notice.severity or "", _LOUDEST),
         }
         return {name: value for name, value in alert.items() if value}
@@ -183,8 +182,8 @@ class JsmOps(OneByOne):
                 yield {"type": responder.type, "id" if responder.id is not None else by_name: named}
 
 
-def _noted(note: str) -> dict[str, str]:
-    return {"note": note, "source": _SOURCE}
+def _noted(notice: Notice, note: str) -> dict[str, str]:
+    return {"note": note, "source": reporter_of(notice)}
 
 
 def _tags(notice: Notice) -> list[str]:

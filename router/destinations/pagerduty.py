@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import details_of, headline, link_of, location_of
+from router.destinations.wording.account import details_of, headline, link_of, location_of, reporter_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
@@ -116,7 +116,7 @@ def _trigger(notice: Notice) -> dict[str, Any]:
     }
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
     if link := link_of(notice):
-        event |= {"client": "Microsoft Defender for Cloud", "client_url": link}
+        event |= {"client": reporter_of(notice), "client_url": link}
         event["links"] = [{"href": link, "text": "Open in the Azure portal"}]
     return event
 

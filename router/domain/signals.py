@@ -13,6 +13,12 @@ from router.domain.posture import Cves, DatabaseRule, Image, Package, Risk
 from router.domain.reasons import Reason
 from router.domain.severity import Severity
 
+DEFENDER = "Microsoft Defender for Cloud"
+"""The product whose exports these are; what an alert of its own calls it may be an older name, or a part of it."""
+
+AZURE_MONITOR = "Azure Monitor"
+"""The product of what comes in its common alert schema; no alert of Defender's bears that name."""
+
 
 class Stream(StrEnum):
     """Which of Defender's two exports a signal belongs to; they never mix."""

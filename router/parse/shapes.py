@@ -10,6 +10,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
+from router.parse.common_alerts import is_common_alert, read_common_alert
 from router.parse.fields import Fields, fields_in, text_in
 from router.parse.findings import read_recommendation, read_vulnerability
 from router.parse.refusals import MessageRefused
@@ -42,6 +43,8 @@ _ALERT_PROPERTIES = ("systemalertid", "alertdisplayname")
 
 def find_reader(fields: Fields) -> Reader | None:
     """What reads a message of this shape, or None for a shape that Defender does not export."""
+    if is_common_alert(fields):
+        return read_common_alert
     if has_alert_columns(fields) and not fields.get("properties"):
         return read_flat_alert
     return _find_by_type(fields) or _find_alert(fields)
@@ -53,6 +56,8 @@ def reader_for(fields: Fields) -> Reader:
     if reader is None:
         type = text_in(fields, "type")
         words = f"type {type[:200]} is not one of Defender's exports" if type else "neither an alert nor a finding"
+        if schema := text_in(fields, "schemaid"):
+            words = f"schema {schema[:200]} is not Azure Monitor's common alert schema, which an action group sends if told to"
         raise MessageRefused(Code.UNKNOWN_SHAPE, words, "type")
     return reader
 

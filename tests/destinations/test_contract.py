@@ -262,3 +262,50 @@ def test_a_secret_without_a_value_pauses_the_destination(subject: Subject) -> No
     assert asks == []
     assert isinstance(results[0], Unauthorized)
     assert any(name in str(results[0]) for name in subject.secrets)
+
+
+@subjects
+@cases
+def test_what_azure_monitor_says_is_not_called_defender_s(subject: Subject, case: Case) -> None:
+    """Source, product, source type and texts of an alert of Azure Monitor are its own, but for what the policy itself says."""
+    attempt = subject.attempt(case, product="Azure Monitor", plan=None)
+    asks, _ = converse(subject.make(), [attempt], goldens.replay(subject.kind, case.name))
+    sent = orjson.dumps([goldens.written(ask) for ask in asks]).decode().lower()
+    for own in _texts_in(subject.example):
+        sent = sent.replace(f'"{own.lower()}"', "").replace(f'"custom-{own.lower()}"', "")
+    assert "defender" not in sent
+
+
+NAMED_BY = {
+    "pagerduty": ("opened", '"client":"Azure Monitor"'),
+    "jsm_ops": ("opened", '"source":"Azure Monitor"'),
+    "servicenow_events": ("opened", '"source":"Azure Monitor"'),
+    "servicenow": ("resolved", '"close_notes":"Azure Monitor reports that this is over."'),
+    "splunk_hec": ("opened", '"sourcetype":"azure_monitor:alert"'),
+    "log_analytics": ("opened", '"EventProduct":"Azure Monitor"'),
+    "webhook": ("opened", '"product":"Azure Monitor"'),
+    "slack": ("opened", "Azure Monitor"),
+    "teams": ("opened", "Azure Monitor"),
+    "jira": ("opened", "Azure Monitor"),
+}
+"""A case of each kind that names who says it, and how it does."""
+
+
+@pytest.mark.parametrize("kind", NAMED_BY)
+def test_azure_monitor_is_named_where_defender_would_be(kind: str) -> None:
+    """Whatever says of Defender's alerts that they are its own says of Azure Monitor's that they are Azure Monitor's."""
+    name, fragment = NAMED_BY[kind]
+    subject = Subject(kind, 0)
+    attempt = subject.attempt(next(case for case in CASES if case.name == name), product="Azure Monitor", plan=None)
+    asks, _ = converse(subject.make(), [attempt], goldens.replay(kind, name))
+    assert fragment in orjson.dumps([goldens.written(ask) for ask in asks]).decode()
+
+
+def _texts_in(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            yield from (text for held in value.values() for text in _texts_in(held))
+        case list():
+            yield from (text for held in value for text in _texts_in(held))

@@ -364,3 +364,97 @@ def a_legacy_attack_path(**changes: object) -> Message:
         }
         | changes
     }
+
+
+WORKSPACE = f"{SUBSCRIPTION}/resourceGroups/rg-logs/providers/Microsoft.OperationalInsights/workspaces/logs"
+COMMON_ALERT = f"{SUBSCRIPTION}/providers/Microsoft.AlertsManagement/alerts/ffff0000-0000-4000-8000-000000000001"
+
+
+def a_common_alert(
+    *, condition: str = "Fired", dimensions: object = None, context: Message | None = None, **essentials: object
+) -> Message:
+    """A log search alert of Azure Monitor about a changed file; changes are to its essentials."""
+    if dimensions is None:
+        dimensions = [{"name": "Computer", "value": "web-01"}, {"name": "FilePath", "value": "/etc/passwd"}]
+    criterion = {
+        "searchQuery": "MDCFileIntegrityMonitoringEvents",
+        "metricMeasureColumn": None,
+        "targetResourceTypes": "['Microsoft.Compute/virtualMachines']",
+        "operator": "GreaterThan",
+        "threshold": "0",
+        "timeAggregation": "Count",
+        "dimensions": dimensions,
+        "metricValue": 3.0,
+        "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+        "linkToSearchResultsUI": "https://portal.azure.com#@tenant/blade/all",
+        "linkToFilteredSearchResultsUI": "https://portal.azure.com#@tenant/blade/filtered",
+        "linkToSearchResultsAPI": "https://api.loganalytics.io/v1/all",
+    }
+    return {
+        "schemaId": "azureMonitorCommonAlertSchema",
+        "data": {
+            "essentials": {
+                "alertId": COMMON_ALERT,
+                "alertRule": "file-integrity",
+                "severity": "Sev1",
+                "signalType": "Log",
+                "monitorCondition": condition,
+                "monitoringService": "Log Alerts V2",
+                "alertTargetIDs": [MACHINE],
+                "configurationItems": ["web-01"],
+                "originAlertId": "0a0a0a0a-0000-4000-8000-000000000001",
+                "firedDateTime": "2026-11-18T13:58:24.3713213Z",
+                "description": "A watched file changed.",
+                "essentialsVersion": "1.0",
+                "alertContextVersion": "1.0",
+            }
+            | essentials,
+            "alertContext": {
+                "properties": {},
+                "conditionType": "LogQueryCriteria",
+                "condition": {
+                    "windowSize": "PT15M",
+                    "allOf": [criterion],
+                    "windowStartTime": "2026-11-18T13:43:00Z",
+                    "windowEndTime": "2026-11-18T13:58:00Z",
+                },
+            }
+            if context is None
+            else context,
+            "customProperties": {"runbook": "https://wiki.contoso.example/file-integrity"},
+        },
+    }
+
+
+def a_metric_alert(**essentials: object) -> Message:
+    """A metric alert of Azure Monitor that is over; changes are to its essentials."""
+    context = {
+        "properties": None,
+        "conditionType": "SingleResourceMultipleMetricCriteria",
+        "condition": {
+            "windowSize": "PT5M",
+            "allOf": [
+                {
+                    "metricName": "Percentage CPU",
+                    "metricNamespace": "Microsoft.Compute/virtualMachines",
+                    "operator": "GreaterThan",
+                    "threshold": "25",
+                    "timeAggregation": "Average",
+                    "dimensions": [{"name": "ResourceId", "value": "a0a0a0a0-bbbb-cccc-dddd-e1e1e1e1e1e1"}],
+                    "metricValue": 7.727,
+                }
+            ],
+        },
+    }
+    return a_common_alert(
+        condition="Resolved",
+        context=context,
+        **{
+            "alertRule": "cpu",
+            "severity": "Sev3",
+            "signalType": "Metric",
+            "monitoringService": "Platform",
+            "resolvedDateTime": "2026-11-18T14:03:16.2246313Z",
+        }
+        | essentials,
+    )

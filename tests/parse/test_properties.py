@@ -16,10 +16,12 @@ from router.parse import evidence_of, read_signals, split_body
 from tests.parse.messages import (
     CATALOGUE,
     Message,
+    a_common_alert,
     a_compliance_assessment,
     a_flat_alert,
     a_graph_row,
     a_legacy_attack_path,
+    a_metric_alert,
     a_score_control,
     a_secure_score,
     a_sub_assessment,
@@ -46,6 +48,8 @@ _MESSAGES: tuple[Callable[[], Any], ...] = (
     a_compliance_assessment,
     an_attack_path,
     a_legacy_attack_path,
+    a_common_alert,
+    a_metric_alert,
 )
 _KEYS = (
     st.sampled_from(
@@ -54,6 +58,9 @@ _KEYS = (
     | st.sampled_from(["Entities", "entities", "severity", "status", "metadata", "score", "TimeGenerated"])
     | st.sampled_from(["value", "data", "Data", "count", "skip_token", "total_records", "nextLink", "facets"])
     | st.sampled_from(["ResourceIdentifiers", "ExtendedProperties", "securityEventDataEnrichment", "graphComponent"])
+    | st.sampled_from(
+        ["schemaId", "essentials", "alertContext", "alertId", "condition", "allOf", "dimensions", "event"]
+    )
 )
 _SCALARS = (
     st.none()
@@ -65,6 +72,7 @@ _SCALARS = (
         [
             "Microsoft.Security/assessments",
             "Microsoft.Security/Locations/alerts",
+            "azureMonitorCommonAlertSchema",
             "[",
             "{}",
             '[{"Type":"ip"}]',
@@ -118,6 +126,8 @@ def _mutated(data: st.DataObject, message: Message) -> Message:
     """The message after a few changes at any depth: a key gone, a value replaced, a key in another case."""
     message = orjson.loads(orjson.dumps(message))
     for _ in range(data.draw(st.integers(1, 4))):
+        if not message:
+            break
         inner: Any = message
         while isinstance(inner, dict) and inner:
             holder, name = inner, data.draw(st.sampled_from(sorted(inner)))
@@ -140,7 +150,15 @@ def test_reading_is_total_on_mutated_messages(build: Callable[[], Message], data
     _is_whole(read_signals(json.dumps(_mutated(data, build())).encode(), CATALOGUE))
 
 
-_IDENTIFYING = {"systemalertid", "vendororiginalid"}
+_IDENTIFYING = {"systemalertid", "vendororiginalid", "alertid", "essentials"}
+
+
+def _holders_in(message: Message) -> list[Message]:
+    """The objects of a message that hold its fields."""
+    if "schemaId" not in message:
+        return [message.get("properties") or message.get("Properties") or message]
+    condition = message["data"]["alertContext"]["condition"]
+    return [message["data"], message["data"]["essentials"], condition, condition["allOf"][0]]
 
 
 @pytest.mark.parametrize("build", _MESSAGES)
@@ -151,7 +169,7 @@ def test_odd_optional_fields_cost_no_message(build: Callable[[], Message], data:
     message = orjson.loads(orjson.dumps(build()))
     before = read_one(message)
     assert not isinstance(before, Quarantined)
-    fields = message.get("properties") or message.get("Properties") or message
+    fields = data.draw(st.sampled_from(_holders_in(message)))
     optional = [name for name in fields if name.lower() not in _IDENTIFYING]
     for name in data.draw(st.lists(st.sampled_from(optional), min_size=1, max_size=4, unique=True)):
         if data.draw(st.booleans()):

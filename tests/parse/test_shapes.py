@@ -1,4 +1,4 @@
-"""Every shape in which Defender says something, and what it becomes."""
+"""Every shape in which Defender says something, or Azure Monitor, and what it becomes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from router.domain.signals import Alert, Finding, Kind, Quarantined
 from tests.parse.messages import (
     ASSESSMENT,
     ASSESSMENT_KEY,
+    COMMON_ALERT,
     MACHINE,
     SUBSCRIPTION,
     Message,
+    a_common_alert,
     a_compliance_assessment,
     a_flat_alert,
     a_legacy_attack_path,
+    a_metric_alert,
     a_score_control,
     a_secure_score,
     a_sub_assessment,
@@ -109,6 +112,14 @@ _SHAPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "ARM document that carries columns too": (
         a_flat_alert() | an_arm_alert(),
         (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
+    ),
+    "Azure Monitor's log search alert": (
+        a_common_alert(),
+        (Kind.ALERT, COMMON_ALERT, "file-integrity", _HIGH, "Fired", False, MACHINE),
+    ),
+    "Azure Monitor's metric alert": (
+        a_metric_alert(),
+        (Kind.ALERT, COMMON_ALERT, "cpu", Severity.LOW, "Resolved", True, MACHINE),
     ),
     "assessment": (
         an_assessment(),

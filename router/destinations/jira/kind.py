@@ -35,7 +35,7 @@ from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_account_of
 from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
-from router.destinations.wording.account import headline
+from router.destinations.wording.account import ending_of, headline
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.placeholders import Template, parse
 from router.domain.decisions import Change
@@ -62,10 +62,7 @@ PRIORITIES: dict[Severity, Words] = {
 _SURE = 3
 """The attempt from which on what is not found is not there: one of those before it waited for the index, at least."""
 
-_OVER = "Microsoft Defender for Cloud reports that this is over."
-_STUCK = (
-    f"{_OVER} The workflow has no transition to a done status from here that the router may take: close it by hand."
-)
+_STUCK = "The workflow has no transition to a done status from here that the router may take: close it by hand."
 
 
 class IssueResolution(Config):
@@ -165,7 +162,7 @@ class Jira(OneByOne):
             case Change.UPDATED if issue is not None:
                 yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
             case Change.RESOLVED if issue is not None:
-                yield from self._finish(issue, attempt)
+                yield from self._finish(issue, notice, attempt)
             case Change.RESOLVED:
                 return Receipt(reference="no open issue, nothing to resolve")
         return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice), attempt)))
@@ -183,11 +180,11 @@ class Jira(OneByOne):
                 return issue
         return None
 
-    def _finish(self, issue: Issue, attempt: Attempt) -> Exchange[None]:
+    def _finish(self, issue: Issue, notice: Notice, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
         way = self._way_among(ways)
         if way is None:
-            yield from self._issues.comment(issue, rich(_STUCK), attempt)
+            yield from self._issues.comment(issue, rich(f"{ending_of(notice)} {_STUCK}"), attempt)
             there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
             raise Rejected(
                 f"{NAME}: {issue.key} stays open, since its workflow has no such transition to a done status "

@@ -17,6 +17,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from router.domain.signals import DEFENDER
+
 VERSION = "1.5.0"
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -173,7 +175,7 @@ def _metadata(document: Document, id: str) -> dict[str, Any]:
             "labels": ["sample"] if document["sample"] else None,
             "product": _without_empty(
                 {
-                    "name": document["product"] or "Microsoft Defender for Cloud",
+                    "name": document["product"] or DEFENDER,
                     "vendor_name": "Microsoft",
                     "feature": {"name": document["plan"]} if document["plan"] else None,
                 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from router.destinations.log_analytics.tables import ALERTS, FINDINGS
-from router.destinations.wording.account import evidence_of
+from router.destinations.wording.account import evidence_of, reporter_of
 from router.destinations.wording.languages import web_link
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt
@@ -36,7 +36,7 @@ def row_for(attempt: Attempt, table: str) -> Row:
 
 
 def alert_row(notice: Notice, attempt: Attempt) -> Row:
-    """A row of ASimAlertEventLogs, ASIM AlertEvent 0.1; Defender's own id is EventOriginalUid."""
+    """A row of ASimAlertEventLogs, ASIM AlertEvent 0.1; the alert's own id is EventOriginalUid."""
     began = notice.started or notice.changed or attempt.now.isoformat()
     return {
         "TimeGenerated": attempt.now.isoformat(),
@@ -47,7 +47,7 @@ def alert_row(notice: Notice, attempt: Attempt) -> Row:
         "EventSchema": "AlertEvent",
         "EventSchemaVersion": "0.1",
         "EventVendor": "Microsoft",
-        "EventProduct": "Microsoft Defender for Cloud",
+        "EventProduct": reporter_of(notice),
         "EventCount": 1,
         "EventStartTime": began,
         "EventEndTime": notice.ended or began,

@@ -27,12 +27,21 @@ from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import Exchange, OneByOne
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
-from router.destinations.wording.account import account_of, evidence_of, link_of, location_of, severity_of, tactics_of
+from router.destinations.wording.account import (
+    account_of,
+    evidence_of,
+    link_of,
+    location_of,
+    reporter_of,
+    severity_of,
+    tactics_of,
+)
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.languages import journal, without_code
 from router.domain.conversation import HttpAnswer, HttpRequest
@@ -43,6 +52,7 @@ from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
+from router.domain.signals import AZURE_MONITOR
 
 NAME_LIMIT = 100  # characters; the vendor names it for source, node, type and resource, and none for the other two
 TEXT_LIMIT = 4_000  # characters of the description
@@ -58,8 +68,14 @@ _INSERTED_NONE = re.compile(r"\b0 events? (?:was|were) inserted", re.IGNORECASE)
 _NO_SUCH_API = re.compile(r"does not represent any resource", re.IGNORECASE)
 
 
+type Source = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+
+
 class ServiceNowEventsConfig(Config):
-    """`{kind: servicenow_events, url: https://..., auth: {...}}`; `source` is the name that event rules know us by."""
+    """`{kind: servicenow_events, url: https://..., auth: {...}}`; `source` is the name that event rules know us by.
+
+    Without one it is the product that says it.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -82,7 +98,7 @@ class ServiceNowEventsConfig(Config):
     kind: Literal["servicenow_events"]
     url: HttpsUrl
     auth: Auth
-    source: Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)] = "Microsoft Defender for Cloud"
+    source: Source | SkipJsonSchema[None] = None
 
 
 class ServiceNowEvents(OneByOne):
@@ -122,7 +138,7 @@ class ServiceNowEvents(OneByOne):
     def _event_for(self, notice: Notice, attempt: Attempt) -> dict[str, str]:
         is_over = attempt.delivery.change is Change.RESOLVED
         names = {
-            "source": self._source,
+            "source": self._source or reporter_of(notice),
             "event_class": notice.subscription or notice.stream,
             "node": location_of(notice),
             "resource": parse_resource_id(notice.resource).name or notice.compromised_entity or "",
@@ -176,7 +192,7 @@ def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
         "status": notice.status,
         "kind": notice.kind,
         "stream": notice.stream,
-        "defender_id": notice.id,
+        "azure_monitor_id" if notice.product == AZURE_MONITOR else "defender_id": notice.id,
         "turn": str(notice.turn),
         "resource_id": notice.resource,
         "resource_type": notice.resource_type,

@@ -21,11 +21,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.servicenow.table import NAME, Ticket, TicketTable
-from router.destinations.wording.account import account_of, headline
+from router.destinations.wording.account import account_of, ending_of, headline
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import journal
 from router.destinations.wording.placeholders import parse
@@ -72,7 +73,7 @@ class TicketResolution(Config):
 
     state: Annotated[str, Field(pattern=r"^-?\d{1,3}$")] = "6"
     close_code: str = "Solution provided"
-    close_notes: str = "Microsoft Defender for Cloud reports that this is over."
+    close_notes: str | SkipJsonSchema[None] = None
 
 
 class ServiceNowConfig(Config):
@@ -153,7 +154,7 @@ class ServiceNow(OneByOne):
                 return self._receipt((yield from self._annotate(ticket, notice, attempt)))
             case Change.RESOLVED:
                 ticket = yield from self._find(notice, attempt)
-                return (yield from self._resolve(ticket, attempt))
+                return (yield from self._resolve(ticket, notice, attempt))
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket | None]:
         """The ticket that the opening made, unless it is closed; else the open one of this signal."""
@@ -184,11 +185,12 @@ class ServiceNow(OneByOne):
         note = shorten(f"Updated. {account_of(notice, TEXT_LIMIT)}", TEXT_LIMIT)
         return (yield from self._table.update(ticket.sys_id, {"work_notes": note}, attempt))
 
-    def _resolve(self, ticket: Ticket | None, attempt: Attempt) -> Exchange[Receipt]:
+    def _resolve(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Receipt]:
         if ticket is None or ticket.sys_id is None:
             return Receipt(reference="no open ticket, nothing to resolve")
         if ticket.state != self._resolution.state:
-            columns = {name: text for name, text in self._resolution.model_dump().items() if text}
+            written = {"close_notes": ending_of(notice)} | self._resolution.model_dump(exclude_none=True)
+            columns = {name: text for name, text in written.items() if text}
             ticket = yield from self._table.update(ticket.sys_id, columns, attempt)
         return self._receipt(ticket)
 

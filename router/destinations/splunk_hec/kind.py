@@ -35,7 +35,7 @@ from router.domain.errors import DeliveryError, Rejected
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
-from router.domain.signals import Stream
+from router.domain.signals import AZURE_MONITOR, Stream
 
 REQUEST_LIMIT = 900_000  # bytes; ours: max_content_length is 800 MB by default, and was 1 MB
 EVENT_LIMIT = 100_000  # bytes; ours: maxEventSize is 5 MB by default, and a source type's TRUNCATE less
@@ -151,7 +151,9 @@ def sourcetype_of(attempt: Attempt) -> str:
     content = attempt.delivery.content
     if not isinstance(content, Notice):
         return "defender:decision"
-    return "defender:finding" if content.stream == Stream.CSPM else "defender:alert"
+    if content.stream == Stream.CSPM:
+        return "defender:finding"
+    return "azure_monitor:alert" if content.product == AZURE_MONITOR else "defender:alert"
 
 
 def _time_of(attempt: Attempt) -> float:

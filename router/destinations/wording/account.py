@@ -9,6 +9,7 @@ from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import sound_link
 from router.domain.notices import Evidence, Group, NamedMember, Notice
 from router.domain.resources import parse_resource_id
+from router.domain.signals import AZURE_MONITOR, DEFENDER
 
 EVIDENCE = tuple(Evidence.__dataclass_fields__)
 """The names of the lists of evidence, in the order in which a responder asks for them."""
@@ -31,8 +32,23 @@ def severity_of(notice: Notice) -> str:
     return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
 
 
+def reporter_of(notice: Notice) -> str:
+    """Who says it: Azure Monitor of its own alerts, and Defender for Cloud of all that it exports, whatever it calls itself."""
+    return AZURE_MONITOR if notice.product == AZURE_MONITOR else DEFENDER
+
+
+def _other_product(notice: Notice) -> str | None:
+    """Who says it, where that is not Defender for Cloud, of whom people take it to be."""
+    return reporter if (reporter := reporter_of(notice)) != DEFENDER else None
+
+
+def ending_of(notice: Notice) -> str:
+    """What people read where something is closed because it is over."""
+    return f"{reporter_of(notice)} reports that this is over."
+
+
 def location_of(notice: Notice) -> str:
-    """Where it happens, as a person would say: a host, the resource's name, or what Defender calls it."""
+    """Where it happens, as a person would say: a host, the resource's name, or what the alert calls it."""
     hosts = notice.evidence.hosts
     name = parse_resource_id(notice.resource).name
     return (hosts[0] if hosts else None) or name or notice.compromised_entity or notice.resource or "unknown resource"
@@ -155,6 +171,7 @@ def details_of(notice: Notice) -> dict[str, Any]:
         "owner_group": owner.group if owner else None,
         "owner_service": owner.service if owner else None,
         "plan": notice.plan,
+        "product": _other_product(notice),
         "kind": notice.kind,
         "id": notice.id,
         "started": notice.started,
@@ -179,6 +196,7 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
         "Resource": notice.resource or notice.compromised_entity,
         "Subscription": notice.subscription,
         "Plan": notice.plan,
+        "Product": _other_product(notice),
         "Type": notice.type,
         "Id": notice.id,
         "Tactics": ", ".join(tactics_of(notice)),

@@ -1,0 +1,224 @@
+"""Alerts of Azure Monitor in its common alert schema, as an action group sends them to an event hub.
+
+Defender raises no alert when a watched file or registry key changes: it writes a row into a table, and a log search rule on
+that table raises this one. Whatever Azure Monitor watches comes in the same shape. None of it is Defender's: it has no plan,
+its severity is the choice of the rule's author, and nothing in it can make it a sample.
+
+https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema
+https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-payload-samples
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from router.domain.catalogue import Catalogue
+from router.domain.entities import Entities
+from router.domain.reasons import Code
+from router.domain.resources import parse_resource_id
+from router.domain.signals import AZURE_MONITOR, Alert, Kind, Severity
+from router.parse.fields import Fields, fields_in, items_in, plain_values, text_in, texts_in, time_in
+from router.parse.refusals import MessageRefused
+
+LONGEST_QUERY = 2_000
+"""Characters that are kept of the query of a log search rule; whoever wants all of it has the link."""
+
+_SCHEMA = "azuremonitorcommonalertschema"
+_SEVERITIES = {
+    "sev0": Severity.HIGH,
+    "sev1": Severity.HIGH,
+    "sev2": Severity.MEDIUM,
+    "sev3": Severity.LOW,
+    "sev4": Severity.INFORMATIONAL,
+}
+_SEARCHED = "microsoft.operationalinsights/workspaces"
+_LINKS = (
+    "linktofilteredsearchresultsui",  # what the alert's own dimensions select
+    "linktosearchresultsui",
+    "linktosearchresults",
+)
+# What people ask next about a rule that fired, under the names that the schema has for it.
+_OF_CONDITION = ("metricName", "metricValue", "operator", "threshold", "timeAggregation", "webTestName")
+
+type _Dimensions = dict[str, dict[str, None]]
+"""The values of each dimension by its name as written, each once."""
+
+
+def is_common_alert(fields: Fields) -> bool:
+    """Whether a message says that it is in the common alert schema."""
+    return (text_in(fields, "schemaid") or "").strip().lower() == _SCHEMA
+
+
+def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
+    """The alert; raises MessageRefused: unknown_shape without essentials, invalid where no alertId says which one it is.
+
+    A rule that resolves by itself says Fired and Resolved under one alertId.
+    """
+    data = fields_in(fields.get("data"))
+    essentials, context = fields_in(data.get("essentials")), fields_in(data.get("alertcontext"))
+    if not essentials:
+        raise MessageRefused(Code.UNKNOWN_SHAPE, "an Azure Monitor alert without essentials", "data.essentials")
+    id = text_in(essentials, "alertid")
+    if id is None:
+        raise MessageRefused(Code.INVALID, "an Azure Monitor alert without alertId", "data.essentials.alertId")
+    criteria = _criteria_in(context)
+    dimensions = _dimensions_in([context, *criteria])
+    type = text_in(essentials, "alertrule") or parse_resource_id(text_in(essentials, "alertruleid")).name or ""
+    severity = text_in(essentials, "severity")
+    status = text_in(essentials, "monitorcondition")
+    is_over = status is not None and status.strip().lower() == "resolved"
+    fired, resolved = time_in(essentials, "fireddatetime"), time_in(essentials, "resolveddatetime")
+    resource = _find_resource(essentials, dimensions)
+    return Alert(
+        kind=Kind.ALERT,
+        id=id,
+        type=type,
+        title=type or "An Azure Monitor alert",
+        severity=_SEVERITIES.get(severity.strip().lower()) if severity else None,
+        severity_written=severity,
+        status=status,
+        resolved=is_over,
+        # A log search alert may be resolved without saying when. Then the order in which its messages came in counts.
+        changed=(resolved or fired) if is_over else fired,
+        resource=resource,
+        description=text_in(essentials, "description") or "",
+        link=_find_link(essentials, [*criteria, context]),
+        entities=Entities(_entities_in(dimensions)),
+        compromised_entity=_find_compromised_entity(essentials, dimensions),
+        product=AZURE_MONITOR,
+        started=fired,
+        ended=resolved if is_over else None,
+        extended=_extended(data, essentials, context, criteria, dimensions),
+    )
+
+
+def _criteria_in(context: Fields) -> list[Fields]:
+    """The criteria that were met: of log search and metric rules alike, and of whatever else has them in this place."""
+    condition = fields_in(context.get("condition"))
+    return [fields_in(item) for item in items_in(condition.get("allof"))]
+
+
+def _dimensions_in(holders: Iterable[Fields]) -> _Dimensions:
+    """What the alert is split by; of a simple log search rule, which is not, the columns of the row."""
+    found: _Dimensions = {}
+    for holder in holders:
+        rows = [item for row in items_in(holder.get("event")) for item in items_in(row)]
+        for item in items_in(holder.get("dimensions")) + rows:
+            dimension = fields_in(item)
+            name, value = text_in(dimension, "name"), _text(dimension.get("value"))
+            if name and value:
+                found.setdefault(name, {})[value] = None
+    return found
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value if value and not value.isspace() else None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _find_resource(essentials: Fields, dimensions: _Dimensions) -> str | None:
+    """The resource that it is about: a target, else what a dimension names; never the workspace that was searched.
+
+    A path on a machine can be made to look like a resource's id, so what a machine says of itself is not asked.
+    """
+    named = (value for name, values in dimensions.items() if not _is_of_a_machine(name) for value in values)
+    return next((id for text in (*_targets_in(essentials), *named) if _is_resource(id := text.strip())), None)
+
+
+def _is_of_a_machine(name: str) -> bool:
+    column = _column(name)
+    return column in _WORDS or column.endswith(("path", "filename", "commandline"))
+
+
+def _is_resource(id: str) -> bool:
+    resource = parse_resource_id(id)
+    return resource.type is not None and resource.type.lower() != _SEARCHED
+
+
+def _targets_in(essentials: Fields) -> tuple[str, ...]:
+    return texts_in(essentials.get("alerttargetids")) + texts_in(essentials.get("configurationitems"))
+
+
+def _find_compromised_entity(essentials: Fields, dimensions: _Dimensions) -> str | None:
+    """What people call the place: the computer, else what the alert itself names that is no id."""
+    computers = (value for name, values in dimensions.items() if _column(name) == "computer" for value in values)
+    items = (item for item in texts_in(essentials.get("configurationitems")) if not item.startswith("/"))
+    searched = {(parse_resource_id(target).name or "").lower() for target in _targets_in(essentials)}
+    return next(computers, None) or next((item for item in items if item.lower() not in searched), None)
+
+
+def _find_link(essentials: Fields, holders: Iterable[Fields]) -> str | None:
+    links = [text_in(holder, *_LINKS) for holder in holders] + [text_in(essentials, "investigationlink")]
+    return next((link for link in links if link and link.startswith("https://")), None)
+
+
+def _extended(
+    data: Fields, essentials: Fields, context: Fields, criteria: Iterable[Fields], dimensions: _Dimensions
+) -> dict[str, object]:
+    """The dimensions by their names, then what the author of the rule adds, then what the rule asked and found."""
+    extended: dict[str, object] = {name: ", ".join(values) for name, values in dimensions.items()}
+    for added in (data.get("customproperties"), context.get("properties")):
+        extended |= {name: value for name, value in plain_values(added).items() if name not in extended}
+    for holder in (*criteria, context):
+        for name in _OF_CONDITION:
+            if value := _text(holder.get(name.lower())):
+                extended.setdefault(name, value)
+        if query := text_in(holder, "searchquery"):
+            extended.setdefault("searchQuery", query if len(query) <= LONGEST_QUERY else f"{query[:LONGEST_QUERY]}…")
+    for name, value in (
+        ("monitoringService", text_in(essentials, "monitoringservice")),
+        ("signalType", text_in(essentials, "signaltype")),
+    ):
+        if value:
+            extended.setdefault(name, value)
+    return extended
+
+
+def _entities_in(dimensions: _Dimensions) -> Iterator[dict[str, object]]:
+    """The dimensions that rules and responders know as entities, by the names of their columns in Azure's tables."""
+    for name, values in dimensions.items():
+        if make := _ENTITIES.get(_column(name)):
+            yield from map(make, values)
+
+
+def _column(name: str) -> str:
+    return name.strip().strip("_").lower()
+
+
+def _file(path: str) -> dict[str, object]:
+    """A file by its path, on Linux or on Windows."""
+    slash = "/" if "/" in path else "\\"
+    directory, found, name = path.rpartition(slash)
+    if not found or not name:
+        return {"Type": "file", "Name": path}
+    return {"Type": "file", "Name": name, "Directory": directory or slash}
+
+
+def _hash(algorithm: str) -> Callable[[str], dict[str, object]]:
+    return lambda value: {"Type": "filehash", "Algorithm": algorithm, "Value": value}
+
+
+def _entity(type: str, property: str) -> Callable[[str], dict[str, object]]:
+    return lambda value: {"Type": type, property: value}
+
+
+_ENTITIES: dict[str, Callable[[str], dict[str, object]]] = {
+    "computer": _entity("host", "HostName"),
+    "filepath": _file,
+    "originalfilepath": _file,
+    "filemd5": _hash("MD5"),
+    "filesha1": _hash("SHA1"),
+    "filesha256": _hash("SHA256"),
+    "requestaccountname": _entity("account", "Name"),
+    "initiatingprocessaccountname": _entity("account", "Name"),
+    "requestsourceip": _entity("ip", "Address"),
+    "initiatingprocessimagefilepath": _entity("process", "CommandLine"),
+    "registrykey": _entity("registry-key", "Key"),
+    "resourceid": _entity("azure-resource", "ResourceId"),
+    "azureresourceid": _entity("azure-resource", "ResourceId"),
+}
+"""What a dimension of that name is: columns of `MDCFileIntegrityMonitoringEvents`, of which other tables have many."""
+
+_WORDS = _ENTITIES.keys() - {"resourceid", "azureresourceid"}
+"""Columns in which a machine speaks, or whoever writes on it."""
