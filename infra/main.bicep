@@ -47,6 +47,17 @@ param existingWorkspaceId string = ''
 @description('Whether Microsoft Sentinel is on that workspace; on one that is made here it is turned on. It has a price of its own.')
 param sentinel bool = false
 
+@description('Whether a file or registry key that changed is an alert: a rule on what Defender for Servers writes of them.')
+param fileIntegrity bool = false
+
+@description('Resource id of the workspace into which it writes them; empty for the workspace of the router.')
+param fileIntegrityWorkspaceId string = ''
+
+@description('Severity of such an alert in Azure Monitor: 0 and 1 are High to the router, 2 Medium, 3 Low, 4 Informational.')
+@minValue(0)
+@maxValue(4)
+param fileIntegritySeverity int = 2
+
 @description('Object ids of those who put secrets into the vault and look after dead letters, separated by commas.')
 param operators string = ''
 
@@ -132,6 +143,7 @@ var senderIds = lowerItems(senders)
 var addresses = lowerItems(emails)
 var defenderId = toLower(trim(defenderPrincipalId))
 var workspaceId = trim(existingWorkspaceId)
+var watchedWorkspaceId = trim(fileIntegrityWorkspaceId)
 
 // The deployment's own subscription is always exported: naming it changes nothing.
 var subscriptions = filter(lowerItems(exportSubscriptions), id => id != toLower(subscription().subscriptionId))
@@ -142,6 +154,7 @@ var faults = concat(
   wrongIds('exportSubscriptions', subscriptions),
   wrongSeverities('alertSeverities', alertSeverities),
   wrongWorkspace('existingWorkspaceId', workspaceId),
+  wrongWorkspace('fileIntegrityWorkspaceId', watchedWorkspaceId),
   wrongIds('operators', operatorIds),
   wrongIds('senders', senderIds),
   wrongAddresses('emails', addresses),
@@ -211,6 +224,16 @@ var ids = {
   storage: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Storage/storageAccounts', names.storage)
   app: resourceId(subscription().subscriptionId, groupName, 'Microsoft.Web/sites', names.app)
 }
+
+// A rule lives in the region of the workspace that it searches.
+var watchedId = empty(watchedWorkspaceId) ? ids.workspace : watchedWorkspaceId
+var watchedPath = split(watchedId, '/')
+
+resource watched 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = if (fileIntegrity && !empty(watchedWorkspaceId)) {
+  scope: resourceGroup(watchedPath[2], watchedPath[4])
+  name: last(watchedPath)
+}
+
 var cwppHubId = '${ids.eventHubs}/eventhubs/cwpp'
 var cspmHubId = '${ids.eventHubs}/eventhubs/cspm'
 var appSubnetId = private
@@ -441,6 +464,19 @@ module alerts 'alerts.bicep' = {
     tags: tags
     emailReceivers: addresses
     firstDeployed: instantOf(firstDeployed)
+  }
+}
+
+module fileIntegrityAlerts 'file-integrity.bicep' = if (fileIntegrity) {
+  scope: group
+  dependsOn: [eventHubs, logAnalytics]
+  params: {
+    location: empty(watchedWorkspaceId) ? workspaceLocation : watched!.location
+    tags: tags
+    workspaceId: watchedId
+    severity: fileIntegritySeverity
+    eventHubsName: names.eventHubs
+    hub: 'cwpp'
   }
 }
 

@@ -10,7 +10,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
-from router.parse.common_alerts import is_common_alert, read_common_alert
+from router.parse.azure_monitor import is_common_alert, read_common_alert
 from router.parse.fields import Fields, fields_in, text_in
 from router.parse.findings import read_recommendation, read_vulnerability
 from router.parse.refusals import MessageRefused

@@ -24,6 +24,7 @@ from router.store.azure.outbox.sweeping import GRACE
 from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.serving import COMMAND, Received, serving
 from tests.parse.messages import (
+    a_common_alert,
     a_compliance_assessment,
     a_flat_alert,
     a_legacy_attack_path,
@@ -51,6 +52,7 @@ EVERY_KIND: dict[str, list[object]] = {
         an_arm_alert(),
         an_old_arm_alert(),
         a_table_row(),
+        a_common_alert(),
         an_assessment(),
         "no object",
     ],
@@ -165,21 +167,22 @@ def test_every_kind_of_message_comes_out(stack: Stack) -> None:
         for place, message in enumerate(messages):
             stack.hubs.append(stream, place % 2, body_of(message))
     with serving(stack) as one:
-        one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 14)
-        one.until(lambda: len(rows_in(stack, "ASimAlertEventLogs")) == 5)
-        one.until(lambda: len(rows_in(stack, "DefenderFindings_CL")) == 7)
-        one.until(lambda: len(stack.soc.pagerduty.pages) == 3)
-        one.until(lambda: len(stack.soc.servicenow.tickets) == 8)
-        stack.hubs.append("cwpp", 0, body_of(a_flat_alert(Status="Resolved", ProcessingEndTime="2026-11-17T00:00:00Z")))
-        one.until(lambda: [page.status for page in stack.soc.pagerduty.pages].count("resolved") == 1)
-        one.until(lambda: [ticket.is_active for ticket in stack.soc.servicenow.tickets].count(False) == 1)
         one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 15)
+        one.until(lambda: len(rows_in(stack, "ASimAlertEventLogs")) == 6)
+        one.until(lambda: len(rows_in(stack, "DefenderFindings_CL")) == 7)
+        one.until(lambda: len(stack.soc.pagerduty.pages) == 4)
+        one.until(lambda: len(stack.soc.servicenow.tickets) == 9)
+        stack.hubs.append("cwpp", 0, body_of(a_flat_alert(Status="Resolved", ProcessingEndTime="2026-11-17T00:00:00Z")))
+        stack.hubs.append("cwpp", 0, body_of(a_common_alert(condition="Resolved")))
+        one.until(lambda: [page.status for page in stack.soc.pagerduty.pages].count("resolved") == 2)
+        one.until(lambda: [ticket.is_active for ticket in stack.soc.servicenow.tickets].count(False) == 2)
+        one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 17)
         assert one.stop() == 0
     decided = Counter((row["Stream"], row["Kind"], row["Outcome"]) for row in rows_in(stack, "AlertRouterDecisions_CL"))
     assert decided == {
-        ("cwpp", "alert", "routed"): 3,
+        ("cwpp", "alert", "routed"): 4,
         ("cwpp", "incident", "routed"): 1,
-        ("cwpp", "alert", "resolved"): 2,
+        ("cwpp", "alert", "resolved"): 3,
         ("cwpp", "unknown", "quarantined"): 2,
         ("cspm", "recommendation", "routed"): 1,
         ("cspm", "vulnerability", "routed"): 1,

@@ -26,6 +26,7 @@ WRONG = {
     "exportSubscriptions": "production",
     "alertSeverities": "High,Hihg",
     "existingWorkspaceId": "/subscriptions/00000000-0000-0000-0000-000000000009/resourceGroups/soc",
+    "fileIntegrityWorkspaceId": "soc-logs",
     "operators": "ann",
     "senders": "00000000-0000-0000-0000-00000000000g",
     "emails": "soc@example.com,soc@",

@@ -55,6 +55,8 @@ def before(name: str) -> set[str]:
         ("sentinelOn", "logTables"),
         ("logTables", "logRules"),  # Azure refuses a rule whose table it does not know
         ("logTables", "alerts"),
+        ("logAnalytics", "fileIntegrityAlerts"),
+        ("eventHubs", "fileIntegrityAlerts"),
         ("logRules", "roles"),
         ("roles", "functionApp"),  # it reads storage and secrets as soon as it is there
         ("privateEndpoints", "functionApp"),
@@ -167,7 +169,10 @@ def test_a_preview_can_name_everything(variant: str) -> None:
 def test_nothing_is_looked_up_that_is_only_being_made() -> None:
     """Azure would ask for it before it is there: only a workspace that somebody names is there already."""
     looked_up = {name: one.get("condition") for name, one in TEMPLATE["resources"].items() if one.get("existing")}
-    assert looked_up == {"workspace": "[not(variables('ownWorkspace'))]"}
+    assert looked_up == {
+        "workspace": "[not(variables('ownWorkspace'))]",
+        "watched": "[and(parameters('fileIntegrity'), not(empty(variables('watchedWorkspaceId'))))]",
+    }
 
 
 def test_modules_are_not_named() -> None:

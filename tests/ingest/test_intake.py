@@ -37,6 +37,7 @@ from tests.builders import (
     finding_body,
     without_rules,
 )
+from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
 
 HELD: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
 MINUTE = timedelta(minutes=1)
@@ -351,6 +352,24 @@ def test_what_somebody_took_out_of_quarantine_is_not_kept_again(house: House) ->
     asyncio.run(house.store.quarantine.discard_quarantined(kept.id))
     assert house.ingest(message) == [first]
     assert asyncio.run(house.store.quarantine.list_quarantined()) == []
+
+
+def test_an_alert_of_azure_monitor_is_opened_by_fired_and_ended_by_resolved(house: House) -> None:
+    """Both have one id and may have one time: then the order in which they came in counts, and a repeat of either says nothing.
+    The next one of the same rule has an id of its own."""
+    fired, over = body_of(a_common_alert()), body_of(a_common_alert(condition="Resolved"))
+    entries = house.ingest(*(a_message(body) for body in (fired, fired, over, over)))
+    assert outcomes(entries) == [("routed", "opened"), ("repeat", None), ("resolved", "resolved"), ("repeat", None)]
+    assert {entry.signal for entry in entries} == {house.key(COMMON_ALERT)}
+    (again,) = house.ingest(a_message(body_of(a_common_alert(alertId=f"{COMMON_ALERT}-2"))))
+    assert (again.outcome, again.notice) == ("routed", "opened")
+
+
+def test_an_alert_of_azure_monitor_is_none_of_posture(build: Build) -> None:
+    """On the hub of posture it is quarantined like any other alert."""
+    house = build(a_rulebook(stream=Stream.CSPM), only=Stream.CSPM)
+    (entry,) = house.ingest(a_message(body_of(a_common_alert())))
+    assert (entry.outcome, entry.reason) == ("quarantined", "wrong_stream: cwpp alert on the cspm stream")
 
 
 def test_a_signal_on_the_wrong_stream_is_quarantined_whole(build: Build) -> None:

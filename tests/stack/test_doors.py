@@ -26,6 +26,7 @@ from router.store.codec import decode
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
 from tests.cli.test_real_messages import SAMPLES, unwrapped
+from tests.parse.messages import a_common_alert, body_of
 from tests.stack.accounting import ROWS, sweep
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
@@ -40,6 +41,9 @@ PASSWORDS = {"cwpp": "SERVICENOW_PASSWORD", "cspm": "SERVICENOW_POSTURE_PASSWORD
 HOOKS = {"kind": "webhook", "secret": {"secret": "WEBHOOK_SECRET"}}
 
 FILES = {stream: DEMO / f"{stream}.ndjson" for stream in STREAMS}
+CONSTRUCTED = {"cwpp": (body_of(a_common_alert()),), "cspm": ()}
+"""Messages of kinds that the demo has none of."""
+
 OWN = ("source", "rulebook")
 """What a decision says of where its message came from, and under which rules."""
 
@@ -167,11 +171,14 @@ def test_samples_come_out_of_hubs_as_out_of_files(
     """Every kind of message, under the shipped rules: the same decisions, pages, tickets and rows as `run` has for the same
     files, and the fates that a dry run says. The health page has nothing to complain of then."""
     secrets = ship(stack.rules, stack.soc)
+    files = {stream: tmp_path / file.name for stream, file in FILES.items()}
+    for stream, file in files.items():
+        file.write_bytes(FILES[stream].read_bytes() + b"".join(body + b"\n" for body in CONSTRUCTED[stream]))
     taken: dict[str, list[Decision]] = {}
 
     async def run() -> None:
         async with host(stack, **secrets).running() as running:
-            for stream, file in FILES.items():
+            for stream, file in files.items():
                 await publish(stack, stream, *file.read_bytes().splitlines())
             await running.idle(PATIENCE)
             await delivered(stack)
@@ -186,7 +193,7 @@ def test_samples_come_out_of_hubs_as_out_of_files(
     with soc_in_thread() as soc:
         for name, value in (ship(tmp_path / "rules", soc) | {"ALERT_ROUTER_CA_FILE": str(soc.addresses.ca)}).items():
             monkeypatch.setenv(name, value)
-        for stream, file in FILES.items():
+        for stream, file in files.items():
             rules = ("--rules", tmp_path / "rules", "--stream", stream)
             expected = decided(tmp_path, *rules, "--state", tmp_path / "state", file)
             assert but(taken[stream], *OWN) == but(expected, *OWN)

@@ -3,6 +3,7 @@
 Of Azure's own tables only the columns that anything here reads or writes.
 https://learn.microsoft.com/azure/azure-monitor/reference/tables/appmetrics
 https://learn.microsoft.com/azure/azure-monitor/reference/tables/azuremetrics
+https://learn.microsoft.com/azure/azure-monitor/reference/tables/mdcfileintegritymonitoringevents
 https://learn.microsoft.com/azure/azure-monitor/reference/tables/securityalert
 """
 
@@ -33,6 +34,16 @@ AZURES: Mapping[str, Columns] = {
         "ResourceId": "string",
         "MetricName": "string",
         "Total": "real",
+    },
+    "MDCFileIntegrityMonitoringEvents": {
+        "TimeGenerated": "datetime",
+        "AzureResourceId": "string",
+        "Computer": "string",
+        "MonitoredEntityType": "string",
+        "ChangeType": "string",
+        "FileName": "string",
+        "FilePath": "string",
+        "RegistryKey": "string",
     },
     "SecurityAlert": {
         "TimeGenerated": "datetime",

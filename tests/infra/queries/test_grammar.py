@@ -63,7 +63,8 @@ def test_an_alert_is_about_columns_of_text_that_its_query_has(name: str, parsed:
 
 
 def test_every_query_stands_once_and_is_used_once() -> None:
-    """In the workbook under its own name, or in the alert rule of its name, about the hubs that are deployed with it."""
+    """In the workbook under its own name, or in the alert rule of its name, about the hubs that are deployed with it; that of
+    file integrity in the rule of its own name, where it is chosen."""
     assert tile_queries() == [(name, QUERIES[name]) for name in tiles()]
     alerted = {f"alert-{name}": rule.query for name, rule in alert_rules().items()}
     assert alerted == {
@@ -71,4 +72,6 @@ def test_every_query_stands_once_and_is_used_once() -> None:
         for name, query in QUERIES.items()
         if name.startswith("alert-")
     }
-    assert {*tiles(), *alerted} == set(QUERIES)
+    (sent,) = (one for name, one in alert_rules("file-integrity").items() if name not in alert_rules())
+    assert sent.query == QUERIES[sent.name]
+    assert {*tiles(), *alerted, sent.name} == set(QUERIES)

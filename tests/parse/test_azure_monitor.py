@@ -10,7 +10,7 @@ import pytest
 from router.domain.reasons import Code
 from router.domain.signals import Severity
 from router.parse import evidence_of
-from router.parse.common_alerts import LONGEST_QUERY
+from router.parse.azure_monitor import LONGEST_QUERY
 from tests.parse.messages import (
     MACHINE,
     SUBSCRIPTION,
