@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
 from router.domain.reasons import Code
-from router.domain.resources import parse_resource_id
+from router.domain.resources import ResourceId, parse_resource_id
 from router.domain.signals import AZURE_MONITOR, Alert, Kind, Severity
 from router.parse.fields import Fields, fields_in, items_in, plain_values, text_in, texts_in, time_in
 from router.parse.refusals import MessageRefused
@@ -133,7 +133,11 @@ def _is_of_a_machine(name: str) -> bool:
 
 def _is_resource(id: str) -> bool:
     resource = parse_resource_id(id)
-    return resource.type is not None and resource.type.lower() != _SEARCHED
+    return resource.type is not None and not _is_searched(resource)
+
+
+def _is_searched(resource: ResourceId) -> bool:
+    return resource.type is not None and resource.type.lower() == _SEARCHED
 
 
 def _targets_in(essentials: Fields) -> tuple[str, ...]:
@@ -144,7 +148,8 @@ def _find_compromised_entity(essentials: Fields, dimensions: _Dimensions) -> str
     """What people call the place: the computer, else what the alert itself names that is no id."""
     computers = (value for name, values in dimensions.items() if _column(name) == "computer" for value in values)
     items = (item for item in texts_in(essentials.get("configurationitems")) if not item.startswith("/"))
-    searched = {(parse_resource_id(target).name or "").lower() for target in _targets_in(essentials)}
+    targets = (parse_resource_id(target.strip()) for target in _targets_in(essentials))
+    searched = {(one.name or "").lower() for one in targets if _is_searched(one)}
     return next(computers, None) or next((item for item in items if item.lower() not in searched), None)
 
 

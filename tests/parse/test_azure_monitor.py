@@ -117,6 +117,23 @@ def test_a_path_that_looks_like_a_resource_is_a_path(name: str) -> None:
     assert alert.resource is None
 
 
+@pytest.mark.parametrize(
+    ("essentials", "dimensions", "entity"),
+    [
+        ({"configurationItems": ["till-7"]}, _split_by(Computer="web-01"), "web-01"),
+        ({"configurationItems": ["web-01"]}, [], "web-01"),
+        ({"configurationItems": ["till-7", "web-01"], "alertTargetIDs": [WORKSPACE]}, [], "till-7"),
+        ({"configurationItems": ["LOGS", "till-7"], "alertTargetIDs": [WORKSPACE]}, [], "till-7"),
+        ({"configurationItems": [MACHINE]}, [], None),
+    ],
+)
+def test_people_are_told_the_computer(
+    essentials: dict[str, Any], dimensions: list[Message], entity: str | None
+) -> None:
+    """Else what the alert itself names that is no id and not the workspace that was searched."""
+    assert read_alert(a_common_alert(dimensions=dimensions, **essentials)).compromised_entity == entity
+
+
 def test_dimensions_are_evidence() -> None:
     """The computer and the file that the rule is split by are what a responder sees, and what rules can match."""
     alert = read_alert(a_common_alert())
