@@ -16,7 +16,8 @@ from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
 from router.domain.reasons import Code
 from router.domain.resources import ResourceId, parse_resource_id
-from router.domain.signals import AZURE_MONITOR, Alert, Kind, Severity
+from router.domain.severity import Severity
+from router.domain.signals import AZURE_MONITOR, Alert, Kind
 from router.parse.fields import Fields, fields_in, items_in, plain_values, text_in, texts_in, time_in
 from router.parse.refusals import MessageRefused
 

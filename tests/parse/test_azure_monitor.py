@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from router.domain.reasons import Code
-from router.domain.signals import Severity
+from router.domain.severity import Severity
 from router.parse import evidence_of
 from router.parse.azure_monitor import LONGEST_QUERY
 from tests.parse.messages import (
