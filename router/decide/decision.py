@@ -11,6 +11,7 @@ from router.domain.attack import Attack
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
+from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
@@ -63,7 +64,7 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
         return decided(outcome=Outcome.NOTED, reason=kind, destinations=rulebook.always, steps=_NOTED[is_known])
     if reason := find_floor_above(signal, rulebook):
         return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
-    passed = (_PASSED if signal.severity is not None else _UNKNOWN)[is_known]
+    passed = (_PASSED if signal.level is not None else _UNKNOWN)[is_known]
     if rule := find_suppressor(signal, rulebook.suppressions, now):
         return decided(
             outcome=Outcome.SUPPRESSED,
@@ -102,13 +103,21 @@ def is_noted(signal: Signal, rulebook: Rulebook) -> bool:
 
 
 def find_floor_above(signal: Signal, rulebook: Rulebook) -> Reason | None:
-    """Why a severity is too low to be forwarded; None where it is not, or is not known: in doubt the router is loud."""
+    """Why a level is too low to be forwarded; None where it is not, or is not known: in doubt the router is loud."""
     plan = signal.plan if isinstance(signal, Alert) else None
     floor = rulebook.floor.severity_for(plan)
-    if signal.severity is None or signal.severity >= floor:
+    level = signal.level
+    if level is None or level >= floor:
         return None
     whose = plan if plan in rulebook.floor.by_plan else "default"
-    return Reason(Code.FLOOR, f"{signal.severity.label} is below {floor.label} ({whose})")
+    return Reason(Code.FLOOR, f"{level_words(signal, level)} is below {floor.label} ({whose})")
+
+
+def level_words(signal: Signal, level: Severity) -> str:
+    """The level of a signal in words: which one it is, where it is the level of its risk and not its severity."""
+    if isinstance(signal, Finding) and signal.risk is not None and signal.risk.contextual_level is not None:
+        return f"{level.label} risk"
+    return level.label
 
 
 def matching_routes(signal: Signal, attack: Attack, rulebook: Rulebook) -> tuple[Route, ...]:

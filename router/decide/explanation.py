@@ -13,7 +13,14 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
-from router.decide.decision import decide, find_floor_above, find_time_to_answer, is_noted, matching_routes
+from router.decide.decision import (
+    decide,
+    find_floor_above,
+    find_time_to_answer,
+    is_noted,
+    level_words,
+    matching_routes,
+)
 from router.decide.suppression import covers, find_last, is_met, values_of
 from router.domain.decisions import Decision
 from router.domain.rulebook import Route, Rulebook
@@ -70,13 +77,21 @@ def _status_words(signal: Signal) -> str:
 
 def _floor_words(signal: Signal, rulebook: Rulebook) -> str:
     if reason := find_floor_above(signal, rulebook):
-        return f"yes, {reason.words}"
+        return f"yes, {reason.words}{_severity_words(signal)}"
     floor = rulebook.floor.severity_for(signal.plan if isinstance(signal, Alert) else None)
-    if signal.severity is None:
+    if (level := signal.level) is None:
         written = signal.severity_written
         lacking = f"severity {written!r} is not known" if written else "it has no severity"
         return f"no, {lacking}, which is above every floor"
-    return f"no, {signal.severity.label} is at least {floor.label}"
+    return f"no, {level_words(signal, level)} is at least {floor.label}{_severity_words(signal)}"
+
+
+def _severity_words(signal: Signal) -> str:
+    """What to add where the floor looks at a risk that differs from the severity, as `at_least` and `severity` do too."""
+    if signal.level == signal.severity:
+        return ""
+    severity = signal.severity.label if signal.severity is not None else signal.severity_written or "not known"
+    return f"; the risk counts, and not the severity, which is {severity}"
 
 
 def _rule_words(rule: SuppressionRule, signal: Signal, now: datetime) -> str:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from router.domain.decisions import Decision
 from router.domain.notices import Evidence, Notice, Tactic
+from router.domain.posture import Cves
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import Rulebook, find_owner_of
 from router.domain.signals import Alert, Finding, Signal
 
 MOST_CVES = 50
@@ -59,7 +60,7 @@ def notice_for(
         link=signal.link,
         remediation=signal.remediation,
         evidence=evidence,
-        owner=rulebook.find_owner(resource.subscription, resource.resource_group),
+        owner=find_owner_of(signal, rulebook.owners),
         product=alert.product if alert else None,
         started=iso(alert.started) if alert else None,
         ended=iso(alert.ended) if alert else None,
@@ -76,11 +77,16 @@ def notice_for(
         category=finding.category if finding else None,
         package=finding.package if finding else None,
         cves=finding.cves.ids[:MOST_CVES] if finding and finding.cves else (),
+        has_more_cves=bool(finding and finding.cves and not _are_all_named(finding.cves)),
         image=finding.image if finding else None,
         rule=finding.rule if finding else None,
         scanner=finding.scanner if finding else None,
         risk=finding.risk if finding else None,
     )
+
+
+def _are_all_named(cves: Cves) -> bool:
+    return cves.is_whole and len(cves.ids) <= MOST_CVES
 
 
 def iso(time: datetime | None) -> str | None:

@@ -119,6 +119,7 @@ class Notice:
         categories, measure, cause, cloud, snapshot: as in `Finding`.
         category, package, image, rule, scanner, risk: as in `Finding`.
         cves: the ids of the CVEs that it names, the first 50.
+        has_more_cves: whether it names more than these, or may: its list was not read to the end.
         respond_by: when people should have responded.
         correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
@@ -171,6 +172,7 @@ class Notice:
     category: str | None = None
     package: Package | None = None
     cves: tuple[str, ...] = ()
+    has_more_cves: bool = False
     image: Image | None = None
     rule: DatabaseRule | None = None
     scanner: str | None = None

@@ -102,3 +102,8 @@ class Risk:
     factors: tuple[str, ...] = ()
     attack_paths: tuple[str, ...] = ()
     is_contextual: bool = False
+
+    @property
+    def contextual_level(self) -> Severity | None:
+        """The level from Low to Critical that was found out for this very resource; None where there is none."""
+        return self.level if self.is_contextual and self.level is not None and self.level >= Severity.LOW else None

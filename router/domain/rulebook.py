@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
+from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
 from router.domain.suppression import Suppressions
@@ -106,6 +107,18 @@ class Ownership:
 
     owns: Callable[[str | None, str | None], bool]
     owner: Owner
+
+
+type Owners = Sequence[Ownership]
+"""The entries of owners.yaml, in their order."""
+
+
+def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
+    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
+    if not owners:
+        return None
+    resource = parse_resource_id(signal.resource)
+    return next((entry.owner for entry in owners if entry.owns(resource.subscription, resource.resource_group)), None)
 
 
 class By(StrEnum):
@@ -218,8 +231,4 @@ class Rulebook:
     catalogue: Catalogue
     destinations: Mapping[str, DestinationSpec]
     record: DestinationSpec | None = None
-    owners: tuple[Ownership, ...] = ()
-
-    def find_owner(self, subscription: str | None, resource_group: str | None) -> Owner | None:
-        """The owner of the first entry, top to bottom, that matches; None where none does."""
-        return next((entry.owner for entry in self.owners if entry.owns(subscription, resource_group)), None)
+    owners: Owners = ()

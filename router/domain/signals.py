@@ -169,8 +169,9 @@ class Finding(Signal):
     @property
     def level(self) -> Severity | None:
         """The level of its risk, where that was found out for its very resource; else its severity."""
-        risk = self.risk
-        return risk.level if risk is not None and risk.is_contextual and risk.level is not None else self.severity
+        if self.risk is None or (level := self.risk.contextual_level) is None:
+            return self.severity
+        return level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,6 +151,7 @@ def _value(notice: Notice, by: By) -> str | None:
         case By.PACKAGE:
             return notice.package.name if notice.package is not None else notice.title or None
         case By.CVE:
-            return ", ".join(notice.cves) or None
+            # What is not named could be anything, so a list that was cut is like no other.
+            return ", ".join(notice.cves) or None if not notice.has_more_cves else None
         case By.RISK:
             return notice.risk.level.label if notice.risk is not None and notice.risk.level is not None else None

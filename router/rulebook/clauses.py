@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Clause
+from router.domain.rulebook import Clause, Owners, find_owner_of
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs
@@ -20,19 +20,25 @@ type Holds = Callable[[Signal, Attack], bool]
 
 SEVERITIES = {severity.label: severity for severity in Severity}
 
+NOBODY = "nobody"
+"""What `owner` calls the owner of what nobody owns."""
+
 _ONLY_IN = {
     "plan": Stream.CWPP,
     "incident": Stream.CWPP,
     "sample": Stream.CWPP,
     "category": Stream.CSPM,
+    "package": Stream.CSPM,
+    "cve": Stream.CSPM,
+    "risk": Stream.CSPM,
 }
 
 
-def clauses_for(when: WhenForm, attack: AttackTable) -> tuple[Clause, ...]:
+def clauses_for(when: WhenForm, attack: AttackTable, owners: Owners) -> tuple[Clause, ...]:
     """The clauses of a route, in the order in which they are written."""
     # Validation sets the fields in their own order; the set of given ones does not keep the writer's.
     given = [key for key in WhenForm.model_fields if key in when.model_fields_set]
-    return tuple(Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack)) for key in given)
+    return tuple(Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack, owners)) for key in given)
 
 
 def doubts_about(
@@ -69,7 +75,7 @@ def unknown_plan(plan: str, catalogue: Catalogue) -> str:
     return f"names no known plan {plan!r}{remedy}"
 
 
-def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
+def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Holds:
     match key:
         case "severity":
             return _severity(frozenset(when.severity or ()))
@@ -89,6 +95,12 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
             return _status(frozenset(map(_status_word, when.status or ())))
         case "category":
             return _category(compile_globs(when.category or ()))
+        case "cve":
+            return _cve(compile_globs(when.cve or ()))
+        case "risk":
+            return _risk(frozenset(when.risk or ()))
+        case "owner":
+            return _owner(when.owner or [], owners)
         case _:
             return _text(_TEXTS[key], compile_globs(getattr(when, key)))
 
@@ -96,6 +108,7 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
 _TEXTS: dict[str, Callable[[Signal], str | None]] = {
     "alert_type": lambda signal: signal.type,
     "plan": lambda signal: signal.plan if isinstance(signal, Alert) else None,
+    "package": lambda signal: signal.package.name if isinstance(signal, Finding) and signal.package else None,
     "subscription": lambda signal: parse_resource_id(signal.resource).subscription,
     "resource": lambda signal: signal.resource,
     "resource_type": lambda signal: parse_resource_id(signal.resource).type,
@@ -108,12 +121,12 @@ def _text(of: Callable[[Signal], str | None], fits: Callable[[str | None], bool]
 
 def _severity(labels: frozenset[str]) -> Holds:
     wanted: frozenset[Severity | None] = frozenset(SEVERITIES.get(label) for label in labels)
-    return lambda signal, _: signal.severity in wanted
+    return lambda signal, _: signal.level in wanted
 
 
 def _at_least(floor: Severity) -> Holds:
     # In doubt the router is loud: what has no known severity is at least anything.
-    return lambda signal, _: signal.severity is None or signal.severity >= floor
+    return lambda signal, _: (level := signal.level) is None or level >= floor
 
 
 def _tactics(wanted: frozenset[str]) -> Holds:
@@ -143,7 +156,31 @@ def _status_word(status: str) -> str:
 
 
 def _category(fits: Callable[[str | None], bool]) -> Holds:
-    return lambda signal, _: isinstance(signal, Finding) and any(map(fits, signal.categories))
+    # Those of the metadata (Compute, Data, ...), and the recommendation's own (SoftwareUpdate, ...).
+    return lambda signal, _: (
+        isinstance(signal, Finding) and (fits(signal.category) or any(map(fits, signal.categories)))
+    )
+
+
+def _cve(fits: Callable[[str | None], bool]) -> Holds:
+    return lambda signal, _: isinstance(signal, Finding) and signal.cves is not None and any(map(fits, signal.cves.ids))
+
+
+def _risk(labels: frozenset[str]) -> Holds:
+    wanted: frozenset[Severity | None] = frozenset(SEVERITIES.get(label) for label in labels)
+    return lambda signal, _: (
+        isinstance(signal, Finding) and (signal.risk.level if signal.risk is not None else None) in wanted
+    )
+
+
+def _owner(globs: list[str], owners: Owners) -> Holds:
+    fits, takes_unowned = compile_globs(globs), NOBODY in map(str.lower, globs)
+
+    def holds(signal: Signal, _: Attack) -> bool:
+        owner = find_owner_of(signal, owners)
+        return takes_unowned if owner is None else fits(owner.group) or fits(owner.service)
+
+    return holds
 
 
 def _written(value: object) -> str:

@@ -24,6 +24,7 @@ _SHORTEST_SECRET = 6
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
 
 _ALERTS_ONLY = frozenset({By.CORRELATION, By.INCIDENT})
+_FINDINGS_ONLY = frozenset({By.CATEGORY, By.PACKAGE, By.CVE, By.RISK})
 
 type KindsByName = Mapping[str, type[DestinationKind]]
 
@@ -86,6 +87,8 @@ def _grouping_faults(
     for number, by in enumerate(grouped.group.by):
         if by in _ALERTS_ONLY and stream is Stream.CSPM:
             yield ("group", "by", number), f"is {by}, which only alerts have; no finding would ever be grouped"
+        elif by in _FINDINGS_ONLY and stream is Stream.CWPP:
+            yield ("group", "by", number), f"is {by}, which only findings have; group alerts by what they have"
         elif by is By.INCIDENT and len(grouped.group.by) > 1:
             yield (
                 ("group", "by", number),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
-from router.domain.rulebook import DestinationSpec, Floor, Route
+from router.domain.rulebook import DestinationSpec, Floor, Owners, Route
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
@@ -57,7 +57,9 @@ _UNREAD = Policy(
 )
 
 
-def read_policy(folder: Folder, stream: Stream, kinds: KindsByName, attack: AttackTable, known: Catalogue) -> Policy:
+def read_policy(
+    folder: Folder, stream: Stream, kinds: KindsByName, attack: AttackTable, known: Catalogue, owners: Owners
+) -> Policy:
     """The policy of a stream."""
     document = folder.read(f"{stream}/policy.yaml")
     if document is None:
@@ -65,7 +67,7 @@ def read_policy(folder: Folder, stream: Stream, kinds: KindsByName, attack: Atta
     if not isinstance(document.value, dict):
         folder.note(document, (), "must be a mapping: stream, destinations, routes, otherwise, ...")
         return _UNREAD
-    return _PolicyReader(folder, document, document.value, stream, kinds, attack, known).read()
+    return _PolicyReader(folder, document, document.value, stream, kinds, attack, known, owners).read()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class _PolicyReader:
     kinds: KindsByName
     attack: AttackTable
     known: Catalogue
+    owners: Owners
 
     def read(self) -> Policy:
         self._check_shape()
@@ -203,7 +206,7 @@ class _PolicyReader:
     def _compiled(self, route: RouteForm) -> Route:
         return Route(
             name=route.name,
-            when=clauses_for(route.when, self.attack),
+            when=clauses_for(route.when, self.attack, self.owners),
             to=tuple(dict.fromkeys(route.to)),
             kinds=frozenset(route.when.kind or ()),
             respond_within=timedelta_for(route.respond_within) if route.respond_within else None,

@@ -13,6 +13,7 @@ from router.rulebook.patterns import TECHNIQUE
 
 type LevelName = Literal["Informational", "Low", "Medium", "High", "Critical"]
 type LevelOrUnknown = Literal["Informational", "Low", "Medium", "High", "Critical", "unknown"]
+type RiskOrUnknown = Literal["Low", "Medium", "High", "Critical", "unknown"]
 type Word = Annotated[str, StringConstraints(min_length=1)]
 type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
 
@@ -30,6 +31,11 @@ type Levels = Annotated[
     list[LevelOrUnknown],
     MinLen(1),
     BeforeValidator(listed, json_schema_input_type=LevelOrUnknown | Annotated[list[LevelOrUnknown], MinLen(1)]),
+]
+type RiskLevels = Annotated[
+    list[RiskOrUnknown],
+    MinLen(1),
+    BeforeValidator(listed, json_schema_input_type=RiskOrUnknown | Annotated[list[RiskOrUnknown], MinLen(1)]),
 ]
 type Kinds = Annotated[
     list[Kind], MinLen(1), BeforeValidator(listed, json_schema_input_type=Kind | Annotated[list[Kind], MinLen(1)])
@@ -82,6 +88,14 @@ class WhenForm(Form):
     kind: Kinds | SkipJsonSchema[None] = Field(default=None)
     """Kinds of signal; the kinds that are only noted by nature are routed where a route names them."""
     category: Words | SkipJsonSchema[None] = Field(default=None)
-    """Categories of a finding."""
+    """Globs of a finding's categories, the recommendation's own, such as SoftwareUpdate, among them."""
+    package: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the name of the software that a finding asks to update."""
+    cve: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of CVE ids; any CVE of a finding will do."""
+    risk: RiskLevels | SkipJsonSchema[None] = Field(default=None)
+    """Levels of a finding's risk; `unknown` stands for a missing one, or one that is not evaluated."""
+    owner: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the owner's group or service in owners.yaml; `nobody` stands for none."""
     status: Words | SkipJsonSchema[None] = Field(default=None)
     """Statuses; New and Active are one."""

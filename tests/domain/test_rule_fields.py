@@ -16,8 +16,9 @@ from router.decide import decide
 from router.decide.attack import attack_of
 from router.decide.suppression import covers, values_of
 from router.domain.catalogue import Catalogue
+from router.domain.posture import Cves, Package, Risk
 from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
-from router.domain.rulebook import Rulebook
+from router.domain.rulebook import Owner, Ownership, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
@@ -113,7 +114,17 @@ def findings(draw: st.DrawFn) -> Signal:
         severity=draw(st.sampled_from([None, *Severity])),
         categories=tuple(draw(st.lists(st.sampled_from(["Data", "Compute"]), max_size=2))),
         extended=draw(EXTENDED),
+        category=draw(st.sampled_from([None, "SoftwareUpdate", "softwareupdate", "ExposedSecrets"])),
+        package=draw(st.none() | st.builds(Package, name=st.sampled_from(["lodash", "Lodash", "curl"]), type=WORDS)),
+        cves=draw(st.none() | st.builds(Cves, ids=st.lists(CVES, max_size=3).map(tuple), is_whole=st.booleans())),
+        risk=draw(
+            st.none() | st.builds(Risk, level=st.none() | st.sampled_from(Severity), is_contextual=st.booleans())
+        ),
+        resource=draw(st.sampled_from([RESOURCE, RESOURCE.replace("rg-web", "rg-db"), None])),
     )
+
+
+CVES = st.sampled_from(["CVE-2021-1", "CVE-2022-2", "CVE-2026-33"])
 
 
 def read(body: bytes) -> Signal:
@@ -182,15 +193,21 @@ WHENS: Sequence[dict[str, Any]] = [
     {"incident": True},
     {"sample": True},
     {"kind": ["secure_score", "incident", "vulnerability"]},
-    {"category": "Data"},
+    {"category": ["Data", "SoftwareUpdate"]},
+    {"package": "lod*"},
+    {"cve": "CVE-2021-*"},
+    {"risk": ["High", "unknown"]},
+    {"owner": ["web", "nobody"]},
     {"status": ["Active", "Unhealthy"]},
 ]
+
+OWNERS = (Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),)
 
 
 def a_book(stream: Stream, rules: Sequence[SuppressionRule] = ()) -> Rulebook:
     """A rulebook with a route for each key that a `when` may have."""
     routes = [
-        a_route(key, "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table()))
+        a_route(key, "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), OWNERS))
         for when in WHENS
         for key in when
     ]

@@ -64,8 +64,13 @@ def a_sound_rulebook(
     return result.rulebook
 
 
-def a_route(directory: Path, when: Mapping[str, object], stream: Stream = Stream.CWPP) -> Route:
-    """The one route of a policy, with that `when`."""
+def a_route(
+    directory: Path,
+    when: Mapping[str, object],
+    stream: Stream = Stream.CWPP,
+    files: Mapping[str, object] | None = None,
+) -> Route:
+    """The one route of a policy, with that `when`, beside other files."""
     policy = a_policy(stream, routes=[{"name": "one", "when": dict(when), "to": ["tickets"]}])
-    (route,) = a_sound_rulebook(directory, {f"{stream}/policy.yaml": policy}, stream).routes
+    (route,) = a_sound_rulebook(directory, {f"{stream}/policy.yaml": policy, **(files or {})}, stream).routes
     return route

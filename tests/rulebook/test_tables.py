@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile
-from router.domain.rulebook import Owner
+from router.domain.rulebook import Owner, find_owner_of
 from router.domain.signals import Stream
 from router.rulebook import load_attack, load_catalogue, load_examples
+from tests.builders import an_alert
 from tests.rulebook.builders import a_sound_rulebook, rules_in
 
 OWNERS = {
@@ -39,12 +40,19 @@ def test_the_first_entry_that_matches_owns(
 ) -> None:
     """An owner is found by globs, ignoring case, top to bottom; what nothing matches has none."""
     book = a_sound_rulebook(tmp_path, {"owners.yaml": OWNERS})
-    assert book.find_owner(subscription, resource_group) == owner
+    assert find_owner_of(an_alert(AzureResourceId=an_id_in(subscription, resource_group)), book.owners) == owner
 
 
 def test_owners_are_optional(tmp_path: Path) -> None:
     """Without owners.yaml nothing has an owner, and nothing is said about it."""
-    assert a_sound_rulebook(tmp_path).find_owner("aaaa", "rg-web") is None
+    alert = an_alert(AzureResourceId=an_id_in("aaaa", "rg-web"))
+    assert find_owner_of(alert, a_sound_rulebook(tmp_path).owners) is None
+
+
+def an_id_in(subscription: str | None, resource_group: str | None) -> str:
+    """The id of something in a subscription and a resource group, or in neither."""
+    parts = {"subscriptions": subscription, "resourceGroups": resource_group}
+    return "".join(f"/{part}/{name}" for part, name in parts.items() if name is not None) or "something"
 
 
 ATTACK = """

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.attack import Attack
+from router.domain.posture import Cves, Package, Risk
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.when_form import WhenForm
@@ -47,6 +48,25 @@ def a_finding(**fields: object) -> Finding:
     return replace(finding, **fields)  # type: ignore[arg-type]
 
 
+def an_update(**fields: object) -> Finding:
+    """A medium recommendation to update lodash."""
+    update = a_finding(
+        category="SoftwareUpdate",
+        package=Package(name="lodash", type="npm"),
+        cves=Cves(ids=("CVE-2020-8203", "CVE-2021-23337")),
+    )
+    return replace(update, **fields)  # type: ignore[arg-type]
+
+
+def a_risk(level: Severity | None, *, is_contextual: bool = True) -> Risk:
+    """A risk of some level."""
+    return Risk(level=level, written=level.label if level is not None else "Not evaluated", is_contextual=is_contextual)
+
+
+OWNERS: Mapping[str, object] = {
+    "owners.yaml": {"owners": [{"resource_group": "rg-data", "group": "payments-platform", "service": "Payments"}]}
+}
+
 BRUTE_FORCE = Attack(("TA0006",), ("T1110.003",))
 
 HOLDS: list[tuple[Mapping[str, object], Signal]] = [
@@ -81,6 +101,27 @@ HOLDS: list[tuple[Mapping[str, object], Signal]] = [
     ({"status": "active"}, an_alert()),
     ({"category": "Data"}, a_finding()),
     ({"category": ["networking"]}, a_finding()),
+    ({"category": "softwareupdate"}, an_update()),
+    ({"category": ["Compute", "Software*"]}, an_update()),
+    ({"category": "Data"}, an_update()),
+    ({"package": "LODASH"}, an_update()),
+    ({"package": ["curl", "lod*"]}, an_update()),
+    ({"cve": "cve-2021-23337"}, an_update()),
+    ({"cve": ["CVE-2019-*", "CVE-2020-8203"]}, an_update()),
+    ({"cve": "CVE-2020-8203"}, an_update(cves=Cves(ids=("CVE-2020-8203",), is_whole=False))),
+    ({"risk": "Low"}, an_update(risk=a_risk(Severity.LOW))),
+    ({"risk": ["High", "Critical"]}, an_update(risk=a_risk(Severity.HIGH, is_contextual=False))),
+    ({"risk": "unknown"}, an_update()),
+    ({"risk": "unknown"}, an_update(risk=a_risk(None))),
+    ({"owner": "PAYMENTS-*"}, a_finding()),
+    ({"owner": "payments"}, an_alert()),
+    ({"owner": "nobody"}, an_alert(resource=None)),
+    ({"owner": ["other", "Nobody"]}, a_finding(resource="/subscriptions/BBBB")),
+    ({"severity": "Critical"}, an_update(risk=a_risk(Severity.CRITICAL))),
+    ({"at_least": "Critical"}, an_update(risk=a_risk(Severity.CRITICAL))),
+    ({"severity": "Medium"}, an_update(risk=a_risk(Severity.CRITICAL, is_contextual=False))),
+    ({"severity": "Low"}, an_update(severity=None, risk=a_risk(Severity.LOW))),
+    ({"severity": "unknown"}, an_update(severity=None, risk=a_risk(None))),
     ({"kind": "recommendation"}, a_finding()),
     ({"at_least": "Medium", "plan": "SqlServers", "tactics": "TA0006"}, an_alert()),
 ]
@@ -112,6 +153,20 @@ FAILS: list[tuple[Mapping[str, object], Signal]] = [
     ({"status": "New"}, an_alert(status="InProgress")),
     ({"status": "New"}, an_alert(status=None)),
     ({"category": "Compute"}, a_finding()),
+    ({"category": "SoftwareUpdate"}, a_finding()),
+    ({"category": "Software"}, an_update()),
+    ({"package": "*"}, a_finding()),
+    ({"package": "lodash"}, an_update(package=Package(name="lodash-es"))),
+    ({"cve": "*"}, a_finding()),
+    ({"cve": "CVE-2021-2333"}, an_update()),
+    ({"risk": ["Low", "unknown"]}, an_update(risk=a_risk(Severity.HIGH))),
+    ({"risk": ["Low", "Medium", "High", "Critical"]}, an_update(risk=a_risk(None))),
+    ({"owner": "nobody"}, a_finding()),
+    ({"owner": "*"}, a_finding(resource=None)),
+    ({"owner": "pay"}, a_finding()),
+    ({"severity": "Medium"}, an_update(risk=a_risk(Severity.LOW))),
+    ({"at_least": "Medium"}, an_update(risk=a_risk(Severity.LOW))),
+    ({"at_least": "High"}, an_update(risk=a_risk(Severity.CRITICAL, is_contextual=False))),
     ({"at_least": "Medium", "plan": "KeyVaults"}, an_alert()),
 ]
 
@@ -119,13 +174,13 @@ FAILS: list[tuple[Mapping[str, object], Signal]] = [
 @pytest.mark.parametrize(("when", "signal"), HOLDS, ids=lambda value: str(value)[:60])
 def test_a_route_takes_what_meets_all_of_when(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
     """A signal that meets every key that is given takes the route."""
-    assert a_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
+    assert a_route(tmp_path, when, signal.stream, OWNERS).matches(signal, BRUTE_FORCE)
 
 
 @pytest.mark.parametrize(("when", "signal"), FAILS, ids=lambda value: str(value)[:60])
 def test_a_route_leaves_what_misses_one_key(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
     """A signal that misses one key of `when` does not take the route."""
-    assert not a_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
+    assert not a_route(tmp_path, when, signal.stream, OWNERS).matches(signal, BRUTE_FORCE)
 
 
 def test_every_key_of_when_is_shown_to_hold_and_to_fail() -> None:

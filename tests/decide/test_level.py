@@ -1,0 +1,149 @@
+"""How grave a finding is: by its risk where that was found out for its very resource, else by its severity."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, explain, notice_for
+from router.destinations import discover
+from router.domain.decisions import Outcome, StepCode
+from router.domain.notices import Evidence
+from router.domain.posture import Risk
+from router.domain.rulebook import Lane
+from router.domain.severity import Severity
+from router.domain.signals import Finding, Stream
+from router.rulebook import load
+from router.rulebook.clauses import clauses_for
+from router.rulebook.when_form import WhenForm
+from tests.builders import NOW, a_finding, a_route, a_rulebook, an_alert, the_attack_table
+from tests.rulebook.builders import a_policy, rules_in
+
+LEVELS = st.none() | st.sampled_from(Severity)
+RISKS = st.none() | st.builds(Risk, level=LEVELS, written=st.none() | st.just("odd"), is_contextual=st.booleans())
+LABELS = [severity.label for severity in Severity]
+
+
+def of(severity: Severity | None, risk: Risk | None = None) -> Finding:
+    """A finding of a severity and a risk."""
+    return replace(a_finding(), severity=severity, risk=risk)
+
+
+def contextual(level: Severity | None) -> Risk:
+    """A risk that was found out for the resource."""
+    return Risk(level=level, is_contextual=True)
+
+
+def level_by_hand(severity: Severity | None, risk: Risk | None) -> Severity | None:
+    """What the level should be, spelled out."""
+    if risk is None or not risk.is_contextual:
+        return severity
+    counts = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+    return risk.level if risk.level in counts else severity
+
+
+@given(LEVELS, RISKS, st.sampled_from(Severity), st.lists(st.sampled_from([*LABELS, "unknown"]), min_size=1))
+def test_floor_and_routes_look_at_one_level(
+    severity: Severity | None, risk: Risk | None, bound: Severity, labels: list[str]
+) -> None:
+    """The floor, `at_least` and `severity` say of a finding what they would say of one whose severity is that level."""
+    finding, level = of(severity, risk), level_by_hand(severity, risk)
+    assert finding.level == level
+    plain = of(level)
+    whens: list[dict[str, Any]] = [{"at_least": bound.label}, {"severity": labels}]
+    routes = [
+        a_route(f"route-{n}", "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), ()))
+        for n, when in enumerate(whens)
+    ]
+    book = a_rulebook(stream=Stream.CSPM, floor=bound, routes=routes)
+    decision, same = decide(finding, book, NOW), decide(plain, book, NOW)
+    assert (decision.outcome, decision.routes, decision.steps) == (same.outcome, same.routes, same.steps)
+    assert (decision.outcome is Outcome.BELOW_FLOOR) is (level is not None and level < bound)
+
+
+@given(LEVELS, RISKS, st.lists(st.sampled_from(["Low", "Medium", "Informational"]), min_size=1))
+def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
+    severity: Severity | None, risk: Risk | None, labels: list[str]
+) -> None:
+    """Whatever else such a route asks, nothing High, Critical or unknown is kept quiet by it."""
+    finding = of(severity, risk)
+    quiet = a_route("quiet", when=clauses_for(WhenForm(severity=labels), the_attack_table(), ()))
+    if (
+        "quiet"
+        in decide(finding, a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[quiet]), NOW).routes
+    ):
+        assert finding.level in (Severity.LOW, Severity.MEDIUM, Severity.INFORMATIONAL)
+
+
+@pytest.mark.parametrize(
+    ("finding", "said", "explained"),
+    [
+        (
+            of(Severity.HIGH, contextual(Severity.LOW)),
+            "floor: Low risk is below Medium (default)",
+            "yes, Low risk is below Medium (default); the risk counts, and not the severity, which is High",
+        ),
+        (
+            of(Severity.LOW, Risk(level=Severity.HIGH)),
+            "floor: Low is below Medium (default)",
+            "yes, Low is below Medium (default)",
+        ),
+        (
+            of(Severity.LOW, contextual(Severity.HIGH)),
+            None,
+            "no, High risk is at least Medium; the risk counts, and not the severity, which is Low",
+        ),
+        (
+            of(None, contextual(Severity.HIGH)),
+            None,
+            "no, High risk is at least Medium; the risk counts, and not the severity, which is not known",
+        ),
+        (of(Severity.HIGH, contextual(Severity.HIGH)), None, "no, High risk is at least Medium"),
+        (of(Severity.HIGH, contextual(None)), None, "no, High is at least Medium"),
+        (of(Severity.HIGH), None, "no, High is at least Medium"),
+        (of(None, contextual(None)), None, "no, it has no severity, which is above every floor"),
+    ],
+)
+def test_a_decision_says_which_of_the_two_it_was(finding: Finding, said: str | None, explained: str) -> None:
+    """The reason names the risk where the risk counted, and the explanation the severity beside it."""
+    finding = replace(finding, severity_written=None)
+    explanation = explain(finding, a_rulebook(stream=Stream.CSPM), NOW)
+    answers = {step.question: step.answer for step in explanation.steps}
+    assert answers["below the floor?"] == explained
+    if said is not None:
+        assert str(explanation.decision.reason) == said
+    assert explanation.decision.steps[3].code is (
+        StepCode.FLOOR_BELOW if said else StepCode.FLOOR_UNKNOWN if finding.level is None else StepCode.FLOOR_PASSED
+    )
+
+
+def test_an_alert_has_no_level_but_its_severity() -> None:
+    """Only findings have a risk."""
+    assert an_alert(Severity="Low").level is Severity.LOW
+    assert an_alert(Severity="odd").level is None
+
+
+@given(LEVELS, RISKS)
+def test_a_notice_is_as_urgent_as_the_severity(severity: Severity | None, risk: Risk | None) -> None:
+    """The risk stands beside it, and lifts no ticket's urgency."""
+    finding, book = of(severity, risk), a_rulebook(stream=Stream.CSPM)
+    notice = notice_for(finding, Evidence(), decide(finding, book, NOW), book, "key", 1)
+    assert notice.severity == (severity.label if severity is not None else None)
+    assert notice.risk == risk
+
+
+PAGERS = sorted(name for name, kind in discover().items() if kind.lane is Lane.PAGE)
+
+
+@pytest.mark.parametrize("kind", PAGERS)
+def test_no_policy_of_findings_has_a_destination_that_pages(kind: str, tmp_path: Path) -> None:
+    """So no risk pages anybody, whatever it lifts over whatever a route asks."""
+    policy = a_policy("cspm", destinations={"oncall": {"kind": kind}}, otherwise=["oncall"])
+    result = load(rules_in(tmp_path, {"cspm/policy.yaml": policy}, "cspm"), Stream.CSPM, discover(), NOW)
+    assert result.rulebook is None
+    assert any("posture pages nobody" in problem.message for problem in result.problems)
