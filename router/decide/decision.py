@@ -65,7 +65,7 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
     if reason := find_floor_above(signal, rulebook):
         return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
     passed = (_PASSED if signal.level is not None else _UNKNOWN)[is_known]
-    if rule := find_suppressor(signal, rulebook.suppressions, now):
+    if rule := find_suppressor(signal, rulebook.suppressions, now, rulebook.owners):
         return decided(
             outcome=Outcome.SUPPRESSED,
             reason=Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}"),

@@ -21,11 +21,12 @@ from router.decide.decision import (
     level_words,
     matching_routes,
 )
-from router.decide.suppression import covers, find_last, is_met, values_of
+from router.decide.suppression import covers, find_last, is_about, is_met, values_of
 from router.domain.decisions import Decision
+from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
-from router.domain.signals import Alert, Signal
-from router.domain.suppression import Element, SuppressionRule
+from router.domain.signals import Alert, Finding, Signal
+from router.domain.suppression import CVE, Element, SuppressionRule
 
 
 class ExplanationStep(NamedTuple):
@@ -50,8 +51,8 @@ class Explanation:
 
 def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
     """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it."""
-    rules = [rule for rule in rulebook.suppressions.by_name.values() if rule.alert_type == signal.type.casefold()]
-    holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal))
+    rules = [rule for rule in rulebook.suppressions.by_name.values() if is_about(rule, signal)]
+    holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners))
     return Explanation(
         decision=decide(signal, rulebook, now),
         holder=holder,
@@ -59,12 +60,20 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
             ExplanationStep("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
             ExplanationStep("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
             ExplanationStep("below the floor?", _floor_words(signal, rulebook)),
-            *(ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, now)) for rule in _by_name(rules)),
-            *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {signal.type}")]),
+            *(
+                ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, rulebook, now))
+                for rule in _by_name(rules)
+            ),
+            *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
             ExplanationStep("ATT&CK?", _attack_words(signal, rulebook)),
             *_route_steps(signal, rulebook, now),
         ),
     )
+
+
+def _names_of(signal: Signal) -> str:
+    category = signal.category if isinstance(signal, Finding) else None
+    return f"{signal.type}, nor for {category}" if category else signal.type
 
 
 def _by_name(rules: list[SuppressionRule]) -> list[SuppressionRule]:
@@ -94,22 +103,34 @@ def _severity_words(signal: Signal) -> str:
     return f"; the risk counts, and not the severity, which is {severity}"
 
 
-def _rule_words(rule: SuppressionRule, signal: Signal, now: datetime) -> str:
+def _rule_words(rule: SuppressionRule, signal: Signal, rulebook: Rulebook, now: datetime) -> str:
     until = f"{rule.expires:%Y-%m-%dT%H:%M:%SZ}"
     if not rule.enabled:
         return "no, the rule is not enabled"
     if not rule.is_active(now):
         return f"no, the rule ended at {until}"
     for group in rule.groups:
-        if not is_met(group, signal):
-            return f"no, {_group_words(group, signal)}"
+        if not is_met(group, signal, rulebook.owners):
+            return f"no, {_group_words(group, signal, rulebook)}"
     return f"yes, until {until}"
 
 
-def _group_words(group: tuple[Element, ...], signal: Signal) -> str:
+def _group_words(group: tuple[Element, ...], signal: Signal, rulebook: Rulebook) -> str:
+    cves = signal.cves if isinstance(signal, Finding) else None
+    if group[0].field == CVE and cves is not None and cves.ids:
+        return _cve_words(group[0], cves)
     wanted = " and ".join(f"{element.field} {element.operator} {sorted(element.values)}" for element in group)
-    found = sorted({text for element in group for text in values_of(signal, element.field)})
+    found = sorted({text for element in group for text in values_of(signal, element.field, rulebook.owners)})
     return f"{wanted} is not met: the signal has {', '.join(found[:5]) if found else 'nothing there'}"
+
+
+def _cve_words(element: Element, cves: Cves) -> str:
+    """Why an element on CVEs does not hold a finding that names some."""
+    if not cves.is_whole:
+        return "its list of CVEs was cut, so it may name more than the rule does"
+    unnamed = [id for id in cves.ids if element.values.isdisjoint(element.field.forms_of(id))]
+    more = f" and {len(unnamed) - 5} more" if len(unnamed) > 5 else ""
+    return f"the rule must name every CVE, and does not name {', '.join(unnamed[:5])}{more}"
 
 
 def _attack_words(signal: Signal, rulebook: Rulebook) -> str:

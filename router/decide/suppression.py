@@ -6,21 +6,52 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from router.domain.resources import parse_resource_id
-from router.domain.signals import Alert, Signal
-from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions, texts_of
+from router.domain.rulebook import Owners, find_owner_of
+from router.domain.signals import Alert, Finding, Signal
+from router.domain.suppression import (
+    CVE,
+    Element,
+    Field,
+    Operator,
+    SuppressionRule,
+    Suppressions,
+    TypeIndex,
+    texts_of,
+)
 
 
-def find_suppressor(signal: Signal, suppressions: Suppressions, now: datetime) -> SuppressionRule | None:
+def find_suppressor(
+    signal: Signal, suppressions: Suppressions, now: datetime, owners: Owners
+) -> SuppressionRule | None:
     """The active rule that covers a signal; of several the one that expires last, then the first by name."""
-    index = suppressions.by_type.get(signal.type.casefold())
-    if index is None:
-        return None
-    asked = list(index.others)
+    asked: list[SuppressionRule] = []
+    if (index := suppressions.by_type.get(signal.type.casefold())) is not None:
+        asked += _found_in(index, signal, owners)
+    if (category := category_of(signal)) and (index := suppressions.by_category.get(category)) is not None:
+        asked += _found_in(index, signal, owners)
+    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal, owners)) if asked else None
+
+
+def _found_in(index: TypeIndex, signal: Signal, owners: Owners) -> list[SuppressionRule]:
+    """The rules that are worth asking."""
+    found = list(index.others)
     for field, rules in index.by_value.items():
-        for text in values_of(signal, field):
+        texts = values_of(signal, field, owners)
+        # A rule that holds a finding names all of its CVEs, so any one of them finds it.
+        for text in texts[:1] if field == CVE else texts:
             for form in field.forms_of(text):
-                asked += rules.get(form, ())
-    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal)) if asked else None
+                found += rules.get(form, ())
+    return found
+
+
+def category_of(signal: Signal) -> str | None:
+    """The recommendation category that a rule may be about instead of a signal's type, case-folded."""
+    return signal.category.casefold() if isinstance(signal, Finding) and signal.category else None
+
+
+def is_about(rule: SuppressionRule, signal: Signal) -> bool:
+    """Whether a rule is about a signal's type; or about its category, which takes a narrow scope."""
+    return rule.alert_type == signal.type.casefold() or (rule.is_narrow and rule.alert_type == category_of(signal))
 
 
 def find_last(rules: Iterable[SuppressionRule]) -> SuppressionRule | None:
@@ -28,43 +59,59 @@ def find_last(rules: Iterable[SuppressionRule]) -> SuppressionRule | None:
     return min(rules, key=lambda rule: (-rule.expires.timestamp(), rule.name), default=None)
 
 
-def covers(rule: SuppressionRule, signal: Signal) -> bool:
-    """Whether a signal of the rule's alert type meets every group of the rule's elements.
+def covers(rule: SuppressionRule, signal: Signal, owners: Owners) -> bool:
+    """Whether a signal that a rule is about meets every group of the rule's elements.
 
     A group on an entity type is met by one entity that meets all of it; a signal without such an entity is not held.
     """
-    return bool(rule.groups) and all(is_met(group, signal) for group in rule.groups)
+    return bool(rule.groups) and all(is_met(group, signal, owners) for group in rule.groups)
 
 
-def is_met(group: tuple[Element, ...], signal: Signal) -> bool:
+def is_met(group: tuple[Element, ...], signal: Signal, owners: Owners) -> bool:
     """Whether one and the same entity, or the signal itself, meets every element of a group."""
     type = group[0].field.entity
     if type is None:
-        return all(_holds(element, values_of(signal, element.field)) for element in group)
+        return all(_is_met_by_itself(element, signal, owners) for element in group)
     return any(
         all(_holds(element, texts_of(entity.get(element.field.name))) for element in group)
         for entity in signal.entities.of_type(type)
     )
 
 
-def values_of(signal: Signal, field: Field) -> Sequence[str]:
+def _is_met_by_itself(element: Element, signal: Signal, owners: Owners) -> bool:
+    texts = values_of(signal, element.field, owners)
+    if element.field != CVE:
+        return _holds(element, texts)
+    # One CVE that nobody looked at is enough to be told, and in a list that was cut there may be one.
+    is_whole = isinstance(signal, Finding) and signal.cves is not None and signal.cves.is_whole
+    return is_whole and bool(texts) and all(_holds(element, (text,)) for text in texts)
+
+
+def values_of(signal: Signal, field: Field, owners: Owners) -> Sequence[str]:
     """Every text that a signal offers for a field, of all its entities."""
     if field.entity is None:
-        return _own_values(signal, field.name)
+        return _own_values(signal, field.name, owners)
     values: list[str] = []
     for entity in signal.entities.of_type(field.entity):
         values += texts_of(entity.get(field.name))
     return values
 
 
-def _own_values(signal: Signal, name: str) -> Sequence[str]:
-    """What the signal itself offers: resourceid, subscriptionid, compromisedentity, extendedproperties.<key>."""
+def _own_values(signal: Signal, name: str, owners: Owners) -> Sequence[str]:
+    """What the signal itself offers: its resource, its subscription, extended properties; a package, CVEs, its owner."""
     if name == "resourceid":
         return texts_of(signal.resource)
     if name == "subscriptionid":
         return texts_of(parse_resource_id(signal.resource).subscription)
     if name == "compromisedentity":
         return texts_of(signal.compromised_entity if isinstance(signal, Alert) else None)
+    if name == "package":
+        return texts_of(signal.package.name if isinstance(signal, Finding) and signal.package is not None else None)
+    if name == "cve":
+        return signal.cves.ids if isinstance(signal, Finding) and signal.cves is not None else ()
+    if name == "owner":
+        owner = find_owner_of(signal, owners)
+        return [name for name in (owner.group, owner.service) if name] if owner is not None else ()
     key = name.removeprefix("extendedproperties.")
     return [text for name, value in signal.extended.items() if name.lower() == key for text in texts_of(value)]
 

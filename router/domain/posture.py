@@ -10,6 +10,12 @@ from dataclasses import dataclass
 
 from router.domain.severity import Severity
 
+CATEGORIES = (
+    "ApiVulnerabilities", "CodeVulnerabilities", "ExposedSecrets", "HostMisconfigurations", "IacVulnerabilities",
+    "ServiceUpgrade", "SoftwareUpdate", "SystemUpdate",
+)  # fmt: skip
+"""The categories of individual recommendations that are documented, at the address above; more may come."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:

@@ -60,6 +60,20 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, int | float) else None
 
 
+CVE = Field(None, "cve")
+"""The CVEs that a finding names. An element on it holds only where it names every one of them."""
+
+_NARROW = frozenset(
+    {
+        Field("azureresource", "resourceid"),
+        Field(None, "resourceid"),
+        Field(None, "package"),
+        CVE,
+        Field(None, "owner"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One condition of a rule.
@@ -81,7 +95,7 @@ class SuppressionRule:
 
     Attributes:
         name: the rule's name, which is unique in its stream.
-        alert_type: the alert type that it is about, case-folded.
+        alert_type: the alert type, or the recommendation category, that it is about, case-folded.
         expires: the first instant at which it holds nothing.
         enabled: whether it is in force.
         groups: its elements. Those of one group look at one entity type and must be met by the same entity; each of the
@@ -101,6 +115,11 @@ class SuppressionRule:
     comment: str = ""
     owner: str | None = None
     source: str = ""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its scope names a resource, a package, CVEs or an owner, so that it may be about a whole category."""
+        return any(element.field in _NARROW for group in self.groups for element in group)
 
     def is_active(self, now: datetime) -> bool:
         """Whether the rule holds anything at that instant."""
@@ -130,10 +149,12 @@ class Suppressions:
     Attributes:
         by_name: the rules by name.
         by_type: by alert type, an index by the rules' most selective `in` value.
+        by_category: the same, of those rules that may be about a category, by what may be the name of one.
     """
 
     by_name: Mapping[str, SuppressionRule]
     by_type: Mapping[str, TypeIndex]
+    by_category: Mapping[str, TypeIndex]
 
     @classmethod
     def of(cls, rules: Iterable[SuppressionRule]) -> Suppressions:
@@ -142,7 +163,13 @@ class Suppressions:
         by_type: dict[str, list[SuppressionRule]] = {}
         for rule in by_name.values():
             by_type.setdefault(rule.alert_type, []).append(rule)
-        return cls(MappingProxyType(by_name), {type: _index(rules) for type, rules in by_type.items()})
+        indexes = {type: _index(rules) for type, rules in by_type.items()}
+        by_category = {
+            type: indexes[type] if len(narrow) == len(rules) else _index(narrow)
+            for type, rules in by_type.items()
+            if (narrow := [rule for rule in rules if rule.is_narrow])
+        }
+        return cls(MappingProxyType(by_name), indexes, by_category)
 
     def active(self, now: datetime) -> list[SuppressionRule]:
         """The rules that hold anything at an instant."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from router.domain.suppression import Element, Field, Operator
+from router.domain.signals import Stream
+from router.domain.suppression import CVE, Element, Field, Operator
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
 from router.rulebook.scope_breadth import find_breadth
-from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
+from router.rulebook.scope_fields import PORTABLE, find_field, is_of_findings_only, is_portable
 from router.rulebook.suppression_faults import Faults
 from router.rulebook.validation_messages import hint
 
@@ -14,11 +15,13 @@ _PATH: KeyPath = ("properties", "suppressionAlertsScope")
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
-def read_scope(scope: object, faults: Faults, shared: dict[Element, Element]) -> tuple[tuple[Element, ...], ...]:
+def read_scope(
+    scope: object, stream: Stream, faults: Faults, shared: dict[Element, Element]
+) -> tuple[tuple[Element, ...], ...]:
     """The elements of a scope: those on one entity type together, each of the signal's own properties alone."""
     grouped: dict[object, list[Element]] = {}
     for number, value in enumerate(_elements_in(scope, faults)):
-        element = _read_element((*_PATH, "allOf", number), value, faults)
+        element = _read_element((*_PATH, "allOf", number), value, stream, faults)
         if element is not None:
             element = shared.setdefault(element, element)
             grouped.setdefault(element.field.entity or number, []).append(element)
@@ -45,12 +48,16 @@ def _elements_in(scope: object, faults: Faults) -> list[object]:
     return []
 
 
-def _read_element(path: KeyPath, value: object, faults: Faults) -> Element | None:
+def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) -> Element | None:
     if not isinstance(value, dict):
         faults.blame(path, "must be a mapping: a field, and in or contains")
         return None
-    field, operator = _read_field(path, value.get("field"), faults), _read_operator(path, value, faults)
+    field = _read_field(path, value.get("field"), stream, faults)
+    operator = _read_operator(path, value, faults)
     if operator is None:
+        return None
+    if operator is Operator.CONTAINS and field == CVE:
+        faults.blame((*path, operator.value), "is not known for cve, which takes only in; name each CVE whole")
         return None
     texts = _read_texts((*path, operator.value), value[operator.value], operator, faults)
     if field is None or not texts:
@@ -61,13 +68,16 @@ def _read_element(path: KeyPath, value: object, faults: Faults) -> Element | Non
     return Element(field, operator, frozenset(form for text in texts for form in field.forms_of(text)))
 
 
-def _read_field(path: KeyPath, written: object, faults: Faults) -> Field | None:
+def _read_field(path: KeyPath, written: object, stream: Stream, faults: Faults) -> Field | None:
     field = find_field(written) if isinstance(written, str) else None
     if not isinstance(written, str):
         faults.blame((*path, "field"), "must be the name of a field, such as entities.ip.address")
     elif field is None:
         remedy = hint(written.lower(), PORTABLE) or "; a field is called like entities.ip.address"
         faults.blame((*path, "field"), f"{written!r} names nothing{remedy}")
+    elif stream is Stream.CWPP and is_of_findings_only(field):
+        faults.blame((*path, "field"), f"{written!r} is known of findings only; no alert has it")
+        return None
     elif not is_portable(written):
         faults.warn((*path, "field"), f"{written!r} works here, but not in Defender")
     return field

@@ -9,7 +9,8 @@ from router.domain.rule_fields import ENTITY_FIELDS
 from router.domain.suppression import Field
 
 PORTABLE = frozenset(f"entities.{type}.{name}" for type, names in ENTITY_FIELDS.items() for name in names)
-_OWN = frozenset({"resourceid", "subscriptionid", "compromisedentity"})
+_OF_FINDINGS = frozenset({"package", "cve", "owner"})
+_OWN = _OF_FINDINGS | {"resourceid", "subscriptionid", "compromisedentity"}
 _EXTENDED = "extendedproperties."
 
 
@@ -23,6 +24,11 @@ def find_field(written: str) -> Field | None:
     if len(parts) != 3 or f"{parts[0]}.{normalised_type(parts[1])}.{parts[2]}" not in PORTABLE:
         return None
     return Field(normalised_type(parts[1]), parts[2])
+
+
+def is_of_findings_only(field: Field) -> bool:
+    """Whether only rules about findings may look at the field."""
+    return field.entity is None and field.name in _OF_FINDINGS
 
 
 def is_portable(written: str) -> bool:

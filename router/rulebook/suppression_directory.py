@@ -24,7 +24,7 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
     shared: dict[Element, Element] = {}
     for document in _documents(folder, stream):
         for path, name, body in _bodies_in(folder, document):
-            rule, faults = read_rule(name, body, document.file, life, shared)
+            rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
                 folder.note(document, (*path, *fault.path), fault.message, fault.level)
             rules.setdefault(name.casefold(), []).append((document, path, name, rule))

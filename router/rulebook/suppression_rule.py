@@ -12,6 +12,8 @@ from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
 
+from router.domain.posture import CATEGORIES
+from router.domain.signals import Stream
 from router.domain.suppression import Element, SuppressionRule
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
@@ -23,6 +25,7 @@ _KEYS = frozenset(
     "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905
 )
 _STATES = frozenset({"enabled", "disabled", "expired"})
+_CATEGORIES = frozenset(map(str.casefold, CATEGORIES))
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
 
@@ -42,7 +45,7 @@ class Life(NamedTuple):
 
 
 def read_rule(
-    name: str, body: object, source: str, life: Life, shared: dict[Element, Element]
+    name: str, body: object, source: str, stream: Stream, life: Life, shared: dict[Element, Element]
 ) -> tuple[SuppressionRule | None, list[Fault]]:
     """A rule and what is said about it; no rule where any of that is a problem. `shared` keeps equal elements one."""
     faults = Faults()
@@ -61,12 +64,17 @@ def read_rule(
         alert_type=intern(rule_properties.alert_type().casefold()),
         expires=rule_properties.expires(),
         enabled=rule_properties.enabled(),
-        groups=read_scope(properties.get("suppressionalertsscope"), faults, shared),
+        groups=read_scope(properties.get("suppressionalertsscope"), stream, faults, shared),
         reason=intern(rule_properties.text("reason", "reason")),
         comment=rule_properties.comment(),
         owner=rule_properties.owner(),
         source=source,
     )
+    if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings and not rule.is_narrow:
+        faults.blame(
+            ("properties", "suppressionAlertsScope"),
+            "names no resource, package, cve or owner: a rule may not cover a whole category",
+        )
     if not _NAME.fullmatch(name):
         faults.warn((), f"{name!r} is no name for Defender, which wants 2 to 50 letters, digits, - and _")
     return (rule if faults.are_warnings else None), faults.all

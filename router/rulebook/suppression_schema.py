@@ -40,7 +40,8 @@ class ContainsForm(_Form):
 
     model_config = ConfigDict(extra="forbid")
 
-    field: Annotated[str, Field(pattern=FIELD_PATTERN)]
+    # CVEs are named whole.
+    field: Annotated[str, Field(pattern=FIELD_PATTERN, json_schema_extra={"not": {"pattern": "^[Cc][Vv][Ee]$"}})]
     """What to look at, such as entities.process.commandline."""
     contains: Word | Annotated[list[Word], MinLen(1)]
     """The text, or several (which Defender itself does not take)."""
@@ -58,7 +59,7 @@ class PropertiesForm(_Form):
     """A suppression rule."""
 
     alertType: Annotated[str, Field(pattern=r"^[^*]+$")]  # noqa: N815 - Defender's name
-    """The alert type, or a finding's type, whole; case does not matter."""
+    """The alert type, or a finding's type or recommendation category, whole; case does not matter."""
     state: Literal["Enabled", "Disabled", "Expired"]
     reason: Word
     """Such as Noise, FalsePositive or NotRelevant."""

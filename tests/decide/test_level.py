@@ -72,7 +72,7 @@ def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
 ) -> None:
     """Whatever else such a route asks, nothing High, Critical or unknown is kept quiet by it."""
     finding = of(severity, risk)
-    quiet = a_route("quiet", when=clauses_for(WhenForm(severity=labels), the_attack_table(), ()))
+    quiet = a_route("quiet", when=clauses_for(WhenForm.model_validate({"severity": labels}), the_attack_table(), ()))
     if (
         "quiet"
         in decide(finding, a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[quiet]), NOW).routes

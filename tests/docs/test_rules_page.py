@@ -24,7 +24,7 @@ from tests.docs.pages import ROOT, Fence, column, page, pairs, spans
 from tests.docs.rules_on_paper import NOW, apply_fragment, fragments, replace_in_policy, whole_files, write_rules
 
 PAGE = page("docs/rules.md")
-BAD = ROOT / "tests/rulebook/bad/cwpp/suppressions"
+BAD = ROOT / "tests/rulebook/bad"
 WHEN = PAGE.table("The keys of `when`", "key")
 
 
@@ -128,7 +128,9 @@ def test_the_fields_of_suppression_are_listed() -> None:
     assert set(portable) == PORTABLE
     assert len(portable) == len(PORTABLE)
     assert all(find_field(field) and not is_portable(field) for field in own)
-    said = [line for file in BAD.glob("warn-not-portable-*.txt") for line in file.read_text().splitlines()]
+    said = [
+        line for file in BAD.glob("*/suppressions/warn-not-portable-*.txt") for line in file.read_text().splitlines()
+    ]
     here_only = {field for line in said for field in re.findall(r"'([^']+)' works here, but", line)}
     kinds = {_kind_of(field) for field in here_only if not field.startswith("entities.")}
     assert {_kind_of(field) for field in own} == kinds
@@ -144,7 +146,12 @@ def test_what_is_refused_and_warned_about_is_said_so(place: int, level: str) -> 
     listed = [
         said for row in PAGE.tables("What is refused, what is warned about")[place] for said in spans(row["said"])
     ]
-    lines = [line for file in BAD.glob("*.txt") for line in file.read_text().splitlines() if line.startswith(level)]
+    lines = [
+        line
+        for file in BAD.glob("*/suppressions/*.txt")
+        for line in file.read_text().splitlines()
+        if line.startswith(level)
+    ]
     assert [said for said in listed if not any(said in line for line in lines)] == []
     assert [line for line in lines if not any(said in line for said in listed)] == []
 

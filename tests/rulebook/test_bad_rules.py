@@ -62,10 +62,12 @@ def test_a_problem_never_repeats_a_secret(case: Path, tmp_path: Path) -> None:
 )
 def test_a_broken_suppression_rule_is_left_out_and_stops_nothing(case: Path, tmp_path: Path) -> None:
     """With a bad suppression rule the stream starts without it; one that is only warned about is in force."""
-    rules = rules_in(tmp_path)
-    (rules / "cwpp/suppressions").mkdir(parents=True)
-    shutil.copy(case, rules / "cwpp/suppressions" / case.name)
-    result = load(rules, Stream.CWPP, KINDS, NOW)
+    target = _target_of(case)
+    stream = Stream(target.partition("/")[0])
+    rules = rules_in(tmp_path, stream=stream)
+    (rules / target).parent.mkdir(parents=True)
+    shutil.copy(case, rules / target)
+    result = load(rules, stream, KINDS, NOW)
     assert result.rulebook is not None
     is_refused = any(problem.level == "problem" for problem in result.problems)
     assert (case.stem in result.rulebook.suppressions.by_name) is not (is_refused or case.suffix == ".bak")

@@ -68,6 +68,7 @@ BEYOND_SCHEMA = {
     "list-name-twice", "empty-expiry", "contains-what-is-everywhere",
     "contains-too-few-letters", "contains-one-of-several-too-short", "contains-a-subscription", "contains-a-provider",
     "contains-part-of-a-provider",
+    "category-as-a-whole", "category-by-what-only-alerts-have", "field-of-findings-only", "package-too-short",
     "group-by-what-only-alerts-have", "group-by-what-only-findings-have", "group-by-incident-and-more",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""

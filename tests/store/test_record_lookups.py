@@ -164,8 +164,8 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
         life.alert("b")
     kept = run(life.store.ledger.read_fields([life.key("a"), life.key("b"), "nobody"]))
     assert set(kept) == {life.key("a"), life.key("b")}
-    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW) is not None
-    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW) is None
+    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, ()) is not None
+    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, ()) is None
     assert kept[life.key("a")].title == an_alert().title
 
 
