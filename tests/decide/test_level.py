@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.decide import decide, explain, notice_for
@@ -47,9 +47,17 @@ def level_by_hand(severity: Severity | None, risk: Risk | None) -> Severity | No
     return risk.level if risk.level in counts else severity
 
 
-@given(LEVELS, RISKS, st.sampled_from(Severity), st.lists(st.sampled_from([*LABELS, "unknown"]), min_size=1))
+@given(
+    LEVELS,
+    RISKS,
+    st.sampled_from(Severity),
+    st.sampled_from(Severity),
+    st.lists(st.sampled_from([*LABELS, "unknown"]), min_size=1),
+)
+@example(Severity.CRITICAL, contextual(Severity.INFORMATIONAL), Severity.LOW, Severity.HIGH, ["Critical"])
+@example(Severity.LOW, contextual(Severity.CRITICAL), Severity.LOW, Severity.HIGH, ["Critical"])
 def test_floor_and_routes_look_at_one_level(
-    severity: Severity | None, risk: Risk | None, bound: Severity, labels: list[str]
+    severity: Severity | None, risk: Risk | None, floor: Severity, bound: Severity, labels: list[str]
 ) -> None:
     """The floor, `at_least` and `severity` say of a finding what they would say of one whose severity is that level."""
     finding, level = of(severity, risk), level_by_hand(severity, risk)
@@ -60,10 +68,10 @@ def test_floor_and_routes_look_at_one_level(
         a_route(f"route-{n}", "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), ()))
         for n, when in enumerate(whens)
     ]
-    book = a_rulebook(stream=Stream.CSPM, floor=bound, routes=routes)
+    book = a_rulebook(stream=Stream.CSPM, floor=floor, routes=routes)
     decision, same = decide(finding, book, NOW), decide(plain, book, NOW)
     assert (decision.outcome, decision.routes, decision.steps) == (same.outcome, same.routes, same.steps)
-    assert (decision.outcome is Outcome.BELOW_FLOOR) is (level is not None and level < bound)
+    assert (decision.outcome is Outcome.BELOW_FLOOR) is (level is not None and level < floor)
 
 
 @given(LEVELS, RISKS, st.lists(st.sampled_from(["Low", "Medium", "Informational"]), min_size=1))

@@ -1,0 +1,254 @@
+"""When a rule about a category, a package, CVEs or an owner holds a finding back, and when it must not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, explain
+from router.decide.suppression import find_suppressor
+from router.domain.posture import Cves, Package
+from router.domain.rulebook import Owner, Ownership, Rulebook
+from router.domain.signals import Finding, Stream
+from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
+from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
+
+OWNERS = (
+    Ownership(lambda _, group: group == "rg-web", Owner("web-shop", "Web shop")),
+    Ownership(lambda _, group: group == "rg-db", Owner(None, "Ledger")),
+)
+ONE, TWO, THREE = "CVE-2021-23337", "CVE-2020-8203", "CVE-2026-1"
+
+
+def an_update(*cves: str, is_whole: bool = True, group: str = "rg-web", **fields: object) -> Finding:
+    """A recommendation to update lodash, for CVEs, on a resource in a resource group."""
+    finding = a_finding()
+    update = replace(
+        finding,
+        category="SoftwareUpdate",
+        package=Package(name="lodash"),
+        cves=Cves(ids=cves, is_whole=is_whole),
+        resource=(finding.resource or "").replace("rg-web", group),
+    )
+    return replace(update, **fields)  # type: ignore[arg-type]
+
+
+def about(*elements: Element, type: str = "SoftwareUpdate", name: str = "accepted", days: int = 30) -> SuppressionRule:
+    """A rule about a category, with each of some elements on the finding itself."""
+    return a_rule(name, alert_type=type, expires=NOW + timedelta(days=days), groups=[[one] for one in elements])
+
+
+def holds(rule: SuppressionRule, finding: Finding) -> bool:
+    is_held = find_suppressor(finding, Suppressions.of([rule]), NOW, OWNERS) is rule
+    assert (explain(finding, a_book(rule), NOW).holder is rule) is is_held
+    return is_held
+
+
+def a_book(*rules: SuppressionRule) -> Rulebook:
+    """A rulebook of findings, with owners."""
+    return replace(a_rulebook(*rules, stream=Stream.CSPM), owners=OWNERS)
+
+
+@pytest.mark.parametrize(
+    ("finding", "is_held"),
+    [
+        (an_update(ONE), True),
+        (an_update(ONE, TWO), True),
+        (an_update(ONE, THREE), False),
+        (an_update(THREE, ONE), False),
+        (an_update(), False),
+        (an_update(cves=None), False),
+        (an_update(ONE, is_whole=False), False),
+        (an_update(ONE, TWO, is_whole=False), False),
+    ],
+)
+@pytest.mark.parametrize("type", ["softwareUPDATE", "assessment-1"])
+def test_a_rule_on_cves_names_every_cve_of_what_it_holds(finding: Finding, is_held: bool, type: str) -> None:
+    """One that it does not name is told, and so is what may name more than was read; by category and by assessment key."""
+    assert holds(about(an_element("cve", ONE.lower(), TWO), type=type), finding) is is_held
+
+
+def test_two_rules_do_not_hold_together_what_neither_holds() -> None:
+    """Who accepted one CVE did not look at the other."""
+    rules = [about(an_element("cve", one), name=one) for one in (ONE, TWO)]
+    assert find_suppressor(an_update(ONE, TWO), Suppressions.of(rules), NOW, OWNERS) is None
+
+
+@pytest.mark.parametrize(
+    ("element", "finding", "is_held"),
+    [
+        (an_element("package", "LODASH"), an_update(), True),
+        (an_element("package", "lodash"), an_update(package=Package(name="lodash-es")), False),
+        (an_element("package", "odas", operator=Operator.CONTAINS), an_update(), True),
+        (an_element("package", "lodash"), an_update(package=None, extended={"package": "lodash"}), False),
+        (an_element("owner", "web-SHOP"), an_update(), True),
+        (an_element("owner", "web shop"), an_update(), True),
+        (an_element("owner", "web", operator=Operator.CONTAINS), an_update(), True),
+        (an_element("owner", "web-shop"), an_update(group="rg-db"), False),
+        (an_element("owner", "ledger"), an_update(group="rg-db"), True),
+        (an_element("owner", "nobody"), an_update(group="rg-other"), False),
+    ],
+)
+def test_a_package_and_an_owner_are_asked_for_as_other_fields_are(
+    element: Element, finding: Finding, is_held: bool
+) -> None:
+    """By whole values or by parts, ignoring case; what has none is not held."""
+    assert holds(about(element), finding) is is_held
+
+
+def test_every_element_must_hold() -> None:
+    """A rule on a package of one owner holds neither another's, nor another package."""
+    rule = about(an_element("package", "lodash"), an_element("owner", "web-shop"))
+    assert holds(rule, an_update())
+    assert not holds(rule, an_update(group="rg-db"))
+    assert not holds(rule, an_update(package=Package(name="curl")))
+
+
+def test_a_rule_is_about_the_category_only_with_a_narrow_scope() -> None:
+    """A scope that says nothing of a resource, package, CVE or owner never reaches beyond a type."""
+    wide = an_element("subscriptionId", "11111111-1111-1111-1111-111111111111")
+    finding = an_update()
+    assert holds(about(wide, type=finding.type), finding)
+    assert not holds(about(wide), finding)
+    beside = Suppressions.of([about(wide), about(an_element("package", "curl"), name="beside")])
+    assert find_suppressor(finding, beside, NOW, OWNERS) is None
+    assert holds(about(wide, an_element("resourceId", finding.resource or "")), finding)
+    assert not holds(about(an_element("package", "lodash"), type="SystemUpdate"), finding)
+    assert not holds(about(an_element("package", "lodash")), replace(finding, category=None))
+
+
+def test_what_defender_sorts_resources_under_is_no_recommendation_category() -> None:
+    """`metadata.categories` has words such as Data, which are of whole classes of recommendations."""
+    finding = an_update(category=None, categories=("SoftwareUpdate",))
+    assert not holds(about(an_element("package", "lodash")), finding)
+
+
+def test_of_rules_on_the_type_and_on_the_category_the_one_that_expires_last_is_named() -> None:
+    """It does not matter which of the two a rule is about."""
+    for days in (10, 50):
+        rules = [
+            about(an_element("package", "lodash"), name="category"),
+            about(an_element("package", "lodash"), name="type", type=an_update().type, days=days),
+        ]
+        found = find_suppressor(an_update(), Suppressions.of(rules), NOW, OWNERS)
+        assert found is rules[days > 30]
+
+
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (an_update(ONE, TWO), "no, the rule must name every CVE, and does not name CVE-2020-8203"),
+        (an_update(ONE, is_whole=False), "no, its list of CVEs was cut, so it may name more than the rule does"),
+        (an_update(), "no, cve in ['cve-2021-23337'] is not met: the signal has nothing there"),
+        (
+            an_update(*(f"CVE-2026-{number}" for number in range(1, 9))),
+            "no, the rule must name every CVE, and does not name "
+            "CVE-2026-1, CVE-2026-2, CVE-2026-3, CVE-2026-4, CVE-2026-5 and 3 more",
+        ),
+        (an_update(ONE), f"yes, until {NOW + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"),
+    ],
+)
+def test_an_explanation_says_which_cve_is_not_named(finding: Finding, said: str) -> None:
+    """So that its reader knows what to look at."""
+    steps = explain(finding, a_book(about(an_element("cve", ONE))), NOW).steps
+    assert {step.question: step.answer for step in steps}["held by accepted?"] == said
+
+
+def test_an_explanation_names_the_category_that_no_rule_is_about() -> None:
+    """Rules were looked for under both names."""
+    steps = explain(an_update(), a_book(), NOW).steps
+    answer = {step.question: step.answer for step in steps}["held by a rule?"]
+    assert answer == "no, there is no rule for assessment-1, nor for SoftwareUpdate"
+
+
+def test_no_alert_is_held_by_a_rule_about_a_category() -> None:
+    """Alerts have none."""
+    rule = a_rule(alert_type="SoftwareUpdate", groups=[[an_element("entities.ip.address", "10.20.0.5")]])
+    assert find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), Suppressions.of([rule]), NOW, OWNERS) is None
+
+
+IDS = [ONE, TWO, THREE, "CVE-2022-1"]
+TYPES = st.sampled_from(["softwareupdate", "SystemUpdate", "assessment-1", "assessment-2"])
+ELEMENTS = st.one_of(
+    st.builds(lambda ids: an_element("cve", *ids), st.lists(st.sampled_from(IDS), min_size=1, max_size=4)),
+    st.builds(lambda ids: an_element("cve", *ids), st.lists(st.sampled_from(IDS), min_size=1, max_size=4)),
+    st.builds(lambda name: an_element("package", name), st.sampled_from(["lodash", "curl"])),
+    st.builds(lambda name: an_element("owner", name), st.sampled_from(["web-shop", "Ledger", "ledger"])),
+    st.builds(
+        lambda field, name: an_element(field, name, operator=Operator.CONTAINS),
+        st.sampled_from(["package", "owner", "resourceId", "subscriptionId"]),
+        st.sampled_from(["web", "lod", "1111"]),
+    ),
+)
+FINDINGS = st.builds(
+    lambda ids, is_whole, group, package, category: an_update(
+        *ids, is_whole=is_whole, group=group, package=package, category=category
+    ),
+    st.lists(st.sampled_from(IDS), max_size=3, unique=True),
+    st.integers(0, 3).map(bool),
+    st.sampled_from(["rg-web", "rg-db", "rg-other"]),
+    st.sampled_from([None, Package(name="lodash"), Package(name="Curl")]),
+    st.sampled_from([None, "SoftwareUpdate", "SYSTEMUPDATE"]),
+)
+
+
+@given(st.lists(st.tuples(TYPES, st.lists(ELEMENTS, min_size=1, max_size=3), st.integers(-1, 3)), max_size=8), FINDINGS)
+def test_the_index_and_a_naive_model_agree(written: Sequence[tuple[str, list[Element], int]], finding: Finding) -> None:
+    """The decision, the explanation, and a model that knows nothing of indexes always name the same rule."""
+    rules = [
+        about(*elements, type=type, name=f"rule-{number}", days=days)
+        for number, (type, elements, days) in enumerate(written)
+    ]
+    holding = [rule for rule in rules if rule.expires > NOW and holds_by_hand(rule, finding)]
+    last = sorted(holding, key=lambda rule: (-rule.expires.timestamp(), rule.name))
+    explanation = explain(finding, a_book(*rules), NOW)
+    assert explanation.holder is (last[0] if last else None)
+    assert explanation.decision.suppressed_by == (last[0].name if last else None)
+
+
+def holds_by_hand(rule: SuppressionRule, finding: Finding) -> bool:
+    """What a rule should say, spelled out field by field."""
+    elements = [element for (element,) in rule.groups]
+    is_of_category = (finding.category or "").lower() == rule.alert_type and any(
+        element.field.name != "subscriptionid" for element in elements
+    )
+    return (finding.type == rule.alert_type or is_of_category) and all(
+        element_holds_by_hand(element, finding) for element in elements
+    )
+
+
+def element_holds_by_hand(element: Element, finding: Finding) -> bool:
+    """What one element should say."""
+    resource = finding.resource or ""
+    owners = ["web-shop", "web shop"] if "rg-web" in resource else ["ledger"] if "rg-db" in resource else []
+    texts = {
+        "package": [finding.package.name.lower()] if finding.package is not None else [],
+        "owner": owners,
+        "resourceid": [resource.lower()],
+        "subscriptionid": ["11111111-1111-1111-1111-111111111111"],
+        "cve": [id.lower() for id in finding.cves.ids] if finding.cves is not None else [],
+    }[element.field.name]
+    if element.field.name == "cve":
+        is_whole = finding.cves is not None and finding.cves.is_whole
+        return is_whole and bool(texts) and set(texts) <= element.values
+    if element.operator is Operator.IN:
+        return any(text in element.values for text in texts)
+    return any(value in text for text in texts for value in element.values)
+
+
+@given(st.lists(st.tuples(TYPES, st.lists(ELEMENTS, min_size=1, max_size=3)), max_size=4), FINDINGS)
+def test_what_may_name_an_unread_cve_is_never_held_by_a_rule_that_asks_for_cves(
+    written: Sequence[tuple[str, list[Element]]], finding: Finding
+) -> None:
+    """Whatever else the rule asks."""
+    rules = [
+        about(*elements, an_element("cve", *IDS), type=type, name=f"rule-{number}")
+        for number, (type, elements) in enumerate(written)
+    ]
+    cut = replace(finding, cves=replace(finding.cves, is_whole=False) if finding.cves is not None else None)
+    assert decide(cut, a_book(*rules), NOW).suppressed_by is None
