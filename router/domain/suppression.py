@@ -63,15 +63,8 @@ def _text(value: object) -> str | None:
 CVE = Field(None, "cve")
 """The CVEs that a finding names. An element on it holds only where it names every one of them."""
 
-_NARROW = frozenset(
-    {
-        Field("azureresource", "resourceid"),
-        Field(None, "resourceid"),
-        Field(None, "package"),
-        CVE,
-        Field(None, "owner"),
-    }
-)
+_NARROW = frozenset({"resourceid", "package", CVE.name, "owner"})
+"""The names of the fields, of a finding or of its one entity, that tell one finding of a category from the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +112,11 @@ class SuppressionRule:
     @property
     def is_narrow(self) -> bool:
         """Whether its scope names a resource, a package, CVEs or an owner, so that it may be about a whole category."""
-        return any(element.field in _NARROW for group in self.groups for element in group)
+        for group in self.groups:
+            for element in group:
+                if element.field.name in _NARROW:
+                    return True
+        return False
 
     def is_active(self, now: datetime) -> bool:
         """Whether the rule holds anything at that instant."""

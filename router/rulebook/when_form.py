@@ -64,9 +64,9 @@ class WhenForm(Form):
     """What a route asks of a signal. All keys that are given must hold; of a list, any value will do."""
 
     severity: Levels | SkipJsonSchema[None] = Field(default=None)
-    """These severities; `unknown` stands for a missing or unknown one."""
+    """These severities; `unknown` stands for a missing or unknown one. A finding's contextual risk comes first."""
     at_least: LevelName | SkipJsonSchema[None] = Field(default=None)
-    """This severity or a higher one; a missing or unknown severity holds too."""
+    """This severity or a higher one; a missing or unknown one holds too. A finding's contextual risk comes first."""
     alert_type: Words | SkipJsonSchema[None] = Field(default=None)
     """Globs of the alert type, or of a finding's type."""
     plan: Words | SkipJsonSchema[None] = Field(default=None)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from router.decide import decide
+from router.domain.posture import CATEGORIES, Cves, Package
+from router.domain.signals import Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
 from router.rulebook import Problem
+from router.rulebook.retired import load_retired
+from tests.builders import a_finding
 from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded
 
 
@@ -232,3 +238,40 @@ def test_a_place_whose_line_cannot_be_told_is_still_reported(tmp_path: Path) -> 
     body = json.dumps({"k" * 2_000: 1, **a_body(state=None)})
     problems: tuple[Problem, ...] = loaded(tmp_path, {"cwpp/suppressions/ab.json": body}).problems
     assert [(problem.line, problem.level) for problem in problems] == [(None, "problem")]
+
+
+def test_every_category_that_took_the_place_of_a_retired_assessment_is_known_as_one() -> None:
+    """So that no rule covers the whole of what `rules check` itself advises to name."""
+    advised = {one.category for one in load_retired().values() if one.category is not None}
+    assert advised <= set(CATEGORIES)
+    assert list(CATEGORIES) == sorted(CATEGORIES)
+
+
+@pytest.mark.parametrize(
+    ("element", "is_held"),
+    [
+        (an_element("CVE", "cve-2026-1", "CVE-2026-2"), True),
+        (an_element("cve", "CVE-2026-1"), False),
+        (an_element("Package", "Lodash"), True),
+        ({"field": "package", "contains": ["odas", "curl"]}, True),
+        (an_element("owner", "Web Shop"), True),
+        (an_element("owner", "payments"), False),
+    ],
+)
+def test_an_exemption_of_a_category_holds_what_its_file_says(
+    element: dict[str, object], is_held: bool, tmp_path: Path
+) -> None:
+    """From the file to the decision, with the owners of owners.yaml."""
+    files = {
+        "owners.yaml": {"owners": [{"resource_group": "rg-web", "group": "web", "service": "Web shop"}]},
+        "cspm/suppressions/accepted.json": a_body(alertType="softwareUpdate", suppressionAlertsScope=a_scope(element)),
+    }
+    book = a_sound_rulebook(tmp_path, files, Stream.CSPM)
+    finding = replace(
+        a_finding(),
+        category="SoftwareUpdate",
+        package=Package(name="lodash"),
+        cves=Cves(ids=("CVE-2026-1", "CVE-2026-2")),
+    )
+    assert decide(finding, book, NOW).suppressed_by == ("accepted" if is_held else None)
+    assert decide(replace(finding, category="ExposedSecrets"), book, NOW).suppressed_by is None
