@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from router.domain.decisions import Decision
+from router.domain.locations import location_of
 from router.domain.notices import Evidence, Notice, Tactic
 from router.domain.posture import Cves
 from router.domain.resources import parse_resource_id
@@ -32,6 +33,7 @@ def notice_for(
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
     names = rulebook.attack.names_of(decision.tactics)
+    location = location_of(signal)
     return Notice(
         key=key,
         turn=turn,
@@ -68,7 +70,7 @@ def notice_for(
         categories=finding.categories if finding else (),
         measure=finding.measure if finding else None,
         cause=finding.cause if finding else None,
-        cloud=finding.cloud if finding else None,
+        cloud=finding.cloud if finding and finding.cloud else location.cloud,
         snapshot=finding.snapshot if finding else False,
         respond_by=iso(decision.respond_by),
         correlation=alert.correlation if alert else None,
@@ -82,6 +84,9 @@ def notice_for(
         rule=finding.rule if finding else None,
         scanner=finding.scanner if finding else None,
         risk=finding.risk if finding else None,
+        account=location.account,
+        project=next(iter(location.projects), None),
+        cluster=location.cluster,
     )
 
 

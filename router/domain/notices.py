@@ -120,6 +120,7 @@ class Notice:
         category, package, image, rule, scanner, risk: as in `Finding`.
         cves: the ids of the CVEs that it names, the first 50.
         has_more_cves: whether it names more than these, or may: its list was not read to the end.
+        account, project, cluster: the AWS account, the GCP project and the Kubernetes cluster that the resource is in.
         respond_by: when people should have responded.
         correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
@@ -177,6 +178,9 @@ class Notice:
     rule: DatabaseRule | None = None
     scanner: str | None = None
     risk: Risk | None = None
+    account: str | None = None
+    project: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

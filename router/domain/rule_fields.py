@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from router.domain.clouds import NOWHERE, CloudLocation
 from router.domain.entities import Entities
+from router.domain.locations import location_of
 from router.domain.posture import Cves, Package, Risk
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
@@ -40,6 +42,7 @@ class RuleFields:
         plan, sample, compromised_entity: as in `Alert`.
         categories, deleted, category, cves, risk: as in `Finding`.
         package: the name of the software that it asks to update.
+        location: where in which cloud the resource is; None where nothing tells.
         extended: the texts of each extended property that offers any.
         entities: the properties of each entity that rules can match, each once, by its normalised type.
     """
@@ -66,12 +69,14 @@ class RuleFields:
     package: str | None = None
     cves: Cves | None = None
     risk: Risk | None = None
+    location: CloudLocation | None = None
 
 
 def rule_fields_of(signal: Signal) -> RuleFields:
     """What rules can match of a signal."""
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
+    location = location_of(signal)
     return RuleFields(
         kind=signal.kind,
         id=signal.id,
@@ -95,6 +100,7 @@ def rule_fields_of(signal: Signal) -> RuleFields:
         package=finding.package.name if finding and finding.package else None,
         cves=finding.cves if finding else None,
         risk=finding.risk if finding else None,
+        location=location if location != NOWHERE else None,
     )
 
 
@@ -102,7 +108,7 @@ def signal_of(fields: RuleFields) -> Alert | Finding:
     """A signal of which every rule and route says what it says of the first one; it has nothing that they do not ask for."""
     entities = Entities([{"type": type, **_values_in(one)} for type, some in fields.entities.items() for one in some])
     shared: dict[str, Any] = {name: getattr(fields, name) for name in _SHARED}
-    shared |= {"entities": entities, "extended": _values_in(fields.extended)}
+    shared |= {"entities": entities, "extended": _values_in(fields.extended), "location": fields.location or NOWHERE}
     if fields.kind.stream is Stream.CWPP:
         return Alert(**shared, plan=fields.plan, sample=fields.sample, compromised_entity=fields.compromised_entity)
     return Finding(

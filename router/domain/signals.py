@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from router.domain.clouds import CloudLocation
 from router.domain.entities import Entities
 from router.domain.posture import Cves, DatabaseRule, Image, Package, Risk
 from router.domain.reasons import Reason
@@ -77,6 +78,7 @@ class Signal:
         intents: the kill-chain intents or tactics as the message wrote them.
         techniques: the ATT&CK technique ids as the message wrote them.
         extended: what only this type of signal says (extended properties, additional data).
+        location: where in which cloud the resource is; None where that is still to be found (`locations.location_of`).
     """
 
     stream: ClassVar[Stream]
@@ -98,6 +100,7 @@ class Signal:
     intents: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     extended: Mapping[str, object] = field(default_factory=dict)
+    location: CloudLocation | None = None
 
     @property
     def level(self) -> Severity | None:

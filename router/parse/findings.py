@@ -7,7 +7,11 @@ enrichment that says what was done. A message whose action is Delete may still s
 from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
+from router.domain.clouds import NOWHERE, CloudLocation, location_named
+from router.domain.entities import Entities
+from router.domain.locations import location_among
 from router.domain.posture import Package
+from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
 from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
@@ -23,6 +27,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     status = _status(properties)
     severity = text_in(metadata, "severity")
     resource, cloud = _resource(posture)
+    entities = entities_for(resource)
     return Finding(
         kind=Kind.RECOMMENDATION,
         id=posture.id,
@@ -37,7 +42,8 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         description=text_in(metadata, "description") or "",
         remediation=steps_for(text_in(metadata, "remediationdescription")),
         link=_link(text_in(fields_in(properties.get("links")), "azureportal", "azureportaluri")),
-        entities=entities_for(resource),
+        entities=entities,
+        location=_location(posture, resource, entities),
         intents=names_in(metadata.get("tactics")),
         categories=texts_in(metadata.get("categories")),
         category=text_in(metadata, "recommendationcategory"),
@@ -58,6 +64,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     status = _status(properties)
     severity = text_in(status, "severity") or _find_inner_severity(fields_in(properties.get("additionaldata")))
     resource, cloud = _resource(posture)
+    entities = entities_for(resource)
     return Finding(
         kind=Kind.VULNERABILITY,
         id=posture.id,
@@ -71,7 +78,8 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         resource=resource,
         description=text_in(properties, "description") or "",
         remediation=steps_for(text_in(properties, "remediation")),
-        entities=entities_for(resource),
+        entities=entities,
+        location=_location(posture, resource, entities),
         categories=texts_in(properties.get("category")),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
@@ -96,9 +104,28 @@ def _is_over(status: Fields) -> bool:
 
 
 def _resource(posture: Posture) -> tuple[str | None, str | None]:
-    """The resource that a finding is about, else what its id hangs on; and its cloud."""
+    """The resource that a finding is about, and its cloud.
+
+    What is no name in any cloud, such as `/repositories/shop/images/sha256:...`, has neither subscription nor owner: then it is
+    what the finding's id hangs on.
+    """
     details = fields_in(posture.properties.get("resourcedetails"))
-    return text_in(details, "id", "nativeresourceid") or posture.scope, text_in(details, "source")
+    written = [text.strip() for name in _IDS if (text := text_in(details, name))]
+    named = next((id for id in written if _is_name(id)), None)
+    return named or posture.scope or next(iter(written), None), text_in(details, "source")
+
+
+_IDS = ("id", "azureresourceid", "nativeresourceid")
+
+
+def _is_name(id: str) -> bool:
+    return parse_resource_id(id).subscription is not None or location_named(id) != NOWHERE
+
+
+def _location(posture: Posture, resource: str | None, entities: Entities) -> CloudLocation:
+    details = fields_in(posture.properties.get("resourcedetails"))
+    said = {name: text for name in details if (text := text_in(details, name))}
+    return location_among(resource, said, entities, {})
 
 
 def _find_inner_severity(additional: Fields) -> str | None:

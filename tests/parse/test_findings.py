@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from router.domain.clouds import CloudLocation
 from router.domain.severity import Severity
 from router.domain.signals import Finding
 from tests.parse.messages import (
@@ -118,9 +119,16 @@ def test_a_finding_without_details_is_about_what_its_id_hangs_on() -> None:
 
 def test_resource_details_are_read_in_pascal_case_too() -> None:
     """One message mixes cases, and its resource is found."""
-    details = {"Source": "Aws", "Id": "/an/aws/resource"}
+    details = {"Source": "Aws", "Id": "arn:aws:s3:::invoices", "HierarchyId": "123456789012"}
     finding = read_finding(an_assessment(resourceDetails=details))
-    assert (finding.resource, finding.cloud) == ("/an/aws/resource", "Aws")
+    assert (finding.resource, finding.cloud) == ("arn:aws:s3:::invoices", "Aws")
+    assert finding.location == CloudLocation(cloud="AWS", account="123456789012")
+
+
+def test_a_resource_without_a_name_of_its_own_is_what_the_finding_hangs_on() -> None:
+    """An image's path within its registry has neither subscription nor owner; the finding's id has both."""
+    details = {"source": "Azure", "id": "/repositories/shop/images/sha256:0a"}
+    assert read_finding(an_assessment(resourceDetails=details)).resource == MACHINE
 
 
 def test_a_vulnerability_keeps_what_it_says() -> None:

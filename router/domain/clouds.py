@@ -1,0 +1,80 @@
+"""What the names of resources in any cloud say: ARNs, Google's names, ARM ids, and what Defender calls what it connects to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from router.domain.memoize import remembered
+
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S+)", re.IGNORECASE)
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
+
+_GOOGLE = re.compile(r"(?:^|//|/)[a-z]+\.googleapis\.com/(?P<rest>\S+)", re.IGNORECASE)
+"""https://cloud.google.com/iam/docs/full-resource-names"""
+
+_CONNECTED = "/providers/microsoft.security/securityconnectors/"
+_ENTITY = "/securityentitydata/"
+_CLUSTERS = ("managedclusters", "connectedclusters")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudLocation:
+    """Where a resource is, as its own cloud says it.
+
+    Attributes:
+        cloud: AWS or GCP; None for Azure, and where nothing tells.
+        account: the id of the AWS account.
+        projects: the id and the number of the GCP project, as far as they are known.
+        cluster: the name of the Kubernetes cluster.
+    """
+
+    cloud: str | None = None
+    account: str | None = None
+    projects: tuple[str, ...] = ()
+    cluster: str | None = None
+
+
+NOWHERE = CloudLocation()
+"""A location of which nothing is known."""
+
+
+@remembered
+def location_named(name: str) -> CloudLocation:
+    """What one name of a resource says; NOWHERE where it is in none of the known forms."""
+    if arn := _ARN.fullmatch(name):
+        kind, _, cluster = arn["rest"].partition("/")
+        is_cluster = kind.lower() == "cluster" and ":eks:" in name.lower()
+        return CloudLocation(
+            cloud="AWS", account=arn["account"] or None, cluster=cluster or None if is_cluster else None
+        )
+    if google := _GOOGLE.search(name):
+        parts = google["rest"].split("/")
+        project, cluster = _part_after("projects", parts), _part_after("clusters", parts)
+        return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster)
+    if name[:1] == "/" and not is_connected(name):
+        parts = name.strip("/").split("/")
+        cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts))), None)
+        return CloudLocation(cluster=cluster) if cluster else NOWHERE
+    return NOWHERE
+
+
+def is_connected(id: str | None) -> bool:
+    """Whether an ARM id is what a connector to another cloud made: its subscription and group are those of the connector."""
+    return id is not None and _CONNECTED in id.lower()
+
+
+def connected_name(id: str) -> str | None:
+    """The last part of what a connector calls a resource of another cloud; None for any other id.
+
+    It is a cluster's bare name in alerts; else it begins with provider, service and type, and cannot be told apart safely.
+    """
+    if not is_connected(id) or _ENTITY not in id.lower():
+        return None
+    return id.strip().rstrip("/")[id.lower().index(_ENTITY) + len(_ENTITY) :].partition("/")[0] or None
+
+
+def _part_after(word: str, parts: list[str]) -> str | None:
+    lowered = [part.lower() for part in parts]
+    at = lowered.index(word) + 1 if word in lowered else len(parts)
+    return parts[at] or None if at < len(parts) else None

@@ -1,0 +1,83 @@
+"""Where in which cloud the resource of a signal is.
+
+Since 2025-10-21 alerts on clusters of EKS and GKE name a connector's entity as their resource, and the cluster's own name among
+the entities; findings of other clouds carry `hierarchyId`, the AWS account or the number of the GCP project:
+https://learn.microsoft.com/azure/defender-for-cloud/release-notes-recommendations-alerts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from router.domain.clouds import CloudLocation, connected_name, location_named
+from router.domain.entities import Entities, Entity
+from router.domain.signals import Signal
+
+_FOREIGN = frozenset({"amazonresource", "awsresource", "gcpresource", "googlecloudresource", "k8scluster"})
+"""The types of entities, normalised, that stand for resources of other clouds."""
+
+_NAMES = ("nativeclouduniqueidentifier", "nativeresourceid", "id", "azureresourceid")
+_IN_ENTITIES = ("ResourceId", "AmazonResourceId", "FullResourceName", "RelativeResourceName", "Name")
+_ACCOUNTS = ("accountid", "amazonaccountid", "awsaccountid")
+_PROJECTS = ("projectid", "gcpprojectid", "projectnumber")
+_SAID_CLOUDS = ("source", "environmentname", "cloudprovider")
+_CLOUDS = {"aws": "AWS", "amazon": "AWS", "gcp": "GCP", "google": "GCP", "googlecloud": "GCP"}
+_MADE_UP = ("aws-", "gcp-", "gar-", "gcr-", "azure-")
+"""What begins the name that a connector gives to a resource that is no cluster."""
+
+
+def location_of(signal: Signal) -> CloudLocation:
+    """The location of a signal's resource; NOWHERE where nothing tells. Draws the graph of an alert's entities."""
+    if signal.location is not None:
+        return signal.location
+    return location_among(signal.resource, {}, signal.entities, signal.extended)
+
+
+def location_among(
+    resource: str | None, details: Mapping[str, str], entities: Entities, extended: Mapping[str, object]
+) -> CloudLocation:
+    """The location of a resource, of which a message gives some details under names in lower case.
+
+    Where several say it, the first counts: these details, the names of the resource in its own cloud, its entities, and what a
+    connector calls it.
+    """
+    foreign = [entity for entity in entities if entity.type in _FOREIGN]
+    behind = [found for entity in foreign if (found := entity.find("CloudResource")) is not None]
+    names = [*(details[name] for name in _NAMES if name in details), *([resource] if resource else [])]
+    names += _texts_in([*foreign, *behind], _IN_ENTITIES)
+    named = [location_named(name.strip()) for name in names]
+    kind = next((str(value) for name, value in extended.items() if name.lower() == "resourcetype"), "")
+    cloud = _cloud_for([details.get(name, "") for name in _SAID_CLOUDS], named, kind)
+    accounts = [location.account for location in named if location.account] + list(_texts_in(foreign, _ACCOUNTS))
+    projects = [one for location in named for one in location.projects] + list(_texts_in(foreign, _PROJECTS))
+    accounts = [details[name] for name in _ACCOUNTS if name in details] + accounts
+    projects = [details[name] for name in _PROJECTS if name in details] + projects
+    if (hierarchy := details.get("hierarchyid", "").strip()) and cloud in ("AWS", "GCP"):
+        (accounts if cloud == "AWS" else projects).insert(0, hierarchy)
+    return CloudLocation(
+        cloud=cloud,
+        account=next(iter(accounts), None) if cloud != "GCP" else None,
+        projects=tuple(dict.fromkeys(projects)) if cloud != "AWS" else (),
+        cluster=next((location.cluster for location in named if location.cluster), None)
+        or _connected_cluster([*names], kind)
+        or next(iter(_texts_in(entities.of_type("k8scluster"), ("Name",))), None),
+    )
+
+
+def _cloud_for(said: list[str], named: list[CloudLocation], kind: str) -> str | None:
+    """The cloud that details say, else the names of the resource, else the type that the alert gives it."""
+    words = (text.strip().lower().partition(" ")[0].replace("-", "") for text in (*said, kind))
+    *of_details, of_kind = (_CLOUDS.get(word) for word in words)
+    return next(filter(None, (*of_details, *(location.cloud for location in named), of_kind)), None)
+
+
+def _texts_in(entities: list[Entity], names: tuple[str, ...]) -> Iterator[str]:
+    return (text for entity in entities for name in names if (text := entity.text(name)))
+
+
+def _connected_cluster(names: list[str], kind: str) -> str | None:
+    """The cluster that a connector's entity stands for: where the alert says so, or where its name was not made up."""
+    name = next((found for one in names if (found := connected_name(one))), None)
+    if name is None or ("cluster" not in kind.lower() and name.lower().startswith(_MADE_UP)):
+        return None
+    return name

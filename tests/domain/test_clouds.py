@@ -1,0 +1,129 @@
+"""Where in which cloud a resource is, from every form in which Defender names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.clouds import NOWHERE, CloudLocation, connected_name, is_connected, location_named
+from router.domain.entities import Entities
+from router.domain.locations import location_among, location_of
+from router.domain.rule_fields import rule_fields_of, signal_of
+from tests.builders import an_alert
+
+SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
+EKS = f"{SCOPE}/securityentitydata/shop-prod"
+AWS_CLUSTER = "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"
+GCP_CLUSTER = "container.googleapis.com/projects/shop/zones/europe-west1-b/clusters/shop-prod"
+
+
+@pytest.mark.parametrize(
+    ("name", "location"),
+    [
+        (AWS_CLUSTER, CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod")),
+        (
+            "arn:aws-us-gov:ec2:us-gov-east-1:210987654321:instance/i-0a",
+            CloudLocation(cloud="AWS", account="210987654321"),
+        ),
+        ("arn:aws:s3:::invoices", CloudLocation(cloud="AWS")),
+        ("arn:aws:ecs:eu-west-2:123456789012:cluster/batch", CloudLocation(cloud="AWS", account="123456789012")),
+        (GCP_CLUSTER, CloudLocation(cloud="GCP", projects=("shop",), cluster="shop-prod")),
+        (f"//{GCP_CLUSTER}", CloudLocation(cloud="GCP", projects=("shop",), cluster="shop-prod")),
+        (
+            "https://www.googleapis.com/compute/v1/projects/shop/zones/z/instances/vm-1",
+            CloudLocation(cloud="GCP", projects=("shop",)),
+        ),
+        (
+            "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1",
+            CloudLocation(cluster="aks-1"),
+        ),
+        (
+            "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.Kubernetes/ConnectedClusters/arc-1",
+            CloudLocation(cluster="arc-1"),
+        ),
+        ("/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/vm-1", NOWHERE),
+        ("/repositories/shop/images/sha256:0a", NOWHERE),
+        (EKS, NOWHERE),
+        ("", NOWHERE),
+    ],
+)
+def test_a_name_says_where_it_is(name: str, location: CloudLocation) -> None:
+    """ARNs, Google's names, ids of clusters in Azure; any other name says nothing."""
+    assert location_named(name) == location
+
+
+@given(st.text(max_size=60), st.dictionaries(st.sampled_from(["id", "source", "hierarchyid"]), st.text(max_size=20)))
+def test_whatever_is_written_is_read(name: str, details: dict[str, str]) -> None:
+    """A name in no known form is no error."""
+    location_named(name)
+    assert is_connected(name) or connected_name(name) is None
+    location_among(name, details, Entities([]), {})
+
+
+def test_what_a_connector_made_up_is_no_cluster() -> None:
+    """A connector calls a cluster by its bare name, and anything else by provider, service and type, too."""
+    assert connected_name(EKS) == "shop-prod"
+    address = f"{SCOPE}/securityentitydata/aws-ec2-elastic-ip-eipalloc-0a-eu-west-2"
+    assert location_among(address, {"source": "Aws"}, Entities([]), {}).cluster is None
+    assert location_among(EKS, {}, Entities([]), {}).cluster == "shop-prod"
+    odd = f"{SCOPE}/securityentitydata/aws-prod"
+    assert location_among(odd, {}, Entities([]), {"resourceType": "AWS EKS Cluster"}).cluster == "aws-prod"
+
+
+@pytest.mark.parametrize(
+    ("details", "location"),
+    [
+        ({"source": "Aws", "hierarchyid": "123456789012"}, CloudLocation(cloud="AWS", account="123456789012")),
+        ({"source": "Gcp", "hierarchyid": "42"}, CloudLocation(cloud="GCP", projects=("42",))),
+        (
+            {"source": "Gcp", "hierarchyid": "42", "nativeresourceid": GCP_CLUSTER},
+            CloudLocation(cloud="GCP", projects=("42", "shop"), cluster="shop-prod"),
+        ),
+        (
+            {"source": "Aws", "hierarchyid": "1", "nativeclouduniqueidentifier": AWS_CLUSTER},
+            CloudLocation(cloud="AWS", account="1", cluster="shop-prod"),
+        ),
+        ({"id": f" {AWS_CLUSTER} "}, CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod")),
+        ({"source": "Azure", "hierarchyid": "aaaa"}, NOWHERE),
+        ({"environmentname": "AWS", "accountid": "7"}, CloudLocation(cloud="AWS", account="7")),
+    ],
+)
+def test_details_say_it_first(details: dict[str, str], location: CloudLocation) -> None:
+    """`hierarchyId` is the account, or the number of the project; the id of a project is kept beside it."""
+    assert location_among(None, details, Entities([]), {}) == location
+
+
+@pytest.mark.parametrize(
+    ("entity", "location"),
+    [
+        (
+            {"Type": "K8s-cluster", "CloudResource": {"Type": "amazon-resource", "AmazonResourceId": AWS_CLUSTER}},
+            CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod"),
+        ),
+        (
+            {"Type": "K8s-cluster", "Name": AWS_CLUSTER},
+            CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod"),
+        ),
+        (
+            {"Type": "gcp-resource", "ResourceId": GCP_CLUSTER, "ProjectNumber": "42"},
+            CloudLocation(cloud="GCP", projects=("shop", "42"), cluster="shop-prod"),
+        ),
+        ({"Type": "K8s-cluster", "Name": "shop-prod"}, CloudLocation(cluster="shop-prod")),
+    ],
+)
+def test_an_alert_names_its_cluster_among_its_entities(entity: dict[str, Any], location: CloudLocation) -> None:
+    """Its resource is what the connector made of it. What is kept for rules says the same."""
+    alert = an_alert(AzureResourceId=EKS, Entities=[entity])
+    assert location_of(alert) == location
+    assert location_of(signal_of(rule_fields_of(alert))) == location
+
+
+def test_an_alert_on_azure_is_in_no_other_cloud() -> None:
+    """Nothing is kept where nothing tells."""
+    alert = an_alert()
+    assert location_of(alert) == NOWHERE
+    assert rule_fields_of(alert).location is None
+    assert location_of(signal_of(rule_fields_of(alert))) == NOWHERE
