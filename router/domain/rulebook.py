@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
+from router.domain.clouds import NOWHERE, CloudLocation, is_connected
+from router.domain.locations import location_of
 from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
@@ -103,10 +105,12 @@ class Ownership:
     Attributes:
         owns: whether it matches a subscription and a resource group.
         owner: the owner of what it matches.
+        is_at: whether it matches an account, a project and a cluster; None where it names none of them.
     """
 
     owns: Callable[[str | None, str | None], bool]
     owner: Owner
+    is_at: Callable[[CloudLocation], bool] | None = None
 
 
 type Owners = Sequence[Ownership]
@@ -114,11 +118,24 @@ type Owners = Sequence[Ownership]
 
 
 def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
-    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
+    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does.
+
+    The subscription of what a connector brings from another cloud is the connector's own, so entries that name an account, a
+    project or a cluster are asked before others there; and the connector's resource group is no group of the resource.
+    """
     if not owners:
         return None
     resource = parse_resource_id(signal.resource)
-    return next((entry.owner for entry in owners if entry.owns(resource.subscription, resource.resource_group)), None)
+    is_foreign = is_connected(signal.resource)
+    group = None if is_foreign else resource.resource_group
+    in_clouds = [entry for entry in owners if entry.is_at is not None]
+    location = location_of(signal) if in_clouds else NOWHERE
+    if is_foreign or location.cloud is not None:
+        owners = [*in_clouds, *(entry for entry in owners if entry.is_at is None)]
+    for entry in owners:
+        if entry.owns(resource.subscription, group) and (entry.is_at is None or entry.is_at(location)):
+            return entry.owner
+    return None
 
 
 class By(StrEnum):

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
+from router.domain.clouds import CloudLocation
 from router.domain.rulebook import Owner, Ownership
 from router.rulebook.folder import Folder
 from router.rulebook.globs import compile_globs
@@ -30,7 +31,13 @@ class OwnerForm(Form):
     subscription: Word = "*"
     """A glob of the subscription's id."""
     resource_group: Word = "*"
-    """A glob of the resource group's name."""
+    """A glob of the resource group's name; what a connector brings from another cloud is in none."""
+    account: Word = "*"
+    """A glob of the AWS account's id."""
+    project: Word = "*"
+    """A glob of the GCP project's id or number."""
+    cluster: Word = "*"
+    """A glob of the Kubernetes cluster's name, in any cloud."""
     group: Word | SkipJsonSchema[None] = Field(default=None)
     """The assignment group in the ticket system."""
     service: Word | SkipJsonSchema[None] = Field(default=None)
@@ -59,6 +66,7 @@ def _ownership(form: OwnerForm) -> Ownership:
     return Ownership(
         owns=_owns(form.subscription, form.resource_group),
         owner=Owner(form.group, form.service, form.pager.secret if form.pager else None),
+        is_at=_is_at(form.account, form.project, form.cluster),
     )
 
 
@@ -66,6 +74,18 @@ def _owns(subscription: str, resource_group: str) -> Callable[[str | None, str |
     """Whether a resource belongs; a resource without the property belongs only where any value would do."""
     in_subscription, in_group = _or_any(subscription), _or_any(resource_group)
     return lambda subscription, group: in_subscription(subscription) and in_group(group)
+
+
+def _is_at(account: str, project: str, cluster: str) -> Callable[[CloudLocation], bool] | None:
+    """Whether a resource is where these globs say; None where any location would do."""
+    if (account, project, cluster) == ("*", "*", "*"):
+        return None
+    in_account, in_project, in_cluster = _or_any(account), _or_any(project), _or_any(cluster)
+    return lambda location: (
+        in_account(location.account)
+        and any(map(in_project, location.projects or (None,)))
+        and in_cluster(location.cluster)
+    )
 
 
 def _or_any(glob: str) -> Callable[[str | None], bool]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from router.domain.errors import BadFile
+from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.rulebook import Owner, find_owner_of
 from router.domain.signals import Stream
 from router.rulebook import load_attack, load_catalogue, load_examples
@@ -41,6 +42,56 @@ def test_the_first_entry_that_matches_owns(
     """An owner is found by globs, ignoring case, top to bottom; what nothing matches has none."""
     book = a_sound_rulebook(tmp_path, {"owners.yaml": OWNERS})
     assert find_owner_of(an_alert(AzureResourceId=an_id_in(subscription, resource_group)), book.owners) == owner
+
+
+CONNECTOR = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
+CLOUDS = {
+    "owners": [
+        {"subscription": "aaaa", "resource_group": "rg-connectors", "group": "whoever-connects"},
+        {"subscription": "aaaa", "group": "landing-zone"},
+        {"account": "1234*", "cluster": "shop-*", "group": "shop"},
+        {"account": "123456789012", "group": "aws"},
+        {"project": "ledger", "group": "ledger"},
+        {"project": "42", "group": "by-number"},
+        {"cluster": "aks-1", "group": "containers"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("resource", "entity", "group"),
+    [
+        (f"{CONNECTOR}/securityentitydata/shop-prod", "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod", "shop"),
+        (f"{CONNECTOR}/securityentitydata/batch", "arn:aws:eks:eu-west-2:123456789012:cluster/batch", "aws"),
+        ("arn:aws:s3:eu-west-2:123456789012:invoices", "", "aws"),
+        (
+            f"{CONNECTOR}/securityentitydata/books",
+            "container.googleapis.com/projects/ledger/zones/z/clusters/books",
+            "ledger",
+        ),
+        (
+            f"{CONNECTOR}/securityentitydata/x",
+            "//container.googleapis.com/projects/42/locations/z/clusters/x",
+            "by-number",
+        ),
+        (f"{CONNECTOR}/securityentitydata/other", "arn:aws:eks:eu-west-2:999999999999:cluster/other", "landing-zone"),
+        ("arn:aws:s3:eu-west-2:999999999999:invoices", "", None),
+        (
+            "/subscriptions/bbbb/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/AKS-1",
+            "",
+            "containers",
+        ),
+    ],
+)
+def test_what_is_in_another_cloud_belongs_by_account_project_or_cluster(
+    resource: str, entity: str, group: str | None, tmp_path: Path
+) -> None:
+    """The connector's resource group owns nothing, and its subscription only what no account, project or cluster does."""
+    book = a_sound_rulebook(tmp_path, {"owners.yaml": CLOUDS})
+    alert = an_alert(AzureResourceId=resource, Entities=[{"Type": "K8s-cluster", "Name": entity}] if entity else [])
+    for one in (alert, signal_of(rule_fields_of(alert))):
+        owner = find_owner_of(one, book.owners)
+        assert (owner.group if owner else None) == group
 
 
 def test_owners_are_optional(tmp_path: Path) -> None:
