@@ -50,6 +50,7 @@ class Sender:
                 secrets=self._secrets,
                 opening=claim.opening,
                 since=claim.born,
+                is_note=claim.is_note,
             )
             for claim in claims
         ]

@@ -52,6 +52,7 @@ class StepCode(StrEnum):
     LEDGER_SAME = "ledger.same"
     LEDGER_NEVER_NOTIFIED = "ledger.never_notified"
     LEDGER_OPEN = "ledger.open"
+    LEDGER_STATUS = "ledger.status"
     LEDGER_AGAIN = "ledger.again"
     LEDGER_UNCHANGED = "ledger.unchanged"
 

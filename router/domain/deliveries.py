@@ -83,6 +83,7 @@ class Attempt:
         secrets: the values of secrets by their names.
         opening: the receipt of the delivery that opened the signal here, where there is one.
         since: since when the delivery is owed.
+        is_note: whether it says nothing but a status that was not told here before: it must open nothing.
     """
 
     delivery: Delivery
@@ -91,6 +92,7 @@ class Attempt:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     opening: Receipt | None = None
     since: datetime | None = None
+    is_note: bool = False
 
 
 DAMAGED = "damaged: it cannot be decoded: "
@@ -105,7 +107,7 @@ class Claim:
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
     `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
-    their workers died of it, or while it was in hand.
+    their workers died of it, or while it was in hand. `is_note` is as in `Attempt`.
     """
 
     delivery: Delivery
@@ -114,6 +116,7 @@ class Claim:
     born: datetime
     opening: Receipt | None = None
     lost: int = 0
+    is_note: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

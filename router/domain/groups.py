@@ -18,11 +18,13 @@ class GroupTurn:
     `number` counts the turns of the group.
     `change` is what the notice says: opened, updated or resolved.
     `opened` is the number of the turn that opened the group.
+    `status_only` is whether nothing changed in the group but the status of members.
     """
 
     number: int
     change: Change
     opened: int
+    status_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,10 @@ class State(NamedTuple):
     severity: int | None
     measure: str | None = None
 
+    def differs_in_status_only(self, other: State) -> bool:
+        """Whether nothing sets two states of a signal that stands apart but the status."""
+        return not self.resolved and self._replace(status=other.status) == other
+
 
 class Seen(NamedTuple):
     """When a state held.

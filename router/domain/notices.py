@@ -126,6 +126,7 @@ class Notice:
         alerts: the ids of the alerts that an incident names, the first 50.
         group: the group, where the notice is a group's.
         extended: what only this type of signal says, as texts.
+        status_only: whether nothing changed since the turn before but the status, and times.
     """
 
     key: str
@@ -181,6 +182,7 @@ class Notice:
     account: str | None = None
     project: str | None = None
     cluster: str | None = None
+    status_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

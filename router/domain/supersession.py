@@ -6,10 +6,12 @@ Superseded is what was never sent and need not be; overtaken is a dead letter th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import takewhile
 
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import Delivery, DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry
+from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
 
@@ -57,6 +59,19 @@ def _is_end_of_the_untold(end: OutboxEntry, entries: Collection[OutboxEntry]) ->
 
 
 _UNTOLD = frozenset({DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED})
+
+
+def may_be_note(delivery: Delivery) -> bool:
+    """Whether a delivery to a ticket destination says nothing new but a status, given that what came before it was told."""
+    is_update = delivery.lane is Lane.TICKET and delivery.change is Change.UPDATED
+    return is_update and isinstance(delivery.content, Notice) and delivery.content.status_only
+
+
+def untold_before[E: OutboxEntry](update: E, entries: Iterable[E]) -> list[E]:
+    """What an update stands for as well: the deliveries of its opening since the last that was sent, the latest first."""
+    earlier = (one for one in entries if one.opened == update.opened and one.turn < update.turn)
+    latest_first = sorted(earlier, key=lambda one: -one.turn)
+    return list(takewhile(lambda one: one.state is not DeliveryState.SENT, latest_first))
 
 
 def asks_for_closed(entries: Iterable[OutboxEntry]) -> bool:

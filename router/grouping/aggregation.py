@@ -28,6 +28,7 @@ from router.grouping.group_notices import (
     change_of,
     delivery_of,
     gravity_of_member,
+    is_status_only,
     members_to_name,
     named_member,
     notice_to_open_with,
@@ -334,7 +335,12 @@ class _Aggregation:
         """Gives a group its next turn, and owes the notice of it."""
         state = self.groups[key]
         turn = state.turn + 1
-        group_turn = GroupTurn(number=turn, change=change, opened=turn if change is Change.OPENED else state.opened)
+        group_turn = GroupTurn(
+            number=turn,
+            change=change,
+            opened=turn if change is Change.OPENED else state.opened,
+            status_only=is_status_only(change, member_turns),
+        )
         self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=change is not Change.RESOLVED)
         keys = [one.notice.key for one in member_turns]
         self.members |= {key: replace(self.members[key], group_turn=group_turn) for key in keys}

@@ -33,6 +33,12 @@ def change_of(state: GroupState, member_turns: Sequence[MemberTurn]) -> Change |
     return Change.UPDATED if any(one.target.change is not Change.RESOLVED for one in member_turns) else None
 
 
+def is_status_only(change: Change, member_turns: Sequence[MemberTurn]) -> bool:
+    """Whether a group's notice changes nothing but the status of members; one that is over is told of with the others."""
+    standing = (one for one in member_turns if one.target.change is not Change.RESOLVED)
+    return change is Change.UPDATED and all(one.notice.status_only for one in standing)
+
+
 def delivery_of(member_turn: MemberTurn, key: str, state: GroupState, group_turn: GroupTurn) -> Delivery:
     """The delivery of a group's notice, in the words of one of its members; a group of one looks like its only member."""
     target = member_turn.target
@@ -52,7 +58,7 @@ def opening_of_waiting(destination: str, lane: Lane, key: str, state: GroupState
 def _delivery(
     words: Notice, destination: str, lane: Lane, key: str, state: GroupState, group_turn: GroupTurn, trace: str | None
 ) -> Delivery:
-    notice = replace(words, key=key, turn=group_turn.number)
+    notice = replace(words, key=key, turn=group_turn.number, status_only=group_turn.status_only)
     if state.group.total > 1 or state.group.limited:
         # A page that High opened must not turn Medium because a Medium joined it.
         notice = replace(

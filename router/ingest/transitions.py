@@ -20,7 +20,7 @@ from router.domain.notices import RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Finding, Kind
+from router.domain.signals import Alert, Finding, Kind
 from router.ingest.observations import Observation
 from router.parse import alerts_named_in, evidence_of
 
@@ -36,6 +36,7 @@ SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 _REPEATS = {Code.OLDER: (DecisionStep(StepCode.LEDGER_OLDER),), Code.SAME: (DecisionStep(StepCode.LEDGER_SAME),)}
 _NEVER_NOTIFIED = (DecisionStep(StepCode.LEDGER_NEVER_NOTIFIED),)
 _OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
+_STATUS = (DecisionStep(StepCode.LEDGER_STATUS),)
 _AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
 _UNCHANGED = (DecisionStep(StepCode.LEDGER_UNCHANGED),)
 
@@ -131,7 +132,7 @@ def _transition_of_row(
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     if (
         (is_replay and (latest is None or _state_after(observation, latest) != latest.state))
-        or (latest is not None and seen.is_older_than(latest.seen))
+        or (latest is not None and _is_older(observation, seen, latest))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
         return SignalTransition(entry=_repeat(observation, Code.OLDER, key, rulebook, now), row=None)
@@ -141,7 +142,9 @@ def _transition_of_row(
             row=replace(row, seen=_later(seen, row.seen), heard=now, fields=_fields_anew(observation, row, now)),
         )
     number = row.turn + 1 if row is not None else 1
-    decision, targets = _with_targets(decide(observation.signal, rulebook, now), row, rulebook, number)
+    status_only = _is_status_only(observation, state, row)
+    decision = decide(observation.signal, rulebook, now)
+    decision, targets = _with_targets(decision, row, rulebook, number, status_only=status_only)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = on_record is not None and (on_record is not decision.outcome or latest is not row)
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
@@ -156,8 +159,31 @@ def _transition_of_row(
         signal = observation.signal
         named = _new_first(alerts_named_in(signal), row)
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
+        notice = replace(notice, status_only=status_only)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     return SignalTransition(entry=entry, row=_next_row(observation, key, seen, state, row, decision, turn, now))
+
+
+def _is_older(observation: Observation, seen: Seen, latest: LedgerRow) -> bool:
+    """Whether the state of a message is older than the latest known.
+
+    An alert that stands and is over at one and the same time of its own is over. Else a copy of the message that told of it
+    would tell of it again.
+    """
+    is_over, was_over = observation.state.resolved, latest.state.resolved
+    is_at_once = seen.changed is not None and seen.changed == latest.seen.changed
+    if isinstance(observation.signal, Alert) and is_at_once and is_over is not was_over:
+        return was_over
+    return seen.is_older_than(latest.seen)
+
+
+def _is_status_only(observation: Observation, state: State, row: LedgerRow | None) -> bool:
+    """Whether an alert comes again while it stands with nothing new but its status, and people were told the rest before.
+
+    Of what was held back or below the floor nobody knows what was told before.
+    """
+    is_alert = isinstance(observation.signal, Alert)
+    return is_alert and row is not None and row.outcome in SETTLED and state.differs_in_status_only(row.state)
 
 
 def _fields_anew(observation: Observation, row: LedgerRow, now: datetime) -> RuleFields | None:
@@ -199,9 +225,12 @@ def _fingerprints_in(row: LedgerRow | None) -> frozenset[str]:
 
 
 def _with_targets(
-    decision: Decision, row: LedgerRow | None, rulebook: Rulebook, number: int
+    decision: Decision, row: LedgerRow | None, rulebook: Rulebook, number: int, *, status_only: bool
 ) -> tuple[Decision, tuple[Target, ...]]:
-    """The decision with what the ledger adds to it, and which destinations are notified of which change."""
+    """The decision with what the ledger adds to it, and which destinations are notified of which change.
+
+    Of a mere status no pager hears where the signal is open: people may have resolved the page, and would be called anew.
+    """
     known = row.open if row is not None else {}
     if decision.outcome is Outcome.RESOLVED:
         return _targets_of_resolution(decision, row, known, rulebook, number)
@@ -213,8 +242,14 @@ def _with_targets(
     )
     if not known:
         return decision, targets
-    notice = _notice(decision, targets, known, rulebook)
-    return replace(decision, notice=notice, destinations=tuple(names), steps=decision.steps + _OPEN), targets
+    steps = decision.steps + _OPEN
+    if status_only:
+        steps += _STATUS
+        targets = tuple(
+            target for target in targets if target.change is Change.OPENED or _takes_notes(target, rulebook)
+        )
+    notice, told = _notice(decision, targets, known, rulebook), tuple(target.destination for target in targets)
+    return replace(decision, notice=notice, destinations=told, steps=steps), targets
 
 
 def _targets_of_resolution(
@@ -227,6 +262,11 @@ def _targets_of_resolution(
     names = sorted(known.keys() | set(decision.destinations))
     targets = tuple(_target(name, Change.RESOLVED, row, rulebook, number) for name in names)
     return replace(decision, destinations=tuple(names), steps=decision.steps + (_OPEN if known else ())), targets
+
+
+def _takes_notes(target: Target, rulebook: Rulebook) -> bool:
+    """Whether a destination may be told what calls nobody; one that the policy no longer names may be a pager."""
+    return target.destination in rulebook.destinations and target.lane is not Lane.PAGE
 
 
 def _target(name: str, change: Change, row: LedgerRow | None, rulebook: Rulebook, number: int) -> Target:

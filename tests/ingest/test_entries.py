@@ -98,12 +98,13 @@ def test_of_several_rows_of_an_older_program_the_entry_names_the_one_in_which_th
 
 
 def test_what_the_ledger_adds_is_a_step() -> None:
-    """A repeat, an update where the signal is open, an end of which nobody needs to hear."""
+    """A repeat, an update where the signal is open, one of a mere status, an end of which nobody needs to hear."""
     row = published(transition_of(an_observation()))
     below = published(transition_of(an_observation(Severity="Low")))
     assert added(transition_of(an_observation(2), row)) == ["ledger.same"]
     assert added(transition_of(an_observation(0), row)) == ["ledger.older"]
     assert added(transition_of(an_observation(2, Severity="Medium"), row)) == ["ledger.open"]
+    assert added(transition_of(an_observation(2, Status="InProgress"), row)) == ["ledger.open", "ledger.status"]
     assert added(transition_of(an_observation(2, Status="Resolved"), row)) == ["ledger.open"]
     assert added(transition_of(an_observation(2, Status="Resolved"), below)) == ["ledger.never_notified"]
 

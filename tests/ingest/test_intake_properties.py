@@ -72,22 +72,6 @@ def test_open_resolve_reopen_makes_three_notices_and_any_replays_none(cuts: list
 
 
 @few
-@given(st.permutations(range(3)), CUTS)
-def test_in_any_order_of_arrival_the_latest_state_wins_and_no_older_one_is_told_after_it(
-    order: list[int], cuts: list[int]
-) -> None:
-    """Messages overtake one another: what is told goes forward in time and ends with the latest state."""
-    statuses = ["New", "InProgress", "Resolved"]
-    bodies = [alert_body(Status=s, ProcessingEndTime=(NOW + n * MINUTE).isoformat()) for n, s in enumerate(statuses)]
-    with a_house() as house:
-        for batch in batches([a_message(bodies[place]) for place in order], cuts):
-            house.ingest(*batch)
-        told = [claim.delivery.content.status or "" for claim in house.owed("sentinel")]
-        assert told == sorted(told, key=statuses.index)
-        assert told[-1] == "Resolved"
-
-
-@few
 @given(st.permutations(range(3)))
 def test_three_states_in_one_batch_are_three_turns_in_any_order(order: list[int]) -> None:
     """Time allows it: a batch knows all three before it tells the first."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from router.domain.deliveries import Claim, Pointer
+from router.domain.deliveries import Claim, Delivery, Pointer
 from router.domain.delivery_errors import DEADLY, damaged
 from router.domain.delivery_lifecycle import OutboxEntry, claimed, deferred, given_up, skipped
 from router.domain.errors import StoreError, Undecodable
 from router.domain.lane_limits import LEASE
+from router.domain.supersession import may_be_note, untold_before
 from router.domain.turn_order import ClaimNow, GiveUp, NextStep, Skip, Wait, first_open, next_step
 from router.store.outbox.in_flight import InFlight
 from router.store.outbox.table import Move, OutboxTable, SignalEntries
@@ -161,10 +163,23 @@ class Claiming[E: OutboxEntry]:
             return []
         self._in_flight.remember(won, due)
         read = await self._table.claims(won)
+        read = [await self._with_weight(entry, one) for entry, one in zip(won, read, strict=True)]
         faults = [(entry, one) for entry, one in zip(won, read, strict=True) if not isinstance(one, Claim)]
         if faults:
             await self._end(faults, due)
         return [one for one in read if isinstance(one, Claim)]
+
+    async def _with_weight(self, entry: E, claim: Claim | Undecodable | StoreError) -> Claim | Undecodable | StoreError:
+        """A claim with whether it is a note, which depends on what was told there before."""
+        if not isinstance(claim, Claim) or not may_be_note(claim.delivery):
+            return claim
+        try:
+            untold = untold_before(entry, await self._table.history(entry))
+            told = await self._table.read(untold) if untold else []
+        except StoreError as fault:
+            return fault
+        # What cannot be decoded may have said anything.
+        return replace(claim, is_note=all(isinstance(one, Delivery) and may_be_note(one) for one in told))
 
     async def _end(self, faults: Sequence[tuple[E, Undecodable | StoreError]], due: datetime) -> None:
         """Gives up on what cannot be decoded, and defers what storage did not give: it may be at fault, and no worker was."""

@@ -86,6 +86,10 @@ class OutboxTable[E: OutboxEntry](Protocol):
         """The claims that entries stand for which were moved just now, or why one could not be read."""
         ...
 
+    async def read(self, entries: Sequence[E]) -> Sequence[Delivery | Undecodable]:
+        """The deliveries of some entries, whatever their state, or why one could not be decoded."""
+        ...
+
     async def set_aside(self, entry: E, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded, where people see it."""
         ...

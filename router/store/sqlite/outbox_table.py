@@ -27,6 +27,7 @@ from router.store.sqlite.delivery_rows import (
     WITH_PAYLOAD,
     claim_of,
     damaged_row,
+    delivery_of,
     letter_id,
     letter_of,
     park,
@@ -153,6 +154,12 @@ class SqliteOutboxTable:
             found = columns_of(db.execute(_CLAIMS, (json.dumps([one.rowid for one in entries]),)))
         rows = {row.raw("place"): row for row in found}
         return [attempt(claim_of, rows[one.rowid], one) for one in entries]
+
+    async def read(self, entries: Sequence[SqliteEntry]) -> Sequence[Delivery | Undecodable]:
+        """The deliveries of some entries."""
+        with self._connection.reading() as db:
+            rows = {row.raw("place"): row for row in _whole(db, [one.rowid for one in entries])}
+        return [attempt(delivery_of, rows[one.rowid]) for one in entries]
 
     async def set_aside(self, entry: SqliteEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""

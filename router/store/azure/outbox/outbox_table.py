@@ -21,6 +21,7 @@ from router.store.azure.outbox.locations import Location, RowKind, Shard, locati
 from router.store.azure.outbox.pointers import Pointers
 from router.store.azure.outbox.reached import Reached
 from router.store.azure.outbox.registry import Registry
+from router.store.codec import attempted
 from router.store.outbox import SignalEntries
 
 _TOGETHER = 30
@@ -143,6 +144,11 @@ class AzureOutboxTable:
             opening=opening,
             lost=entry.lost,
         )
+
+    async def read(self, entries: Sequence[AzureEntry]) -> Sequence[Delivery | Undecodable]:
+        """The deliveries of some entries; one that was forgotten meanwhile is none."""
+        found = await asyncio.gather(*(self._deliveries.whole(one.location) for one in entries))
+        return await asyncio.gather(*(attempted(self._deliveries.delivery(*one)) for one in found if one is not None))
 
     async def set_aside(self, entry: AzureEntry, why: Undecodable) -> None:
         """Keeps the row of a delivery whole that cannot be decoded."""
