@@ -174,6 +174,22 @@ def test_an_update_of_an_issue_that_is_gone_or_done_opens_one(before: Answer) ->
     assert result.handles == {"id": "10043"}
 
 
+@pytest.mark.parametrize(
+    ("answers", "last"),
+    [
+        ([shown(), COMMENTED], "POST issue/10042/comment"),
+        ([shown(DONE), NONE], "POST search/jql"),
+        ([GONE, NONE], "POST search/jql"),
+    ],
+)
+def test_a_status_is_a_comment_where_an_issue_is_open_and_opens_none(answers: list[Answer], last: str) -> None:
+    """What people finished stays finished."""
+    asked, result, _ = steps(replace(later(Change.UPDATED), is_note=True), *answers)
+    assert asked[-1] == last
+    assert isinstance(result, Receipt)
+    assert (result.reference == "no open issue, nothing to note") is (last == "POST search/jql")
+
+
 def test_an_update_without_a_past_finds_the_issue() -> None:
     """An update whose opening left no receipt goes to the issue that is found by label."""
     asked, _, _ = steps(later(Change.UPDATED, None), FOUND, shown(), COMMENTED)

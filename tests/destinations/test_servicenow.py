@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -121,6 +122,23 @@ def test_an_update_of_a_ticket_that_people_closed_opens_one() -> None:
     """A closed ticket is left alone; that the signal changed is told in a new one."""
     asked, _, _ = steps(later(Change.UPDATED), shown(active="false", state="7"), NONE, shown(201))
     assert asked == ["GET record", "GET table", "POST table"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "last"),
+    [
+        ([shown(), shown()], "PATCH record"),
+        ([shown(active="false", state="7"), NONE], "GET table"),
+        ([shown(active="false", state="7"), found(), shown()], "PATCH record"),
+        ([NO_RECORD, NONE], "GET table"),
+    ],
+)
+def test_a_status_is_a_work_note_where_a_ticket_is_open_and_opens_none(answers: list[Answer], last: str) -> None:
+    """What people closed stays closed."""
+    asked, result, _ = steps(replace(later(Change.UPDATED), is_note=True), *answers)
+    assert asked[-1] == last
+    assert isinstance(result, Receipt)
+    assert (result.reference == "no open ticket, nothing to note") is (last == "GET table")
 
 
 def test_an_update_without_a_past_finds_the_ticket() -> None:

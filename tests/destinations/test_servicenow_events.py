@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -46,6 +47,13 @@ def test_severity_says_how_loud(severity: str | None, expected: str) -> None:
     """Each severity has its own; what is not known is as loud as Critical."""
     assert event_of(a_notice(severity=severity))["severity"] == expected
     assert event_of(a_notice(severity=severity), Change.UPDATED)["severity"] == expected
+
+
+def test_a_mere_status_is_no_event() -> None:
+    """Nothing says whether people closed the alert, and an event would open it again."""
+    note = replace(attempted(change=Change.UPDATED), is_note=True)
+    asks, results = converse(a_destination("servicenow_events"), [note], lambda ask: TAKEN)
+    assert (asks, results) == ([], [Receipt(reference="only the status changed, no event")])
 
 
 def test_a_resolution_is_a_clear_under_the_same_key() -> None:

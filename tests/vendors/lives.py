@@ -29,10 +29,14 @@ class Step(NamedTuple):
 
 
 class Life(NamedTuple):
-    """A signal from its first turn to its last: what each turn tells, and in which steps."""
+    """A signal from its first turn to its last: what each turn tells, and in which steps.
+
+    `statuses` are the updates, counted from 0 among all turns, that bring nothing but a status.
+    """
 
     changes: Sequence[Change]
     steps: Sequence[Step]
+    statuses: frozenset[int] = frozenset()
 
     @property
     def stands(self) -> bool:
@@ -41,15 +45,21 @@ class Life(NamedTuple):
 
     @property
     def is_open(self) -> bool:
-        """Whether the signal is to be seen as open in the end: it stands, and nobody closed it since."""
-        return self.stands and not self.steps[-1].is_closed_by_hand
+        """Whether the signal is to be seen as open in the end: it stands, and nobody closed it since it last was news."""
+        is_open = False
+        for step in self.steps:
+            for turn in sorted(set(step.turns) - self.statuses):
+                is_open = self.changes[turn] is not Change.RESOLVED
+            is_open = is_open and not step.is_closed_by_hand
+        return is_open
 
     def deliveries(self) -> list[Delivery]:
         """Its deliveries in the order of their turns, counted from 1."""
         found, opened = [], 1
         for turn, change in enumerate(self.changes, 1):
             opened = turn if change is Change.OPENED else opened
-            found.append(a_delivery(a_notice(turn=turn), change, opened=opened))
+            notice = a_notice(turn=turn, status_only=turn - 1 in self.statuses)
+            found.append(a_delivery(notice, change, opened=opened))
         return found
 
 
@@ -71,6 +81,14 @@ def lives(draw: st.DrawFn) -> Life:
         steps.append(Step(turns, draw(st.lists(_FAULTS, max_size=3)), draw(st.booleans())))
         start = cut
     return Life(changes, steps)
+
+
+@st.composite
+def lives_of_alerts(draw: st.DrawFn) -> Life:
+    """Lives in which some updates bring nothing but a status, as ticket destinations are told of alerts."""
+    life = draw(lives())
+    updates = [turn for turn, change in enumerate(life.changes) if change is Change.UPDATED]
+    return life._replace(statuses=frozenset(draw(st.lists(st.sampled_from(updates))) if updates else ()))
 
 
 def live(

@@ -15,7 +15,7 @@ from alert_router_demo.soc.servicenow import ServiceNowDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination
-from tests.vendors.lives import Life, live, lives
+from tests.vendors.lives import Life, live, lives_of_alerts
 from tests.vendors.room import Room, a_room, opened, resolved, updated
 
 DRAFT, CLOSED, CANCELLED = "10", "3", "7"
@@ -99,6 +99,23 @@ def test_what_people_ended_stays_ended(state: str) -> None:
     play(act)
 
 
+def test_a_status_goes_to_an_open_ticket_and_opens_none_where_people_closed_it() -> None:
+    """Unless what it supersedes was never told: then it is told for both."""
+
+    async def act(instance: ServiceNowDouble, room: Room) -> None:
+        await room.deliver(opened())
+        await room.deliver(updated(2, status_only=True))
+        (ticket,) = instance.tickets
+        assert len(ticket.journal) == 1
+        instance.tickets.update(ticket, {"state": CLOSED, "close_code": "False positive"}, "analyst", NOW)
+        await room.deliver(updated(3, status_only=True), updated(4, status_only=True))
+        assert columns_of(instance, "state", "close_code") == [(CLOSED, "False positive")]
+        await room.deliver(updated(5, severity="Critical"), updated(6, status_only=True))
+        assert columns_of(instance, "active") == [("false",), ("true",)]
+
+    play(act)
+
+
 def lived(life: Life, instance: ServiceNowDouble, account: SocAccount, make: At, state: str) -> list[str]:
     """Whether each ticket is active after a life was told; people close tickets where the life says so, in that state."""
 
@@ -114,7 +131,7 @@ def lived(life: Life, instance: ServiceNowDouble, account: SocAccount, make: At,
 
 
 @settings(max_examples=25)
-@given(life=lives())
+@given(life=lives_of_alerts())
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """In both tables, whatever people close: look-ups see what was inserted, so nothing is opened twice."""
     account = new_account("cwpp")

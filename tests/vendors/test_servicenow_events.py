@@ -18,7 +18,7 @@ from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementD
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
-from tests.vendors.lives import Life, live, lives
+from tests.vendors.lives import Life, live, lives_of_alerts
 from tests.vendors.room import Room, a_room, opened, resolved, updated
 
 KEY = a_notice().key
@@ -128,6 +128,19 @@ def test_an_update_after_somebody_closed_the_alert_is_seen(waited: float, states
     play(act)
 
 
+def test_a_status_opens_no_alert_that_people_closed() -> None:
+    """No event is sent for it, and its delivery is done."""
+
+    async def act(scene: Scene) -> None:
+        await scene.room.deliver(opened())
+        scene.instance.close(KEY)
+        await scene.room.deliver(updated(status_only=True))
+        assert [alert.state for alert in scene.instance.alerts] == ["Closed"]
+        assert await scene.room.states() == {DeliveryState.SENT: 2}
+
+    play(act)
+
+
 def test_alerts_made_late_are_the_same_alerts() -> None:
     """A success means that the event was taken; however late the job runs, what is over is closed."""
 
@@ -156,7 +169,7 @@ def test_nothing_is_cut_behind_our_back() -> None:
 
 
 @settings(max_examples=20)
-@given(life=lives())
+@given(life=lives_of_alerts())
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
     account = new_account("cwpp")

@@ -9,8 +9,9 @@ a read does not lag; that is why nothing is asked to be reconciled. Two delivere
 make two.
 
 An issue that is done does not count: a signal that comes back opens a new one. An update is a comment, and a new issue
-where people have finished the old one. An open issue that a first attempt finds, or one that is older than its delivery,
-is one that could not be taken to done when its signal was over; it is told that the signal is back.
+where people have finished the old one, unless only the signal's status changed. An open issue that a first attempt
+finds, or one that is older than its delivery, is one that could not be taken to done when its signal was over; it is
+told that the signal is back.
 
 A resolution for which no transition to a done status is open leaves a comment, so that who works the issue knows, and
 is a dead letter, so that who owns the workflow knows.
@@ -163,6 +164,8 @@ class Jira(OneByOne):
                 yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
             case Change.RESOLVED if issue is not None:
                 yield from self._finish(issue, notice, attempt)
+            case Change.UPDATED if attempt.is_note:
+                return Receipt(reference="no open issue, nothing to note")
             case Change.RESOLVED:
                 return Receipt(reference="no open issue, nothing to resolve")
         return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice), attempt)))

@@ -3,7 +3,8 @@
 Deduplicates on the server, by `message_key` (the signal key): events under one key update one alert, and one of
 severity 0 (Clear) closes it. What is sent twice is two events and still one alert. An event under the key of an alert
 that is closed opens it again within the instance's active interval, and makes a new alert after that; so an update of
-a signal whose alert people have closed by hand opens it again. A Clear that finds no alert makes none.
+a signal whose alert people have closed by hand opens it again. Whether they have, an event cannot ask; so nothing is sent
+where only the signal's status changed. A Clear that finds no alert makes none.
 
 Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, one whose error says "Transaction cancelled", and
 one that says that no event was inserted. A 404, and a 400 that knows no such resource, pauses the destination: Event
@@ -125,8 +126,10 @@ class ServiceNowEvents(OneByOne):
         return self._url
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
-        """The exchange that pushes one event."""
+        """The exchange that pushes one event, or none."""
         notice = self.notice_in(attempt)
+        if attempt.is_note:
+            return Receipt(reference="only the status changed, no event")
         body = json_bytes({"records": [self._event_for(notice, attempt)]})
         request = HttpRequest(method="POST", url=self._url, headers=HEADERS, body=body)
         answer = yield from authorized(request, self._auth, attempt, self.name)

@@ -3,7 +3,8 @@
 Deduplicates by look-up: `correlation_id` (the signal key) is not unique, so each opening first looks for an open
 ticket under it, and counts as delivered where there is one. Two deliverers at once, or an instance whose look-ups lag
 behind its inserts, can still make two. A ticket that was resolved or closed does not count: a signal that comes back
-opens a new one. An update goes to the ticket as a work note, and to a new ticket where people have closed it.
+opens a new one. An update goes to the ticket as a work note, and to a new ticket where people have closed it, unless
+only the signal's status changed.
 A ticket that people have closed already is not resolved again. In Security Incident Response (sn_si_incident) a ticket
 is over when it is Closed (3) or Cancelled (7), which are both inactive, and the router closes it.
 
@@ -151,6 +152,8 @@ class ServiceNow(OneByOne):
                 return self._receipt(ticket or (yield from self._open(notice, attempt)))
             case Change.UPDATED:
                 ticket = yield from self._find(notice, attempt)
+                if ticket is None and attempt.is_note:
+                    return Receipt(reference="no open ticket, nothing to note")
                 return self._receipt((yield from self._annotate(ticket, notice, attempt)))
             case Change.RESOLVED:
                 ticket = yield from self._find(notice, attempt)
