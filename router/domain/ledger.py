@@ -82,8 +82,9 @@ class State(NamedTuple):
         resolved: whether it is resolved.
         status: the status as it is written, in lower case; New and Active are one status.
         severity: how severe it is; None where no severity is known.
-        measure: what a score measures; for an incident the fingerprints of the alerts that it named so far, in order, or of
-            very many the first of them and how many they are.
+        measure: what a score measures; for another finding the fingerprint of its CVEs, the version that mends it and its risk;
+            for an incident the fingerprints of the alerts that it named so far, in order, or of very many the first of them and
+            how many they are.
     """
 
     resolved: bool

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.domain.fingerprints import find_fingerprint
 from router.domain.keys import same_id, signal_key, written_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Kind, Signal
@@ -68,7 +69,7 @@ class Observation:
             resolved=signal.resolved,
             status="active" if status == "new" else status,
             severity=signal.severity,
-            measure=signal.measure if isinstance(signal, Finding) else None,
+            measure=(signal.measure or find_fingerprint(signal)) if isinstance(signal, Finding) else None,
         )
 
     def _keys_as(self, kind: Kind) -> tuple[str, ...]:

@@ -39,11 +39,12 @@ def posture_in(fields: Fields) -> Posture:
     written = text_in(fields, "id")
     if written is None:
         raise MessageRefused(Code.INVALID, "a finding without id", "id")
+    written = written.strip().rstrip("/") or written
     id = written.lower()
     enrichments = [fields_in(value) for name, value in fields.items() if name.endswith("eventdataenrichment")]
     return Posture(
         id=id,
-        name=text_in(fields, "name") or written.rstrip("/").rpartition("/")[2],
+        name=text_in(fields, "name") or written.rpartition("/")[2],
         scope=written[: max(id.rfind(_PROVIDER), 0)] or None,
         properties=fields_in(fields.get("properties")),
         deleted=any((text_in(enrichment, "action") or "").strip().lower() == "delete" for enrichment in enrichments),

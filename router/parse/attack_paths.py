@@ -1,24 +1,31 @@
 """Attack paths, in both shapes of their properties: Defender CSPM's own, and Exposure Management's.
 
-https://learn.microsoft.com/azure/defender-for-cloud/attack-path-api describes the older shape only.
+https://learn.microsoft.com/azure/defender-for-cloud/attack-path-api describes the older shape only. In the newer one the two
+ends of a path, its risk factors and its tactics are objects or plain names.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
 from router.domain.catalogue import Catalogue
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
-from router.parse.fields import Fields, fields_in, find_severity, items_in, names_in, text_in, texts_in
+from router.parse.fields import Fields, fields_in, find_severity, items_in, labels_in, names_in, text_in, texts_in
 
 
 def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
-    """The attack path; its resource is the target, else the entry point."""
+    """The attack path; its resource is the target, else the entry point, else the name of either."""
     posture = posture_in(fields)
     properties = posture.properties
     title = text_in(properties, "displayname")
     type = text_in(properties, "attackpathtype") or title or posture.name
     severity = text_in(properties, "risklevel", "potentialimpact")
-    resource = _find_resource(properties)
+    known = _resources_by_entity(properties)
+    target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
+    resource = target.resource or entry.resource or target.name or entry.name
     intents, techniques = _mitre(properties.get("mitretacticsandtechniques"))
     return Finding(
         kind=Kind.ATTACK_PATH,
@@ -35,27 +42,43 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
         entities=entities_for(resource),
         intents=intents,
         techniques=techniques,
-        categories=texts_in(properties.get("riskcategories")) or texts_in(properties.get("riskfactors")),
+        categories=_labels(properties.get("riskcategories")) or _labels(properties.get("riskfactors")),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
+        extended={name: words for name, node in _ends(entry, target) if (words := node.resource or node.name)},
     )
 
 
-def _find_resource(properties: Fields) -> str | None:
-    known = _resources_by_entity(properties)
-    for node, internal in (("target", "targetentityinternalid"), ("entrypoint", "entrypointentityinternalid")):
-        id = text_in(properties, node, internal) or _find_id(fields_in(properties.get(node)))
-        if id:
-            return known.get(id, id)
-    return None
+class _Node(NamedTuple):
+    """One end of a path: the id of its resource, else only a name."""
+
+    resource: str | None
+    name: str | None
+
+
+def _ends(entry: _Node, target: _Node) -> Iterator[tuple[str, _Node]]:
+    yield "entryPoint", entry
+    yield "target", target
+
+
+def _node(properties: Fields, known: Mapping[str, str], named: str, internal: str) -> _Node:
+    fields = fields_in(properties.get(named))
+    id = _find_id(fields) or text_in(properties, internal) if fields else text_in(properties, named, internal)
+    name = text_in(fields, *_NAMES)
+    # A name that the path's graph knows leads to the resource as an id does.
+    resource = known.get(id, id) if id else known.get(name) if name else None
+    return _Node(resource, name)
 
 
 def _resources_by_entity(properties: Fields) -> dict[str, str]:
-    """The ARM ids behind the path's internal ids, which name no resource that people know."""
+    """The ARM ids behind the path's internal ids, which name no resource that people know, and behind its entities' names."""
     graph = fields_in(properties.get("graphcomponent"))
     entities = [fields_in(item) for item in items_in(graph.get("entities"))]
-    pairs = ((text_in(entity, "id"), _find_identifier(entity)) for entity in entities)
-    return {id: resource for id, resource in pairs if id and resource}
+    found: dict[str, str] = {}
+    for keys in (_NAMES, ("id",)):
+        pairs = ((text_in(entity, *keys), _find_identifier(entity)) for entity in entities)
+        found |= {key: resource for key, resource in pairs if key and resource}
+    return found
 
 
 def _find_id(node: Fields) -> str | None:
@@ -66,13 +89,40 @@ def _find_identifier(node: Fields) -> str | None:
     return text_in(fields_in(node.get("entityidentifiers")), "azureresourceid")
 
 
+def _labels(value: object) -> tuple[str, ...]:
+    return labels_in(value, *_NAMES)
+
+
 def _remediation(value: object) -> tuple[str, ...]:
     return tuple(line for step in texts_in(value) for line in steps_for(step))
 
 
 def _mitre(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The tactics and the techniques of a path."""
-    items = [fields_in(item) for item in items_in(value)]
-    tactics = [name for item in items for name in names_in(item.get("tactic")) + names_in(item.get("tactics"))]
-    techniques = [name for item in items for name in names_in(item.get("techniques"))]
-    return tuple(dict.fromkeys(tactics)), tuple(dict.fromkeys(techniques))
+    """The tactics and the techniques of a path, out of objects that keep them apart or a plain list of either.
+
+    A technique is told by its id. A name by itself may be a tactic's or a technique's: it goes to the tactics, where a name that
+    is none stands for nothing.
+    """
+    tactics: list[str] = []
+    techniques: list[str] = []
+    for written in _written_names(value):
+        ids = _ID.findall(written)
+        techniques += [id for id in ids if not _TACTIC_ID.fullmatch(id)]
+        tactics += [id for id in ids if _TACTIC_ID.fullmatch(id)] if ids else [written]
+    return names_in(tactics), names_in(techniques)
+
+
+def _written_names(value: object) -> Iterator[str]:
+    for item in items_in(value) or ([value] if fields_in(value) else names_in(value)):
+        if fields := fields_in(item):
+            yield from (written for key in _MITRE for written in names_in(fields.get(key)))
+        elif isinstance(item, str):
+            yield item
+
+
+_TARGET = ("target", "targetentityinternalid")
+_ENTRY_POINT = ("entrypoint", "entrypointentityinternalid")
+_NAMES = ("name", "displayname", "entityname", "label")
+_MITRE = ("tactic", "tactics", "technique", "techniques", "subtechniques", "name")
+_ID = re.compile(r"\bTA?\d{4}(?:\.\d{3})?\b", re.ASCII)
+_TACTIC_ID = re.compile(r"TA\d{4}", re.ASCII)

@@ -69,6 +69,18 @@ def _unpacked(values: Iterable[object]) -> Iterable[str]:
             yield value
 
 
+def labels_in(value: object, *names: str) -> tuple[str, ...]:
+    """The texts of a list, and of its objects the first of the named fields that holds one; each once. See `texts_in`."""
+    labels = (_find_label(item, names) for item in items_in(value) or texts_in(value))
+    return tuple(dict.fromkeys(filter(None, labels)))
+
+
+def _find_label(item: object, names: tuple[str, ...]) -> str | None:
+    if label := text_in(fields_in(item), *names):
+        return label
+    return item if isinstance(item, str) and not item.isspace() else None
+
+
 def names_in(value: object) -> tuple[str, ...]:
     """The names in a comma list, a list, or a list inside a string, without blanks, repeats and `Unknown`."""
     if not value:

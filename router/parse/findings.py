@@ -10,11 +10,12 @@ from router.domain.catalogue import Catalogue
 from router.domain.clouds import NOWHERE, CloudLocation, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among
-from router.domain.posture import Package
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
+from router.parse.cves import find_cves
 from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
+from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
 
 _OVER = frozenset({"healthy", "notapplicable"})
 
@@ -26,6 +27,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     metadata = fields_in(properties.get("metadata"))
     status = _status(properties)
     severity = text_in(metadata, "severity")
+    additional = fields_in(properties.get("additionaldata"))
     resource, cloud = _resource(posture)
     entities = entities_for(resource)
     return Finding(
@@ -47,20 +49,28 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         intents=names_in(metadata.get("tactics")),
         categories=texts_in(metadata.get("categories")),
         category=text_in(metadata, "recommendationcategory"),
-        package=_package(fields_in(properties.get("additionaldata"))),
+        package=find_package(additional),
+        cves=find_cves(additional),
+        image=find_image(properties),
+        rule=find_rule(properties),
+        scanner=find_scanner(additional),
+        risk=find_risk(properties.get("risk") or metadata.get("risk")),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
         cloud=cloud,
         cause=text_in(status, "cause"),
-        extended=plain_values(properties.get("additionaldata")),
+        extended=extended_in(properties.get("additionaldata")),
     )
 
 
 def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
-    """The vulnerability in a sub-assessment; its type is the scanner's own id of it, such as a rule or a CVE."""
+    """The vulnerability in a sub-assessment; its type is the scanner's own id of it, such as a rule or a CVE, else its title.
+
+    Its name is a GUID of its own on each resource, so nothing is alike in that.
+    """
     posture = posture_in(fields)
     properties = posture.properties
-    type = text_in(properties, "id") or posture.name
+    type = text_in(properties, "id", "displayname") or posture.name
     status = _status(properties)
     severity = text_in(status, "severity") or _find_inner_severity(fields_in(properties.get("additionaldata")))
     resource, cloud = _resource(posture)
@@ -87,11 +97,6 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         cause=text_in(status, "cause"),
         extended=plain_values(properties.get("additionaldata")),
     )
-
-
-def _package(additional: Fields) -> Package | None:
-    name = text_in(additional, "softwarename")
-    return Package(name=name) if name is not None else None
 
 
 def _status(properties: Fields) -> Fields:

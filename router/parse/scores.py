@@ -26,11 +26,15 @@ def read_score_control(fields: Fields, _: Catalogue) -> Finding:
 def read_compliance(fields: Fields, _: Catalogue) -> Finding:
     """The state of a regulatory compliance assessment, control or standard.
 
-    Its categories are the standard and the control that its id names, which stand nowhere else.
+    Its categories are the standard and the control that its id names, which stand nowhere else. It is about the recommendation
+    that has its name as key, or about all recommendations of the category that its description names. What it says of the scope
+    that it was counted in is kept: only those of a subscription and of all clouds add up.
     """
     posture = posture_in(fields)
     properties = posture.properties
     title = text_in(properties, "description") or posture.name
+    is_category = (text_in(properties, "assessmenttype") or "").strip().lower() == "assessmentcategory"
+    scope = text_in(properties, "scope")
     return Finding(
         kind=Kind.COMPLIANCE,
         id=posture.id,
@@ -42,6 +46,8 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
         entities=entities_for(posture.scope),
         categories=_standard_and_control(text_in(fields, "id") or ""),
         measure=", ".join(_compliance_counts(properties)) or None,
+        category=title if is_category else None,
+        extended={"scope": scope} if scope else {},
         deleted=posture.deleted,
         snapshot=posture.snapshot,
     )

@@ -1,0 +1,125 @@
+"""What individual recommendations say beside what every finding says: software, image, rule of a database, scanner, risk.
+
+Defender has each update, secret and rule as a recommendation of its own since 2026-07-31, told by its category:
+https://learn.microsoft.com/azure/defender-for-cloud/transition-grouped-individual-recommendations
+No real message of one was seen, so everything here is read where it stands and required nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.severity import Severity
+from router.parse.documents import find_document
+from router.parse.fields import Fields, fields_in, find_severity, is_true, labels_in, plain_values, text_in, texts_in
+
+MOST_WORDS = 50
+"""Versions, factors, benchmarks and attack paths that a finding keeps; `extended` has them as they were written."""
+
+MOST_EXTENDED = 2_000
+"""Characters of a list of CVEs that `extended` keeps: one of a package may be longer than all else that is said of it."""
+
+_LONG = ("cvesdetails", "scannersdetails")
+_SCANNERS = ("scanner", "secretscannername", "toolname", "scannername")
+
+
+def find_package(additional: Fields) -> Package | None:
+    """The software that a recommendation asks to update, in additional data; None where it names none."""
+    name = text_in(additional, "softwarename")
+    if name is None:
+        return None
+    scanners = [fields_in(said) for said in fields_in(additional.get("scannersdetails")).values()]
+    # Where it is empty there is no fix, whatever a scanner says.
+    fixed = additional if isinstance(additional.get("fixedversion"), str) else _first_with("fixedversion", scanners)
+    status = additional if text_in(additional, "fixstatus") else _first_with("fixstatus", scanners)
+    return Package(
+        name=name.strip(),
+        type=text_in(additional, "packagetype"),
+        language=text_in(additional, "language"),
+        installed=next(filter(None, map(_versions_in, (additional, *scanners))), ()),
+        fixed=text_in(fixed, "fixedversion"),
+        fix_status=text_in(status, "fixstatus"),
+    )
+
+
+def find_image(properties: Fields) -> Image | None:
+    """The container image that a recommendation is about; None where it names none."""
+    image = repository = pushed = None
+    for name in ("resourceadditionaldata", "additionaldata"):
+        said = fields_in(properties.get(name))
+        details = fields_in(said.get("repositorydetails"))
+        image = image or text_in(said, "digest", "imagedigest")
+        repository = repository or text_in(details, "repositoryname") or text_in(said, "repositoryname")
+        pushed = pushed or text_in(details, "lastpushedtoregistryutc")
+    return Image(digest=image, repository=repository, pushed=pushed) if image or repository else None
+
+
+def find_rule(properties: Fields) -> DatabaseRule | None:
+    """The rule of a vulnerability assessment that a database breaks; None where no rule is named."""
+    additional, resource = fields_in(properties.get("additionaldata")), fields_in(properties.get("resourcedetails"))
+    id = text_in(additional, "ruleid")
+    if id is None:
+        return None
+    return DatabaseRule(
+        id=id.strip(),
+        category=text_in(additional, "category"),
+        impact=text_in(additional, "impact"),
+        benchmarks=labels_in(additional.get("benchmarks"), "benchmark", "name")[:MOST_WORDS],
+        has_baseline=_find_flag(additional.get("hasbaseline")),
+        server=text_in(additional, "sqlserverinstance") or text_in(resource, "servername"),
+        database=text_in(resource, "databasename") or text_in(additional, "databasename"),
+    )
+
+
+def find_scanner(additional: Fields) -> str | None:
+    """The name of what found it, in the order in which Microsoft's portal asks for it."""
+    said = additional.get("scannersdetails")
+    if isinstance(said, str):
+        said = find_document(said)
+    names = [name for name in said if name and not name.isspace()] if isinstance(said, dict) else []
+    return names[0] if names else text_in(additional, *_SCANNERS)
+
+
+def find_risk(value: object) -> Risk | None:
+    """How much is at stake; None where nothing is said of it."""
+    risk = fields_in(value) or ({} if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else {"level": value})
+    written = text_in(risk, "level")
+    level = find_severity(written)
+    factors = labels_in(risk.get("riskfactors"), "name")[:MOST_WORDS]
+    paths = labels_in(risk.get("attackpathsreferences"), "id", "name")[:MOST_WORDS]
+    if written is None and not factors and not paths:
+        return None
+    return Risk(
+        # A risk is Low at least: no other word of severities is a level of risks.
+        level=level if level is not Severity.INFORMATIONAL else None,
+        written=written,
+        factors=factors,
+        attack_paths=paths,
+        is_contextual=is_true(risk.get("iscontextualrisk")),
+    )
+
+
+def extended_in(value: object) -> Mapping[str, object]:
+    """Additional data as a finding keeps it: of a long list of CVEs, only how long it is."""
+    values = plain_values(value)
+    long = [name for name, held in values.items() if name.lower() in _LONG and len(str(held)) > MOST_EXTENDED]
+    return values | {name: f"[left out: {len(str(values[name]))} characters]" for name in long} if long else values
+
+
+def _first_with(name: str, scanners: list[Fields]) -> Fields:
+    return next((said for said in scanners if text_in(said, name)), {})
+
+
+def _versions_in(said: Fields) -> tuple[str, ...]:
+    value = said.get("detectedsoftwareversions")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    written = (str(value),) if is_number else texts_in(value)
+    versions = (version.strip() for text in written for version in text.split(","))
+    return tuple(dict.fromkeys(filter(None, versions)))[:MOST_WORDS]
+
+
+def _find_flag(value: object) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
