@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from router.cli.azure_responses import messages_within, tell_rest
-from router.cli.csv_messages import has_header, rows_in
+from router.cli.csv_messages import check_times, has_header, rows_in
 from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
 from router.cli.stdin import STDIN, Stdin, unreadable
 from router.domain.errors import BadFile
@@ -185,6 +185,8 @@ def _known(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO
         file.seek(0)
         if not has_header(file):
             raise BadFile(f"{name}:1: names no column of SecurityAlert; export the table with its header")
+        file.seek(0)
+        check_times(file, name)
     return InputFile(name, suffix, digest.hexdigest(), size, reopen)
 
 

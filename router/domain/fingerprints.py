@@ -1,9 +1,9 @@
 """Fingerprints by which a row of the ledger knows what its signal said last.
 
-Of a finding it is one, of its software, CVEs and risk. Of an incident they are those of the alerts that it named, as many as a
-row has room for. Beyond that a row keeps the smallest fingerprints, which are the same whatever order the alerts come in, and how many alerts one
-message named at most. So more alerts than ever change the row, and so do others whose fingerprints are among the smallest; the
-same alerts again, or fewer, do not.
+Of a finding it is one, of its CVEs, the version that mends it and its risk. Of an incident they are those of the alerts that it
+named, as many as a row has room for. Beyond that a row keeps the smallest fingerprints, which are the same whatever order the
+alerts come in, and how many alerts one message named at most. So more alerts than ever change the row, and so do others whose
+fingerprints are among the smallest; the same alerts again, or fewer, do not.
 """
 
 from __future__ import annotations

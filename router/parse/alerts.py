@@ -28,6 +28,7 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
+from router.parse.products import refuse_foreign
 from router.parse.refusals import MessageRefused
 
 _OVER = frozenset({"resolved", "dismissed"})
@@ -38,10 +39,12 @@ _SAMPLE_GROUP, _SAMPLE_NAME = "sample-rg", "sample-"
 
 
 def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in a flat message or a table row; raises MessageRefused (invalid) where nothing identifies it.
+    """The alert in a flat message or a table row.
 
-    A table row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId.
+    A row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId. Raises MessageRefused: unknown_shape
+    for another product's row, invalid where nothing identifies it.
     """
+    refuse_foreign(fields)
     id = text_in(fields, "vendororiginalid", "systemalertid")
     if id is None:
         raise MessageRefused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")

@@ -100,8 +100,8 @@ def _remediation(value: object) -> tuple[str, ...]:
 def _mitre(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The tactics and the techniques of a path, out of objects that keep them apart or a plain list of either.
 
-    A technique is told by its id. A name by itself may be a tactic's or a technique's: it goes to the tactics, where a name that
-    is none stands for nothing.
+    A technique is told by its id. A name by itself may be a tactic's or a technique's: it goes to the tactics, where a name
+    that is none stands for nothing.
     """
     tactics: list[str] = []
     techniques: list[str] = []

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from router.domain.severity import Severity
 from router.parse.documents import find_document, serialised
+from router.parse.portal_times import find_portal_time
 
 type Fields = Mapping[str, object]
 
@@ -104,7 +105,9 @@ def _find_time(text: str) -> datetime | None:
         time = datetime.fromisoformat(text)
         if time.tzinfo is not UTC:
             time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
+        return find_portal_time(text)
+    except OverflowError:
         return None
     return time if time.year > _NEVER else None
 

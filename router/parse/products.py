@@ -6,6 +6,7 @@ Defender for Cloud relays, and products that are renamed, are read. A row that n
 
 from __future__ import annotations
 
+from router.domain.memoize import remembered
 from router.domain.reasons import Code
 from router.parse.fields import Fields, text_in
 from router.parse.refusals import MessageRefused
@@ -13,8 +14,8 @@ from router.parse.refusals import MessageRefused
 _OURS = frozenset({"azuresecuritycenter", "microsoftdefenderforcloud", "azuredefender", "asc"})
 """What Defender for Cloud calls itself, or did."""
 
-# Names as `_word_of` makes them. Products: what Sentinel's connectors write, as its incident creation rules and queries name it,
-# https://learn.microsoft.com/azure/sentinel/create-incidents-from-alerts; providers: the same rows' ProviderName.
+# Names as `_word_of` makes them. Products: what Sentinel's connectors write, as rules that create incidents name it; providers:
+# the ProviderName of the same rows. https://learn.microsoft.com/azure/sentinel/create-incidents-from-alerts
 _SENTINEL = "Microsoft Sentinel"
 _XDR = "Microsoft Defender XDR"
 _ENDPOINT = "Microsoft Defender for Endpoint"
@@ -24,7 +25,6 @@ _OFFICE = "Microsoft Defender for Office 365"
 _IOT = "Microsoft Defender for IoT"
 _ENTRA = "Microsoft Entra ID Protection"
 _PURVIEW = "Microsoft Purview"
-_MONITOR = "Azure Monitor"
 
 _PRODUCTS = {
     "azuresentinel": _SENTINEL,
@@ -64,7 +64,6 @@ _PRODUCTS = {
     "entraidprotection": _ENTRA,
     "microsoftappgovernance": _CLOUD_APPS,
     "appgovernance": _CLOUD_APPS,
-    "azuremonitor": _MONITOR,
 }
 """Products that are not Defender for Cloud."""
 
@@ -103,17 +102,30 @@ _COLUMNS = ("ProductName", "ProviderName", "VendorName")
 
 def refuse_foreign(fields: Fields) -> None:
     """Raises MessageRefused (unknown_shape), naming the product, where a row is another product's."""
-    product, provider, vendor = (_word_of(text_in(fields, column.lower())) for column in _COLUMNS)
-    for column, names, word in (
-        ("ProviderName", _RULES, provider),
-        *([] if _OURS & {product, provider} else [("ProductName", _PRODUCTS, product), ("ProviderName", _PROVIDERS, provider)]),
-        *([] if product or provider in _OURS else [("VendorName", _VENDORS, vendor)]),
-    ):
-        if (whose := names.get(word)) is not None:
-            written = (text_in(fields, column.lower()) or "").strip()[:100]
-            words = f"an alert of {whose} ({column} {written}), not of Microsoft Defender for Cloud"
-            raise MessageRefused(Code.UNKNOWN_SHAPE, words, column)
+    written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
+    found = _find_foreign(*written.values())
+    if found is not None:
+        column, whose = found
+        words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
+        raise MessageRefused(Code.UNKNOWN_SHAPE, words, column)
 
 
-def _word_of(written: str | None) -> str:
-    return "".join(letter for letter in (written or "").lower() if letter.isalnum())
+def _find_foreign(product: str, provider: str, vendor: str) -> tuple[str, str] | None:
+    """The column that tells another product, and the product; None for an alert of ours."""
+    product, provider, vendor = (_word_of(written) for written in (product, provider, vendor))
+    if provider in _RULES:
+        return "ProviderName", _RULES[provider]
+    if not _OURS.isdisjoint((product, provider)):
+        return None
+    tables = (
+        ("ProductName", _PRODUCTS, product),
+        ("ProviderName", _PROVIDERS, provider),
+        ("VendorName", _VENDORS, vendor),
+    )
+    return next(((column, names[word]) for column, names, word in tables if word in names), None)
+
+
+@remembered
+def _word_of(written: str) -> str:
+    """A name without case, blanks and punctuation."""
+    return "".join(letter for letter in written.lower() if letter.isalnum())

@@ -165,7 +165,7 @@ def test_the_severity_of_a_vulnerability_is_found_wherever_it_stands(
 
 
 def test_a_vulnerability_without_an_id_is_known_by_its_title() -> None:
-    """The scanner's id is the type, else the title, which is alike on every resource, and the name's GUID only without either."""
+    """The scanner's id is the type, else the title, which is alike on every resource, and without either the name."""
     assert read_finding(a_sub_assessment(id=None)).type == "An example library"
     assert read_finding(a_sub_assessment(id=None, displayName=" ")).type == "cccccccc-0000-4000-8000-000000000099"
 

@@ -1,0 +1,218 @@
+"""Posture messages of 2026, put together from Microsoft's documentation, specification and queries of real users.
+
+None of them was seen as it stands here: no real message of an individual recommendation or of a risk was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+type Message = dict[str, Any]
+
+SUBSCRIPTION = "/subscriptions/22222222-3333-4444-5555-666666666666"
+MACHINE = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.Compute/virtualMachines/shop-01"
+DATABASE = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.Sql/servers/shop/databases/orders"
+REGISTRY = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.ContainerRegistry/registries/shop"
+UPDATE_KEY = "bbbb2222-0000-4000-8000-000000000002"
+RULE_KEY = "eadae6a8-e9f4-4173-8c12-6f64703f9d01"
+DIGEST = "sha256:" + "ab" * 32
+
+
+def a_cve(id: str, **changes: object) -> Message:
+    """An element of `CvesDetails`."""
+    return {
+        "CveId": id,
+        "AdditionalIdentifiers": [],
+        "Description": "A crafted request stops it, as CVE-1999-0001 did.",
+        "Cvss": [{"Key": "3.0", "Value": {"Base": 9.8, "CvssVectorString": "CVSS:3.0/AV:N"}}],
+        "CvssSource": "NVD",
+        "Severity": "Critical",
+        "PublishedDate": "2026-01-02T00:00:00Z",
+        "Weaknesses": {"Cwe": []},
+        "FixStatus": "FixAvailable",
+        "FixedVersion": "4.17.21",
+        "ExploitabilityDetails": {"ExploitStepsPublished": False},
+        "References": [{"Title": id, "Link": "https://cve.example"}],
+    } | changes
+
+
+def cves_of(*ids: str) -> str:
+    """`CvesDetails` as it comes: a list that is a text."""
+    return orjson.dumps([a_cve(id) for id in ids]).decode()
+
+
+def a_recommendation(
+    category: str | None,
+    *,
+    key: str = UPDATE_KEY,
+    scope: str = MACHINE,
+    code: str = "Unhealthy",
+    action: str = "Insert",
+    snapshot: bool = False,
+    metadata: Message | None = None,
+    **changes: object,
+) -> Message:
+    """An individual recommendation of a category; changes are to its properties."""
+    enrichment = {"action": action, "apiVersion": "2019-01-01", "isSnapshot": snapshot}
+    return {
+        "id": f"{scope}/providers/Microsoft.Security/assessments/{key}",
+        "name": key,
+        "type": "Microsoft.Security/assessments",
+        "properties": {
+            "displayName": "Update lodash",
+            "status": {
+                "code": code,
+                "firstEvaluationDate": "2026-11-01T00:00:00Z",
+                "statusChangeDate": "2026-11-09T17:20:31Z",
+            },
+            "resourceDetails": {
+                "Source": "Azure",
+                "Id": scope,
+                "ResourceType": "microsoft.compute/virtualmachines",
+                "ResourceName": "shop-01",
+                "NativeResourceId": scope,
+                "ConnectorId": None,
+            },
+            "metadata": {
+                "recommendationCategory": category,
+                "severity": "High",
+                "assessmentType": "DynamicBuiltIn",
+                "description": "An older version has vulnerabilities.",
+                "remediationDescription": "Update it.",
+            }
+            | (metadata or {}),
+        }
+        | changes,
+        "assessmentEventDataEnrichment": enrichment,
+        "securityEventDataEnrichment": enrichment,
+    }
+
+
+def a_software_update(cves: Sequence[str] = ("CVE-2026-1001", "CVE-2026-1002"), **changes: Any) -> Message:
+    """A package to update on a machine; `additional` changes its additional data, other changes go to its properties."""
+    additional = changes.pop("additional", {})
+    data = {
+        "SoftwareName": "lodash",
+        "PackageType": "npm",
+        "Language": "JavaScript",
+        "MaxCvssScore": "8.7",
+        "DetectedSoftwareVersions": "4.17.15",
+        "FixedVersion": "4.17.21",
+        "FixStatus": "FixAvailable",
+        "CvesDetails": cves_of(*cves),
+        "ScannersDetails": {
+            "mdvm": {
+                "DetectedSoftwareVersions": ["4.17.15"],
+                "FixedVersion": "4.17.21",
+                "FixStatus": "FixAvailable",
+                "category": "SoftwareUpdate",
+                "CvesIds": list(cves),
+            }
+        },
+    }
+    return a_recommendation("SoftwareUpdate", additionalData=data | additional, **changes)
+
+
+def an_image_update(**changes: Any) -> Message:
+    """A package to update in a container image, with its risk."""
+    resource = {
+        "Digest": DIGEST,
+        "RepositoryDetails": {"RepositoryName": "shop/web", "LastPushedToRegistryUTC": "2026-11-01"},
+    }
+    return a_software_update(
+        scope=REGISTRY,
+        resourceDetails={
+            "Source": "Azure",
+            "Id": f"/repositories/shop/web/images/{DIGEST}",
+            "ResourceType": "microsoft.containerregistry/registries/repositories/images.containerimage",
+        },
+        resourceAdditionalData=resource,
+        risk=a_risk(),
+        **changes,
+    )
+
+
+def a_risk(**changes: object) -> Message:
+    """The specification's own example of a risk."""
+    return {
+        "level": "Critical",
+        "riskFactors": ["Exposure to the Internet", "Sensitive Data", "Critical Resource"],
+        "attackPathsReferences": ["a37b2ab5-0000-4000-8000-000000000001"],
+        "isContextualRisk": True,
+        "paths": [{"id": "p", "nodes": [{"id": "n", "nodePropertiesLabel": []}], "edges": []}],
+    } | changes
+
+
+def a_broken_rule(**changes: Any) -> Message:
+    """A rule that a database breaks: its key is that of the rule, its resource the database."""
+    additional = {
+        "ruleId": "VA1059",
+        "severity": "High",
+        "category": "Surface area reduction",
+        "impact": "It can be used to run commands.",
+        "benchmarks": [{"benchmark": "FedRAMP", "reference": "AC-6"}, {"benchmark": "CIS", "reference": "2.15"}],
+        "hasBaseline": False,
+        "Scanner": "SQL Vulnerability Assessment",
+        "sqlServerInstance": "shop",
+    }
+    data = additional | changes.pop("additional", {})
+    title = "VA1059 - xp_cmdshell should be disabled"
+    return a_recommendation(
+        "SqlVulnerabilities",
+        **{"key": RULE_KEY, "scope": DATABASE, "displayName": title, "additionalData": data} | changes,
+    )
+
+
+def an_exposed_secret(**changes: Any) -> Message:
+    """A secret in plain text on a machine."""
+    data = {
+        "SecretScannerName": "MDC secret scanner",
+        "SecretType": "Azure storage account key",
+        "FilePath": "/etc/shop.conf",
+    }
+    return a_recommendation("ExposedSecrets", **{"displayName": "Remove a secret", "additionalData": data} | changes)
+
+
+def an_exposure_path(**changes: object) -> Message:
+    """An attack path of Exposure Management, of which all is named and nothing has an id; changes are to its properties."""
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/attackPaths/ffff",
+        "name": "ffff",
+        "type": "microsoft.security/attackpaths",
+        "properties": {
+            "displayName": "Internet exposed VM with high severity vulnerabilities",
+            "attackPathType": "InternetExposed",
+            "riskLevel": "High",
+            "riskFactors": [{"name": "Internet exposure"}, {"name": "Weak authorization"}],
+            "entryPoint": {"name": "vm-entry", "type": "microsoft.compute/virtualmachines"},
+            "target": {"name": "kv-target", "type": "microsoft.keyvault/vaults"},
+            "attackPathSteps": [{"stepId": 1}, {"stepId": 2}],
+            "mITRETacticsAndTechniques": ["InitialAccess", "CredentialAccess"],
+            "attackStory": "An internet exposed machine lets an attacker reach a key vault.",
+            "isPartialAttackPath": False,
+        }
+        | changes,
+    }
+
+
+def a_compliance_category(**changes: object) -> Message:
+    """A row of compliance that is about a whole category; changes are to its properties."""
+    path = "regulatoryComplianceStandards/PCI/regulatoryComplianceControls/6.2/regulatoryComplianceAssessments"
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/{path}/cccc",
+        "name": "cccc",
+        "type": "Microsoft.Security/regulatoryComplianceStandards/regulatoryComplianceControls/regulatoryComplianceAssessments",
+        "properties": {
+            "assessmentType": "AssessmentCategory",
+            "description": "SoftwareUpdate",
+            "state": "Failed",
+            "scope": "Subscription",
+            "passedResources": 7,
+            "failedResources": 4,
+            "skippedResources": 0,
+        }
+        | changes,
+    }
