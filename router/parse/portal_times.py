@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 _WRITTEN = re.compile(
-    r"\s*(\d{1,2})/(\d{1,2})/(\d{4}),?\s+(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,7}))?(?:\s*([AP])M)?\s*", re.IGNORECASE
+    r"\s*+(\d{1,2})/(\d{1,2})/(\d{4}),?\s++(\d{1,2}):(\d{2}):(\d{2})(?:\.(\d{1,7}))?\s*+(?:([AP])M)?\s*+", re.IGNORECASE
 )
 _NOON = 12
 

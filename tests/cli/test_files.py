@@ -342,6 +342,76 @@ def test_the_columns_of_a_row_beat_its_type(house: House) -> None:
     assert column(house.routes("--dry-run", "alerts.csv"), "kind") == ["alert", "alert"]
 
 
+def portal_csv(*times: str) -> str:
+    """Two alerts or more as the portal exports them, each at a time."""
+    names = ("TimeGenerated", "ProcessingEndTime", "StartTime", "EndTime")
+    rows = [
+        a_table_row(VendorOriginalId=f"row-{number}", Description="3/4/2025, 9:19:25") for number in range(len(times))
+    ]
+    return as_csv(
+        [
+            {f"{name} [UTC]" if name in names else name: time if name in names else held for name, held in row.items()}
+            for row, time in zip(rows, times, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (
+            ["2/25/2025, 9:19:25.391 AM", "2/25/2025, 12:00:00.000 PM"],
+            ["2025-02-25T09:19:25.391000+00:00", "2025-02-25T12:00:00+00:00"],
+        ),
+        (["3/4/2025, 9:19:25 AM"], ["2025-03-04T09:19:25+00:00"]),
+        # Another row of the file says that the day stands first.
+        (
+            ["03/04/2025, 09:19:25.391", "25/03/2025, 09:19:25"],
+            ["2025-04-03T09:19:25.391000+00:00", "2025-03-25T09:19:25+00:00"],
+        ),
+        (["3/4/2025, 9:19:25 AM", "25/3/2025, 9:19:25 AM"], ["2025-04-03T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
+        (["03/04/2025, 09:19:25", "03/25/2025, 09:19:25"], ["2025-03-04T09:19:25+00:00", "2025-03-25T09:19:25+00:00"]),
+        (["03/03/2025, 09:19:25", "04/04/2025, 09:19:25"], ["2025-03-03T09:19:25+00:00", "2025-04-04T09:19:25+00:00"]),
+        (["2026-11-16 07:27:56.188461+00:00"], ["2026-11-16 07:27:56.188461+00:00"]),
+        (["", "2/25/2025, 9:19:25 AM"], ["", "2025-02-25T09:19:25+00:00"]),
+        (["when?", "2/25/2025, 9:19:25 AM"], ["when?", "2/25/2025, 9:19:25 AM"]),
+    ],
+)
+def test_times_of_a_portal_export_are_read(house: House, written: list[str], read: list[str]) -> None:
+    """They become ISO 8601, and nothing else in a row changes; which number is the month, the whole file says."""
+    house.writes("alerts.csv", portal_csv(*written))
+    documents = [orjson.loads(body) for body in bodies("alerts.csv")]
+    assert [document["TimeGenerated [UTC]"] for document in documents] == read
+    assert [document["StartTime [UTC]"] for document in documents] == read
+    assert {document["Description"] for document in documents} == {"3/4/2025, 9:19:25"}
+
+
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [
+        (["03/04/2025, 09:19:25.391"], 2),
+        (["03/03/2025, 09:19:25", "03/04/2025, 09:19:25"], 3),
+        # These two cannot be of one file: one has the month first and the other the day.
+        (["25/03/2025, 09:19:25", "03/25/2025, 09:19:25", "03/04/2025, 09:19:25"], 4),
+    ],
+)
+def test_a_portal_export_whose_times_are_ambiguous_is_refused(house: House, written: list[str], line: int) -> None:
+    """One line names the row, and nothing is taken in: a guess would put states in the wrong order."""
+    house.writes("alerts.csv", portal_csv(*written))
+    said = house.says("run", "alerts.csv")
+    assert said.complaint.startswith(f"alerts.csv:{line}: the time '03/04/2025, 09:19:25")
+
+
+def test_states_of_a_portal_export_are_put_in_order(house: House) -> None:
+    """The portal writes the newest first, and the alert is resolved all the same."""
+    row = {f"{name} [UTC]" if "Time" in name else name: held for name, held in a_table_row().items()}
+    newest = row | {"ProcessingEndTime [UTC]": "2/25/2025, 10:19:25.391 AM", "Status": "Resolved"}
+    oldest = row | {"ProcessingEndTime [UTC]": "2/25/2025, 9:19:25.391 AM", "Status": "New"}
+    house.writes("alerts.csv", as_csv([newest, oldest]))
+    house.routes("--now", "2026-11-24T12:00:00Z", "alerts.csv")
+    assert [line["change"] for line in house.lines("everything.ndjson")] == ["opened", "resolved"]
+
+
 def test_a_table_without_its_header_is_refused(house: House) -> None:
     """A first row that names no column of the table would be a message lost."""
     house.writes("alerts.csv", "High,New,web-01\n")

@@ -51,14 +51,17 @@ def outcomes(decisions: list[dict[str, str]]) -> dict[tuple[str, str, str], int]
 
 
 def test_the_files_as_they_stand(house: House) -> None:
-    """Rows and lists are alerts; a REST example wraps its message, so that it is kept in quarantine, whole."""
+    """Rows and lists are alerts, but for 39 rows of Sentinel's and Defender for Endpoint's; these are kept in quarantine, whole.
+
+    So are the REST examples, each of which wraps its message.
+    """
     files = the_files()
     decisions = house.routes("--now", NOW, *files)
     assert outcomes(decisions) == {
-        ("alert", "routed", "routes"): 105,
-        ("alert", "routed", "otherwise"): 60,
-        ("alert", "below_floor", "floor"): 32,
-        ("unknown", "quarantined", "unknown_shape"): 145,
+        ("alert", "routed", "routes"): 93,
+        ("alert", "routed", "otherwise"): 46,
+        ("alert", "below_floor", "floor"): 19,
+        ("unknown", "quarantined", "unknown_shape"): 145 + 39,
     }
     assert len(decisions) == len({decision["source"] for decision in decisions})
 

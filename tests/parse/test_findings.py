@@ -9,7 +9,8 @@ import pytest
 
 from router.domain.clouds import CloudLocation
 from router.domain.severity import Severity
-from router.domain.signals import Finding
+from router.domain.signals import Finding, Kind
+from tests.constructed.posture import a_compliance_category, an_exposure_path
 from tests.parse.messages import (
     ASSESSMENT_KEY,
     MACHINE,
@@ -204,6 +205,72 @@ def test_the_resource_of_an_attack_path_is_its_target_else_its_entry(message: Me
     assert read_finding(message).resource == resource
 
 
+def test_a_path_that_only_names_things_is_read() -> None:
+    """The target's name is the resource, factors are categories, tactics are intents, and both ends are kept."""
+    finding = read_finding(an_exposure_path())
+    assert (finding.resource, finding.severity) == ("kv-target", Severity.HIGH)
+    assert finding.categories == ("Internet exposure", "Weak authorization")
+    assert (finding.intents, finding.techniques) == (("InitialAccess", "CredentialAccess"), ())
+    assert finding.extended == {"entryPoint": "vm-entry", "target": "kv-target"}
+    assert read_finding(an_exposure_path(riskFactors=["Internet exposure"])).categories == ("Internet exposure",)
+    assert read_finding(an_exposure_path(riskFactors='[{"name": "Exposed"}]')).categories == ("Exposed",)
+
+
+@pytest.mark.parametrize(
+    ("ends", "resource", "entry_point"),
+    [
+        ({"target": {"name": "kv", "id": "/kv"}}, "/kv", "vm-entry"),
+        ({"target": {"name": "kv"}, "entryPoint": {"id": "/vm"}}, "/vm", "/vm"),
+        ({"target": '{"name": "kv"}'}, "kv", "vm-entry"),
+        ({"target": None}, "vm-entry", "vm-entry"),
+        ({"target": None, "entryPoint": None}, None, None),
+        ({"target": {"name": "kv"}, "targetEntityInternalID": "/in"}, "/in", "vm-entry"),
+        (
+            {
+                "graphComponent": {
+                    "entities": [{"entityName": "kv-target", "entityIdentifiers": {"azureResourceId": "/kv"}}]
+                }
+            },
+            "/kv",
+            "vm-entry",
+        ),
+    ],
+)
+def test_a_name_is_the_resource_only_where_there_is_no_id(
+    ends: dict[str, object], resource: str | None, entry_point: str | None
+) -> None:
+    """An id of the target, one of the entry point, a name that the graph knows; else the name."""
+    finding = read_finding(an_exposure_path(**ends))
+    assert (finding.resource, finding.extended.get("entryPoint")) == (resource, entry_point)
+
+
+@pytest.mark.parametrize(
+    ("written", "intents", "techniques"),
+    [
+        (["InitialAccess", "Lateral Movement"], ("InitialAccess", "Lateral Movement"), ()),
+        ('["InitialAccess"]', ("InitialAccess",), ()),
+        ("InitialAccess, CredentialAccess", ("InitialAccess", "CredentialAccess"), ()),
+        (["TA0001", "T1190", "T1059.001"], ("TA0001",), ("T1190", "T1059.001")),
+        (["Initial Access (TA0001)", "T1190: Exploit Public-Facing Application"], ("TA0001",), ("T1190",)),
+        (
+            [{"tactic": "InitialAccess", "techniques": ["T1190", "Valid Accounts"]}],
+            ("InitialAccess", "Valid Accounts"),
+            ("T1190",),
+        ),
+        ({"tactics": ["InitialAccess"], "techniques": "T1190"}, ("InitialAccess",), ("T1190",)),
+        ([{"name": "InitialAccess"}, 7, None, ""], ("InitialAccess",), ()),
+        (7, (), ()),
+        (None, (), ()),
+    ],
+)
+def test_tactics_and_techniques_come_in_any_form(
+    written: object, intents: tuple[str, ...], techniques: tuple[str, ...]
+) -> None:
+    """Plain names, ids, both, or objects; a technique is told by its id, and a name is for the tactics."""
+    finding = read_finding(an_exposure_path(mITRETacticsAndTechniques=written))
+    assert (finding.intents, finding.techniques) == (intents, techniques)
+
+
 def test_only_a_delete_ends_an_attack_path() -> None:
     """An attack path stands until a message deletes it."""
     assert read_finding(an_attack_path()).resolved is False
@@ -224,6 +291,15 @@ def test_compliance_is_measured() -> None:
     assert (finding.status, finding.measure) == ("Failed", "7 passed, 4 failed, 0 skipped")
     assert finding.categories == ("PCI", "1.1")
     assert (finding.title, finding.resource) == ("Scan data should be complete", SUBSCRIPTION)
+
+
+def test_compliance_by_category_is_joined_by_category() -> None:
+    """A row about a category is about all its recommendations; one about a recommendation is known by that one's key."""
+    finding = read_finding(a_compliance_category())
+    assert (finding.category, finding.kind, finding.severity) == ("SoftwareUpdate", Kind.COMPLIANCE, None)
+    assert (finding.categories, finding.extended) == (("PCI", "6.2"), {"scope": "Subscription"})
+    one = read_finding(a_compliance_category(assessmentType="Assessment", scope=None))
+    assert (one.category, one.type, one.extended) == (None, "cccc", {})
 
 
 @pytest.mark.parametrize("build", [a_secure_score, a_score_control, a_compliance_assessment])

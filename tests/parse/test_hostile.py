@@ -13,6 +13,7 @@ from router.domain.reasons import Code
 from router.domain.signals import Quarantined
 from router.parse import evidence_of, read_signals
 from router.parse.bodies import MOST_ELEMENTS
+from tests.constructed.posture import a_software_update
 from tests.parse.messages import a_flat_alert, a_table_row, body_of, read_alert, read_quarantined
 
 
@@ -129,6 +130,13 @@ _GROWING: dict[str, Callable[[int], bytes]] = {
     "elements": lambda size: b"[" + b"0," * (size // 10) + b"0]",
     "references": lambda size: body_of(a_flat_alert(Entities=[{"$id": "1", "$ref": "1", "Type": "ip"}] * (size // 20))),
     "slashes": lambda size: body_of({"type": None, "id": "/providers" * size}),
+    "a list of CVEs that is cut": lambda size: body_of(
+        a_software_update(additional={"CvesDetails": '[{"CveId" :' * (size // 11)})
+    ),
+    "CVEs of one letter": lambda size: body_of(a_software_update(additional={"CvesDetails": "a, " * (size // 3)})),
+    "CVEs in a list": lambda size: body_of(a_software_update(additional={"CvesDetails": [[]] * (size // 3)})),
+    "blanks in a time": lambda size: body_of(a_flat_alert(ProcessingEndTime="2/2/2025" + " " * size)),
+    "blanks behind a time": lambda size: body_of(a_flat_alert(ProcessingEndTime=f"2/2/2025, 9:19:25{' ' * size}x")),
     "lists in texts": lambda size: body_of(a_flat_alert(RemediationSteps=["[" * 100] * (size // 100))),
 }
 

@@ -13,6 +13,13 @@ from hypothesis import strategies as st
 
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import evidence_of, read_signals, split_body
+from tests.constructed.posture import (
+    a_broken_rule,
+    a_compliance_category,
+    a_software_update,
+    an_exposure_path,
+    an_image_update,
+)
 from tests.parse.messages import (
     CATALOGUE,
     Message,
@@ -50,6 +57,11 @@ _MESSAGES: tuple[Callable[[], Any], ...] = (
     a_legacy_attack_path,
     a_common_alert,
     a_metric_alert,
+    a_software_update,
+    an_image_update,
+    a_broken_rule,
+    an_exposure_path,
+    a_compliance_category,
 )
 _KEYS = (
     st.sampled_from(
@@ -57,6 +69,7 @@ _KEYS = (
     )
     | st.sampled_from(["Entities", "entities", "severity", "status", "metadata", "score", "TimeGenerated"])
     | st.sampled_from(["value", "data", "Data", "count", "skip_token", "total_records", "nextLink", "facets"])
+    | st.sampled_from(["CvesDetails", "CveId", "ScannersDetails", "CvesIds", "risk", "level", "SoftwareName", "name"])
     | st.sampled_from(["ResourceIdentifiers", "ExtendedProperties", "securityEventDataEnrichment", "graphComponent"])
     | st.sampled_from(
         ["schemaId", "essentials", "alertContext", "alertId", "condition", "allOf", "dimensions", "event"]
@@ -76,6 +89,8 @@ _SCALARS = (
             "[",
             "{}",
             '[{"Type":"ip"}]',
+            '[{"CveId":"CVE-2026-0001"}',
+            "2/25/2025, 9:19:25.391 AM",
             "\ud800",
         ]
     )
@@ -96,6 +111,10 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
             assert isinstance(signal.body, bytes)
             continue
         orjson.dumps([signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written])
+        if isinstance(signal, Finding):
+            orjson.dumps(
+                [signal.category, signal.package, signal.cves, signal.image, signal.rule, signal.risk, signal.scanner]
+            )
         orjson.dumps(
             [signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques, signal.extended]
         )

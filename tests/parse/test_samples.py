@@ -62,28 +62,45 @@ def test_each_rest_example_is_what_it_is() -> None:
 
 @pytest.mark.shared
 @needs_samples
-def test_each_row_of_an_exported_table_is_an_alert() -> None:
-    """All 189 rows of a SecurityAlert export are alerts, each under its own id, and their entities are read."""
+def test_each_row_of_an_exported_table_is_an_alert_or_another_products() -> None:
+    """Of 189 rows of a SecurityAlert export 153 are Defender's and 36 a Sentinel rule's; the table says no product of any.
+
+    Defender's are alerts, each under its own id, and their entities are read. `Detection` is Defender's, and so are the alerts
+    of its demo and of the partners in it.
+    """
     with (_SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
-        alerts = [read_alert(row) for row in csv.DictReader(file)]
-    assert len(alerts) == len({alert.id for alert in alerts}) == 189
+        rows = list(csv.DictReader(file))
+    assert "ProductName" not in rows[0]
+    assert Counter((row["ProviderName"], row["VendorName"], _kind_of(row)) for row in rows) == {
+        ("Detection", "Microsoft", "alert"): 138,
+        ("InternalDemo", "Microsoft", "alert"): 13,
+        ("InternalDemo", "F5 WAF", "alert"): 1,
+        ("InternalDemo", "Deep Security Agent", "alert"): 1,
+        ("CustomAlertRule", "Alert Rule", "unknown_shape"): 36,
+    }
+    alerts = [read_alert(row) for row in rows if row["ProviderName"] != "CustomAlertRule"]
+    assert len(alerts) == len({alert.id for alert in alerts}) == 153
     assert Counter(alert.severity_written for alert in alerts) == {
-        "High": 102,
-        "Medium": 56,
-        "Low": 24,
+        "High": 90,
+        "Medium": 44,
+        "Low": 12,
         "Informational": 7,
     }
     assert all(alert.severity and alert.changed and alert.started and alert.title for alert in alerts)
-    assert sum(bool(alert.entities) for alert in alerts) == 176
+    assert sum(bool(alert.entities) for alert in alerts) == 152
     assert sum(bool(evidence_of(alert).processes) for alert in alerts) > 100
 
 
 @pytest.mark.shared
 @needs_samples
-def test_each_stix_shifter_row_is_an_alert() -> None:
-    """Rows with nested and bare references are alerts under Defender's own id, samples where they say so."""
+def test_each_stix_shifter_row_is_an_alert_or_another_products() -> None:
+    """Rows with nested and bare references are alerts under Defender's own id; three are of Sentinel and Defender for Endpoint.
+
+    What those three hold is read as well once they say nothing of a product.
+    """
     rows = json.loads((_SAMPLES / "stix-shifter" / "security_alert_rows.json").read_text(encoding="utf-8"))
-    alerts = [read_alert(row) for row in rows]
+    assert [_kind_of(row) for row in rows] == ["alert", "unknown_shape", "unknown_shape", "alert", "unknown_shape"]
+    alerts = [read_alert(row | {"ProductName": "", "ProviderName": ""}) for row in rows]
     assert [alert.id for alert in alerts] == [row["VendorOriginalId"] for row in rows]
     assert [alert.sample for alert in alerts] == [True, False, False, True, False]
     assert [alert.severity_written for alert in alerts] == ["High", "Informational", "Medium", "100", "Medium"]

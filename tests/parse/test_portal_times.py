@@ -1,0 +1,55 @@
+"""Times as Azure's portal writes them into CSV exports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.parse.portal_times import DateOrder, find_portal_time, is_doubtful
+from tests.parse.messages import a_table_row, read_alert
+
+MORNING = datetime(2025, 2, 25, 9, 19, 25, 391000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2/25/2025, 9:19:25.391 AM", MORNING),
+        ("2/25/2025, 9:19:25.391\u202fAM", MORNING),
+        ("02/25/2025 9:19:25.3910000 am", MORNING),
+        ("25/02/2025, 09:19:25.391", MORNING),
+        ("2/25/2025, 12:00:00 AM", datetime(2025, 2, 25, tzinfo=UTC)),
+        ("2/25/2025, 12:00:00 PM", datetime(2025, 2, 25, 12, tzinfo=UTC)),
+        ("2/25/2025, 11:59:59 PM", datetime(2025, 2, 25, 23, 59, 59, tzinfo=UTC)),
+        ("3/4/2025, 9:19:25 AM", datetime(2025, 3, 4, 9, 19, 25, tzinfo=UTC)),
+        ("03/03/2025, 09:19:25", datetime(2025, 3, 3, 9, 19, 25, tzinfo=UTC)),
+        ("03/04/2025, 09:19:25", None),
+        ("13/13/2025, 9:19:25 AM", None),
+        ("2/30/2025, 9:19:25 AM", None),
+        ("2/25/2025, 13:19:25 PM", None),
+        ("2/25/2025, 0:19:25 AM", None),
+        ("2/25/2025", None),
+        ("2/25/0000, 9:19:25 AM", None),
+    ],
+)
+def test_times_are_read_where_they_say_which_number_is_the_month(text: str, time: datetime | None) -> None:
+    """With AM or PM the month stands first; without, a number beyond twelve is the day; else it is no time."""
+    assert find_portal_time(text) == time
+
+
+def test_an_alert_has_its_portal_times() -> None:
+    """Also where a row comes as JSON."""
+    alert = read_alert(a_table_row(ProcessingEndTime="2/25/2025, 9:19:25.391 AM", StartTime="03/04/2025, 09:19:25"))
+    assert (alert.changed, alert.started) == (MORNING, None)
+
+
+@given(st.integers(1_546_300_800, 2_051_222_400).map(lambda second: datetime.fromtimestamp(second, UTC)))
+def test_every_time_comes_back_in_the_order_in_which_it_was_written(time: datetime) -> None:
+    """In 24 hours with the day first, and in 12 with the month first."""
+    written = time.strftime("%d/%m/%Y, %H:%M:%S")
+    assert find_portal_time(written, DateOrder.DAY_FIRST) == time
+    assert is_doubtful(written) == (time.day <= 12 and time.day != time.month)
+    assert find_portal_time(time.strftime("%m/%d/%Y, %I:%M:%S %p")) == time
