@@ -51,9 +51,9 @@ def outcomes(decisions: list[dict[str, str]]) -> dict[tuple[str, str, str], int]
 
 
 def test_the_files_as_they_stand(house: House) -> None:
-    """Rows and lists are alerts, but for 39 rows of Sentinel's and Defender for Endpoint's; these are kept in quarantine, whole.
+    """Rows and lists are alerts; a REST example wraps its message, so that it is kept in quarantine, whole.
 
-    So are the REST examples, each of which wraps its message.
+    So are 39 rows of Sentinel's and Defender for Endpoint's.
     """
     files = the_files()
     decisions = house.routes("--now", NOW, *files)

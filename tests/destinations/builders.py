@@ -13,7 +13,9 @@ from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.keys import signal_key
 from router.domain.notices import Evidence, Group, NamedMember, Notice, RecordEntry, Tactic
 from router.domain.ports.destinations import DestinationKind
+from router.domain.posture import Package, Risk
 from router.domain.rulebook import Lane, Owner
+from router.domain.severity import Severity
 
 _ADDRESSES = {
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/",
@@ -104,6 +106,34 @@ def a_finding(**changes: Any) -> Notice:
         "evidence": Evidence(),
     }
     return a_notice(**values | changes)
+
+
+def a_software_update(**changes: Any) -> Notice:
+    """A High recommendation to update a package on the machine, which is at Critical risk."""
+    values: dict[str, Any] = {
+        "title": "Update lodash",
+        "severity": "High",
+        "severity_written": "High",
+        "category": "SoftwareUpdate",
+        "package": Package(
+            name="lodash",
+            type="npm",
+            language="JavaScript",
+            installed=("4.17.15",),
+            fixed="4.17.21",
+            fix_status="FixAvailable",
+        ),
+        "cves": ("CVE-2026-1001", "CVE-2026-1002"),
+        "scanner": "mdvm",
+        "risk": Risk(
+            level=Severity.CRITICAL,
+            written="Critical",
+            factors=("Exposure to the Internet",),
+            attack_paths=("p",),
+            is_contextual=True,
+        ),
+    }
+    return a_finding(**values | changes)
 
 
 def a_huge_notice(**changes: Any) -> Notice:

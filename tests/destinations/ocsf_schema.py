@@ -104,9 +104,12 @@ TABLES = {
     type: str
     uid: str
 """,
+    "affected_package": "fixed_in_version: str\n name!: str\n package_manager: str\n version!: str",
     "vulnerability": """just one: advisory cve cwe
     advisory: advisory
+    affected_packages: [affected_package]
     cve: cve
+    is_fix_available: bool
     references: [str]
     remediation: remediation
     severity: str

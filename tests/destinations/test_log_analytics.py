@@ -18,7 +18,16 @@ from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.keys import event_uid
 from router.domain.notices import Evidence, Notice, RecordEntry, Tactic
-from tests.destinations.builders import ID, a_destination, a_finding, a_huge_notice, a_notice, an_attempt, an_entry
+from tests.destinations.builders import (
+    ID,
+    a_destination,
+    a_finding,
+    a_huge_notice,
+    a_notice,
+    a_software_update,
+    an_attempt,
+    an_entry,
+)
 from tests.destinations.conversations import Answer, converse
 
 RESERVED = {"_ResourceId", "id", "_SubscriptionId", "TenantId", "Type", "UniqueId", "Title"}
@@ -45,6 +54,8 @@ def size_of(call: LogRows) -> int:
         (a_notice(evidence=FULL), ALERTS),
         (a_notice(severity=None, evidence=Evidence()), ALERTS),
         (a_finding(categories=("Data",), measure="3/5", evidence=FULL), FINDINGS),
+        (a_software_update(evidence=FULL), FINDINGS),
+        (a_software_update(evidence=FULL), ALERTS),
         (an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z"), DECISIONS),
     ],
 )
@@ -63,6 +74,18 @@ def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, tab
                 assert datetime.fromisoformat(value).tzinfo is not None
             case "dynamic":
                 assert isinstance(value, tuple | list | dict)
+
+
+def test_a_row_carries_what_an_individual_recommendation_says() -> None:
+    """Software, CVEs and risk stand beside the evidence, by the names that the notice has for them, and fit into a column."""
+    evidence = row_for(an_attempt(a_software_update(evidence=FULL)), FINDINGS.name)["Evidence"]
+    assert evidence["hosts"] == ("h",)
+    assert (evidence["category"], evidence["scanner"]) == ("SoftwareUpdate", "mdvm")
+    assert (evidence["package"]["name"], evidence["package"]["fixed"]) == ("lodash", "4.17.21")
+    assert evidence["cves"] == ("CVE-2026-1001", "CVE-2026-1002")
+    assert (evidence["risk"]["level"], evidence["risk"]["is_contextual"]) == ("Critical", True)
+    assert "image" not in evidence
+    assert "Evidence" not in row_for(an_attempt(a_finding()), FINDINGS.name)
 
 
 def test_every_column_is_filled_by_something() -> None:

@@ -13,7 +13,8 @@ from router.destinations.wording.documents import document_of
 from router.destinations.wording.fitting import fitted, json_size
 from router.domain.decisions import Change
 from router.domain.notices import Evidence, Notice, Tactic
-from tests.destinations.builders import NOW, a_delivery, a_finding, a_huge_notice, a_notice
+from router.domain.posture import DatabaseRule, Image, Package
+from tests.destinations.builders import NOW, a_delivery, a_finding, a_huge_notice, a_notice, a_software_update
 from tests.destinations.goldens import HERE, IS_WRITING
 from tests.destinations.ocsf_schema import problems_in
 
@@ -30,6 +31,9 @@ NOTICES = {
         kind="vulnerability", type="CVE-2026-12345", title="CVE-2026-12345 in openssl", evidence=_ALL_EVIDENCE
     ),
     "recommendation": a_finding(),
+    "software_update": a_software_update(
+        image=Image(digest="sha256:ab", repository="shop/web"), rule=DatabaseRule(id="VA1059"), evidence=_ALL_EVIDENCE
+    ),
     "compliance": a_finding(kind="compliance", type="1.1", status="Failed", severity=None, categories=("CIS", "1.1")),
     "attack_path": a_finding(kind="attack_path", severity=None, severity_written=None, status=None),
 }
@@ -173,6 +177,31 @@ def test_a_vulnerability_is_named_by_its_cves() -> None:
     assert [one["advisory"] for one in told["vulnerabilities"]] == [{"uid": "qualys-1"}]
 
 
+def test_an_update_of_software_is_a_vulnerability_finding() -> None:
+    """Each CVE that it lists is one, with the software in each version; its class stays when the message names no software."""
+    told = finding(a_software_update(has_more_cves=True))
+    assert [one["cve"]["uid"] for one in told["vulnerabilities"]] == ["CVE-2026-1001", "CVE-2026-1002"]
+    assert all(one["is_fix_available"] for one in told["vulnerabilities"])
+    assert told["vulnerabilities"][0]["affected_packages"] == [
+        {"name": "lodash", "package_manager": "npm", "version": "4.17.15", "fixed_in_version": "4.17.21"}
+    ]
+    assert told["unmapped"]["risk"]["level"] == "Critical"
+    assert told["unmapped"]["has_more_cves"] is True
+    bare = finding(a_software_update(package=None, cves=()), Change.RESOLVED)
+    assert (bare["class_uid"], bare["vulnerabilities"][0]["advisory"]) == (2002, {"uid": "a"})
+    secret = finding(a_software_update(package=None, category="ExposedSecrets"))
+    assert (secret["class_uid"], secret["compliance"]["category"]) == (2003, "ExposedSecrets")
+    assert secret["unmapped"]["cves"] == ["CVE-2026-1001", "CVE-2026-1002"]
+    by_category = finding(a_software_update(kind="compliance", package=None))
+    assert by_category["class_uid"] == 2003
+
+
+def test_software_of_which_nothing_is_known_has_a_version_all_the_same() -> None:
+    """The schema asks for one."""
+    told = finding(a_software_update(package=Package(name="lodash")))["vulnerabilities"][0]
+    assert (told["affected_packages"], told["is_fix_available"]) == ([{"name": "lodash", "version": "unknown"}], False)
+
+
 def test_an_account_of_another_cloud_is_not_called_a_subscription() -> None:
     """The provider is what Defender says; nothing else about an account elsewhere is known."""
     assert finding(a_notice())["cloud"]["account"]["type"] == "Azure Subscription"
@@ -200,7 +229,9 @@ def test_nothing_that_a_notice_says_is_left_out(name: str) -> None:
 def test_a_finding_of_what_was_cut_is_a_finding(kind: str, limit: int) -> None:
     """However short a huge notice is cut, it is whole in its form, and shows that it was cut."""
     techniques = tuple(f"T{number}" for number in range(1_000, 1_600))
-    notice = a_huge_notice(kind=kind, techniques=techniques)
+    package = Package(name="lodash", installed=tuple(f"4.17.{number}" for number in range(50)))
+    cves = tuple(f"CVE-2026-{number}" for number in range(1_000, 1_050))
+    notice = a_huge_notice(kind=kind, techniques=techniques, package=package, cves=cves)
     document = document_of(a_delivery(notice), notice)
     cut = fitted(document, limit, lambda one: json_size(message_of(one, "delivery-1", NOW)))
     message = dict(orjson.loads(orjson.dumps(message_of(cut, "delivery-1", NOW))))

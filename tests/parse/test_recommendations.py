@@ -271,7 +271,8 @@ def test_what_else_a_risk_may_be() -> None:
     risk = read_finding(a_software_update(risk=odd)).risk
     assert risk is not None
     assert (risk.factors, risk.attack_paths) == (("Sensitive Data", "Exposure"), ())
-    for nothing in (None, "", "{}", [], {}, {"riskFactors": []}, '{"level": "Hi'):
+    nothings: list[object] = [None, "", "{}", [], {}, {"riskFactors": []}, '{"level": "Hi']
+    for nothing in nothings:
         assert read_finding(a_software_update(risk=nothing)).risk is None
     assert read_finding(a_software_update(risk="High")).risk == Risk(level=Severity.HIGH, written="High")
 

@@ -1,8 +1,8 @@
 """A notice as an OCSF finding, in a CloudEvents envelope: for a receiver that knows no format of ours.
 
-An alert or an incident is a Detection Finding, a vulnerability a Vulnerability Finding, a recommendation or a
-compliance state a Compliance Finding; anything else is a Detection Finding. Everything that `document_of` says is in
-it: what OCSF has no attribute for stands under `unmapped`.
+An alert or an incident is a Detection Finding, a vulnerability or an update of software a Vulnerability Finding, any
+other recommendation or a compliance state a Compliance Finding; anything else is a Detection Finding. Everything that
+`document_of` says is in it: what OCSF has no attribute for stands under `unmapped`.
 
 https://schema.ocsf.io/1.5.0/classes/detection_finding
 https://schema.ocsf.io/1.5.0/classes/vulnerability_finding
@@ -44,6 +44,8 @@ DETECTION = Class(2004, "Detection Finding", "detection_finding")
 VULNERABILITY = Class(2002, "Vulnerability Finding", "vulnerability_finding")
 COMPLIANCE = Class(2003, "Compliance Finding", "compliance_finding")
 CLASSES = {"vulnerability": VULNERABILITY, "recommendation": COMPLIANCE, "compliance": COMPLIANCE}
+UPDATES = frozenset({"softwareupdate", "systemupdate"})
+"""Categories of recommendations that are about vulnerabilities, also where a message does not name the software."""
 
 ACTIVITIES = {"opened": (1, "Create"), "updated": (2, "Update"), "resolved": (3, "Close")}
 
@@ -86,7 +88,8 @@ _PID = re.compile(r" \(\d+\)$")
 _UNMAPPED = (
     "change", "turn", "destination", "stream", "kind", "severity_written", "plan", "sample", "subscription",
     "compromised_entity", "routes", "reason", "rulebook", "categories", "measure", "cause", "snapshot", "extended",
-    "owner", "group", "correlation", "alerts",
+    "owner", "group", "correlation", "alerts", "category", "image", "rule", "scanner", "risk",
+    "has_more_cves",
 )  # fmt: skip
 
 
@@ -111,7 +114,9 @@ def message_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
 
 def class_for(document: Document) -> Class:
     """The class of finding that a notice is."""
-    return CLASSES.get(document["kind"], DETECTION)
+    kind = CLASSES.get(document["kind"], DETECTION)
+    is_update = document["package"] or (document["category"] or "").lower() in UPDATES
+    return VULNERABILITY if is_update and document["kind"] == "recommendation" else kind
 
 
 def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
@@ -273,9 +278,11 @@ def _found_by(name: str, value: str) -> str:
 
 
 def _vulnerabilities(document: Document, remediation: dict[str, str] | None) -> list[dict[str, Any]]:
-    """One for each CVE that type and title name; where they name none, one by what the scanner calls it."""
-    named = _CVE.findall(f"{document['type']} {document['title']}")
+    """One for each CVE that is listed, else for each that type and title name; else one by what the scanner calls it."""
+    listed = [one for one in document["cves"] if not _MARK.fullmatch(one)]
+    named = listed or _CVE.findall(f"{document['type']} {document['title']}")
     names = [{"cve": {"uid": uid}} for uid in dict.fromkeys(one.upper() for one in named)]
+    package = document["package"]
     link = document["link"]
     common = _without_empty(
         {
@@ -283,9 +290,18 @@ def _vulnerabilities(document: Document, remediation: dict[str, str] | None) -> 
             "severity": document["severity_written"] or document["severity"],
             "references": [link] if link else None,
             "remediation": remediation,
+            "affected_packages": _packages(package) if package else None,
+            "is_fix_available": bool(package["fixed"]) if package else None,
         }
     )
     return [name | common for name in names or [{"advisory": {"uid": document["type"]}}]]
+
+
+def _packages(package: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The software in each version that was found."""
+    common = {"name": package["name"], "package_manager": package["type"], "fixed_in_version": package["fixed"]}
+    versions = [version for version in package["installed"] if not _MARK.fullmatch(version)]
+    return [_without_empty({**common, "version": version}) for version in versions or ["unknown"]]
 
 
 def _compliance(document: Document) -> dict[str, Any]:
@@ -300,7 +316,7 @@ def _compliance(document: Document) -> dict[str, Any]:
             "status": words,
             "control": (categories[1] if len(categories) > 1 else document["type"]) if is_state else document["title"],
             "standards": categories[:1] if is_state else None,
-            "category": None if is_state else ", ".join(categories),
+            "category": None if is_state else document["category"] or ", ".join(categories),
         }
     )
 
@@ -308,10 +324,14 @@ def _compliance(document: Document) -> dict[str, Any]:
 def _unmapped(document: Document, kind: Class) -> dict[str, Any]:
     rest = {name: document[name] for name in _UNMAPPED}
     if kind is VULNERABILITY:
+        said = document["package"] or {}
         rest["evidence"] = _evidence(document)
+        rest["package"] = _without_empty({name: said.get(name) for name in ("language", "fix_status")})
+    else:
+        rest["cves"] = document["cves"]
     marks = {
         name: [one for one in document[name] if isinstance(one, str) and _MARK.fullmatch(one)]
-        for name in ("tactics", "techniques")
+        for name in ("tactics", "techniques", "cves")
     }
     return _without_empty(rest | {"cut": _without_empty(marks)})
 

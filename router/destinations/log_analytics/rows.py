@@ -7,6 +7,7 @@ from typing import Any
 from router.destinations.log_analytics.tables import ALERTS, FINDINGS
 from router.destinations.wording.account import evidence_of, reporter_of
 from router.destinations.wording.languages import web_link
+from router.destinations.wording.posture import posture_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt
 from router.domain.keys import event_uid
@@ -105,7 +106,7 @@ def finding_row(notice: Notice, attempt: Attempt) -> Row:
         "OwnerGroup": owner.group if owner else None,
         "OwnerService": owner.service if owner else None,
         "IsSnapshot": notice.snapshot,
-        "Evidence": dict(evidence_of(notice)) or None,
+        "Evidence": _evidence(notice) or None,
         "Extended": dict(notice.extended) or None,
     }
 
@@ -179,10 +180,15 @@ def _additional(notice: Notice, attempt: Attempt) -> Row:
         "Routes": notice.routes,
         "Reason": notice.reason,
         "Rulebook": notice.rulebook,
-        "Evidence": dict(evidence_of(notice)),
+        "Evidence": _evidence(notice),
         "Extended": dict(notice.extended),
     }
     return {name: value for name, value in fields.items() if value is not None and value not in ("", [], (), {})}
+
+
+def _evidence(notice: Notice) -> Row:
+    """The lists of evidence, and what an individual recommendation says: software, CVEs, risk and so on, by the same names."""
+    return {**evidence_of(notice), **{name: value for name, value in posture_of(notice).items() if value}}
 
 
 def _first(values: tuple[str, ...]) -> str | None:

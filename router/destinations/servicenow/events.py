@@ -45,6 +45,7 @@ from router.destinations.wording.account import (
 )
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.languages import journal, without_code
+from router.destinations.wording.posture import words_of_posture
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -210,6 +211,7 @@ def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
         "reason": notice.reason,
         "rulebook": notice.rulebook,
         "sample": "true" if notice.sample else None,
+        **{name.lower(): words for name, words in words_of_posture(notice).items()},
         **{name: ", ".join(values) for name, values in evidence_of(notice).items()},
     }
     for name, value in values.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import sound_link
+from router.destinations.wording.posture import words_of_posture
 from router.domain.notices import Evidence, Group, NamedMember, Notice
 from router.domain.resources import parse_resource_id
 from router.domain.signals import AZURE_MONITOR, DEFENDER
@@ -152,9 +153,10 @@ def group_of(notice: Notice) -> dict[str, Any] | None:
 
 def details_of(notice: Notice) -> dict[str, Any]:
     """The whole notice by name, what a responder reads first, first; what is not known is left out."""
-    owner = notice.owner
+    owner, posture = notice.owner, words_of_posture(notice)
     details = {
         "severity": severity_of(notice),
+        "risk": posture["Risk"],
         "group": [text for text in (_words_of(notice.group), _members_of(notice.group)) if text],
         "alerts": notice.alerts,
         "status": notice.status,
@@ -164,6 +166,7 @@ def details_of(notice: Notice) -> dict[str, Any]:
         "subscription": notice.subscription,
         "compromised_entity": notice.compromised_entity,
         "description": notice.description,
+        **{name.lower(): words for name, words in posture.items()},
         **evidence_of(notice),
         "tactics": tactics_of(notice),
         "techniques": notice.techniques,
@@ -188,9 +191,10 @@ def details_of(notice: Notice) -> dict[str, Any]:
 
 def facts_of(notice: Notice) -> Mapping[str, str]:
     """What is known of a notice, by the name of each fact."""
-    owner = notice.owner
+    owner, posture = notice.owner, words_of_posture(notice)
     facts = {
         "Severity": severity_of(notice),
+        "Risk": posture["Risk"],
         "Group": _words_of(notice.group),
         "Status": notice.status,
         "Resource": notice.resource or notice.compromised_entity,
@@ -198,6 +202,7 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
         "Plan": notice.plan,
         "Product": _other_product(notice),
         "Type": notice.type,
+        **posture,
         "Id": notice.id,
         "Tactics": ", ".join(tactics_of(notice)),
         "Techniques": ", ".join(notice.techniques),

@@ -6,6 +6,7 @@ from typing import Any
 
 from router.destinations.wording.account import EVIDENCE, group_of
 from router.destinations.wording.languages import web_link
+from router.destinations.wording.posture import posture_of
 from router.domain.deliveries import Delivery
 from router.domain.notices import DECISION_KEYS, Notice
 
@@ -24,7 +25,8 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
 
     `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
     it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
-    `group` is null, or {by, total, standing, named, limited} where several signals are told of as one; the rest is as in
+    `package`, `image`, `rule` and `risk` are objects as in `router.domain.posture`, or null; `group` is null, or
+    {by, total, standing, named, limited} where several signals are told of as one; the rest is as in
     `router.domain.notices.Notice`.
     """
     owner, evidence = notice.owner, notice.evidence
@@ -38,6 +40,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
         "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
         "group": group_of(notice),
+        **posture_of(notice),
         "owner": {"group": owner.group, "service": owner.service} if owner else None,
     }
 

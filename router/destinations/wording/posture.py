@@ -1,0 +1,68 @@
+"""What an individual recommendation says beside what every finding says: as data, and in a few words each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from router.domain.notices import Notice
+from router.domain.posture import Package, Risk
+
+_CVES = 5  # that words name
+_VALUES = ("package", "image", "rule", "risk")
+
+
+def posture_of(notice: Notice) -> dict[str, Any]:
+    """All of it by the names of `Notice` and of its values; every key is always there, as in `document_of`."""
+    values = {name: _values_of(getattr(notice, name)) for name in _VALUES}
+    risk = notice.risk
+    if risk is not None:
+        values["risk"] = {**(values["risk"] or {}), "level": risk.level.label if risk.level is not None else None}
+    return {"category": notice.category, "cves": notice.cves, "has_more_cves": notice.has_more_cves, "scanner": notice.scanner, **values}
+
+
+def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
+    """In words, by the name of each fact; None for what is not known."""
+    image, rule = notice.image, notice.rule
+    where = "/".join(filter(None, (rule.server, rule.database))) if rule else ""
+    return {
+        "Risk": risk_words(notice.risk),
+        "Category": notice.category,
+        "Package": package_words(notice.package),
+        "CVEs": _cve_words(notice),
+        "Image": "@".join(filter(None, (image.repository, image.digest))) if image else None,
+        "Rule": f"{rule.id} on {where}" if rule and where else rule.id if rule else None,
+        "Scanner": notice.scanner,
+    }
+
+
+def risk_words(risk: Risk | None) -> str | None:
+    """How much is at stake and why: `Critical (Exposure to the Internet)`."""
+    if risk is None:
+        return None
+    level = risk.level.label if risk.level is not None else risk.written or "Not evaluated"
+    if risk.factors:
+        return f"{level} ({', '.join(risk.factors)})"
+    # Without Defender CSPM it says no more than the severity.
+    return level if risk.is_contextual else f"{level} (by its severity)"
+
+
+def package_words(package: Package | None) -> str | None:
+    """What is installed, and which version mends it: `lodash (npm) 4.17.15 -> 4.17.21`."""
+    if package is None:
+        return None
+    name = f"{package.name} ({package.type})" if package.type else package.name
+    installed = " ".join(filter(None, (name, ", ".join(package.installed))))
+    return f"{installed} -> {package.fixed}" if package.fixed else f"{installed}, no fix"
+
+
+def _cve_words(notice: Notice) -> str | None:
+    """The first few, and how many more the notice names; at least so many where there are others."""
+    named, more = notice.cves[:_CVES], len(notice.cves[_CVES:])
+    others = f"{more} more at least" if more and notice.has_more_cves else f"{more} more" if more else "others"
+    return " and ".join(filter(None, (", ".join(named), others if more or notice.has_more_cves else ""))) or None
+
+
+def _values_of(value: Any) -> dict[str, Any] | None:
+    return {one.name: getattr(value, one.name) for one in fields(value)} if value is not None else None

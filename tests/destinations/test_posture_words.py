@@ -1,0 +1,111 @@
+"""What people read of software, CVEs and risk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from router.destinations.wording.account import account_of, details_of, facts_of
+from router.destinations.wording.documents import document_of
+from router.destinations.wording.posture import package_words, risk_words
+from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.severity import Severity
+from tests.destinations.builders import a_delivery, a_finding, a_software_update
+
+
+def fact(name: str, **changes: Any) -> str | None:
+    """One fact of a software update."""
+    return facts_of(a_software_update(**changes)).get(name)
+
+
+def test_a_ticket_shows_severity_and_risk() -> None:
+    """Both, one after the other, since either alone would mislead."""
+    lines = account_of(a_software_update(), 10_000).splitlines()
+    assert lines[:2] == ["Severity: High", "Risk: Critical (Exposure to the Internet)"]
+    assert "Category: SoftwareUpdate" in lines
+    assert "Package: lodash (npm) 4.17.15 -> 4.17.21" in lines
+    assert "CVEs: CVE-2026-1001, CVE-2026-1002" in lines
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [
+        (None, None),
+        (Risk(level=Severity.HIGH, is_contextual=True), "High"),
+        (Risk(level=Severity.HIGH), "High (by its severity)"),
+        (Risk(level=None, written="Not evaluated", is_contextual=True), "Not evaluated"),
+        (Risk(level=None, written="None", factors=("Sensitive Data",)), "None (Sensitive Data)"),
+    ],
+)
+def test_risk_in_words(risk: Risk | None, words: str | None) -> None:
+    """The level as Defender wrote it, with its reasons; one that only repeats the severity says so."""
+    assert risk_words(risk) == words
+
+
+@pytest.mark.parametrize(
+    ("package", "words"),
+    [
+        (None, None),
+        (Package(name="lodash"), "lodash, no fix"),
+        (Package(name="lodash", installed=("1", "2"), fixed="3"), "lodash 1, 2 -> 3"),
+        (Package(name="lodash", type="npm", installed=("1",), fix_status="NoFix"), "lodash (npm) 1, no fix"),
+    ],
+)
+def test_a_package_in_words(package: Package | None, words: str | None) -> None:
+    """What is installed and what mends it; where nothing does, that is said."""
+    assert package_words(package) == words
+
+
+@pytest.mark.parametrize(
+    ("cves", "has_more", "words"),
+    [
+        ("", False, None),
+        ("abcde", False, "a, b, c, d, e"),
+        ("abcdef", False, "a, b, c, d, e and 1 more"),
+        ("abcdefg", True, "a, b, c, d, e and 2 more at least"),
+        ("a", True, "a and others"),
+        ("", True, "others"),
+    ],
+)
+def test_cves_in_words(cves: str, has_more: bool, words: str | None) -> None:
+    """The first few, and how many more there are, as far as the notice names them."""
+    assert fact("CVEs", cves=tuple(cves), has_more_cves=has_more) == words
+
+
+def test_an_image_and_a_rule_in_words() -> None:
+    """Where they are, as far as that is known."""
+    assert fact("Image", image=Image(digest="sha256:ab", repository="shop/web")) == "shop/web@sha256:ab"
+    assert fact("Image", image=Image(digest="sha256:ab")) == "sha256:ab"
+    assert fact("Rule", rule=DatabaseRule(id="VA1059", server="sql-1", database="orders")) == "VA1059 on sql-1/orders"
+    assert fact("Rule", rule=DatabaseRule(id="VA1059")) == "VA1059"
+
+
+def test_details_and_documents_carry_it_too() -> None:
+    """A page's details in words, a webhook's body as data; what is not known is left out of one and null in the other."""
+    details = details_of(a_software_update())
+    assert (details["risk"], details["package"]) == (
+        "Critical (Exposure to the Internet)",
+        "lodash (npm) 4.17.15 -> 4.17.21",
+    )
+    document = orjson.loads(orjson.dumps(document_of(a_delivery(), a_software_update())))
+    assert document["package"] == {
+        "name": "lodash",
+        "type": "npm",
+        "language": "JavaScript",
+        "installed": ["4.17.15"],
+        "fixed": "4.17.21",
+        "fix_status": "FixAvailable",
+    }
+    assert document["risk"] == {
+        "level": "Critical",
+        "written": "Critical",
+        "factors": ["Exposure to the Internet"],
+        "attack_paths": ["p"],
+        "is_contextual": True,
+    }
+    plain = document_of(a_delivery(), a_finding())
+    empty = ("category", "package", "cves", "image", "rule", "scanner", "risk")
+    assert [plain[name] for name in empty] == [None, None, (), None, None, None, None]
+    assert not {"risk", "package", "cves"} & set(details_of(a_finding()))
