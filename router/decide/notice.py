@@ -13,7 +13,7 @@ from router.domain.rulebook import Rulebook, find_owner_of
 from router.domain.signals import Alert, Finding, Signal
 
 MOST_CVES = 50
-"""The most CVEs that the notice of a finding names; where there are more, the last says so."""
+"""The most CVEs that the notice of a finding names."""
 
 MOST_ALERTS = 50
 """The most alerts that the notice of an incident names."""

@@ -65,10 +65,12 @@ def _signal_in(document: object, catalogue: Catalogue) -> Alert | Finding:
     if not isinstance(document, dict):
         raise MessageRefused(Code.NOT_AN_OBJECT, f"{_WORDS.get(type(document), 'null')} where a message should be")
     fields = fields_in(document)
-    if "timegenerated [utc]" in fields:
+    if not _ZONED.isdisjoint(fields):
         # The portal writes the zone of a table's times into the names of their columns.
         fields = {name.removesuffix(" [utc]"): value for name, value in fields.items()}
     return reader_for(fields)(fields, catalogue)
 
+
+_ZONED = frozenset({"timegenerated [utc]", "processingendtime [utc]", "starttime [utc]", "endtime [utc]"})
 
 _WORDS = {list: "a list", str: "a text", int: "a number", float: "a number", bool: "true or false"}

@@ -43,11 +43,10 @@ def find_package(additional: Fields) -> Package | None:
     )
 
 
-def find_image(properties: Fields) -> Image | None:
-    """The container image that a recommendation is about; None where it names none."""
+def find_image(resource: Fields, additional: Fields) -> Image | None:
+    """The container image that a recommendation is about, in what is said of its resource; None where none is named."""
     image = repository = pushed = None
-    for name in ("resourceadditionaldata", "additionaldata"):
-        said = fields_in(properties.get(name))
+    for said in (resource, additional):
         details = fields_in(said.get("repositorydetails"))
         image = image or text_in(said, "digest", "imagedigest")
         repository = repository or text_in(details, "repositoryname") or text_in(said, "repositoryname")
@@ -55,9 +54,8 @@ def find_image(properties: Fields) -> Image | None:
     return Image(digest=image, repository=repository, pushed=pushed) if image or repository else None
 
 
-def find_rule(properties: Fields) -> DatabaseRule | None:
+def find_rule(resource: Fields, additional: Fields) -> DatabaseRule | None:
     """The rule of a vulnerability assessment that a database breaks; None where no rule is named."""
-    additional, resource = fields_in(properties.get("additionaldata")), fields_in(properties.get("resourcedetails"))
     id = text_in(additional, "ruleid")
     if id is None:
         return None

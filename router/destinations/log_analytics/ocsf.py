@@ -89,7 +89,6 @@ _UNMAPPED = (
     "change", "turn", "destination", "stream", "kind", "severity_written", "plan", "sample", "subscription",
     "compromised_entity", "routes", "reason", "rulebook", "categories", "measure", "cause", "snapshot", "extended",
     "owner", "group", "correlation", "alerts", "category", "image", "rule", "scanner", "risk",
-    "has_more_cves",
 )  # fmt: skip
 
 
@@ -329,6 +328,7 @@ def _unmapped(document: Document, kind: Class) -> dict[str, Any]:
         rest["package"] = _without_empty({name: said.get(name) for name in ("language", "fix_status")})
     else:
         rest["cves"] = document["cves"]
+    rest["has_more_cves"] = document["has_more_cves"] or None
     marks = {
         name: [one for one in document[name] if isinstance(one, str) and _MARK.fullmatch(one)]
         for name in ("tactics", "techniques", "cves")
