@@ -19,7 +19,13 @@ def posture_of(notice: Notice) -> dict[str, Any]:
     risk = notice.risk
     if risk is not None:
         values["risk"] = {**(values["risk"] or {}), "level": risk.level.label if risk.level is not None else None}
-    return {"category": notice.category, "cves": notice.cves, "has_more_cves": notice.has_more_cves, "scanner": notice.scanner, **values}
+    return {
+        "category": notice.category,
+        "cves": notice.cves,
+        "has_more_cves": notice.has_more_cves,
+        "scanner": notice.scanner,
+        **values,
+    }
 
 
 def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
