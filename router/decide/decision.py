@@ -98,8 +98,11 @@ def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
 
 
 def is_noted(signal: Signal, rulebook: Rulebook) -> bool:
-    """Whether a signal is only noted: by nature not for people, and no route names its kind."""
-    return signal.kind in NOTED_KINDS and not any(signal.kind in route.kinds for route in rulebook.routes)
+    """Whether a signal is only noted: by nature not for people, and no route names its kind, or it overlaps with others."""
+    if signal.kind not in NOTED_KINDS:
+        return False
+    is_named = any(signal.kind in route.kinds for route in rulebook.routes)
+    return not is_named or (isinstance(signal, Finding) and signal.overlaps)
 
 
 def find_floor_above(signal: Signal, rulebook: Rulebook) -> Reason | None:

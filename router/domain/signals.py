@@ -140,6 +140,7 @@ class Finding(Signal):
     Attributes:
         categories: what Defender sorts it under: categories, risk categories, or a standard and its control.
         measure: the numbers of a score or a compliance state, which change while its status does not.
+        overlaps: whether others of its kind say the same of narrower scopes, so that it adds up with none of them.
         deleted: whether the message's action was Delete.
         snapshot: whether it came in one of the snapshots that Defender exports on a schedule.
         cloud: the source of the resource (Azure, AWS, ...).
@@ -157,6 +158,7 @@ class Finding(Signal):
 
     categories: tuple[str, ...] = ()
     measure: str | None = None
+    overlaps: bool = False
     deleted: bool = False
     snapshot: bool = False
     cloud: str | None = None

@@ -7,12 +7,15 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     envelopes.py     an array, records, and what `az` and REST answer: documents that hold messages
     shapes.py        which of Defender's shapes a document has, by its keys and never by their case
     alerts.py        alerts of every form: flat, ARM, Resource Graph, a row of the SecurityAlert table
+    products.py      whose a row of that table is
     azure_monitor.py alerts of Azure Monitor, in its common alert schema
     arm.py           what every posture message has: an ARM id, properties, what was done
     findings.py      recommendations and vulnerabilities
+    recommendations.py, cves.py  what an individual recommendation adds: software, CVEs, image, rule, scanner, risk
     attack_paths.py  attack paths
     scores.py        secure score, its controls, regulatory compliance
     fields.py        what a field gives, however oddly it is written
+    portal_times.py  times as the portal exports them, in the format of a region
     evidence.py      what a responder looks for first, read out of the entities
 """
 

@@ -10,6 +10,7 @@ from router.parse.arm import entities_for, posture_in
 from router.parse.fields import Fields, fields_in, text_in
 
 _RESOURCES = (("healthy", "healthy"), ("unhealthy", "unhealthy"), ("notapplicable", "not applicable"))
+_SCOPES = ("subscription", "multicloudaggregation")
 _STATES = ("passed", "failed", "skipped", "unsupported")
 
 
@@ -27,8 +28,8 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
     """The state of a regulatory compliance assessment, control or standard.
 
     Its categories are the standard and the control that its id names, which stand nowhere else. It is about the recommendation
-    that has its name as key, or about all recommendations of the category that its description names. What it says of the scope
-    that it was counted in is kept: only those of a subscription and of all clouds add up.
+    that has its name as key, or about all recommendations of the category that its description names. It is
+    counted in one scope or another, and only those of a subscription and of all clouds add up.
     """
     posture = posture_in(fields)
     properties = posture.properties
@@ -48,6 +49,7 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
         measure=", ".join(_compliance_counts(properties)) or None,
         category=title if is_category else None,
         extended={"scope": scope} if scope else {},
+        overlaps=scope is not None and scope.strip().lower() not in _SCOPES,
         deleted=posture.deleted,
         snapshot=posture.snapshot,
     )

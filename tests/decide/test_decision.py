@@ -16,6 +16,8 @@ from router.domain.rulebook import Clause, Route
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
 from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip
+from tests.constructed.posture import a_compliance_category
+from tests.parse.messages import read_finding
 
 
 def at_least_high(signal: Signal, _: Attack) -> bool:
@@ -137,3 +139,15 @@ def test_tactics_come_from_the_message_and_revoked_techniques_are_succeeded() ->
     decision = decide(alert, a_rulebook(floor=Severity.HIGH), NOW)
     assert set(decision.tactics) >= {"TA0003", "TA0006"}
     assert decision.techniques == ("T1685",)
+
+
+@pytest.mark.parametrize(
+    ("scope", "outcome"),
+    [("Subscription", Outcome.ROUTED), ("MultiCloudAggregation", Outcome.ROUTED), ("ManagementGroup", Outcome.NOTED)],
+)
+def test_compliance_of_an_overlapping_scope_is_noted_whatever_routes_ask_for(scope: str, outcome: Outcome) -> None:
+    """What a wider scope says has been told by the narrower ones; nothing of it is lost, and nobody hears it twice."""
+    asking = a_rulebook(stream=Stream.CSPM, routes=[a_route("audit", "tickets", kinds=["compliance"])])
+    finding = read_finding(a_compliance_category(scope=scope))
+    assert decide(finding, asking, NOW).outcome is outcome
+    assert decide(finding, a_rulebook(stream=Stream.CSPM), NOW).outcome is Outcome.NOTED

@@ -298,6 +298,11 @@ def test_compliance_by_category_is_joined_by_category() -> None:
     finding = read_finding(a_compliance_category())
     assert (finding.category, finding.kind, finding.severity) == ("SoftwareUpdate", Kind.COMPLIANCE, None)
     assert (finding.categories, finding.extended) == (("PCI", "6.2"), {"scope": "Subscription"})
+    overlaps = {
+        scope: read_finding(a_compliance_category(scope=scope)).overlaps
+        for scope in ("Subscription", "multiCloudAggregation", None, "ManagementGroup", "Connector")
+    }
+    assert [scope for scope, is_so in overlaps.items() if is_so] == ["ManagementGroup", "Connector"]
     one = read_finding(a_compliance_category(assessmentType="Assessment", scope=None))
     assert (one.category, one.type, one.extended) == (None, "cccc", {})
 
