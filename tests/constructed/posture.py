@@ -17,6 +17,7 @@ MACHINE = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.Compute/vi
 DATABASE = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.Sql/servers/shop/databases/orders"
 REGISTRY = f"{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.ContainerRegistry/registries/shop"
 UPDATE_KEY = "bbbb2222-0000-4000-8000-000000000002"
+SECRET_KEY = "bbbb2222-0000-4000-8000-000000000003"
 RULE_KEY = "eadae6a8-e9f4-4173-8c12-6f64703f9d01"
 DIGEST = "sha256:" + "ab" * 32
 
@@ -122,17 +123,13 @@ def an_image_update(**changes: Any) -> Message:
         "Digest": DIGEST,
         "RepositoryDetails": {"RepositoryName": "shop/web", "LastPushedToRegistryUTC": "2026-11-01"},
     }
-    return a_software_update(
-        scope=REGISTRY,
-        resourceDetails={
-            "Source": "Azure",
-            "Id": f"/repositories/shop/web/images/{DIGEST}",
-            "ResourceType": "microsoft.containerregistry/registries/repositories/images.containerimage",
-        },
-        resourceAdditionalData=resource,
-        risk=a_risk(),
-        **changes,
-    )
+    details = {
+        "Source": "Azure",
+        "Id": f"/repositories/shop/web/images/{DIGEST}",
+        "ResourceType": "microsoft.containerregistry/registries/repositories/images.containerimage",
+    }
+    said = {"scope": REGISTRY, "resourceDetails": details, "resourceAdditionalData": resource, "risk": a_risk()}
+    return a_software_update(**said | changes)
 
 
 def a_risk(**changes: object) -> Message:
@@ -173,7 +170,9 @@ def an_exposed_secret(**changes: Any) -> Message:
         "SecretType": "Azure storage account key",
         "FilePath": "/etc/shop.conf",
     }
-    return a_recommendation("ExposedSecrets", **{"displayName": "Remove a secret", "additionalData": data} | changes)
+    return a_recommendation(
+        "ExposedSecrets", **{"key": SECRET_KEY, "displayName": "Remove a secret", "additionalData": data} | changes
+    )
 
 
 def an_exposure_path(**changes: object) -> Message:
