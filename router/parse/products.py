@@ -97,22 +97,24 @@ https://learn.microsoft.com/azure/sentinel/customize-alert-details
 _VENDORS = {"alertrule": _SENTINEL}
 """Vendors that stand for a product."""
 
-_COLUMNS = ("ProductName", "ProviderName", "VendorName")
+_BETWEEN = "\x1f"
 
 
 def refuse_foreign(fields: Fields) -> None:
     """Raises MessageRefused (unknown_shape), naming the product, where a row is another product's."""
-    written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
-    found = _find_foreign(*written.values())
+    product, provider, vendor = (text_in(fields, name) or "" for name in ("productname", "providername", "vendorname"))
+    found = _find_foreign(_BETWEEN.join((product, provider, vendor)))
     if found is not None:
         column, whose = found
-        words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
+        written = (text_in(fields, column.lower()) or "").strip()[:100]
+        words = f"an alert of {whose} ({column} {written}), not of Microsoft Defender for Cloud"
         raise MessageRefused(Code.UNKNOWN_SHAPE, words, column)
 
 
-def _find_foreign(product: str, provider: str, vendor: str) -> tuple[str, str] | None:
-    """The column that tells another product, and the product; None for an alert of ours."""
-    product, provider, vendor = (_word_of(written) for written in (product, provider, vendor))
+@remembered
+def _find_foreign(names: str) -> tuple[str, str] | None:
+    """The column that tells another product, and the product, by the three names; None for an alert of ours."""
+    product, provider, vendor, *_ = (_word_of(written) for written in names.split(_BETWEEN))
     if provider in _RULES:
         return "ProviderName", _RULES[provider]
     if not _OURS.isdisjoint((product, provider)):
@@ -122,10 +124,9 @@ def _find_foreign(product: str, provider: str, vendor: str) -> tuple[str, str] |
         ("ProviderName", _PROVIDERS, provider),
         ("VendorName", _VENDORS, vendor),
     )
-    return next(((column, names[word]) for column, names, word in tables if word in names), None)
+    return next(((column, table[word]) for column, table, word in tables if word in table), None)
 
 
-@remembered
 def _word_of(written: str) -> str:
     """A name without case, blanks and punctuation."""
     return "".join(letter for letter in written.lower() if letter.isalnum())
