@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
@@ -25,6 +26,14 @@ def test_every_kind_of_signal_is_listed_with_its_stream() -> None:
     numbers = {kind.value for kind in NOTED_KINDS}
     for head, word in (("resolved when", "never"), ("severity from", "none")):
         assert {spans(row["kind"])[0] for row in table if row[head] == word} == numbers
+
+
+def test_the_picture_shows_every_kind_and_every_outcome() -> None:
+    """What Defender sends is drawn with what becomes of it."""
+    (picture,) = [fence.text for fence in PAGE.fences if fence.language == "mermaid"]
+    words = set(re.findall(r"[a-z_]+", picture))
+    assert {kind.value for kind in Kind} <= words
+    assert {"quarantine" if one is Outcome.QUARANTINED else one.value for one in Outcome} <= words
 
 
 def test_every_outcome_is_listed() -> None:
