@@ -19,6 +19,7 @@ from router.domain.sweeps import Swept
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake
 from router.ingest.limited_groups import admit_waiting_groups
+from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 
 DAILY = "purge"
@@ -62,6 +63,7 @@ class Sweeper:
         self._rulebook = rulebook
         self._intake = intake
         self._gap_filler = gap_filler
+        self._ends = SnapshotEnds(intake, store, rulebook)
         self._named = named
         self._unready = unready
         self._stream = rulebook.stream.value
@@ -70,7 +72,7 @@ class Sweeper:
         self._forgot_all: datetime | None = None
 
     async def sweep(self, now: datetime) -> tuple[Swept, list[RecordEntry]]:
-        """Fills gaps, releases what rules and limits held, points again at what is owed, and forgets what is old.
+        """Fills gaps, releases what rules and limits held, ends findings, points at what is owed, and forgets what is old.
 
         Returns what it did.
 
@@ -81,6 +83,7 @@ class Sweeper:
         await steps.do(admit_waiting_groups(self._intake, self._store.journal, self._rulebook.stream, now), 0)
         repointed = await steps.do(self._repoint(now), 0)
         released = await steps.do(release_held(self._intake, self._store.ledger, self._rulebook, now), [])
+        ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
         await steps.do(self._publish_daily(now), None)
         await steps.do(self._forget(now), None)
         steps.raise_fault()
@@ -93,13 +96,18 @@ class Sweeper:
             lag=report.lag,
             repointed=repointed,
             released=len(released),
+            ended=len(ended),
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
             warnings=tuple(report.warnings),
         )
-        return swept, [*released, *report.entries]
+        return swept, [*released, *ended, *report.entries]
+
+    async def _end_unseen(self, until: datetime | None, now: datetime) -> list[RecordEntry]:
+        """Ends findings that snapshots came without, as far as the hub is known to be taken in."""
+        return await self._ends.end_unseen(until, now) if until is not None else []
 
     async def _repoint(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""

@@ -45,6 +45,13 @@ def print_released(screen: Console, released: Tally) -> None:
         screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
 
 
+def print_ended(screen: Console, ended: Tally) -> None:
+    """Prints how many findings ended without a message that says so, if any did."""
+    if ended.received:
+        findings = "finding" if ended.received == 1 else "findings"
+        screen.print(f"\n  {ended.received} {findings} ended: not seen in two snapshots")
+
+
 def print_standings(screen: Console, standings: Sequence[Standing], now: datetime, state: Path) -> None:
     """Prints what each destination was sent and is owed, and what keeps it from getting that."""
     if shown := [one for one in standings if one.sent or one.skipped or one.owed or one.dead]:

@@ -32,6 +32,7 @@ from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.limited_groups import admit_waiting_groups
+from router.ingest.snapshot_ends import SnapshotEnds
 from router.ingest.suppression_release import release_held
 from router.store.sqlite import SqliteStore
 
@@ -74,6 +75,7 @@ class Report:
     Attributes:
         tally: counts of the messages that it took in.
         released: counts of the signals that a rule had held and no longer holds.
+        ended: counts of the findings that ended because two snapshots came without them.
         standings: the deliveries of each destination.
         set_aside: how many damaged rows of the state are in quarantine.
         fresh: how many of them this job found.
@@ -82,6 +84,7 @@ class Report:
 
     tally: Tally
     released: Tally
+    ended: Tally
     standings: Sequence[Standing]
     set_aside: int
     fresh: int
@@ -119,7 +122,7 @@ class Work:
         self._set_aside = set_aside
         self._stop = stop
         self._intake = intake_over(store, job.rules, job.only)
-        self._tally, self._released = Tally(), Tally()
+        self._tally, self._released, self._ended = Tally(), Tally(), Tally()
 
     async def name_what_is_missing(self) -> None:
         """Says on stderr which destinations cannot be asked, and whether they are not there yet or were before."""
@@ -205,6 +208,13 @@ class Work:
                 self._released.add(await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked))
                 await admit_waiting_groups(self._intake, self._store.journal, stream, now())
 
+    async def end_unseen(self) -> None:
+        """Ends findings that two snapshots came without, where a snapshot may be over."""
+        if (book := self._job.rules.books.get(Stream.CSPM)) is not None:
+            now = self._job.clock()
+            ends = SnapshotEnds(self._intake, self._store, book, lambda: self._stop.is_asked)
+            self._ended.add(await ends.end_unseen(now, now))
+
     async def deliver(self) -> None:
         """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""
         if self._stop.is_asked:
@@ -231,6 +241,7 @@ class Work:
         return Report(
             tally=self._tally,
             released=self._released,
+            ended=self._ended,
             standings=standings,
             set_aside=now,
             fresh=now - self._set_aside,
@@ -288,6 +299,7 @@ async def do(job: Job, sources: Sequence[Source]) -> Report:
     async with at_work(job) as work:
         await work.take_in(sources)
         await work.release()
+        await work.end_unseen()
         await work.deliver()
         return await work.report()
 

@@ -11,7 +11,7 @@ from router.app.rules import Rules, reader_over
 from router.app.settings import Settings
 from router.cli.dry_run import decide_only
 from router.cli.files import open_files
-from router.cli.funnel import print_named, print_released, print_standings, print_tally
+from router.cli.funnel import print_ended, print_named, print_released, print_standings, print_tally
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.job import Job, Report, do
 from router.cli.screen import screen
@@ -55,6 +55,7 @@ def print_report(job: Job, report: Report) -> None:
     """Prints the funnel of a job, and where its decisions and its state are."""
     print_tally(screen(), report.tally, _attack_in(job.rules))
     print_released(screen(), report.released)
+    print_ended(screen(), report.ended)
     print_standings(screen(), report.standings, job.clock(), job.state)
     if grouped := [
         name for book in job.rules.books.values() for name, spec in book.destinations.items() if spec.is_grouped

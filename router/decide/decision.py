@@ -143,4 +143,7 @@ def find_time_to_answer(routes: tuple[Route, ...], now: datetime) -> datetime | 
 def _status(signal: Signal) -> Reason:
     if isinstance(signal, Finding) and signal.deleted:
         return Reason(Code.STATUS, "action Delete")
+    if isinstance(signal, Finding) and signal.exemption is not None:
+        said = f": {signal.exemption}" if signal.exemption else ""
+        return Reason(Code.EXEMPT, f"exempt, not fixed{said}")
     return Reason(Code.STATUS, signal.status or "")

@@ -8,6 +8,7 @@ from router.domain.decisions import Decision
 from router.domain.locations import location_of
 from router.domain.notices import Evidence, Notice, Tactic
 from router.domain.posture import Cves
+from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, find_owner_of
 from router.domain.signals import Alert, Finding, Signal
@@ -17,6 +18,10 @@ MOST_CVES = 50
 
 MOST_ALERTS = 50
 """The most alerts that the notice of an incident names."""
+
+
+CLOSINGS = frozenset({Code.NOT_SEEN, Code.EXEMPT})
+"""Codes of reasons that say how a signal ended, where it is not known to be over."""
 
 
 def notice_for(
@@ -87,6 +92,7 @@ def notice_for(
         account=location.account,
         project=next(iter(location.projects), None),
         cluster=location.cluster,
+        closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
     )
 
 

@@ -18,6 +18,7 @@ from router.domain.ledger import Arrival, LedgerRow, Seen, State, Turn, Version
 from router.domain.quarantine import QuarantineEntry
 from router.domain.reasons import Code, Reason
 from router.domain.signals import Quarantined
+from router.domain.snapshots import Appearances
 
 ORIGIN = "state"
 """The origin of quarantined rows, which never came in as messages."""
@@ -93,7 +94,8 @@ class Remains:
     """What can still be read of a damaged row of the ledger; None stands for what cannot be read.
 
     Attributes:
-        key, stream, state, seen, turn, outcome, open, grouped, forwarded, closed_at, version: as in `LedgerRow`.
+        key, stream, state, seen, turn, outcome, open, grouped, forwarded, closed_at, appearances, version: as in
+            `LedgerRow`.
         pending: the pending turn; None also where there is none.
         is_pending_lost: whether there was a pending turn that cannot be read.
         is_held: whether a body is stored for it.
@@ -116,6 +118,7 @@ class Remains:
     is_held: bool
     past: Sequence[Past]
     joined: Mapping[str, int]
+    appearances: Appearances | None = None
     version: Version | None = None
 
 
@@ -149,6 +152,7 @@ def mended(row: Remains) -> LedgerRow:
         forwarded=row.forwarded if row.forwarded is not None else True,
         pending=row.pending,
         closed_at=row.closed_at if state.resolved else None,
+        appearances=row.appearances,
         version=row.version,
     )
 

@@ -38,6 +38,7 @@ class StepCode(StrEnum):
     ATTACK_KNOWN = "attack.known"
     ATTACK_UNKNOWN = "attack.unknown"
     RESOLVED_YES = "resolved.yes"
+    SNAPSHOTS_UNSEEN = "snapshots.unseen"
     RESOLVED_NO = "resolved.no"
     NOTED_YES = "noted.yes"
     NOTED_NO = "noted.no"

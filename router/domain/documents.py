@@ -15,6 +15,7 @@ class DocumentKind(StrEnum):
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
     them when, and a warning that somebody was warned. A fact is what is known of the coverage of a workload, a source when a
     subscription, cluster or plan was last heard, and tags are a resource's.
+    Snapshots are those of a subscription's findings that are over, and whether they count.
     """
 
     SILENCE = "silence"
@@ -24,6 +25,7 @@ class DocumentKind(StrEnum):
     FACT = "fact"
     SOURCE = "source"
     TAGS = "tags"
+    SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

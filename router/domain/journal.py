@@ -174,6 +174,22 @@ def spans_of(numbers: Sequence[int]) -> list[Span]:
     return spans
 
 
+def find_taken_until(
+    progress: Progress, taken: Sequence[Taken], lost: Sequence[Span], extent: Extent, now: datetime
+) -> datetime | None:
+    """The hub's time up to which each event of a partition is taken in or lost; None where nobody knows.
+
+    That is now where nothing is missing of what the hub held then. Else it is when the event before the first missing one came:
+    a hub numbers events as they come.
+    """
+    settled = progress.settled if progress.settled is not None else -1
+    missing = gaps_in([*(one.span for one in taken), *lost], Span(settled + 1, extent.last))
+    if not missing:
+        return now
+    before = [one.enqueued for one in taken if one.span.last < missing[0].first]
+    return max([*before, *([progress.top[1]] if progress.top is not None else [])], default=None)
+
+
 def gaps_in(taken: Sequence[Span], within: Span) -> list[Span]:
     """The spans inside another that none of those taken covers, in order."""
     gaps, next = [], within.first

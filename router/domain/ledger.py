@@ -13,6 +13,7 @@ from router.domain.deliveries import Delivery
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
+from router.domain.snapshots import Appearances
 
 MOST_AT_ONCE = 10_000_000
 """Events that a partition of a hub does not take within `SKEW`: 1 MB a second is what one bears.
@@ -231,6 +232,8 @@ class LedgerRow:
             or its held body was decided again; None in a row that an older program wrote.
         fields: what rules can match of it. A row that is found comes without them, and one that is written without them
             keeps those that are stored.
+        appearances: when messages named it, where it is a finding that ends when it is no longer there; None also in a row that
+            an older program wrote.
         version: what the store calls this state of the row; None if it is not stored yet.
     """
 
@@ -248,6 +251,7 @@ class LedgerRow:
     closed_at: datetime | None = None
     heard: datetime | None = None
     fields: RuleFields | None = None
+    appearances: Appearances | None = None
     version: Version | None = None
 
 

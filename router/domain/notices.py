@@ -127,6 +127,7 @@ class Notice:
         group: the group, where the notice is a group's.
         extended: what only this type of signal says, as texts.
         status_only: whether nothing changed since the turn before but the status, and times.
+        closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
     """
 
     key: str
@@ -183,6 +184,7 @@ class Notice:
     project: str | None = None
     cluster: str | None = None
     status_only: bool = False
+    closing: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ class Code(StrEnum):
     OLDER = "older"
     NO_DESTINATION = "no_destination"
     DAMAGED = "damaged"
+    NOT_SEEN = "not_seen"
+    EXEMPT = "exempt"
 
 
 class Reason(NamedTuple):

@@ -58,7 +58,7 @@ DAYS: Mapping[Outcome, timedelta] = {
 }
 """How long decisions are kept, unless a setting says otherwise."""
 
-_FACTS = frozenset({DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS})
+_FACTS = frozenset({DocumentKind.FACT, DocumentKind.SOURCE, DocumentKind.TAGS, DocumentKind.SNAPSHOTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,7 @@ class Finding(Signal):
         snapshot: whether it came in one of the snapshots that Defender exports on a schedule.
         cloud: the source of the resource (Azure, AWS, ...).
         cause: why the assessment has its status, as a code.
+        exemption: what it says of its exemption, which may be nothing; None where it is not exempt.
         category: what sort of recommendation it is, such as SoftwareUpdate.
         package: the software that it asks to update.
         cves: the CVEs that it names; None where it names none.
@@ -163,6 +164,7 @@ class Finding(Signal):
     snapshot: bool = False
     cloud: str | None = None
     cause: str | None = None
+    exemption: str | None = None
     category: str | None = None
     package: Package | None = None
     cves: Cves | None = None

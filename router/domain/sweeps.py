@@ -23,6 +23,7 @@ class Swept:
         lag: for each partition, how many numbers of its hub are not ingested yet.
         repointed: how many deliveries it pointed at again.
         released: how many signals a rule no longer holds.
+        ended: how many findings ended because two snapshots came without them.
         backlog: what is open and what is dead, by destination.
         paused: the pauses, by destination.
         holding: until when each suppression rule holds that has not ended.
@@ -37,6 +38,7 @@ class Swept:
     lag: Mapping[str, int] = field(default_factory=dict)
     repointed: int = 0
     released: int = 0
+    ended: int = 0
     backlog: Mapping[str, Backlog] = field(default_factory=dict)
     paused: Mapping[str, Pause] = field(default_factory=dict)
     holding: Mapping[str, datetime] = field(default_factory=dict)

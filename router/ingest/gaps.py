@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
 
-from router.domain.clocks import is_recent
+from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
-from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, gaps_in, spans_of
+from router.domain.journal import Extent, Loss, Partition, Progress, Span, Taken, find_taken_until, gaps_in, spans_of
 from router.domain.notices import RecordEntry
 from router.domain.ports.ingest import Hub, Journal
 from router.ingest.epochs import begin_next_epoch, highest_known
@@ -41,12 +41,19 @@ class GapReport:
         losses: the losses that it declared.
         lag: how many numbers of each partition are not ingested yet.
         warnings: lines for people, without a secret.
+        taken_until: for each partition the hub's time up to which all was taken in or lost; None where nobody knows.
     """
 
     entries: list[RecordEntry] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     lag: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    taken_until: dict[str, datetime | None] = field(default_factory=dict)
+
+    def find_taken_until(self) -> datetime | None:
+        """The hub's time up to which all of the hub was taken in or lost; None where nobody knows."""
+        known = [until for until in self.taken_until.values() if until is not None]
+        return min(known) if known and len(known) == len(self.taken_until) else None
 
 
 class GapFiller:
@@ -66,6 +73,7 @@ class GapFiller:
         except HubError as fault:
             report.warnings.append(str(fault))
             return report
+        report.taken_until = dict.fromkeys(partition.id for partition in extents)
         for partition, extent in extents.items():
             if isinstance(extent, HubError):
                 report.warnings.append(str(extent))
@@ -90,6 +98,8 @@ class GapFiller:
         )
         taken = await self._journal.read_taken(progress.epoch, settled)
         top = highest_known(progress, taken)
+        # The hub's clock may be behind this one.
+        report.taken_until[partition.id] = find_taken_until(progress, taken, lost, extent, now - SKEW)
         report.lag[partition.id] = max(0, extent.last - max(top[0] if top else -1, settled))
         await self._settle(progress, taken, lost, now)
 

@@ -25,6 +25,7 @@ from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator
 from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
+from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.transitions import SignalTransition, transition_for
 
 __all__ = ["Intake", "Message"]
@@ -41,6 +42,7 @@ class Intake:
         self._rulebooks = rulebooks
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
+        self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
@@ -55,8 +57,11 @@ class Intake:
         parts = [part for message in messages for part in self._reader.read_message(message)]
         with self._store.atomically():
             entries = await self._quarantine([part for part in parts if isinstance(part, NotUnderstood)], now)
-            for wave in _waves([part for part in parts if isinstance(part, Observation)], now):
+            observations = [part for part in parts if isinstance(part, Observation)]
+            for wave in _waves(observations, now):
                 entries |= await self._ingest_wave(wave, now)
+            if rows := [observation.came_at(now) for observation in observations if observation.is_snapshot_row]:
+                await self._snapshot_due.note_row(max(rows))
         return [entries[part.arrival.key] for part in parts]
 
     async def _ingest_singly(self, messages: Sequence[Message], fault: Exception, now: datetime) -> list[RecordEntry]:
@@ -134,8 +139,16 @@ class Intake:
         while wave:
             transitions = list(zip(wave, await self._transitions_for(wave, now), strict=True))
             rows = [row for _, one in transitions for row in (one.row, *one.let_go) if row is not None]
-            versions = await self._store.ledger.write_rows(rows)
-            won = [(observation, one) for observation, one in transitions if one.row is None or one.row.key in versions]
+            named = [one.named for _, one in transitions if one.named is not None]
+            versions = {
+                **await self._store.ledger.write_rows(rows),
+                **(await self._store.ledger.write_appearances(named) if named else {}),
+            }
+            won = [
+                (observation, one)
+                for observation, one in transitions
+                if all(row is None or row.key in versions for row in (one.row, one.named))
+            ]
             turns = {
                 one.row.key: one.row.pending for _, one in won if one.row is not None and one.row.pending is not None
             }
@@ -149,7 +162,7 @@ class Intake:
 
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
-        rows = await self._find_rows([key for observation in wave for key in observation.keys], now)
+        rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
 
         def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> SignalTransition:
             known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
@@ -163,7 +176,7 @@ class Intake:
             for observation, one in zip(wave, transitions, strict=True)
             if one.opens or observation.signal.resolved
         ]
-        others = await self._find_rows([key for observation in asking for key in observation.other_keys], now)
+        others = await self.find_published_rows([key for observation in asking for key in observation.other_keys], now)
         if not others:
             return transitions
         return [
@@ -171,7 +184,7 @@ class Intake:
             for observation, one in zip(wave, transitions, strict=True)
         ]
 
-    async def _find_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:
+    async def find_published_rows(self, keys: Sequence[str], now: datetime) -> Mapping[str, LedgerRow]:
         """The rows of some keys, after their pending turns were published."""
         if not keys:
             return {}

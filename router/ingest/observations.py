@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.domain.clocks import AHEAD, is_plausible
 from router.domain.fingerprints import find_fingerprint
 from router.domain.keys import same_id, signal_key, written_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Kind, Signal
+from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance, second_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,31 @@ class Observation:
             severity=signal.severity,
             measure=(signal.measure or find_fingerprint(signal)) if isinstance(signal, Finding) else None,
         )
+
+    def appearances_after(self, before: Appearances | None, now: datetime, *, is_replay: bool) -> Appearances | None:
+        """When messages named the signal, this one among them.
+
+        It came when the hub's clock says, and from elsewhere now. From elsewhere what is on record already comes again without
+        saying anything new, and so does what is decided again.
+        """
+        if self.arrival.enqueued is None and (is_replay or (self.arrival.again and before is not None)):
+            return before
+        at = second_of(self.came_at(now))
+        named = before or first_appearance(self.signal, at)
+        if named is None:
+            return None
+        named = named.possible_until(second_of(now + AHEAD))
+        return named.in_snapshot_at(at) if self.is_snapshot_row else named.named_at(at)
+
+    def came_at(self, now: datetime) -> datetime:
+        """When the message came: when the hub's clock says unless it is wrong, and from elsewhere now."""
+        enqueued = self.arrival.enqueued
+        return enqueued if enqueued is not None and is_plausible(enqueued, now) else now
+
+    @property
+    def is_snapshot_row(self) -> bool:
+        """Whether the message is a row of a snapshot of findings."""
+        return isinstance(self.signal, Finding) and self.signal.snapshot and self.signal.kind in ENDING_KINDS
 
     def _keys_as(self, kind: Kind) -> tuple[str, ...]:
         stream, id = self.signal.stream, self.signal.id

@@ -48,12 +48,14 @@ class SignalTransition:
     Attributes:
         entry: the entry for the record.
         row: the signal's row as it is to be written; None where it does not change.
+        named: the row where only that changes when messages named it; None where that is no news.
         let_go: further rows of the signal, which hold its body no longer.
         open: further rows of the signal in which it is still open.
     """
 
     entry: RecordEntry
     row: LedgerRow | None
+    named: LedgerRow | None = None
     let_go: tuple[LedgerRow, ...] = ()
     open: tuple[LedgerRow, ...] = ()
 
@@ -135,11 +137,21 @@ def _transition_of_row(
         or (latest is not None and _is_older(observation, seen, latest))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
-        return SignalTransition(entry=_repeat(observation, Code.OLDER, key, rulebook, now), row=None)
+        return SignalTransition(
+            entry=_repeat(observation, Code.OLDER, key, rulebook, now),
+            row=None,
+            named=_named_anew(observation, row, now, is_replay=is_replay),
+        )
     if row is not None and state == row.state and row.outcome in SETTLED:
         return SignalTransition(
             entry=_repeat(observation, Code.SAME, key, rulebook, now),
-            row=replace(row, seen=_later(seen, row.seen), heard=now, fields=_fields_anew(observation, row, now)),
+            row=replace(
+                row,
+                seen=_later(seen, row.seen),
+                heard=now,
+                fields=_fields_anew(observation, row, now),
+                appearances=observation.appearances_after(row.appearances, now, is_replay=is_replay),
+            ),
         )
     number = row.turn + 1 if row is not None else 1
     status_only = _is_status_only(observation, state, row)
@@ -152,7 +164,9 @@ def _transition_of_row(
         decision = replace(decision, steps=decision.steps + _AGAIN)
     if is_replay and row is not None and decision.outcome is row.outcome:
         decision = replace(decision, steps=decision.steps + _UNCHANGED)
-        return SignalTransition(entry=_entry(observation, decision, arrival.key, key, None, now), row=None)
+        entry = _entry(observation, decision, arrival.key, key, None, now)
+        named_row = _named_anew(observation, row, now, is_replay=is_replay)
+        return SignalTransition(entry=entry, row=None, named=named_row)
     entry = _entry(observation, decision, arrival.key, key, number, now)
     notice = None
     if targets:
@@ -161,7 +175,18 @@ def _transition_of_row(
         notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
         notice = replace(notice, status_only=status_only)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
-    return SignalTransition(entry=entry, row=_next_row(observation, key, seen, state, row, decision, turn, now))
+    next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
+    before = row.appearances if row is not None else None
+    appearances = observation.appearances_after(before, now, is_replay=is_replay)
+    return SignalTransition(entry=entry, row=replace(next_row, appearances=appearances))
+
+
+def _named_anew(observation: Observation, row: LedgerRow | None, now: datetime, *, is_replay: bool) -> LedgerRow | None:
+    """The row after a repeat that is not its latest state and names the signal all the same; None where that is no news."""
+    if row is None:
+        return None
+    appearances = observation.appearances_after(row.appearances, now, is_replay=is_replay)
+    return replace(row, appearances=appearances) if appearances != row.appearances else None
 
 
 def _is_older(observation: Observation, seen: Seen, latest: LedgerRow) -> bool:
@@ -233,7 +258,7 @@ def _with_targets(
     """
     known = row.open if row is not None else {}
     if decision.outcome is Outcome.RESOLVED:
-        return _targets_of_resolution(decision, row, known, rulebook, number)
+        return targets_of_resolution(decision, row, known, rulebook, number)
     if decision.outcome not in SETTLED:
         return decision, ()
     names = sorted(known.keys() | set(decision.destinations))
@@ -252,9 +277,10 @@ def _with_targets(
     return replace(decision, notice=notice, destinations=told, steps=steps), targets
 
 
-def _targets_of_resolution(
+def targets_of_resolution(
     decision: Decision, row: LedgerRow | None, known: Mapping[str, int], rulebook: Rulebook, number: int
 ) -> tuple[Decision, tuple[Target, ...]]:
+    """The same of a decision that a signal is over: each destination is told where it is open, by `known`."""
     if row is not None and not row.forwarded:
         never = Reason(Code.NO_DESTINATION, f"nobody was ever told of it, it was {row.outcome}")
         steps = decision.steps + _NEVER_NOTIFIED

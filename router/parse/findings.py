@@ -14,6 +14,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
 from router.parse.cves import find_cves
+from router.parse.exemptions import find_exemption
 from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
 from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
 
@@ -59,6 +60,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         snapshot=posture.snapshot,
         cloud=cloud,
         cause=text_in(status, "cause"),
+        exemption=find_exemption(properties, status),
         extended=extended_in(properties.get("additionaldata")),
     )
 
@@ -95,6 +97,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         snapshot=posture.snapshot,
         cloud=cloud,
         cause=text_in(status, "cause"),
+        exemption=find_exemption(properties, status),
         extended=plain_values(properties.get("additionaldata")),
     )
 

@@ -163,6 +163,8 @@ class Jira(OneByOne):
             case Change.UPDATED if issue is not None:
                 yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
             case Change.RESOLVED if issue is not None:
+                if notice.closing is not None:
+                    yield from self._issues.comment(issue, rich(ending_of(notice)), attempt)
                 yield from self._finish(issue, notice, attempt)
             case Change.UPDATED if attempt.is_note:
                 return Receipt(reference="no open issue, nothing to note")

@@ -193,6 +193,9 @@ class ServiceNow(OneByOne):
             return Receipt(reference="no open ticket, nothing to resolve")
         if ticket.state != self._resolution.state:
             written = {"close_notes": ending_of(notice)} | self._resolution.model_dump(exclude_none=True)
+            if notice.closing is not None:
+                # What the policy says is for what is over.
+                written["close_notes"] = ending_of(notice)
             columns = {name: text for name, text in written.items() if text}
             ticket = yield from self._table.update(ticket.sys_id, columns, attempt)
         return self._receipt(ticket)

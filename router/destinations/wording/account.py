@@ -44,8 +44,14 @@ def _other_product(notice: Notice) -> str | None:
 
 
 def ending_of(notice: Notice) -> str:
-    """What people read where something is closed because it is over."""
-    return f"{reporter_of(notice)} reports that this is over."
+    """What people read where something is closed: that it is over, or how else it ended, and what it was."""
+    if notice.closing is None:
+        return f"{reporter_of(notice)} reports that this is over."
+    package = notice.package.name if notice.package is not None else None
+    facts = {"Resource": notice.resource, "Package": package, "Id": notice.id}
+    lines = [f"{name}: {shorten(value, FACT_LIMIT)}" for name, value in facts.items() if value]
+    closing = f"{notice.closing[:1].upper()}{notice.closing[1:]}."
+    return "\n".join([shorten(closing, FACT_LIMIT), headline(notice, FACT_LIMIT), *lines])
 
 
 def location_of(notice: Notice) -> str:
@@ -160,6 +166,7 @@ def details_of(notice: Notice) -> dict[str, Any]:
         "group": [text for text in (_words_of(notice.group), _members_of(notice.group)) if text],
         "alerts": notice.alerts,
         "status": notice.status,
+        "ended_as": notice.closing,
         "respond_by": notice.respond_by,
         "resource": notice.resource,
         "resource_type": notice.resource_type,
@@ -197,6 +204,7 @@ def facts_of(notice: Notice) -> Mapping[str, str]:
         "Risk": posture["Risk"],
         "Group": _words_of(notice.group),
         "Status": notice.status,
+        "Ended as": notice.closing,
         "Resource": notice.resource or notice.compromised_entity,
         "Subscription": notice.subscription,
         "Plan": notice.plan,

@@ -15,6 +15,7 @@ from router.domain.lookups import SignalLookup
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
 from router.domain.rule_fields import RuleFields
+from router.domain.snapshots import Appeared
 
 
 class Ledger(Protocol):
@@ -34,6 +35,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def write_appearances(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+        """Writes of rows only when messages named them, as `write_rows` does; all else stays, what they hold included."""
+        ...
+
     async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows that are still at those versions: those turns are published."""
         ...
@@ -47,6 +52,13 @@ class Ledger(Protocol):
 
     async def find_pending_rows(self, stream: str) -> Sequence[LedgerRow]:
         """The rows of a stream that carry a pending turn."""
+        ...
+
+    def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
+        """When messages named the findings of a stream, some of them at a time.
+
+        Rows may be written meanwhile. What is not known of a finding, or damaged, is left out.
+        """
         ...
 
     async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:

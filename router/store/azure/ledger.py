@@ -11,14 +11,18 @@ from router.domain.damage import mended
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
 from router.domain.rule_fields import RuleFields
+from router.domain.snapshots import Appeared
+from router.store.appearances import COLUMN, appearances_in
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.groups import AzureGroups
 from router.store.azure.ledger_rows import (
+    APPEARED,
     FIELDS,
     FINISHED,
     FOUND,
     HELD,
+    appearances_of,
     entity_key,
     entity_of,
     fields_of,
@@ -31,7 +35,7 @@ from router.store.azure.ledger_rows import (
 from router.store.azure.outbox import AzureOutbox
 from router.store.azure.suppression_index import HeldIndex, is_named_by, signal_of
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
-from router.store.codec import attempted
+from router.store.codec import attempted, readable
 
 _AT_A_TIME = 200
 """Rows that are looked at together, with what they hold."""
@@ -96,6 +100,12 @@ class AzureLedger:
         written = await self._table.write(units)
         return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
 
+    async def write_appearances(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+        """Writes of rows only when messages named them, each only if its stored version is still `version`."""
+        units = [(Step("merge", appearances_of(row), str(row.version)),) for row in rows]
+        written = await self._table.write(units)
+        return {row.key: versions[0] for row, versions in zip(rows, written, strict=True) if versions is not None}
+
     async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
         """What rules can match of those signals of which it is kept."""
         found = await self._table.find_all(map(entity_key, keys), FIELDS)
@@ -120,6 +130,19 @@ class AzureLedger:
         found = self._table.query(f"stream eq '{quoted(stream)}' and unfinished eq true", FOUND)
         rows = [await self._row(entity) async for entity in found]
         return [row for row in rows if row is not None and row.pending is not None]
+
+    async def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
+        """When messages named the findings of a stream, some of them at a time."""
+        filter, after = f"stream eq '{quoted(stream)}' and {COLUMN} gt ''", None
+        while True:
+            page = await self._table.page(filter, after, select=APPEARED)
+            yield [
+                Appeared(row["RowKey"], row.get("resolved") is True, row.get("unfinished") is True, appearances)
+                for row in page.rows
+                if (appearances := readable(None, appearances_in, row.get(COLUMN))) is not None
+            ]
+            if (after := page.next) is None:
+                return
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.

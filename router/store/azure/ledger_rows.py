@@ -16,6 +16,7 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
+from router.store.appearances import COLUMN, appearances_in, written_appearances
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
 from router.store.azure.tables import Entity, version_of
@@ -26,8 +27,11 @@ from router.store.stored_names import RULE_FIELDS, TURN
 FOLDER = "ledger"
 """The folder of the bodies that a row cannot hold."""
 
-FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent")
+FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent", COLUMN)
 """The columns of a row without what it holds, and without what rules can match."""
+
+APPEARED = ("RowKey", "resolved", "unfinished", COLUMN)
+"""The columns that say when messages named a finding."""
 
 FIELDS = ("RowKey", "stream", "fields")
 """The columns of what rules can match."""
@@ -59,7 +63,7 @@ def key_columns(key: str) -> dict[str, str]:
 async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
     """A row as it is written; bodies too big for it are in blobs then. What rules can match is left out if it is not known."""
     return {
-        **key_columns(row.key),
+        **appearances_of(row),
         "stream": row.stream,
         "outcome": row.outcome.value,
         "turn": row.turn,
@@ -72,6 +76,11 @@ async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
         **(await _held_columns(row, bodies)),
         **(await _fields_column(row, bodies)),
     }
+
+
+def appearances_of(row: LedgerRow) -> Entity:
+    """Of a row only when messages named it, as it is written."""
+    return {**key_columns(row.key), COLUMN: written_appearances(row.appearances) or ""}
 
 
 async def _pending_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
@@ -136,6 +145,7 @@ async def row_of(entity: Entity, bodies: Bodies) -> LedgerRow:
         closed_at=row.find_time("closed_at"),
         # An older program did not write it; one that is damaged is no reason to set the row aside.
         heard=readable(None, row.find_time, "heard"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
         version=version_of(entity),
     )
 
@@ -198,6 +208,7 @@ async def remains_of(entity: Entity, bodies: Bodies, past: Sequence[Past], joine
         grouped=known.grouped if known is not None else None,
         forwarded=known.forwarded if known is not None else None,
         closed_at=readable(None, row.find_time, "closed_at"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
         pending=pending if isinstance(pending, Turn) else None,
         is_pending_lost=isinstance(pending, Undecodable),
         is_held=is_holding(entity),

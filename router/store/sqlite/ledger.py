@@ -17,6 +17,8 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
+from router.domain.snapshots import Appeared
+from router.store.appearances import COLUMN, appearances_in, written_appearances
 from router.store.codec import attempt, decode, encode, readable
 from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.connection import Clock, Connection
@@ -29,17 +31,21 @@ from router.store.stored_names import RULE_FIELDS, TURN
 
 _COLUMNS = (
     "key, stream, resolved, status, severity, measure, changed, origin, place, part, enqueued, deleted, "
-    "turn, outcome, open, grouped, forwarded, intent, closed_at, heard, version"
+    "turn, outcome, open, grouped, forwarded, intent, closed_at, heard, snapshots, version"
 )
-_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 21)}) ON CONFLICT DO NOTHING"
+_INSERT = f"INSERT INTO ledger ({_COLUMNS}) VALUES ({', '.join('?' * 22)}) ON CONFLICT DO NOTHING"
 # Whoever writes a row says when retention has to look at it: not before its signal is old again.
 _UPDATE = (
     "UPDATE ledger SET resolved=?, status=?, severity=?, measure=?, changed=?, origin=?, place=?, part=?, enqueued=?, "
-    "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, heard=?, version=?, "
-    "review_at=NULL WHERE key=? AND version=?"
+    "deleted=?, turn=?, outcome=?, open=?, grouped=?, forwarded=?, intent=?, closed_at=?, heard=?, snapshots=?, "
+    "version=?, review_at=NULL WHERE key=? AND version=?"
 )
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
+
+_APPEARED = "SELECT key, stream, resolved, intent IS NOT NULL, snapshots FROM ledger WHERE key>? ORDER BY key LIMIT ?"
+_IN_PASSING = 2_000
+"""Rows of which only some columns are read, at a time."""
 
 _HELD = "key, stream, rule, until, rulebook, source, body"
 
@@ -76,6 +82,23 @@ class SqliteLedger:
         """What rules can match of those signals of which it is kept."""
         where = "key IN (SELECT value FROM json_each(?))"
         return dict(sound(self._connection, self._clock, "rule_fields", where, (_json(keys),), _fields_of))
+
+    async def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
+        """When messages named the findings of a stream, some of them at a time."""
+        after = ""
+        while True:
+            with self._connection.reading() as db:
+                rows = db.execute(_APPEARED, (after, _IN_PASSING)).fetchall()
+            if not rows:
+                return
+            yield [
+                Appeared(key, bool(resolved), bool(pending), appearances)
+                for key, whose, resolved, pending, text in rows
+                if whose == stream
+                and isinstance(key, str)
+                and (appearances := readable(None, appearances_in, text)) is not None
+            ]
+            after = rows[-1][0]
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
@@ -137,6 +160,18 @@ class SqliteLedger:
                 [(row.key, encode(row.fields)) for row in won if row.fields is not None],
             )
         return {row.key: _next_version(row) for row in won}
+
+    async def write_appearances(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
+        """Writes of rows only when messages named them, each only if its stored version is still `version`."""
+        sql = "UPDATE ledger SET snapshots=?, version=? WHERE key=? AND version=?"
+        with self._connection.writing() as db:
+            return {
+                row.key: _next_version(row)
+                for row in rows
+                if db.execute(
+                    sql, (written_appearances(row.appearances), _next_version(row), row.key, row.version)
+                ).rowcount
+            }
 
     async def clear_pending(self, versions: Mapping[str, Version]) -> None:
         """Clears the pending turns of rows still at those versions; their version stays, since nothing else changed."""
@@ -237,6 +272,7 @@ def _values(row: LedgerRow, with_pending: bool) -> tuple[Any, ...]:
         encode(row.pending) if row.pending is not None and with_pending else None,
         micros(row.closed_at),
         micros(row.heard),
+        written_appearances(row.appearances),
         _next_version(row),
     )
 
@@ -256,6 +292,7 @@ def _row(row: Columns) -> LedgerRow:
         closed_at=row.find_time("closed_at"),
         # An older program did not write it; one that is damaged is no reason to set the row aside.
         heard=readable(None, row.find_time, "heard"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
         version=row.whole("version", 1, MOST_STEPS),
     )
 
@@ -300,6 +337,7 @@ def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, 
         grouped=readable(None, row.names, "grouped"),
         forwarded=readable(None, row.flag, "forwarded"),
         closed_at=readable(None, row.find_time, "closed_at"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
         pending=pending if isinstance(pending, Turn) else None,
         is_pending_lost=isinstance(pending, Undecodable),
         is_held=is_held,
