@@ -20,6 +20,8 @@ from router.domain.signals import Kind, Signal
 DAY = 86_400
 """Seconds without a row after which a snapshot is over."""
 
+HALF_WEEK = 7 * DAY // 2
+
 REMEMBERED = 6
 """Snapshots that are kept of each finding, the latest ones."""
 
@@ -90,6 +92,15 @@ class Appearances(NamedTuple):
             else:
                 apart.append(other)
         return self.named_at(at)._replace(snapshots=tuple(sorted([*apart, one])[-REMEMBERED:]))
+
+    def read_again_at(self, at: int) -> Appearances:
+        """The same after a row of a snapshot that is on record comes again from a file.
+
+        For half a week it is the same snapshot, read again. After that it is the next one: two weekly files are alike where
+        nothing changed.
+        """
+        is_next = not self.snapshots or at - self.snapshots[-1].last >= HALF_WEEK
+        return self.in_snapshot_at(at) if is_next else self.named_at(at)
 
     def possible_until(self, latest: int) -> Appearances:
         """The same without instants that only a clock that was wrong can have shown."""

@@ -75,19 +75,18 @@ class Observation:
         )
 
     def appearances_after(self, before: Appearances | None, now: datetime, *, is_replay: bool) -> Appearances | None:
-        """When messages named the signal, this one among them.
-
-        It came when the hub's clock says, and from elsewhere now. From elsewhere what is on record already comes again without
-        saying anything new, and so does what is decided again.
-        """
-        if self.arrival.enqueued is None and (is_replay or (self.arrival.again and before is not None)):
+        """When messages named the signal, this one among them; what is only decided again names nothing anew."""
+        is_from_hub = self.arrival.enqueued is not None
+        if self.arrival.again and before is not None and not is_from_hub:
             return before
         at = second_of(self.came_at(now))
         named = before or first_appearance(self.signal, at)
         if named is None:
             return None
         named = named.possible_until(second_of(now + AHEAD))
-        return named.in_snapshot_at(at) if self.is_snapshot_row else named.named_at(at)
+        if not self.is_snapshot_row:
+            return named.named_at(at)
+        return named.read_again_at(at) if is_replay and not is_from_hub else named.in_snapshot_at(at)
 
     def came_at(self, now: datetime) -> datetime:
         """When the message came: when the hub's clock says unless it is wrong, and from elsewhere now."""

@@ -17,7 +17,7 @@ def row_of(
     subscription: str = SUBSCRIPTION,
     is_snapshot: bool = True,
     action: str = "Insert",
-    status: str = "Unhealthy",
+    status: object = "Unhealthy",
     severity: str = "High",
     **more: object,
 ) -> bytes:
@@ -28,7 +28,9 @@ def row_of(
     properties: dict[str, object] = {
         "displayName": f"Update {name}",
         "resourceDetails": {"Source": "Azure", "Id": resource},
-        "status": {"code": status, "statusChangeDate": CHANGED, "severity": severity},
+        "status": status
+        if isinstance(status, dict)
+        else {"code": status, "statusChangeDate": CHANGED, "severity": severity},
         "metadata": {"severity": severity, "recommendationCategory": "SoftwareUpdate"},
         "additionalData": {"SoftwareName": name},
         "timeGenerated": CHANGED,

@@ -8,15 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide import decide
+from router.decide import decide, notice_for
 from router.domain.attack import Attack
+from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change, Outcome
+from router.domain.notices import Evidence
 from router.domain.reasons import Code
 from router.domain.rulebook import Clause, Route
 from router.domain.severity import Severity
-from router.domain.signals import Signal, Stream
+from router.domain.signals import Finding, Quarantined, Signal, Stream
+from router.parse import read_signals
 from tests.builders import NOW, a_finding, a_route, a_rule, a_rulebook, an_alert, an_ip
 from tests.constructed.posture import a_compliance_category
+from tests.constructed.weeks import row_of
 from tests.parse.messages import read_finding
 
 
@@ -131,6 +135,37 @@ def test_a_deleted_finding_is_resolved_whatever_its_status_says() -> None:
     book = a_rulebook(stream=Stream.CSPM)
     decision = decide(a_finding(status="Unhealthy", action="Delete"), book, NOW)
     assert (decision.outcome, str(decision.reason)) == (Outcome.RESOLVED, "status: action Delete")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"cause": "Exempt"}, "exempt: exempt, not fixed"),
+        ({"cause": "exempt ", "description": "Accepted until May"}, "exempt: exempt, not fixed: Accepted until May"),
+        (
+            {"cause": "EXEMPT", "exemptionCategory": "Waiver", "description": "Accepted"},
+            "exempt: exempt, not fixed: Waiver, Accepted",
+        ),
+        ({"cause": "OffByPolicy", "description": "x"}, "status: NotApplicable"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["recommendation", "vulnerability"])
+def test_an_exempted_finding_is_exempt_and_not_fixed(kind: str, status: dict[str, str], reason: str) -> None:
+    """What the message says of the exemption is the reason."""
+    (finding,) = read_signals(row_of("h", kind, status={"code": "NotApplicable", **status}), Catalogue())
+    assert isinstance(finding, Finding)
+    decision = decide(finding, a_rulebook(stream=Stream.CSPM), NOW)
+    assert (decision.outcome, str(decision.reason)) == (Outcome.RESOLVED, reason)
+    notice = notice_for(finding, Evidence(), decision, a_rulebook(stream=Stream.CSPM), "k", 2)
+    assert notice.closing == (reason.partition(": ")[2] if reason.startswith("exempt") else None)
+
+
+def test_a_deleted_finding_that_was_exempt_is_deleted() -> None:
+    """It is there no more."""
+    body = row_of("h", action="Delete", status={"code": "NotApplicable", "cause": "Exempt"})
+    (finding,) = read_signals(body, Catalogue())
+    assert not isinstance(finding, Quarantined)
+    assert str(decide(finding, a_rulebook(stream=Stream.CSPM), NOW).reason) == "status: action Delete"
 
 
 def test_tactics_come_from_the_message_and_revoked_techniques_are_succeeded() -> None:

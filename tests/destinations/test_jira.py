@@ -223,6 +223,18 @@ def test_a_resolution_takes_a_transition_to_a_done_status(resolve: dict[str, str
     assert isinstance(result, Receipt)
 
 
+def test_what_is_not_seen_any_more_is_not_said_to_be_over() -> None:
+    """A comment says since when, before the issue is done."""
+    notice = a_notice(closing="not seen since 2026-11-03, two snapshots came without it")
+    gone = replace(later(Change.RESOLVED), delivery=replace(later(Change.RESOLVED).delivery, content=notice))
+    answers = (shown(), COMMENTED, WAYS, WENT)
+    asks, _ = converse(a_destination("jira"), [gone], in_turn(*answers))
+    assert len(asks) == len(answers)
+    assert isinstance(asks[1], HttpRequest)
+    assert b"Not seen since 2026-11-03" in (asks[1].body or b"")
+    assert b"reports that this is over" not in (asks[1].body or b"")
+
+
 def test_a_resolution_says_how_where_the_policy_does() -> None:
     """The resolution is a field of the transition's screen."""
     _, _, written = steps(later(Change.RESOLVED), shown(), WAYS, WENT, resolve={"resolution": "Won't Do"})

@@ -16,6 +16,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
+from router.domain.posture import Package
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 
@@ -155,6 +156,22 @@ def test_a_resolution_says_how() -> None:
     assert columns["state"] == "3"
     assert columns["close_code"] == "Closed/Resolved by caller"
     assert columns["close_notes"]
+
+
+def test_what_is_not_seen_any_more_is_not_said_to_be_over() -> None:
+    """The notes say since when and what it was, whatever the policy says of what is over."""
+    notice = a_notice(
+        closing="not seen since 2026-11-03, two snapshots came without it", package=Package(name="lodash")
+    )
+    gone = replace(later(Change.RESOLVED), delivery=replace(later(Change.RESOLVED).delivery, content=notice))
+    _, _, columns = steps(gone, shown(), shown(state="6"), resolve={"close_notes": "Fixed."})
+    assert columns["close_notes"].splitlines() == [
+        "Not seen since 2026-11-03, two snapshots came without it.",
+        "High: Suspicious sign-in to a virtual machine - vm-pay-01",
+        f"Resource: {notice.resource}",
+        "Package: lodash",
+        f"Id: {notice.id}",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 DAY = timedelta(days=1)
@@ -59,6 +59,12 @@ class Model:
                 continue
             self.latest[one.finding] = one.at
             self._becomes(one.finding, stands=not one.is_delete)
+
+    def hears_again(self, messages: Iterable[Said], at: datetime) -> None:
+        """A file is taken in again: what it names is there, and after half a week it is the next snapshot."""
+        for one in messages:
+            last = max(row.at for row in self.heard if row.finding == one.finding and row.is_snapshot)
+            self.heard.append(replace(one, at=at, is_snapshot=at - last >= 3.5 * DAY))
 
     def looks(self, until: datetime) -> None:
         """Snapshots are judged that are over, and what the last two that count came without has ended."""

@@ -130,7 +130,7 @@ async def _sweep(router: Weeks, model: Model) -> datetime | None:
 @EXAMPLES
 @given(weeks())
 def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Week]) -> None:
-    """A file each week, and one for each other message; each file once more a day later says nothing."""
+    """A file each week, and one for each other message; and now and then the week's file once more some days later."""
 
     async def live(directory: Path) -> None:
         router, model = Weeks(SqliteStore(directory)), Model()
@@ -149,8 +149,11 @@ def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Wee
                 await router.run([body_of(one) for one in said], f"{at}" if said else None)
                 assert by_finding(await router.deliver()) == model.tells()
             if week.again:
+                router.now = start + week.again * 2 * DAY + HOUR
+                model.hears_again(runs[start], router.now)
+                model.looks(router.now)
                 await router.run([body_of(one) for one in runs[start]], f"{start}")
-                assert await router.deliver() == []
+                assert by_finding(await router.deliver()) == model.tells()
         await router.store.close()
 
     with tempfile.TemporaryDirectory() as directory:

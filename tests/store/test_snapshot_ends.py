@@ -1,0 +1,196 @@
+"""What every store promises of when messages named findings, and that each end is told once, whoever dies or is at it too."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.decisions import Outcome
+from router.domain.documents import DocumentKind
+from router.domain.keys import signal_key
+from router.domain.ledger import Held
+from router.domain.ports.store import Store
+from router.domain.retention import Retention
+from router.domain.signals import Stream
+from router.domain.snapshots import Appearances, Appeared, Stretch
+from router.ingest.intake import Intake
+from router.ingest.snapshot_ends import SnapshotEnds
+from router.store.azure import Address, AzureStore
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, a_message, a_rulebook
+from tests.constructed.weeks import row_of
+from tests.ingest.weeks import DAY, HOUR, Weeks, notices
+from tests.store.acts import in_doubt, run
+from tests.store.builders import a_row
+from tests.store.interrupted import EVERY, deaths, dies
+
+WEEK = 7 * DAY
+CAME = Appearances("s", "recommendation", 500, (Stretch(100, 300), Stretch(500, 500)))
+BOOK = a_rulebook(stream=Stream.CSPM)
+
+
+def walked(store: Store, stream: str) -> list[Appeared]:
+    """All that the ledger says of when messages named findings."""
+
+    async def walk() -> list[Appeared]:
+        return [one async for some in store.ledger.walk_appearances(stream) for one in some]
+
+    return sorted(run(walk()))
+
+
+def test_when_messages_named_a_finding_comes_back(store: Store) -> None:
+    """With its row, and to who walks all findings of a stream; what nobody knows is left out."""
+    rows = [
+        a_row("a", stream="cspm", appearances=CAME),
+        a_row("b", stream="cspm", appearances=CAME._replace(snapshots=()), state=a_row().state._replace(resolved=True)),
+        a_row("c", stream="cspm"),
+        a_row("d", stream="cwpp", appearances=CAME),
+    ]
+    run(store.ledger.write_rows(rows))
+    found = run(store.ledger.find_rows(["a", "b", "c"]))
+    assert {key: row.appearances for key, row in found.items()} == {row.key: row.appearances for row in rows[:3]}
+    assert walked(store, "cspm") == [
+        Appeared("a", False, False, CAME),
+        Appeared("b", True, False, CAME._replace(snapshots=())),
+    ]
+
+
+def test_of_a_row_only_when_messages_named_it_can_be_written(store: Store) -> None:
+    """What it holds stays, and whoever read it before loses the race; so does this, where somebody was faster."""
+    held = Held(rule="r", until=NOW, rulebook="h", source="s", body=b"{}")
+    row = a_row(stream="cspm", held=held, outcome=Outcome.SUPPRESSED, appearances=CAME)
+    first = run(store.ledger.write_rows([row]))["k"]
+    later = CAME.named_at(900)
+    second = run(store.ledger.write_appearances([replace(row, appearances=later, version=first)]))["k"]
+    assert run(store.ledger.write_appearances([replace(row, appearances=CAME, version=first)])) == {}
+    assert run(store.ledger.write_rows([replace(row, turn=2, version=first)])) == {}
+    (found,) = in_doubt(store, "cspm", "other", [])
+    assert found == replace(row, appearances=later, version=second)
+
+
+@pytest.mark.parametrize(
+    "damage", ['{"a": 1}', '["s","recommendation"]', '["s","alert",1]', "[", '["s","recommendation",-5]']
+)
+def test_a_damaged_column_costs_what_it_said_and_nothing_else(sqlite: SqliteStore, damage: str) -> None:
+    """The row is as it was, and the next message names the finding anew."""
+    run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME)]))
+    with sqlite.ledger._connection.writing() as db:
+        db.execute("UPDATE ledger SET snapshots=?", (damage,))
+    assert walked(sqlite, "cspm") == []
+    assert run(sqlite.ledger.find_rows(["k"]))["k"].appearances is None
+    assert run(sqlite.quarantine.list_quarantined()) == []
+
+
+def subscription(number: int) -> str:
+    """A subscription of its own."""
+    return f"{number:08d}-0000-4000-8000-000000000000"
+
+
+def intake_over(store: Store) -> Intake:
+    """An intake as another process has it."""
+    return Intake(store, {Stream.CSPM: BOOK}, Catalogue(), Stream.CSPM)
+
+
+async def ingest_snapshots(store: Store, of: str, start: datetime) -> datetime:
+    """Three weekly snapshots of a subscription, of which the last two lack `d`; returns when the last is over."""
+    for number, names in enumerate(("abcd", "abc", "abc")):
+        at = start + number * WEEK
+        rows = [
+            a_message(row_of(name, subscription=of), at=at, origin=of, place=number * 10 + n)
+            for n, name in enumerate(names)
+        ]
+        await intake_over(store).ingest(rows, at)
+    return start + 2 * WEEK + DAY
+
+
+async def end(store: Store, at: datetime) -> list[str]:
+    """Ends what has ended; returns the titles."""
+    entries = await SnapshotEnds(intake_over(store), store, BOOK).end_unseen(at, at)
+    return [entry.title or "" for entry in entries]
+
+
+def key_in(of: str, name: str = "d") -> str:
+    """The key of a finding."""
+    resource = f"/subscriptions/{of}/resourcegroups/rg-web/providers/microsoft.compute/virtualmachines/vm-{name}"
+    return signal_key("cspm", "recommendation", f"{resource}/providers/microsoft.security/assessments/{name}")
+
+
+async def changes_of(store: Store, key: str) -> tuple[list[tuple[str, int]], list[str]]:
+    """What `tickets` is owed of a finding, and the reasons on record of its ends."""
+    owed = [one for one in await store.outbox.deliveries_of(key) if one.destination == "tickets"]
+    entries = await store.record.decisions_of(key, 10)
+    return [(one.change.value, one.turn) for one in owed], [one.key for one in entries if one.outcome == "resolved"]
+
+
+def test_two_workers_end_a_finding_once(store: Store, twin: Store) -> None:
+    """Both judge, and one of them wins."""
+    at = run(ingest_snapshots(store, subscription(0), NOW))
+
+    async def both() -> list[str]:
+        return [title for titles in await asyncio.gather(end(store, at), end(twin, at)) for title in titles]
+
+    assert run(both()) == ["Update d"]
+    key = key_in(subscription(0))
+    assert run(changes_of(store, key)) == (
+        [("opened", 1), ("resolved", 2)],
+        [f"unseen:{subscription(0)}:{key}:{int((at - DAY).timestamp())}"],
+    )
+    assert run(end(store, at + DAY)) == run(end(twin, at + DAY)) == []
+
+
+@EVERY
+def test_a_worker_may_die_at_any_write_of_an_end(azure: AzureStore, address: Address, every: int) -> None:
+    """Whoever looks next goes on, and each finding is told of once and on record once."""
+
+    async def live() -> int:
+        at = NOW
+        for number, (write, is_after) in enumerate(deaths(every), start=1):
+            of = subscription(number)
+            at = await ingest_snapshots(azure, of, at)
+            has_died = await dies(address, lambda store, at=at: end(store, at), write, is_after=is_after)  # type: ignore[misc]
+            at += 2 * HOUR
+            await end(azure, at)
+            # What a worker left whose look was done, and is found once a day.
+            await intake_over(azure).publish_pending(await azure.ledger.find_pending_rows("cspm"), at)
+            owed, on_record = await changes_of(azure, key_in(of))
+            assert (owed, len(on_record)) == ([("opened", 1), ("resolved", 2)], 1), (write, is_after)
+            if not has_died:
+                return number
+        raise AssertionError
+
+    assert run(live()) > 2
+
+
+def test_weeks_go_by_over_every_store(store: Store) -> None:
+    """A finding goes and comes again; what is judged of a silent subscription is forgotten after 90 days."""
+    weeks = Weeks(store)
+
+    async def live() -> list[list[tuple[str, str]]]:
+        told = []
+        for names in ("abcd", "abc", "abc", "abcd", "abcd"):
+            for name in names:
+                weeks.publish_body(row_of(name), weeks.now)
+            start, changes = weeks.now, []
+            for hours in (1, 26):
+                weeks.now = start + timedelta(hours=hours)
+                await weeks.sweep()
+                changes += notices(await weeks.deliver())
+            told.append(sorted(changes))
+            weeks.now = start + WEEK
+        return told
+
+    assert run(live()) == [[("opened", name) for name in "abcd"], [], [("resolved", "d")], [("opened", "d")], []]
+    assert documents_after(store, weeks.now + 80 * DAY) == 1
+    assert documents_after(store, weeks.now + 95 * DAY) == 0
+    assert run(store.ledger.find_rows([key_in("11111111-1111-1111-1111-111111111111", "a")])).keys()
+
+
+def documents_after(store: Store, at: datetime) -> int:
+    """How many documents are left when what is old at an instant was forgotten."""
+    while not run(store.forget(at, Retention(), (), 100)).is_done:
+        pass
+    return len(run(store.documents.list_documents(DocumentKind.SNAPSHOTS)))
