@@ -11,7 +11,7 @@ from router.domain.fingerprints import find_fingerprint
 from router.domain.keys import same_id, signal_key, written_key
 from router.domain.ledger import Arrival, Seen, State
 from router.domain.signals import Finding, Kind, Signal
-from router.domain.snapshots import ENDING_KINDS, Appearances, first_appearance, second_of
+from router.domain.snapshots import ENDING_KINDS, NOWHERE, Appearances, first_appearance, second_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,9 @@ class Observation:
         if self.arrival.again and before is not None and not is_from_hub:
             return before
         at = second_of(self.came_at(now))
-        named = before or first_appearance(self.signal, at)
+        named = before
+        if before is None or before.subscription == NOWHERE:
+            named = first_appearance(self.signal, at) or before
         if named is None:
             return None
         named = named.possible_until(second_of(now + AHEAD))

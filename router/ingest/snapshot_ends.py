@@ -19,6 +19,7 @@ from router.domain.snapshots import (
     Appearances,
     SnapshotHistory,
     SnapshotTally,
+    appearance_from_before,
     find_absence_window,
     instant_of,
     judged_after,
@@ -61,19 +62,19 @@ class SnapshotEnds:
         """
         if self._rulebook.stream is not Stream.CSPM or not await self._due.is_due(until):
             return []
-        windows, next = await self._judge(until)
+        windows, next = await self._judge(until, now)
         entries = await self._end_all(windows, until, now) if windows else []
         if not self._is_stopped():
             await self._due.note_look(until, instant_of(next) if next is not None else None)
         return entries
 
-    async def _judge(self, until: datetime) -> tuple[Windows, int | None]:
+    async def _judge(self, until: datetime, now: datetime) -> tuple[Windows, int | None]:
         """By which snapshots findings end now, and when the next snapshot may be over."""
         histories = await self._histories.read_all()
         lost_at = [second_of(loss.at) for loss in await self._store.journal.read_losses(self._stream)]
         windows: dict[str, AbsenceWindow] = {}
         closings: list[int] = []
-        for subscription, tally in (await self._tally(histories, until)).items():
+        for subscription, tally in (await self._tally(histories, until, now)).items():
             counts = tally.counts()
             history = await self._histories.write(
                 subscription,
@@ -85,17 +86,33 @@ class SnapshotEnds:
                 closings.append(closing)
         return windows, min(closings, default=None)
 
-    async def _tally(self, histories: Mapping[str, SnapshotHistory], until: datetime) -> Mapping[str, SnapshotTally]:
+    async def _tally(
+        self, histories: Mapping[str, SnapshotHistory], until: datetime, now: datetime
+    ) -> Mapping[str, SnapshotTally]:
         tallies = {subscription: SnapshotTally(history.judged) for subscription, history in histories.items()}
         latest = second_of(until + AHEAD)
         async for some in self._store.ledger.walk_appearances(self._stream):
             for one in some:
-                subscription = one.appearances.subscription
-                tally = tallies.get(subscription) or tallies.setdefault(subscription, SnapshotTally())
-                tally.count(one.appearances.possible_until(latest))
+                if one.appearances is not None:
+                    subscription = one.appearances.subscription
+                    tally = tallies.get(subscription) or tallies.setdefault(subscription, SnapshotTally())
+                    tally.count(one.appearances.possible_until(latest))
+            for keys in batched((one.key for one in some if one.is_from_before), AT_A_TIME, strict=False):
+                await self._write_appearances(keys, now)
             # Whatever else the process does goes on meanwhile.
             await asyncio.sleep(0)
         return tallies
+
+    async def _write_appearances(self, keys: Sequence[str], now: datetime) -> None:
+        """Writes down of findings that an older program took in when it last heard of them, so that they can end."""
+        found = await self._intake.find_published_rows(keys, now)
+        fields = await self._store.ledger.read_fields(list(found))
+        named = [
+            replace(row, appearances=appearance_from_before(fields.get(key), second_of(row.heard or now)))
+            for key, row in found.items()
+            if row.appearances is None
+        ]
+        await self._store.ledger.write_appearances(named)
 
     async def _end_all(self, windows: Windows, until: datetime, now: datetime) -> list[RecordEntry]:
         entries: list[RecordEntry] = []
@@ -105,7 +122,7 @@ class SnapshotEnds:
             unseen = [
                 one.key
                 for one in some
-                if one.is_pending or (not one.resolved and find_window(windows, one.appearances, latest) is not None)
+                if one.is_pending or (not one.resolved and find_window(windows, one.appearances, latest))
             ]
             for keys in batched(unseen, AT_A_TIME, strict=False):
                 if self._is_stopped():
@@ -125,9 +142,7 @@ class SnapshotEnds:
         rows = [
             (row, window)
             for row in found.values()
-            if not row.state.resolved
-            and row.appearances is not None
-            and (window := find_window(windows, row.appearances, latest)) is not None
+            if not row.state.resolved and (window := find_window(windows, row.appearances, latest)) is not None
         ]
         fields = await ledger.read_fields([row.key for row, _ in rows])
 
@@ -158,7 +173,9 @@ class SnapshotEnds:
         return None
 
 
-def find_window(windows: Windows, appearances: Appearances, latest: int) -> AbsenceWindow | None:
+def find_window(windows: Windows, appearances: Appearances | None, latest: int) -> AbsenceWindow | None:
     """The snapshots by which a finding has ended; None where it has not. An instant after the latest counts for nothing."""
+    if appearances is None:
+        return None
     window = windows.get(appearances.subscription)
     return window if window is not None and window.is_unseen(appearances.possible_until(latest)) else None

@@ -9,6 +9,7 @@ from router.app.maintenance import DAILY, DAY, Sweeper
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog
 from router.domain.destination_readiness import Lack, Unready, Why
+from router.domain.journal import Event, Partition
 from router.domain.lane_limits import LONGEST
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane
@@ -18,6 +19,7 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.azure import Account, Address, AzureStore
 from tests.builders import NOW, a_message, a_rulebook, alert_body
+from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.stack.azurite import Azurite
 from tests.store.acts import letters_in
@@ -79,6 +81,32 @@ def test_pending_turns_are_looked_for_once_a_day_whatever_a_wrong_clock_wrote(az
         return seen
 
     assert asyncio.run(swept()) == [NOW + timedelta(days=400), NOW, NOW, NOW + DAY]
+
+
+def test_a_sweep_ends_what_two_snapshots_came_without(azurite: Azurite) -> None:
+    """As far as its hub is taken in; it says how many findings that were, and puts them on record."""
+
+    async def swept() -> list[tuple[int, list[str]]]:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book, shelf = a_rulebook(stream=Stream.CSPM), Shelf(name="cspm")
+        intake = Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
+        gap_filler = GapFiller(shelf, store.journal, EventIntake(intake, store.journal, "sweep"))
+        sweeper = Sweeper(
+            store, store.outbox, book, intake, gap_filler, named=["tickets"], rules=(), retention=Retention()
+        )
+        found = []
+        for number, names in enumerate(("abcd", "abc", "abc")):
+            at = NOW + number * timedelta(days=7)
+            events = shelf.events[Partition("cspm", "0")]
+            events += [Event(len(events) + n, at, row_of(name)) for n, name in enumerate(names)]
+            for hours in (1, 26):
+                swept, entries = await sweeper.sweep(at + timedelta(hours=hours))
+                found.append((swept.ended, [entry.outcome for entry in entries if entry.outcome == "resolved"]))
+        await store.close()
+        return found
+
+    assert asyncio.run(swept()) == [(0, [])] * 5 + [(1, ["resolved"])]
 
 
 def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(azurite: Azurite) -> None:

@@ -43,7 +43,7 @@ def walked(store: Store, stream: str) -> list[Appeared]:
 
 
 def test_when_messages_named_a_finding_comes_back(store: Store) -> None:
-    """With its row, and to who walks all findings of a stream; what nobody knows is left out."""
+    """With its row, and to who walks all findings of a stream."""
     rows = [
         a_row("a", stream="cspm", appearances=CAME),
         a_row("b", stream="cspm", appearances=CAME._replace(snapshots=()), state=a_row().state._replace(resolved=True)),
@@ -54,8 +54,9 @@ def test_when_messages_named_a_finding_comes_back(store: Store) -> None:
     found = run(store.ledger.find_rows(["a", "b", "c"]))
     assert {key: row.appearances for key, row in found.items()} == {row.key: row.appearances for row in rows[:3]}
     assert walked(store, "cspm") == [
-        Appeared("a", False, False, CAME),
-        Appeared("b", True, False, CAME._replace(snapshots=())),
+        Appeared("a", False, Outcome.ROUTED, False, CAME),
+        Appeared("b", True, Outcome.ROUTED, False, CAME._replace(snapshots=())),
+        Appeared("c", False, Outcome.ROUTED, False, None),
     ]
 
 
@@ -80,7 +81,7 @@ def test_a_damaged_column_costs_what_it_said_and_nothing_else(sqlite: SqliteStor
     run(sqlite.ledger.write_rows([a_row(stream="cspm", appearances=CAME)]))
     with sqlite.ledger._connection.writing() as db:
         db.execute("UPDATE ledger SET snapshots=?", (damage,))
-    assert walked(sqlite, "cspm") == []
+    assert [one.appearances for one in walked(sqlite, "cspm")] == [None]
     assert run(sqlite.ledger.find_rows(["k"]))["k"].appearances is None
     assert run(sqlite.quarantine.list_quarantined()) == []
 
@@ -163,6 +164,18 @@ def test_a_worker_may_die_at_any_write_of_an_end(azure: AzureStore, address: Add
         raise AssertionError
 
     assert run(live()) > 2
+
+
+def test_what_an_older_program_took_in_ends_too(store: Store) -> None:
+    """From what rules can match of it, and when it was last heard of; of what nobody knows the id nothing ends."""
+    at = run(ingest_snapshots(store, subscription(0), NOW))
+    run(intake_over(store).ingest([a_message(row_of("o", subscription=subscription(0)), at=NOW - WEEK)], NOW - WEEK))
+    key = key_in(subscription(0), "o")
+    stray = a_row("stray", stream="cspm", heard=NOW - WEEK)
+    old = replace(run(store.ledger.find_rows([key]))[key], appearances=None)
+    run(store.ledger.write_rows([old, stray]))
+    assert sorted(run(end(store, at))) == ["Update d", "Update o"]
+    assert not run(store.ledger.find_rows(["stray"]))["stray"].state.resolved
 
 
 def test_weeks_go_by_over_every_store(store: Store) -> None:

@@ -57,7 +57,7 @@ class Ledger(Protocol):
     def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
         """When messages named the findings of a stream, some of them at a time.
 
-        Rows may be written meanwhile. What is not known of a finding, or damaged, is left out.
+        Rows may be written meanwhile. Damaged ones are left out.
         """
         ...
 

@@ -12,7 +12,6 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
 from router.domain.rule_fields import RuleFields
 from router.domain.snapshots import Appeared
-from router.store.appearances import COLUMN, appearances_in
 from router.store.azure.bodies import Bodies
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.groups import AzureGroups
@@ -23,6 +22,7 @@ from router.store.azure.ledger_rows import (
     FOUND,
     HELD,
     appearances_of,
+    appeared_in,
     entity_key,
     entity_of,
     fields_of,
@@ -133,14 +133,11 @@ class AzureLedger:
 
     async def walk_appearances(self, stream: str) -> AsyncIterator[Sequence[Appeared]]:
         """When messages named the findings of a stream, some of them at a time."""
-        filter, after = f"stream eq '{quoted(stream)}' and {COLUMN} gt ''", None
+        filter, after = f"stream eq '{quoted(stream)}'", None
         while True:
             page = await self._table.page(filter, after, select=APPEARED)
-            yield [
-                Appeared(row["RowKey"], row.get("resolved") is True, row.get("unfinished") is True, appearances)
-                for row in page.rows
-                if (appearances := readable(None, appearances_in, row.get(COLUMN))) is not None
-            ]
+            # A damaged row is mended when its signal is asked for.
+            yield [one for row in page.rows if (one := readable(None, appeared_in, row)) is not None]
             if (after := page.next) is None:
                 return
 

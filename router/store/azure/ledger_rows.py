@@ -16,6 +16,7 @@ from router.domain.errors import Undecodable
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
+from router.domain.snapshots import Appeared
 from router.store.appearances import COLUMN, appearances_in, written_appearances
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
@@ -30,7 +31,7 @@ FOLDER = "ledger"
 FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent", COLUMN)
 """The columns of a row without what it holds, and without what rules can match."""
 
-APPEARED = ("RowKey", "resolved", "unfinished", COLUMN)
+APPEARED = ("RowKey", "resolved", "outcome", "unfinished", COLUMN)
 """The columns that say when messages named a finding."""
 
 FIELDS = ("RowKey", "stream", "fields")
@@ -81,6 +82,18 @@ async def entity_of(row: LedgerRow, bodies: Bodies) -> Entity:
 def appearances_of(row: LedgerRow) -> Entity:
     """Of a row only when messages named it, as it is written."""
     return {**key_columns(row.key), COLUMN: written_appearances(row.appearances) or ""}
+
+
+def appeared_in(entity: Entity) -> Appeared:
+    """What the columns `APPEARED` of a row say; raises Undecodable."""
+    row = Columns(entity)
+    return Appeared(
+        key=row.text("RowKey"),
+        resolved=row.flag("resolved"),
+        outcome=row.word("outcome", Outcome),
+        is_pending=row.flag("unfinished"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
+    )
 
 
 async def _pending_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:

@@ -43,7 +43,10 @@ _UPDATE = (
 _AT_A_TIME = 200
 """Rows that are read together with what they hold."""
 
-_APPEARED = "SELECT key, stream, resolved, intent IS NOT NULL, snapshots FROM ledger WHERE key>? ORDER BY key LIMIT ?"
+_APPEARED = (
+    "SELECT key, stream, resolved, outcome, intent IS NOT NULL AS pending, snapshots FROM ledger "
+    "WHERE key>? ORDER BY key LIMIT ?"
+)
 _IN_PASSING = 2_000
 """Rows of which only some columns are read, at a time."""
 
@@ -88,17 +91,13 @@ class SqliteLedger:
         after = ""
         while True:
             with self._connection.reading() as db:
-                rows = db.execute(_APPEARED, (after, _IN_PASSING)).fetchall()
+                rows = columns_of(db.execute(_APPEARED, (after, _IN_PASSING)))
             if not rows:
                 return
-            yield [
-                Appeared(key, bool(resolved), bool(pending), appearances)
-                for key, whose, resolved, pending, text in rows
-                if whose == stream
-                and isinstance(key, str)
-                and (appearances := readable(None, appearances_in, text)) is not None
-            ]
-            after = rows[-1][0]
+            mine = [row for row in rows if row.raw("stream") == stream]
+            # A damaged row is mended when its signal is asked for.
+            yield [one for row in mine if (one := readable(None, _appeared, row)) is not None]
+            after = rows[-1].raw("key")
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
@@ -294,6 +293,16 @@ def _row(row: Columns) -> LedgerRow:
         heard=readable(None, row.find_time, "heard"),
         appearances=readable(None, appearances_in, row.raw(COLUMN)),
         version=row.whole("version", 1, MOST_STEPS),
+    )
+
+
+def _appeared(row: Columns) -> Appeared:
+    return Appeared(
+        key=row.text("key"),
+        resolved=row.flag("resolved"),
+        outcome=row.word("outcome", Outcome),
+        is_pending=row.flag("pending"),
+        appearances=readable(None, appearances_in, row.raw(COLUMN)),
     )
 
 
