@@ -50,7 +50,7 @@ def test_the_same_input_again_is_all_repeats(house: House) -> None:
     """Also what was taken in before as the first lines of a longer one, and equal lines among them."""
     opened, ended = a_flat_alert(Status="New"), a_flat_alert(Status="Resolved")
     lines = [opened, ended, opened, b"?"]
-    assert column(piped(house, ndjson(*lines)), "outcome") == ["routed", "resolved", "routed", "quarantined"]
+    assert column(piped(house, ndjson(*lines)), "outcome") == ["routed", "resolved", "repeat", "quarantined"]
     told = house.lines("people.ndjson")
     again = piped(house, ndjson(*lines, a_flat_alert(SystemAlertId="new")))
     assert column(again, "outcome") == ["repeat", "repeat", "repeat", "quarantined", "routed"]
