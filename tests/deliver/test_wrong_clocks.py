@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.domain.conversation import Result
@@ -76,9 +76,18 @@ async def _sent_once_the_clock_is_right(engine: Rounds, lane: Lane, acts: Sequen
 
 LANES = st.sampled_from([Lane.PAGE, Lane.TICKET])
 
+# Owed by a clock ahead, then given up on by another one, before the first clock comes again.
+GIVEN_UP_IN_BETWEEN = [
+    Act(DAY, True, None),
+    Act(timedelta(), False, Unavailable("503")),
+    Act(7 * 60 * MINUTE, False, Unavailable("503")),
+    Act(DAY, False, Unavailable("503")),
+]
+
 
 @settings(max_examples=20, deadline=None)
 @given(LANES, ACTS)
+@example(Lane.PAGE, GIVEN_UP_IN_BETWEEN)
 def test_from_a_file_everything_is_sent_once_the_clock_is_right(lane: Lane, acts: list[Act]) -> None:
     """Owed, put off, paused, claimed or given up on by a clock that was minutes or millennia ahead."""
 
@@ -91,6 +100,7 @@ def test_from_a_file_everything_is_sent_once_the_clock_is_right(lane: Lane, acts
 
 @settings(max_examples=6, deadline=None)
 @given(LANES, ACTS)
+@example(Lane.PAGE, GIVEN_UP_IN_BETWEEN)
 def test_from_an_account_everything_is_sent_once_the_clock_is_right(
     azurite: Azurite, lane: Lane, acts: list[Act]
 ) -> None:

@@ -15,9 +15,11 @@ _OPEN = f"deliveries INDEXED BY due WHERE {IS_OPEN}"
 
 # It may be this clock that is wrong: what was written is kept, and counts again once it is possible.
 _KEEP = f"INSERT OR IGNORE INTO births (id, born) SELECT id, born FROM {_OPEN} AND born>?"
-_GIVE_BACK = """
+
+# A dead letter keeps the birth by which it died: if this clock gave up on it for its age, the right one must see that it did.
+_GIVE_BACK = f"""
 UPDATE deliveries SET born=(SELECT b.born FROM births b WHERE b.id=deliveries.id)
-WHERE id IN (SELECT id FROM births WHERE born<=?)
+WHERE {IS_OPEN} AND id IN (SELECT id FROM births WHERE born<=?)
 """
 _FORGET = f"DELETE FROM births WHERE born<=? OR id NOT IN (SELECT id FROM {_OPEN})"
 
@@ -27,7 +29,7 @@ _IMPOSSIBLE = f"SELECT rowid FROM {_OPEN} AND (born>?1 OR settled>?1 OR due>json
 def with_impossible_times(db: sqlite3.Connection, now: datetime) -> list[int]:
     """The places of open deliveries with an instant that is not possible; since when they were owed is kept.
 
-    Of those whose instant has become possible since, what was kept is given back before.
+    Of those that are still open and whose instant has become possible since, what was kept is given back before.
     """
     possible = micros(latest(now))
     waits = {lane.value: micros(latest(now, wait)) for lane, wait in LONGEST_WAIT.items()}
