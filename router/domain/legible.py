@@ -19,6 +19,9 @@ _BLANKS = frozenset("\t\xa0\u1680\u202f\u205f\u3000") | {chr(code) for code in r
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_SEEN_BYTES = bytes(range(0x20, 0x7F)) + b"\n"
+"""The bytes in UTF-8 of what is seen in any JSON, also between its values."""
+
 _HALVES = range(0xD800, 0xE000)
 _REPLACED = "\ufffd"
 _MOST = 4_096  # characters that are remembered
@@ -54,7 +57,10 @@ def legible_json(document: bytes) -> bytes:
     """A JSON document in UTF-8 as the same data, with an escape wherever a character would act instead of being read."""
     if document.isascii() and b"\x7f" not in document:
         return document
-    return _shown(document.decode(), _JSON).encode()
+    # Next to nothing is left of a long document that has to be looked at character by character.
+    if _is_seen(document.translate(None, _SEEN_BYTES).decode()):
+        return document
+    return document.decode().translate(_JSON).encode()
 
 
 def _shown(text: str, table: _Shown) -> str:
