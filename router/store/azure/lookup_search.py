@@ -126,7 +126,7 @@ class LookupSearch:
         for _ in range(_TRIES):
             rows = self._table.rows(partition, low, high)
             found = await self._sound(rows, lambda row: (hour_in(row), counts_in(row)))
-            again = await self._open_rows(partition, low, high)
+            again = await self._open_rows(partition, low, high) if opened else opened
             if opened <= again:
                 break
             # A sweep added some of them up meanwhile, maybe between two pages: to a sum that was read before.
@@ -151,7 +151,7 @@ class LookupSearch:
         opened = await self._open(partition)
         for _ in range(_TRIES):
             added_up = await self._sound(self._table.rows(partition, *span_of(LookupKind.HITS)), rule_hits_in)
-            again = await self._open(partition)
+            again = await self._open(partition) if opened else opened
             if opened.keys() <= again.keys():
                 break
             # A sweep added some of them up meanwhile.

@@ -60,7 +60,7 @@ class OldDecisions:
         """Forgets some decisions of each outcome; None where none is old enough."""
         found = await asyncio.gather(
             *(
-                self._due(partition, f"{LookupKind.TIME}:{outcome.value}:", now - age, age, now)
+                self._due(partition, f"{LookupKind.TIME}:{outcome.value}:", now - age, age, latest_to_come(now), now)
                 for outcome, age in retention.decisions.items()
                 for partition in PARTITIONS
             )
@@ -74,13 +74,13 @@ class OldDecisions:
 
     async def signals(self, now: datetime, retention: Retention) -> Forgotten | None:
         """Looks again at some signals whose time has come; None where that of none has."""
-        again = f"{LookupKind.AGAIN}:"
-        found = await asyncio.gather(
-            *(self._due(partition, again, now, timedelta(), now) for partition in PARTITIONS),
-            # A clock that was wrong may have put some off for ever.
-            *(self._beyond(partition, again, latest(now, SILENT), now) for partition in PARTITIONS),
+        again, possible = f"{LookupKind.AGAIN}:", latest(now, SILENT)
+        due = await asyncio.gather(
+            *(self._due(partition, again, now, timedelta(), possible, now) for partition in PARTITIONS)
         )
-        rows = [row for some in found for row in some]
+        # A clock that was wrong may have put some off for ever.
+        beyond = await asyncio.gather(*(self._beyond(partition, again, possible, now) for partition in PARTITIONS))
+        rows = [row for some in (*due, *beyond) for row in some]
         if not rows:
             return None
         places = {str(row["signal"]): str(row["PartitionKey"]) for row in rows}
@@ -102,14 +102,20 @@ class OldDecisions:
             )
             await self._lookups.write([_moved(row, prefix, now) for some in found for row in some])
 
-    async def _due(self, partition: str, prefix: str, until: datetime, age: timedelta, now: datetime) -> list[Entity]:
-        """The first rows of a kind whose instant is at most another."""
+    async def _due(
+        self, partition: str, prefix: str, until: datetime, age: timedelta, possible: datetime, now: datetime
+    ) -> list[Entity]:
+        """The first rows of a kind whose instant is at most another; `possible` is the latest that a right clock sets."""
         if self._rests.is_resting(partition, prefix, now):
             return []
-        rows = await self._lookups.some(partition, prefix, f"{prefix}{sorting(until + _INSTANT)}", PAGE)
+        # What is not due yet is read along: it says how long to rest, and often that no clock was wrong.
+        found = await self._lookups.some(partition, prefix, prefix + AFTER, PAGE)
+        keys = [str(row["RowKey"]) for row in found]
+        if len(found) < PAGE and not any(key >= _after(prefix, possible) for key in keys):
+            self._rests.rest(partition, f"{prefix}>", now, None)
+        rows = [row for key, row in zip(keys, found, strict=True) if key < f"{prefix}{sorting(until + _INSTANT)}"]
         if not rows:
-            first = await self._lookups.first(partition, prefix, prefix + AFTER, select=("RowKey",))
-            due = attempt(instant_in, first["RowKey"]) if first is not None else None
+            due = attempt(instant_in, keys[0]) if keys else None
             self._rests.rest(partition, prefix, now, due_after(due, age) if isinstance(due, datetime) else None)
         return rows
 
@@ -117,10 +123,9 @@ class OldDecisions:
         self, partition: str, prefix: str, latest: datetime, now: datetime, where: str | None = None
     ) -> list[Entity]:
         """Some rows of a kind whose instant no clock that is right can have set."""
-        low = f"{prefix}{sorting(latest)};"
         if self._rests.is_resting(partition, f"{prefix}>", now):
             return []
-        rows = await self._lookups.some(partition, low, prefix + AFTER, PAGE, where=where)
+        rows = await self._lookups.some(partition, _after(prefix, latest), prefix + AFTER, PAGE, where=where)
         if not rows:
             self._rests.rest(partition, f"{prefix}>", now, None)
         return rows
@@ -169,6 +174,11 @@ class OldDecisions:
                 for entry in await self._deliveries.of_record(keys, stream.value):
                     going += deliveries_to_forget([entry], None, RECORD, [1], settled_until)
         return await self._deliveries.forget(going)
+
+
+def _after(prefix: str, instant: datetime) -> str:
+    """What the keys of a kind begin after whose instant is later than another."""
+    return f"{prefix}{sorting(instant)};"
 
 
 def _moved(row: Entity, prefix: str, now: datetime) -> Unit:
