@@ -104,7 +104,7 @@ def owed(house: House) -> int:
         return int(db.execute("SELECT count(*) FROM deliveries WHERE state IN ('owed', 'claimed')").fetchone()[0])
 
 
-@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)])
 def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, number: signal.Signals) -> None:
     """What was written to a file is written down before the run ends, and the next run tells only the rest."""
     file, count = alerts(house, 4000), 4000

@@ -138,13 +138,13 @@ def a_software_update(**changes: Any) -> Notice:
 
 def a_huge_notice(**changes: Any) -> Notice:
     """An alert that no vendor takes as it is: a description of 1 MB, and thousands of entities."""
-    names = tuple(f"host-{number}-" + "h" * 200 for number in range(4_000))
+    names = tuple(f"host-{number}-" + "h" * 200 for number in range(2_100))
     values: dict[str, Any] = {
         "title": "Ö" * 5_000,
         "description": "d" * 1_000_000,
         "remediation": tuple("r" * 1_000 for _ in range(500)),
         "evidence": Evidence(hosts=names, processes=names, ips=names, urls=names, hashes=names),
-        "extended": {f"key-{number}": "\x01" * 1_000 for number in range(1_000)},
+        "extended": {f"key-{number}": "\x01" * 1_000 for number in range(300)},
     }
     return a_notice(**values | changes)
 

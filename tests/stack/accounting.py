@@ -234,6 +234,6 @@ async def settle(stack: Stack, sweeping: Callable[[], Awaitable[None]]) -> None:
                 await sweeping()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_BETWEEN):
-                        await until(is_settled, look=0.2)
+                        await until(is_settled, look=0.5)
     except TimeoutError:
         raise TimeoutError(f"After {PATIENCE:.0f} seconds: {'; '.join(left)}") from None

@@ -130,7 +130,7 @@ async def delivered(stack: Stack) -> None:
         return not open & {state for stream in STREAMS for _, state in await store.outbox.counts(stream)}
 
     try:
-        await until(is_over, look=0.2)
+        await until(is_over, look=0.5)
     finally:
         await store.close()
 

@@ -46,8 +46,8 @@ STEPS: dict[str, Matching] = {
 }
 """The writing order, and the first request of each step."""
 
-SOME = ("before its markers", "before the intents", "between two deliveries", "before the record", "before the journal")
-"""Steps between which all that is written down is written; what lies between them is for `make soak`."""
+SOME = ("before its markers", "between two deliveries", "before the journal")
+"""The first step, one in the midst of it all, and the last; what lies between them is for `make soak`."""
 
 AGAIN = ("before the intents", "between two deliveries", "before the journal")
 """Steps at which a batch dies that the platform brings again."""

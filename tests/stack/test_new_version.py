@@ -67,7 +67,7 @@ def test_what_is_in_hand_is_finished_and_the_rest_is_the_next_workers(stack: Gat
             await asyncio.gather(*(order.met() for order in moments.values()))
             await replace_worker(host, list(moments.values()))
             told_before = len(posts)
-            await until(lambda: _is_done(stack), look=0.3)
+            await until(lambda: _is_done(stack), look=1)
             assert await books_of(stack) == post.due
             assert [runs(host, door, Outcome.DIED) for door in DOORS] == [0] * len(DOORS)
             assert any(key_of("claiming") in one.text for one in posts[told_before:])
@@ -93,7 +93,7 @@ def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(stack:
                 await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) >= 1)
 
             await replace_worker(host, [order], refused)
-            await until(lambda: _is_done(stack), look=0.3)
+            await until(lambda: _is_done(stack), look=1)
             assert await books_of(stack) == post.due
             assert runs(host, "take_cwpp", Outcome.DIED) == 0
             await sweep(host)

@@ -180,12 +180,10 @@ def test_what_an_older_program_opened_as_an_alert_and_as_an_incident_ends_togeth
     assert sorted(delivered(store)) == sorted((key_of(id, kind), "resolved") for kind in (Kind.ALERT, Kind.INCIDENT))
 
 
-@pytest.mark.parametrize("is_done", [False, True], ids=["before", "after"])
-def test_a_worker_that_dies_while_it_ends_a_signal_in_both_places_leaves_none_open(
-    azure: AzureStore, is_done: bool
-) -> None:
+def test_a_worker_that_dies_while_it_ends_a_signal_in_both_places_leaves_none_open(azure: AzureStore) -> None:
     """At whichever of its writes: the message comes again, and the place that was not reached is."""
-    for step in range(1, 9):
+    # Who dies before a write leaves what somebody leaves who died after the one before it.
+    for step, is_done in [(1, False), *((step, True) for step in range(1, 9))]:
         _ends_under_both_keys(azure, step, is_done)
 
 
@@ -253,7 +251,7 @@ def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened
     """
     store: Store = request.getfixturevalue(kept)
 
-    @settings(max_examples=80 if kept == "sqlite" else 8, deadline=None)
+    @settings(max_examples=80 if kept == "sqlite" else 5, deadline=None)
     @given(STEPS, STEPS, st.booleans())
     def holds(before: list[tuple[object, bool, str]], after: list[tuple[object, bool, str]], at_once: bool) -> None:
         id = an_id()
