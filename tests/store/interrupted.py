@@ -142,5 +142,5 @@ def deaths(every: int) -> Iterator[tuple[int, bool]]:
     return islice(((at, is_after) for at in count(1) for is_after in (False, True)), 0, None, every)
 
 
-EVERY = pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.soak)])
+EVERY = pytest.mark.parametrize("every", [13, pytest.param(1, marks=pytest.mark.soak)])
 """Which writes a test tries: some of them, or in `make soak` each. An odd number has them tried before and after by turns."""
