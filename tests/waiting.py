@@ -26,10 +26,11 @@ def wait_until(
     *,
     goes_on: Callable[[], bool] = lambda: True,
     about: Callable[[], object] = lambda: "it never came true",
+    look: float = _LOOK,
 ) -> None:
     """Returns once something is so; fails, and says what it is about, where something else does not go on until then."""
     patience_ends = time.monotonic() + PATIENCE
     while not is_so():
         assert goes_on(), about()
         assert time.monotonic() < patience_ends, about()
-        time.sleep(_LOOK)
+        time.sleep(look)

@@ -20,6 +20,9 @@ from tests.waiting import PATIENCE, wait_until
 
 COMMAND = (sys.executable, "-m", "router", "serve")
 
+_LOOK = 0.15
+"""Seconds between two looks at what it did: a look may ask an account for everything that is owed."""
+
 _LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR) \S.*")
 
 
@@ -46,6 +49,7 @@ class Serving:
             is_so,
             goes_on=lambda: self.process.poll() is None,
             about=lambda: f"{self.stack.soc.counts()}\n{self.log.read_text()}",
+            look=_LOOK,
         )
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
