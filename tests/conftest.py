@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.stack.azurite import Azurite, azurite_running
+from tests.waiting import wait_until
 
 # No property is about speed: what is slow here may be the machine, which others share.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -23,10 +28,12 @@ _ENOUGH = 4 << 30
 """Bytes that tests may fill with temporary files."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Puts temporary files into memory where there is enough of it: none of them has to outlast a power cut."""
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+    if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(SharedAzurite(), "shared Azurite")
 
 
 FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
@@ -52,8 +59,51 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+class SharedAzurite:
+    """An Azurite that the workers of one run share, in the process that starts them: it begins while they collect tests.
+
+    Each of its own would take seconds to start, and as long until it is as fast as it gets.
+    """
+
+    def __init__(self) -> None:
+        self._held = ExitStack()
+        self._directory = Path(self._held.enter_context(tempfile.TemporaryDirectory(prefix="shared-azurite-")))
+        self._starting = Thread(target=self._start)
+        self._starting.start()
+
+    def _start(self) -> None:
+        try:
+            said: dict[str, Any] = {"ports": self._held.enter_context(azurite_running()).ports}
+        except Exception as fault:  # noqa: BLE001  Whoever needs it raises that.
+            said = {"fault": str(fault)}
+        fresh = self._directory / "saying"
+        fresh.write_text(json.dumps(said))
+        fresh.rename(self._directory / "said")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tells a worker where it answers, once it does."""
+        node.workerinput["azurite"] = str(self._directory / "said")
+
+    def pytest_unconfigure(self) -> None:
+        """Ends it when all workers have ended."""
+        self._starting.join()
+        self._held.close()
+
+
 @pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """An Azurite that all tests of this process share; `new_account()` gives a test an empty account of its own."""
-    with azurite_running() as running:
-        yield running
+def azurite(request: pytest.FixtureRequest) -> Iterator[Azurite]:
+    """An Azurite that all tests share; `new_account()` gives a test an empty account of its own."""
+    worker = getattr(request.config, "workerinput", None)
+    if worker is None:
+        with azurite_running() as running:
+            yield running
+        return
+    path = Path(worker["azurite"])
+    wait_until(path.exists)
+    said = json.loads(path.read_text())
+    if "fault" in said:
+        raise RuntimeError(said["fault"])
+    share = int(worker["workerid"].removeprefix("gw"))
+    # A worker that died is replaced by one of a further number.
+    yield Azurite.of_another(said["ports"], share, 2 * worker["workercount"])

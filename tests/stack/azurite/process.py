@@ -22,7 +22,10 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 _SERVICES = ("Blob", "Queue", "Table")
 _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
-_ACCOUNTS = 500
+_ACCOUNTS = 3_500
+_KEY_OF_ACCOUNTS = "dGVzdHMtc3RvcmFnZS1rZXk="
+"""Short enough that an environment holds so many accounts."""
+
 _LEASH = Path(__file__).parent / "leash.cjs"
 _GRACE = 10.0
 
@@ -44,6 +47,19 @@ class Azurite:
         self._fresh = iter(range(1, _ACCOUNTS))
 
     @property
+    def ports(self) -> dict[str, int]:
+        """Where it answers, by service."""
+        return dict(self._ports)
+
+    @classmethod
+    def of_another(cls, ports: dict[str, int], share: int, shares: int) -> Azurite:
+        """One that another process runs, with one of so many shares of its fresh accounts; it cannot be stopped here."""
+        azurite = cls(Path(), ())
+        azurite._ports = ports
+        azurite._fresh = iter(range(1 + share, _ACCOUNTS, shares))
+        return azurite
+
+    @property
     def pid(self) -> int:
         """Gives its process; RuntimeError while it is stopped."""
         return self._now_running().process.pid
@@ -55,7 +71,7 @@ class Azurite:
 
     def new_account(self) -> str:
         """Gives the way to an account that nobody was given before, so that names in it collide with nobody's."""
-        return self._connection_string(_account(next(self._fresh)))
+        return self._connection_string(_account(next(self._fresh)), _KEY_OF_ACCOUNTS)
 
     def start(self) -> None:
         """Starts it and returns when it answers, on the ports it had before; raises RuntimeError if it does not."""
@@ -96,10 +112,10 @@ class Azurite:
             raise RuntimeError("Azurite is not running; start it first.")
         return self._running
 
-    def _connection_string(self, account: str) -> str:
+    def _connection_string(self, account: str, key: str = KEY) -> str:
         endpoints = [f"{one}Endpoint=http://127.0.0.1:{port}/{account}" for one, port in self._ports.items()]
         return ";".join(
-            ["DefaultEndpointsProtocol=http", f"AccountName={account}", f"AccountKey={KEY}", *endpoints, ""]
+            ["DefaultEndpointsProtocol=http", f"AccountName={account}", f"AccountKey={key}", *endpoints, ""]
         )
 
 
@@ -120,7 +136,7 @@ def azurite_running(location: Path | None = None) -> Iterator[Azurite]:
 
 
 def _account(number: int) -> str:
-    return f"test{number:03}"
+    return f"test{number:04}"
 
 
 def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]) -> _Running:
@@ -128,7 +144,8 @@ def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]
     program = [str(installation.node), "--require", str(_LEASH), str(installation.script)]
     listen = [[f"--{name.lower()}Port", str(port)] for name, port in ports.items()]
     options = ["--skipApiVersionCheck", "--silent", "--disableTelemetry", *persistence, *itertools.chain(*listen)]
-    accounts = ";".join(f"{name}:{KEY}" for name in (ACCOUNT, *map(_account, range(1, _ACCOUNTS))))
+    fresh = (f"{_account(number)}:{_KEY_OF_ACCOUNTS}" for number in range(1, _ACCOUNTS))
+    accounts = ";".join((f"{ACCOUNT}:{KEY}", *fresh))
     log = location / "azurite.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
