@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from router.domain.decisions import Change
 from router.domain.ledger import Version
 from router.domain.notices import Group, Notice
+
+NO_END = datetime(9999, 12, 31, tzinfo=UTC)
+"""When the window ends of a group that lasts as long as one of its members stands.
+
+Programs that know no such window take the instant for one that a wrong clock set, and open a group of their own.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +61,12 @@ class GroupState:
     `severity` and `severity_written` are those of the gravest member since it opened.
     `respond_by` is the soonest time to answer of any member since it opened.
     `at` is when this state changed.
-    `waiting` is the notice with which it will open, where its opening waits until the limit has room.
+    `waiting` is the notice with which it will open, where its opening waits until the limit has room. A group that lasts
+    always has one: it is told on a clock, in the words of that.
     `audience_key` is the key of whom it is for: an incident's claim lets signals of no other audience join. It is None in a
     state of an older program, which did not write it.
+    `window_key` is the key of its window, where the group lasts as long as one of its members stands; else None.
+    `note_due` is when its destination is told of what changed in it since its last notice; None where nothing did.
     """
 
     group: Group
@@ -70,6 +79,13 @@ class GroupState:
     at: datetime
     waiting: Notice | None = None
     audience_key: str | None = None
+    window_key: str | None = None
+    note_due: datetime | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it lasts and waits for its turn to open; its destination's summary counts it meanwhile."""
+        return self.window_key is not None and self.group.standing > 0 and not self.is_open and self.waiting is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +93,7 @@ class WindowState:
     """An aggregation window: the time in which signals of one grouping key join one group.
 
     `group` is the key of the group.
-    `until` is when the window ends.
+    `until` is when the window ends; `NO_END` while its group lasts.
     """
 
     group: str
@@ -120,6 +136,40 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldGroups:
+    """What a limit holds back of the groups that last, each of which opens when it is its turn.
+
+    `sample` is whether they are of Defender's samples, which have a summary of their own.
+    `groups` is how many wait.
+    `standing` is how many signals stand in them.
+    `total` is how many signals joined groups that waited, since none last did.
+    `summary` is the key of the group by which their destination knows of them; None before it does.
+    `note_due` is when it is told of what changed in them since the summary's last notice; None where nothing did.
+    """
+
+    sample: bool
+    groups: int = 0
+    standing: int = 0
+    total: int = 0
+    summary: str | None = None
+    note_due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred:
+    """What a destination is told on a clock, since its groups last as long as one of their members stands.
+
+    `due` is the earliest instant at which a group owes it a note; None where none does.
+    `held` are the groups that a limit holds back, as far as there are any.
+    `noted` are the keys of the groups of which the last change told something on the clock; those notices are in flight.
+    """
+
+    due: datetime | None = None
+    held: tuple[HeldGroups, ...] = ()
+    noted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionState:
     """How many groups a destination opened lately, which groups wait to open, and what its last change was.
 
@@ -132,6 +182,8 @@ class AdmissionState:
     `waiting` are the keys of the groups that stand and that nobody was notified of, since the limit had no room.
     `admitted` are the keys of the waiting groups that the last change opened, whose notices are in flight like the others.
     `version` is what the store calls this state, None if it is not stored yet.
+    `deferred` is what is told on a clock where groups last. It is None where that is not known: a program that knows nothing
+    of it wrote the state, or the state was damaged. Then the states of the groups say it.
     """
 
     openings: tuple[Opening, ...] = ()
@@ -139,3 +191,4 @@ class AdmissionState:
     waiting: tuple[str, ...] = ()
     admitted: tuple[str, ...] = ()
     version: Version | None = None
+    deferred: Deferred | None = None

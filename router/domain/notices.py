@@ -86,6 +86,8 @@ class Group:
         standing: how many of them are still open.
         named: the latest of those that are still open, the gravest first.
         limited: whether it is a summary: a group of what the limit of its destination held back.
+        groups: how many groups a summary counts, each of which gets a notice of its own when it is its turn; it names groups
+            instead of signals. None for any other group.
     """
 
     by: tuple[tuple[str, str], ...]
@@ -93,6 +95,7 @@ class Group:
     standing: int
     named: tuple[NamedMember, ...]
     limited: bool = False
+    groups: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -170,11 +170,12 @@ class Grouping:
 
     Attributes:
         by: what the signals of a group have in common.
-        window: how long after its first signal a group takes others in.
+        window: how long after its first signal a group takes others in; None where it is open as long as one of them stands,
+            and is over with the last of them.
     """
 
     by: tuple[By, ...]
-    window: timedelta
+    window: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,11 @@ class DestinationSpec:
     def is_grouped(self) -> bool:
         """Whether it is notified of groups of signals."""
         return self.group is not None or self.limit is not None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether each of its groups lasts as long as one of its signals stands."""
+        return self.group is not None and self.group.window is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from router.grouping.group_notices import (
     delivery_of,
     gravity_of_member,
     is_status_only,
+    lane_of,
     members_to_name,
     named_member,
     notice_to_open_with,
@@ -47,10 +48,11 @@ from router.grouping.grouping_keys import (
     member_keys_for,
     summary_key_for,
 )
+from router.grouping.held_groups import recounted
 from router.grouping.limits import Audience, audience_of, has_room, has_room_beyond, opening_of, recent
 
 MOST_ADMITTED = 40
-"""Waiting groups that one change of an admission state opens: a transaction of a table takes 100 rows."""
+"""Groups of which one change of an admission state tells without a turn: a transaction of a table takes 100 rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,58 +69,13 @@ class AggregationChange:
     deliveries: tuple[Delivery, ...]
 
 
-def apply_member_turns(
-    member_turns: Sequence[MemberTurn],
-    destination: str,
-    admission: AdmissionState,
-    states: AggregationState,
-    spec: DestinationSpec | None,
-    now: datetime,
-) -> AggregationChange:
-    """Applies turns at one destination, at most one of each signal, over the states that they need.
-
-    Groups that wait open first, so that no later signal takes their room; without turns, only they do. A turn that was
-    applied before changes nothing; its notice is owed again, under the same delivery key.
-    """
-    aggregation = _Aggregation(destination, admission, states, spec, now)
-    aggregation.admit_waiting()
-    # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another signal joins.
-    for one in sorted(member_turns, key=lambda one: (one.target.change is Change.RESOLVED, -gravity_of_member(one))):
-        aggregation.apply(one)
-    return aggregation.result()
-
-
-def deliveries_decided_before(member_turns: Sequence[MemberTurn], states: AggregationState) -> list[Delivery]:
-    """The notices of groups that were decided when some turns were applied, as the states of their members have them."""
-    known = [(one, states.members.get(one.notice.key)) for one in member_turns]
-    return [
-        delivery_of(one, member.group, states.groups[member.group], member.group_turn)
-        for one, member in known
-        if member is not None and member.turn == one.turn.number and member.group_turn is not None
-        if member.group in states.groups
-    ]
-
-
-def openings_admitted_before(
-    destination: str, admission: AdmissionState, states: AggregationState, spec: DestinationSpec | None
-) -> list[Delivery]:
-    """The opening notices of the waiting groups that the last change of an admission state opened."""
-    known = ((key, states.groups.get(key)) for key in admission.admitted)
-    openings = (opening_of_waiting(destination, lane_of(spec), key, state) for key, state in known if state is not None)
-    return [opening for opening in openings if opening is not None]
-
-
-def lane_of(spec: DestinationSpec | None) -> Lane:
-    """The lane of a destination; one that the policy no longer names gets dead letters like tickets."""
-    return spec.lane if spec is not None else Lane.TICKET
-
-
 @dataclass(slots=True)
-class _Aggregation:
+class Aggregation:
     """The states of a destination while turns are applied to them.
 
     `known` are the states as the store has them; `members`, `groups` and `windows` are those that changed, and hide them.
-    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened.
+    `touched` are the turns that were applied, by the key of their group; `admitted` the waiting groups that opened, and
+    `noted` those that were open and of which something is told on the clock.
     """
 
     destination: str
@@ -131,7 +88,22 @@ class _Aggregation:
     windows: dict[str, WindowState] = field(default_factory=dict)
     touched: dict[str, list[MemberTurn]] = field(default_factory=dict)
     admitted: list[str] = field(default_factory=list)
+    noted: list[str] = field(default_factory=list)
     owed: list[Delivery] = field(default_factory=list)
+
+    def apply_all(self, member_turns: Sequence[MemberTurn]) -> AggregationChange:
+        """Applies turns, at most one of each signal.
+
+        Groups that wait open first, so that no later signal takes their room; without turns, only they do. A turn that was
+        applied before changes nothing; its notice is owed again, under the same delivery key.
+        """
+        self.admit_waiting()
+        # The gravest first: they open, and notices are in their words. Resolutions last: no group ends that another joins.
+        for one in sorted(
+            member_turns, key=lambda one: (one.target.change is Change.RESOLVED, -gravity_of_member(one))
+        ):
+            self.apply(one)
+        return self.result()
 
     def admit_waiting(self) -> None:
         """Opens waiting groups as far as there is room, those that have waited longest first."""
@@ -145,11 +117,15 @@ class _Aggregation:
             if self._reserve_opening(audience, state.severity, beyond=True) or self._reserve_opening(
                 audience, state.severity
             ):
-                turn = state.turn + 1
-                self.groups[key] = opened = replace(state, turn=turn, opened=turn, is_open=True, at=self.now)
-                self.admitted.append(key)
-                if (opening := opening_of_waiting(self.destination, lane_of(self.spec), key, opened)) is not None:
-                    self.owed.append(opening)
+                self.open_waiting(key, state)
+
+    def open_waiting(self, key: str, state: GroupState) -> None:
+        """Opens a group that waited, with the notice that waited."""
+        turn = state.turn + 1
+        self.groups[key] = opened = replace(state, turn=turn, opened=turn, is_open=True, at=self.now)
+        self.admitted.append(key)
+        if (opening := opening_of_waiting(self.destination, lane_of(self.spec), key, opened)) is not None:
+            self.owed.append(opening)
 
     def apply(self, member_turn: MemberTurn) -> None:
         """Lets the signal of a turn join a group, change in it, or leave it."""
@@ -173,10 +149,14 @@ class _Aggregation:
 
     def _claim_named_alerts(self, member_turn: MemberTurn, key: str) -> None:
         """Lets the alerts that an incident names join its group when they come, if they are for the same audience."""
-        grouping = grouping_of(self.spec)
-        until, audience_key = self.now + grouping.window, audience_key_for(member_turn, grouping)
-        claim = WindowState(group=key, until=until)
+        audience_key = audience_key_for(member_turn, grouping_of(self.spec))
+        claim = WindowState(group=key, until=self.now + self._length)
         self.windows |= {claim_key_for(id, audience_key): claim for id in member_turn.notice.alerts}
+
+    @property
+    def _length(self) -> timedelta:
+        """How long its windows are; that of a group that lasts has no length."""
+        return grouping_of(self.spec).window or timedelta()
 
     def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
         """Whether a signal joins a group: somebody stands in it, and the signal need not call people anew as graver."""
@@ -189,13 +169,13 @@ class _Aggregation:
         """The groups that a signal may join: its incident's, those of the alerts that it names, that of its grouping key."""
         grouping = grouping_of(self.spec)
         audience_key = audience_key_for(member_turn, grouping)
-        yield from self._groups_in_window(claim_key_for(member_turn.notice.id, audience_key), grouping.window)
+        yield from self._groups_in_window(claim_key_for(member_turn.notice.id, audience_key), self._length)
         for alert in member_keys_for(member_turn)[1:]:
             member = self._find_member(alert)
             audiences = (audience_key, summary_key_for(member_turn))
             if member is not None and member.stands and self._group(member.group).audience_key in audiences:
                 yield member.group
-        yield from self._groups_in_window(grouping_key_for(member_turn, grouping), grouping.window)
+        yield from self._groups_in_window(grouping_key_for(member_turn, grouping), self._length)
 
     def _groups_in_window(self, key: str, length: timedelta) -> Iterator[str]:
         """The group of a window, unless the window has ended, or a clock that was wrong wrote down when it ends."""
@@ -212,14 +192,14 @@ class _Aggregation:
             by = (("limit", f"{limit.most} openings in {written(limit.window)}"),)
             summary_key = summary_key_for(member_turn)
             summary = next(self._summaries_for(member_turn, limit), None)
-            return summary or self._create_group(member_turn, summary_key, summary_key, limit.window, by)
+            return summary or self._create_group(member_turn, summary_key, summary_key, self.now + limit.window, by)
         grouping = grouping_of(self.spec)
         over = (key for key in candidates if self._is_over(key) and not self._group(key).group.limited)
         return next(over, None) or self._create_group(
             member_turn,
             grouping_key_for(member_turn, grouping),
             audience_key_for(member_turn, grouping),
-            grouping.window,
+            self.now + self._length,
             common_values_of(member_turn.notice, grouping),
         )
 
@@ -255,7 +235,7 @@ class _Aggregation:
         member_turn: MemberTurn,
         window_key: str,
         audience_key: str,
-        length: timedelta,
+        until: datetime,
         by: tuple[tuple[str, str], ...],
     ) -> str:
         """Creates a group with its window; nobody stands in it yet. Returns its key."""
@@ -273,7 +253,7 @@ class _Aggregation:
             at=self.now,
             audience_key=audience_key,
         )
-        self.windows[window_key] = WindowState(group=key, until=self.now + length)
+        self.windows[window_key] = WindowState(group=key, until=until)
         return key
 
     def _apply_to_group(self, member_turn: MemberTurn, key: str) -> None:
@@ -289,12 +269,10 @@ class _Aggregation:
             standing=state.group.standing + stands - stood,
             named=members_to_name((named_member(notice), *others)) if stands else others,
         )
-        # The notice that waited is of use until the group's opening is certainly owed.
-        waits = key in self.admitted or (group.standing > 0 and not state.is_open)
         self.groups[key] = replace(
             with_gravest(state, notice) if stands else state,
             group=group,
-            waiting=state.waiting if waits else None,
+            waiting=state.waiting if self._keeps_words(key, replace(state, group=group)) else None,
             at=self.now,
         )
         self.members[notice.key] = MemberState(
@@ -302,18 +280,17 @@ class _Aggregation:
         )
         self.touched.setdefault(key, []).append(member_turn)
 
+    def _keeps_words(self, key: str, state: GroupState) -> bool:
+        """Whether the notice that waited is still of use: until the group's opening is certainly owed."""
+        return key in self.admitted or (state.group.standing > 0 and not state.is_open)
+
     def result(self) -> AggregationChange:
         """Gives each group that has something to say its next turn, and its members the notice that says theirs."""
         for key, touched in self.touched.items():
             state = self.groups[key]
             # In the words of one of its audience: a member that has moved to another audience leaves the others behind.
             theirs = [one for one in touched if is_for_same_audience(state, one)]
-            member_turns = theirs + [one for one in touched if one not in theirs]
-            change = change_of(state, member_turns)
-            if change is Change.OPENED and state.group.limited and not self._may_open_summary(state, member_turns):
-                self.groups[key] = replace(state, waiting=notice_to_open_with(state, member_turns))
-            elif change is not None:
-                self._notify(key, change, member_turns)
+            self._settle(key, theirs + [one for one in touched if one not in theirs])
         waiting = dict.fromkeys((*self.admission.waiting, *self.touched))
         admission = replace(
             self.admission,
@@ -323,7 +300,25 @@ class _Aggregation:
             ),
             admitted=tuple(self.admitted),
         )
+        if (deferred := admission.deferred) is not None:
+            counted = recounted(deferred, self.known.groups, self.groups, self.now)
+            admission = replace(admission, deferred=replace(counted, noted=tuple(self.noted)))
         return AggregationChange(admission, AggregationState(self.members, self.groups, self.windows), tuple(self.owed))
+
+    def _settle(self, key: str, member_turns: Sequence[MemberTurn]) -> None:
+        """Notifies of a group that turns touched, or lets it wait."""
+        state = self.groups[key]
+        change = change_of(state, member_turns)
+        if change is Change.OPENED and not self._may_open(state, member_turns):
+            self.groups[key] = replace(state, waiting=notice_to_open_with(state, member_turns))
+        elif change is not None:
+            self._notify(key, change, member_turns)
+
+    def _may_open(self, state: GroupState, member_turns: Sequence[MemberTurn]) -> bool:
+        """Whether turns open a group: room for one of its own is reserved, unless it waits since it was to last."""
+        if state.group.limited:
+            return self._may_open_summary(state, member_turns)
+        return not state.is_held or self._reserve_opening(audience_for(member_turns[0]), state.severity)
 
     def _may_open_summary(self, state: GroupState, member_turns: Sequence[MemberTurn]) -> bool:
         """Whether turns in a summary open it, as far as the limit has room; the end of one of its members opens nothing."""
@@ -341,7 +336,8 @@ class _Aggregation:
             opened=turn if change is Change.OPENED else state.opened,
             status_only=is_status_only(change, member_turns),
         )
-        self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=change is not Change.RESOLVED)
+        is_open = change is not Change.RESOLVED
+        self.groups[key] = replace(state, turn=turn, opened=group_turn.opened, is_open=is_open, note_due=None)
         keys = [one.notice.key for one in member_turns]
         self.members |= {key: replace(self.members[key], group_turn=group_turn) for key in keys}
         self.owed.append(delivery_of(member_turns[0], key, state, group_turn))
@@ -359,4 +355,4 @@ class _Aggregation:
 
 
 def _is_waiting(state: GroupState) -> bool:
-    return state.waiting is not None and state.group.standing > 0 and not state.is_open
+    return state.waiting is not None and state.group.standing > 0 and not state.is_open and state.window_key is None

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
+from functools import partial
+from itertools import batched
 
-from router.domain.groups import AdmissionState, AggregationState
+from router.domain.groups import AdmissionState, AggregationState, GroupState
 from router.domain.ledger import Turn
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Stream
-from router.grouping.aggregation import (
-    MOST_ADMITTED,
-    AggregationChange,
-    apply_member_turns,
-    deliveries_decided_before,
-    openings_admitted_before,
-)
+from router.grouping.aggregation import MOST_ADMITTED, Aggregation, AggregationChange
+from router.grouping.clock_survey import Survey
+from router.grouping.group_notices import NAMED
 from router.grouping.grouping_keys import MemberTurn, member_keys_for, member_turns_of, window_keys_for
-from router.grouping.unnotified import unnotified_in, with_waiting
+from router.grouping.held_groups import APART, earliest, has_work, summaries_due
+from router.grouping.in_flight_notices import deliveries_decided_before, notes_decided_before, openings_admitted_before
+from router.grouping.lasting_groups import LastingAggregation
+from router.grouping.unnotified import is_unnotified, with_waiting
 
 TOGETHER = 90
 """States that are written at once: a transaction of a table takes 100 rows."""
@@ -45,7 +45,10 @@ class Aggregator:
                 await self._apply(destination, member_turns[start : start + AT_A_TIME], now)
 
     async def admit_waiting(self, stream: Stream, now: datetime) -> int:
-        """Opens the groups of a stream that waited and for which limits have room by now; returns how many opened."""
+        """Opens the groups of a stream that waited and for which limits have room by now, and tells what is due on the clock.
+
+        Returns of how many groups it told.
+        """
         book = self._rulebooks[stream]
         return sum([await self._admit_at((stream.value, destination), now) for destination in book.destinations])
 
@@ -57,29 +60,96 @@ class Aggregator:
         named = self._rulebooks[stream].destinations
         for destination in await self._store.groups.find_grouped_destinations(stream.value):
             at = (stream.value, destination)
-            while unnotified := unnotified_in(await self._store.groups.read_standing_groups(*at)):
+            while unnotified := await self._find_unnotified(at):
                 admission = await self._store.groups.read_admission(*at)
                 await self._owe_last_change(at, admission, now)
-                some = dict(islice(unnotified.items(), AT_A_TIME))
-                await self._store.groups.write_aggregation(*at, *with_waiting(admission, some, stream))
+                await self._store.groups.write_aggregation(*at, *with_waiting(admission, unnotified, stream))
             if destination not in named:
                 await self._admit_at(at, now)
+
+    async def _find_unnotified(self, at: tuple[str, str]) -> dict[str, GroupState]:
+        """Some of the standing groups of which nobody was notified, and that do not wait."""
+        found: dict[str, GroupState] = {}
+        async for key, state in self._store.groups.standing_groups(*at):
+            if is_unnotified(state):
+                found[key] = state
+            if len(found) == AT_A_TIME:
+                break
+        return found
 
     async def _admit_at(self, at: tuple[str, str], now: datetime) -> int:
         count = 0
         while True:
             admission = await self._store.groups.read_admission(*at)
             if not admission.waiting and not admission.admitted:
-                return count
+                return count + await self._tell_deferred(at, admission, now)
             await self._owe_last_change(at, admission, now)
             change = await self._change_for(at, (), admission, now)
             if not change.deliveries and not admission.admitted:
-                return count
+                return count + await self._tell_deferred(at, admission, now)
             if await self._store.groups.write_aggregation(*at, change.admission, change.states):
                 await self._store.outbox.put_in_outbox(change.deliveries, now)
                 count += len(change.deliveries)
                 if len(change.deliveries) < MOST_ADMITTED:
-                    return count
+                    return count + await self._tell_deferred(at, await self._store.groups.read_admission(*at), now)
+
+    async def _tell_deferred(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> int:
+        """Tells a destination what is due on the clock; returns of how many groups."""
+        count = 0
+        while has_work(admission, self._find_spec(*at), now):
+            told = await self._tell_round(at, admission, now)
+            if not told:
+                break
+            count += told
+            admission = await self._store.groups.read_admission(*at)
+        return count
+
+    async def _tell_round(self, at: tuple[str, str], admission: AdmissionState, now: datetime) -> int:
+        """Walks the groups of a destination once, and tells what is due; returns of how many groups."""
+        spec = self._find_spec(*at)
+        survey = Survey(admission, spec, now)
+        async for key, state in self._store.groups.standing_groups(*at):
+            survey.add(key, state)
+        recounted = survey.recounted()
+        is_whole = recounted == admission or await self._store.groups.write_aggregation(
+            *at, recounted, AggregationState()
+        )
+        if not is_whole and admission.deferred is None:
+            return 0  # Somebody took a turn in meanwhile: the next sweep counts again.
+        count, to_open = 0, survey.to_open()
+        for some in batched(to_open, MOST_ADMITTED, strict=False):
+            count += await self._change_on_clock(at, some, partial(LastingAggregation.open_held, keys=some), now)
+        for some in batched(survey.notes, MOST_ADMITTED, strict=False):
+            count += await self._change_on_clock(at, some, partial(LastingAggregation.tell_notes, keys=some), now)
+        opened = set(to_open)
+        for sample in summaries_due(await self._store.groups.read_admission(*at), spec, now):
+            named = [key for key in survey.gravest(sample) if key not in opened][:NAMED]
+            tell = partial(LastingAggregation.tell_summary, sample=sample, keys=named)
+            count += await self._change_on_clock(at, named, tell, now)
+        if survey.notes or not is_whole:
+            # What changed since the walk began is due an hour after that, or later.
+            wait = partial(LastingAggregation.defer_until, due=earliest(survey.next_due, now + APART))
+            await self._change_on_clock(at, (), wait, now)
+        return count
+
+    async def _change_on_clock(
+        self, at: tuple[str, str], keys: Collection[str], act: Callable[[LastingAggregation], None], now: datetime
+    ) -> int:
+        """Changes some groups without a turn, and the summaries; returns of how many it told."""
+        while True:
+            admission = await self._store.groups.read_admission(*at)
+            await self._owe_last_change(at, admission, now)
+            held = admission.deferred.held if admission.deferred is not None else ()
+            wanted = {*keys, *(one.summary for one in held if one.summary is not None)}
+            states = await self._store.groups.read_aggregation(*at, groups=wanted)
+            changed = LastingAggregation(at[1], admission, states, self._find_spec(*at), now)
+            act(changed)
+            change = changed.result()
+            if not change.deliveries and change.admission.deferred == admission.deferred:
+                return 0
+            if await self._store.groups.write_aggregation(*at, change.admission, change.states):
+                await self._store.outbox.put_in_outbox(change.deliveries, now)
+                return len(change.deliveries)
 
     async def _apply(self, at: tuple[str, str], member_turns: Sequence[MemberTurn], now: datetime) -> None:
         while True:
@@ -99,7 +169,8 @@ class Aggregator:
     ) -> AggregationChange:
         spec = self._find_spec(*at)
         states = await self._states_for(at, member_turns, admission, spec)
-        return apply_member_turns(member_turns, at[1], admission, states, spec, now)
+        kind = LastingAggregation if spec is not None and spec.is_lasting else Aggregation
+        return kind(at[1], admission, states, spec, now).apply_all(member_turns)
 
     async def _states_for(
         self,
@@ -115,7 +186,8 @@ class Aggregator:
             windows={key for one in member_turns for key in window_keys_for(one, spec)},
         )
         named = {state.group for state in found.members.values()} | {state.group for state in found.windows.values()}
-        keys = named.union(admission.waiting, admission.admitted)
+        noted = admission.deferred.noted if admission.deferred is not None else ()
+        keys = named.union(admission.waiting, admission.admitted, noted)
         groups = (await self._store.groups.read_aggregation(*at, groups=keys)).groups
         return AggregationState(found.members, groups, found.windows)
 
@@ -128,11 +200,14 @@ class Aggregator:
         rows = await self._store.ledger.find_rows(admission.in_flight)
         pending = [row.pending for row in rows.values() if row.pending is not None]
         member_turns = _by_destination(pending).get(at, [])
-        if member_turns or admission.admitted:
+        noted = admission.deferred.noted if admission.deferred is not None else ()
+        if member_turns or admission.admitted or noted:
             spec = self._find_spec(*at)
             states = await self._states_for(at, member_turns, admission, spec)
             openings = openings_admitted_before(at[1], admission, states, spec)
-            await self._store.outbox.put_in_outbox([*openings, *deliveries_decided_before(member_turns, states)], now)
+            notes = notes_decided_before(at[1], admission, states, spec)
+            decided = deliveries_decided_before(member_turns, states)
+            await self._store.outbox.put_in_outbox([*openings, *notes, *decided], now)
 
     def _find_spec(self, stream: str, destination: str) -> DestinationSpec | None:
         book = next((book for known, book in self._rulebooks.items() if known.value == stream), None)

@@ -10,7 +10,8 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.groups import GroupState, GroupTurn
 from router.domain.notices import Evidence, NamedMember, Notice
-from router.domain.rulebook import Lane
+from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.rulebook import DestinationSpec, Lane
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
@@ -20,8 +21,16 @@ NAMED = 20
 _ROOM = {"id": 500, "resource": 500, "link": 500, "description": 1_000}
 """Characters of the longer texts of a notice that waits in a group's state; a state is a row of a table."""
 
+_ID = 40
+"""Characters of the id of a CVE."""
+
 _LISTED = 3
 """Items of a list of such a notice."""
+
+
+def lane_of(spec: DestinationSpec | None) -> Lane:
+    """The lane of a destination; one that the policy no longer names gets dead letters like tickets."""
+    return spec.lane if spec is not None else Lane.TICKET
 
 
 def change_of(state: GroupState, member_turns: Sequence[MemberTurn]) -> Change | None:
@@ -52,6 +61,15 @@ def opening_of_waiting(destination: str, lane: Lane, key: str, state: GroupState
     if state.waiting is None:
         return None
     group_turn = GroupTurn(number=state.opened, change=Change.OPENED, opened=state.opened)
+    return _delivery(state.waiting, destination, lane, key, state, group_turn, None)
+
+
+def note_on_clock(destination: str, lane: Lane, key: str, state: GroupState) -> Delivery | None:
+    """The latest turn of a group that lasts, as it is told on the clock: an update, or a resolution once nothing stands."""
+    if state.waiting is None:
+        return None
+    change = Change.UPDATED if state.is_open else Change.RESOLVED
+    group_turn = GroupTurn(number=state.turn, change=change, opened=state.opened)
     return _delivery(state.waiting, destination, lane, key, state, group_turn, None)
 
 
@@ -102,10 +120,28 @@ def named_member(notice: Notice) -> NamedMember:
     where = notice.compromised_entity or notice.resource
     return NamedMember(
         key=notice.key,
-        title=" ".join((notice.title or notice.type).split())[:LONGEST],
+        title=_title_of(notice),
         severity=notice.severity,
         place=" ".join(where.split())[-LONGEST:] if where else None,
     )
+
+
+def named_group(key: str, state: GroupState) -> NamedMember:
+    """A group that waits for its turn as the summary names it: with how many stand in it, and whose it is."""
+    words = state.waiting
+    owner = words.owner if words is not None else None
+    whose = " / ".join(filter(None, (owner.group, owner.service))) if owner is not None else None
+    count = "1 signal" if state.group.standing == 1 else f"{state.group.standing} signals"
+    return NamedMember(
+        key=key,
+        title=_title_of(words) if words is not None else "",
+        severity=state.severity,
+        place=f"{count}, {whose}"[:LONGEST] if whose else count,
+    )
+
+
+def _title_of(notice: Notice) -> str:
+    return " ".join((notice.title or notice.type).split())[:LONGEST]
 
 
 def members_to_name(standing: Iterable[NamedMember]) -> tuple[NamedMember, ...]:
@@ -164,6 +200,10 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         correlation=None,
         alerts=(),
         extended={},
+        cves=(),
+        image=None,
+        rule=None,
+        risk=None,
     )
 
 
@@ -184,7 +224,23 @@ def _bounded(notice: Notice) -> Notice:
         categories=_some(notice.categories),
         alerts=_some(notice.alerts),
         extended={},
+        package=_cut(notice.package),
+        cves=tuple(id[:_ID] for id in notice.cves[:NAMED]),
+        image=_cut(notice.image),
+        rule=_cut(notice.rule),
+        risk=_cut(notice.risk),
     )
+
+
+def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None)](value: T) -> T:
+    """The same with texts and lists of texts that have room."""
+    if value is None:
+        return value
+    fitting: dict[str, Any] = {}
+    for name in value.__dataclass_fields__:
+        one = getattr(value, name)
+        fitting[name] = one[:LONGEST] if isinstance(one, str) else _some(one) if isinstance(one, tuple) else one
+    return replace(value, **fitting)
 
 
 def _some(texts: Sequence[str]) -> tuple[str, ...]:

@@ -47,8 +47,13 @@ def member_keys_for(member_turn: MemberTurn) -> list[str]:
 
 
 def window_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) -> list[str]:
-    """The keys of the windows whose states are needed: that of an incident's claim, of its values, and of the summary."""
+    """The keys of the windows whose states are needed: that of an incident's claim, of its values, and of the summary.
+
+    Where groups last there is only that of its values: incidents are alerts, and summaries are told on a clock.
+    """
     grouping = grouping_of(spec)
+    if grouping.window is None:
+        return [grouping_key_for(member_turn, grouping)]
     return [
         claim_key_for(member_turn.notice.id, audience_key_for(member_turn, grouping)),
         grouping_key_for(member_turn, grouping),
@@ -64,11 +69,14 @@ def explain_grouping(notice: Notice, spec: DestinationSpec) -> str:
         said.append(f"no, it has no {' and no '.join(lacking)}")
     elif spec.group is not None and (common := common_values_of(notice, grouping)):
         same = " and ".join(f"{name} {value}" for name, value in common)
-        said.append(f"with those of {same} within {written(grouping.window)} of the first")
+        window = grouping.window
+        how_long = f"within {written(window)} of the first" if window is not None else "as long as one of them stands"
+        said.append(f"with those of {same} {how_long}")
     if notice.alerts:
         said.append(f"with the {len(notice.alerts)} alerts that it names")
     if spec.limit is not None:
-        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that in one summary")
+        beyond = "it waits its turn, and one summary counts it" if spec.is_lasting else "in one summary"
+        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that {beyond}")
     return "; ".join(said) or "no, but for what an incident names"
 
 
@@ -95,6 +103,11 @@ def grouping_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
 def summary_key_for(member_turn: MemberTurn) -> str:
     """The key of the summary: the group of all signals that an audience gets beyond the limit."""
     return fingerprint_of("limit", *_parts_of(audience_for(member_turn)))
+
+
+def held_key_for(audience: Audience) -> str:
+    """The key of the summary that counts the groups which an audience gets when it is their turn."""
+    return fingerprint_of("held", *_parts_of(audience))
 
 
 def is_for_same_audience(state: GroupState, member_turn: MemberTurn) -> bool:

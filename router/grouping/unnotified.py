@@ -14,9 +14,9 @@ from router.domain.signals import Kind, Stream
 from router.grouping.group_notices import notice_from_state
 
 
-def unnotified_in(groups: Mapping[str, GroupState]) -> dict[str, GroupState]:
-    """Those of some standing groups that nobody was notified of, and that do not wait."""
-    return {key: state for key, state in groups.items() if not state.is_open and state.waiting is None}
+def is_unnotified(state: GroupState) -> bool:
+    """Whether nobody was notified of a standing group, and it does not wait."""
+    return not state.is_open and state.waiting is None
 
 
 def with_waiting(

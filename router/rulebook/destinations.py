@@ -12,7 +12,7 @@ from router.domain.signals import Stream
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
-from router.rulebook.policy_form import GroupedForm, timedelta_for
+from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
@@ -46,7 +46,7 @@ def read_destination(
         lane=kind.lane,
         config=find_sound(kind.Config, _config_in(entry, kind)),
         secrets=tuple(sorted({secret for _, secret in _secrets_in(entry, ())})),
-        group=Grouping(tuple(dict.fromkeys(grouped.group.by)), timedelta_for(grouped.group.window))
+        group=Grouping(tuple(dict.fromkeys(grouped.group.by)), window_for(grouped.group.window))
         if grouped.group is not None
         else None,
         limit=Limit(grouped.limit.most, timedelta_for(grouped.limit.window)) if grouped.limit is not None else None,
@@ -84,6 +84,9 @@ def _grouping_faults(
     grouped = find_sound(GroupedForm, written)
     if grouped is None or grouped.group is None:
         return
+    if grouped.group.window == OPEN and (stream is Stream.CWPP or kind.lane is Lane.PAGE):
+        why = "alerts rarely say that they end" if stream is Stream.CWPP else "nobody is paged for what lasts"
+        yield ("group", "window"), f"is open, which is for tickets in cspm: {why}; choose a length, such as 30m"
     for number, by in enumerate(grouped.group.by):
         if by in _ALERTS_ONLY and stream is Stream.CSPM:
             yield ("group", "by", number), f"is {by}, which only alerts have; no finding would ever be grouped"

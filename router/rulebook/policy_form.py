@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.rulebook import By
 from router.domain.signals import Stream
-from router.rulebook.patterns import DURATION, NAME, WORDS
+from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -20,6 +20,12 @@ type Name = Annotated[str, StringConstraints(pattern=NAME)]
 def _written_out(value: object) -> object:
     if not isinstance(value, str):
         raise ValueError(WORDS[DURATION])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
+    return value
+
+
+def _window(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError(WORDS[WINDOW])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
     return value
 
 
@@ -34,6 +40,8 @@ MOST_OPENINGS = 1_000
 
 type _Length = Annotated[str, StringConstraints(pattern=DURATION)]
 type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_input_type=_Length)]
+type _WindowText = Annotated[str, StringConstraints(pattern=WINDOW)]
+type Window = Annotated[_WindowText, BeforeValidator(_window, json_schema_input_type=_WindowText)]
 type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
 type Bys = Annotated[
     list[By], MinLen(1), BeforeValidator(listed, json_schema_input_type=By | Annotated[list[By], MinLen(1)])
@@ -46,6 +54,15 @@ _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minute
 def timedelta_for(duration: str) -> timedelta:
     """The length of a duration such as 14d, 36h or 30m."""
     return int(duration[:-1]) * _UNITS[duration[-1]]
+
+
+OPEN = "open"
+"""The window of a group that lasts as long as one of its members stands."""
+
+
+def window_for(window: str) -> timedelta | None:
+    """The length of a group's window; None where it is open."""
+    return None if window == OPEN else timedelta_for(window)
 
 
 class SuppressionLifeForm(Form):
@@ -77,15 +94,17 @@ class GroupForm(Form):
     by: Bys
     """What they have in common; a signal that lacks one of these stands alone. `incident` alone: nothing but what an
     incident names."""
-    window: Duration
-    """How long after the first one others join it, in days (d), hours (h) or minutes (m)."""
+    window: Window
+    """How long after the first one others join it, in days (d), hours (h) or minutes (m). For tickets in `cspm` it may be
+    open: others join as long as one of them stands."""
 
 
 class LimitForm(Form):
     """How much a destination may open."""
 
     most: Annotated[Openings, BeforeValidator(_counted, json_schema_input_type=Openings)]
-    """Openings in any window; what is beyond joins one summary."""
+    """Openings in any window; what is beyond joins one summary. Where groups are open, it waits its turn, and one summary
+    counts what waits."""
     window: Duration
     """How long the window is, in days (d), hours (h) or minutes (m)."""
 

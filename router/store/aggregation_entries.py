@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from router.domain.damage import Past
 from router.domain.decisions import Change
 from router.domain.errors import Undecodable
-from router.domain.groups import AdmissionState, AggregationState, GroupState, MemberState, WindowState
+from router.domain.groups import NO_END, AdmissionState, AggregationState, GroupState, MemberState, WindowState
 from router.domain.notices import Group
 from router.domain.severity import Severity
 from router.store import stored_names
@@ -63,16 +63,18 @@ def mended_entry(
     return None
 
 
-def mended_admission(standing: Mapping[str, GroupState]) -> AdmissionState:
+async def mended_admission(standing: AsyncIterator[tuple[str, GroupState]]) -> AdmissionState:
     """What replaces a damaged admission state, as far as the standing groups of its destination tell.
 
-    The latest openings are forgotten, which lets the destination open more, never less.
+    The latest openings are forgotten, which lets the destination open more, never less. Groups that last are found by
+    whoever tells of them on the clock.
     """
-    held = {key: state for key, state in standing.items() if state.waiting is not None}
-    return AdmissionState(
-        waiting=tuple(key for key, state in held.items() if not state.is_open),
-        admitted=tuple(key for key, state in held.items() if state.is_open),
-    )
+    waiting: list[str] = []
+    admitted: list[str] = []
+    async for key, state in standing:
+        if state.waiting is not None and state.window_key is None:
+            (admitted if state.is_open else waiting).append(key)
+    return AdmissionState(waiting=tuple(waiting), admitted=tuple(admitted))
 
 
 def _find_group_of(key: str, others: Sequence[tuple[str, AggregationEntry]]) -> str | None:
@@ -100,7 +102,8 @@ def standing_in(entry: AggregationEntry) -> int:
         case GroupState():
             return entry.group.standing
         case WindowState():
-            return 0
+            # The window of a group that lasts is to be found as long as somebody stands in the group.
+            return int(entry.until == NO_END)
 
 
 def last_used_at(entry: AggregationEntry) -> datetime:

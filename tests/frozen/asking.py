@@ -152,7 +152,7 @@ async def _ask_destination(store: Store, state: Frozen, destination: str) -> Jso
         "unsure": sorted(admission.in_flight),
         "waiting": sorted(admission.waiting),
         "admitted": sorted(admission.admitted),
-        "standing": sorted(await store.groups.read_standing_groups("cwpp", destination)),
+        "standing": sorted([key async for key, _ in store.groups.standing_groups("cwpp", destination)]),
     }
 
 

@@ -22,8 +22,9 @@ from router.domain.notices import Notice, RecordEntry
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, Grouping, Lane, Rulebook
 from router.domain.signals import Stream
-from router.grouping.aggregation import apply_member_turns, deliveries_decided_before
+from router.grouping.aggregation import Aggregation
 from router.grouping.grouping_keys import MemberTurn
+from router.grouping.in_flight_notices import deliveries_decided_before
 from router.ingest.intake import Intake, Message
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
@@ -195,12 +196,12 @@ def test_a_groups_notice_says_the_same_however_often_it_is_owed(is_news: bool) -
 
     spec = a_book(ALIKE).destinations["tickets"]
     members = [turn_of(key, 1, Change.OPENED, status_only=False) for key in ("a", "b")]
-    before = apply_member_turns(members, "tickets", AdmissionState(), AggregationState(), spec, NOW)
+    before = Aggregation("tickets", AdmissionState(), AggregationState(), spec, NOW).apply_all(members)
     turns = [
         turn_of("a", 2, Change.UPDATED, status_only=True),
         turn_of("b", 2, Change.UPDATED, status_only=not is_news),
     ]
-    change = apply_member_turns(turns, "tickets", before.admission, before.states, spec, NOW)
+    change = Aggregation("tickets", before.admission, before.states, spec, NOW).apply_all(turns)
     owed = [*change.deliveries, *deliveries_decided_before(turns, change.states)]
     assert [one.content.status_only for one in owed if isinstance(one.content, Notice)] == [not is_news] * 3
 

@@ -14,7 +14,7 @@ import pytest
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
-from router.domain.groups import AggregationState, Opening
+from router.domain.groups import AggregationState, GroupState, Opening
 from router.domain.notices import Notice
 from router.domain.ports.store import Store
 from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
@@ -64,6 +64,11 @@ class LimitedDestination:
 
     def over(self, id: str, at: timedelta) -> None:
         self.take(id, at=at, Status="Dismissed")
+
+
+async def standing_in(store: Store) -> dict[str, GroupState]:
+    """The groups of the destination in which somebody stands."""
+    return {key: state async for key, state in store.groups.standing_groups(*AT)}
 
 
 def story(claims: Sequence[Claim]) -> list[tuple[str, str]]:
@@ -328,7 +333,7 @@ def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) ->
     """Its state has a standing group that is not open, and no notice of it: a sweep opens it with what its state knows."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    standing = {key: replace(state, waiting=None) for key, state in run(store.groups.read_standing_groups(*AT)).items()}
+    standing = {key: replace(state, waiting=None) for key, state in run(standing_in(store)).items()}
     admission = replace(run(store.groups.read_admission(*AT)), waiting=())
     assert run(store.groups.write_aggregation(*AT, admission, AggregationState(groups=standing)))
     tickets.sweep(WINDOW)
@@ -346,7 +351,7 @@ def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, co
     """More groups than one transaction admits, counted in silence by an older program: each opens."""
     tickets = LimitedDestination(store)
     flapped(tickets)
-    (state,) = [one for one in run(store.groups.read_standing_groups(*AT)).values() if one.waiting is not None]
+    (state,) = [one for one in run(standing_in(store)).values() if one.waiting is not None]
     keys = [f"g{number}" for number in range(50)]
     for some in batched(keys, 25, strict=False):
         states = AggregationState(groups={key: replace(state, waiting=None) for key in some})

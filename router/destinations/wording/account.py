@@ -73,6 +73,8 @@ def _count(group: Group | None) -> str:
     if group is None:
         return ""
     count = f"{group.total}" if group.standing in (0, group.total) else f"{group.standing} of {group.total}"
+    if group.groups is not None:
+        return f"{count} wait in {group.groups} groups for room under the limit of {dict(group.by)['limit']}, the gravest: "
     if group.limited:
         return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
     return f"{count} signals, the latest: "
@@ -124,18 +126,23 @@ def _members_of(group: Group | None) -> str:
         return ""
     if not group.standing:
         return "None stands any longer."
+    if group.groups is not None:
+        title, unnamed = "Waiting for their turn:", group.groups - len(group.named)
+    else:
+        title, unnamed = "Still standing:", group.standing - len(group.named)
     places = (f" - {one.place}" if one.place else "" for one in group.named)
     lines = [
         f"- {one.severity or 'Unknown'}: {one.title}{place}" for one, place in zip(group.named, places, strict=True)
     ]
-    unnamed = group.standing - len(lines)
-    return "\n".join(["Still standing:", *lines, *([f"- and {unnamed} more"] if unnamed > 0 else [])])
+    return "\n".join([title, *lines, *([f"- and {unnamed} more"] if unnamed > 0 else [])])
 
 
 def _words_of(group: Group | None) -> str | None:
     if group is None:
         return None
     alike = ", ".join(f"{name} {value}" for name, value in group.by)
+    if group.groups is not None:
+        return f"{group.standing} signals in {group.groups} groups wait for room; each gets a ticket of its own"
     return f"{group.total} signals, {group.standing} still stand{f'; alike in {alike}' if alike else ''}"
 
 
@@ -154,6 +161,7 @@ def group_of(notice: Notice) -> dict[str, Any] | None:
         "standing": group.standing,
         "named": [{name: getattr(one, name) for name in names} for one in group.named],
         "limited": group.limited,
+        "groups": group.groups,
     }
 
 

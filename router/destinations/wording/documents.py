@@ -26,7 +26,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
     `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
     it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
     `package`, `image`, `rule` and `risk` are objects as in `router.domain.posture`, or null; `group` is null, or
-    {by, total, standing, named, limited} where several signals are told of as one; the rest is as in
+    {by, total, standing, named, limited, groups} where several signals are told of as one; the rest is as in
     `router.domain.notices.Notice`.
     """
     owner, evidence = notice.owner, notice.evidence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
 from router.domain.groups import AdmissionState, AggregationState, GroupState
@@ -30,8 +30,11 @@ class Groups(Protocol):
         """The states of some members, groups and windows of a destination, as far as there are any."""
         ...
 
-    async def read_standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupState]:
-        """The groups of a destination in which somebody stands. Walks all states of the destination."""
+    def standing_groups(self, stream: str, destination: str) -> AsyncIterator[tuple[str, GroupState]]:
+        """The groups of a destination in which somebody stands, by their keys. They may be written while they are read.
+
+        Walks the states of all its groups.
+        """
         ...
 
     async def find_grouped_destinations(self, stream: str) -> Collection[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import batched
 from typing import Any
@@ -62,9 +62,7 @@ class AzureGroups:
                 return admission
             # It begins anew, with what the standing groups tell.
             await self._aside.put("groups", row, admission, stream)
-            mended = replace(
-                mended_admission(await self.read_standing_groups(stream, destination)), version=version_of(row)
-            )
+            mended = replace(await mended_admission(self.standing_groups(stream, destination)), version=version_of(row))
             await self.write_aggregation(stream, destination, mended, AggregationState())
         return AdmissionState()
 
@@ -90,12 +88,15 @@ class AzureGroups:
                 found[tag][key] = entry
         return AggregationState(*found.values())
 
-    async def read_standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupState]:
-        """The groups of a destination in which somebody stands."""
+    async def standing_groups(self, stream: str, destination: str) -> AsyncIterator[tuple[str, GroupState]]:
+        """The groups of a destination in which somebody stands, by their keys."""
         here = f"PartitionKey eq '{quoted(_partition(stream, destination))}' and {_STANDING}"
-        keys = [str(row["RowKey"]).partition(":")[2] async for row in self._table.query(here, ("RowKey",))]
-        found = await self.read_aggregation(stream, destination, groups=keys)
-        return {key: state for key, state in found.groups.items() if state.group.standing > 0}
+        async for row in self._table.query(here):
+            tag, _, key = str(row["RowKey"]).partition(":")
+            read = attempt(_entry, tag, row)
+            entry = await self._mend(stream, tag, key, row, read) if isinstance(read, Undecodable) else read
+            if isinstance(entry, GroupState) and entry.group.standing > 0:
+                yield key, entry
 
     async def find_grouped_destinations(self, stream: str) -> Collection[str]:
         """The destinations of a stream where groups stand, whatever its policy names. Walks all states."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,9 @@ from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
 from router.store.stored_names import ADMISSION_STATE, GROUP_STATE, MEMBER_STATE
 
+_PAGE = 200
+"""States of groups that are read at a time while all are walked."""
+
 type PastFor = Callable[[Collection[str]], Mapping[str, Sequence[Past]]]
 """Tells which deliveries were ever owed for some keys."""
 
@@ -47,7 +50,7 @@ class SqliteGroups:
         if found := sound(self._connection, self._clock, "groupings", where, place, _admission):
             return found[0]
         # One that was damaged begins anew, with what the standing groups tell.
-        admission = mended_admission(await self.read_standing_groups(stream, destination))
+        admission = await mended_admission(self.standing_groups(stream, destination))
         if admission == AdmissionState():
             return admission
         if not await self.write_aggregation(stream, destination, admission, AggregationState()):
@@ -106,17 +109,24 @@ class SqliteGroups:
             _put(db, stream, destination, [(tag, key, entry) for key, entry in known.items()])
         return known
 
-    async def read_standing_groups(self, stream: str, destination: str) -> Mapping[str, GroupState]:
-        """The groups of a destination in which somebody stands."""
-        sql = "SELECT key FROM cards WHERE stream=? AND destination=? AND type=? AND standing<>0"
-        with self._connection.reading() as db:
-            keys = [
-                key
-                for (key,) in db.execute(sql, (stream, destination, GROUP_STATE))
-                if isinstance(key, str) and is_sound(key)
-            ]
-        states = self._read_entries(stream, destination, GROUP_STATE, keys)
-        return {key: state for key, state in states.items() if state.group.standing > 0}
+    async def standing_groups(self, stream: str, destination: str) -> AsyncIterator[tuple[str, GroupState]]:
+        """The groups of a destination in which somebody stands, by their keys."""
+        sql = (
+            "SELECT key FROM cards WHERE stream=? AND destination=? AND type=? AND key>? AND standing<>0 "
+            "ORDER BY key LIMIT ?"
+        )
+        after = ""
+        while True:
+            with self._connection.reading() as db:
+                found = db.execute(sql, (stream, destination, GROUP_STATE, after, _PAGE)).fetchall()
+            keys = [key for (key,) in found if isinstance(key, str) and is_sound(key)]
+            states = self._read_entries(stream, destination, GROUP_STATE, keys)
+            for key, state in states.items():
+                if state.group.standing > 0:
+                    yield key, state
+            if len(found) < _PAGE or not keys:
+                return
+            after = keys[-1]
 
     async def find_grouped_destinations(self, stream: str) -> Collection[str]:
         """The destinations of a stream where groups stand, whatever its policy names. Walks all states."""
