@@ -1,0 +1,82 @@
+"""Individual recommendations to update software, built from the fragments that Microsoft documents; no real message is here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from router.domain.rulebook import By, Grouping, Limit, Owner, Ownership, Rulebook
+from router.domain.signals import Stream
+from tests.builders import a_destination, a_rulebook
+
+SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c1d-000000000001"
+HOUR = timedelta(hours=1)
+
+LASTING = Grouping((By.CATEGORY, By.PACKAGE, By.OWNER), None)
+"""As the starter policy groups posture."""
+
+OWNERS = tuple(
+    Ownership(lambda _, group, number=number: group == f"rg-{number}", Owner(group=f"team-{number}"))  # type: ignore[misc]
+    for number in range(5)
+)
+"""Each of some teams owns a resource group."""
+
+
+def a_posture_book(limit: Limit | None = None, grouping: Grouping | None = LASTING, **others: object) -> Rulebook:
+    """A rulebook of findings whose `tickets` are grouped, as far as a grouping is given."""
+    destination = replace(a_destination("tickets"), group=grouping, limit=limit)
+    book = a_rulebook(stream=Stream.CSPM, destinations=[destination], always=(), **others)  # type: ignore[arg-type]
+    return replace(book, owners=OWNERS)
+
+
+def an_update(
+    machine: str,
+    package: str,
+    *,
+    team: int = 0,
+    status: str = "Unhealthy",
+    severity: str = "High",
+    changed: datetime | None = None,
+    snapshot: bool = True,
+    cves: tuple[str, ...] = (),
+) -> bytes:
+    """That a machine is to update a package."""
+    resource = (
+        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{team}/providers/Microsoft.Compute/virtualMachines/{machine}"
+    )
+    when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
+    return orjson.dumps(
+        {
+            "id": f"{resource}/providers/Microsoft.Security/assessments/{machine}-{package}",
+            "name": f"{machine}-{package}",
+            "type": "Microsoft.Security/assessments",
+            "properties": {
+                "displayName": f"Update {package}",
+                "resourceDetails": {"source": "Azure", "id": resource},
+                "status": {"code": status, **when},
+                "metadata": {
+                    "severity": severity,
+                    "displayName": f"Update {package}",
+                    "recommendationCategory": "SoftwareUpdate",
+                },
+                "additionalData": {
+                    "SoftwareName": package,
+                    "CvesDetails": orjson.dumps([{"cveId": one} for one in cves]).decode(),
+                },
+            },
+            "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": snapshot},
+        }
+    )
+
+
+def a_snapshot(machines: int, packages: int, teams: int, *, status: str = "Unhealthy") -> Iterator[bytes]:
+    """A row for each package on each machine; the machines belong to the teams in turn."""
+    for machine in range(machines):
+        for package in range(packages):
+            severity = ("Medium", "High", "Critical")[package % 3]
+            yield an_update(
+                f"vm-{machine}", f"package-{package}", team=machine % teams, severity=severity, status=status
+            )
