@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.cli import main
-from tests.builders import RESOURCE, RULES, alert_body, finding_body
+from tests.builders import NOW, RESOURCE, RULES, alert_body, finding_body
 
 STORM = 5_000
 HOSTS = 500
@@ -32,7 +33,7 @@ ONCALL = (
 )
 BACKLOG = (
     'backlog: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: PASSWORD}}}}, '
-    "group: {{by: [alert_type, owner], window: 7d}}}}"
+    "group: {{by: [category, package, owner], window: open}}}}"
 )
 
 
@@ -52,12 +53,13 @@ class RoutedStream:
         policy = POLICY.format(stream=stream, people=told, logs=at.logs, table=table, name=name)
         (rules / "policy.yaml").write_text(policy)
 
-    def run(self, *bodies: bytes) -> list[dict[str, object]]:
-        """Routes messages; returns the decisions."""
+    def run(self, *bodies: bytes, now: datetime = NOW) -> list[dict[str, object]]:
+        """Routes messages at an instant; returns the decisions."""
         messages, decisions = self.directory / f"{len(bodies)}.ndjson", self.directory / "decisions.ndjson"
         messages.write_bytes(b"\n".join(bodies))
         given = ("--rules", self.directory / "rules", "--state", self.directory / "state", "--decisions", decisions)
-        assert main(["run", *map(str, given), "--stream", self.stream, str(messages)]) == 0
+        when = ("--now", now.isoformat())
+        assert main(["run", *map(str, given), *when, "--stream", self.stream, str(messages)]) == 0
         return [json.loads(line) for line in decisions.read_bytes().splitlines()]
 
 
@@ -88,11 +90,17 @@ def test_five_thousand_alerts_in_a_minute_make_the_pages_that_the_policy_allows(
     assert len(soc.pagerduty.pages) == MOST + 1
 
 
-def test_a_first_snapshot_opens_a_ticket_for_each_type_and_owner(tmp_path: Path, soc: Soc) -> None:
-    """4,000 findings that existed before export began are one ticket, which counts them; each has a row."""
+def test_a_first_snapshot_opens_a_ticket_for_each_title_and_owner(tmp_path: Path, soc: Soc) -> None:
+    """4,000 findings that existed before export began are one ticket, which the next run's note counts; each has a row."""
     routed = RoutedStream(tmp_path, soc, "cspm", BACKLOG, "DefenderFindings_CL")
     one = finding_body("4fb67663-9ab9-475d-b026-8c544cced439", isSnapshot=True)
     routed.run(*(one.replace(b"vm-1", f"vm-{number}".encode()) for number in range(4_000)))
+    (ticket,) = soc.state()["tickets"]
+    assert ticket["journal"] == []
+    routed.run(now=NOW + timedelta(minutes=59))
+    (ticket,) = soc.state()["tickets"]
+    assert ticket["journal"] == [], "an hour after the first of them, and not before"
+    routed.run(now=NOW + timedelta(hours=1))
     (ticket,) = soc.state()["tickets"]
     assert "4000 signals, 4000 still stand" in str(ticket["journal"])
     assert len({row["EventUid"] for row in soc.state()["rows"]["Custom-DefenderFindings_CL"]}) == 4_000

@@ -13,7 +13,8 @@ from router.domain.notices import Group, Notice
 NO_END = datetime(9999, 12, 31, tzinfo=UTC)
 """When the window ends of a group that lasts as long as one of its members stands.
 
-Programs that know no such window take the instant for one that a wrong clock set, and open a group of their own.
+So no retention reaches it. Programs that know no such window take the instant for one that a wrong clock set, and open a
+group of their own.
 """
 
 

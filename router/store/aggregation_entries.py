@@ -9,7 +9,7 @@ from datetime import datetime
 from router.domain.damage import Past
 from router.domain.decisions import Change
 from router.domain.errors import Undecodable
-from router.domain.groups import NO_END, AdmissionState, AggregationState, GroupState, MemberState, WindowState
+from router.domain.groups import AdmissionState, AggregationState, GroupState, MemberState, WindowState
 from router.domain.notices import Group
 from router.domain.severity import Severity
 from router.store import stored_names
@@ -102,8 +102,7 @@ def standing_in(entry: AggregationEntry) -> int:
         case GroupState():
             return entry.group.standing
         case WindowState():
-            # The window of a group that lasts is to be found as long as somebody stands in the group.
-            return int(entry.until == NO_END)
+            return 0
 
 
 def last_used_at(entry: AggregationEntry) -> datetime:

@@ -142,7 +142,7 @@ def _peak_of(act: Callable[[], object]) -> int:
 def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(store: Store) -> None:
     """Ten times as many groups wait, and a walk over them keeps keys alone."""
     backlog = Backlog(store, a_posture_book(Limit(1, DAY)), run)
-    peaks = []
+    peaks: list[int] = []
     for packages in (40, 400):
         backlog.take(a_snapshot(1, packages, 1), NOW)
         backlog.pass_by(NOW)
