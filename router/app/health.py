@@ -208,7 +208,7 @@ def _row(one: Backlog, pause: Pause | None, admission: AdmissionState, now: date
         "lane": one.lane.value,
         "oldest_seconds": round(oldest, 1) if oldest is not None else None,
         "dead": one.dead,
-        "waiting": len(admission.waiting),
+        "waiting": admission.waiting_groups,
         "paused": without_words(pause.error) if pause is not None else None,
     }
 

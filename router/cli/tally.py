@@ -76,7 +76,7 @@ class Standing:
         error: its last error, if it had any.
         paused: why it is paused, where it is: it refuses our credentials.
         unready: what it lacks, where it cannot be asked.
-        waiting: how many summaries wait for room under its limit.
+        waiting: how many groups wait for room under its limit.
     """
 
     stream: str
@@ -119,7 +119,7 @@ async def standings_in(store: Store, stream: str, before: Counts, unready: Seque
             error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
             unready=lacking.get(destination),
-            waiting=len((await store.groups.read_admission(stream, destination)).waiting),
+            waiting=(await store.groups.read_admission(stream, destination)).waiting_groups,
         )
         for destination in sorted({destination for destination, _ in counts})
     ]

@@ -193,3 +193,9 @@ class AdmissionState:
     admitted: tuple[str, ...] = ()
     version: Version | None = None
     deferred: Deferred | None = None
+
+    @property
+    def waiting_groups(self) -> int:
+        """How many groups wait until the limit has room, summaries too."""
+        held = self.deferred.held if self.deferred is not None else ()
+        return len(self.waiting) + sum(one.groups for one in held)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from router.domain.groups import NO_END, AggregationState
+from router.domain.groups import NO_END, AggregationState, GroupState
 from router.domain.rulebook import By, Grouping, Limit
 from router.store.sqlite import SqliteStore
-from tests.builders import NOW
+from tests.builders import NOW, a_message
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog, group_in
 
@@ -241,3 +242,41 @@ def test_many_groups_that_owe_a_note_are_told_in_one_walk(build: Build) -> None:
     backlog.take([an_update("vm-2", f"p{n}") for n in range(95)], NOW + MINUTE)
     assert backlog.pass_by(NOW + HOUR + MINUTE) == ["updated"] * 95
     assert all(one.standing == 2 for one in backlog.tickets.values())
+
+
+class Interrupting:
+    """A store in which messages are taken in by others while all groups are walked, as often as is asked for."""
+
+    def __init__(self, store: SqliteStore, act: Callable[[], Awaitable[object]], times: int = 1) -> None:
+        self._store, self._act, self._left = store, act, times
+
+    def __getattr__(self, name: str) -> Any:
+        return self if name == "groups" else getattr(self._store, name, None) or getattr(self._store.groups, name)
+
+    async def standing_groups(self, *at: str) -> AsyncIterator[tuple[str, GroupState]]:
+        async for found in self._store.groups.standing_groups(*at):
+            yield found
+        if self._left:
+            self._left -= 1
+            await self._act()
+
+
+@pytest.mark.parametrize("first", ["known", "unknown"])
+def test_what_comes_in_while_a_sweep_walks_is_told_an_hour_later(build: Build, first: str) -> None:
+    """The walk has passed the group already: its note is due an hour after the message, and is not forgotten."""
+    backlog = build(a_posture_book(TWO_A_DAY))
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    backlog.take([an_update("vm-2", "p0"), an_update("vm-2", "p1")], NOW)
+    if first == "unknown":
+        admission = asyncio.run(backlog.store.groups.read_admission(*AT))
+        asyncio.run(backlog.store.groups.write_aggregation(*AT, replace(admission, deferred=None), AggregationState()))
+    store, others = backlog.store, backlog.intake
+    late = [a_message(an_update("vm-3", f"p{n}"), at=NOW + HOUR) for n in range(4)]
+    backlog.store = Interrupting(store, lambda: others.ingest(late, NOW + HOUR))
+    backlog.sweep(NOW + HOUR)
+    backlog.store = store
+    for quarter in range(4, 13):
+        backlog.pass_by(NOW + quarter * timedelta(minutes=15))
+    assert sum(one.standing for one in backlog.tickets.values()) == 10
+    assert backlog.pass_by(NOW + 5 * HOUR) == []

@@ -93,7 +93,7 @@ def lived(backlog: Backlog, acts: Sequence[Act], bodies: list[bytes]) -> tuple[d
         backlog.receive(now)
         if act.is_swept:
             backlog.pass_by(now)
-            _assert_told_or_counted(backlog, standing)
+            _assert_notified_or_counted(backlog, standing)
     return standing, now
 
 
@@ -106,7 +106,7 @@ def _members(backlog: Backlog, standing: dict[str, str]) -> dict[str, str]:
     return {key: one.group for key, one in members.items()}
 
 
-def _assert_told_or_counted(backlog: Backlog, standing: dict[str, str]) -> None:
+def _assert_notified_or_counted(backlog: Backlog, standing: dict[str, str]) -> None:
     """Each standing signal is in one group, each of some values in the same; each group is told, or waits and is counted."""
     groups = {key: one for key, one in backlog.standing().items() if not one.group.limited}
     members = _members(backlog, standing)
@@ -155,7 +155,7 @@ def test_whatever_comes_each_is_told_once_and_in_time(acts: list[Act], most: int
             now += timedelta(minutes=30)
             backlog.pass_by(now)
         _assert_paced(backlog, limit)
-        _assert_told_or_counted(backlog, standing)
+        _assert_notified_or_counted(backlog, standing)
         count = Counter(_members(backlog, standing).values())
         open_tickets = {key: one for key, one in backlog.tickets.items() if one.changes[-1] != "resolved"}
         assert {key: one.standing for key, one in open_tickets.items()} == dict(count)
