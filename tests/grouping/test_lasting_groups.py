@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -245,10 +246,11 @@ def test_many_groups_that_owe_a_note_are_told_in_one_walk(build: Build) -> None:
 
 
 class Interrupting:
-    """A store in which messages are taken in by others while all groups are walked, as often as is asked for."""
+    """A store in which others take messages in whenever all groups were walked; it counts the walks."""
 
-    def __init__(self, store: SqliteStore, act: Callable[[], Awaitable[object]], times: int = 1) -> None:
-        self._store, self._act, self._left = store, act, times
+    def __init__(self, store: SqliteStore, act: Callable[[], Awaitable[object]]) -> None:
+        self._store, self._act = store, act
+        self.walks = 0
 
     def __getattr__(self, name: str) -> Any:
         return self if name == "groups" else getattr(self._store, name, None) or getattr(self._store.groups, name)
@@ -256,27 +258,73 @@ class Interrupting:
     async def standing_groups(self, *at: str) -> AsyncIterator[tuple[str, GroupState]]:
         async for found in self._store.groups.standing_groups(*at):
             yield found
-        if self._left:
-            self._left -= 1
-            await self._act()
+        self.walks += 1
+        await self._act()
 
 
-@pytest.mark.parametrize("first", ["known", "unknown"])
-def test_what_comes_in_while_a_sweep_walks_is_told_an_hour_later(build: Build, first: str) -> None:
-    """The walk has passed the group already: its note is due an hour after the message, and is not forgotten."""
-    backlog = build(a_posture_book(TWO_A_DAY))
-    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+def test_what_comes_in_while_a_sweep_walks_is_told_an_hour_later(build: Build) -> None:
+    """The walk has passed the group already, which owed nothing then: its note is due an hour after the message."""
+    backlog = build()
+    backlog.take([an_update("vm-1", "p0"), an_update("vm-1", "p1")], NOW)
     backlog.pass_by(NOW)
-    backlog.take([an_update("vm-2", "p0"), an_update("vm-2", "p1")], NOW)
-    if first == "unknown":
-        admission = asyncio.run(backlog.store.groups.read_admission(*AT))
-        asyncio.run(backlog.store.groups.write_aggregation(*AT, replace(admission, deferred=None), AggregationState()))
+    backlog.take([an_update("vm-2", "p0")], NOW)
     store, others = backlog.store, backlog.intake
-    late = [a_message(an_update("vm-3", f"p{n}"), at=NOW + HOUR) for n in range(4)]
+    late = [a_message(an_update("vm-2", "p1"), at=NOW + HOUR)]
     backlog.store = Interrupting(store, lambda: others.ingest(late, NOW + HOUR))
     backlog.sweep(NOW + HOUR)
     backlog.store = store
-    for quarter in range(4, 13):
-        backlog.pass_by(NOW + quarter * timedelta(minutes=15))
-    assert sum(one.standing for one in backlog.tickets.values()) == 10
+    backlog.receive(NOW + HOUR)
+    assert backlog.pass_by(NOW + 2 * HOUR) == ["updated"]
+    assert [one.standing for one in backlog.tickets.values()] == [2, 2]
     assert backlog.pass_by(NOW + 5 * HOUR) == []
+
+
+def test_a_destination_that_is_never_quiet_is_not_walked_every_minute(build: Build) -> None:
+    """What owed a note is over, and messages come in during every walk: the next walk is an hour later."""
+    backlog = build()
+    backlog.take([an_update("vm-1", "p0"), an_update("vm-1", "p1")], NOW)
+    backlog.pass_by(NOW)
+    backlog.take([an_update("vm-2", "p0")], NOW)
+    backlog.take([an_update(f"vm-{n}", "p0", status="Healthy") for n in (1, 2)], NOW)
+    store, others = backlog.store, backlog.intake
+    numbers = itertools.count()
+
+    async def busy() -> None:
+        body = an_update(f"vm-{next(numbers)}", "p1")
+        await others.ingest([a_message(body, at=NOW + HOUR)], NOW + HOUR)
+
+    backlog.store = busily = Interrupting(store, busy)
+    for minute in range(50):
+        backlog.sweep(NOW + HOUR + minute * MINUTE)
+    assert busily.walks == 1
+
+
+def test_what_is_not_known_stays_so_until_it_is_counted_undisturbed(build: Build) -> None:
+    """An older program wrote the state, and a message comes in during the walk: the next sweep counts, and none is lost."""
+    backlog = build(a_posture_book(TWO_A_DAY))
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    store, others = backlog.store, backlog.intake
+    admission = asyncio.run(store.groups.read_admission(*AT))
+    asyncio.run(store.groups.write_aggregation(*AT, replace(admission, deferred=None), AggregationState()))
+    late = [a_message(an_update("vm-2", f"p{n}"), at=NOW) for n in range(4)]
+    backlog.store = Interrupting(store, lambda: others.ingest(late, NOW))
+    backlog.sweep(NOW)
+    assert asyncio.run(store.groups.read_admission(*AT)).deferred is None
+    backlog.store = store
+    for half in range(1, 6):
+        backlog.pass_by(NOW + half * timedelta(minutes=30))
+    assert backlog.summaries()[0].standing == 4
+    assert sum(one.standing for one in backlog.of_values()) == 4
+
+
+def test_who_changes_in_a_waiting_group_under_another_policy_does_not_jump_the_queue(build: Build) -> None:
+    """Windows have an end again, and the limit has no room: a group that waits goes on waiting, whatever comes for it."""
+    backlog = build(a_posture_book(TWO_A_DAY))
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_posture_book(TWO_A_DAY, Grouping(LASTING.by, 7 * DAY))
+    backlog.take([an_update("vm-1", f"p{n}", severity="Critical") for n in range(4)], NOW + MINUTE)
+    backlog.pass_by(NOW + MINUTE)
+    assert len(backlog.of_values()) == 2
+    assert backlog.pass_by(NOW + DAY) == ["opened", "opened", "resolved"]
