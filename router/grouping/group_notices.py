@@ -21,8 +21,11 @@ NAMED = 20
 _ROOM = {"id": 500, "resource": 500, "link": 500, "description": 1_000}
 """Characters of the longer texts of a notice that waits in a group's state; a state is a row of a table."""
 
-_ID = 40
+_ID = 24
 """Characters of the id of a CVE."""
+
+_SHORT = 50
+"""Characters of a text about a package, an image, a database's rule or a risk."""
 
 _LISTED = 3
 """Items of a list of such a notice."""
@@ -200,7 +203,11 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         correlation=None,
         alerts=(),
         extended={},
+        account=None,
+        project=None,
+        cluster=None,
         cves=(),
+        has_more_cves=False,
         image=None,
         rule=None,
         risk=None,
@@ -226,6 +233,7 @@ def _bounded(notice: Notice) -> Notice:
         extended={},
         package=_cut(notice.package),
         cves=tuple(id[:_ID] for id in notice.cves[:NAMED]),
+        has_more_cves=notice.has_more_cves or len(notice.cves) > NAMED,
         image=_cut(notice.image),
         rule=_cut(notice.rule),
         risk=_cut(notice.risk),
@@ -239,7 +247,10 @@ def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None)](va
     fitting: dict[str, Any] = {}
     for name in value.__dataclass_fields__:
         one = getattr(value, name)
-        fitting[name] = one[:LONGEST] if isinstance(one, str) else _some(one) if isinstance(one, tuple) else one
+        if isinstance(one, str):
+            fitting[name] = one[:_SHORT]
+        elif isinstance(one, tuple):
+            fitting[name] = tuple(text[:_SHORT] for text in one[:_LISTED])
     return replace(value, **fitting)
 
 

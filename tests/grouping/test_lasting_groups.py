@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 
+from router.decide import decide, notice_for
+from router.domain.catalogue import Catalogue
 from router.domain.groups import NO_END, AggregationState, GroupState
 from router.domain.rulebook import By, Grouping, Limit
+from router.domain.signals import Finding
+from router.grouping import explain_grouping
+from router.parse import evidence_of, read_signals
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_message
 from tests.builders_constructed_updates import HOUR, LASTING, a_posture_book, an_update
@@ -328,3 +333,15 @@ def test_who_changes_in_a_waiting_group_under_another_policy_does_not_jump_the_q
     backlog.pass_by(NOW + MINUTE)
     assert len(backlog.of_values()) == 2
     assert backlog.pass_by(NOW + DAY) == ["opened", "opened", "resolved"]
+
+
+def test_explain_says_how_long_others_join_and_what_becomes_of_what_is_beyond() -> None:
+    """In the words of the policy."""
+    book = a_posture_book(TWO_A_DAY)
+    (finding,) = read_signals(an_update("vm-1", "openssl"), Catalogue())
+    assert isinstance(finding, Finding)
+    notice = notice_for(finding, evidence_of(finding), decide(finding, book, NOW), book, "key", 1, ())
+    assert explain_grouping(notice, book.destinations["tickets"]) == (
+        "with those of category SoftwareUpdate and package openssl and owner team-0 as long as one of them stands; "
+        "at most 2 openings in 1d, beyond that it waits its turn, and one summary counts it"
+    )

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from router.domain.errors import StoreError
 from router.domain.groups import NO_END
+from router.domain.notices import Notice
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Limit
 from router.domain.signals import Stream
 from router.ingest.limited_groups import admit_waiting_groups
 from router.store.azure import Account, Address, AzureStore
-from tests.builders import NOW, a_message
+from tests.builders import NOW, a_destination, a_message, a_rulebook
 from tests.builders_constructed_updates import HOUR, a_posture_book, an_update
 from tests.grouping.backlog import AT, MINUTE, Backlog
-from tests.store.acts import run
+from tests.store.acts import letters_in, run
 from tests.store.test_aggregation import Deadly
 
 DAY = timedelta(days=1)
@@ -115,3 +118,39 @@ def test_the_window_of_a_group_that_is_over_is_forgotten_in_time(store: Store) -
     backlog.take([an_update("vm-1", "p", team=1, status="Healthy")], NOW + HOUR)
     windows = run(store.groups.read_aggregation(*AT, windows=[state.window_key])).windows
     assert [one.until for one in windows.values()] == [NOW + HOUR]
+
+
+def test_who_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
+    """Two groups wait at `tickets`, which the policy then calls otherwise: they are given up where everybody can see it."""
+    backlog = Backlog(store, BOOK, run)
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_rulebook(stream=Stream.CSPM, destinations=[a_destination("intake")], otherwise=("intake",))
+    for minute in (1, 2):
+        now = NOW + minute * MINUTE
+        backlog.sweep(now)
+        run(store.outbox.abandon("cspm", ["intake"], now, now))
+    letters = run(letters_in(store.outbox))
+    titles = {one.delivery.content.title for one in letters if isinstance(one.delivery.content, Notice)}
+    assert len(titles) == 2
+    assert titles.isdisjoint(one.last.title for one in backlog.of_values())
+
+
+def test_no_finding_that_waits_is_too_long_for_a_row(azure: AzureStore) -> None:
+    """A column holds 64 KiB: of one whose every text is random and far too long, enough is stored to notify people."""
+    backlog = Backlog(azure, a_posture_book(Limit(1, DAY)), run)
+    shuffled = random.Random(7)  # noqa: S311  Only so that nothing can be packed well.
+    long = "".join(chr(shuffled.randrange(0x10000, 0x2FFFF)) for _ in range(3_000))
+    body = orjson.loads(an_update("vm-2", "p1", cves=tuple(f"CVE-2026-{n:04}{long[:100]}" for n in range(60))))
+    properties = body["properties"]
+    properties["displayName"] = properties["metadata"]["displayName"] = long
+    properties["metadata"] |= {"recommendationCategory": long, "description": long, "remediationDescription": long}
+    properties["status"] |= {"cause": long, "description": long}
+    for name in ("SoftwareName", "PackageType", "Language", "FixedVersion", "FixStatus", "Scanner", "Source"):
+        properties["additionalData"][name] = long
+    properties["additionalData"]["DetectedSoftwareVersions"] = [long] * 9
+    properties["risk"] = {"level": "High", "riskFactors": [long] * 9, "attackPathsReferences": [long] * 9}
+    backlog.take([an_update("vm-1", "p0"), orjson.dumps(body)], NOW)
+    backlog.pass_by(NOW)
+    assert sorted(backlog.pass_by(NOW + DAY)) == ["opened", "resolved"]
+    assert len(backlog.of_values()) == 2
