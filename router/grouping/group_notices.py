@@ -206,6 +206,7 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         account=None,
         project=None,
         cluster=None,
+        closing=None,
         cves=(),
         has_more_cves=False,
         image=None,

@@ -59,9 +59,9 @@ class LastingAggregation(Aggregation):
             if self._reserves(member_turn):
                 self.opening.add(key)
             return key
-        if window.until != NO_END:
-            # The policy had windows that end before.
-            self.windows[window_key] = replace(window, until=NO_END)
+        if window.until != NO_END or state.window_key is None:
+            # The policy had windows that end before, or the state was damaged.
+            self.windows[window_key] = WindowState(group=window.group, until=NO_END)
             self.groups[window.group] = replace(state, window_key=window_key)
         return window.group
 

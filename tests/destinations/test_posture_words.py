@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from router.destinations.wording.account import account_of, details_of, facts_of
+from router.destinations.wording.account import account_of, details_of, ending_of, facts_of, headline
 from router.destinations.wording.documents import document_of
 from router.destinations.wording.posture import package_words, risk_words
+from router.domain.notices import Group, NamedMember
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
 from tests.destinations.builders import a_delivery, a_finding, a_software_update
@@ -109,3 +111,24 @@ def test_details_and_documents_carry_it_too() -> None:
     empty = ("category", "package", "cves", "image", "rule", "scanner", "risk")
     assert [plain[name] for name in empty] == [None, None, (), None, None, None, None]
     assert not {"risk", "package", "cves"} & set(details_of(a_finding()))
+
+
+def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
+    """Its headline counts signals and groups, its text names groups; once nothing waits it says so, and never "fixed"."""
+    named = tuple(NamedMember(key=f"g{n}", title=f"Update p{n}", severity="High", place="3 signals") for n in range(2))
+    by = (("limit", "100 openings in 1d"),)
+    group = Group(by=by, total=90, standing=60, named=named, limited=True, groups=20)
+    notice = a_software_update(group=group)
+    assert "60 of 90 wait in 20 groups for room under the limit of 100 openings in 1d, the gravest: " in headline(
+        notice, 500
+    )
+    text = account_of(notice, 10_000)
+    assert (
+        "Waiting for their turn:\n- High: Update p0 - 3 signals\n- High: Update p1 - 3 signals\n- and 18 more" in text
+    )
+    assert "60 signals in 20 groups wait for room; each gets a ticket of its own" in text
+    over = a_software_update(group=replace(group, standing=0, groups=0, named=()))
+    assert "none of 90 waits any longer" in headline(over, 500)
+    assert "None waits any longer." in account_of(over, 10_000)
+    assert ending_of(over) == "All that waited for room has a ticket of its own by now, or is over."
+    assert ending_of(a_software_update()) != ending_of(over)

@@ -45,6 +45,8 @@ def _other_product(notice: Notice) -> str | None:
 
 def ending_of(notice: Notice) -> str:
     """What people read where something is closed: that it is over, or how else it ended, and what it was."""
+    if notice.group is not None and notice.group.groups is not None:
+        return "All that waited for room has a ticket of its own by now, or is over."
     if notice.closing is None:
         return f"{reporter_of(notice)} reports that this is over."
     package = notice.package.name if notice.package is not None else None
@@ -74,7 +76,10 @@ def _count(group: Group | None) -> str:
         return ""
     count = f"{group.total}" if group.standing in (0, group.total) else f"{group.standing} of {group.total}"
     if group.groups is not None:
-        return f"{count} wait in {group.groups} groups for room under the limit of {dict(group.by)['limit']}, the gravest: "
+        beyond = f"for room under the limit of {dict(group.by)['limit']}"
+        if not group.standing:
+            return f"none of {group.total} waits any longer {beyond}, the last: "
+        return f"{count} wait in {group.groups} groups {beyond}, the gravest: "
     if group.limited:
         return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
     return f"{count} signals, the latest: "
@@ -125,7 +130,7 @@ def _members_of(group: Group | None) -> str:
     if group is None:
         return ""
     if not group.standing:
-        return "None stands any longer."
+        return "None stands any longer." if group.groups is None else "None waits any longer."
     if group.groups is not None:
         title, unnamed = "Waiting for their turn:", group.groups - len(group.named)
     else:
