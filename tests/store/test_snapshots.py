@@ -107,6 +107,9 @@ def test_under_a_limit_all_of_them_come_in_as_many_days_as_that_takes(store: Sto
     end = estate.deliver(backlog, NOW)
     assert (len(backlog.of_values()), len(backlog.summaries())) == (estate.most, 1)
     (summary,) = backlog.summaries()
+    rows = a_snapshot(estate.machines, estate.packages, estate.teams)
+    assert _peak_of(lambda: backlog.take(islice(rows, 500), end)) < ROOM
+    assert _peak_of(lambda: backlog.sweep(end + HOUR)) < ROOM
     days = -(-estate.tickets // estate.most)
     for day in range(1, days + 1):
         for hour in range(1, 24, 2):
@@ -128,6 +131,10 @@ def test_under_a_limit_all_of_them_come_in_as_many_days_as_that_takes(store: Sto
     for hour in range(3):
         backlog.pass_by(end + hour * HOUR)
     assert sum(len(one.notices) for one in backlog.tickets.values()) == told
+
+
+ROOM = 32 * 2**20
+"""Bytes that five batches and a sweep may take at most, however much is stored and waits."""
 
 
 def _peak_of(act: Callable[[], object]) -> int:
