@@ -28,6 +28,7 @@ from router.cli.stopping import Stop
 from router.cli.tally import Counts, Standing, Tally, dues_in, standings_in
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import RouterError
+from router.domain.notices import RecordEntry
 from router.domain.retention import Retention
 from router.domain.signals import Stream
 from router.ingest.intake import Message
@@ -154,6 +155,9 @@ class Work:
         """Takes one batch in; raises BadFile and StoreError."""
         entries = await self._intake.ingest(batch, self._job.clock())
         self._tally.add(entries)
+        self._write(entries)
+
+    def _write(self, entries: Sequence[RecordEntry]) -> None:
         if self._decisions is not None:
             self._decisions.write(entries)
 
@@ -205,7 +209,9 @@ class Work:
         ledger, now = self._store.ledger, self._job.clock
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
-                self._released.add(await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked))
+                entries = await release_held(self._intake, ledger, book, now(), lambda: self._stop.is_asked)
+                self._released.add(entries)
+                self._write(entries)
                 await admit_waiting_groups(self._intake, self._store.journal, stream, now())
 
     async def end_unseen(self) -> None:
@@ -213,7 +219,9 @@ class Work:
         if (book := self._job.rules.books.get(Stream.CSPM)) is not None:
             now = self._job.clock()
             ends = SnapshotEnds(self._intake, self._store, book, lambda: self._stop.is_asked)
-            self._ended.add(await ends.end_unseen(now, now))
+            entries = await ends.end_unseen(now, now)
+            self._ended.add(entries)
+            self._write(entries)
 
     async def deliver(self) -> None:
         """Delivers until nothing is due now, nor soon if the job has patience; after the stop only what is in flight."""

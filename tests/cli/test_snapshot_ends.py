@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +53,18 @@ class Files:
         """Routes a file at an instant; returns what is printed."""
         file = self._directory / f"{name}.ndjson"
         file.write_bytes(b"\n".join(bodies))
-        given = ("--rules", self._directory / "rules", "--state", self._directory / "state", "--stream", "cspm")
+        at = self._directory
+        given = ("--rules", at / "rules", "--state", at / "state", "--decisions", at / "decisions.ndjson")
         self._capture.readouterr()
-        assert main(["run", *map(str, given), "--now", f"{NOW + after:%Y-%m-%dT%H:%M:%SZ}", str(file)]) == 0
+        assert (
+            main(["run", *map(str, given), "--stream", "cspm", "--now", f"{NOW + after:%Y-%m-%dT%H:%M:%SZ}", str(file)])
+            == 0
+        )
         return self._capture.readouterr().out
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """What the last run wrote of its decisions."""
+        return [json.loads(line) for line in (self._directory / "decisions.ndjson").read_text().splitlines()]
 
     def closed(self) -> dict[str, str]:
         """The notes of each ticket that is closed, by what it is about."""
@@ -77,6 +87,8 @@ def test_a_finding_that_two_weekly_files_came_without_closes_its_ticket_a_day_la
     assert files.closed() == {}
     said = files.run(2 * WEEK + timedelta(days=1), "week-2", snapshot(NAMES[:-1]))
     assert "1 finding ended: not seen in two snapshots" in said
+    (ended,) = [one for one in files.decisions() if one["outcome"] == "resolved"]
+    assert (ended["title"], ended["reason"].partition(":")[0]) == ("Update h", "not_seen")
     ((title, notes),) = files.closed().items()
     assert title == "High: Update h - vm-h"
     assert notes.startswith(

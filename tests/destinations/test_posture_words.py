@@ -126,7 +126,7 @@ def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
     assert (
         "Waiting for their turn:\n- High: Update p0 - 3 signals\n- High: Update p1 - 3 signals\n- and 18 more" in text
     )
-    assert "60 signals in 20 groups wait for room; each gets a ticket of its own" in text
+    assert "60 signals wait for room in 20 groups; each group gets a ticket of its own" in text
     over = a_software_update(group=replace(group, standing=0, groups=0, named=()))
     assert "none of 90 waits any longer" in headline(over, 500)
     assert "None waits any longer." in account_of(over, 10_000)

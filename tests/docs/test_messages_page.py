@@ -8,9 +8,13 @@ import re
 from router.cli.decisions import KEYS
 from router.decide.decision import NOTED_KINDS
 from router.domain import keys
+from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome, StepCode
+from router.domain.posture import Cves, Package
 from router.domain.reasons import Code
-from router.domain.signals import Kind
+from router.domain.severity import Severity
+from router.domain.signals import Finding, Kind
+from router.parse import read_signals
 from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS
 from tests.docs.pages import column, page, pairs, spans
 
@@ -34,6 +38,18 @@ def test_the_picture_shows_every_kind_and_every_outcome() -> None:
     words = set(re.findall(r"[a-z_]+", picture))
     assert {kind.value for kind in Kind} <= words
     assert {"quarantine" if one is Outcome.QUARANTINED else one.value for one in Outcome} <= words
+
+
+def test_the_recommendation_that_is_shown_is_read_whole() -> None:
+    """Whoever writes one after this example has a package, CVEs and a risk."""
+    (finding,) = read_signals(PAGE.fence("individual-recommendation.json").encode(), Catalogue())
+    assert isinstance(finding, Finding)
+    assert (finding.category, finding.package) == (
+        "SoftwareUpdate",
+        Package(name="lodash", type="npm", installed=("4.17.15",), fixed="4.17.21", fix_status="FixAvailable"),
+    )
+    assert (finding.cves, finding.scanner) == (Cves(ids=("CVE-2026-1111", "CVE-2026-2222")), "mdvm")
+    assert (finding.severity, finding.level, finding.snapshot) == (Severity.HIGH, Severity.CRITICAL, True)
 
 
 def test_every_outcome_is_listed() -> None:

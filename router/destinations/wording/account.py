@@ -79,10 +79,14 @@ def _count(group: Group | None) -> str:
         beyond = f"for room under the limit of {dict(group.by)['limit']}"
         if not group.standing:
             return f"none of {group.total} waits any longer {beyond}, the last: "
-        return f"{count} wait in {group.groups} groups {beyond}, the gravest: "
+        return f"{count} wait in {_groups(group.groups)} {beyond}, the gravest: "
     if group.limited:
         return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
     return f"{count} signals, the latest: "
+
+
+def _groups(count: int) -> str:
+    return "1 group" if count == 1 else f"{count} groups"
 
 
 def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
@@ -147,7 +151,8 @@ def _words_of(group: Group | None) -> str | None:
         return None
     alike = ", ".join(f"{name} {value}" for name, value in group.by)
     if group.groups is not None:
-        return f"{group.standing} signals in {group.groups} groups wait for room; each gets a ticket of its own"
+        signals = "1 signal waits" if group.standing == 1 else f"{group.standing} signals wait"
+        return f"{signals} for room in {_groups(group.groups)}; each group gets a ticket of its own"
     return f"{group.total} signals, {group.standing} still stand{f'; alike in {alike}' if alike else ''}"
 
 
