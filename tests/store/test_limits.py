@@ -346,7 +346,7 @@ def test_a_group_that_an_older_program_counted_in_silence_opens(store: Store) ->
     assert [change for change, _ in story(tickets.receive(2 * WINDOW))] == ["resolved"]
 
 
-@pytest.mark.parametrize("comes_next", ["sweep", "message"])
+@pytest.mark.parametrize("comes_next", ["message", pytest.param("sweep", marks=pytest.mark.soak)])
 def test_however_many_wait_all_of_them_open_where_there_is_room(store: Store, comes_next: str) -> None:
     """More groups than one transaction admits, counted in silence by an older program: each opens."""
     tickets = LimitedDestination(store)
