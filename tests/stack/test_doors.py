@@ -26,6 +26,15 @@ from router.store.codec import decode
 from tests.builders import RULES, alert_body
 from tests.cli.house import ndjson
 from tests.cli.test_real_messages import SAMPLES, unwrapped
+from tests.constructed.posture import (
+    SUBSCRIPTION,
+    a_broken_rule,
+    a_compliance_category,
+    a_software_update,
+    an_exposed_secret,
+    an_exposure_path,
+    an_image_update,
+)
 from tests.parse.messages import a_common_alert, body_of
 from tests.stack.accounting import ROWS, sweep
 from tests.stack.azurite import Azurite
@@ -41,7 +50,29 @@ PASSWORDS = {"cwpp": "SERVICENOW_PASSWORD", "cspm": "SERVICENOW_POSTURE_PASSWORD
 HOOKS = {"kind": "webhook", "secret": {"secret": "WEBHOOK_SECRET"}}
 
 FILES = {stream: DEMO / f"{stream}.ndjson" for stream in STREAMS}
-CONSTRUCTED = {"cwpp": (body_of(a_common_alert()),), "cspm": ()}
+EKS = f"{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/securityConnectors/aws"
+CLUSTER = {"Type": "K8s-cluster", "Name": "arn:aws:eks:eu-west-2:123456789012:cluster/shop"}
+ON_EKS = {
+    "AlertType": "K8S.NODE_DriftDetection",
+    "AzureResourceId": f"{EKS}/securityentitydata/shop",
+    "Entities": [CLUSTER],
+}
+POSTURE = (
+    a_software_update(),
+    an_image_update(),
+    a_broken_rule(),
+    an_exposed_secret(),
+    an_exposure_path(),
+    a_compliance_category(),
+)
+CONSTRUCTED = {
+    "cwpp": (
+        body_of(a_common_alert()),
+        alert_body("on-eks", **ON_EKS),
+        alert_body("xdr", ProductName="Azure Sentinel"),
+    ),
+    "cspm": tuple(map(body_of, POSTURE)),
+}
 """Messages of kinds that the demo has none of."""
 
 OWN = ("source", "rulebook")
