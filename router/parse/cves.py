@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from router.domain.posture import Cves
 from router.parse.documents import find_document
-from router.parse.fields import Fields, fields_in, text_in
 
 MOST_TEXT = 1_048_576
 """Characters of a list of CVEs that are looked at: an event of Event Hubs is no longer than that."""
@@ -21,80 +21,124 @@ _WRITTEN = re.compile(r'"cveid"\s*+:\s*+"([^"]{1,64})"', re.IGNORECASE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;]+")
 
-type _Read = tuple[list[str], bool]
-"""The ids that were read, and whether that is all there is."""
+
+class _Read(NamedTuple):
+    """The ids that were read, each once, and whether that is all there is."""
+
+    ids: dict[str, None]
+    is_whole: bool
 
 
-def find_cves(additional: Fields) -> Cves | None:
-    """The CVEs that additional data names in `CvesDetails`, else by its scanners; None where it names none.
+_NOTHING = _Read({}, True)
+_UNKNOWN = _Read({}, False)
+
+
+def find_cves(additional: object) -> Cves | None:
+    """The CVEs that additional data names, in `CvesDetails` or by a scanner; None where it names none.
 
     Beyond `MOST_IDS` those that come first by their ids are kept, so that the order of the list says nothing.
     """
-    ids, is_whole = _read(additional.get("cvesdetails"))
-    if not (ids and is_whole):
-        for scanner in fields_in(additional.get("scannersdetails")).values():
-            more, is_end = _read(fields_in(scanner).get("cvesids"))
-            ids, is_whole = ids + more, is_whole and is_end
-    unique = list(dict.fromkeys(ids))
+    lists = _read_fields(additional, "cvesdetails", _read)
+    scanners = _read_fields(additional, "scannersdetails", _read_scanners)
+    unique, is_whole = _joined((lists, scanners))
     if len(unique) > MOST_IDS:
         return Cves(ids=tuple(sorted(unique)[:MOST_IDS]), is_whole=False)
     return Cves(ids=tuple(unique), is_whole=is_whole) if unique or not is_whole else None
 
 
+def _read_fields(value: object, name: str, read: Callable[[object], _Read]) -> _Read:
+    """What an object's field says. Where it stands there in several cases that differ, nobody knows which one is meant."""
+    if isinstance(value, str):
+        value = find_document(value)
+    if not isinstance(value, dict):
+        return _NOTHING
+    return _agreed([read(held) for written, held in value.items() if held is not None and written.lower() == name])
+
+
+def _agreed(said: list[_Read]) -> _Read:
+    if len(said) == 1:
+        return said[0]
+    ids, is_whole = _joined(said)
+    return _Read(ids, is_whole and all(len(one.ids) == len(ids) for one in said))
+
+
+def _joined(said: Iterable[_Read]) -> _Read:
+    ids: dict[str, None] = {}
+    is_whole = True
+    for one in said:
+        ids.update(one.ids)
+        is_whole = is_whole and one.is_whole
+    return _Read(ids, is_whole)
+
+
+def _read_scanners(value: object) -> _Read:
+    """What all scanners name, listed or by their names; two whose names differ in case are two."""
+    if isinstance(value, str):
+        if (document := find_document(value)) is None:
+            return _read_text(value) if value.lstrip().startswith(("[", "{")) else _NOTHING
+        value = document
+    scanners = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return _joined(_read_fields(scanner, "cvesids", _read) for scanner in scanners)
+
+
 def _read(value: object) -> _Read:
     match value:
-        case None:
-            return [], True
         case str():
             return _read_text(value)
         case list():
-            return _collected(map(_find_id, value))
+            return _joined(map(_read_element, value))
         case dict():
             return _read_object(value)
         case _:
-            return [], False
+            return _UNKNOWN
 
 
 def _read_text(text: str) -> _Read:
     if not text or text.isspace():
-        return [], True
+        return _NOTHING
     if len(text) > MOST_TEXT:
-        return _ids_written_in(text[:MOST_TEXT]), False
+        return _Read(_ids_written_in(text[:MOST_TEXT]), False)
     if not text.lstrip().startswith(("[", "{")):
-        return _collected(_find_id(word) if _CVE.fullmatch(word) else None for word in _BETWEEN.split(text.strip()))
+        return _joined(map(_read_word, _BETWEEN.split(text.strip())))
     document = find_document(text)
-    return _read(document) if document is not None else (_ids_written_in(text), False)
+    return _read(document) if document is not None else _Read(_ids_written_in(text), False)
 
 
 def _read_object(value: dict[str, object]) -> _Read:
     """One CVE by itself, or an object of them by their ids."""
     if not value:
-        return [], True
-    if (id := _find_id(value)) is not None:
-        return [id], True
-    return _collected(_find_id(name) if _CVE.fullmatch(name) else None for name in value)
+        return _NOTHING
+    element = _read_element(value)
+    return element if element.ids else _joined(map(_read_word, value))
 
 
-def _ids_written_in(text: str) -> list[str]:
+def _read_word(word: str) -> _Read:
+    return _read_id(word) if _CVE.fullmatch(word) else _UNKNOWN
+
+
+def _ids_written_in(text: str) -> dict[str, None]:
     """The ids in a text that is no JSON, because it is cut for instance."""
-    return [id.upper() for id in _WRITTEN.findall(text) or _CVE.findall(text)]
+    return dict.fromkeys(id.upper() for id in _WRITTEN.findall(text) or _CVE.findall(text))
 
 
-def _find_id(element: object) -> str | None:
-    """The id of one element of a list: of an object, of an object inside a string, or a text by itself."""
-    fields = fields_in(element)
-    written = text_in(fields, *_FIELDS) if fields else element
+def _read_element(element: object) -> _Read:
+    """One element of a list: an object, an object inside a string, or an id by itself."""
+    document = find_document(element) if isinstance(element, str) else element
+    if not isinstance(document, dict):
+        return _read_id(element)
+    said: dict[str, list[_Read]] = {}
+    for written, held in document.items():
+        if (name := written.lower()) in _FIELDS and held is not None:
+            said.setdefault(name, []).append(_read_id(held))
+    ranked = [_agreed(said[name]) for name in _FIELDS if name in said]
+    first = next((one for one in ranked if one.ids), _UNKNOWN)
+    # An id of another kind may stand beside it, such as a scanner's own; a second CVE is one that the message names.
+    others = [id for one in ranked if one is not first for id in one.ids if _CVE.fullmatch(id)]
+    return _Read(first.ids | dict.fromkeys(others), first.is_whole) if others else first
+
+
+def _read_id(written: object) -> _Read:
     if not isinstance(written, str):
-        return None
+        return _UNKNOWN
     id = written.strip().upper()
-    return id if 0 < len(id) <= _LONGEST_ID else None
-
-
-def _collected(ids: Iterable[str | None]) -> _Read:
-    every = list(ids)
-    found = list(_known(every))
-    return found, len(found) == len(every)
-
-
-def _known(ids: Iterable[str | None]) -> Iterator[str]:
-    return (id for id in ids if id is not None)
+    return _Read({id: None}, True) if 0 < len(id) <= _LONGEST_ID else _UNKNOWN

@@ -51,7 +51,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         categories=texts_in(metadata.get("categories")),
         category=text_in(metadata, "recommendationcategory"),
         package=find_package(additional),
-        cves=find_cves(additional),
+        cves=find_cves(properties.get("additionaldata")),
         image=find_image(fields_in(properties.get("resourceadditionaldata")), additional),
         rule=find_rule(fields_in(properties.get("resourcedetails")), additional),
         scanner=find_scanner(additional),

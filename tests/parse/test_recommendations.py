@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import orjson
@@ -11,13 +12,14 @@ from hypothesis import strategies as st
 
 from router.domain.posture import Cves, DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
-from router.parse.cves import MOST_IDS, MOST_TEXT
+from router.parse.cves import MOST_IDS, MOST_TEXT, find_cves
 from router.parse.recommendations import MOST_EXTENDED
 from tests.constructed.posture import (
     DIGEST,
     MACHINE,
     RULE_KEY,
     UPDATE_KEY,
+    Message,
     a_broken_rule,
     a_cve,
     a_recommendation,
@@ -142,12 +144,67 @@ def test_a_list_that_is_cut_is_read_as_far_as_it_goes() -> None:
     )
 
 
-def test_scanners_name_the_cves_where_the_list_does_not() -> None:
-    """Of several scanners all are asked; a list that was cut stays cut whatever they add."""
+def test_scanners_add_the_cves_that_they_name() -> None:
+    """Whatever a message names is the finding's; a list that was cut stays cut whatever the scanners add."""
     scanners = {"mdvm": {"CvesIds": [IDS[0]]}, "other": {"CvesIds": orjson.dumps([IDS[1], IDS[0]]).decode()}}
-    assert additional(CvesDetails=None, ScannersDetails=scanners).cves == Cves(ids=IDS)
-    assert additional(CvesDetails="[{", ScannersDetails=scanners).cves == Cves(ids=IDS, is_whole=False)
-    assert additional(CvesDetails=cves_of("CVE-2026-9"), ScannersDetails=scanners).cves == Cves(ids=("CVE-2026-9",))
+    for written in (scanners, orjson.dumps(scanners).decode(), list(scanners.values())):
+        assert additional(CvesDetails=None, ScannersDetails=written).cves == Cves(ids=IDS)
+        assert additional(CvesDetails="[{", ScannersDetails=written).cves == Cves(ids=IDS, is_whole=False)
+        both = additional(CvesDetails=cves_of("CVE-2026-9"), ScannersDetails=written).cves
+        assert both == Cves(ids=("CVE-2026-9", *IDS))
+
+
+@pytest.mark.parametrize(
+    "scanners",
+    [
+        {"mdvm": {"CvesIds": [IDS[0], 7]}},
+        {"mdvm": {"CvesIds": f'["{IDS[0]}", "CVE-20'}},
+        f'{{"mdvm":{{"CvesIds":["{IDS[0]}","CVE-20',
+        {"mdvm": {"CvesIds": [IDS[0]], "cvesIds": [IDS[0], IDS[1]]}},
+    ],
+)
+def test_a_scanner_that_is_not_read_to_its_end_leaves_the_list_open(scanners: object) -> None:
+    """Nobody knows what else it names, however whole the other list is."""
+    cves = additional(CvesDetails=cves_of(IDS[0]), ScannersDetails=scanners).cves
+    assert (cves.ids[0], cves.is_whole) == (IDS[0], False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_whole"),
+    [
+        ({"CvesDetails": cves_of(IDS[1]), "cvesDetails": cves_of(IDS[0])}, False),
+        ({"CvesDetails": cves_of(*IDS), "cvesDetails": list(IDS[::-1])}, True),
+        ({"CvesDetails": [{"CveId": IDS[0], "cveId": IDS[1]}]}, False),
+        ({"CvesDetails": [{"CveId": IDS[0], "id": IDS[1]}]}, True),
+        ({"CvesDetails": [], "ScannersDetails": {"a": {"CvesIds": [IDS[0]]}, "A": {"CvesIds": [IDS[1]]}}}, True),
+        (
+            {
+                "CvesDetails": [],
+                "ScannersDetails": {"a": {"CvesIds": [IDS[0]]}},
+                "scannersDetails": {"a": {"CvesIds": [IDS[1]]}},
+            },
+            False,
+        ),
+    ],
+)
+def test_no_cve_is_lost_where_a_field_stands_twice(changes: Message, is_whole: bool) -> None:
+    """All that they name is the finding's; where one field says two things, nobody knows which of them is meant."""
+    cves = additional(**({"ScannersDetails": None} | changes)).cves
+    assert (sorted(cves.ids), cves.is_whole) == (sorted(IDS), is_whole)
+
+
+def test_many_scanners_cost_in_proportion() -> None:
+    """Four times as many take about four times as long; and the bound counts the CVEs of all of them."""
+
+    def seconds(count: int) -> float:
+        ids = [f"CVE-2026-{number:06}" for number in range(count)]
+        data = {"ScannersDetails": {id: {"CvesIds": [id]} for id in ids}}
+        before = process_time()
+        assert find_cves(data) == Cves(ids=tuple(ids[:MOST_IDS]), is_whole=False)
+        return process_time() - before
+
+    fewer, more = (min(seconds(count) for _ in range(3)) for count in (10_000, 40_000))
+    assert more < 8 * fewer
 
 
 @pytest.mark.parametrize(("count", "is_whole"), [(MOST_IDS, True), (MOST_IDS + 1, False)])
