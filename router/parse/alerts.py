@@ -22,6 +22,7 @@ from router.parse.fields import (
     find_severity,
     is_true,
     items_in,
+    name_in,
     names_in,
     plain_values,
     text_in,
@@ -45,7 +46,7 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
     for another product's row, invalid where nothing identifies it.
     """
     refuse_foreign(fields)
-    id = text_in(fields, "vendororiginalid", "systemalertid")
+    id = name_in(fields, "vendororiginalid", "systemalertid")
     if id is None:
         raise MessageRefused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")
     return _alert(id, fields, catalogue)
@@ -54,8 +55,8 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
 def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
     """The alert in an ARM document or a Resource Graph row; raises MessageRefused (invalid) where nothing identifies it."""
     properties = fields_in(fields.get("properties"))
-    id = text_in(properties, "systemalertid") or text_in(fields, "name")
-    if id is None and (path := text_in(fields, "id")):
+    id = name_in(properties, "systemalertid") or name_in(fields, "name")
+    if id is None and (path := name_in(fields, "id")):
         id = path.rstrip("/").rpartition("/")[2] or None
     if id is None:
         raise MessageRefused(Code.INVALID, "an alert without systemAlertId, name and id", "properties.systemAlertId")
@@ -64,7 +65,7 @@ def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
 
 def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
     extended = plain_values(fields.get("extendedproperties"))
-    type = text_in(fields, "alerttype", "alertname") or ""
+    type = name_in(fields, "alerttype", "alertname") or ""
     title = text_in(fields, "alertdisplayname", "displayname", "alertname") or type
     description = text_in(fields, "description") or ""
     severity = text_in(fields, "severity", "alertseverity", "reportedseverity")
@@ -101,7 +102,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         sample=_is_sample(type, title, resource),
         compromised_entity=compromised,
         product=text_in(fields, "productname", "providername"),
-        correlation=text_in(fields, "correlationkey"),
+        correlation=name_in(fields, "correlationkey"),
         started=time_in(fields, "starttimeutc", "starttime"),
         ended=time_in(fields, "endtimeutc", "endtime"),
         extended=extended,
@@ -109,20 +110,20 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
 
 
 def _find_resource(fields: Fields, extended: Mapping[str, object]) -> str | None:
-    if named := text_in(fields, "azureresourceid", "resourceid", "associatedresource"):
+    if named := name_in(fields, "azureresourceid", "resourceid", "associatedresource"):
         return named
     for item in items_in(fields.get("resourceidentifiers")):
-        if identified := text_in(fields_in(item), "azureresourceid"):
+        if identified := name_in(fields_in(item), "azureresourceid"):
             return identified
     effective = find_named(extended, "effectiveazureresourceid")
-    return effective if isinstance(effective, str) and effective else None
+    return effective.strip() or None if isinstance(effective, str) else None
 
 
 def _find_component(fields: Fields, extended: Mapping[str, object]) -> str | None:
-    if named := text_in(fields, "productcomponentname"):
+    if named := name_in(fields, "productcomponentname"):
         return named
     component = find_named(extended, "productcomponentname")
-    return component if isinstance(component, str) else None
+    return component.strip() if isinstance(component, str) else None
 
 
 def _find_plan_of_resource(resource: str | None, extended: Mapping[str, object], catalogue: Catalogue) -> str | None:
@@ -130,7 +131,7 @@ def _find_plan_of_resource(resource: str | None, extended: Mapping[str, object],
     if plan := catalogue.find_plan_of_resource(parse_resource_id(resource).type):
         return plan
     word = find_named(extended, "resourcetype")
-    return catalogue.find_plan_of_resource(word) if isinstance(word, str) else None
+    return catalogue.find_plan_of_resource(word.strip()) if isinstance(word, str) else None
 
 
 def _intents(fields: Fields, extended: Mapping[str, object]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from router.domain.entities import Entities
 from router.domain.reasons import Code
-from router.parse.fields import Fields, fields_in, is_true, text_in
+from router.parse.fields import Fields, fields_in, is_true, name_in, text_in
 from router.parse.refusals import MessageRefused
 
 _PROVIDER = "/providers/microsoft.security/"
@@ -44,7 +44,7 @@ def posture_in(fields: Fields) -> Posture:
     enrichments = [fields_in(value) for name, value in fields.items() if name.endswith("eventdataenrichment")]
     return Posture(
         id=id,
-        name=text_in(fields, "name") or written.rpartition("/")[2],
+        name=name_in(fields, "name") or written.rpartition("/")[2],
         scope=written[: max(id.rfind(_PROVIDER), 0)] or None,
         properties=fields_in(fields.get("properties")),
         deleted=any((text_in(enrichment, "action") or "").strip().lower() == "delete" for enrichment in enrichments),

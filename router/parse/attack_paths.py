@@ -13,7 +13,17 @@ from typing import NamedTuple
 from router.domain.catalogue import Catalogue
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
-from router.parse.fields import Fields, fields_in, find_severity, items_in, labels_in, names_in, text_in, texts_in
+from router.parse.fields import (
+    Fields,
+    fields_in,
+    find_severity,
+    items_in,
+    labels_in,
+    name_in,
+    names_in,
+    text_in,
+    texts_in,
+)
 
 
 def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
@@ -21,7 +31,7 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
     posture = posture_in(fields)
     properties = posture.properties
     title = text_in(properties, "displayname")
-    type = text_in(properties, "attackpathtype") or title or posture.name
+    type = name_in(properties, "attackpathtype", "displayname") or posture.name
     severity = text_in(properties, "risklevel", "potentialimpact")
     known = _resources_by_entity(properties)
     target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
@@ -63,8 +73,8 @@ def _ends(entry: _Node, target: _Node) -> Iterator[tuple[str, _Node]]:
 
 def _node(properties: Fields, known: Mapping[str, str], named: str, internal: str) -> _Node:
     fields = fields_in(properties.get(named))
-    id = _find_id(fields) or text_in(properties, internal) if fields else text_in(properties, named, internal)
-    name = text_in(fields, *_NAMES)
+    id = _find_id(fields) or name_in(properties, internal) if fields else name_in(properties, named, internal)
+    name = name_in(fields, *_NAMES)
     # A name that the path's graph knows leads to the resource as an id does.
     resource = known.get(id, id) if id else known.get(name) if name else None
     return _Node(resource, name)
@@ -76,17 +86,17 @@ def _resources_by_entity(properties: Fields) -> dict[str, str]:
     entities = [fields_in(item) for item in items_in(graph.get("entities"))]
     found: dict[str, str] = {}
     for keys in (_NAMES, ("id",)):
-        pairs = ((text_in(entity, *keys), _find_identifier(entity)) for entity in entities)
+        pairs = ((name_in(entity, *keys), _find_identifier(entity)) for entity in entities)
         found |= {key: resource for key, resource in pairs if key and resource}
     return found
 
 
 def _find_id(node: Fields) -> str | None:
-    return text_in(node, "azureresourceid", "resourceid") or _find_identifier(node) or text_in(node, "id")
+    return name_in(node, "azureresourceid", "resourceid") or _find_identifier(node) or name_in(node, "id")
 
 
 def _find_identifier(node: Fields) -> str | None:
-    return text_in(fields_in(node.get("entityidentifiers")), "azureresourceid")
+    return name_in(fields_in(node.get("entityidentifiers")), "azureresourceid")
 
 
 def _labels(value: object) -> tuple[str, ...]:

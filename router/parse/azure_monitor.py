@@ -18,7 +18,7 @@ from router.domain.reasons import Code
 from router.domain.resources import ResourceId, parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import AZURE_MONITOR, Alert, Kind
-from router.parse.fields import Fields, fields_in, items_in, plain_values, text_in, texts_in, time_in
+from router.parse.fields import Fields, fields_in, items_in, name_in, plain_values, text_in, texts_in, time_in
 from router.parse.refusals import MessageRefused
 
 LONGEST_QUERY = 2_000
@@ -59,12 +59,12 @@ def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
     essentials, context = fields_in(data.get("essentials")), fields_in(data.get("alertcontext"))
     if not essentials:
         raise MessageRefused(Code.UNKNOWN_SHAPE, "an Azure Monitor alert without essentials", "data.essentials")
-    id = text_in(essentials, "alertid")
+    id = name_in(essentials, "alertid")
     if id is None:
         raise MessageRefused(Code.INVALID, "an Azure Monitor alert without alertId", "data.essentials.alertId")
     criteria = _criteria_in(context)
     dimensions = _dimensions_in([context, *criteria])
-    type = text_in(essentials, "alertrule") or parse_resource_id(text_in(essentials, "alertruleid")).name or ""
+    type = name_in(essentials, "alertrule") or parse_resource_id(text_in(essentials, "alertruleid")).name or ""
     severity = text_in(essentials, "severity")
     status = text_in(essentials, "monitorcondition")
     is_over = status is not None and status.strip().lower() == "resolved"

@@ -38,6 +38,12 @@ def text_in(fields: Fields, *names: str) -> str | None:
     return None
 
 
+def name_in(fields: Fields, *names: str) -> str | None:
+    """The same text without blanks at its ends: for ids, types and names, which are compared with others."""
+    text = text_in(fields, *names)
+    return text.strip() if text is not None else None
+
+
 def is_true(value: object) -> bool:
     """Whether a field says true, as a boolean or in letters."""
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
@@ -77,9 +83,9 @@ def labels_in(value: object, *names: str) -> tuple[str, ...]:
 
 
 def _find_label(item: object, names: tuple[str, ...]) -> str | None:
-    if label := text_in(fields_in(item), *names):
+    if label := name_in(fields_in(item), *names):
         return label
-    return item if isinstance(item, str) and not item.isspace() else None
+    return item.strip() if isinstance(item, str) else None
 
 
 def names_in(value: object) -> tuple[str, ...]:
@@ -102,7 +108,7 @@ def time_in(fields: Fields, *names: str) -> datetime | None:
 
 def _find_time(text: str) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text.strip())
         if time.tzinfo is not UTC:
             time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except ValueError:

@@ -15,7 +15,17 @@ from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
 from router.parse.cves import find_cves
 from router.parse.exemptions import find_exemption
-from router.parse.fields import Fields, fields_in, find_severity, names_in, plain_values, text_in, texts_in, time_in
+from router.parse.fields import (
+    Fields,
+    fields_in,
+    find_severity,
+    name_in,
+    names_in,
+    plain_values,
+    text_in,
+    texts_in,
+    time_in,
+)
 from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
 
 _OVER = frozenset({"healthy", "notapplicable"})
@@ -48,8 +58,8 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         entities=entities,
         location=_location(posture, resource, entities),
         intents=names_in(metadata.get("tactics")),
-        categories=texts_in(metadata.get("categories")),
-        category=text_in(metadata, "recommendationcategory"),
+        categories=tuple(map(str.strip, texts_in(metadata.get("categories")))),
+        category=name_in(metadata, "recommendationcategory"),
         package=find_package(additional),
         cves=find_cves(properties.get("additionaldata")),
         image=find_image(fields_in(properties.get("resourceadditionaldata")), additional),
@@ -72,7 +82,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     """
     posture = posture_in(fields)
     properties = posture.properties
-    type = text_in(properties, "id", "displayname") or posture.name
+    type = name_in(properties, "id", "displayname") or posture.name
     status = _status(properties)
     severity = text_in(status, "severity") or _find_inner_severity(fields_in(properties.get("additionaldata")))
     resource, cloud = _resource(posture)
@@ -92,7 +102,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         remediation=steps_for(text_in(properties, "remediation")),
         entities=entities,
         location=_location(posture, resource, entities),
-        categories=texts_in(properties.get("category")),
+        categories=tuple(map(str.strip, texts_in(properties.get("category")))),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
         cloud=cloud,
@@ -118,9 +128,9 @@ def _resource(posture: Posture) -> tuple[str | None, str | None]:
     what the finding's id hangs on.
     """
     details = fields_in(posture.properties.get("resourcedetails"))
-    written = [text.strip() for name in _IDS if (text := text_in(details, name))]
+    written = [id for name in _IDS if (id := name_in(details, name))]
     named = next((id for id in written if _is_name(id)), None)
-    return named or posture.scope or next(iter(written), None), text_in(details, "source")
+    return named or posture.scope or next(iter(written), None), name_in(details, "source")
 
 
 _IDS = ("id", "azureresourceid", "nativeresourceid")
@@ -132,7 +142,7 @@ def _is_name(id: str) -> bool:
 
 def _location(posture: Posture, resource: str | None, entities: Entities) -> CloudLocation:
     details = fields_in(posture.properties.get("resourcedetails"))
-    said = {name: text for name in details if (text := text_in(details, name))}
+    said = {name: text for name in details if (text := name_in(details, name))}
     return location_among(resource, said, entities, {})
 
 

@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
 from router.parse.documents import find_document
-from router.parse.fields import Fields, fields_in, find_severity, is_true, labels_in, plain_values, text_in, texts_in
+from router.parse.fields import (
+    Fields,
+    fields_in,
+    find_severity,
+    is_true,
+    labels_in,
+    name_in,
+    plain_values,
+    text_in,
+    texts_in,
+)
 
 MOST_WORDS = 50
 """Versions, factors, benchmarks and attack paths that a finding keeps; `extended` has them as they were written."""
@@ -26,7 +36,7 @@ _SCANNERS = ("scanner", "secretscannername", "toolname", "scannername")
 
 def find_package(additional: Fields) -> Package | None:
     """The software that a recommendation asks to update, in additional data; None where it names none."""
-    name = text_in(additional, "softwarename")
+    name = name_in(additional, "softwarename")
     if name is None:
         return None
     scanners = [fields_in(said) for said in fields_in(additional.get("scannersdetails")).values()]
@@ -34,12 +44,12 @@ def find_package(additional: Fields) -> Package | None:
     fixed = additional if isinstance(additional.get("fixedversion"), str) else _first_with("fixedversion", scanners)
     status = additional if text_in(additional, "fixstatus") else _first_with("fixstatus", scanners)
     return Package(
-        name=name.strip(),
-        type=text_in(additional, "packagetype"),
-        language=text_in(additional, "language"),
+        name=name,
+        type=name_in(additional, "packagetype"),
+        language=name_in(additional, "language"),
         installed=next(filter(None, map(_versions_in, (additional, *scanners))), ()),
-        fixed=text_in(fixed, "fixedversion"),
-        fix_status=text_in(status, "fixstatus"),
+        fixed=name_in(fixed, "fixedversion"),
+        fix_status=name_in(status, "fixstatus"),
     )
 
 
@@ -48,25 +58,25 @@ def find_image(resource: Fields, additional: Fields) -> Image | None:
     image = repository = pushed = None
     for said in (resource, additional):
         details = fields_in(said.get("repositorydetails"))
-        image = image or text_in(said, "digest", "imagedigest")
-        repository = repository or text_in(details, "repositoryname") or text_in(said, "repositoryname")
-        pushed = pushed or text_in(details, "lastpushedtoregistryutc")
+        image = image or name_in(said, "digest", "imagedigest")
+        repository = repository or name_in(details, "repositoryname") or name_in(said, "repositoryname")
+        pushed = pushed or name_in(details, "lastpushedtoregistryutc")
     return Image(digest=image, repository=repository, pushed=pushed) if image or repository else None
 
 
 def find_rule(resource: Fields, additional: Fields) -> DatabaseRule | None:
     """The rule of a vulnerability assessment that a database breaks; None where no rule is named."""
-    id = text_in(additional, "ruleid")
+    id = name_in(additional, "ruleid")
     if id is None:
         return None
     return DatabaseRule(
-        id=id.strip(),
-        category=text_in(additional, "category"),
-        impact=text_in(additional, "impact"),
+        id=id,
+        category=name_in(additional, "category"),
+        impact=name_in(additional, "impact"),
         benchmarks=labels_in(additional.get("benchmarks"), "benchmark", "name")[:MOST_WORDS],
         has_baseline=_find_flag(additional.get("hasbaseline")),
-        server=text_in(additional, "sqlserverinstance") or text_in(resource, "servername"),
-        database=text_in(resource, "databasename") or text_in(additional, "databasename"),
+        server=name_in(additional, "sqlserverinstance") or name_in(resource, "servername"),
+        database=name_in(resource, "databasename") or name_in(additional, "databasename"),
     )
 
 
@@ -75,8 +85,8 @@ def find_scanner(additional: Fields) -> str | None:
     said = additional.get("scannersdetails")
     if isinstance(said, str):
         said = find_document(said)
-    names = [name for name in said if name and not name.isspace()] if isinstance(said, dict) else []
-    return names[0] if names else text_in(additional, *_SCANNERS)
+    names = [name.strip() for name in said if name and not name.isspace()] if isinstance(said, dict) else []
+    return names[0] if names else name_in(additional, *_SCANNERS)
 
 
 def find_risk(value: object) -> Risk | None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from router.domain.catalogue import Catalogue
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in
-from router.parse.fields import Fields, fields_in, text_in
+from router.parse.fields import Fields, fields_in, name_in, text_in
 
 _RESOURCES = (("healthy", "healthy"), ("unhealthy", "unhealthy"), ("notapplicable", "not applicable"))
 _SCOPES = ("subscription", "multicloudaggregation")
@@ -35,7 +35,7 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
     properties = posture.properties
     title = text_in(properties, "description") or posture.name
     is_category = (text_in(properties, "assessmenttype") or "").strip().lower() == "assessmentcategory"
-    scope = text_in(properties, "scope")
+    scope = name_in(properties, "scope")
     return Finding(
         kind=Kind.COMPLIANCE,
         id=posture.id,
@@ -47,9 +47,9 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
         entities=entities_for(posture.scope),
         categories=_standard_and_control(text_in(fields, "id") or ""),
         measure=", ".join(_compliance_counts(properties)) or None,
-        category=title if is_category else None,
+        category=title.strip() if is_category else None,
         extended={"scope": scope} if scope else {},
-        overlaps=scope is not None and scope.strip().lower() not in _SCOPES,
+        overlaps=scope is not None and scope.lower() not in _SCOPES,
         deleted=posture.deleted,
         snapshot=posture.snapshot,
     )

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import Kind
 from tests.parse.messages import (
     MACHINE,
     SUBSCRIPTION,
+    Message,
     a_flat_alert,
     a_table_row,
     an_arm_alert,
@@ -49,6 +51,8 @@ def test_the_times_of_an_alert_are_in_utc() -> None:
         ("2019-01-15 05:15:20", datetime(2019, 1, 15, 5, 15, 20, tzinfo=UTC)),
         ("2023-03-22 07:27:51.489644+00:00", datetime(2023, 3, 22, 7, 27, 51, 489644, UTC)),
         ("2026-11-16T02:05:53+02:00", datetime(2026, 11, 16, 0, 5, 53, tzinfo=UTC)),
+        (" 2026-11-16T02:05:53Z ", datetime(2026, 11, 16, 2, 5, 53, tzinfo=UTC)),
+        ("2026-11-16 02:05:53\n", datetime(2026, 11, 16, 2, 5, 53, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", None),
         ("0001-01-01T00:00:00+14:00", None),
         ("9999-12-31T23:59:59-14:00", None),
@@ -248,6 +252,35 @@ def test_techniques_and_sub_techniques_are_techniques() -> None:
 def test_the_resource_is_found_wherever_it_stands(changes: dict[str, object], resource: str | None) -> None:
     """The resource is on top, else among the identifiers, else among the extended properties."""
     assert read_alert(a_flat_alert(**changes)).resource == resource
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [
+        a_flat_alert(AzureResourceId=f" {MACHINE}\t", AlertType=" VM_Example ", SystemAlertId=" s1 "),
+        a_flat_alert(
+            AzureResourceId=None, ResourceIdentifiers=[{"AzureResourceId": f"{MACHINE} "}], SystemAlertId="s1"
+        ),
+        a_flat_alert(
+            AzureResourceId=None,
+            ResourceIdentifiers=None,
+            ExtendedProperties={"EffectiveAzureResourceId": f"\n{MACHINE}"},
+            SystemAlertId="s1",
+        ),
+        a_table_row(ResourceId=f" {MACHINE}", VendorOriginalId="s1 ", ProductComponentName=" VirtualMachines "),
+        an_arm_alert(
+            resourceIdentifiers=[{"azureResourceId": f" {MACHINE} "}],
+            systemAlertId="s1 ",
+            alertType=" VM_Example",
+            productComponentName="virtualMachines ",
+        ),
+    ],
+)
+def test_what_is_compared_has_no_blanks_at_its_ends(alert: Message) -> None:
+    """An id, a type, a plan and a resource are the same with blanks around them: subscription and owner are known by them."""
+    read = read_alert(alert)
+    assert (read.id, read.type, read.plan) == ("s1", "VM_Example", "VirtualMachines")
+    assert parse_resource_id(read.resource).resource_group == "rg-web"
 
 
 def test_a_table_row_holds_json_inside_strings() -> None:

@@ -298,6 +298,8 @@ def test_compliance_by_category_is_joined_by_category() -> None:
     finding = read_finding(a_compliance_category())
     assert (finding.category, finding.kind, finding.severity) == ("SoftwareUpdate", Kind.COMPLIANCE, None)
     assert (finding.categories, finding.extended) == (("PCI", "6.2"), {"scope": "Subscription"})
+    blank = read_finding(a_compliance_category(description=" SoftwareUpdate ", scope=" Subscription"))
+    assert (blank.category, blank.extended, blank.overlaps) == (finding.category, finding.extended, False)
     overlaps = {
         scope: read_finding(a_compliance_category(scope=scope)).overlaps
         for scope in ("Subscription", "multiCloudAggregation", None, "ManagementGroup", "Connector")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import process_time
 from typing import Any
 
@@ -62,6 +63,36 @@ def test_a_software_update_is_read_whole(message: object) -> None:
     assert finding.cves == Cves(ids=IDS)
     assert (finding.resource, finding.cloud) == (MACHINE, "Azure")
     assert (finding.image, finding.rule, finding.risk) == (None, None, None)
+
+
+def with_blanks(value: object) -> object:
+    """A message with blanks around its texts."""
+    if isinstance(value, dict):
+        return {name: with_blanks(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [with_blanks(item) for item in value]
+    return f" {value}\t" if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("build", [a_software_update, an_exposed_secret, an_image_update, a_broken_rule])
+def test_blanks_around_what_is_said_say_nothing(build: Callable[[], Message]) -> None:
+    """Category, software, rule, image, resource and times are the same: no second ticket is opened for them."""
+    said, again = read_finding(build()), read_finding(with_blanks(build()))
+    for name in (
+        "id",
+        "type",
+        "category",
+        "package",
+        "cves",
+        "image",
+        "rule",
+        "resource",
+        "scanner",
+        "changed",
+        "cloud",
+    ):
+        assert getattr(again, name) == getattr(said, name), name
+    assert (again.location, again.severity, again.resolved) == (said.location, said.severity, said.resolved)
 
 
 def test_severity_is_the_metadatas_and_never_the_cves() -> None:
