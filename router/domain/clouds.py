@@ -6,16 +6,22 @@ import re
 from dataclasses import dataclass
 
 from router.domain.memoize import remembered
+from router.domain.resources import parse_resource_id
 
-_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S+)", re.IGNORECASE)
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S.*)", re.IGNORECASE)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
 
 _GOOGLE = re.compile(r"(?:^|//|/)[a-z]+\.googleapis\.com/(?P<rest>\S+)", re.IGNORECASE)
 """https://cloud.google.com/iam/docs/full-resource-names"""
 
+_RELATIVE = re.compile(r"/?projects/[^/\s]", re.IGNORECASE)
+"""The same without its service, which other clouds have, too: https://cloud.google.com/apis/design/resource_names"""
+
 _CONNECTED = "/providers/microsoft.security/securityconnectors/"
 _ENTITY = "/securityentitydata/"
 _CLUSTERS = ("managedclusters", "connectedclusters")
+_FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microsoft.azurearcdata/")
+"""What begins the types that stand in Azure for machines and clusters that may run in another cloud."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +55,29 @@ def location_named(name: str) -> CloudLocation:
             cloud="AWS", account=arn["account"] or None, cluster=cluster or None if is_cluster else None
         )
     if google := _GOOGLE.search(name):
-        parts = google["rest"].split("/")
-        project, cluster = _part_after("projects", parts), _part_after("clusters", parts)
-        return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster)
+        return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
         parts = name.strip("/").split("/")
         cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts))), None)
         return CloudLocation(cluster=cluster) if cluster else NOWHERE
     return NOWHERE
+
+
+def location_in_google(name: str) -> CloudLocation:
+    """What a name says of a resource that is known to be in GCP, where names come without their service, too."""
+    return _location_in_google(name.lstrip("/")) if _RELATIVE.match(name) else location_named(name)
+
+
+def _location_in_google(rest: str) -> CloudLocation:
+    parts = rest.split("/")
+    project, cluster = _part_after("projects", parts), _part_after("clusters", parts)
+    return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster)
+
+
+def is_of_azure(id: str | None) -> bool:
+    """Whether an ARM id is that of a resource in Azure itself: of a type, and not what stands for one of another cloud."""
+    type = parse_resource_id(id).type
+    return type is not None and not is_connected(id) and not type.lower().startswith(_FROM_ELSEWHERE)
 
 
 def is_connected(id: str | None) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
-from router.domain.clouds import NOWHERE, CloudLocation, is_connected
+from router.domain.clouds import NOWHERE, CloudLocation, is_connected, is_of_azure
 from router.domain.locations import location_of
 from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
@@ -126,11 +126,13 @@ def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
     if not owners:
         return None
     resource = parse_resource_id(signal.resource)
-    is_foreign = is_connected(signal.resource)
-    group = None if is_foreign else resource.resource_group
     in_clouds = [entry for entry in owners if entry.is_at is not None]
-    location = location_of(signal) if in_clouds else NOWHERE
-    if is_foreign or location.cloud is not None:
+    # The entities of an alert on a resource in Azure are not asked where nobody wants to know its cluster.
+    is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource)
+    location = location_of(signal) if is_asked else NOWHERE
+    is_foreign = location.cloud is not None or is_connected(signal.resource)
+    group = None if is_foreign else resource.resource_group
+    if is_foreign:
         owners = [*in_clouds, *(entry for entry in owners if entry.is_at is None)]
     for entry in owners:
         if entry.owns(resource.subscription, group) and (entry.is_at is None or entry.is_at(location)):

@@ -12,11 +12,14 @@ from router.domain.clouds import NOWHERE, CloudLocation, connected_name, is_conn
 from router.domain.entities import Entities
 from router.domain.locations import location_among, location_of
 from router.domain.rule_fields import rule_fields_of, signal_of
+from router.domain.rulebook import Owner, Ownership, find_owner_of
 from tests.builders import an_alert
+from tests.parse.messages import an_assessment, read_finding
 
 SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
 EKS = f"{SCOPE}/securityentitydata/shop-prod"
 AWS_CLUSTER = "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"
+IN_SHOP = CloudLocation(cloud="GCP", projects=("shop",))
 GCP_CLUSTER = "container.googleapis.com/projects/shop/zones/europe-west1-b/clusters/shop-prod"
 
 
@@ -89,6 +92,27 @@ def test_what_a_connector_made_up_is_no_cluster() -> None:
         ({"id": f" {AWS_CLUSTER} "}, CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod")),
         ({"source": "Azure", "hierarchyid": "aaaa"}, NOWHERE),
         ({"environmentname": "AWS", "accountid": "7"}, CloudLocation(cloud="AWS", account="7")),
+        ({"hierarchyid": "123456789012"}, CloudLocation(cloud="AWS", account="123456789012")),
+        ({"hierarchyid": "42"}, CloudLocation(cloud="GCP", projects=("42",))),
+        ({"hierarchyid": "1234567890123"}, CloudLocation(cloud="GCP", projects=("1234567890123",))),
+        (
+            {"hierarchyid": "123456789012", "nativeresourceid": GCP_CLUSTER},
+            CloudLocation(cloud="GCP", projects=("123456789012", "shop"), cluster="shop-prod"),
+        ),
+        (
+            {"hierarchyid": "123456789012", "id": f"{SCOPE}/securityentitydata/gcp-compute-disk-d"},
+            CloudLocation(cloud="GCP", projects=("123456789012",)),
+        ),
+        ({"source": "Azure", "hierarchyid": "123456789012"}, NOWHERE),
+        ({"source": "GitHub", "hierarchyid": "42"}, NOWHERE),
+        ({"hierarchyid": "aaaa1111-0000-4000-8000-000000000001"}, NOWHERE),
+        ({"source": "Gcp", "nativeresourceid": "projects/shop/zones/z/instances/i"}, IN_SHOP),
+        ({"source": "Gcp", "nativeresourceid": "/projects/shop/zones/z/instances/i"}, IN_SHOP),
+        ({"nativeresourceid": "projects/shop/zones/z/instances/i"}, NOWHERE),
+        (
+            {"nativeclouduniqueidentifier": "arn:aws:s3:eu-west-2:123456789012:bucket/a b"},
+            CloudLocation(cloud="AWS", account="123456789012"),
+        ),
     ],
 )
 def test_details_say_it_first(details: dict[str, str], location: CloudLocation) -> None:
@@ -112,6 +136,27 @@ def test_details_say_it_first(details: dict[str, str], location: CloudLocation) 
             CloudLocation(cloud="GCP", projects=("shop", "42"), cluster="shop-prod"),
         ),
         ({"Type": "K8s-cluster", "Name": "shop-prod"}, CloudLocation(cluster="shop-prod")),
+        ({"Type": "gcp-resource"}, CloudLocation(cloud="GCP", cluster="shop-prod")),
+        (
+            {"Type": "gcp-resource", "RelativeResourceName": "projects/shop/locations/l/clusters/c"},
+            CloudLocation(cloud="GCP", projects=("shop",), cluster="c"),
+        ),
+        (
+            {"Type": "gcp-resource", "ResourceName": "/projects/shop/locations/l/clusters/c"},
+            CloudLocation(cloud="GCP", projects=("shop",), cluster="c"),
+        ),
+        (
+            {"Type": "K8s-cluster", "CloudResource": {"Type": "gcp-resource", "ResourceName": "projects/shop"}},
+            CloudLocation(cloud="GCP", projects=("shop",), cluster="shop-prod"),
+        ),
+        (
+            {"Type": "amazon-resource", "AmazonAccountId": "123456789012"},
+            CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod"),
+        ),
+        (
+            {"Type": "amazon-resource", "ResourceName": AWS_CLUSTER},
+            CloudLocation(cloud="AWS", account="123456789012", cluster="shop-prod"),
+        ),
     ],
 )
 def test_an_alert_names_its_cluster_among_its_entities(entity: dict[str, Any], location: CloudLocation) -> None:
@@ -119,6 +164,31 @@ def test_an_alert_names_its_cluster_among_its_entities(entity: dict[str, Any], l
     alert = an_alert(AzureResourceId=EKS, Entities=[entity])
     assert location_of(alert) == location
     assert location_of(signal_of(rule_fields_of(alert))) == location
+
+
+def test_what_an_incident_touches_elsewhere_moves_no_resource_of_azure() -> None:
+    """A machine in Azure keeps its place, and its group its owner; one that Azure Arc brought may be elsewhere."""
+    bucket = {"Type": "amazon-resource", "AmazonResourceId": AWS_CLUSTER}
+    owners = [Ownership(lambda _, group: group == "rg", Owner(group="web"))]
+    for type, cloud, owner in (("Compute/virtualMachines", None, "web"), ("HybridCompute/machines", "AWS", None)):
+        resource = f"/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.{type}/vm-1"
+        alert = an_alert(AzureResourceId=resource, Entities=[bucket])
+        found = find_owner_of(alert, owners)
+        assert (location_of(alert).cloud, found and found.group) == (cloud, owner)
+
+
+def test_a_connectors_group_owns_nothing_of_another_cloud() -> None:
+    """Whatever form the id has in which a resource of another cloud is named, its group is that of the connector."""
+    owners = [
+        Ownership(lambda _, group: group == "rg-connectors", Owner(group="connectors")),
+        Ownership(lambda subscription, _: subscription == "aaaa", Owner(group="cloud")),
+    ]
+    scope = SCOPE.partition("/providers/")[0]
+    for source, owner in (("Aws", "cloud"), ("Gcp", "cloud"), ("Azure", "connectors"), (None, "connectors")):
+        finding = read_finding(an_assessment(resourceDetails={"Source": source, "Id": scope}))
+        found = find_owner_of(finding, owners)
+        assert found is not None
+        assert found.group == owner
 
 
 def test_an_alert_on_azure_is_in_no_other_cloud() -> None:
