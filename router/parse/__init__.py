@@ -7,7 +7,7 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     envelopes.py     an array, records, and what `az` and REST answer: documents that hold messages
     shapes.py        which of Defender's shapes a document has, by its keys and never by their case
     alerts.py        alerts of every form: flat, ARM, Resource Graph, a row of the SecurityAlert table
-    products.py      whose a row of that table is
+    products.py      whose an alert is
     azure_monitor.py alerts of Azure Monitor, in its common alert schema
     arm.py           what every posture message has: an ARM id, properties, what was done
     findings.py      recommendations and vulnerabilities

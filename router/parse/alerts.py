@@ -45,7 +45,7 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
     A row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId. Raises MessageRefused: unknown_shape
     for another product's row, invalid where nothing identifies it.
     """
-    refuse_foreign(fields)
+    refuse_foreign(fields, catalogue)
     id = name_in(fields, "vendororiginalid", "systemalertid")
     if id is None:
         raise MessageRefused(Code.INVALID, "an alert without SystemAlertId", "SystemAlertId")
@@ -53,8 +53,12 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
 
 
 def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in an ARM document or a Resource Graph row; raises MessageRefused (invalid) where nothing identifies it."""
+    """The alert in an ARM document or a Resource Graph row.
+
+    Raises MessageRefused: unknown_shape for another product's alert, invalid where nothing identifies it.
+    """
     properties = fields_in(fields.get("properties"))
+    refuse_foreign(properties, catalogue, "properties.")
     id = name_in(properties, "systemalertid") or name_in(fields, "name")
     if id is None and (path := name_in(fields, "id")):
         id = path.rstrip("/").rpartition("/")[2] or None

@@ -1,11 +1,14 @@
-"""Whose a row of the SecurityAlert table is; all of these rows are constructed."""
+"""Whose an alert is, in a row of the SecurityAlert table or another form; all of these are constructed."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import pytest
 
 from router.domain.reasons import Code
 from tests.parse.messages import (
+    MACHINE,
     Message,
     a_flat_alert,
     a_graph_row,
@@ -15,10 +18,31 @@ from tests.parse.messages import (
     read_quarantined,
 )
 
+OUR_NAMES = (
+    "Defender for Cloud",
+    "Microsoft Defender for Cloud (Preview)",
+    "microsoft defender  for cloud",
+    "Azure Defender for Storage",
+    *(
+        f"Microsoft Defender for {plan}"
+        for plan in (
+            "Servers", "Storage", "SQL", "Containers", "Key Vault", "App Service", "DNS", "Resource Manager",
+            "Databases", "Azure Cosmos DB", "APIs", "AI", "a plan of tomorrow",
+        )
+    ),
+)  # fmt: skip
+"""What Defender for Cloud is called, plan by plan."""
+
 
 def a_row(product: str | None = None, provider: str | None = None, vendor: str | None = "Microsoft") -> Message:
     """A row of the table with the three names that say whose it is."""
     return a_table_row(ProductName=product, ProviderName=provider, VendorName=vendor)
+
+
+def without_sign(product: str | None = None, provider: str | None = None) -> Message:
+    """A row that is of no plan, no type and no resource that Defender for Cloud knows."""
+    odd = {"ProductComponentName": "Scheduled Alerts", "AlertType": "A_Type_Of_Tomorrow", "ResourceId": ""}
+    return a_row(product, provider) | odd
 
 
 @pytest.mark.parametrize(
@@ -38,13 +62,24 @@ def a_row(product: str | None = None, provider: str | None = None, vendor: str |
             "Microsoft Defender for Endpoint",
             "ProductName",
         ),
-        (a_row(None, "MDATP"), "Microsoft Defender for Endpoint", "ProviderName"),
+        (without_sign(provider="MDATP"), "Microsoft Defender for Endpoint", "ProviderName"),
+        (without_sign(provider="MDATP") | {"ResourceId": MACHINE}, "Microsoft Defender for Endpoint", "ProviderName"),
+        (
+            without_sign(provider="MDATP") | {"AlertType": "VM_Example"},
+            "Microsoft Defender for Endpoint",
+            "ProviderName",
+        ),
         (a_row("Microsoft Cloud App Security", "MCAS"), "Microsoft Defender for Cloud Apps", "ProductName"),
         (a_row("Azure Advanced Threat Protection"), "Microsoft Defender for Identity", "ProductName"),
         (a_row("Azure Active Directory Identity Protection", "IPC"), "Microsoft Entra ID Protection", "ProductName"),
         (a_row("Office 365 Advanced Threat Protection", "OATP"), "Microsoft Defender for Office 365", "ProductName"),
         (a_row("Azure Security Center for IoT", "IoTSecurity"), "Microsoft Defender for IoT", "ProductName"),
         (a_flat_alert(ProductName="Azure Sentinel"), "Microsoft Sentinel", "ProductName"),
+        (a_row("Azure Sentinel (Preview)"), "Microsoft Sentinel", "ProductName"),
+        (a_row("Defender for Endpoint", "MDATP"), "Microsoft Defender for Endpoint", "ProductName"),
+        (a_row("Microsoft Defender for Cloud Apps (Preview)"), "Microsoft Defender for Cloud Apps", "ProductName"),
+        (a_row("Microsoft Defender for Servers", "ASI Scheduled Alerts"), "Microsoft Sentinel", "ProviderName"),
+        (a_row("Microsoft Defender XDR", "MDATP"), "Microsoft Defender XDR", "ProductName"),
     ],
 )
 def test_another_products_row_is_quarantined(row: Message, named: str, at_fault: str) -> None:
@@ -64,6 +99,13 @@ def test_another_products_row_is_quarantined(row: Message, named: str, at_fault:
         a_row("Microsoft Defender for Cloud", "MDATP"),
         a_row("Microsoft Defender for Cloud", "Microsoft 365 Defender"),
         a_row("Microsoft 365 Defender", "Microsoft Defender for Cloud"),
+        # It has plans, and other words for itself.
+        *(a_row(name, provider) for name in OUR_NAMES for provider in ("MDATP", "Microsoft Defender XDR")),
+        a_row("Microsoft 365 Defender", "Microsoft Defender for Servers"),
+        without_sign("Microsoft Defender for Databases", "MDATP"),
+        without_sign("A product of tomorrow", "MDATP"),
+        without_sign(None, "MDATP") | {"ProductComponentName": " storage accounts"},
+        without_sign(None, "MDATP") | {"AlertType": "VM_Example", "ResourceId": f" {MACHINE}"},
         # What is not known is nobody else's.
         a_row(None, "Detection"),
         a_row(None, "InternalDemo", "F5 WAF"),
@@ -81,7 +123,34 @@ def test_whatever_is_not_named_as_anothers_is_read(row: Message) -> None:
 
 
 @pytest.mark.parametrize("build", [an_arm_alert, a_graph_row])
-def test_what_defenders_own_api_gives_is_defenders(build: object) -> None:
-    """Only the table is shared: an alert of Microsoft.Security is Defender's, whatever product it names."""
-    assert callable(build)
-    assert read_alert(build(productName="Microsoft Defender Advanced Threat Protection")).title
+@pytest.mark.parametrize(
+    ("names", "named", "at_fault"),
+    [
+        ({"productName": "Azure Sentinel"}, "Microsoft Sentinel", "ProductName"),
+        ({"productName": None, "providerName": "ASI Scheduled Alerts"}, "Microsoft Sentinel", "ProviderName"),
+        ({"productName": None, "vendorName": "Alert Rule"}, "Microsoft Sentinel", "VendorName"),
+        (
+            {"productName": "Microsoft Defender Advanced Threat Protection"},
+            "Microsoft Defender for Endpoint",
+            "ProductName",
+        ),
+    ],
+)
+def test_another_products_alert_is_refused_in_every_form(
+    build: Callable[..., Message], names: Message, named: str, at_fault: str
+) -> None:
+    """A document of Azure Resource Manager is written by hand as easily as a row; its type proves nothing."""
+    document = build()
+    properties = {key: held for key, held in document["properties"].items() if not key.lower().endswith("name")}
+    refused = read_quarantined(document | {"properties": properties | names})
+    assert (refused.reason.code, refused.at_fault) == (Code.UNKNOWN_SHAPE, f"properties.{at_fault}")
+    assert refused.reason.words.startswith(f"an alert of {named} ({at_fault} ")
+
+
+@pytest.mark.parametrize("build", [an_arm_alert, a_graph_row])
+@pytest.mark.parametrize("product", ["Microsoft Defender for Storage", "A product of tomorrow", None])
+def test_whatever_is_not_anothers_is_read_in_every_form(build: Callable[..., Message], product: str | None) -> None:
+    """Plans, unknown products and none at all are alerts there, too."""
+    document = build()
+    properties = {key: held for key, held in document["properties"].items() if key.lower() != "productname"}
+    assert read_alert(document | {"properties": properties | {"productName": product}}).title
