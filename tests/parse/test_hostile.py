@@ -135,6 +135,12 @@ _GROWING: dict[str, Callable[[int], bytes]] = {
     ),
     "CVEs of one letter": lambda size: body_of(a_software_update(additional={"CvesDetails": "a, " * (size // 3)})),
     "CVEs in a list": lambda size: body_of(a_software_update(additional={"CvesDetails": [[]] * (size // 3)})),
+    "scanners": lambda size: body_of(
+        a_software_update(
+            additional={"ScannersDetails": {f"{n}": {"CvesIds": [f"CVE-2026-{n:05}"]} for n in range(size // 5)}}
+        )
+    ),
+    "brackets in a product": lambda size: body_of(a_flat_alert(ProductName="(" * size + "(a" * size)),
     "blanks in a time": lambda size: body_of(a_flat_alert(ProcessingEndTime="2/2/2025" + " " * size)),
     "blanks behind a time": lambda size: body_of(a_flat_alert(ProcessingEndTime=f"2/2/2025, 9:19:25{' ' * size}x")),
     "lists in texts": lambda size: body_of(a_flat_alert(RemediationSteps=["[" * 100] * (size // 100))),
