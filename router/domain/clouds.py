@@ -76,6 +76,11 @@ def _location_in_google(rest: str) -> CloudLocation:
 
 def is_of_azure(id: str | None) -> bool:
     """Whether an ARM id is that of a resource in Azure itself: of a type, and not what stands for one of another cloud."""
+    return id is not None and _is_of_azure(id)
+
+
+@remembered
+def _is_of_azure(id: str) -> bool:
     type = parse_resource_id(id).type
     return type is not None and not is_connected(id) and not type.lower().startswith(_FROM_ELSEWHERE)
 

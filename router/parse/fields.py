@@ -39,9 +39,15 @@ def text_in(fields: Fields, *names: str) -> str | None:
 
 
 def name_in(fields: Fields, *names: str) -> str | None:
-    """The same text without blanks at its ends: for ids, types and names, which are compared with others."""
-    text = text_in(fields, *names)
-    return text.strip() if text is not None else None
+    """What `text_in` gives, without blanks at its ends: for ids, types and names, which are compared with others."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str):
+            if text := value.strip():
+                return text
+        elif isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return None
 
 
 def is_true(value: object) -> bool:
