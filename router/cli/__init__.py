@@ -4,6 +4,7 @@
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come
+    csv_times     how the times of a CSV file are written
     splitting     bytes -> lines, elements   batches       messages -> batches
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
