@@ -11,7 +11,7 @@
     destinations    the entries of `destinations:`
     suppression_directory            the directory of suppression rules
     suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
-    scope, scope_fields, scope_breadth   what it holds, by which fields, and whether that is too much
+    scope, scope_fields, scope_breadth, cloud_breadth   what it holds, by which fields, and whether that is too much
     owners, attack, catalogue, examples              the other tables
     retired         what rules name although it is gone
     schemas         the published JSON Schemas

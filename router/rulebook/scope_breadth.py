@@ -14,6 +14,7 @@ from enum import Enum, auto
 from functools import lru_cache
 
 from router.domain.suppression import Field
+from router.rulebook.cloud_breadth import is_in_each_cloud_id
 
 FEWEST = 3
 """Letters and digits that a text must have at least, and also what it says of a group or a name, unless it is whole."""
@@ -86,6 +87,11 @@ def find_breadth(text: str, field: Field) -> str | None:
     return _find_breadth(text.casefold(), field.name in _WITH_IDS or field.name.startswith(_EXTENDED))
 
 
+def names_many(text: str, field: Field) -> bool:
+    """Whether a whole value of a field stands for a subscription, an account, a project or a connector, not for a resource."""
+    return field.name in _WITH_IDS and find_breadth(f"{text.strip().rstrip('/')}/", field) is not None
+
+
 @lru_cache(maxsize=4096)
 def _find_breadth(text: str, has_ids: bool) -> str | None:
     if _letters_in(text) < FEWEST:
@@ -94,6 +100,11 @@ def _find_breadth(text: str, has_ids: bool) -> str | None:
         return (
             "is in every value: a rule may not cover a whole alert type; "
             "write it with a group or a resource, such as /resourceGroups/rg-build/"
+        )
+    if has_ids and is_in_each_cloud_id(text.strip()):
+        return (
+            "is in the names of all resources of a cloud, an account, a project or a connector: "
+            "a rule may not cover a whole alert type; write it with a resource, such as :cluster/shop-prod"
         )
     return None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from sys import intern
@@ -14,11 +15,12 @@ from typing import NamedTuple
 
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
-from router.domain.suppression import Element, SuppressionRule
+from router.domain.suppression import Element, Operator, SuppressionRule
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
 from router.rulebook.retired import doubts_about_rule
 from router.rulebook.scope import read_scope
+from router.rulebook.scope_breadth import names_many
 from router.rulebook.suppression_faults import Fault, Faults
 
 _KEYS = frozenset(
@@ -70,14 +72,33 @@ def read_rule(
         owner=rule_properties.owner(),
         source=source,
     )
-    if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings and not rule.is_narrow:
-        faults.blame(
-            ("properties", "suppressionAlertsScope"),
-            "names no resource, package, cve or owner: a rule may not cover a whole category",
-        )
+    if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings:
+        _check_category(rule, faults)
     if not _NAME.fullmatch(name):
         faults.warn((), f"{name!r} is no name for Defender, which wants 2 to 50 letters, digits, - and _")
     return (rule if faults.are_warnings else None), faults.all
+
+
+def _check_category(rule: SuppressionRule, faults: Faults) -> None:
+    path: KeyPath = ("properties", "suppressionAlertsScope")
+    if not rule.is_narrow:
+        faults.blame(path, "names no resource, package, cve or owner: a rule may not cover a whole category")
+        return
+    many = {element: text for group in rule.groups for element in group if (text := _find_many(element)) is not None}
+    rest = tuple(tuple(element for element in group if element not in many) for group in rule.groups)
+    if many and not replace(rule, groups=rest).is_narrow:
+        faults.blame(
+            path,
+            f"{next(iter(many.values()))!r} is no one resource: a rule may not cover a whole category; "
+            "name a resource in it, or a package, cve or owner",
+        )
+
+
+def _find_many(element: Element) -> str | None:
+    """The first value of an `in` that stands for all resources of a subscription, an account or a connector."""
+    if element.operator is not Operator.IN:
+        return None
+    return next((text for text in sorted(element.values) if names_many(text, element.field)), None)
 
 
 def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
