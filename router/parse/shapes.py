@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from router.domain.catalogue import Catalogue
@@ -37,6 +38,7 @@ _BY_TYPE: dict[str, Reader] = {
     f"{_PROVIDER}regulatorycomplianceassessment": read_compliance,
 }
 _ALERT_COLUMNS = ("alerttype", "systemalertid", "vendororiginalid")
+_QUERY = re.compile(r"[?#]")
 # A suppression rule has an alertType too.
 _ALERT_PROPERTIES = ("systemalertid", "alertdisplayname")
 
@@ -55,11 +57,16 @@ def reader_for(fields: Fields) -> Reader:
     reader = find_reader(fields)
     if reader is None:
         type = text_in(fields, "type")
-        words = f"type {type[:200]} is not one of Defender's exports" if type else "neither an alert nor a finding"
+        words = f"type {_cut(type)} is not one of Defender's exports" if type else "neither an alert nor a finding"
         if schema := text_in(fields, "schemaid"):
-            words = f"schema {schema[:200]} is not Azure Monitor's common alert schema, which an action group sends if told to"
+            words = f"schema {_cut(schema)} is not Azure Monitor's common alert schema, which an action group sends if told to"
         raise MessageRefused(Code.UNKNOWN_SHAPE, words, "type")
     return reader
+
+
+def _cut(name: str) -> str:
+    """A foreign name as a reason keeps it: it may be a URL, whose query may hold a key."""
+    return _QUERY.split(name, 1)[0][:200]
 
 
 def has_alert_columns(fields: Fields) -> bool:

@@ -277,3 +277,13 @@ def test_a_message_in_another_schema_says_which_is_read() -> None:
     assert refused.reason.code is Code.UNKNOWN_SHAPE
     assert "Microsoft.Insights/LogAlert" in refused.reason.words
     assert "common alert schema" in refused.reason.words
+
+
+@pytest.mark.parametrize("name", ["type", "schemaId"])
+@pytest.mark.parametrize("mark", ["?", "#", "x" * 300 + "?"])
+def test_the_reason_keeps_no_query_of_a_url(name: str, mark: str) -> None:
+    """A foreign type or schema may be a URL, and what stands behind its question mark may be a key."""
+    refused = read_quarantined({name: f"https://logic.example/s{mark}code=hunter2&sig=hunter2"})
+    assert refused.reason.code is Code.UNKNOWN_SHAPE
+    assert "https://logic.example/s" in refused.reason.words
+    assert "hunter2" not in refused.reason.words
