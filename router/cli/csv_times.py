@@ -60,11 +60,11 @@ def read_times(name: str, header: Sequence[str], rows: Iterable[tuple[int, Seque
         header: the names of its columns.
         rows: the line and the cells of each row that can be read.
     """
-    columns = [_Column(place, written) for place, written in enumerate(header) if _is_time(written)]
+    columns = [_Column(index, written) for index, written in enumerate(header) if _is_time(written)]
     found = _Evidence()
     for line, cells in rows:
         for column in columns:
-            text = cells[column.place] if column.place < len(cells) else ""
+            text = cells[column.index] if column.index < len(cells) else ""
             if not text or text.isspace():
                 continue
             if column.is_of_alerts and not column.is_in_utc:
@@ -84,16 +84,16 @@ def read_times(name: str, header: Sequence[str], rows: Iterable[tuple[int, Seque
             f"{name}:{line}: the time {text!r} may have the month first or the day first, and the other rows do not say which; "
             f"{_REMEDY}"
         )
-    return WrittenTimes(tuple(column.place for column in columns if column.is_in_utc), found.order)
+    return WrittenTimes(tuple(column.index for column in columns if column.is_in_utc), found.order)
 
 
 class _Column:
     """A column of times: its place, its name as it is written, and what the name says."""
 
-    __slots__ = ("is_in_utc", "is_of_alerts", "place", "written")
+    __slots__ = ("index", "is_in_utc", "is_of_alerts", "written")
 
-    def __init__(self, place: int, written: str) -> None:
-        self.place = place
+    def __init__(self, index: int, written: str) -> None:
+        self.index = index
         self.written = written
         named = _ZONED.fullmatch(written.lower())
         self.is_of_alerts = named is not None and named["name"] in _OF_ALERTS

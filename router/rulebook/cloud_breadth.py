@@ -31,13 +31,8 @@ _AREAS = (
     "af", "africa", "ap", "asia", "australia", "ca", "cn", "eu", "europe", "il", "me", "mx", "northamerica", "sa",
     "southamerica", "us", "us-gov",
 )  # fmt: skip
-_REGIONS = tuple(
-    f"{area}-{direction}{number}"
-    for area in _AREAS
-    for direction in _DIRECTIONS
-    for number in (*(f"-{number}" for number in range(1, 9)), *(str(number) for number in range(1, 20)))
-)
-_SPELLED = "".join(f"{_END}{word}{_END}" for word in (*_FORMS, *_REGIONS))
+_REGIONS = "".join(f"{_END}{area}-{direction}{_END}" for area in _AREAS for direction in _DIRECTIONS)
+_SPELLED = "".join(f"{_END}{word}{_END}" for word in _FORMS)
 """The words between line ends, by which a piece of one is found."""
 
 # Where they stand alone, only as a whole: they are short, and parts of many names.
@@ -70,11 +65,11 @@ _NAMELESS = frozenset({"s3", "sns", "sqs"})
 
 _ARN = re.compile(r"arn:[a-z-]*:(?P<service>[a-z0-9-]*):[a-z0-9-]*:[0-9]*:(?P<rest>.*)", re.DOTALL)
 _SEPARATOR = re.compile(r"[/:\s]+")
-_ZONE = re.compile(r"(?P<region>.*[0-9])-?[a-z]")
+_REGION = re.compile(r"(?P<area>[a-z-]+?)(?:-|(?P<number>-?[0-9]{1,2})(?:-?[a-z])?)?")  # or a zone of one
 _ACCOUNT = re.compile(r"[0-9]{10,13}")
 _DIGITS = re.compile(r"[0-9]{1,13}")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_CONNECTOR = "securityconnectors"
+_SECURITY = ("microsoft.sec", "securityconnectors")
 _ENTITY = "securityentitydata"
 
 
@@ -134,7 +129,8 @@ def _is_name(parts: list[_Part], words: list[str], place: int) -> bool:
     if before == _ENTITY:
         return part.is_name and not (part.is_last and _is_made_up(part.text))
     if before == "resourcegroups" or (not place and after == "providers"):
-        return part.is_name and _CONNECTOR not in words[place:]
+        # Of what lies in a group, only connectors are Microsoft.Security's.
+        return part.is_name and not any(word.startswith(_SECURITY) for word in words[place:])
     if before in ("repositories", "clusters", "cluster", "instances") and after:
         return part.is_name
     return part.is_name and not _is_piece(part)
@@ -151,11 +147,17 @@ def _is_piece(part: _Part) -> bool:
     piece = f"{'' if part.is_first else _END}{text}{'' if part.is_last else _END}"
     if piece in _SPELLED or (_END in piece and piece in _SHORT):
         return True
-    if (zone := _ZONE.fullmatch(text)) and f"{_END}{zone['region']}{_END}" in _SPELLED:
-        return True
     is_number = (_DIGITS if part.is_first or part.is_last else _ACCOUNT).fullmatch(text) is not None
     is_word = text in _SERVICES or text in _KINDS or text.endswith(".googleapis.com")
-    return is_word or is_number or _GUID.fullmatch(text) is not None or _is_begun(part)
+    return is_word or is_number or _is_region(part) or _GUID.fullmatch(text) is not None or _is_begun(part)
+
+
+def _is_region(part: _Part) -> bool:
+    region = _REGION.fullmatch(part.text)
+    if region is None:
+        return False
+    end = _END if region["number"] or not part.is_last else ""
+    return f"{'' if part.is_first else _END}{region['area']}{end}" in _REGIONS
 
 
 def _is_begun(part: _Part) -> bool:

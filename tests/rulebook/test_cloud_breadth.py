@@ -39,6 +39,7 @@ FIELDS = [RESOURCE, "resourceId", "entities.host.azureid"]
         f"{PROJECT}/zones/europe-west1-b/clusters/", f"projects/{PROJECT}/serviceAccounts/",
         f"projects/{PROJECT}/global/images/", "/clusters/", "sha256:", "images", "/images/sha256:", "images/sha256:9f",
         "/repositories/", "repositories",
+        "/resourceGroups/rg-connect/providers/Microsoft.Security/",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("field", FIELDS)
