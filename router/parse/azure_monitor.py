@@ -33,6 +33,8 @@ _SEVERITIES = {
     "sev4": Severity.INFORMATIONAL,
 }
 _SEARCHED = "microsoft.operationalinsights/workspaces"
+_CHANGED = ("filepath", "registrykey")
+"""Columns of Defender's file integrity table that say what changed, the one that tells most first."""
 _LINKS = (
     "linktofilteredsearchresultsui",  # what the alert's own dimensions select
     "linktosearchresultsui",
@@ -74,7 +76,7 @@ def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
         kind=Kind.ALERT,
         id=id,
         type=type,
-        title=type or "An Azure Monitor alert",
+        title=_title_for(type, dimensions),
         severity=_SEVERITIES.get(severity.strip().lower()) if severity else None,
         severity_written=severity,
         status=status,
@@ -186,6 +188,19 @@ def _entities_in(dimensions: _Dimensions) -> Iterator[dict[str, object]]:
     for name, values in dimensions.items():
         if make := _ENTITIES.get(_column(name)):
             yield from map(make, values)
+
+
+def _title_for(type: str, dimensions: _Dimensions) -> str:
+    """The rule's name, with the file or registry key that changed: alerts of one rule on one machine may differ in that alone."""
+    changed = (
+        value
+        for column in _CHANGED
+        for name, values in dimensions.items()
+        if _column(name) == column
+        for value in values
+    )
+    name = type or "An Azure Monitor alert"
+    return f"{name}: {what}" if (what := next(changed, None)) is not None else name
 
 
 def _column(name: str) -> str:

@@ -254,7 +254,13 @@ def test_a_rule_without_a_name_is_known_by_its_id() -> None:
     rule = f"{SUBSCRIPTION}/resourceGroups/rg/providers/microsoft.insights/scheduledQueryRules/fim"
     assert read_alert(a_common_alert(alertRule=None, alertRuleId=rule)).type == "fim"
     alert = read_alert(a_common_alert(alertRule=None))
-    assert (alert.type, alert.title) == ("", "An Azure Monitor alert")
+    assert (alert.type, alert.title) == ("", "An Azure Monitor alert: /etc/passwd")
+
+
+def test_the_title_names_what_changed() -> None:
+    """Two alerts of one rule on one machine are told apart in a list; one that names no file is called by its rule."""
+    assert read_alert(a_common_alert()).title == "file-integrity: /etc/passwd"
+    assert read_alert(a_common_alert(context={})).title == "file-integrity"
 
 
 @pytest.mark.parametrize("id", [None, " ", {"a": 1}])
