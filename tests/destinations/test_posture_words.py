@@ -113,6 +113,13 @@ def test_details_and_documents_carry_it_too() -> None:
     assert not {"risk", "package", "cves"} & set(details_of(a_finding()))
 
 
+def test_a_document_says_how_a_signal_ended_that_nobody_says_is_fixed() -> None:
+    """Its receiver need not read it out of the reason; of what Defender says is over it is null."""
+    closing = "not seen since 2026-11-03, two snapshots came without it"
+    assert document_of(a_delivery(), a_finding(closing=closing))["closing"] == closing
+    assert document_of(a_delivery(), a_finding())["closing"] is None
+
+
 def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
     """Its headline counts signals and groups, its text names groups; once nothing waits it says so, and never "fixed"."""
     named = tuple(NamedMember(key=f"g{n}", title=f"Update p{n}", severity="High", place="3 signals") for n in range(2))

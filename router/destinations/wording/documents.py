@@ -14,7 +14,7 @@ _FIELDS = (
     "stream", "kind", "id", "type", "title", "description", "severity", "severity_written", "status", "plan", "sample",
     "resource", "resource_type", "resource_group", "subscription", "compromised_entity", "techniques",
     "attack_version", "routes", "reason", "rulebook", "link", "remediation", "product", "started", "ended", "changed",
-    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "correlation", "alerts", "extended",
+    "categories", "measure", "cause", "cloud", "snapshot", "respond_by", "closing", "correlation", "alerts", "extended",
 )  # fmt: skip
 
 _ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
@@ -26,8 +26,8 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
     `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
     it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
     `package`, `image`, `rule` and `risk` are objects as in `router.domain.posture`, or null; `group` is null, or
-    {by, total, standing, named, limited, groups} where several signals are told of as one; the rest is as in
-    `router.domain.notices.Notice`.
+    {by, total, standing, named, limited, groups} where several signals are told of as one; `closing` says how it
+    ended, where that is not that it is over; the rest is as in `router.domain.notices.Notice`.
     """
     owner, evidence = notice.owner, notice.evidence
     return {
