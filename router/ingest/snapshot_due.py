@@ -26,12 +26,16 @@ class SnapshotDue:
         self._noted: datetime | None = None
 
     async def note_row(self, at: datetime) -> None:
-        """Notes that a row of a snapshot came at an instant."""
+        """Notes that a row of a snapshot came at an instant.
+
+        One that comes late, and was over when all were looked at, does not put off the look that is due for a later one.
+        """
         if self._noted is not None and abs(at - self._noted) < OFTEN:
             return
         due, looked = await self._read()
-        if due is None or (looked is not None and due <= looked) or due > at + DAY:
-            await self._journal.write_sweep_end(self._due, at + DAY)
+        over = at + DAY
+        if due is None or (looked is not None and due <= looked) or (over < due and (looked is None or over > looked)):
+            await self._journal.write_sweep_end(self._due, over)
         self._noted = at
 
     async def is_due(self, until: datetime) -> bool:
