@@ -208,6 +208,9 @@ class Turn:
         )
 
 
+UNSEEN = "unseen:"
+"""How the origin of a state begins that no message told of: snapshots came without the signal. No hub may be named so."""
+
 type Version = int | str
 
 
@@ -253,6 +256,11 @@ class LedgerRow:
     fields: RuleFields | None = None
     appearances: Appearances | None = None
     version: Version | None = None
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether it ended because it was not seen any more, and nothing was heard of it since."""
+        return self.state.resolved and self.seen.arrival.origin.startswith(UNSEEN)
 
 
 RECORD = "record"

@@ -104,6 +104,14 @@ class Appearances(NamedTuple):
         is_next = not self.snapshots or at - self.snapshots[-1].last >= HALF_WEEK
         return self.in_snapshot_at(at) if is_next else self.named_at(at)
 
+    def is_news_at(self, at: int, *, in_snapshot: bool) -> bool:
+        """Whether a message that is on record and comes again from a file names anew what had ended.
+
+        A row of a snapshot does where it is of the next one, and any other message half a week after the last one.
+        """
+        last = self.snapshots[-1].last if in_snapshot and self.snapshots else self.named
+        return at - last >= HALF_WEEK
+
     def possible_until(self, latest: int) -> Appearances:
         """The same without instants that only a clock that was wrong can have shown."""
         if self.named <= latest and (not self.snapshots or self.snapshots[-1].last <= latest):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Decision, DecisionStep, Outcome, StepCode
-from router.domain.ledger import Arrival, LedgerRow, Seen, Turn
+from router.domain.ledger import UNSEEN, Arrival, LedgerRow, Seen, Turn
 from router.domain.notices import Notice, RecordEntry
 from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, signal_of
@@ -34,11 +34,12 @@ def ended_row(
 
     `last_notice` is what a destination where it is open was last told of it. A message that came after `until`, up to which
     all was taken in, finds the finding ended and opens it again, whatever its own time; an earlier one is a repeat.
+    `is_unseen` tells such a row from then on.
     """
     number = row.turn + 1
     decision, targets = targets_of_resolution(_decision(finding, row, rulebook, now), row, row.open, rulebook, number)
     # A place on record of its own, the same for whoever finds it ended by the same snapshot.
-    arrival = Arrival(f"unseen:{window.subscription}:{row.key}", window.later.last, until)
+    arrival = Arrival(f"{UNSEEN}{window.subscription}:{row.key}", window.later.last, until)
     source = f"snapshots of {window.subscription}"
     entry = entry_for(finding, decision, key=arrival.key, source=source, now=now, about=row.key, turn=number)
     notice = _notice(finding, decision, last_notice, rulebook, row.key, number) if targets else None

@@ -90,6 +90,17 @@ class Observation:
             return named.named_at(at)
         return named.read_again_at(at) if is_replay and not is_from_hub else named.in_snapshot_at(at)
 
+    def names_anew(self, appearances: Appearances, ended: datetime | None, now: datetime) -> bool:
+        """Whether a message that is on record names anew what was not seen any more, and ended at an instant.
+
+        A hub gives an old event again with the time at which it got it. A file has no such time, and its bytes are the same
+        where nothing changed: unless it was just read, it says how things are now.
+        """
+        if self.arrival.enqueued is not None or self.arrival.again or self.signal.resolved:
+            return False
+        known = appearances.possible_until(second_of(now + AHEAD))
+        return (ended is None or now >= ended) and known.is_news_at(second_of(now), in_snapshot=self.is_snapshot_row)
+
     def came_at(self, now: datetime) -> datetime:
         """When the message came: when the hub's clock says unless it is wrong, and from elsewhere now."""
         enqueued = self.arrival.enqueued

@@ -80,7 +80,7 @@ def transition_for(
     was flagged as an incident: then it goes on in the first row that is open, and ends in all of them.
 
     `on_record` is the outcome under which the same message is on record already. If it was understood then, and its state
-    no longer holds, it is an older one, whatever its times say.
+    no longer holds, it is an older one, whatever its times say; unless it names anew a finding that was not seen any more.
     """
     # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
     rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
@@ -132,8 +132,9 @@ def _transition_of_row(
     seen, state = observation.seen_at(now), _state_after(observation, row)
     key = row.key if row is not None else observation.key
     is_replay = on_record not in (None, Outcome.QUARANTINED)
+    is_back = is_replay and latest is not None and _is_back(observation, latest, now)
     if (
-        (is_replay and (latest is None or _state_after(observation, latest) != latest.state))
+        (is_replay and not is_back and (latest is None or _state_after(observation, latest) != latest.state))
         or (latest is not None and _is_older(observation, seen, latest))
         or (row is not None and _goes_on_elsewhere(observation, row))
     ):
@@ -147,7 +148,8 @@ def _transition_of_row(
             entry=_repeat(observation, Code.SAME, key, rulebook, now),
             row=replace(
                 row,
-                seen=_later(seen, row.seen),
+                # An old word that it is over does not make it seen.
+                seen=row.seen if is_replay and row.is_unseen else _later(seen, row.seen),
                 heard=now,
                 fields=_fields_anew(observation, row, now),
                 appearances=observation.appearances_after(row.appearances, now, is_replay=is_replay),
@@ -158,7 +160,7 @@ def _transition_of_row(
     decision = decide(observation.signal, rulebook, now)
     decision, targets = _with_targets(decision, row, rulebook, number, status_only=status_only)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
-    is_new = on_record is not None and (on_record is not decision.outcome or latest is not row)
+    is_new = on_record is not None and (on_record is not decision.outcome or latest is not row or is_back)
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
     if arrival.again:
         decision = replace(decision, steps=decision.steps + _AGAIN)
@@ -179,6 +181,13 @@ def _transition_of_row(
     before = row.appearances if row is not None else None
     appearances = observation.appearances_after(before, now, is_replay=is_replay)
     return SignalTransition(entry=entry, row=replace(next_row, appearances=appearances))
+
+
+def _is_back(observation: Observation, latest: LedgerRow, now: datetime) -> bool:
+    """Whether a message that is on record says that a finding is back which was not seen any more."""
+    if not latest.is_unseen or latest.appearances is None:
+        return False
+    return observation.names_anew(latest.appearances, latest.seen.arrival.enqueued, now)
 
 
 def _named_anew(observation: Observation, row: LedgerRow | None, now: datetime, *, is_replay: bool) -> LedgerRow | None:

@@ -41,6 +41,7 @@ class Model:
         unheard: the changes of each finding that nobody asked for yet, in order.
         stands: the findings that stand.
         latest: when the latest state of each finding came.
+        unseen: when each finding ended that was not seen any more, and of which nothing was heard since.
         lost: when events were found to be lost.
     """
 
@@ -50,6 +51,7 @@ class Model:
     stands: set[str] = field(default_factory=set)
     latest: dict[str, datetime] = field(default_factory=dict)
     lost: list[datetime] = field(default_factory=list)
+    unseen: dict[str, datetime] = field(default_factory=dict)
 
     def hears(self, messages: Iterable[Said]) -> None:
         """Messages are taken in."""
@@ -58,13 +60,19 @@ class Model:
             if one.finding in self.latest and one.at < self.latest[one.finding]:
                 continue
             self.latest[one.finding] = one.at
+            self.unseen.pop(one.finding, None)
             self._becomes(one.finding, stands=not one.is_delete)
 
     def hears_again(self, messages: Iterable[Said], at: datetime) -> None:
-        """A file is taken in again: what it names is there, and after half a week it is the next snapshot."""
+        """A file is taken in again: what it names is there, and after half a week it is the next snapshot, and news."""
         for one in messages:
-            last = max(row.at for row in self.heard if row.finding == one.finding and row.is_snapshot)
-            self.heard.append(replace(one, at=at, is_snapshot=at - last >= 3.5 * DAY))
+            known = [row.at for row in self.heard if row.finding == one.finding and row.is_snapshot >= one.is_snapshot]
+            is_news = at - max(known) >= 3.5 * DAY
+            self.heard.append(replace(one, at=at, is_snapshot=one.is_snapshot and is_news))
+            if is_news and not one.is_delete and one.finding in self.unseen:
+                del self.unseen[one.finding]
+                self.latest[one.finding] = at
+                self._becomes(one.finding, stands=True)
 
     def looks(self, until: datetime) -> None:
         """Snapshots are judged that are over, and what the last two that count came without has ended."""
@@ -80,7 +88,7 @@ class Model:
             if named[0].kind not in earlier.kinds & later.kinds or finding in earlier.rows | later.rows:
                 continue
             if all(one.at < earlier.first for one in named):
-                self.latest[finding] = until
+                self.latest[finding] = self.unseen[finding] = until
                 self._becomes(finding, stands=False)
 
     def tells(self) -> dict[str, list[str]]:

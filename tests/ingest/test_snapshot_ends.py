@@ -6,17 +6,19 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.journal import Event, Partition
-from router.domain.ledger import LedgerRow
+from router.domain.ledger import Arrival, LedgerRow
 from router.domain.notices import Notice
 from router.domain.reasons import Code
 from router.domain.signals import Stream
 from router.domain.snapshots import REMEMBERED
+from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
@@ -272,9 +274,115 @@ def test_a_clock_that_was_wrong_for_a_run_costs_nothing_once_it_is_right(weeks: 
 
     run(NOW, NAMES)
     run(NOW + 4000 * DAY, NAMES)
-    for number in (1, 2, 3):
-        run(NOW + number * WEEK, REST)
-    assert run(NOW + 3 * WEEK + DAY, ()) == [("resolved", "h")]
+    for number in (1, 2):
+        assert run(NOW + number * WEEK, REST) == []
+    assert run(NOW + 3 * WEEK, REST) == [("resolved", "h")]
+
+
+def ran(weeks: Weeks, day: float, bodies: Sequence[bytes], name: str | None = None) -> list[tuple[str, str]]:
+    """What people are told after a run over a file on a day; a file is the same one by its name, else by what it holds."""
+    weeks.now = NOW + day * DAY
+
+    async def go() -> list[tuple[str, str]]:
+        await weeks.run(bodies, name or sha256(b"".join(bodies)).hexdigest())
+        return notices(await weeks.deliver())
+
+    return asyncio.run(go())
+
+
+WHOLE = [row_of(name) for name in NAMES]
+LACKING = [row_of(name) for name in REST]
+
+
+def test_what_ended_and_comes_again_in_the_very_same_file_stands_again(weeks: Weeks) -> None:
+    """A weekly file is the same, byte by byte, where all is as it was: half a week after a finding was last in one, it is news.
+
+    So it is whenever it ends and comes again, and what is on record of each time has a place of its own.
+    """
+    ran(weeks, 0, WHOLE)
+    for start in (7, 28):
+        assert ran(weeks, start, LACKING) + ran(weeks, start + 7, LACKING) == []
+        assert ran(weeks, start + 9, ()) == [("resolved", "h")]
+        assert ran(weeks, start + 14, WHOLE) == [("opened", "h")]
+        assert ran(weeks, start + 14.1, WHOLE) == []
+    on_record = asyncio.run(weeks.store.record.decisions_of(row_in(weeks, "h").key, 20))
+    assert [one.outcome for one in reversed(on_record) if one.turn] == ["routed", "resolved"] * 2 + ["routed"]
+    assert len({one.key for one in on_record}) == len(on_record)
+
+
+@pytest.mark.parametrize("is_snapshot", [True, False])
+def test_a_file_that_was_just_read_is_a_replay_also_of_what_ended_since(weeks: Weeks, is_snapshot: bool) -> None:
+    """Within half a week of when it was read before; where snapshots come as fast, the finding has ended meanwhile."""
+    bodies = [row_of("h", is_snapshot=is_snapshot)]
+    ran(weeks, -1.1, WHOLE)
+    ran(weeks, 0, bodies)
+    ran(weeks, 0, LACKING)
+    ran(weeks, 1.1, [*LACKING, row_of("i")])
+    ran(weeks, 2.2, [*LACKING, row_of("j")])
+    assert ran(weeks, 3.3, ()) == [("resolved", "h")]
+    assert ran(weeks, 3.4, bodies) == []
+    later = 3.6 if is_snapshot else 6.9
+    assert ran(weeks, later - 0.15, bodies) == []
+    assert ran(weeks, later, bodies) == ([("opened", "h")] if is_snapshot else [])
+    assert ran(weeks, later + 4, bodies) == ([] if is_snapshot else [("opened", "h")])
+
+
+def test_a_file_that_is_read_by_a_clock_from_before_the_end_is_a_replay(weeks: Weeks) -> None:
+    """It came before the end, as far as anybody knows."""
+    ran(weeks, 0, WHOLE)
+    ran(weeks, 7, LACKING)
+    ran(weeks, 14, LACKING)
+    assert ran(weeks, 16, ()) == [("resolved", "h")]
+    assert ran(weeks, 15.9, WHOLE) == []
+    assert ran(weeks, 23, WHOLE) == [("opened", "h")]
+
+
+def test_an_old_word_that_it_is_over_does_not_keep_down_what_was_not_seen(weeks: Weeks) -> None:
+    """A new one does: then a file that is read again is a replay, as after any word that it is over."""
+    deleted = [row_of("h", is_snapshot=False, action="Delete")]
+    ran(weeks, -1, deleted)
+    ran(weeks, 0, WHOLE)
+    ran(weeks, 7, LACKING)
+    ran(weeks, 14, LACKING)
+    assert ran(weeks, 16, ()) == [("resolved", "h")]
+    assert ran(weeks, 17, deleted) == []
+    assert ran(weeks, 21, WHOLE) == [("opened", "h")]
+    assert ran(weeks, 22, [*deleted, *deleted]) == [("resolved", "h")]
+    assert ran(weeks, 28, WHOLE) == []
+
+
+def test_a_hub_that_gives_old_events_again_opens_nothing_that_ended(weeks: Weeks) -> None:
+    """They were enqueued before the end, whenever they are taken in."""
+    start = live(weeks, NAMES, REST, REST)
+    assert row_in(weeks, "h").state.resolved
+    weeks.now = start + 3 * WEEK
+    for partition, events in weeks.shelf.events.items():
+        asyncio.run(weeks.event_intake.ingest_events(partition, events, weeks.now))
+    assert notices(asyncio.run(weeks.deliver())) == []
+    assert row_in(weeks, "h").state.resolved
+
+
+def test_an_old_event_of_a_hub_whose_clock_was_wrong_opens_nothing_that_ended(weeks: Weeks) -> None:
+    """Nobody knows when the hub got it, but it is on record."""
+    event = Message(row_of("h"), "hub", Arrival("cspm/0", 5, NOW + 4000 * DAY))
+    ran(weeks, 0, LACKING)
+    asyncio.run(weeks.intake.ingest([event], NOW))
+    ran(weeks, 7, LACKING)
+    ran(weeks, 14, LACKING)
+    assert ("resolved", "h") in ran(weeks, 16, ())
+    weeks.now = NOW + 21 * DAY
+    asyncio.run(weeks.intake.ingest([event], weeks.now))
+    assert notices(asyncio.run(weeks.deliver())) == []
+
+
+def test_an_old_row_that_comes_once_more_does_not_put_off_the_look_that_is_due(weeks: Weeks) -> None:
+    """A worker that was begun anew reads events again; the snapshot after them is over when it is over."""
+    start = live(weeks, NAMES, REST)
+    weeks.publish(rows(REST, start))
+    assert swept(weeks, start + HOUR) == []
+    (old, *_) = weeks.shelf.events[Partition("cspm", "0")]
+    asyncio.run(weeks.event_intake.ingest_events(Partition("cspm", "0"), [old], weeks.now))
+    assert swept(weeks, start + 2 * DAY) == [("resolved", "h")]
 
 
 def test_nobody_walks_the_findings_while_no_snapshot_can_have_ended(

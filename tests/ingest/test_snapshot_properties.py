@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -30,13 +30,21 @@ class Week:
         others: other messages, by the hours after the snapshot at which they come.
         silent: whether the second partition cannot be read on the day of the snapshot and the two after it.
         again: how many of the latest events come in once more.
+        files: by the half days after the snapshot, which of the files so far come in once more, by how many came since.
     """
 
-    def __init__(self, rows: Sequence[str], others: Sequence[tuple[int, str, bool]], silent: bool, again: int) -> None:
-        self.rows, self.others, self.silent, self.again = rows, others, silent, again
+    def __init__(
+        self,
+        rows: Sequence[str],
+        others: Sequence[tuple[int, str, bool]],
+        silent: bool,
+        again: int,
+        files: Mapping[int, int],
+    ) -> None:
+        self.rows, self.others, self.silent, self.again, self.files = rows, others, silent, again, files
 
     def __repr__(self) -> str:
-        return f"Week({self.rows}, {self.others}, {self.silent}, {self.again})"
+        return f"Week({self.rows}, {self.others}, {self.silent}, {self.again}, {self.files})"
 
     def messages(self, start: datetime) -> list[Said]:
         """The messages of a week that begins at an instant, in the order in which the hub gets them."""
@@ -68,7 +76,8 @@ def weeks(draw: st.DrawFn) -> list[Week]:
                 rows = sorted(there)
         rows = draw(st.permutations(rows))
         others = draw(st.lists(st.tuples(st.integers(30, 150), st.sampled_from(names), st.booleans()), max_size=2))
-        found.append(Week(rows, others, draw(st.integers(0, 5)) == 0, draw(st.integers(0, 3))))
+        files = draw(st.dictionaries(st.integers(0, 13), st.integers(0, 9), max_size=3))
+        found.append(Week(rows, others, draw(st.integers(0, 5)) == 0, draw(st.integers(0, 3)), files))
     return found
 
 
@@ -82,7 +91,7 @@ def test_from_a_hub_findings_end_and_come_again_as_the_model_says(some: list[Wee
 
     async def live(directory: Path) -> None:
         router, model = Weeks(SqliteStore(directory)), Model()
-        for number, week in enumerate([*some, Week([], [], False, 0)]):
+        for number, week in enumerate([*some, Week([], [], False, 0, {})]):
             start = NOW + number * WEEK
             due = week.messages(start)
             for day in range(7):
@@ -128,33 +137,85 @@ async def _sweep(router: Weeks, model: Model) -> datetime | None:
 
 
 @EXAMPLES
-@given(weeks())
-def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Week]) -> None:
-    """A file each week, and one for each other message; and now and then the week's file once more some days later."""
+@given(weeks(), st.sampled_from([WEEK, WEEK, 2 * DAY]))
+def test_from_files_findings_end_and_come_again_as_the_model_says(some: list[Week], pace: timedelta) -> None:
+    """A file each week, or sooner, and one for each other message; now and then a file once more, some hours or weeks later."""
 
     async def live(directory: Path) -> None:
         router, model = Weeks(SqliteStore(directory)), Model()
-        for number, week in enumerate([*some, Week([], [], False, 0)]):
-            start = NOW + number * WEEK
-            runs = {start: [Said(name, FINDINGS[name], start) for name in week.rows]}
-            runs |= {
-                start + hours * HOUR: [Said(name, FINDINGS[name], start + hours * HOUR, False, deletes)]
-                for hours, name, deletes in week.others
-            }
-            runs |= {start + days * DAY: [] for days in (1, 2)}
-            for at, said in sorted(runs.items()):
-                router.now = at
+        files: list[tuple[str, list[Said]]] = []
+        runs = _runs([*some, Week([], [], False, 0, {})], pace)
+        for at in sorted(runs):
+            router.now, name, said = at, f"{at}", runs[at]
+            if isinstance(said, int):
+                name, said = files[-1 - said % len(files)]
+                model.hears_again(said, at)
+            else:
+                files.append((name, said))
                 model.hears(said)
-                model.looks(at)
-                await router.run([body_of(one) for one in said], f"{at}" if said else None)
-                assert by_finding(await router.deliver()) == model.tells()
-            if week.again:
-                router.now = start + week.again * 2 * DAY + HOUR
-                model.hears_again(runs[start], router.now)
-                model.looks(router.now)
-                await router.run([body_of(one) for one in runs[start]], f"{start}")
-                assert by_finding(await router.deliver()) == model.tells()
+            model.looks(at)
+            await router.run([body_of(one) for one in said], name)
+            assert by_finding(await router.deliver()) == model.tells()
         await router.store.close()
 
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(live(Path(directory)))
+
+
+NEW = "lacking"
+STAYING = ("f0", "f1", "f2", "f4")
+FILES = {
+    "whole": [(name, True, False) for name in (*STAYING, "f5")],
+    NEW: [(name, True, False) for name in STAYING],
+    "lacking, once more": [(name, True, False) for name in STAYING],
+    "row": [("f5", True, False)],
+    "message": [("f5", False, False)],
+    "delete": [("f5", False, True)],
+    "nothing": [],
+}
+"""What files hold: which findings, each as a row of a snapshot or not, and whether it is a Delete. One is new each time."""
+
+
+@settings(EXAMPLES, max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*FILES, *[NEW] * 8]), st.sampled_from([1, 25, 25, 25, 80, 170])),
+        min_size=6,
+        max_size=14,
+    )
+)
+def test_a_file_that_is_read_again_is_news_or_a_replay_as_the_model_says(some: list[tuple[str, int]]) -> None:
+    """Whenever the same few files are read, and however soon what one of them lacks has ended."""
+
+    async def live(directory: Path) -> None:
+        router, model, read = Weeks(SqliteStore(directory)), Model(), set[str]()
+        for number, (file, hours) in enumerate([("delete", 0), ("whole", 1), ("message", 1), *some]):
+            router.now += hours * HOUR
+            name = f"{file} {number}" if file == NEW else file
+            said = [Said(finding, FINDINGS[finding], router.now, *how) for finding, *how in FILES[file]]
+            if name in read:
+                model.hears_again(said, router.now)
+            else:
+                model.hears(said)
+            read.add(name)
+            model.looks(router.now)
+            await router.run([body_of(one) for one in said], name)
+            assert by_finding(await router.deliver()) == model.tells()
+        await router.store.close()
+
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(live(Path(directory)))
+
+
+def _runs(some: Sequence[Week], pace: timedelta) -> dict[datetime, list[Said] | int]:
+    """When which file is taken in: what a new one holds, or of one that comes once more how many came since."""
+    runs: dict[datetime, list[Said] | int] = {}
+    for number, week in enumerate(some):
+        start = NOW + number * pace
+        runs |= {start + days * DAY: [] for days in (1, 2)}
+        runs[start] = [Said(name, FINDINGS[name], start) for name in week.rows]
+        for hours, name, deletes in week.others:
+            at = start + hours * HOUR + HOUR / 4
+            runs[at] = [Said(name, FINDINGS[name], at, False, deletes)]
+        runs |= {start + half * DAY / 2 + HOUR / 2: back for half, back in week.files.items()}
+    return runs

@@ -178,6 +178,27 @@ def test_what_an_older_program_took_in_ends_too(store: Store) -> None:
     assert not run(store.ledger.find_rows(["stray"]))["stray"].state.resolved
 
 
+def test_what_ended_stands_again_in_the_very_same_file_over_every_store(store: Store) -> None:
+    """The row tells that it ended because it was not seen, and the second turn of the file's message is on record too."""
+    weeks = Weeks(store)
+
+    async def live() -> list[list[tuple[str, str]]]:
+        told = []
+        for days, names in ((0, "abcd"), (7, "abc"), (14, "abc"), (16, ""), (21, "abcd"), (22, "abcd")):
+            weeks.now = NOW + days * DAY
+            await weeks.run([row_of(name) for name in names], names)
+            told.append(sorted(notices(await weeks.deliver())))
+        return told
+
+    assert run(live())[1:] == [[], [], [("resolved", "d")], [("opened", "d")], []]
+    (lookup,) = run(store.record.find_signals("assessments/d", 2))
+    assert [one.outcome for one in run(store.record.decisions_of(lookup.signal, 9)) if one.turn] == [
+        "routed",
+        "resolved",
+        "routed",
+    ]
+
+
 def test_weeks_go_by_over_every_store(store: Store) -> None:
     """A finding goes and comes again; what is judged of a silent subscription is forgotten after 90 days."""
     weeks = Weeks(store)
