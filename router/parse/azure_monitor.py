@@ -191,7 +191,7 @@ def _entities_in(dimensions: _Dimensions) -> Iterator[dict[str, object]]:
 
 
 def _title_for(type: str, dimensions: _Dimensions) -> str:
-    """The rule's name, with the file or registry key that changed: alerts of one rule on one machine may differ in that alone."""
+    """The rule's name, with the file or registry key that changed: alerts of one rule may differ in that alone."""
     changed = (
         value
         for column in _CHANGED
