@@ -89,6 +89,21 @@ class GroupState:
         return self.window_key is not None and self.group.standing > 0 and not self.is_open and self.waiting is not None
 
 
+def empty_group(by: tuple[tuple[str, str], ...], audience_key: str, at: datetime, *, limited: bool) -> GroupState:
+    """The state of a group that nobody has joined yet, and that nobody was notified of."""
+    return GroupState(
+        group=Group(by=by, total=0, standing=0, named=(), limited=limited),
+        turn=0,
+        opened=0,
+        is_open=False,
+        severity=None,
+        severity_written=None,
+        respond_by=None,
+        at=at,
+        audience_key=audience_key,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowState:
     """An aggregation window: the time in which signals of one grouping key join one group.

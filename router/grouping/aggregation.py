@@ -19,9 +19,16 @@ from datetime import datetime, timedelta
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.groups import AdmissionState, AggregationState, GroupState, GroupTurn, MemberState, WindowState
+from router.domain.groups import (
+    AdmissionState,
+    AggregationState,
+    GroupState,
+    GroupTurn,
+    MemberState,
+    WindowState,
+    empty_group,
+)
 from router.domain.keys import group_key
-from router.domain.notices import Group
 from router.domain.rulebook import DestinationSpec, Lane, Limit, written
 from router.grouping.gravity import gravity_of
 from router.grouping.group_notices import (
@@ -242,17 +249,7 @@ class Aggregation:
         notice, number = member_turn.notice, member_turn.turn.number
         key = group_key(notice.stream, self.destination, window_key, notice.key, number, self.now.isoformat())
         is_summary = window_key == summary_key_for(member_turn)
-        self.groups[key] = GroupState(
-            group=Group(by=by, total=0, standing=0, named=(), limited=is_summary),
-            turn=0,
-            opened=0,
-            is_open=False,
-            severity=None,
-            severity_written=None,
-            respond_by=None,
-            at=self.now,
-            audience_key=audience_key,
-        )
+        self.groups[key] = empty_group(by, audience_key, self.now, limited=is_summary)
         self.windows[window_key] = WindowState(group=key, until=until)
         return key
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from router.domain.decisions import Change
-from router.domain.groups import NO_END, Deferred, GroupState, HeldGroups, WindowState
+from router.domain.groups import NO_END, Deferred, GroupState, HeldGroups, WindowState, empty_group
 from router.domain.keys import group_key
-from router.domain.notices import Group
 from router.domain.rulebook import written
 from router.grouping.aggregation import Aggregation
 from router.grouping.group_notices import NAMED, lane_of, named_group, note_on_clock, notice_to_open_with
@@ -170,17 +169,7 @@ class LastingAggregation(Aggregation):
         if not self._reserve_opening(audience, named[0][1].severity, beyond=True):
             return held
         by = (("limit", f"{limit.most} openings in {written(limit.window)}"),)
-        state = GroupState(
-            group=Group(by=by, total=0, standing=0, named=(), limited=True),
-            turn=0,
-            opened=0,
-            is_open=False,
-            severity=None,
-            severity_written=None,
-            respond_by=None,
-            at=self.now,
-            audience_key=held_key_for(audience),
-        )
+        state = empty_group(by, held_key_for(audience), self.now, limited=True)
         start = self.now.isoformat()
         key = group_key(words.stream, self.destination, held_key_for(audience), words.key, words.turn, start)
         self.open_waiting(key, _counting(state, held, named))
