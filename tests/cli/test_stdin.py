@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import tracemalloc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ from tests.cli.test_files import MARKED, cut_anywhere, encoded
 from tests.cli.virtual_time import clock, run_at_once
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert
+from tests.peaks import peak_of
 from tests.waiting import PATIENCE, wait_until
 
 
@@ -134,22 +135,17 @@ def test_a_line_that_is_too_long_is_cut_and_what_comes_after_it_is_read() -> Non
 
 def test_memory_does_not_grow_with_the_input() -> None:
     """Neither with a line that does not end, nor with the number of different lines."""
-    assert _peak(b"x" * 65536 for _ in range(400)) < 1.2 * _peak(b"x" * 65536 for _ in range(100))
-    few, many = (_peak(b"%d\n" % number for number in range(count)) for count in (2_000, 20_000))
-    assert many < 1.2 * few
 
+    def take_in(chunk_of: Callable[[int], bytes], count: int) -> None:
+        with ExitStack() as stack:
+            incoming = Incoming(file_of, stack)
+            for chunk in map(chunk_of, range(count)):
+                for _ in incoming.feed(chunk):
+                    pass
+            list(incoming.end())
 
-def _peak(chunks: Iterator[bytes]) -> int:
-    with ExitStack() as stack:
-        incoming = Incoming(file_of, stack)
-        tracemalloc.start()
-        for chunk in chunks:
-            for _ in incoming.feed(chunk):
-                pass
-        list(incoming.end())
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    return peak
+    for chunk_of, few in ((lambda _: b"x" * 65536, 100), (lambda number: b"%d\n" % number, 2_000)):
+        assert peak_of(partial(take_in, chunk_of, 10 * few)) < 1.2 * peak_of(partial(take_in, chunk_of, few))
 
 
 class Pipe:
