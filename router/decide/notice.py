@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from router.domain.decisions import Decision
+from router.domain.evidence import Evidence
 from router.domain.locations import location_of
-from router.domain.notices import Evidence, Notice, Tactic
+from router.domain.notices import Notice, Tactic
 from router.domain.posture import Cves
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id

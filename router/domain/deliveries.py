@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from router.domain.background import NO_BACKGROUND, Background
 from router.domain.decisions import Change
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice, RecordEntry
@@ -84,6 +85,7 @@ class Attempt:
         opening: the receipt of the delivery that opened the signal here, where there is one.
         since: since when the delivery is owed.
         is_note: whether it says nothing but a status that was not told here before: it must open nothing.
+        background: what the state knows of the signal beside.
     """
 
     delivery: Delivery
@@ -93,6 +95,7 @@ class Attempt:
     opening: Receipt | None = None
     since: datetime | None = None
     is_note: bool = False
+    background: Background = NO_BACKGROUND
 
 
 DAMAGED = "damaged: it cannot be decoded: "

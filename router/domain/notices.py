@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from router.domain.evidence import Evidence
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import Owner
 
@@ -23,40 +24,37 @@ class Tactic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a responder looks for first, out of a signal's entities. Each list is in order and without repeats.
+class Link:
+    """A web page that a message names.
 
     Attributes:
-        hosts: host names.
-        nodes: names of Kubernetes nodes.
-        pods: names of pods.
-        namespaces: names of Kubernetes namespaces.
-        clusters: names of clusters.
-        containers: names of containers.
-        images: container images.
-        accounts: user accounts.
-        ips: IP addresses.
-        processes: processes, by their command lines where there are any.
-        files: paths of files.
-        hashes: hashes of files.
-        urls: URLs.
-        resources: resource ids.
+        text: what it is called.
+        url: its URL.
     """
 
-    hosts: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    pods: tuple[str, ...] = ()
-    namespaces: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-    containers: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    accounts: tuple[str, ...] = ()
-    ips: tuple[str, ...] = ()
-    processes: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
-    urls: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What had held a signal back that is notified now. Times are ISO 8601 in UTC.
+
+    Attributes:
+        kind: what held it: `rule` or `silence`.
+        name: the name of the rule, or the id of the silence.
+        author: whose it is, where that is known.
+        since: since when it held the signal; None where an older program began to hold it.
+        ended: when it ended; None where it was taken away or changed before its end.
+        messages: how many messages about the signal came in meanwhile; None where an older program began to hold it.
+    """
+
+    kind: str
+    name: str
+    author: str | None = None
+    since: str | None = None
+    ended: str | None = None
+    messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +127,15 @@ class Notice:
         alerts: the ids of the alerts that an incident names, the first 50.
         group: the group, where the notice is a group's.
         extended: what only this type of signal says, as texts.
+        unlisted: the names in `extended` of what says something and stands in no list of the evidence, shortest values first.
         status_only: whether nothing changed since the turn before but the status, and times.
         closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
+        subscription_name, environment: what owners.yaml calls the subscription, and the environment that it says it is in.
+        runbooks: the addresses of the runbooks for its type.
+        links: the pages that the message names beside its page in the portal.
+        release: what had held it back, where it is notified since that ended.
+        status_description, impact, cvss: as in `Finding`.
+        entry_points, targets: as in `Finding`.
     """
 
     key: str
@@ -188,6 +193,17 @@ class Notice:
     cluster: str | None = None
     status_only: bool = False
     closing: str | None = None
+    unlisted: tuple[str, ...] = ()
+    subscription_name: str | None = None
+    environment: str | None = None
+    runbooks: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
+    release: Release | None = None
+    status_description: str | None = None
+    impact: str | None = None
+    cvss: str | None = None
+    entry_points: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
+from router.domain.evidence import Evidence
 from router.domain.groups import GroupState, GroupTurn
-from router.domain.notices import Evidence, NamedMember, Notice
+from router.domain.notices import NamedMember, Notice
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import DestinationSpec, Lane
 from router.grouping.gravity import gravity_of

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from router.domain.evidence import Evidence
 from router.domain.groups import AdmissionState, AggregationState, GroupState
-from router.domain.notices import Evidence, Notice
+from router.domain.notices import Notice
 from router.domain.signals import Kind, Stream
 from router.grouping.group_notices import notice_from_state
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from router.domain.entities import Entity
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from router.domain.signals import Kind, Signal
 
 MOST = 50

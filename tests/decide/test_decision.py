@@ -12,7 +12,7 @@ from router.decide import decide, notice_for
 from router.domain.attack import Attack
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change, Outcome
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from router.domain.reasons import Code
 from router.domain.rulebook import Clause, Route
 from router.domain.severity import Severity

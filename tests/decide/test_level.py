@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from router.decide import decide, explain, notice_for
 from router.destinations import discover
 from router.domain.decisions import Outcome, StepCode
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from router.domain.posture import Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity

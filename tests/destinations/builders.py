@@ -10,8 +10,9 @@ from typing import Any
 from router.destinations import discover
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.evidence import Evidence
 from router.domain.keys import signal_key
-from router.domain.notices import Evidence, Group, NamedMember, Notice, RecordEntry, Tactic
+from router.domain.notices import Group, NamedMember, Notice, RecordEntry, Tactic
 from router.domain.ports.destinations import DestinationKind
 from router.domain.posture import Package, Risk
 from router.domain.rulebook import Lane, Owner

@@ -16,8 +16,9 @@ from router.domain.conversation import Ask, LogRows
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.evidence import Evidence
 from router.domain.keys import event_uid
-from router.domain.notices import Evidence, Notice, RecordEntry, Tactic
+from router.domain.notices import Notice, RecordEntry, Tactic
 from tests.destinations.builders import (
     ID,
     a_destination,

@@ -12,7 +12,8 @@ from router.destinations.log_analytics.ocsf import OBSERVABLES, VERSION, finding
 from router.destinations.wording.documents import document_of
 from router.destinations.wording.fitting import fitted, json_size
 from router.domain.decisions import Change
-from router.domain.notices import Evidence, Notice, Tactic
+from router.domain.evidence import Evidence
+from router.domain.notices import Notice, Tactic
 from router.domain.posture import DatabaseRule, Image, Package
 from tests.destinations.builders import NOW, a_delivery, a_finding, a_huge_notice, a_notice, a_software_update
 from tests.destinations.goldens import HERE, IS_WRITING

@@ -18,7 +18,7 @@ from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from tests.destinations.builders import (
     NOW,
     a_delivery,

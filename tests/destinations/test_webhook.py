@@ -16,7 +16,7 @@ from router.domain.conversation import AccessToken, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
 from tests.destinations.ocsf_schema import problems_in

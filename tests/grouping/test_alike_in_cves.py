@@ -9,7 +9,7 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.decide.notice import MOST_CVES
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from router.domain.posture import Cves
 from router.domain.rulebook import By, Grouping
 from router.domain.signals import Stream

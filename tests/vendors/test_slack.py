@@ -14,7 +14,7 @@ from router.domain.conversation import Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from router.domain.notices import Evidence
+from router.domain.evidence import Evidence
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination
 from tests.vendors.lives import Life, live, lives

@@ -8,7 +8,8 @@ from typing import Any
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.posture import words_of_posture
-from router.domain.notices import Evidence, Group, NamedMember, Notice
+from router.domain.evidence import Evidence
+from router.domain.notices import Group, NamedMember, Notice
 from router.domain.resources import parse_resource_id
 from router.domain.signals import AZURE_MONITOR, DEFENDER
 
