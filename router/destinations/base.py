@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
+from router.destinations.wording.briefing import Briefing, briefing_of
 from router.destinations.wording.languages import in_language, plain
+from router.domain.background import Background
 from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
@@ -52,6 +55,19 @@ class OneByOne(ABC):
         if isinstance(content, Notice):
             return in_language(content, self.words)
         raise Rejected(f"{self.name}: takes notices, not the record; let `record` be a destination for rows")
+
+    def briefing_in(self, attempt: Attempt) -> Briefing:
+        """The notice to deliver in words, with what the state knows beside it; raises Rejected as `notice_in` does."""
+        notice, change = self.notice_in(attempt), attempt.delivery.change
+        return briefing_of(notice, change, self._in_words(attempt.background), attempt.now)
+
+    def _in_words(self, background: Background) -> Background:
+        """A background in the kind's language: what other vendors called what they made is theirs, and no word of ours."""
+        last = in_language(background.last, self.words) if background.last is not None else None
+        elsewhere = [
+            replace(one, reference=self.words(one.reference) if one.reference else None) for one in background.elsewhere
+        ]
+        return replace(background, last=last, elsewhere=tuple(elsewhere))
 
 
 class OneRequest(OneByOne):

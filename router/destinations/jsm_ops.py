@@ -31,10 +31,13 @@ from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import account_of, details_of, ending_of, headline, location_of, reporter_of
+from router.destinations.wording.briefing import Briefing
+from router.destinations.wording.details import details_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
+from router.destinations.wording.headlines import headline, location_of, reporter_of
 from router.destinations.wording.languages import html
 from router.destinations.wording.placeholders import Template, parse
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -120,18 +123,18 @@ class JsmOps(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or closes a signal's alert."""
-        notice = self.notice_in(attempt)
+        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
         key = self._keys.name_for(notice, attempt)
         alert = f"/{quote(notice.key, safe='')}"
         match attempt.delivery.change:
             case Change.OPENED:
-                request = yield from self._ask("", self._alert(notice), key, attempt)
+                request = yield from self._ask("", self._alert(notice, briefing), key, attempt)
             case Change.UPDATED:
-                request = yield from self._ask("", self._alert(notice), key, attempt)
-                words = shorten(f"Updated. {account_of(notice, DESCRIPTION_LIMIT)}", DESCRIPTION_LIMIT)
-                yield from self._ask(f"{alert}/notes?identifierType=alias", _noted(notice, words), key, attempt)
+                request = yield from self._ask("", self._alert(notice, briefing), key, attempt)
+                note = _noted(notice, note_of(briefing, DESCRIPTION_LIMIT))
+                yield from self._ask(f"{alert}/notes?identifierType=alias", note, key, attempt)
             case Change.RESOLVED:
-                note = _noted(notice, ending_of(notice))
+                note = _noted(notice, note_of(briefing, DESCRIPTION_LIMIT))
                 request = yield from self._ask(f"{alert}/close?identifierType=alias", note, key, attempt)
         return Receipt(reference=notice.key, handles={"key": key} | ({"request": request} if request else {}))
 
@@ -160,14 +163,14 @@ class JsmOps(OneByOne):
             return Unavailable(f"{self.name}: answered {answer.status} without accepting the request")
         return error
 
-    def _alert(self, notice: Notice) -> dict[str, Any]:
+    def _alert(self, notice: Notice, briefing: Briefing) -> dict[str, Any]:
         alert = {
             "message": headline(notice, MESSAGE_LIMIT),
             "alias": notice.key,
-            "description": account_of(notice, DESCRIPTION_LIMIT),
+            "description": text_of(briefing, DESCRIPTION_LIMIT),
             "responders": list(self._responders_for(notice)),
             "tags": _tags(notice),
-            "details": fitted(_details(notice), DETAILS_LIMIT, _characters),
+            "details": fitted(_details(notice, briefing), DETAILS_LIMIT, _characters),
             "entity": shorten(location_of(notice), ENTITY_LIMIT),
             "source": reporter_of(notice),
             "priority": PRIORITIES.get(notice.severity or "", _LOUDEST),
@@ -193,9 +196,9 @@ def _tags(notice: Notice) -> list[str]:
     return tags if len(tags) <= TAGS_LIMIT else [*kept, f"… [{len(tags) - len(kept)} more]"]
 
 
-def _details(notice: Notice) -> dict[str, str]:
+def _details(notice: Notice, briefing: Briefing) -> dict[str, str]:
     """The details as texts, since the vendor takes no other."""
-    return {name: _text(value) for name, value in details_of(notice).items() if name not in _TOLD_ALREADY}
+    return {name: _text(value) for name, value in details_of(notice, briefing).items() if name not in _TOLD_ALREADY}
 
 
 def _text(value: Any) -> str:

@@ -22,8 +22,10 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.account import details_of, headline, link_of, location_of, reporter_of
+from router.destinations.wording.briefing import PORTAL, Briefing, link_of
+from router.destinations.wording.details import details_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
+from router.destinations.wording.headlines import headline, location_of, reporter_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -82,7 +84,7 @@ class PagerDuty(OneRequest):
             "dedup_key": notice.key,
         }
         if attempt.delivery.change is not Change.RESOLVED:
-            event |= _trigger(notice)
+            event |= _trigger(notice, self.briefing_in(attempt))
         return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event))
 
     def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
@@ -101,7 +103,7 @@ class PagerDuty(OneRequest):
         return error
 
 
-def _trigger(notice: Notice) -> dict[str, Any]:
+def _trigger(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     parts = parse_resource_id(notice.resource)
     owner = notice.owner
     payload = {
@@ -112,12 +114,12 @@ def _trigger(notice: Notice) -> dict[str, Any]:
         "component": parts.name,
         "group": (owner.service if owner else None) or notice.resource_group,
         "class": notice.type,
-        "custom_details": details_of(notice),
+        "custom_details": details_of(notice, briefing),
     }
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
     if link := link_of(notice):
         event |= {"client": reporter_of(notice), "client_url": link}
-        event["links"] = [{"href": link, "text": "Open in the Azure portal"}]
+        event["links"] = [{"href": link, "text": PORTAL}]
     return event
 
 

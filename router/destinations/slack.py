@@ -30,9 +30,11 @@ from router.destinations.answers import words_in
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.wording.account import facts_of, headline, link_of, story_of
-from router.destinations.wording.fitting import json_bytes, shorten_escaped
+from router.destinations.wording.briefing import Briefing, link_of
+from router.destinations.wording.fitting import json_bytes, shorten, shorten_escaped
+from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import mrkdwn
+from router.destinations.wording.plain_text import text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery
@@ -43,11 +45,10 @@ from router.domain.rulebook import Lane
 
 HEADER_LIMIT = 150  # characters
 TEXT_LIMIT = 3_000  # characters of a section or an element of a context
+FACT_LIMIT = 300  # characters of a fact; ours
 _FIELDS = 10  # in one section
 
 _WEBHOOKS = "/services/"
-
-_IN_THE_MARGIN = frozenset({"Id", "Portal", "Sent because"})
 
 _ABOUT_ALL = frozenset(
     {
@@ -94,7 +95,7 @@ class Slack(OneRequest):
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message of a notice."""
-        body = json_bytes(_message(self.notice_in(attempt), attempt.delivery))
+        body = json_bytes(_message(self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery))
         url = secret_url(self._url, self._origin, attempt, self.name)
         if not urlsplit(url).path.startswith(_WEBHOOKS):
             # A workflow's trigger lives there, too, and would run at each attempt.
@@ -112,27 +113,29 @@ class Slack(OneRequest):
         return error
 
 
-def _message(notice: Notice, delivery: Delivery) -> dict[str, Any]:
+def _message(notice: Notice, briefing: Briefing, delivery: Delivery) -> dict[str, Any]:
     title = _escaped(f"{delivery.change.capitalize()}: {headline(notice, TEXT_LIMIT)}", HEADER_LIMIT)
     return {
         # What a notification shows, which has no blocks.
         "text": title,
         "mrkdwn": False,
-        "blocks": list(_blocks(title, notice, delivery)),
+        "blocks": list(_blocks(title, notice, briefing, delivery)),
         "unfurl_links": False,
         "unfurl_media": False,
     }
 
 
-def _blocks(title: str, notice: Notice, delivery: Delivery) -> Iterator[dict[str, Any]]:
+def _blocks(title: str, notice: Notice, briefing: Briefing, delivery: Delivery) -> Iterator[dict[str, Any]]:
     yield {"type": "header", "text": _text(title)}
-    told = {name: value for name, value in facts_of(notice).items() if name not in _IN_THE_MARGIN}
     # Escaped, a fact takes five times its characters at most, which is below the 2,000 of a field.
-    facts = [_text(f"{name}\n{mrkdwn(value)}") for name, value in told.items()]
+    facts = [
+        _text(f"{fact.name}\n{mrkdwn(shorten(', '.join(fact.values), FACT_LIMIT))}")
+        for fact in (*briefing.what, *briefing.where, *briefing.when, *briefing.why)
+    ]
     for fields in batched(facts, _FIELDS, strict=False):
         yield {"type": "section", "fields": fields}
     # What is over is told in short: the channel has the rest already.
-    story = "" if delivery.change is Change.RESOLVED else _escaped(story_of(notice, TEXT_LIMIT), TEXT_LIMIT)
+    story = "" if delivery.change is Change.RESOLVED else _escaped(text_of(briefing, TEXT_LIMIT), TEXT_LIMIT)
     if story.strip():
         yield {"type": "section", "text": _text(story)}
     yield {"type": "context", "elements": list(_margin(notice))}

@@ -28,9 +28,11 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.wording.account import FACT_LIMIT, facts_of, headline, link_of, story_of
+from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
+from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import markdown
+from router.destinations.wording.plain_text import text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery
@@ -44,7 +46,7 @@ HEADING_LIMIT = 200  # characters; ours
 STORY_LIMIT = 4_000  # characters; ours
 _ROOMS = (STORY_LIMIT, 2_000, 1_000, 300)
 """Characters of the story, step by step until the message is below its limit; a fact gets a fifth."""
-_IN_THE_MARGIN = frozenset({"Id", "Portal", "Sent because"})
+FACT_LIMIT = 300  # characters; ours
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _TURNED_OFF = re.compile(rb'"WorkflowTriggerIsNotEnabled"')
 
@@ -100,7 +102,8 @@ class Teams(OneRequest):
         """The message around the card of a notice."""
         notice = self.notice_in(attempt)
         url = secret_url(self._url, self._origin, attempt, self.name)
-        return HttpRequest(method="POST", url=url, headers=JSON, body=_fitted_message(notice, attempt.delivery))
+        body = _fitted_message(notice, self.briefing_in(attempt), attempt.delivery)
+        return HttpRequest(method="POST", url=url, headers=JSON, body=body)
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means: about the workflow, and so about every card, or about this one."""
@@ -123,8 +126,8 @@ def _is_acceptance(answer: HttpAnswer) -> bool:
     return not (isinstance(body, dict) and "error" in body)
 
 
-def _fitted_message(notice: Notice, delivery: Delivery) -> bytes:
-    bodies = (json_bytes(_message(notice, delivery, room)) for room in _ROOMS)
+def _fitted_message(notice: Notice, briefing: Briefing, delivery: Delivery) -> bytes:
+    bodies = (json_bytes(_message(notice, briefing, delivery, room)) for room in _ROOMS)
     body = next(bodies)
     while _size_of(body) > BODY_LIMIT:
         body = next(bodies)
@@ -136,13 +139,13 @@ def _size_of(body: bytes) -> int:
     return max(len(body), len(body.decode().encode("utf-16-le")))
 
 
-def _message(notice: Notice, delivery: Delivery, room: int) -> dict[str, Any]:
+def _message(notice: Notice, briefing: Briefing, delivery: Delivery, room: int) -> dict[str, Any]:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": _elements(notice, delivery, room),
+        "body": _elements(notice, briefing, delivery, room),
     }
     if link := link_of(notice):
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in the Azure portal", "url": link}]
@@ -150,16 +153,18 @@ def _message(notice: Notice, delivery: Delivery, room: int) -> dict[str, Any]:
     return {"type": "message", "attachments": [attachment]}
 
 
-def _elements(notice: Notice, delivery: Delivery, room: int) -> list[dict[str, Any]]:
+def _elements(notice: Notice, briefing: Briefing, delivery: Delivery, room: int) -> list[dict[str, Any]]:
     is_over = delivery.change is Change.RESOLVED
     heading = f"{delivery.change.capitalize()}: {headline(notice, STORY_LIMIT)}"
     colour = "Good" if is_over else COLOURS.get(notice.severity or "", "Attention")
-    told = {name: value for name, value in facts_of(notice).items() if name not in _IN_THE_MARGIN}
-    facts = [{"title": name, "value": _escaped(value, min(room // 5, 2 * FACT_LIMIT))} for name, value in told.items()]
+    facts = [
+        {"title": fact.name, "value": _escaped(", ".join(fact.values), min(room // 5, 2 * FACT_LIMIT))}
+        for fact in (*briefing.what, *briefing.where, *briefing.when, *briefing.why)
+    ]
     elements = [_block(_escaped(heading, HEADING_LIMIT), size="Medium", weight="Bolder", color=colour)]
     elements.append({"type": "FactSet", "facts": facts})
     # What is over is told in short: the channel has the rest already.
-    story = "" if is_over else _LINE_ENDS.sub("\n\n", _escaped(story_of(notice, room), room))
+    story = "" if is_over else shorten_escaped(text_of(briefing, room), room, _paragraphs)
     if story.strip():
         elements.append(_block(story))
     reason = _escaped(notice.reason, room // 5)
@@ -169,6 +174,11 @@ def _elements(notice: Notice, delivery: Delivery, room: int) -> list[dict[str, A
 
 def _block(text: str, **look: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": text, "wrap": True, **look}
+
+
+def _paragraphs(text: str) -> str:
+    """A text of which each line is a paragraph."""
+    return _LINE_ENDS.sub("\n\n", markdown(text))
 
 
 def _escaped(text: str, limit: int) -> str:

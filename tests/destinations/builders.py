@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from router.destinations import discover
+from router.destinations.wording.briefing import Briefing, briefing_of
+from router.domain.background import NO_BACKGROUND, Background
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.evidence import Evidence
@@ -186,13 +188,25 @@ def an_attempt(
     *,
     secrets: Iterable[str] = ("SECRET",),
     opening: Receipt | None = None,
+    background: Background = NO_BACKGROUND,
     **changes: Any,
 ) -> Attempt:
     """A first attempt at noon; `secrets` are the names of those that have a value."""
-    values = {name: a_secret(name) for name in secrets}
     return Attempt(
-        delivery=a_delivery(content, change, **changes), number=1, now=NOW, secrets=values, opening=opening
-    )  # fmt: skip
+        delivery=a_delivery(content, change, **changes),
+        number=1,
+        now=NOW,
+        secrets={name: a_secret(name) for name in secrets},
+        opening=opening,
+        background=background,
+    )
+
+
+def a_briefing(
+    notice: Notice | None = None, change: Change = Change.OPENED, background: Background = NO_BACKGROUND
+) -> Briefing:
+    """A notice in words, at noon."""
+    return briefing_of(notice if notice is not None else a_notice(), change, background, NOW)
 
 
 def a_secret(name: str) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
+from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.notices import Group
-from tests.destinations.builders import a_group, a_notice, an_attempt
+from router.domain.notices import Group, Release
+from router.domain.rulebook import Lane
+from tests.destinations.builders import NOW, a_group, a_notice, an_attempt
 from tests.destinations.conversations import Answer, Respond
 
 HERE = Path(__file__).with_name("golden")
@@ -27,23 +31,47 @@ _CANARY = re.compile(r"Y2FuYXJ5IG9m[\w+/=]*")
 IS_WRITING = os.environ.get("GOLDENS") == "write"
 
 
+_BEFORE = Background(
+    last=a_notice(severity="Medium", severity_written="Medium"), opened=NOW - timedelta(hours=3, minutes=12)
+)
+_ELSEWHERE = Background(
+    elsewhere=(
+        Counterpart(
+            destination="oncall", lane=Lane.PAGE, reference="PD-77", link="https://contoso.pagerduty.example/77"
+        ),
+    ),
+    earlier=Earlier(count=3, last=NOW - timedelta(days=2)),
+)
+_RELEASED = Release(
+    kind="rule",
+    name="known-scanner",
+    author="ana@contoso.example",
+    since="2026-11-21T08:00:00Z",
+    ended="2026-11-24T12:00:00Z",
+    messages=7,
+)
+
+
 class Case(NamedTuple):
-    """A change, whether the receipt of the opening is known, and whether the notice tells of a group."""
+    """A change, whether the receipt of the opening is known, and what is special about the notice and what is known beside."""
 
     name: str
     change: Change
     has_opening: bool
     group: Group | None = None
+    background: Background = NO_BACKGROUND
+    notice: Mapping[str, Any] = {}
 
 
 # Each change once in the first three.
 CASES = (
     Case("opened", Change.OPENED, False),
-    Case("updated", Change.UPDATED, True),
-    Case("resolved", Change.RESOLVED, True),
+    Case("updated", Change.UPDATED, True, background=_BEFORE),
+    Case("resolved", Change.RESOLVED, True, background=_BEFORE),
     Case("updated_without_opening", Change.UPDATED, False),
     Case("resolved_without_opening", Change.RESOLVED, False),
-    Case("joined", Change.UPDATED, True, a_group()),
+    Case("joined", Change.UPDATED, True, a_group(), _BEFORE),
+    Case("released", Change.OPENED, False, background=_ELSEWHERE, notice={"release": _RELEASED}),
 )
 
 
@@ -74,7 +102,8 @@ def attempt_for(kind: str, case: Case, secrets: list[str], **notice: Any) -> Att
     """The attempt that a case is about."""
     turn = 1 if case.change is Change.OPENED else 2
     opening = opening_of(kind) if case.has_opening else None
-    return an_attempt(a_notice(turn=turn, group=case.group, **notice), case.change, secrets=secrets, opening=opening)
+    told = a_notice(turn=turn, group=case.group, **case.notice, **notice)
+    return an_attempt(told, case.change, secrets=secrets, opening=opening, background=case.background)
 
 
 def opening_of(kind: str) -> Receipt:

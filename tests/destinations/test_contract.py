@@ -280,7 +280,7 @@ NAMED_BY = {
     "pagerduty": ("opened", '"client":"Azure Monitor"'),
     "jsm_ops": ("opened", '"source":"Azure Monitor"'),
     "servicenow_events": ("opened", '"source":"Azure Monitor"'),
-    "servicenow": ("resolved", '"close_notes":"Azure Monitor reports that this is over."'),
+    "servicenow": ("resolved", '"close_notes":"Azure Monitor reports that this is over.'),
     "splunk_hec": ("opened", '"sourcetype":"azure_monitor:alert"'),
     "log_analytics": ("opened", '"EventProduct":"Azure Monitor"'),
     "webhook": ("opened", '"product":"Azure Monitor"'),

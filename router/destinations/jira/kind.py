@@ -34,10 +34,11 @@ from pydantic import ConfigDict, Field
 from router.destinations.answers import excerpt_of
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
-from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_account_of
+from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_briefing_of, rich_note_of
 from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
-from router.destinations.wording.account import ending_of, headline
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
+from router.destinations.wording.headlines import headline
 from router.destinations.wording.placeholders import Template, parse
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -150,7 +151,7 @@ class Jira(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or finishes a signal's issue."""
-        notice = self.notice_in(attempt)
+        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
         issue = yield from self._find(notice, attempt)
         if issue is None and _may_be_too_early(attempt):
             raise Unavailable(
@@ -159,18 +160,18 @@ class Jira(OneByOne):
             )
         match attempt.delivery.change:
             case Change.OPENED if issue is not None and _was_there_before(issue, attempt):
-                yield from self._issues.comment(issue, rich_account_of(notice, "Opened again. "), attempt)
+                yield from self._issues.comment(issue, rich_briefing_of(briefing, "Opened again. "), attempt)
             case Change.UPDATED if issue is not None:
-                yield from self._issues.comment(issue, rich_account_of(notice, "Updated. "), attempt)
+                yield from self._issues.comment(issue, rich_note_of(briefing), attempt)
             case Change.RESOLVED if issue is not None:
                 if notice.closing is not None:
-                    yield from self._issues.comment(issue, rich(ending_of(notice)), attempt)
-                yield from self._finish(issue, notice, attempt)
+                    yield from self._issues.comment(issue, rich_note_of(briefing), attempt)
+                yield from self._finish(issue, briefing, attempt)
             case Change.UPDATED if attempt.is_note:
                 return Receipt(reference="no open issue, nothing to note")
             case Change.RESOLVED:
                 return Receipt(reference="no open issue, nothing to resolve")
-        return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice), attempt)))
+        return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice, briefing), attempt)))
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
         """The issue that the opening made, unless it is done; else the oldest of this signal that is not."""
@@ -185,11 +186,11 @@ class Jira(OneByOne):
                 return issue
         return None
 
-    def _finish(self, issue: Issue, notice: Notice, attempt: Attempt) -> Exchange[None]:
+    def _finish(self, issue: Issue, briefing: Briefing, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
         way = self._way_among(ways)
         if way is None:
-            yield from self._issues.comment(issue, rich(f"{ending_of(notice)} {_STUCK}"), attempt)
+            yield from self._issues.comment(issue, rich("\n".join([*briefing.news, _STUCK])), attempt)
             there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
             raise Rejected(
                 f"{NAME}: {issue.key} stays open, since its workflow has no such transition to a done status "
@@ -205,8 +206,8 @@ class Jira(OneByOne):
         called = wanted.casefold()
         return next((way for way in ways if called in (way.id, way.name.casefold(), way.status.casefold())), None)
 
-    def _fields_of(self, notice: Notice) -> dict[str, Any]:
-        fields: dict[str, Any] = {"summary": headline(notice, FIELD_LIMIT), "description": rich_account_of(notice)}
+    def _fields_of(self, notice: Notice, briefing: Briefing) -> dict[str, Any]:
+        fields: dict[str, Any] = {"summary": headline(notice, FIELD_LIMIT), "description": rich_briefing_of(briefing)}
         priority = self._priorities.get(notice.severity or "Unknown")
         if priority is not None:
             fields["priority"] = {"name": priority}

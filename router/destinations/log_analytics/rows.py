@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from router.destinations.log_analytics.tables import ALERTS, FINDINGS
-from router.destinations.wording.account import evidence_of, reporter_of
+from router.destinations.wording.evidence import evidence_of
+from router.destinations.wording.headlines import reporter_of
 from router.destinations.wording.languages import web_link
 from router.destinations.wording.posture import posture_of
 from router.domain.decisions import Change

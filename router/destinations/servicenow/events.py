@@ -34,17 +34,12 @@ from router.destinations.base import Exchange, OneByOne
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
-from router.destinations.wording.account import (
-    account_of,
-    evidence_of,
-    link_of,
-    location_of,
-    reporter_of,
-    severity_of,
-    tactics_of,
-)
+from router.destinations.wording.briefing import link_of, tactics_of
+from router.destinations.wording.evidence import evidence_of
 from router.destinations.wording.fitting import json_bytes, shorten
+from router.destinations.wording.headlines import location_of, reporter_of, severity_of
 from router.destinations.wording.languages import journal, without_code
+from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.posture import words_of_posture
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
@@ -153,7 +148,7 @@ class ServiceNowEvents(OneByOne):
         event |= {
             "message_key": notice.key,
             "severity": _CLEAR if is_over else SEVERITIES.get(notice.severity or "", _LOUDEST),
-            "description": account_of(notice, TEXT_LIMIT),
+            "description": text_of(self.briefing_in(attempt), TEXT_LIMIT),
             "additional_info": additional_info_of(notice),
             "time_of_event": _time_of(notice, attempt),
         }

@@ -27,10 +27,11 @@ from pydantic.json_schema import SkipJsonSchema
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
 from router.destinations.servicenow.table import NAME, Ticket, TicketTable
-from router.destinations.wording.account import account_of, ending_of, headline
 from router.destinations.wording.fitting import shorten
+from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import journal
 from router.destinations.wording.placeholders import parse
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.notices import Notice
@@ -173,7 +174,7 @@ class ServiceNow(OneByOne):
             "correlation_id": notice.key,
             "correlation_display": "alert-router",
             "short_description": headline(notice, SHORT_LIMIT),
-            "description": account_of(notice, TEXT_LIMIT),
+            "description": text_of(self.briefing_in(attempt), TEXT_LIMIT),
             "impact": impact,
             "urgency": urgency,
             "due_date": (notice.respond_by or "").replace("T", " ").removesuffix("Z")[:_SECONDS],
@@ -185,17 +186,18 @@ class ServiceNow(OneByOne):
     def _annotate(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
         if ticket is None or ticket.sys_id is None:
             return (yield from self._open(notice, attempt))
-        note = shorten(f"Updated. {account_of(notice, TEXT_LIMIT)}", TEXT_LIMIT)
+        note = note_of(self.briefing_in(attempt), TEXT_LIMIT)
         return (yield from self._table.update(ticket.sys_id, {"work_notes": note}, attempt))
 
     def _resolve(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Receipt]:
         if ticket is None or ticket.sys_id is None:
             return Receipt(reference="no open ticket, nothing to resolve")
         if ticket.state != self._resolution.state:
-            written = {"close_notes": ending_of(notice)} | self._resolution.model_dump(exclude_none=True)
+            ending = note_of(self.briefing_in(attempt), TEXT_LIMIT)
+            written = {"close_notes": ending} | self._resolution.model_dump(exclude_none=True)
             if notice.closing is not None:
                 # What the policy says is for what is over.
-                written["close_notes"] = ending_of(notice)
+                written["close_notes"] = ending
             columns = {name: text for name, text in written.items() if text}
             ticket = yield from self._table.update(ticket.sys_id, columns, attempt)
         return self._receipt(ticket)

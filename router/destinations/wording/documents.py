@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from router.destinations.wording.account import EVIDENCE, group_of
+from router.destinations.wording.evidence import EVIDENCE
 from router.destinations.wording.languages import web_link
+from router.destinations.wording.members import group_of
 from router.destinations.wording.posture import posture_of
 from router.domain.deliveries import Delivery
 from router.domain.notices import DECISION_KEYS, Notice

@@ -93,7 +93,8 @@ def markdown(text: str) -> str:
 def in_language(notice: Notice, language: Language) -> Notice:
     """A notice whose every text is words in a language, all on one line but for prose; its link is a sound one, or none."""
     said: Notice = _said(notice, language, is_prose=False)
-    return replace(said, link=sound_link(notice.link))
+    links = tuple(replace(one, url=url.url) for one, url in zip(said.links, notice.links, strict=True))
+    return replace(said, link=sound_link(notice.link), links=links, runbooks=notice.runbooks)
 
 
 def _said(value: Any, language: Language, *, is_prose: bool) -> Any:

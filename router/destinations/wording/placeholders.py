@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from router.destinations.wording.account import link_of, location_of, severity_of
+from router.destinations.wording.briefing import link_of
+from router.destinations.wording.headlines import location_of, severity_of
 from router.domain.notices import Notice
 
 type Text = Callable[[Notice], str]

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from router.domain.notices import Notice
-from router.domain.posture import Package, Risk
+from router.domain.posture import Image, Package, Risk
 
 _CVES = 5  # that words name
 _VALUES = ("package", "image", "rule", "risk")
@@ -30,14 +30,14 @@ def posture_of(notice: Notice) -> dict[str, Any]:
 
 def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
     """In words, by the name of each fact; None for what is not known."""
-    image, rule = notice.image, notice.rule
+    rule = notice.rule
     where = "/".join(filter(None, (rule.server, rule.database))) if rule else ""
     return {
         "Risk": risk_words(notice.risk),
         "Category": notice.category,
         "Package": package_words(notice.package),
         "CVEs": _cve_words(notice),
-        "Image": "@".join(filter(None, (image.repository, image.digest))) if image else None,
+        "Image": image_words(notice.image),
         "Rule": f"{rule.id} on {where}" if rule and where else rule.id if rule else None,
         "Scanner": notice.scanner,
     }
@@ -61,6 +61,11 @@ def package_words(package: Package | None) -> str | None:
     name = f"{package.name} ({package.type})" if package.type else package.name
     installed = " ".join(filter(None, (name, ", ".join(package.installed))))
     return f"{installed} -> {package.fixed}" if package.fixed else f"{installed}, no fix"
+
+
+def image_words(image: Image | None) -> str | None:
+    """The repository of an image, and its digest."""
+    return "@".join(filter(None, (image.repository, image.digest))) or None if image is not None else None
 
 
 def _cve_words(notice: Notice) -> str | None:

@@ -1,0 +1,242 @@
+"""A notice in words: all that it says to a responder, in the order in which one asks, and in no vendor's form.
+
+What happened; where; since when and how often; why you; what is known; what to do; where to look further. Each kind renders it
+as its vendor shows texts best, and cuts it where the vendor does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from router.destinations.wording.changes import changes_between
+from router.destinations.wording.endings import ending_of
+from router.destinations.wording.evidence import CODE, evidence_of, title_of
+from router.destinations.wording.headlines import headline, location_of, reporter_of, severity_of
+from router.destinations.wording.languages import sound_link
+from router.destinations.wording.members import count_words, member_lines
+from router.destinations.wording.posture import words_of_posture
+from router.destinations.wording.times import time_words
+from router.domain.background import Background
+from router.domain.decisions import Change
+from router.domain.notices import Link, Notice
+from router.domain.rulebook import Lane
+from router.domain.signals import DEFENDER
+
+HEADLINE_LIMIT = 1_000
+"""Characters of a headline; ours, more than any vendor shows."""
+
+LINK_LIMIT = 2_000
+"""Characters of a link; ours, so that a link and its words stay one text."""
+
+PORTAL = "Open in the Azure portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact.
+
+    Attributes:
+        name: what it is called.
+        values: its values, each a text by itself.
+        is_code: whether people copy the values into a shell or a search.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    is_code: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Briefing:
+    """A notice in words. Texts are those of the notice, whole; what is not known is left out.
+
+    Attributes:
+        headline: one line: severity, how many signals it is about, title, location.
+        change: what it is told as.
+        news: what this turn is about, in sentences: what changed, how it ended, what had held it back, how often the same
+            happened before.
+        description: what happened, as the message describes it.
+        what: facts on what happened.
+        where: facts on where it happened.
+        when: facts on since when and how often, and by when people should have responded.
+        why: facts on why this destination is told.
+        members: what the list of a group's members is called, and a line for each; None for a single signal.
+        evidence: the lists of evidence, in the order in which a responder asks for them.
+        others: the properties that stand in no list of evidence, the shortest first.
+        to_do: what to do, step by step.
+        links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
+        reference: facts for who follows it up in other tools: ids, type, plan.
+        knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
+    """
+
+    headline: str
+    change: Change
+    news: tuple[str, ...]
+    description: str
+    what: tuple[Fact, ...]
+    where: tuple[Fact, ...]
+    when: tuple[Fact, ...]
+    why: tuple[Fact, ...]
+    members: tuple[str, tuple[str, ...]] | None
+    evidence: tuple[Fact, ...]
+    others: tuple[Fact, ...]
+    to_do: tuple[str, ...]
+    links: tuple[Link, ...]
+    reference: tuple[Fact, ...]
+    knows_changes: bool
+
+
+def briefing_of(notice: Notice, change: Change, background: Background, now: datetime) -> Briefing:
+    """A notice in words, with what the state knows beside it."""
+    return Briefing(
+        headline=headline(notice, HEADLINE_LIMIT),
+        change=change,
+        news=tuple(_news(notice, change, background, now)),
+        description=notice.description,
+        what=_facts(_what(notice)),
+        where=_facts(_where(notice)),
+        when=_facts(_when(notice, background)),
+        why=_facts(_why(notice)),
+        members=member_lines(notice.group) if notice.group is not None else None,
+        evidence=(*_facts(_posture(notice)), *_evidence(notice)),
+        others=tuple(Fact(name, (notice.extended[name],)) for name in notice.unlisted if name in notice.extended),
+        to_do=notice.remediation,
+        links=tuple(_links(notice, background)),
+        reference=_facts(_reference(notice)),
+        knows_changes=background.last is not None,
+    )
+
+
+def link_of(notice: Notice) -> str | None:
+    """The link to the portal, whole or not at all."""
+    link = sound_link(notice.link)
+    return link if link is not None and len(link) <= LINK_LIMIT else None
+
+
+def tactics_of(notice: Notice) -> list[str]:
+    """The tactics with their ids: `Credential Access (TA0006)`."""
+    return [f"{tactic.name} ({tactic.id})" for tactic in notice.tactics]
+
+
+def owner_of(notice: Notice) -> str | None:
+    """Who answers for the resource: `payments-platform / Payments`."""
+    owner = notice.owner
+    return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
+
+
+def _news(notice: Notice, change: Change, background: Background, now: datetime) -> Iterator[str]:
+    if change is Change.RESOLVED:
+        yield ending_of(notice, background.opened, now)
+        return
+    if change is Change.UPDATED and background.last is not None:
+        yield from changes_between(background.last, notice) or ("Nothing changed but when it was last seen.",)
+    if (release := notice.release) is not None:
+        author = f", by {release.author}," if release.author else ""
+        count = f"{release.messages} messages" if release.messages != 1 else "1 message"
+        held = f" held {count}" if release.messages is not None else " held it"
+        since = f" since {time_words(release.since)}" if release.since else ""
+        ended = f"; it ended {time_words(release.ended)}" if release.ended else "; it holds this no longer"
+        yield f"The {release.kind} {release.name}{author}{held}{since}{ended}."
+    if (earlier := background.earlier) is not None:
+        least = "" if earlier.is_whole else "at least "
+        times = "once" if earlier.count == 1 else f"{least}{earlier.count} times"
+        yield f"The same happened here {times} before, last {time_words(earlier.last.isoformat())}."
+
+
+def _what(notice: Notice) -> Mapping[str, str | None]:
+    return {
+        "Severity": severity_of(notice),
+        "Risk": words_of_posture(notice)["Risk"],
+        "Sample": "one of Defender's samples, nothing happened" if notice.sample else None,
+        "Reported by": None if reporter_of(notice) == DEFENDER else reporter_of(notice),
+        "Tactics": ", ".join(tactics_of(notice)) or None,
+        "Techniques": ", ".join(notice.techniques) or None,
+        "Status": notice.status,
+        "Cause": " - ".join(filter(None, (notice.cause, notice.status_description))) or None,
+        "Measure": notice.measure,
+        "Ended as": notice.closing,
+    }
+
+
+def _where(notice: Notice) -> Mapping[str, str | None]:
+    named = notice.compromised_entity
+    subscription = notice.subscription
+    if notice.subscription_name is not None:
+        subscription = f"{notice.subscription_name} ({subscription})" if subscription else notice.subscription_name
+    return {
+        "Location": location_of(notice),
+        "Environment": notice.environment,
+        "Subscription": subscription,
+        "Resource group": notice.resource_group,
+        "AWS account": notice.account,
+        "GCP project": notice.project,
+        "Cluster": notice.cluster,
+        "Compromised entity": named if named and named.casefold() not in location_of(notice).casefold() else None,
+        "Resource": notice.resource or notice.compromised_entity,
+    }
+
+
+def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
+    return {
+        "First seen": time_words(notice.started),
+        "Last seen": time_words(notice.ended or notice.changed),
+        "How many": count_words(notice.group) if notice.group is not None else None,
+        "Respond by": time_words(notice.respond_by),
+    }
+
+
+def _why(notice: Notice) -> Mapping[str, str | None]:
+    routes = ", ".join(notice.routes)
+    return {
+        "Owner": owner_of(notice),
+        "Sent by": f"route{'s' if len(notice.routes) > 1 else ''} {routes}"
+        if routes
+        else "no route takes it, so the default",
+    }
+
+
+def _posture(notice: Notice) -> Mapping[str, str | None]:
+    words = words_of_posture(notice)
+    return {name: value for name, value in words.items() if name != "Risk"} | {
+        "CVSS": notice.cvss,
+        "Impact": notice.impact,
+        "Entry points": ", ".join(notice.entry_points) or None,
+        "Targets": ", ".join(notice.targets) or None,
+        "Categories": ", ".join(notice.categories) or None,
+        "Alerts": ", ".join(notice.alerts) or None,
+    }
+
+
+def _evidence(notice: Notice) -> tuple[Fact, ...]:
+    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_of(notice).items())
+
+
+def _links(notice: Notice, background: Background) -> Iterator[Link]:
+    if link := link_of(notice):
+        yield Link(text=PORTAL, url=link)
+    for number, runbook in enumerate(filter(sound_link, notice.runbooks), 1):
+        yield Link(text="Runbook" if number == 1 else f"Runbook {number}", url=runbook)
+    for one in background.elsewhere:
+        words = f"{'Page' if one.lane is Lane.PAGE else 'Ticket'} {one.reference or ''}".strip()
+        yield Link(text=f"{words} ({one.destination})", url=sound_link(one.link) or "")
+    for page in notice.links:
+        if (link := sound_link(page.url)) is not None and len(link) <= LINK_LIMIT:
+            yield Link(text=page.text or link, url=link)
+
+
+def _reference(notice: Notice) -> Mapping[str, str | None]:
+    return {
+        "Type": notice.type,
+        "Id": notice.id,
+        "Plan": notice.plan,
+        "Kind": notice.kind,
+        "Product": notice.product if notice.product != DEFENDER else None,
+        "Decided because": notice.reason,
+        "Key": f"{notice.key}, turn {notice.turn}",
+    }
+
+
+def _facts(named: Mapping[str, str | None]) -> tuple[Fact, ...]:
+    return tuple(Fact(name, (value,)) for name, value in named.items() if value)

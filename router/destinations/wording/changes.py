@@ -1,0 +1,115 @@
+"""What changed since a destination was last told of a signal or a group, each change in a sentence of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from router.destinations.wording.evidence import EVIDENCE, title_of
+from router.destinations.wording.fitting import shorten
+from router.destinations.wording.headlines import severity_of
+from router.destinations.wording.posture import image_words, package_words, risk_words
+from router.destinations.wording.times import time_words
+from router.domain.notices import Notice
+
+_VALUE = 200
+"""Characters of a value that a sentence quotes."""
+
+_NAMED = 10
+"""The most values that a sentence names."""
+
+
+def changes_between(last: Notice, notice: Notice) -> tuple[str, ...]:
+    """What a notice says that the last one did not; nothing where it says the same."""
+    return tuple(_changes(last, notice))
+
+
+def _changes(last: Notice, notice: Notice) -> Iterator[str]:
+    yield from _turned("Severity", severity_of(last), severity_of(notice))
+    yield from _turned("Risk", risk_words(last.risk), risk_words(notice.risk))
+    yield from _members(last, notice)
+    is_same_signal = last.id.casefold() == notice.id.casefold()
+    if is_same_signal:
+        yield from _turned("Status", last.status, notice.status)
+        yield from _turned("Title", last.title, notice.title)
+        if last.description != notice.description and notice.description:
+            yield "The description changed."
+    for name, was, now in (
+        ("Package", package_words(last.package), package_words(notice.package)),
+        ("Image", image_words(last.image), image_words(notice.image)),
+        ("Cause", last.cause, notice.cause),
+        ("State", last.status_description, notice.status_description),
+        ("CVSS", last.cvss, notice.cvss),
+        ("Measure", last.measure, notice.measure),
+        ("Owner", _owner_of(last), _owner_of(notice)),
+        ("Respond by", time_words(last.respond_by), time_words(notice.respond_by)),
+        ("Last activity", time_words(last.ended), time_words(notice.ended)),
+    ):
+        yield from _turned(name, was, now)
+    yield from _more("CVEs", last.cves, notice.cves)
+    yield from _more("Alerts", last.alerts, notice.alerts)
+    yield from _more("Tactics", [one.name for one in last.tactics], [one.name for one in notice.tactics])
+    yield from _more("Techniques", last.techniques, notice.techniques)
+    for name in EVIDENCE:
+        yield from _more(title_of(name), getattr(last.evidence, name), getattr(notice.evidence, name))
+    if is_same_signal:
+        for name in notice.unlisted:
+            yield from _turned(name, last.extended.get(name), notice.extended[name])
+
+
+def _members(last: Notice, notice: Notice) -> Iterator[str]:
+    """What changed in a group: how many joined, which of those that stand are new, how many are over."""
+    if notice.group is None:
+        return
+    # A group of one looks like its only member.
+    total, standing = (last.group.total, last.group.standing) if last.group else (1, 1)
+    if joined := notice.group.total - total:
+        yield (
+            f"{joined} more signal{'s' if joined > 1 else ''}: {notice.group.total} in all."
+            if joined > 0
+            else (f"The group has {notice.group.total} signals.")
+        )
+    if over := standing + max(joined, 0) - notice.group.standing:
+        yield (
+            f"{over} {'are' if over > 1 else 'is'} over; {notice.group.standing} still stand."
+            if over > 0
+            else (f"{notice.group.standing} stand again.")
+        )
+    known = {one.key for one in last.group.named} if last.group else {last.key}
+    fresh = [one for one in notice.group.named if one.key not in known]
+    lines = [f"{one.severity or 'Unknown'} {one.title}{f' - {one.place}' if one.place else ''}" for one in fresh]
+    if lines and last.group is not None:
+        yield f"New: {_listed(lines)}."
+
+
+def _turned(name: str, was: str | None, now: str | None) -> Iterator[str]:
+    if was == now:
+        return
+    if was is None:
+        yield f"{name}: {_quoted(now)}."
+    elif now is None:
+        yield f"{name} is no longer said; it was {_quoted(was)}."
+    else:
+        yield f"{name}: {_quoted(was)} to {_quoted(now)}."
+
+
+def _more(name: str, was: Sequence[str], now: Sequence[str]) -> Iterator[str]:
+    """What came to a list, and what went from it."""
+    before, after = set(was), set(now)
+    if came := [one for one in now if one not in before]:
+        yield f"New in {name}: {_listed(came)}."
+    if went := [one for one in was if one not in after]:
+        yield f"No longer in {name}: {_listed(went)}."
+
+
+def _listed(values: Sequence[str]) -> str:
+    named = ", ".join(_quoted(one) for one in values[:_NAMED])
+    return named if len(values) <= _NAMED else f"{named} and {len(values) - _NAMED} more"
+
+
+def _quoted(value: str | None) -> str:
+    return shorten(" ".join((value or "").split()), _VALUE)
+
+
+def _owner_of(notice: Notice) -> str | None:
+    owner = notice.owner
+    return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None

@@ -1,0 +1,54 @@
+"""The first line that people read of a notice, and what it is made of."""
+
+from __future__ import annotations
+
+from router.destinations.wording.fitting import shorten
+from router.domain.notices import Group, Notice
+from router.domain.resources import parse_resource_id
+from router.domain.signals import AZURE_MONITOR, DEFENDER
+
+
+def severity_of(notice: Notice) -> str:
+    """The severity in words; one that is not known says so."""
+    if notice.severity is not None:
+        return notice.severity
+    return f"Unknown ({notice.severity_written})" if notice.severity_written else "Unknown"
+
+
+def reporter_of(notice: Notice) -> str:
+    """Who says it: Azure Monitor of its own alerts, and Defender for Cloud of all that it exports, whatever it calls itself."""
+    return AZURE_MONITOR if notice.product == AZURE_MONITOR else DEFENDER
+
+
+def location_of(notice: Notice) -> str:
+    """Where it happens, as a person would say: a host, the resource's name, or what the alert calls it."""
+    hosts = notice.evidence.hosts
+    name = parse_resource_id(notice.resource).name
+    return (hosts[0] if hosts else None) or name or notice.compromised_entity or notice.resource or "unknown resource"
+
+
+def headline(notice: Notice, limit: int) -> str:
+    """One line of at most `limit` characters: severity, how many signals it is about, title, location."""
+    mark = "[Sample] " if notice.sample else ""
+    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {location_of(notice)}"
+    return shorten(" ".join(line.split()), limit)
+
+
+def _count(group: Group | None) -> str:
+    """How many signals a headline is about, before it names the latest."""
+    if group is None:
+        return ""
+    count = f"{group.total}" if group.standing in (0, group.total) else f"{group.standing} of {group.total}"
+    if group.groups is not None:
+        beyond = f"for room under the limit of {dict(group.by)['limit']}"
+        if not group.standing:
+            return f"none of {group.total} waits any longer {beyond}, the last: "
+        return f"{count} wait in {groups_words(group.groups)} {beyond}, the gravest: "
+    if group.limited:
+        return f"{count} beyond the limit of {dict(group.by)['limit']}, the latest: "
+    return f"{count} signals, the latest: "
+
+
+def groups_words(count: int) -> str:
+    """How many groups, in words."""
+    return "1 group" if count == 1 else f"{count} groups"
