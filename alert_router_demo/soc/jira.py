@@ -264,7 +264,8 @@ def text_of(document: Any) -> str:
     """Gives the text of a rich text, a line for each break."""
     if document.get("type") == "hardBreak":
         return "\n"
-    return str(document.get("text", "")) + "".join(text_of(piece) for piece in document.get("content", []))
+    ends = "\n" if document.get("type") in ("heading", "paragraph", "codeBlock") else ""
+    return str(document.get("text", "")) + "".join(text_of(piece) for piece in document.get("content", [])) + ends
 
 
 def _shown(status: IssueStatus) -> dict[str, Any]:
@@ -298,19 +299,47 @@ def _problems_of(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _problem_of_rich(document: Any) -> str | None:
     if not isinstance(document, dict) or (document.get("type"), document.get("version")) != ("doc", 1):
         return "Operation value must be an Atlassian Document (see the Atlassian Document Format)"
-    if not all(_is_sound(piece) for piece in document.get("content", [])):
+    if not _is_sound(document):
         return "INVALID_INPUT"
     too_long = len(text_of(document)) > RICH
     return f"The entered text is too long. It exceeds the allowed limit of {RICH:,} characters." if too_long else None
 
 
+_INLINE = frozenset({"text", "hardBreak"})
+_BLOCKS = frozenset({"paragraph", "bulletList", "codeBlock", "heading"})
+_MAY_HOLD = {
+    "doc": _BLOCKS | {"table"},
+    "paragraph": _INLINE,
+    "heading": _INLINE,
+    "codeBlock": frozenset({"text"}),
+    "bulletList": frozenset({"listItem"}),
+    "listItem": frozenset({"paragraph", "bulletList", "codeBlock"}),
+    "table": frozenset({"tableRow"}),
+    "tableRow": frozenset({"tableCell", "tableHeader"}),
+    "tableCell": _BLOCKS,
+    "tableHeader": _BLOCKS,
+}
+"""What each node may hold: https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/"""
+
+_MUST_HOLD = frozenset({"bulletList", "listItem", "table", "tableRow", "tableCell", "tableHeader"})
+
+
 def _is_sound(piece: Mapping[str, Any]) -> bool:
-    match piece.get("type"):
+    type, content = piece.get("type"), piece.get("content", [])
+    match type:
         case "text":
-            return bool(piece.get("text"))
+            return bool(piece.get("text")) and all(map(_is_link, piece.get("marks", [])))
         case "hardBreak":
             return True
-        case "paragraph":
-            return all(_is_sound(inner) for inner in piece.get("content", []))
+        case "heading" if piece.get("attrs", {}).get("level") not in range(1, 7):
+            return False
+        case str() if type in _MAY_HOLD:
+            if (type in _MUST_HOLD and not content) or (type == "codeBlock" and any("marks" in one for one in content)):
+                return False
+            return all(one.get("type") in _MAY_HOLD[type] and _is_sound(one) for one in content)
         case _:
             return False
+
+
+def _is_link(mark: Mapping[str, Any]) -> bool:
+    return mark.get("type") == "link" and str(mark.get("attrs", {}).get("href", "")).startswith("https://")

@@ -22,7 +22,7 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.paging import PagerKeys
-from router.destinations.wording.briefing import PORTAL, Briefing, link_of
+from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.details import details_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.headlines import headline, location_of, reporter_of
@@ -37,6 +37,7 @@ from router.domain.rulebook import Lane
 
 SUMMARY_LIMIT = 1_024  # characters
 EVENT_LIMIT = 500_000  # bytes; the vendor says 512 KB, and not which kind of KB
+TEXT_LIMIT = 200  # characters of what a link is called; ours
 SOURCE_LIMIT = 255  # characters; ours, since the vendor names none
 _DETAILS_LEAST = 50_000  # bytes that the details keep whatever else is long
 
@@ -119,7 +120,8 @@ def _trigger(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
     if link := link_of(notice):
         event |= {"client": reporter_of(notice), "client_url": link}
-        event["links"] = [{"href": link, "text": PORTAL}]
+    if links := [{"href": one.url, "text": shorten(one.text, TEXT_LIMIT)} for one in briefing.links if one.url]:
+        event["links"] = links
     return event
 
 

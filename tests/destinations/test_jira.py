@@ -18,6 +18,7 @@ from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from tests.destinations.builders import (
     NOW,
@@ -413,16 +414,29 @@ def test_a_field_fits(over: int) -> None:
 
 @pytest.mark.parametrize("over", [0, 1])
 def test_a_description_fits(over: int) -> None:
-    """Up to 28,000 characters of account are whole; one more and it is cut with a mark."""
-    taken = len(_text_of(rich_briefing_of(a_briefing(a_notice(description=""))))) + len("\n\n")
-    text = _text_of(rich_briefing_of(a_briefing(a_notice(description="d" * (28_000 - taken + over)))))
-    assert len(text) <= 28_000
+    """A quarter of the room is whole; one more and it is cut with a mark."""
+    text = _text_of(rich_briefing_of(a_briefing(a_notice(description="d" * (7_000 + over)))))
     assert ("[cut]" in text) == bool(over)
 
 
+def test_facts_are_tables_and_what_people_copy_is_code() -> None:
+    """A name beside its value, a command in a block that keeps its blanks, a link that leads where it says."""
+    nodes = rich_briefing_of(a_briefing(a_notice(evidence=Evidence(processes=("php -r  1",), ips=("a", "b")))))[
+        "content"
+    ]
+    assert nodes[0]["content"] == [{"type": "text", "text": a_notice().description}]
+    written = orjson.dumps(nodes).decode()
+    assert '{"type":"codeBlock","content":[{"type":"text","text":"php -r  1"}]}' in written
+    assert '"marks":[{"type":"link","attrs":{"href":"https://portal.azure.com/#view/alerts/1"}}]' in written
+    headings = [one["content"][0]["text"] for one in nodes if one["type"] == "heading"]
+    assert headings == ["What", "Where", "When", "Why you", "Evidence", "What to do", "Links", "Reference"]
+
+
 def _text_of(document: dict[str, Any]) -> str:
-    blocks = ["".join(piece.get("text", "\n") for piece in block["content"]) for block in document["content"]]
-    return "\n\n".join(blocks)
+    if document["type"] == "hardBreak":
+        return "\n"
+    ends = "\n" if document["type"] in ("paragraph", "heading", "codeBlock") else ""
+    return str(document.get("text", "")) + "".join(_text_of(piece) for piece in document.get("content", [])) + ends
 
 
 @pytest.mark.parametrize(

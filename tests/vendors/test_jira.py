@@ -43,7 +43,7 @@ def test_an_issue_lives_as_its_signal(path: str) -> None:
         assert opening.reference == issue.key
         assert issue.fields["labels"] == [f"dfc-{a_notice().key}", "VirtualMachines"]
         assert isinstance(await line.tell(Change.UPDATED, opening=opening, status="Active"), Receipt)
-        assert "Status: Active" in issue.comments[0]
+        assert "Status\nActive" in issue.comments[0]
         assert isinstance(await line.tell(Change.RESOLVED, opening=opening), Receipt)
         assert vendor.open == []
         assert len(vendor.issues) == 1

@@ -1,26 +1,23 @@
-"""What Jira's fields take: values of any shape with placeholders in them, and rich text.
-
-https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/ (Atlassian Document Format)
-"""
+"""What Jira's fields take: values of any shape with placeholders in them, and rich text below a limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from router.destinations.wording.briefing import Briefing
+from router.destinations.jira.document import Node, briefing_nodes, document_of, note_nodes, paragraph, paragraphs
+from router.destinations.wording.briefing import Briefing, shortened
 from router.destinations.wording.fitting import json_size, shorten
 from router.destinations.wording.placeholders import parse
-from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.notices import Notice
 
 FIELD_LIMIT = 255  # characters of a text field
 RICH_LIMIT = 32_767  # of a rich text; in characters at the vendor's, in bytes of its JSON here, which are more
 
 # How much of a briefing goes into a rich text, longest first: how many bytes it takes depends on its lines and letters.
-_ROOM = (28_000, 14_000, 7_000, 3_000, 500)
+_ROOM = (28_000, 20_000, 14_000, 7_000, 3_000, 500)
 _OURS = frozenset({"project", "issuetype", "labels"})
 _NOTHING = object()
 
@@ -77,31 +74,23 @@ def made_of(makers: dict[str, Maker], notice: Notice) -> dict[str, Any]:
 
 def rich_briefing_of(briefing: Briefing, before: str = "") -> dict[str, Any]:
     """The whole briefing as rich text that Jira takes, after the words `before`."""
-    return _fitted(lambda room: before + text_of(briefing, room))
+    words = [paragraph(before)] if before else []
+    return _fitted(briefing, lambda cut: [*words, *briefing_nodes(cut)])
 
 
 def rich_note_of(briefing: Briefing) -> dict[str, Any]:
     """What a briefing says to who has read an earlier one, as rich text."""
-    return _fitted(lambda room: note_of(briefing, room))
-
-
-def _fitted(make: Callable[[int], str]) -> dict[str, Any]:
-    for room in _ROOM:
-        document = rich(make(room))
-        if json_size(document) <= RICH_LIMIT:
-            break
-    return document
+    return _fitted(briefing, note_nodes)
 
 
 def rich(text: str) -> dict[str, Any]:
-    """A text as rich text: a paragraph where a line is empty, a break at the end of a line."""
-    blocks = [[line for line in block.split("\n") if line.strip()] for block in text.split("\n\n")]
-    content = [{"type": "paragraph", "content": list(_broken(lines))} for lines in blocks if lines]
-    return {"type": "doc", "version": 1, "content": content}
+    """A text as rich text."""
+    return document_of(paragraphs(text))
 
 
-def _broken(lines: list[str]) -> Iterator[dict[str, str]]:
-    for number, line in enumerate(lines):
-        if number:
-            yield {"type": "hardBreak"}
-        yield {"type": "text", "text": line}
+def _fitted(briefing: Briefing, make: Callable[[Briefing], Iterable[Node]]) -> dict[str, Any]:
+    for room in _ROOM:
+        document = document_of(make(shortened(briefing, room)))
+        if json_size(document) <= RICH_LIMIT:
+            break
+    return document

@@ -6,13 +6,14 @@ as its vendor shows texts best, and cuts it where the vendor does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, evidence_of, title_of
+from router.destinations.wording.fitting import MARK, shorten
 from router.destinations.wording.headlines import headline, location_of, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
@@ -107,6 +108,50 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         reference=_facts(_reference(notice)),
         knows_changes=background.last is not None,
     )
+
+
+def shortened(briefing: Briefing, room: int) -> Briefing:
+    """The same with its longer texts cut to about `room` characters in all; what a responder can do without goes first."""
+    value = max(room // 20, 20)
+    others = tuple(_within(briefing.others, room // 4, value))
+    unnamed = len(briefing.others) - len(others)
+    left_out = (Fact("…", (f"{unnamed} more properties",)),) if unnamed else ()
+    members = briefing.members
+    return replace(
+        briefing,
+        headline=shorten(briefing.headline, room),
+        news=tuple(shorten(one, room // 4) for one in briefing.news),
+        description=shorten(briefing.description, room // 4),
+        what=_cut(briefing.what, value),
+        where=_cut(briefing.where, value),
+        when=_cut(briefing.when, value),
+        why=_cut(briefing.why, value),
+        members=(members[0], tuple(shorten(one, value) for one in members[1])) if members is not None else None,
+        evidence=tuple(_within(briefing.evidence, room // 2, value)),
+        others=(*others, *left_out),
+        to_do=tuple(shorten("\n".join(briefing.to_do), room // 6).split("\n")) if briefing.to_do else (),
+        reference=_cut(briefing.reference, value),
+    )
+
+
+def _cut(facts: Sequence[Fact], room: int) -> tuple[Fact, ...]:
+    return tuple(replace(one, values=tuple(shorten(value, room) for value in one.values)) for one in facts)
+
+
+def _within(facts: Sequence[Fact], room: int, most: int) -> Iterator[Fact]:
+    """Facts in their order as long as there is room, each value with at most so many characters."""
+    for fact in facts:
+        values: list[str] = []
+        room -= len(fact.name)
+        for value in fact.values:
+            if room <= 0:
+                values.append(f"… [{len(fact.values) - len(values)} more]")
+                break
+            values.append(shorten(value, min(most, max(room, len(MARK)))))
+            room -= len(values[-1])
+        if room <= 0 and not values:
+            return
+        yield replace(fact, values=tuple(values))
 
 
 def link_of(notice: Notice) -> str | None:

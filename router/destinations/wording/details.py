@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from router.destinations.wording.briefing import Briefing, tactics_of
+from router.destinations.wording.briefing import Briefing, Fact, tactics_of
 from router.destinations.wording.evidence import evidence_of
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
@@ -16,25 +17,35 @@ from router.domain.signals import DEFENDER
 def details_of(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     """The whole notice by name, what a responder reads first, first; what is not known is left out.
 
-    Names are a contract: rules of pagers may use them.
+    Names are a contract: rules of pagers may use them. A property of the signal stands under its own name, with `(property)`
+    behind it where that is one of these.
     """
+    first, last = _first(notice, briefing), _last(notice, briefing)
+    taken = {name.casefold() for name in (*first, *last)}
+    properties = {
+        f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name: fact.values[0]
+        for fact in briefing.others
+    }
+    return {name: value for name, value in (first | properties | last).items() if value}
+
+
+def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+    """What happened, where, since when, why you, and the evidence."""
     owner, posture = notice.owner, words_of_posture(notice)
-    members = "\n".join([briefing.members[0], *briefing.members[1]]) if briefing.members is not None else None
-    details = {
+    return {
         "news": briefing.news,
         "description": notice.description,
         "severity": severity_of(notice),
         "risk": posture["Risk"],
-        "group": [text for text in (count_words(notice.group) if notice.group else None, members) if text],
+        "group": _group(notice, briefing),
         "alerts": notice.alerts,
         "status": notice.status,
         "cause": notice.cause,
         "status_description": notice.status_description,
         "ended_as": notice.closing,
-        **{fact.name.lower().replace(" ", "_"): fact.values[0] for fact in briefing.where},
+        **_by_name(briefing.where),
         "resource_type": notice.resource_type,
-        **{fact.name.lower().replace(" ", "_"): fact.values[0] for fact in briefing.when},
-        "respond_by": notice.respond_by,
+        **_by_name(briefing.when),
         "owner_group": owner.group if owner else None,
         "owner_service": owner.service if owner else None,
         "routes": notice.routes,
@@ -44,7 +55,12 @@ def details_of(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "entry_points": notice.entry_points,
         "targets": notice.targets,
         **evidence_of(notice),
-        **{fact.name: fact.values[0] for fact in briefing.others},
+    }
+
+
+def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+    """What to do, links, and what other tools ask for."""
+    return {
         "remediation": notice.remediation,
         "links": [f"{link.text}: {link.url}" if link.url else link.text for link in briefing.links],
         "tactics": tactics_of(notice),
@@ -58,4 +74,14 @@ def details_of(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "reason": notice.reason,
         "rulebook": notice.rulebook,
     }
-    return {name: value for name, value in details.items() if value}
+
+
+def _by_name(facts: Sequence[Fact]) -> dict[str, str]:
+    return {fact.name.lower().replace(" ", "_"): fact.values[0] for fact in facts}
+
+
+def _group(notice: Notice, briefing: Briefing) -> list[str]:
+    if notice.group is None or briefing.members is None:
+        return []
+    title, lines = briefing.members
+    return [count_words(notice.group), "\n".join([title, *(f"- {line}" for line in lines)])]

@@ -47,8 +47,13 @@ def note_of(briefing: Briefing, limit: int) -> str:
 
 
 def _parts_of(briefing: Briefing) -> Iterator[tuple[str, str]]:
-    yield "news", "\n".join(briefing.news)
-    yield "description", briefing.description.strip()
+    # What happened comes first; of what people know already, what happened is what changed.
+    if briefing.change is Change.OPENED:
+        yield "description", briefing.description.strip()
+        yield "news", "\n".join(briefing.news)
+    else:
+        yield "news", "\n".join(briefing.news)
+        yield "description", briefing.description.strip()
     yield "what", _section("What", _lines_of(briefing.what))
     yield "where", _section("Where", _lines_of(briefing.where))
     yield "when", _section("When", _lines_of(briefing.when))
