@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 from datetime import datetime
 
 from rich.console import Console
@@ -12,7 +13,8 @@ from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
 from router.cli.files import open_files
 from router.cli.given import clock_for, rules_given, stream_for
-from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.cli.notice_preview import check_destination, preview_of
+from router.cli.screen import plain, print_json, print_lines, print_table, screen, table_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook
@@ -29,10 +31,14 @@ def run(options: Namespace) -> int:
     """Explains each signal, as it is decided by itself: what came before it is not asked."""
     now, only = clock_for(options.now)(), stream_for(options.stream)
     reader = reader_over(rules_given(options.rules, only, now), only)
+    if options.notice is not None:
+        check_destination(options.notice, reader.rulebooks.values())
     with open_files([options.file]) as files:
         parts = (part for file in files for message in file.messages() for part in reader.read_message(message))
         if options.format == "json":
-            print_json([_document(part, reader, now) for part in parts])
+            print_json([_document(part, reader, now, options.notice) for part in parts])
+        elif options.notice is not None:
+            _print_notices(parts, options.notice, reader, now)
         else:
             to = screen()
             for part in parts:
@@ -40,9 +46,24 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _document(part: MessagePart, reader: MessageReader, now: datetime) -> dict[str, object]:
+def _document(part: MessagePart, reader: MessageReader, now: datetime, destination: str | None) -> dict[str, object]:
     steps = [{"question": question, "answer": answer} for question, answer in _steps(part, reader, now)]
-    return {"decision": decision_of(entry_of(part, reader, now)), "steps": steps}
+    document: dict[str, object] = {"decision": decision_of(entry_of(part, reader, now)), "steps": steps}
+    return document if destination is None else document | {"notice": _notice(part, destination, reader, now)}
+
+
+def _notice(part: MessagePart, destination: str, reader: MessageReader, now: datetime) -> str:
+    """What a destination would be told of a part of a message; why, where it is told nothing."""
+    if isinstance(part, NotUnderstood):
+        return f"{destination}: is told nothing, since the message is quarantined ({part.quarantined.reason})."
+    return preview_of(part.signal, destination, reader.rulebooks[part.signal.stream], now)
+
+
+def _print_notices(parts: Iterable[MessagePart], destination: str, reader: MessageReader, now: datetime) -> None:
+    for part in parts:
+        print_lines(
+            [f"--- {entry_of(part, reader, now).source}", *_notice(part, destination, reader, now).split("\n"), ""]
+        )
 
 
 def _steps(part: MessagePart, reader: MessageReader, now: datetime) -> Steps:

@@ -114,6 +114,9 @@ def _add_explain(commands: Commands) -> None:
     _add_rules_dir(explain)
     _add_now(explain)
     _add_format(explain)
+    explain.add_argument(
+        "--notice", metavar="DESTINATION", help="print what that destination would be told instead, as text"
+    )
     explain.add_argument("file", metavar="FILE", help=_FILE)
 
 

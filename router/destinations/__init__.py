@@ -12,17 +12,17 @@ from pkgutil import walk_packages
 from types import ModuleType
 from typing import cast
 
-from router.domain.ports.destinations import DestinationKind
+from router.domain.ports.destinations import ReadableKind
 
 
-def discover() -> Mapping[str, type[DestinationKind]]:
+def discover() -> Mapping[str, type[ReadableKind]]:
     """The kinds by name, sorted: every class of this package that has a `name` and stands in its own module."""
     modules = [import_module(module.name) for module in walk_packages(__path__, f"{__name__}.")]
     kinds = {kind.name: kind for module in modules for kind in _kinds_in(module)}
     return dict(sorted(kinds.items()))
 
 
-def _kinds_in(module: ModuleType) -> Iterator[type[DestinationKind]]:
+def _kinds_in(module: ModuleType) -> Iterator[type[ReadableKind]]:
     for value in vars(module).values():
         if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(vars(value).get("name"), str):
-            yield cast(type[DestinationKind], value)
+            yield cast(type[ReadableKind], value)

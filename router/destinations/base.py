@@ -11,13 +11,17 @@ from typing import Any, ClassVar
 from router.destinations.answers import error_for
 from router.destinations.wording.briefing import Briefing, briefing_of
 from router.destinations.wording.languages import in_language, plain
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.background import Background
 from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Notice
 
 _HANDLE = re.compile(r"[\w.-]{1,128}", re.ASCII)
+
+PREVIEW_LIMIT = 15_000  # characters; ours, for kinds that name none
 
 JSON = {"content-type": "application/json"}
 
@@ -44,6 +48,12 @@ class OneByOne(ABC):
     @abstractmethod
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that delivers one notice."""
+
+    def preview(self, attempt: Attempt) -> str:
+        """What people read there of what an attempt delivers, as text of several lines."""
+        briefing = self.briefing_in(attempt)
+        text = text_of if attempt.delivery.change is Change.OPENED else note_of
+        return f"{briefing.headline}\n\n{text(briefing, PREVIEW_LIMIT)}"
 
     def words(self, text: str) -> str:
         """A text as nothing but words where it is shown; see `router.destinations.wording.languages`."""

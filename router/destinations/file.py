@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field
 from router.destinations.config import Config
 from router.destinations.wording.documents import object_of
 from router.destinations.wording.fitting import json_bytes
+from router.destinations.wording.previews import json_text
 from router.domain.conversation import AppendLines, Conversation
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.ports.destinations import Deduplication
@@ -52,6 +53,10 @@ class File:
         """Says what to append, and returns a receipt for each attempt; raises Unavailable for all of them."""
         yield AppendLines(path=self._path, lines=b"".join(map(_line_for, attempts)))
         return [Receipt() for _ in attempts]
+
+    def preview(self, attempt: Attempt) -> str:
+        """The line, as JSON over several."""
+        return json_text(object_of(attempt.delivery))
 
 
 def _line_for(attempt: Attempt) -> bytes:

@@ -138,6 +138,13 @@ class JsmOps(OneByOne):
                 request = yield from self._ask(f"{alert}/close?identifierType=alias", note, key, attempt)
         return Receipt(reference=notice.key, handles={"key": key} | ({"request": request} if request else {}))
 
+    def preview(self, attempt: Attempt) -> str:
+        """The alert's message and description, or the note that is added to it."""
+        briefing = self.briefing_in(attempt)
+        if attempt.delivery.change is not Change.OPENED:
+            return note_of(briefing, DESCRIPTION_LIMIT)
+        return f"{headline(self.notice_in(attempt), MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
+
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
         """The id of the request that was accepted."""
         headers = {**JSON, "authorization": f"GenieKey {self._key_in(key, attempt)}"}

@@ -26,6 +26,7 @@ from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.details import details_of
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.headlines import headline, location_of, reporter_of
+from router.destinations.wording.previews import lines_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -87,6 +88,14 @@ class PagerDuty(OneRequest):
         if attempt.delivery.change is not Change.RESOLVED:
             event |= _trigger(notice, self.briefing_in(attempt))
         return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event))
+
+    def preview(self, attempt: Attempt) -> str:
+        """The summary and the details; a resolution says nothing more than that it is over."""
+        notice = self.notice_in(attempt)
+        if attempt.delivery.change is Change.RESOLVED:
+            return f"The page is resolved, by its key {notice.key}; nothing else is said."
+        payload = _trigger(notice, self.briefing_in(attempt))["payload"]
+        return "\n".join([payload["summary"], "", *lines_of(payload["custom_details"])])
 
     def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
         """The dedup key, and the name of the routing key that it holds under."""

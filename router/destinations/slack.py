@@ -34,7 +34,7 @@ from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import json_bytes, shorten, shorten_escaped
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import mrkdwn
-from router.destinations.wording.plain_text import text_of
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery
@@ -135,7 +135,8 @@ def _blocks(title: str, notice: Notice, briefing: Briefing, delivery: Delivery) 
     for fields in batched(facts, _FIELDS, strict=False):
         yield {"type": "section", "fields": fields}
     # What is over is told in short: the channel has the rest already.
-    story = "" if delivery.change is Change.RESOLVED else _escaped(text_of(briefing, TEXT_LIMIT), TEXT_LIMIT)
+    text = note_of if delivery.change is Change.RESOLVED else text_of
+    story = _escaped(text(briefing, TEXT_LIMIT), TEXT_LIMIT)
     if story.strip():
         yield {"type": "section", "text": _text(story)}
     yield {"type": "context", "elements": list(_margin(notice))}

@@ -32,7 +32,7 @@ from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import markdown
-from router.destinations.wording.plain_text import text_of
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery
@@ -164,7 +164,8 @@ def _elements(notice: Notice, briefing: Briefing, delivery: Delivery, room: int)
     elements = [_block(_escaped(heading, HEADING_LIMIT), size="Medium", weight="Bolder", color=colour)]
     elements.append({"type": "FactSet", "facts": facts})
     # What is over is told in short: the channel has the rest already.
-    story = "" if is_over else shorten_escaped(text_of(briefing, room), room, _paragraphs)
+    text = note_of if is_over else text_of
+    story = shorten_escaped(text(briefing, room), room, _paragraphs)
     if story.strip():
         elements.append(_block(story))
     reason = _escaped(notice.reason, room // 5)

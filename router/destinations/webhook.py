@@ -21,6 +21,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from router.destinations.answers import error_for
@@ -30,6 +31,7 @@ from router.destinations.gateway import GatewayAuth, through_gateway
 from router.destinations.log_analytics import ocsf
 from router.destinations.wording.documents import document_of
 from router.destinations.wording.fitting import fitted, json_bytes, json_size
+from router.destinations.wording.previews import json_text
 from router.domain.conversation import HttpRequest
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
@@ -115,6 +117,10 @@ class Webhook(OneByOne):
             raise error
         # The webhook-id, by which the receiver knows the message.
         return Receipt(reference=attempt.delivery.id)
+
+    def preview(self, attempt: Attempt) -> str:
+        """The body, as JSON over several lines."""
+        return json_text(orjson.loads(self._finding_for(attempt) if self._is_ocsf else self._body_for(attempt)))
 
     def _message_for(self, attempt: Attempt) -> HttpRequest:
         """The signed message."""

@@ -35,6 +35,28 @@ def test_every_step_is_said(house: House) -> None:
         assert line in lines
 
 
+def test_what_a_destination_would_be_told_is_shown_as_text(house: House) -> None:
+    """Its own words for what goes there, and why it is told nothing of the rest; a name that nobody has is refused."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(), a_flat_alert(Severity="Low"), {"no": "alert"}))
+    said = house.says("explain", "--now", NOW, "a.ndjson", "--notice", "people")
+    assert said.code == 0
+    shown, low, foreign = said.out.split("--- a.ndjson:")[1:]
+    assert '"title": "Something happens"' in shown
+    assert '"change": "opened"' in shown
+    assert "people: is told nothing: the signal is below_floor (floor" in low
+    assert "people: is told nothing, since the message is quarantined (unknown_shape" in foreign
+    documents = json.loads(
+        house.says("explain", "--now", NOW, "a.ndjson", "--notice", "people", "--format", "json").out
+    )
+    assert [document["notice"].splitlines()[0] for document in documents][1:] == [
+        low.splitlines()[1], foreign.splitlines()[1],
+    ]  # fmt: skip
+    wrong = house.says("explain", "a.ndjson", "--notice", "nobody")
+    assert (wrong.code, wrong.err) == (
+        2, "--notice nobody: no policy names such a destination; there are backlog, everything, people\n"
+    )  # fmt: skip
+
+
 def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:
     """A status or a severity that is not there has no name of the program's own."""
     house.writes("a.ndjson", ndjson(a_flat_alert(Status=None, Severity=None), a_flat_alert(Severity="Grave")))

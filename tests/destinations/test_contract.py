@@ -16,7 +16,7 @@ from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.ports.destinations import Deduplication, DestinationKind
+from router.domain.ports.destinations import Deduplication, ReadableKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in
@@ -57,7 +57,7 @@ class Subject(NamedTuple):
         """The names of the secrets that the config needs."""
         return list(secret_names_in(self.example))
 
-    def make(self) -> DestinationKind:
+    def make(self) -> ReadableKind:
         """The destination."""
         kind = KINDS[self.kind]
         return kind(kind.Config.model_validate(self.example))
@@ -309,3 +309,20 @@ def _texts_in(value: object) -> Iterator[str]:
             yield from (text for held in value.values() for text in _texts_in(held))
         case list():
             yield from (text for held in value for text in _texts_in(held))
+
+
+@cases
+@subjects
+def test_a_preview_shows_what_is_sent(subject: Subject, case: Case) -> None:
+    """Each kind shows as text what it would send: what the preview shows of the notice goes out, and an opening says what."""
+    attempt = subject.attempt(case)
+    preview = subject.make().preview(attempt)
+    asks, _ = converse(subject.make(), [attempt], goldens.replay(subject.kind, case.name))
+    sent = "".join(orjson.dumps(goldens.written(ask)).decode() for ask in asks)
+    shown = [word for word in TOLD if word in preview]
+    assert [word for word in shown if word not in sent] == []
+    assert case.change is not Change.OPENED or set(shown) >= {"Suspicious sign-in", "203.0.113.7"}
+
+
+TOLD = ("vm-pay-01", "Suspicious sign-in", "203.0.113.7", "payments-platform", "known-scanner", "3 h 12 min", "PD-77")
+"""What notices of the golden cases say."""

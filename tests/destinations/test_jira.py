@@ -227,8 +227,13 @@ def test_an_update_finds_the_issue_that_an_earlier_update_made() -> None:
 )
 def test_a_resolution_takes_a_transition_to_a_done_status(resolve: dict[str, str], id: str) -> None:
     """The first one, or the one of that name, id or status."""
-    asked, result, written = steps(later(Change.RESOLVED), shown(), WAYS, WENT, resolve=resolve)
-    assert asked == ["GET issue/10042", "GET issue/10042/transitions", "POST issue/10042/transitions"]
+    asked, result, written = steps(later(Change.RESOLVED), shown(), WAYS, COMMENTED, WENT, resolve=resolve)
+    assert asked == [
+        "GET issue/10042",
+        "GET issue/10042/transitions",
+        "POST issue/10042/comment",
+        "POST issue/10042/transitions",
+    ]
     assert written == {"transition": {"id": id}}
     assert isinstance(result, Receipt)
 
@@ -237,17 +242,17 @@ def test_what_is_not_seen_any_more_is_not_said_to_be_over() -> None:
     """A comment says since when, before the issue is done."""
     notice = a_notice(closing="not seen since 2026-11-03, two snapshots came without it")
     gone = replace(later(Change.RESOLVED), delivery=replace(later(Change.RESOLVED).delivery, content=notice))
-    answers = (shown(), COMMENTED, WAYS, WENT)
+    answers = (shown(), WAYS, COMMENTED, WENT)
     asks, _ = converse(a_destination("jira"), [gone], in_turn(*answers))
     assert len(asks) == len(answers)
-    assert isinstance(asks[1], HttpRequest)
-    assert b"Not seen since 2026-11-03" in (asks[1].body or b"")
-    assert b"reports that this is over" not in (asks[1].body or b"")
+    assert isinstance(asks[2], HttpRequest)
+    assert b"Not seen since 2026-11-03" in (asks[2].body or b"")
+    assert b"reports that this is over" not in (asks[2].body or b"")
 
 
 def test_a_resolution_says_how_where_the_policy_does() -> None:
     """The resolution is a field of the transition's screen."""
-    _, _, written = steps(later(Change.RESOLVED), shown(), WAYS, WENT, resolve={"resolution": "Won't Do"})
+    _, _, written = steps(later(Change.RESOLVED), shown(), WAYS, COMMENTED, WENT, resolve={"resolution": "Won't Do"})
     assert written == {"transition": {"id": "31"}, "fields": {"resolution": {"name": "Won't Do"}}}
 
 
@@ -273,7 +278,9 @@ def test_a_resolution_that_no_transition_takes_is_told_to_both(resolve: dict[str
 
 def test_a_transition_that_another_one_is_in_the_way_of_is_tried_again() -> None:
     """Jira allows one at a time, and answers 409 to the other."""
-    _, result, _ = steps(later(Change.RESOLVED), shown(), WAYS, replied(409, {"errorMessages": ["Conflict"]}))
+    _, result, _ = steps(
+        later(Change.RESOLVED), shown(), WAYS, COMMENTED, replied(409, {"errorMessages": ["Conflict"]})
+    )
     assert isinstance(result, Unavailable)
 
 

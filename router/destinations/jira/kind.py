@@ -27,6 +27,7 @@ https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -34,6 +35,7 @@ from pydantic import ConfigDict, Field
 from router.destinations.answers import excerpt_of
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.jira.document import text_in
 from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_briefing_of, rich_note_of
 from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
 from router.destinations.wording.briefing import Briefing
@@ -164,14 +166,20 @@ class Jira(OneByOne):
             case Change.UPDATED if issue is not None:
                 yield from self._issues.comment(issue, rich_note_of(briefing), attempt)
             case Change.RESOLVED if issue is not None:
-                if notice.closing is not None:
-                    yield from self._issues.comment(issue, rich_note_of(briefing), attempt)
                 yield from self._finish(issue, briefing, attempt)
             case Change.UPDATED if attempt.is_note:
                 return Receipt(reference="no open issue, nothing to note")
             case Change.RESOLVED:
                 return Receipt(reference="no open issue, nothing to resolve")
         return self._receipt(issue or (yield from self._issues.create(self._fields_of(notice, briefing), attempt)))
+
+    def preview(self, attempt: Attempt) -> str:
+        """The issue's summary and its description, or the comment that is added to it."""
+        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
+        if attempt.delivery.change is not Change.OPENED:
+            return text_in(rich_note_of(briefing))
+        fields = self._fields_of(notice, briefing)
+        return f"{fields['summary']}\n\n{text_in(fields['description'])}"
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
         """The issue that the opening made, unless it is done; else the oldest of this signal that is not."""
@@ -189,8 +197,9 @@ class Jira(OneByOne):
     def _finish(self, issue: Issue, briefing: Briefing, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
         way = self._way_among(ways)
+        ending = briefing if way is not None else replace(briefing, news=(*briefing.news, _STUCK))
+        yield from self._issues.comment(issue, rich_note_of(ending), attempt)
         if way is None:
-            yield from self._issues.comment(issue, rich("\n".join([*briefing.news, _STUCK])), attempt)
             there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
             raise Rejected(
                 f"{NAME}: {issue.key} stays open, since its workflow has no such transition to a done status "

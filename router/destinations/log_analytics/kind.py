@@ -23,6 +23,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
 from router.destinations.log_analytics.rows import Row, row_for
 from router.destinations.wording.fitting import encodable, fitted, packed, shorten_bytes
+from router.destinations.wording.previews import json_text
 from router.domain.conversation import Conversation, LogRows, Result
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
@@ -101,6 +102,10 @@ class LogAnalytics:
         for chunk in chunks_of([fitted_row(row_for(attempt, self._table)) for attempt in attempts]):
             results.extend((yield from self._upload(chunk)))
         return results
+
+    def preview(self, attempt: Attempt) -> str:
+        """The row, as JSON."""
+        return json_text(fitted_row(row_for(attempt, self._table)))
 
     def _upload(self, rows: Sequence[Mapping[str, Any]]) -> Conversation:
         try:

@@ -41,6 +41,7 @@ from router.destinations.wording.headlines import location_of, reporter_of, seve
 from router.destinations.wording.languages import journal, without_code
 from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.posture import words_of_posture
+from router.destinations.wording.previews import lines_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -133,6 +134,10 @@ class ServiceNowEvents(OneByOne):
         if error is not None:
             raise error
         return Receipt(reference=notice.key, link=self._alerts + quote(notice.key, safe=""))
+
+    def preview(self, attempt: Attempt) -> str:
+        """The columns of the event."""
+        return "\n".join(lines_of(self._event_for(self.notice_in(attempt), attempt)))
 
     def _event_for(self, notice: Notice, attempt: Attempt) -> dict[str, str]:
         is_over = attempt.delivery.change is Change.RESOLVED

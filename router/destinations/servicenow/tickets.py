@@ -160,6 +160,13 @@ class ServiceNow(OneByOne):
                 ticket = yield from self._find(notice, attempt)
                 return (yield from self._resolve(ticket, notice, attempt))
 
+    def preview(self, attempt: Attempt) -> str:
+        """The ticket's line and its description, or the note that is added to it."""
+        briefing = self.briefing_in(attempt)
+        if attempt.delivery.change is not Change.OPENED:
+            return note_of(briefing, TEXT_LIMIT)
+        return f"{headline(self.notice_in(attempt), SHORT_LIMIT)}\n\n{text_of(briefing, TEXT_LIMIT)}"
+
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket | None]:
         """The ticket that the opening made, unless it is closed; else the open one of this signal."""
         sys_id = handle_of(attempt.opening, "sys_id")

@@ -29,6 +29,7 @@ from router.destinations.config import Config, HttpsUrl, SecretName, base_of
 from router.destinations.splunk_hec.answers import ABOUT_ONE_EVENT, NAME, find_error, reply_in
 from router.destinations.wording.documents import object_of
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, packed
+from router.destinations.wording.previews import json_text
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected
@@ -130,6 +131,10 @@ class SplunkHec:
                 for event in together:
                     results[event.position] = error
         return results
+
+    def preview(self, attempt: Attempt) -> str:
+        """The event, as JSON."""
+        return json_text(self._envelope(attempt))
 
     def _request_for(self, events: Sequence[_Event], attempt: Attempt) -> HttpRequest:
         headers = {**JSON, "authorization": f"Splunk {header_secret(self._token, attempt, NAME)}"}

@@ -10,6 +10,7 @@ from router.destinations.wording.evidence import evidence_of
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
 from router.destinations.wording.posture import words_of_posture
+from router.domain.decisions import Change
 from router.domain.notices import Notice
 from router.domain.signals import DEFENDER
 
@@ -32,11 +33,15 @@ def details_of(notice: Notice, briefing: Briefing) -> dict[str, Any]:
 def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     """What happened, where, since when, why you, and the evidence."""
     owner, posture = notice.owner, words_of_posture(notice)
+    happened = {"news": briefing.news, "description": notice.description}
+    if briefing.change is Change.OPENED:
+        happened = {"description": notice.description, "news": briefing.news}
     return {
-        "news": briefing.news,
-        "description": notice.description,
+        **happened,
         "severity": severity_of(notice),
         "risk": posture["Risk"],
+        "tactics": tactics_of(notice),
+        "techniques": notice.techniques,
         "group": _group(notice, briefing),
         "alerts": notice.alerts,
         "status": notice.status,
@@ -63,8 +68,6 @@ def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     return {
         "remediation": notice.remediation,
         "links": [f"{link.text}: {link.url}" if link.url else link.text for link in briefing.links],
-        "tactics": tactics_of(notice),
-        "techniques": notice.techniques,
         "plan": notice.plan,
         "product": reporter if (reporter := reporter_of(notice)) != DEFENDER else None,
         "kind": notice.kind,

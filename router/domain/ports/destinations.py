@@ -41,3 +41,11 @@ class DestinationKind(Protocol):
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""
         ...
+
+
+class ReadableKind(DestinationKind, Protocol):
+    """A kind that can also say what people read of it."""
+
+    def preview(self, attempt: Attempt) -> str:
+        """What people read there of what an attempt delivers, as text of several lines."""
+        ...

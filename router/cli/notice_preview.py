@@ -1,0 +1,51 @@
+"""What a destination would be told of a signal, as text: `alert-router explain FILE --notice DESTINATION`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from router.decide import decide, notice_for
+from router.destinations import discover
+from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Delivery
+from router.domain.errors import BadUsage
+from router.domain.keys import signal_key
+from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.signals import Signal
+from router.parse import alerts_named_in, evidence_of
+
+
+def check_destination(name: str, books: Iterable[Rulebook]) -> None:
+    """Raises BadUsage where no policy names a destination so."""
+    named = {one for book in books for one in book.destinations}
+    if name not in named:
+        raise BadUsage(f"--notice {name}: no policy names such a destination; there are {', '.join(sorted(named))}")
+
+
+def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> str:
+    """What a destination would be told of a signal that nothing came before; why, where it is told nothing."""
+    spec = rulebook.destinations.get(name)
+    if spec is None:
+        return f"{name}: is no destination of {rulebook.stream}, so it is told nothing."
+    decision = decide(signal, rulebook, now)
+    if name not in decision.destinations:
+        goes = f"goes to {', '.join(decision.destinations) or 'nobody'}"
+        return f"{name}: is told nothing: the signal is {decision.outcome} ({decision.reason}), and {goes}."
+    key = signal_key(rulebook.stream.value, signal.kind.value, signal.id)
+    notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, 1, alerts_named_in(signal))
+    delivery = Delivery(
+        stream=notice.stream,
+        destination=name,
+        lane=spec.lane,
+        key=key,
+        turn=1,
+        change=Change.RESOLVED if signal.resolved else Change.OPENED,
+        opened=1,
+        content=notice,
+    )
+    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
+
+
+def _preview_by(spec: DestinationSpec, attempt: Attempt) -> str:
+    return discover()[spec.kind](spec.config).preview(attempt)
