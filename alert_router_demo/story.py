@@ -6,20 +6,21 @@ import asyncio
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
 from alert_router_demo.connection import connected
+from alert_router_demo.shown import lines_of_page, lines_of_ticket
 from alert_router_demo.soc import Drop, Soc, Status
 from router.cli.batches import batches_of
 from router.cli.files import InputFile, open_files
 from router.cli.given import clock_for, rules_given
 from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.run import DIED, print_report
-from router.cli.screen import print_table, screen, table_of
+from router.cli.screen import print_lines, print_table, screen, table_of
 from router.ingest.intake import Message
 
 PATIENCE = timedelta(seconds=20)
@@ -35,17 +36,38 @@ _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
 
 def tell(options: Namespace) -> int:
     """Routes the samples and prints what came of it; 1 where a delivery died, else 0."""
-    job, report, held = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
+    story = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
+    job, report, held = story.job, story.report, story.held
     to = screen()
     to.print(
         f"\n  {report.tally.received} sample messages, the shipped rules, and a SOC on 127.0.0.1 that is busy at first"
     )
     print_report(job, report)
     _print_counts(to, held)
+    _print_whole(to, "one page, as the pager got it", story.page)
+    _print_whole(to, "one ticket, as ServiceNow got it", story.ticket)
     return DIED if report.died else 0
 
 
-async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Sequence[tuple[str, str, str]]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What came of the samples.
+
+    Attributes:
+        job: what was to be done.
+        report: what was done.
+        held: each vendor's name, what it holds, and what it answered.
+        page, ticket: one of each, in lines.
+    """
+
+    job: Job
+    report: Report
+    held: Sequence[tuple[str, str, str]]
+    page: Sequence[str]
+    ticket: Sequence[str]
+
+
+async def _route(state: Path, decisions: Path) -> Story:
     clock = clock_for(None)
     directory = _rules_directory()
     async with Soc.running(lag=LAG) as soc:
@@ -66,7 +88,13 @@ async def _route(state: Path, decisions: Path) -> tuple[Job, Report, Sequence[tu
                     await work.take(batch)
                 await work.release()
                 await work.deliver()
-            return job, await work.report(), _held(soc)
+            return Story(
+                job=job,
+                report=await work.report(),
+                held=_held(soc),
+                page=list(lines_of_page(soc.pagerduty.pages)),
+                ticket=list(lines_of_ticket(list(soc.servicenow.tickets))),
+            )
 
 
 def _acts() -> tuple[list[Message], list[Message]]:
@@ -108,6 +136,13 @@ def _print_counts(to: Console, rows: Sequence[tuple[str, str, str]]) -> None:
     """Prints what the SOC itself saw: the proof that all of it went over HTTP."""
     to.print()
     print_table(to, table_of(("the SOC", "holds", "answered (status x times)"), rows))
+
+
+def _print_whole(to: Console, title: str, lines: Sequence[str]) -> None:
+    """Prints what one reader read, whole; nothing where nobody was told anything new."""
+    if lines:
+        to.print(f"\n  {title}", style="bold")
+        print_lines(["", *(f"    {line}".rstrip() for line in lines)])
 
 
 def _answers(answers: Counter[str]) -> str:

@@ -108,3 +108,14 @@ def test_where_the_demo_was_left_out_that_is_said(house: House, monkeypatch: pyt
     """What is deployed has no samples and no SOC."""
     monkeypatch.setitem(sys.modules, "alert_router_demo", None)
     assert house.says("demo").complaint.startswith("demo: alert_router_demo is not deployed; ")
+
+
+def test_one_page_and_one_ticket_are_shown_whole(runs: DemoRuns) -> None:
+    """As the SOC got them: what happened first, then evidence, what to do and links; nobody is told anything new again."""
+    assert "one page" not in runs.second.out
+    page, ticket = runs.first.out.split("one page, as the pager got it")[1].split("one ticket, as ServiceNow got it")
+    shown = [line.strip() for line in page.splitlines()]
+    assert shown.index("owner_group: web-shop") < shown.index("processes:") < shown.index("remediation:")
+    lines = [line.strip() for line in ticket.splitlines()]
+    headings = ["WHAT", "WHERE", "WHEN", "WHY YOU", "EVIDENCE", "WHAT TO DO", "LINKS", "REFERENCE"]
+    assert [line for line in lines if line in headings][: len(headings)] == headings
