@@ -93,6 +93,7 @@ def notice_for(
         account=location.account,
         project=next(iter(location.projects), None),
         cluster=location.cluster,
+        native_name=finding.native_name if finding else None,
         closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
     )
 

@@ -20,6 +20,8 @@ _RELATIVE = re.compile(r"/?projects/[^/\s]", re.IGNORECASE)
 _CONNECTED = "/providers/microsoft.security/securityconnectors/"
 _ENTITY = "/securityentitydata/"
 _CLUSTERS = ("managedclusters", "connectedclusters")
+_OF_GOOGLE = ("gcp-", "gar-", "gcr-")
+_MADE_UP = ("aws-", *_OF_GOOGLE, "azure-")
 _FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microsoft.azurearcdata/")
 """What begins the types that stand in Azure for machines and clusters that may run in another cloud."""
 
@@ -98,6 +100,16 @@ def connected_name(id: str) -> str | None:
     if not is_connected(id) or _ENTITY not in id.lower():
         return None
     return id.strip().rstrip("/")[id.lower().index(_ENTITY) + len(_ENTITY) :].partition("/")[0] or None
+
+
+def is_made_up(name: str) -> bool:
+    """Whether a connector made the name of what is no cluster, of provider, service and type, so that nobody calls it so."""
+    return name.lower().startswith(_MADE_UP)
+
+
+def is_made_up_for_google(name: str) -> bool:
+    """Whether a connector made the name of something in Google's cloud."""
+    return name.lower().startswith(_OF_GOOGLE)
 
 
 def _part_after(word: str, parts: list[str]) -> str | None:

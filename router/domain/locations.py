@@ -9,7 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from router.domain.clouds import CloudLocation, connected_name, is_of_azure, location_in_google, location_named
+from router.domain.clouds import (
+    CloudLocation,
+    connected_name,
+    is_made_up,
+    is_made_up_for_google,
+    is_of_azure,
+    location_in_google,
+    location_named,
+)
 from router.domain.entities import Entities, Entity
 from router.domain.signals import Signal
 
@@ -31,9 +39,6 @@ _ACCOUNTS = ("accountid", "amazonaccountid", "awsaccountid")
 _PROJECTS = ("projectid", "gcpprojectid", "projectnumber")
 _SAID_CLOUDS = ("source", "environmentname", "cloudprovider")
 _CLOUDS = {"aws": "AWS", "amazon": "AWS", "gcp": "GCP", "google": "GCP", "googlecloud": "GCP"}
-_OF_GOOGLE = ("gcp-", "gar-", "gcr-")
-_MADE_UP = ("aws-", *_OF_GOOGLE, "azure-")
-"""What begins the name that a connector gives to a resource that is no cluster."""
 _ACCOUNT_DIGITS = 12
 
 
@@ -98,7 +103,7 @@ def _cloud_by_hierarchy(hierarchy: str, names: list[str]) -> str | None:
     if not (hierarchy.isascii() and hierarchy.isdigit()):
         return None
     made_up = [name for one in names if (name := connected_name(one))]
-    is_account = len(hierarchy) == _ACCOUNT_DIGITS and not any(name.lower().startswith(_OF_GOOGLE) for name in made_up)
+    is_account = len(hierarchy) == _ACCOUNT_DIGITS and not any(map(is_made_up_for_google, made_up))
     return "AWS" if is_account else "GCP"
 
 
@@ -109,6 +114,6 @@ def _texts_in(entities: list[Entity], names: tuple[str, ...]) -> Iterator[str]:
 def _connected_cluster(names: list[str], kind: str) -> str | None:
     """The cluster that a connector's entity stands for: where the alert says so, or where its name was not made up."""
     name = next((found for one in names if (found := connected_name(one))), None)
-    if name is None or ("cluster" not in kind.lower() and name.lower().startswith(_MADE_UP)):
+    if name is None or ("cluster" not in kind.lower() and is_made_up(name)):
         return None
     return name

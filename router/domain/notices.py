@@ -65,7 +65,7 @@ class NamedMember:
         key: its signal key.
         title: its title.
         severity: its severity.
-        place: where it happened: the compromised entity, or else the resource.
+        place: where it happened, in the words of `router.domain.whereabouts`.
     """
 
     key: str
@@ -130,12 +130,14 @@ class Notice:
         unlisted: the names in `extended` of what says something and stands in no list of the evidence, shortest values first.
         status_only: whether nothing changed since the turn before but the status, and times.
         closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
-        subscription_name, environment: what owners.yaml calls the subscription, and the environment that it says it is in.
+        subscription_name: what owners.yaml calls the subscription, or the AWS account or GCP project, of the resource.
+        environment: the environment that owners.yaml says the resource is in.
         runbooks: the addresses of the runbooks for its type.
         links: the pages that the message names beside its page in the portal.
         release: what had held it back, where it is notified since that ended.
         status_description, impact, cvss: as in `Finding`.
         entry_points, targets: as in `Finding`.
+        native_name: as in `Finding`.
     """
 
     key: str
@@ -204,6 +206,7 @@ class Notice:
     cvss: str | None = None
     entry_points: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+    native_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

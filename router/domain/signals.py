@@ -153,6 +153,7 @@ class Finding(Signal):
         rule: the rule that a database breaks.
         scanner: the name of what found it.
         risk: how much is at stake at its resource.
+        native_name: what the resource is called in its own cloud, where its id is what a connector calls it.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -172,6 +173,7 @@ class Finding(Signal):
     rule: DatabaseRule | None = None
     scanner: str | None = None
     risk: Risk | None = None
+    native_name: str | None = None
 
     @property
     def level(self) -> Severity | None:

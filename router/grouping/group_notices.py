@@ -10,9 +10,10 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.evidence import Evidence
 from router.domain.groups import GroupState, GroupTurn
-from router.domain.notices import NamedMember, Notice
+from router.domain.notices import NamedMember, Notice, Release
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.whereabouts import whereabouts_of
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
@@ -121,12 +122,11 @@ def gravity_of_member(member_turn: MemberTurn) -> int:
 
 def named_member(notice: Notice) -> NamedMember:
     """A member as its group's notices name it."""
-    where = notice.compromised_entity or notice.resource
     return NamedMember(
         key=notice.key,
         title=_title_of(notice),
         severity=notice.severity,
-        place=" ".join(where.split())[-LONGEST:] if where else None,
+        place=whereabouts_of(notice).words[-LONGEST:],
     )
 
 
@@ -204,9 +204,21 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         correlation=None,
         alerts=(),
         extended={},
+        unlisted=(),
         account=None,
         project=None,
         cluster=None,
+        native_name=None,
+        subscription_name=None,
+        environment=None,
+        runbooks=(),
+        links=(),
+        entry_points=(),
+        targets=(),
+        release=None,
+        status_description=None,
+        impact=None,
+        cvss=None,
         closing=None,
         cves=(),
         has_more_cves=False,
@@ -233,6 +245,13 @@ def _bounded(notice: Notice) -> Notice:
         categories=_some(notice.categories),
         alerts=_some(notice.alerts),
         extended={},
+        unlisted=(),
+        # A part of an address leads nowhere.
+        links=(),
+        runbooks=tuple(url for url in notice.runbooks[:1] if len(url) <= LONGEST),
+        entry_points=_some(notice.entry_points),
+        targets=_some(notice.targets),
+        release=_cut(notice.release),
         package=_cut(notice.package),
         cves=tuple(id[:_ID] for id in notice.cves[:NAMED]),
         has_more_cves=notice.has_more_cves or len(notice.cves) > NAMED,
@@ -242,7 +261,7 @@ def _bounded(notice: Notice) -> Notice:
     )
 
 
-def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None)](value: T) -> T:
+def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None, Release | None)](value: T) -> T:
     """The same with texts and lists of texts that have room."""
     if value is None:
         return value

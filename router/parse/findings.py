@@ -7,9 +7,10 @@ enrichment that says what was done. A message whose action is Delete may still s
 from __future__ import annotations
 
 from router.domain.catalogue import Catalogue
-from router.domain.clouds import NOWHERE, CloudLocation, location_named
+from router.domain.clouds import NOWHERE, CloudLocation, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among
+from router.domain.resource_names import is_telling, names_of_resource
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
@@ -57,6 +58,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         link=_link(text_in(fields_in(properties.get("links")), "azureportal", "azureportaluri")),
         entities=entities,
         location=_location(posture, resource, entities),
+        native_name=_find_native_name(posture, resource),
         intents=names_in(metadata.get("tactics")),
         categories=tuple(map(str.strip, texts_in(metadata.get("categories")))),
         category=name_in(metadata, "recommendationcategory"),
@@ -102,6 +104,7 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         remediation=steps_for(text_in(properties, "remediation")),
         entities=entities,
         location=_location(posture, resource, entities),
+        native_name=_find_native_name(posture, resource),
         categories=tuple(map(str.strip, texts_in(properties.get("category")))),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
@@ -133,6 +136,17 @@ def _resource(posture: Posture) -> tuple[str | None, str | None]:
     return named or posture.scope or next(iter(written), None), name_in(details, "source")
 
 
+def _find_native_name(posture: Posture, resource: str | None) -> str | None:
+    """What a resource that a connector brought is called in its own cloud; None for any other, and where nothing says it."""
+    if not is_connected(resource):
+        return None
+    details = fields_in(posture.properties.get("resourcedetails"))
+    ids = (names_of_resource(name_in(details, name) or "") for name in _NATIVE)
+    name = next((names[-1] for names in ids if names), None) or name_in(details, "resourcename")
+    return name if is_telling(name) else None
+
+
+_NATIVE = ("nativeclouduniqueidentifier", "nativeresourceid")
 _IDS = ("id", "azureresourceid", "nativeresourceid")
 
 

@@ -21,7 +21,6 @@ from router.domain.conversation import Ask, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.evidence import Evidence
 from router.domain.notices import Notice, Tactic
 from router.domain.rulebook import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
@@ -176,7 +175,7 @@ def test_a_message_fits(over: int) -> None:
 @pytest.mark.parametrize("over", [0, 1])
 def test_an_entity_fits(over: int) -> None:
     """A place of 512 characters is whole; one more and it is cut with a mark."""
-    entity = alert_of(a_notice(evidence=Evidence(hosts=("h" * (ENTITY_LIMIT + over),))))["entity"]
+    entity = alert_of(a_notice(resource="h" * (ENTITY_LIMIT + over)))["entity"]
     assert len(entity) == ENTITY_LIMIT
     assert entity.endswith("[cut]") == bool(over)
 

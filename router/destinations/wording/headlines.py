@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from router.destinations.wording.fitting import shorten
 from router.domain.notices import Group, Notice
-from router.domain.resources import parse_resource_id
 from router.domain.signals import AZURE_MONITOR, DEFENDER
+from router.domain.whereabouts import whereabouts_of
 
 
 def severity_of(notice: Notice) -> str:
@@ -21,10 +21,8 @@ def reporter_of(notice: Notice) -> str:
 
 
 def location_of(notice: Notice) -> str:
-    """Where it happens, as a person would say: a host, the resource's name, or what the alert calls it."""
-    hosts = notice.evidence.hosts
-    name = parse_resource_id(notice.resource).name
-    return (hosts[0] if hosts else None) or name or notice.compromised_entity or notice.resource or "unknown resource"
+    """Where it happens, as a person would say: `server/database`, `cluster/namespace/pod`, or a host's name."""
+    return whereabouts_of(notice).words
 
 
 def headline(notice: Notice, limit: int) -> str:

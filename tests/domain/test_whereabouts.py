@@ -1,0 +1,349 @@
+"""Where it happened, as every text says it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, notice_for
+from router.domain.evidence import Evidence
+from router.domain.groups import GroupState
+from router.domain.notices import Group, Notice
+from router.domain.posture import DatabaseRule, Image
+from router.domain.resource_names import is_guid, is_telling, names_of_resource
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Quarantined, Stream
+from router.domain.whereabouts import UNKNOWN, whereabouts_of
+from router.grouping.group_notices import named_member, notice_from_state
+from router.parse import evidence_of, read_signals
+from tests.builders import NOW, a_rulebook
+from tests.destinations.builders import a_finding, a_notice
+from tests.parse.messages import CATALOGUE, an_assessment, read_finding
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
+GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-data"
+CONNECTED = f"{GROUP}/providers/Microsoft.Security/securityConnectors/corp/securityentitydata"
+GUID = "0b2c8f0e-6a4e-4c5c-9c1d-1f0f5a1c0d11"
+LAPTOP = Evidence(hosts=("laptop-of-mallory",))
+
+
+def at(resource: str | None, entity: str | None = None, evidence: Evidence = LAPTOP, **fields: Any) -> Notice:
+    """A notice about a resource, with somebody's laptop among the evidence."""
+    parts = parse_resource_id(resource)
+    return a_notice(
+        resource=resource,
+        resource_type=parts.type,
+        resource_group=parts.resource_group,
+        subscription=parts.subscription,
+        compromised_entity=entity,
+        evidence=evidence,
+        **fields,
+    )
+
+
+def words(resource: str | None, *args: Any, **fields: Any) -> str:
+    return whereabouts_of(at(resource, *args, **fields)).words
+
+
+@pytest.mark.parametrize(
+    ("below", "said"),
+    [
+        ("Microsoft.Sql/servers/sql-weu/databases/ledger", "sql-weu/ledger"),
+        ("Microsoft.Sql/managedInstances/mi-weu/databases/ledger", "mi-weu/ledger"),
+        ("Microsoft.DBforPostgreSQL/flexibleServers/pg-weu/databases/orders", "pg-weu/orders"),
+        ("Microsoft.DBforMySQL/servers/my-weu/databases/orders", "my-weu/orders"),
+        ("Microsoft.DocumentDB/databaseAccounts/cosmos/sqlDatabases/shop/containers/carts", "cosmos/shop/carts"),
+        ("Microsoft.AzureArcData/sqlServerInstances/hq-sql_PROD/databases/ledger", "hq-sql_PROD/ledger"),
+        ("Microsoft.Compute/virtualMachineScaleSets/vmss-web/virtualMachines/0", "vmss-web/0"),
+        ("Microsoft.Storage/storageAccounts/stpay/blobServices/default/containers/invoices", "stpay/invoices"),
+        ("Microsoft.Storage/storageAccounts/stpay/blobServices/default", "stpay"),
+        ("Microsoft.KeyVault/vaults/kv-pay/secrets/signing-key", "kv-pay/signing-key"),
+        ("Microsoft.Web/sites/app-shop/slots/staging", "app-shop/staging"),
+        ("Microsoft.Network/virtualNetworks/vnet/subnets/default", "vnet"),
+        ("Microsoft.Network/networkInterfaces/nic-1", "nic-1"),
+        ("Microsoft.Network/networkSecurityGroups/nsg-web/securityRules/allow-ssh", "nsg-web/allow-ssh"),
+        ("Microsoft.ApiManagement/service/apim/apis/orders-v2", "apim/orders-v2"),
+        ("Microsoft.CognitiveServices/accounts/oai/projects/chat", "oai/chat"),
+        ("Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Security/assessments/" + GUID, "vm-1"),
+        ("Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Insights/diagnosticSettings/logs", "vm-1/logs"),
+        ("Microsoft.Compute/virtualMachines/vm-1/extensions/" + GUID, "vm-1/extension …1c0d11"),
+    ],
+)
+def test_a_resource_is_named_with_what_it_is_a_part_of(below: str, said: str) -> None:
+    """Its id says both, and never the laptop that is among the entities; `default` and the like are no names."""
+    assert words(f"{GROUP}/providers/{below}") == said
+    assert words(f"{GROUP}/providers/{below}".upper()).lower() == said.lower()
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "said"),
+    [
+        (SUBSCRIPTION, None, "subscription …b8a110"),
+        (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
+        (f"{SUBSCRIPTION}/providers/Microsoft.Network", None, "subscription …b8a110"),
+        (GROUP, None, "resource group rg-data (subscription …b8a110)"),
+        (GROUP, "Contoso Payments", "resource group rg-data (subscription Contoso Payments)"),
+        (
+            f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{GUID}",
+            "Contoso Payments",
+            "role assignment …1c0d11 (subscription Contoso Payments)",
+        ),
+        ("/providers/Microsoft.Management/managementGroups/corp", None, "management group corp"),
+        (f"/providers/Microsoft.Management/managementGroups/{GUID}", None, "management group …1c0d11"),
+    ],
+)
+@pytest.mark.parametrize("entity", [None, "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"])
+def test_a_scope_is_said_with_its_name_or_the_end_of_its_id(
+    resource: str, name: str | None, said: str, entity: str | None
+) -> None:
+    """A GUID by itself is never said; whoever wants the whole of it finds it among the facts."""
+    assert words(resource, entity, subscription_name=name) == said
+
+
+@pytest.mark.parametrize(
+    ("resource", "entity", "said"),
+    [
+        (None, "vm-7", "vm-7"),
+        (GUID, "vm-7", "vm-7"),
+        (SUBSCRIPTION, "vm-7", "vm-7 (subscription Contoso Payments)"),
+        (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
+        (SUBSCRIPTION, "203.0.113.9", "subscription Contoso Payments"),
+        (SUBSCRIPTION, "mallory@contoso.example", "subscription Contoso Payments"),
+        (f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs", "onprem-1", "onprem-1"),
+        (f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs", GUID, "logs"),
+        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "ledger", "sql-weu/ledger"),
+        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "SQL-WEU/ledger", "sql-weu/ledger"),
+        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "sql-weu.database.example", "sql-weu"),
+        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "laptop-of-mallory", "sql-weu"),
+        (f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1", "another", "vm-1"),
+        (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", "shop-frontend", "shop-frontend"),
+        (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", None, "aws-ec2-instance-i-0a-eu-west-2"),
+    ],
+)
+def test_the_compromised_entity_is_said_where_the_resource_says_less(
+    resource: str | None, entity: str, said: str
+) -> None:
+    """A subscription, a workspace, a connector's name and a bare GUID do; addresses and accounts are nowhere."""
+    evidence = Evidence(
+        hosts=("laptop-of-mallory",), ips=("203.0.113.9", "203.0.113.10"), accounts=("mallory@contoso.example",)
+    )
+    name = "Contoso Payments" if parse_resource_id(resource).subscription else None
+    assert words(resource, entity, evidence, subscription_name=name) == said
+
+
+def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
+    """It may be the machine of the attacker, or of a client; one called `0` is none."""
+    assert words(None) == words(GUID, GUID) == "laptop-of-mallory"
+    assert words(GUID, GUID, Evidence(hosts=("0", "default"))) == "resource …1c0d11"
+    assert words(None, None, Evidence()) == UNKNOWN
+    assert words(None, "0", Evidence(nodes=("aks-pool-1",))) == "aks-pool-1"
+    assert words(None, None, Evidence(resources=(f"{GROUP}/providers/Microsoft.Web/sites/app",))) == "app"
+
+
+AKS = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks-web"
+ARC = f"{GROUP}/providers/Microsoft.Kubernetes/connectedClusters/arc-hq"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "inside"),
+    [
+        (Evidence(namespaces=("jobs",), pods=("export-1",)), "/jobs/export-1"),
+        (Evidence(namespaces=("jobs",), pods=("export-1", "export-2")), "/jobs"),
+        (Evidence(namespaces=("jobs", "web"), pods=("export-1",)), "/export-1"),
+        (Evidence(namespaces=("jobs",), nodes=("pool-1",)), "/jobs"),
+        (Evidence(nodes=("pool-1",), hosts=("pool-1",)), "/pool-1"),
+        (Evidence(nodes=("pool-1", "pool-2")), ""),
+        (Evidence(), ""),
+    ],
+)
+@pytest.mark.parametrize(
+    ("resource", "cluster"),
+    [
+        (AKS, "aks-web"),
+        (ARC, "arc-hq"),
+        (f"{CONNECTED}/shop-prod", "shop-prod"),
+        (f"{CONNECTED}/aws-eks-cluster-shop-prod-eu-west-2", "shop-prod"),
+        ("arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod", "shop-prod"),
+        ("//container.googleapis.com/projects/shop/zones/z/clusters/shop-prod", "shop-prod"),
+    ],
+)
+def test_a_pod_is_named_with_its_cluster_and_namespace(
+    resource: str, cluster: str, evidence: Evidence, inside: str
+) -> None:
+    """In any cloud the cluster has its own name; a namespace, pod or node stands behind it where there is no doubt which."""
+    assert words(resource, None, evidence, cluster=cluster) == f"{cluster}{inside}"
+
+
+REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/contoso"
+DIGEST = "sha256:eceeba9f3c1f021b333ab146d3142a73e81c5985277dfa9e8961628b1d82153c"
+
+
+@pytest.mark.parametrize(
+    ("fields", "images", "said"),
+    [
+        ({"image": Image(repository="shop/web", digest=DIGEST)}, (), "contoso/shop/web@sha256:eceeba9f3c1f"),
+        ({"image": Image(repository="shop/web")}, (), "contoso/shop/web"),
+        ({}, ("contoso.azurecr.example/shop/web:4.18",), "contoso/shop/web:4.18"),
+        ({}, (f"contoso.azurecr.example/shop/web@{DIGEST}",), "contoso/shop/web@sha256:eceeba9f3c1f"),
+        ({}, ("shop/web:4.18",), "contoso/shop/web:4.18"),
+        ({}, ("elsewhere.example/shop/web:4.18",), "contoso"),
+        ({}, ("shop/web:1", "shop/web:2"), "contoso"),
+    ],
+)
+def test_an_image_is_named_with_its_registry(fields: dict[str, Any], images: tuple[str, ...], said: str) -> None:
+    """Its repository with tag or digest, which is as long as people compare it."""
+    assert words(REGISTRY, None, Evidence(images=images), **fields) == said
+
+
+@pytest.mark.parametrize(
+    ("below", "server", "database", "said"),
+    [
+        ("Microsoft.Compute/virtualMachines/sqlvm-1", "SQLVM-1\\PROD", "ledger", "sqlvm-1/PROD/ledger"),
+        ("Microsoft.HybridCompute/machines/hq-sql", "hq-sql.corp.example", "ledger", "hq-sql/ledger"),
+        ("Microsoft.Sql/servers/sql-weu/databases/ledger", "sql-weu", "ledger", "sql-weu/ledger"),
+        ("Microsoft.Sql/servers/sql-weu", None, "master", "sql-weu/master"),
+    ],
+)
+def test_a_database_on_a_machine_is_named_with_both(below: str, server: str | None, database: str, said: str) -> None:
+    """The rule that it breaks says which database of which instance."""
+    rule = DatabaseRule(id="VA1", server=server, database=database)
+    assert words(f"{GROUP}/providers/{below}", rule=rule) == said
+
+
+def test_what_a_connector_brings_is_called_as_its_own_cloud_calls_it() -> None:
+    """Of an ARN or Google's name the last name, else the resource's; what the connector made up is the last resort."""
+    resource = f"{CONNECTED}/aws-s3-bucket-invoices"
+    for details, name in (
+        ({"nativeResourceId": "arn:aws:s3:::invoices", "resourceName": "x"}, "invoices"),
+        ({"nativeCloudUniqueIdentifier": "//iam.googleapis.com/projects/p/serviceAccounts/etl"}, "etl"),
+        ({"resourceName": "the-invoices"}, "the-invoices"),
+        ({"resourceName": GUID}, "aws-s3-bucket-invoices"),
+        ({}, "aws-s3-bucket-invoices"),
+    ):
+        finding = read_finding(an_assessment(resourceDetails={"source": "Aws", "id": resource, **details}))
+        book = a_rulebook(stream=Stream.CSPM)
+        notice = notice_for(finding, evidence_of(finding), decide(finding, book, NOW), book, "0" * 32, 1)
+        assert whereabouts_of(notice).words == name
+
+
+def test_an_account_of_another_cloud_is_said_in_place_of_the_connectors_subscription() -> None:
+    """The connector's own says nothing of the resource."""
+    notice = at(f"{CONNECTED}/shop-prod", cluster="shop-prod", account="123456789012")
+    assert whereabouts_of(notice).surroundings == "AWS account 123456789012"
+    named = at(f"{CONNECTED}/shop-prod", account="123456789012", subscription_name="Retail", environment="production")
+    assert whereabouts_of(named).surroundings == "production, Retail"
+    project = at("//cloudresourcemanager.googleapis.com/projects/shop", project="shop")
+    assert whereabouts_of(project).words == "GCP project shop"
+    assert words(None, None, Evidence(), account="123456789012", subscription_name="Retail") == "AWS account Retail"
+
+
+def test_surroundings_are_names_only() -> None:
+    """The id of a subscription is a fact, and no name."""
+    assert whereabouts_of(at(AKS)).surroundings is None
+    assert whereabouts_of(at(AKS, subscription_name="Payments")).surroundings == "Payments"
+    assert whereabouts_of(at(AKS, environment="production")).surroundings == "production"
+
+
+@pytest.mark.parametrize(
+    ("id", "names"),
+    [
+        ("arn:aws:s3:::invoices/2026/may.csv", ("invoices/2026/may.csv",)),
+        ("arn:aws:ec2:eu-west-2:123456789012:instance/i-0a1b", ("i-0a1b",)),
+        ("arn:aws:rds:eu-west-2:123456789012:db:orders", ("orders",)),
+        ("arn:aws:ecr:eu-west-2:123456789012:repository/shop/web", ("shop/web",)),
+        ("arn:aws:iam::123456789012:root", ("root",)),
+        ("//compute.googleapis.com/projects/shop/zones/z/instances/vm-1", ("vm-1",)),
+        ("//storage.googleapis.com/invoices", ("invoices",)),
+        ("//cloudresourcemanager.googleapis.com/projects/shop", ()),
+        ("/repositories/shop/images/" + DIGEST, (DIGEST,)),
+        ("vm-7", ("vm-7",)),
+        ("0", ()),
+        ("default", ()),
+        (GUID, ()),
+        ("", ()),
+    ],
+)
+def test_ids_of_any_cloud_have_names(id: str, names: tuple[str, ...]) -> None:
+    """Types, regions, accounts and projects are none of them."""
+    assert names_of_resource(id) == names
+
+
+def test_members_of_a_group_are_named_by_the_same_words() -> None:
+    """A group's notice names what a notice of their own would; and so does one that is made of the group's state alone."""
+    member = named_member(at(f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu/databases/ledger", "ledger"))
+    assert member.place == "sql-weu/ledger"
+    group = Group(by=(), total=2, standing=1, named=(member,))
+    state = GroupState(
+        group=group, turn=1, opened=1, is_open=True, severity=None, severity_written=None, respond_by=None, at=NOW
+    )
+    like = at(AKS, "another", subscription_name="Another", environment="production")
+    said = whereabouts_of(notice_from_state(state, like))
+    assert (said.words, said.surroundings) == ("sql-weu/ledger", None)
+
+
+PIECES = [
+    "/",
+    "//",
+    "subscriptions",
+    "providers",
+    "Microsoft.Security",
+    GUID,
+    "default",
+    "0",
+    "arn:aws:s3:::",
+    "a b",
+    "",
+]
+TEXTS = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=9).map("/".join)
+
+
+@given(st.none() | TEXTS, st.none() | TEXTS, st.lists(TEXTS, max_size=2).map(tuple))
+def test_there_are_always_words(resource: str | None, entity: str | None, hosts: tuple[str, ...]) -> None:
+    """Whatever a message writes: something that tells, in one line, and never a bare GUID."""
+    said = whereabouts_of(at(resource, entity, Evidence(hosts=hosts)))
+    assert is_telling(said.words)
+    assert said.words == " ".join(said.words.split())
+    assert is_telling(whereabouts_of(a_finding(resource=resource, compromised_entity=entity)).words)
+
+
+def messages() -> Iterator[object]:
+    """Every message that nobody here wrote."""
+    for path in sorted((SAMPLES / "azure-rest-api-specs").rglob("*.json")):
+        for answer in json.loads(path.read_bytes()).get("responses", {}).values():
+            if body := answer.get("body"):
+                yield from body["value"] if isinstance(body.get("value"), list) else [body]
+    for folder in ("demisto-content", "stix-shifter"):
+        for path in sorted((SAMPLES / folder).rglob("*.json")):
+            yield from json.loads(path.read_bytes())
+    for path in sorted((SAMPLES / "azure-sentinel-notebooks").rglob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from csv.DictReader(file)
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="needs the real messages in ../shared/samples")
+def test_every_real_message_says_where() -> None:
+    """Words that tell, no bare GUID, and no host that is not the resource, where the resource has a name."""
+    seen = 0
+    for message in messages():
+        (signal,) = read_signals(json.dumps(message).encode(), CATALOGUE)
+        if isinstance(signal, Quarantined):
+            continue
+        seen += 1
+        book = a_rulebook(stream=signal.stream)
+        notice = notice_for(signal, evidence_of(signal), decide(signal, book, NOW), book, "0" * 32, 1)
+        said = whereabouts_of(notice)
+        assert is_telling(said.words), message
+        assert not any(is_guid(word.strip("()")) for word in said.words.replace("/", " ").split()), message
+        if names := names_of_resource(signal.resource or ""):
+            assert (*said.parents, said.name)[: len(names)] == names, message
+            assert said.name in names or said.name not in notice.evidence.hosts, message
+    assert seen > 150
