@@ -14,7 +14,7 @@ from typing import Any
 from alert_router_demo.soc import Addresses, Soc, SocAccount
 from alert_router_demo.soc.running import WORKFLOW
 from alert_router_demo.soc.teams import hook_of
-from router.app.rules import Rules
+from router.app.rules import Rules, pagers_of
 from router.app.settings import Settings
 from router.cli.complaints import complain
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName, SettingName
@@ -73,8 +73,7 @@ class _Switchboard:
             name: self._find_redirected(spec, account, book.stream) for name, spec in book.destinations.items()
         }
         destinations = {name: spec for name, spec in redirected.items() if spec is not None}
-        pagers = {entry.owner.pager for entry in book.owners if entry.owner.pager is not None}
-        self.secrets.update(dict.fromkeys(pagers, account.routing_key))
+        self.secrets.update(dict.fromkeys(pagers_of(book), account.routing_key))
 
         def left(names: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(name for name in names if name in destinations)

@@ -11,7 +11,7 @@ from router.domain.notices import Notice, Tactic
 from router.domain.posture import Cves
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Rulebook, find_owner_of
+from router.domain.rulebook import Rulebook, find_environment_of, find_owner_of, runbooks_for
 from router.domain.signals import Alert, Finding, Signal
 
 MOST_CVES = 50
@@ -39,7 +39,7 @@ def notice_for(
     alert = signal if isinstance(signal, Alert) else None
     finding = signal if isinstance(signal, Finding) else None
     names = rulebook.attack.names_of(decision.tactics)
-    location = location_of(signal)
+    location, scope = location_of(signal), rulebook.scopes.scope_of(signal)
     return Notice(
         key=key,
         turn=turn,
@@ -93,6 +93,9 @@ def notice_for(
         account=location.account,
         project=next(iter(location.projects), None),
         cluster=location.cluster,
+        subscription_name=scope.name,
+        environment=find_environment_of(signal, rulebook.owners) or scope.environment,
+        runbooks=runbooks_for(signal, rulebook.runbooks),
         native_name=finding.native_name if finding else None,
         closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.clouds import NOWHERE, CloudLocation, is_connected, is_of_azure
 from router.domain.locations import location_of
 from router.domain.resources import parse_resource_id
+from router.domain.scopes import NO_SCOPES, NamedScopes
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
 from router.domain.suppression import Suppressions
@@ -104,13 +105,15 @@ class Ownership:
 
     Attributes:
         owns: whether it matches a subscription and a resource group.
-        owner: the owner of what it matches.
+        owner: the owner of what it matches; None where it says only the environment.
         is_at: whether it matches an account, a project and a cluster; None where it names none of them.
+        environment: the environment of what it matches, where it says it.
     """
 
     owns: Callable[[str | None, str | None], bool]
-    owner: Owner
+    owner: Owner | None
     is_at: Callable[[CloudLocation], bool] | None = None
+    environment: str | None = None
 
 
 type Owners = Sequence[Ownership]
@@ -118,13 +121,24 @@ type Owners = Sequence[Ownership]
 
 
 def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
-    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does.
+    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
+    return next((entry.owner for entry in _matching(signal, owners) if entry.owner is not None), None)
+
+
+def find_environment_of(signal: Signal, owners: Owners) -> str | None:
+    """The environment of the first entry, top to bottom, that matches where a signal is and says one; None where none does."""
+    saying = [entry for entry in owners if entry.environment is not None]
+    return next((entry.environment for entry in _matching(signal, saying)), None)
+
+
+def _matching(signal: Signal, owners: Owners) -> Iterator[Ownership]:
+    """The entries that match where a signal is.
 
     The subscription of what a connector brings from another cloud is the connector's own, so entries that name an account, a
     project or a cluster are asked before others there; and the connector's resource group is no group of the resource.
     """
     if not owners:
-        return None
+        return
     resource = parse_resource_id(signal.resource)
     in_clouds = [entry for entry in owners if entry.is_at is not None]
     # The entities of an alert on a resource in Azure are not asked where nobody wants to know its cluster.
@@ -136,8 +150,35 @@ def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
         owners = [*in_clouds, *(entry for entry in owners if entry.is_at is None)]
     for entry in owners:
         if entry.owns(resource.subscription, group) and (entry.is_at is None or entry.is_at(location)):
-            return entry.owner
-    return None
+            yield entry
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """A page that says what to do about some types of signals.
+
+    Attributes:
+        fits: whether it is about a signal.
+        url: its address.
+    """
+
+    fits: Callable[[Signal], bool]
+    url: str
+
+
+MOST_RUNBOOKS = 3
+"""The most runbooks that a notice names."""
+
+
+def runbooks_for(signal: Signal, runbooks: Iterable[Runbook]) -> tuple[str, ...]:
+    """The addresses of the first runbooks, top to bottom, that are about a signal, each once."""
+    addresses: dict[str, None] = {}
+    for runbook in runbooks:
+        if len(addresses) == MOST_RUNBOOKS:
+            break
+        if runbook.url not in addresses and runbook.fits(signal):
+            addresses[runbook.url] = None
+    return tuple(addresses)
 
 
 class By(StrEnum):
@@ -243,6 +284,8 @@ class Rulebook:
         destinations: the destinations by name.
         record: the destination that also gets every decision, where there is one.
         owners: the entries of owners.yaml, in their order.
+        scopes: what owners.yaml calls subscriptions, accounts and projects.
+        runbooks: the policy's runbooks, and after them those of owners.yaml, in their order.
     """
 
     stream: Stream
@@ -257,3 +300,5 @@ class Rulebook:
     destinations: Mapping[str, DestinationSpec]
     record: DestinationSpec | None = None
     owners: Owners = ()
+    scopes: NamedScopes = NO_SCOPES
+    runbooks: tuple[Runbook, ...] = ()

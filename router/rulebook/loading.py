@@ -38,7 +38,7 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
     """The rules of a stream as they stand at `now`, an instant with a zone."""
     folder = Folder(rules)
     attack, owners, catalogue = read_attack(folder), read_owners(folder), load_catalogue()
-    policy = read_policy(folder, stream, kinds, attack, catalogue, owners)
+    policy = read_policy(folder, stream, kinds, attack, catalogue, owners.owners)
     is_usable = folder.is_sound
     # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
     suppressions = read_suppressions(folder, stream, policy if is_usable else replace(policy, longest=_FOR_EVER), now)
@@ -56,7 +56,9 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
         catalogue=catalogue,
         destinations=policy.destinations,
         record=policy.record,
-        owners=owners,
+        owners=owners.owners,
+        scopes=owners.scopes,
+        runbooks=(*policy.runbooks, *owners.runbooks),
     )
     return Loaded(rulebook, folder.problems)
 

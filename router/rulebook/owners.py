@@ -1,22 +1,30 @@
-"""rules/owners.yaml: who answers for what."""
+"""rules/owners.yaml: who answers for what, what subscriptions are called, and where the runbooks are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.clouds import CloudLocation
-from router.domain.rulebook import Owner, Ownership
+from router.domain.rulebook import Owner, Ownership, Runbook
+from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
+from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.globs import compile_globs
-from router.rulebook.patterns import SECRET
+from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION
+from router.rulebook.runbooks import Runbooks, compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, Word
 
 FILE = "owners.yaml"
+
+type Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+type SubscriptionId = Annotated[str, StringConstraints(pattern=SUBSCRIPTION)]
+type AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT)]
 
 
 class SecretForm(Form):
@@ -44,29 +52,95 @@ class OwnerForm(Form):
     """The service."""
     pager: SecretForm | SkipJsonSchema[None] = Field(default=None)
     """The routing key of the owner's own pager."""
+    environment: Label | SkipJsonSchema[None] = Field(default=None)
+    """The environment, such as production. An entry that says only this owns nothing."""
+
+
+class NamedScopeForm(Form):
+    """How people call a subscription, an account or a project."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: Label | SkipJsonSchema[None] = Field(default=None)
+    """Its name."""
+    environment: Label | SkipJsonSchema[None] = Field(default=None)
+    """The environment of all that is in it, such as production, where no owner's entry says another one."""
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.name is None and self.environment is None:
+            raise ValueError("says nothing; give it a name, an environment, or both")
+        return self
 
 
 class OwnersForm(Form):
-    """Owners of resources; of several entries that match, the first one counts."""
+    """Owners of resources; of several entries that match, the first one counts. And what things are called."""
 
     owners: list[OwnerForm]
+    subscriptions: dict[SubscriptionId, NamedScopeForm] = Field(default_factory=dict)
+    """Azure subscriptions by their ids."""
+    accounts: dict[AccountId, NamedScopeForm] = Field(default_factory=dict)
+    """AWS accounts by their ids, in quotes."""
+    projects: dict[Word, NamedScopeForm] = Field(default_factory=dict)
+    """GCP projects by their ids, or by their numbers in quotes."""
+    runbooks: Runbooks = Field(default_factory=dict)
+    """Addresses of runbooks by globs of the alert type, or of a finding's type or category."""
 
 
-def read_owners(folder: Folder) -> tuple[Ownership, ...]:
-    """The owners of a rules directory, top to bottom; none where it names none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnersFile:
+    """What owners.yaml says.
+
+    Attributes:
+        owners: its entries, top to bottom.
+        scopes: what it calls subscriptions, accounts and projects.
+        runbooks: its runbooks, top to bottom.
+    """
+
+    owners: tuple[Ownership, ...] = ()
+    scopes: NamedScopes = NO_SCOPES
+    runbooks: tuple[Runbook, ...] = ()
+
+
+def read_owners(folder: Folder) -> OwnersFile:
+    """What the owners.yaml of a rules directory says; nothing where it is absent or has problems."""
     if not folder.has(FILE) or (document := folder.read(FILE)) is None:
-        return ()
+        return OwnersFile()
     for path, message in complaints_of(OwnersForm, document.value):
         folder.note(document, path, message)
-    form = find_sound(OwnersForm, document.value)
-    return tuple(map(_ownership, form.owners)) if form is not None else ()
+    if (form := find_sound(OwnersForm, document.value)) is None:
+        return OwnersFile()
+    return OwnersFile(
+        owners=tuple(map(_ownership, form.owners)),
+        scopes=NamedScopes(
+            subscriptions=_by_id(folder, document, "subscriptions", form.subscriptions),
+            accounts=_by_id(folder, document, "accounts", form.accounts),
+            projects=_by_id(folder, document, "projects", form.projects),
+        ),
+        runbooks=compile_runbooks(folder, document, form.runbooks),
+    )
+
+
+def _by_id(
+    folder: Folder, document: Document, key: str, forms: Mapping[str, NamedScopeForm]
+) -> Mapping[str, NamedScope]:
+    scopes: dict[str, NamedScope] = {}
+    for id, form in forms.items():
+        if id.lower() in scopes:
+            folder.note(document, (key, id), "is given twice; ids are the same whatever their case")
+        scopes[id.lower()] = NamedScope(name=form.name, environment=form.environment)
+    return scopes
 
 
 def _ownership(form: OwnerForm) -> Ownership:
+    names_owner = not form.model_fields_set.isdisjoint({"group", "service", "pager"})
+    owner = Owner(form.group, form.service, form.pager.secret if form.pager else None)
     return Ownership(
         owns=_owns(form.subscription, form.resource_group),
-        owner=Owner(form.group, form.service, form.pager.secret if form.pager else None),
+        # What says an environment alone must not take what it matches from the team that owns it.
+        owner=owner if names_owner or form.environment is None else None,
         is_at=_is_at(form.account, form.project, form.cluster),
+        environment=form.environment,
     )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
-from router.domain.rulebook import DestinationSpec, Floor, Owners, Route
+from router.domain.rulebook import DestinationSpec, Floor, Owners, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
@@ -17,6 +17,8 @@ from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionLifeForm, timedelta_for
 from router.rulebook.problems import KeyPath
+from router.rulebook.runbooks import KEY as RUNBOOKS
+from router.rulebook.runbooks import compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
 _QUIET = frozenset({"Informational", "Low", "Medium"})
@@ -36,6 +38,7 @@ class Policy:
         routes: the routes, in their order.
         always: the destinations that get everything that is routed.
         otherwise: the destinations of what no route takes.
+        runbooks: its runbooks, in their order.
     """
 
     floor: Floor
@@ -46,6 +49,7 @@ class Policy:
     routes: tuple[Route, ...] = ()
     always: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
+    runbooks: tuple[Runbook, ...] = ()
 
 
 _LONG = timedelta(days=730)
@@ -97,6 +101,7 @@ class _PolicyReader:
             routes=tuple(self._compiled(route) for _, route in routes),
             always=tuple(dict.fromkeys(self._names("always"))),
             otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
+            runbooks=compile_runbooks(self.folder, self.document, self._runbooks()),
         )
 
     def _check_shape(self) -> None:
@@ -211,6 +216,9 @@ class _PolicyReader:
             kinds=frozenset(route.when.kind or ()),
             respond_within=timedelta_for(route.respond_within) if route.respond_within else None,
         )
+
+    def _runbooks(self) -> Mapping[str, str]:
+        return {glob: url for glob, url in self._entries(RUNBOOKS).items() if isinstance(url, str)}
 
     def _written_routes(self) -> int:
         routes = self.value.get("routes")

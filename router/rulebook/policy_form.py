@@ -12,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
+from router.rulebook.runbooks import Runbooks
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -135,5 +136,8 @@ class PolicyForm(Form):
     """Where every survivor goes."""
     otherwise: Annotated[list[Name], MinLen(1)]
     """Where survivors go that no route matched."""
+    runbooks: Runbooks = Field(default_factory=dict)
+    """Addresses of runbooks by globs of the alert type, or of a finding's type or category; they stand before those of
+    owners.yaml."""
     record: dict[str, object] = Field(default_factory=dict)
     """An optional second home of the record: a destination for rows."""

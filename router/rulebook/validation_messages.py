@@ -26,6 +26,9 @@ _SAID = {
     "datetime_from_date_parsing": "must be a time, such as 2026-11-24T12:00:00Z",
 }
 
+_KEY = "[key]"
+"""The last step of pydantic's way to the key of a mapping, and not to its value."""
+
 
 def complaints_of(
     model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str, beside: Collection[str] = ()
@@ -42,8 +45,11 @@ def complaints_of(
         for detail in error.errors(include_url=False, include_input=False):
             if detail["type"] == "none_required":  # the other half of "or not given at all"
                 continue
-            path, context = _path_in(value, detail["loc"], detail["type"]), detail.get("ctx", {})
-            yield path, _find_words(detail["type"], path, context, known) or scrubbed(_own_words(detail["msg"]))
+            kind = (
+                "invalid_key" if detail["type"] == "string_type" and detail["loc"][-1:] == (_KEY,) else detail["type"]
+            )
+            path, context = _path_in(value, detail["loc"], kind), detail.get("ctx", {})
+            yield path, _find_words(kind, path, context, known) or scrubbed(_own_words(detail["msg"]))
 
 
 def find_sound[Model: BaseModel](model: type[Model], value: object) -> Model | None:
@@ -96,6 +102,8 @@ def _find_words(type: str, path: KeyPath, context: Mapping[str, Any], known: Set
             return f"must be {context['expected']}"
         case "model_type" if str(context.get("class_name")).startswith("Secret"):
             return "must be {secret: NAME}; a secret itself is never written in rules"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
         case "string_pattern_mismatch":
             return WORDS.get(context["pattern"], f"must look like {context['pattern']}")
         case _:

@@ -74,6 +74,8 @@ BEYOND_SCHEMA = {
     "category-as-a-whole", "category-by-what-only-alerts-have", "field-of-findings-only", "package-too-short",
     "group-by-what-only-alerts-have", "group-by-what-only-findings-have", "group-by-incident-and-more",
     "group-that-is-open", "group-of-pages-that-is-open",
+    "runbook-with-a-password", "runbook-with-a-token", "runbook-with-a-token-in-its-fragment", "runbook-with-a-secret",
+    "runbook-for-a-number", "account-without-quotes",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
 

@@ -31,6 +31,19 @@ POLICY: dict[str, Any] = {
     "always": [],
     "otherwise": ["tickets"],
     "record": {"kind": "rows", "table": "lake"},
+    "runbooks": {"K8S*": "https://wiki.example/k8s?id=1"},
+}
+OWNERS: dict[str, Any] = {
+    "owners": [
+        {"subscription": "a*", "group": "web", "environment": "production"},
+        {"cluster": "x", "pager": {"secret": "KEY"}},
+    ],
+    "subscriptions": {
+        "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110": {"name": "Contoso Production", "environment": "production"}
+    },
+    "accounts": {"123456789012": {"name": "Retail"}},
+    "projects": {"shop": {"environment": "test"}},
+    "runbooks": {"K8S*": "https://wiki.example/k8s"},
 }
 
 VALUES = st.recursive(
@@ -74,6 +87,17 @@ def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
     problems = [problem for problem in result.problems if problem.level == "problem"]
     assert (result.rulebook is None) is bool(problems)
     assert {problem.file for problem in problems} <= {"cwpp/policy.yaml"}
+
+
+@settings(max_examples=150)
+@given(damaged(OWNERS))
+def test_any_owners_file_gives_a_rulebook_or_a_problem(owners: object) -> None:
+    """A damaged owners.yaml is either sound still, or stops the stream with a problem in its own file."""
+    with tempfile.TemporaryDirectory() as directory:
+        result = loaded(Path(directory), {"owners.yaml": yaml.safe_dump(owners, allow_unicode=True)})
+    problems = [problem for problem in result.problems if problem.level == "problem"]
+    assert (result.rulebook is None) is bool(problems)
+    assert {problem.file for problem in problems} <= {"owners.yaml"}
 
 
 @settings(max_examples=150)

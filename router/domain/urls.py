@@ -1,0 +1,58 @@
+"""URLs that people write into the rules. What is said of a wrong one never repeats it: it may hold a secret."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_PART}(?:\.{_PART})*\.?")
+_WEB = ("http", "https")
+
+
+def split_url(text: str) -> SplitResult:
+    """The parts of a web address with a sound host, and without user and password; raises ValueError for any other text."""
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError("a URL is written in printable ASCII, without spaces")
+    url = _split(text)
+    if url.scheme not in _WEB:
+        raise ValueError("must be an https URL; http is for loopback only")
+    host = url.hostname or ""
+    if not host or "@" in url.netloc:
+        raise ValueError("must name a host, and no user or password")
+    if not (_HOST.fullmatch(host) or _is_address(host)):
+        raise ValueError("must name a host whose parts have 1 to 63 letters, digits and hyphens")
+    if not _has_sound_port(url):
+        raise ValueError("must name a port by its number")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        return urlsplit(text)
+    except ValueError:  # whose text would show what stands there
+        raise ValueError("must be a URL") from None
+
+
+def _has_sound_port(url: SplitResult) -> bool:
+    try:
+        return url.port is None or url.port > 0
+    except ValueError:  # whose text would show what stands there, and a password may
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
