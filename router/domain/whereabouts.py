@@ -17,7 +17,6 @@ from router.domain.resource_names import ending, is_guid, is_telling, names_of_r
 UNKNOWN = "unknown resource"
 """What is said where a notice names nothing at all."""
 
-_CLUSTERS = frozenset({"microsoft.containerservice/managedclusters", "microsoft.kubernetes/connectedclusters"})
 _REGISTRIES = frozenset({"microsoft.containerregistry/registries"})
 _SQL_SERVERS = frozenset({"microsoft.sql/servers", "microsoft.sql/managedinstances"})
 _WATCHERS = frozenset({"microsoft.operationalinsights/workspaces"})
@@ -88,7 +87,7 @@ def _named(notice: Notice) -> tuple[tuple[str, ...], str | None]:
 
 
 def _entity_of(notice: Notice) -> tuple[str, ...]:
-    """The names in the compromised entity, which is no place where it is one of the addresses or accounts of the evidence."""
+    """The names in the compromised entity, none where it is one of the addresses or accounts of the evidence."""
     entity = (notice.compromised_entity or "").strip()
     if entity in (*notice.evidence.ips, *notice.evidence.accounts):
         return ()
@@ -109,7 +108,7 @@ def _with_its_part(notice: Notice, names: tuple[str, ...], entity: tuple[str, ..
         if notice.native_name:
             return (notice.native_name,)
         return entity if entity and is_made_up(names[-1]) and not is_made_up(entity[-1]) else names
-    if type in _CLUSTERS or (notice.cluster and names == (notice.cluster,)):
+    if [name.lower() for name in names] == [(notice.cluster or "").lower()]:
         return (*names, *_pod_in(notice))
     if type in _REGISTRIES:
         return (*names, *_image_in(notice, names[-1]))
