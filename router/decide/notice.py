@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from router.decide.markup import plain_text
+from router.decide.prose import prose_of
 from router.domain.decisions import Decision
 from router.domain.evidence import Evidence
 from router.domain.locations import location_of
 from router.domain.notices import Notice, Tactic
-from router.domain.posture import Cves
+from router.domain.posture import Cves, GroupedFacts, Risk
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, find_environment_of, find_owner_of, runbooks_for
+from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Signal
 
 MOST_CVES = 50
@@ -40,6 +43,9 @@ def notice_for(
     finding = signal if isinstance(signal, Finding) else None
     names = rulebook.attack.names_of(decision.tactics)
     location, scope = location_of(signal), rulebook.scopes.scope_of(signal)
+    prose = prose_of(signal, evidence)
+    grouped = finding.grouped if finding and finding.grouped else GroupedFacts()
+    cves = finding.cves if finding and finding.cves else grouped.cves
     return Notice(
         key=key,
         turn=turn,
@@ -47,8 +53,8 @@ def notice_for(
         kind=signal.kind.value,
         id=signal.id,
         type=signal.type,
-        title=signal.title,
-        description=signal.description,
+        title=prose.title,
+        description=prose.description,
         severity=signal.severity.label if signal.severity is not None else None,
         severity_written=signal.severity_written,
         status=signal.status,
@@ -66,11 +72,11 @@ def notice_for(
         reason=str(decision.reason),
         rulebook=decision.rulebook,
         link=signal.link,
-        remediation=signal.remediation,
+        remediation=prose.remediation,
         evidence=evidence,
         owner=find_owner_of(signal, rulebook.owners),
         product=alert.product if alert else None,
-        started=iso(alert.started) if alert else None,
+        started=iso(alert.started if alert else finding.first_seen if finding else None),
         ended=iso(alert.ended) if alert else None,
         changed=iso(signal.changed),
         categories=finding.categories if finding else (),
@@ -83,13 +89,13 @@ def notice_for(
         alerts=alerts[:MOST_ALERTS],
         extended={name: str(value) for name, value in signal.extended.items()},
         category=finding.category if finding else None,
-        package=finding.package if finding else None,
-        cves=finding.cves.ids[:MOST_CVES] if finding and finding.cves else (),
-        has_more_cves=bool(finding and finding.cves and not _are_all_named(finding.cves)),
-        image=finding.image if finding else None,
+        package=(finding.package if finding else None) or grouped.package,
+        cves=cves.ids[:MOST_CVES] if cves else (),
+        has_more_cves=bool(cves and not _are_all_named(cves)),
+        image=(finding.image if finding else None) or grouped.image,
         rule=finding.rule if finding else None,
         scanner=finding.scanner if finding else None,
-        risk=finding.risk if finding else None,
+        risk=_find_risk(finding) if finding else None,
         account=location.account,
         project=next(iter(location.projects), None),
         cluster=location.cluster,
@@ -98,7 +104,25 @@ def notice_for(
         runbooks=runbooks_for(signal, rulebook.runbooks),
         native_name=finding.native_name if finding else None,
         closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
+        links=prose.links,
+        status_description=finding.status_description if finding else None,
+        impact=plain_text(finding.impact) if finding and finding.impact else None,
+        user_impact=finding.user_impact if finding else None,
+        effort=finding.effort if finding else None,
+        threats=finding.threats if finding else (),
+        cvss=finding.cvss if finding else None,
+        has_fix=grouped.has_fix,
+        entry_points=finding.entry_points if finding else (),
+        targets=finding.targets if finding else (),
     )
+
+
+def _find_risk(finding: Finding) -> Risk | None:
+    """The risk of a finding; an attack path, which is about one place, has it in its severity and its factors."""
+    if finding.risk is not None or not finding.risk_factors:
+        return finding.risk
+    level = finding.severity if finding.severity is not Severity.INFORMATIONAL else None
+    return Risk(level=level, written=finding.severity_written, factors=finding.risk_factors, is_contextual=True)
 
 
 def _are_all_named(cves: Cves) -> bool:

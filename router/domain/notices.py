@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from router.domain.evidence import Evidence
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import Owner
+from router.domain.web_links import Link as Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,6 @@ class Tactic:
 
     id: str
     name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A web page that a message names.
-
-    Attributes:
-        text: what it is called.
-        url: its URL.
-    """
-
-    text: str
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +93,25 @@ class Notice:
     Attributes:
         key: the signal key, or the key of the group that the notice is about.
         turn: which turn of that key it is.
-        stream, kind, id, type, title, description: as in `Signal`.
+        stream, kind, id, type: as in `Signal`.
+        title, description: as in `Signal`, without markup and with what their placeholders stand for.
         severity, severity_written, status: as in `Signal`.
-        plan, sample, compromised_entity, product, started, ended: as in `Alert`.
+        plan, sample, compromised_entity, product, ended: as in `Alert`.
+        started: as in `Alert`; of a finding, when Defender first came to this result.
         resource, resource_type, resource_group, subscription: the resource id and its parts.
         tactics, techniques: the ATT&CK tactics, and the ids of current techniques.
         attack_version: the version of ATT&CK.
         routes: the names of the routes that took it.
         reason: why it is notified, as a code with words.
         rulebook: the hash of the rulebook that decided.
-        link, remediation, changed: as in `Signal`.
+        link, changed: as in `Signal`.
+        remediation: what to do, line by line, without markup.
         evidence: what a responder looks for first.
         owner: who answers for the resource.
         categories, measure, cause, cloud, snapshot: as in `Finding`.
-        category, package, image, rule, scanner, risk: as in `Finding`.
+        category, package, image, rule, scanner, risk: as in `Finding`; also of a vulnerability as grouped until July 2026, and
+            the risk of an attack path.
+        has_fix: as in `GroupedFacts`.
         cves: the ids of the CVEs that it names, the first 50.
         has_more_cves: whether it names more than these, or may: its list was not read to the end.
         account, project, cluster: the AWS account, the GCP project and the Kubernetes cluster that the resource is in.
@@ -135,7 +128,7 @@ class Notice:
         runbooks: the addresses of the runbooks for its type.
         links: the pages that the message names beside its page in the portal.
         release: what had held it back, where it is notified since that ended.
-        status_description, impact, cvss: as in `Finding`.
+        status_description, impact, cvss, user_impact, effort, threats: as in `Finding`.
         entry_points, targets: as in `Finding`.
         native_name: as in `Finding`.
     """
@@ -207,6 +200,10 @@ class Notice:
     entry_points: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     native_name: str | None = None
+    user_impact: str | None = None
+    effort: str | None = None
+    threats: tuple[str, ...] = ()
+    has_fix: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

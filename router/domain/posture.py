@@ -28,6 +28,7 @@ class Package:
         installed: the versions that were found.
         fixed: the version in which it is mended; None where there is none, or none is known.
         fix_status: whether there is a version in which it is mended, as the message wrote it (FixAvailable, NoFix, ...).
+        vendor: who publishes it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Package:
     installed: tuple[str, ...] = ()
     fixed: str | None = None
     fix_status: str | None = None
+    vendor: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +61,34 @@ class Image:
         digest: its digest, with the algorithm before it.
         repository: the repository that it is in.
         pushed: when it was last pushed, as the message wrote it.
+        registry: the host of the registry that the repository is in.
+        tags: the tags that it bears.
     """
 
     digest: str | None = None
     repository: str | None = None
     pushed: str | None = None
+    registry: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupedFacts:
+    """What a vulnerability as grouped until July 2026 says of itself, for people.
+
+    It stands apart from what individual recommendations say: rules match none of it, and a change of it is no news, as before.
+
+    Attributes:
+        package: the software that has it.
+        cves: the CVEs that it names; None where it names none.
+        image: the container image that has it.
+        has_fix: whether its vendor has mended it; None where the message does not say.
+    """
+
+    package: Package | None = None
+    cves: Cves | None = None
+    image: Image | None = None
+    has_fix: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,10 @@ from typing import ClassVar
 
 from router.domain.clouds import CloudLocation
 from router.domain.entities import Entities
-from router.domain.posture import Cves, DatabaseRule, Image, Package, Risk
+from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.reasons import Reason
 from router.domain.severity import Severity
+from router.domain.web_links import Link
 
 DEFENDER = "Microsoft Defender for Cloud"
 """The product whose exports these are; what an alert of its own calls it may be an older name, or a part of it."""
@@ -74,6 +75,7 @@ class Signal:
         description: what happened, for people.
         remediation: what to do, step by step.
         link: the URL of its page in the portal.
+        links: the other pages that it names, wherever they lead.
         entities: the hosts, accounts, processes and so on that it names.
         intents: the kill-chain intents or tactics as the message wrote them.
         techniques: the ATT&CK technique ids as the message wrote them.
@@ -96,6 +98,7 @@ class Signal:
     description: str = ""
     remediation: tuple[str, ...] = ()
     link: str | None = None
+    links: tuple[Link, ...] = ()
     entities: Entities = field(default_factory=lambda: Entities(()))
     intents: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
@@ -154,6 +157,15 @@ class Finding(Signal):
         scanner: the name of what found it.
         risk: how much is at stake at its resource.
         native_name: what the resource is called in its own cloud, where its id is what a connector calls it.
+        status_description: why it has its status, in words.
+        impact: what follows where nobody acts.
+        user_impact, effort: how much users notice of what mends it, and how much work that is (Low, Moderate, High).
+        threats: what it may lead to, such as DataExfiltration.
+        cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
+        first_seen: when Defender first came to this result at its resource.
+        grouped: what a vulnerability as grouped until July 2026 says of itself.
+        entry_points, targets: where an attack path begins, and what it leads to, by names that people know.
+        risk_factors: what the risk of an attack path rests on.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -174,6 +186,17 @@ class Finding(Signal):
     scanner: str | None = None
     risk: Risk | None = None
     native_name: str | None = None
+    status_description: str | None = None
+    impact: str | None = None
+    user_impact: str | None = None
+    effort: str | None = None
+    threats: tuple[str, ...] = ()
+    cvss: str | None = None
+    first_seen: datetime | None = None
+    grouped: GroupedFacts | None = None
+    entry_points: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    risk_factors: tuple[str, ...] = ()
 
     @property
     def level(self) -> Severity | None:

@@ -14,20 +14,24 @@ from router.domain.notices import NamedMember, Notice, Release
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.whereabouts import whereabouts_of
+from router.domain.web_links import Link
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
 NAMED = 20
 """The most of its standing members that a group's notice names; it counts them all."""
 
-_ROOM = {"id": 500, "resource": 500, "link": 500, "description": 1_000}
-"""Characters of the longer texts of a notice that waits in a group's state; a state is a row of a table."""
+_SHORT = 50
+"""Characters of a text about a package, an image, a database's rule or a risk, and of a word."""
+
+_ROOM = {
+    "id": 500, "resource": 500, "link": 500, "description": 1_000,
+    "cvss": _SHORT, "user_impact": _SHORT, "effort": _SHORT, "environment": _SHORT,
+}  # fmt: skip
+"""Characters of texts of a notice that waits in a group's state, where that is not `LONGEST`; a state is a row of a table."""
 
 _ID = 24
 """Characters of the id of a CVE."""
-
-_SHORT = 50
-"""Characters of a text about a package, an image, a database's rule or a risk."""
 
 _LISTED = 3
 """Items of a list of such a notice."""
@@ -225,6 +229,21 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         image=None,
         rule=None,
         risk=None,
+        has_fix=None,
+        unlisted=(),
+        subscription_name=None,
+        environment=None,
+        runbooks=(),
+        links=(),
+        release=None,
+        status_description=None,
+        impact=None,
+        cvss=None,
+        user_impact=None,
+        effort=None,
+        threats=(),
+        entry_points=(),
+        targets=(),
     )
 
 
@@ -258,7 +277,18 @@ def _bounded(notice: Notice) -> Notice:
         image=_cut(notice.image),
         rule=_cut(notice.rule),
         risk=_cut(notice.risk),
+        unlisted=(),
+        runbooks=tuple(url for url in notice.runbooks if len(url) <= _ROOM["link"])[:1],
+        links=tuple(_cut_name(link) for link in notice.links if len(link.url) <= _ROOM["link"])[:1],
+        release=_cut(notice.release),
+        threats=_few(notice.threats),
+        entry_points=_few(notice.entry_points),
+        targets=_few(notice.targets),
     )
+
+
+def _cut_name(link: Link) -> Link:
+    return replace(link, text=link.text[:_SHORT])
 
 
 def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None, Release | None)](value: T) -> T:
@@ -271,8 +301,12 @@ def _cut[T: (Package | None, Image | None, DatabaseRule | None, Risk | None, Rel
         if isinstance(one, str):
             fitting[name] = one[:_SHORT]
         elif isinstance(one, tuple):
-            fitting[name] = tuple(text[:_SHORT] for text in one[:_LISTED])
+            fitting[name] = _few(one)
     return replace(value, **fitting)
+
+
+def _few(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(text[:_SHORT] for text in texts[:_LISTED])
 
 
 def _some(texts: Sequence[str]) -> tuple[str, ...]:

@@ -161,6 +161,9 @@ def _value(notice: Notice, by: By) -> str | None:
             return None
         case By.CATEGORY:
             return notice.category or notice.kind
+        case By.PACKAGE | By.CVE | By.RISK if notice.kind != Kind.RECOMMENDATION:
+            # What other findings say of these is for people: groups that stand open are known by what they were before.
+            return notice.title or None if by is By.PACKAGE else None
         case By.PACKAGE:
             return notice.package.name if notice.package is not None else notice.title or None
         case By.CVE:

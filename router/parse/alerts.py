@@ -29,6 +29,7 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
+from router.parse.links import links_in
 from router.parse.products import refuse_foreign
 from router.parse.refusals import MessageRefused
 
@@ -98,6 +99,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         description=description,
         remediation=texts_in(fields.get("remediationsteps")),
         link=text_in(fields, "alerturi", "alertlink"),
+        links=links_in(fields.get("extendedlinks")),
         entities=_entities(fields.get("entities")),
         intents=_intents(fields, extended),
         techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),

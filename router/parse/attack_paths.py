@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
+from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
 from router.parse.fields import (
     Fields,
     fields_in,
     find_severity,
+    is_guid,
     items_in,
     labels_in,
     name_in,
@@ -24,6 +26,9 @@ from router.parse.fields import (
     text_in,
     texts_in,
 )
+
+MOST_WORDS = 50
+"""Risk factors, and names of either end, that an attack path keeps."""
 
 
 def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
@@ -35,6 +40,7 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
     severity = text_in(properties, "risklevel", "potentialimpact")
     known = _resources_by_entity(properties)
     target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
+    people = _names_by_entity(properties)
     resource = target.resource or entry.resource or target.name or entry.name
     intents, techniques = _mitre(properties.get("mitretacticsandtechniques"))
     return Finding(
@@ -56,6 +62,9 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
         deleted=posture.deleted,
         snapshot=posture.snapshot,
         extended={name: words for name, node in _ends(entry, target) if (words := node.resource or node.name)},
+        entry_points=_names_of(properties, people, entry, *_ENTRY_POINT),
+        targets=_names_of(properties, people, target, *_TARGET),
+        risk_factors=_labels(properties.get("riskfactors"))[:MOST_WORDS],
     )
 
 
@@ -89,6 +98,47 @@ def _resources_by_entity(properties: Fields) -> dict[str, str]:
         pairs = ((name_in(entity, *keys), _find_identifier(entity)) for entity in entities)
         found |= {key: resource for key, resource in pairs if key and resource}
     return found
+
+
+def _names_by_entity(properties: Fields) -> dict[str, str]:
+    """The names that people know, by the ids and resource ids of the entities in the path's graph."""
+    graph = fields_in(properties.get("graphcomponent"))
+    found: dict[str, str] = {}
+    for entity in map(fields_in, items_in(graph.get("entities"))):
+        name = _find_name(entity)
+        for id in (name_in(entity, "id"), _find_identifier(entity)):
+            if name and id:
+                found.setdefault(id, name)
+    return found
+
+
+def _names_of(properties: Fields, people: Mapping[str, str], node: _Node, named: str, internal: str) -> tuple[str, ...]:
+    """One end of a path as people call it, of which there may be several; an internal id alone says nothing to anybody."""
+    value = properties.get(named)
+    several = [_find_end(item, people) for item in items_in(value)]
+    if not several:
+        inner = name_in(properties, internal)
+        several = [_find_end(value, people) or (people.get(inner) if inner else None) or _last_name(node.resource)]
+    return tuple(dict.fromkeys(filter(None, several)))[:MOST_WORDS]
+
+
+def _find_end(value: object, people: Mapping[str, str]) -> str | None:
+    fields = fields_in(value)
+    if not fields:
+        written = value.strip() if isinstance(value, str) else ""
+        return people.get(written) or _last_name(written) or (written if written and not is_guid(written) else None)
+    id = _find_id(fields)
+    return _find_name(fields) or (people.get(id) if id else None) or _last_name(id)
+
+
+def _find_name(fields: Fields) -> str | None:
+    return next((name for key in _NAMES if (name := name_in(fields, key)) and not is_guid(name)), None)
+
+
+def _last_name(id: str | None) -> str | None:
+    """The name at the end of a resource's id; None of a name that is a GUID, and of an id that is no resource's."""
+    name = parse_resource_id(id).name
+    return name if name is not None and not is_guid(name) else None
 
 
 def _find_id(node: Fields) -> str | None:

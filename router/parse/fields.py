@@ -5,6 +5,7 @@ Fields are looked up by lower-case names, since Defender writes one name in seve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ type Fields = Mapping[str, object]
 
 _SEVERITIES = {severity.name.lower(): severity for severity in Severity}
 _PLAIN = (str, int, float)
+_GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _NEVER = 1  # the year that .NET writes where a time was never set
 
 
@@ -50,9 +52,21 @@ def name_in(fields: Fields, *names: str) -> str | None:
     return None
 
 
+def is_guid(name: str) -> bool:
+    """Whether a name is a GUID, by which nobody knows anything."""
+    return _GUID.fullmatch(name) is not None
+
+
 def is_true(value: object) -> bool:
     """Whether a field says true, as a boolean or in letters."""
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def find_flag(value: object) -> bool | None:
+    """Whether a field says true or false, as a boolean or in letters; None where it says neither."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
 
 
 def items_in(value: object) -> list[object]:

@@ -15,6 +15,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, posture_in, steps_for
 from router.parse.cves import find_cves
+from router.parse.cvss import find_cvss
 from router.parse.exemptions import find_exemption
 from router.parse.fields import (
     Fields,
@@ -27,6 +28,7 @@ from router.parse.fields import (
     texts_in,
     time_in,
 )
+from router.parse.grouped import find_grouped_facts
 from router.parse.recommendations import extended_in, find_image, find_package, find_risk, find_rule, find_scanner
 
 _OVER = frozenset({"healthy", "notapplicable"})
@@ -64,7 +66,7 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         category=name_in(metadata, "recommendationcategory"),
         package=find_package(additional),
         cves=find_cves(properties.get("additionaldata")),
-        image=find_image(fields_in(properties.get("resourceadditionaldata")), additional),
+        image=find_image(fields_in(properties.get("resourceadditionaldata")), additional, posture.scope),
         rule=find_rule(fields_in(properties.get("resourcedetails")), additional),
         scanner=find_scanner(additional),
         risk=find_risk(properties.get("risk") or metadata.get("risk")),
@@ -74,6 +76,13 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         cause=text_in(status, "cause"),
         exemption=find_exemption(properties, status),
         extended=extended_in(properties.get("additionaldata")),
+        status_description=text_in(status, "description"),
+        impact=text_in(additional, "impact"),
+        user_impact=name_in(metadata, "userimpact"),
+        effort=name_in(metadata, "implementationeffort"),
+        threats=names_in(metadata.get("threats")),
+        cvss=find_cvss(additional),
+        first_seen=time_in(status, "firstevaluationdate"),
     )
 
 
@@ -86,7 +95,8 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     properties = posture.properties
     type = name_in(properties, "id", "displayname") or posture.name
     status = _status(properties)
-    severity = text_in(status, "severity") or _find_inner_severity(fields_in(properties.get("additionaldata")))
+    additional = fields_in(properties.get("additionaldata"))
+    severity = text_in(status, "severity") or _find_inner_severity(additional)
     resource, cloud = _resource(posture)
     entities = entities_for(resource)
     return Finding(
@@ -112,6 +122,11 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
         cause=text_in(status, "cause"),
         exemption=find_exemption(properties, status),
         extended=plain_values(properties.get("additionaldata")),
+        status_description=text_in(status, "description"),
+        impact=text_in(properties, "impact"),
+        cvss=find_cvss(additional),
+        first_seen=time_in(status, "firstevaluationdate"),
+        grouped=find_grouped_facts(type, posture, additional),
     )
 
 

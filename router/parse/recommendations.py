@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 from router.parse.documents import find_document
 from router.parse.fields import (
     Fields,
     fields_in,
+    find_flag,
     find_severity,
     is_true,
     labels_in,
@@ -31,6 +33,7 @@ MOST_EXTENDED = 2_000
 """Characters of a list of CVEs that `extended` keeps: one of a package may be longer than all else that is said of it."""
 
 _LONG = ("cvesdetails", "scannersdetails")
+_REGISTRY = "microsoft.containerregistry/registries"
 _SCANNERS = ("scanner", "secretscannername", "toolname", "scannername")
 
 
@@ -53,15 +56,30 @@ def find_package(additional: Fields) -> Package | None:
     )
 
 
-def find_image(resource: Fields, additional: Fields) -> Image | None:
-    """The container image that a recommendation is about, in what is said of its resource; None where none is named."""
-    image = repository = pushed = None
+def find_image(resource: Fields, additional: Fields, scope: str | None) -> Image | None:
+    """The container image that a recommendation is about, in what is said of its resource; None where none is named.
+
+    Its registry may be only in `scope`, what the recommendation's id hangs on.
+    """
+    image = repository = pushed = registry = None
+    tags: tuple[str, ...] = ()
     for said in (resource, additional):
         details = fields_in(said.get("repositorydetails"))
         image = image or name_in(said, "digest", "imagedigest")
         repository = repository or name_in(details, "repositoryname") or name_in(said, "repositoryname")
         pushed = pushed or name_in(details, "lastpushedtoregistryutc")
-    return Image(digest=image, repository=repository, pushed=pushed) if image or repository else None
+        registry = registry or name_in(details, "registryhost") or name_in(said, "registryhost")
+        tags = tags or labels_in(said.get("tags") or details.get("tags"))[:MOST_WORDS]
+    if not image and not repository:
+        return None
+    registry = registry or find_registry(scope)
+    return Image(digest=image, repository=repository, pushed=pushed, registry=registry, tags=tags)
+
+
+def find_registry(scope: str | None) -> str | None:
+    """The name of the container registry that a resource id is of; None where it is of anything else."""
+    resource = parse_resource_id(scope)
+    return resource.name if (resource.type or "").lower() == _REGISTRY else None
 
 
 def find_rule(resource: Fields, additional: Fields) -> DatabaseRule | None:
@@ -74,7 +92,7 @@ def find_rule(resource: Fields, additional: Fields) -> DatabaseRule | None:
         category=name_in(additional, "category"),
         impact=name_in(additional, "impact"),
         benchmarks=labels_in(additional.get("benchmarks"), "benchmark", "name")[:MOST_WORDS],
-        has_baseline=_find_flag(additional.get("hasbaseline")),
+        has_baseline=find_flag(additional.get("hasbaseline")),
         server=name_in(additional, "sqlserverinstance") or name_in(resource, "servername"),
         database=name_in(resource, "databasename") or name_in(additional, "databasename"),
     )
@@ -125,9 +143,3 @@ def _versions_in(said: Fields) -> tuple[str, ...]:
     written = (str(value),) if is_number else texts_in(value)
     versions = (version.strip() for text in written for version in text.split(","))
     return tuple(dict.fromkeys(filter(None, versions)))[:MOST_WORDS]
-
-
-def _find_flag(value: object) -> bool | None:
-    if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
-    return value if isinstance(value, bool) else None

@@ -274,7 +274,9 @@ def test_the_scanner_is_named_in_the_portals_order(changes: dict[str, object], s
 
 def test_an_image_is_known_by_digest_and_repository() -> None:
     """They stand in the resource's additional data, or in the finding's."""
-    assert read_finding(an_image_update()).image == Image(digest=DIGEST, repository="shop/web", pushed="2026-11-01")
+    assert read_finding(an_image_update()).image == Image(
+        digest=DIGEST, repository="shop/web", pushed="2026-11-01", registry="shop"
+    )
     inside = additional(Digest=DIGEST, RepositoryDetails='{"repositoryName": "shop/web"}')
     assert inside.image == Image(digest=DIGEST, repository="shop/web")
 

@@ -26,6 +26,7 @@ from unicodedata import normalize
 
 from router.domain.legible import legible, one_line
 from router.domain.notices import Notice
+from router.domain.web_links import sound_link as sound_link
 
 type Language = Callable[[str], str]
 """Puts a text into a language, in which it is nothing but words. What is in it already stays as it is."""
@@ -91,10 +92,15 @@ def markdown(text: str) -> str:
 
 
 def in_language(notice: Notice, language: Language) -> Notice:
-    """A notice whose every text is words in a language, all on one line but for prose; its link is a sound one, or none."""
+    """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
     said: Notice = _said(notice, language, is_prose=False)
-    links = tuple(replace(one, url=url.url) for one, url in zip(said.links, notice.links, strict=True))
-    return replace(said, link=sound_link(notice.link), links=links, runbooks=notice.runbooks)
+    links = (replace(one, url=url) for one in notice.links if (url := sound_link(one.url)) is not None)
+    return replace(
+        said,
+        link=sound_link(notice.link),
+        links=tuple(replace(one, text=language(one_line(one.text))) for one in links),
+        runbooks=notice.runbooks,
+    )
 
 
 def _said(value: Any, language: Language, *, is_prose: bool) -> Any:
@@ -112,16 +118,6 @@ def _said(value: Any, language: Language, *, is_prose: bool) -> Any:
             )
         case _:
             return value
-
-
-_ENDS = frozenset(' <>|"\\')
-
-
-def sound_link(link: str | None) -> str | None:
-    """A link that can be one: https, and nothing in it that could end it early; else None."""
-    if link is None or not link.startswith("https://"):
-        return None
-    return link if link.isascii() and link.isprintable() and not _ENDS.intersection(link) else None
 
 
 def web_link(link: str | None) -> str | None:

@@ -1,0 +1,117 @@
+"""What a signal says, as a notice says it to people: without markup, with placeholders filled in, and with its links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from router.decide.markup import plain_text
+from router.decide.placeholders import filled, key_of
+from router.decide.remediation import lines_of, links_in
+from router.domain.evidence import Evidence
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Alert, Signal
+from router.domain.web_links import Link, sound_link
+
+MOST_LINKS = 20
+"""Links that a notice has beside that of its page."""
+
+LONGEST_LINK = 2_000
+"""Characters of a link; a longer one is left out, since half a link leads nowhere."""
+
+_REPORTS = "enrichment_"
+"""How the names of properties begin in which Defender puts links to its reports, such as `enrichment_tas_threat__reports`."""
+
+_LONGEST_NAME = 200  # characters of what a link is called
+
+
+class Prose(NamedTuple):
+    """The texts of a notice.
+
+    Attributes:
+        title, description: as in `Notice`.
+        remediation: what to do, line by line.
+        links: the pages that the message names beside its page in the portal.
+    """
+
+    title: str
+    description: str
+    remediation: tuple[str, ...]
+    links: tuple[Link, ...]
+
+
+def prose_of(signal: Signal, evidence: Evidence) -> Prose:
+    """The texts of a signal, of which the evidence is known.
+
+    Markup goes first, so that nothing that is filled in is taken for markup.
+    """
+    words = _Words(signal, evidence)
+    return Prose(
+        title=filled(signal.title, words.find),
+        description=filled(plain_text(signal.description), words.find),
+        remediation=tuple(filled(line, words.find) for line in lines_of(signal.remediation)),
+        links=tuple(_links_of(signal)),
+    )
+
+
+class _Words:
+    """What placeholders stand for in one signal; looked up once one is met, for most texts have none."""
+
+    def __init__(self, signal: Signal, evidence: Evidence) -> None:
+        self._signal, self._evidence = signal, evidence
+        self._known: dict[str, str] | None = None
+
+    def find(self, key: str) -> str | None:
+        """What a name stands for, by its key."""
+        if self._known is None:
+            self._known = dict(reversed([(key, value) for key, value in self._pairs() if key and value.strip()]))
+        return self._known.get(key)
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        """Keys and values, what is said in so many words first: properties, the compromised entity, a single entity."""
+        for name, value in self._signal.extended.items():
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                yield key_of(name), str(value)
+        compromised = self._signal.compromised_entity if isinstance(self._signal, Alert) else None
+        if compromised:
+            name = parse_resource_id(compromised).name or compromised
+            yield from ((key, name) for key in _COMPROMISED)
+        for field, keys in _ENTITIES.items():
+            values: tuple[str, ...] = getattr(self._evidence, field)
+            if len(values) == 1:  # of several nobody knows which one is meant
+                yield from ((key, values[0]) for key in keys)
+
+
+_COMPROMISED = ("compromisedentity", "compromisedhost")
+
+_ENTITIES = {
+    "hosts": ("compromisedhost", "host", "hostname", "machinename"),
+    "accounts": ("account", "accountname", "user", "username"),
+    "processes": ("commandline", "process", "processname", "processpath"),
+    "files": ("file", "filename", "filepath"),
+    "ips": ("ipaddress", "clientipaddress"),
+    "pods": ("podname",),
+    "namespaces": ("namespace",),
+    "clusters": ("clustername",),
+    "images": ("image", "containerimage"),
+}
+"""For each list of evidence the keys of what its only element may stand for."""
+
+
+def _links_of(signal: Signal) -> list[Link]:
+    """Its links that lead to a page, each address once: its extended links, then Defender's reports.
+
+    No other property is looked at: whoever attacks can write many of them.
+    """
+    of_properties = (
+        link
+        for name, value in signal.extended.items()
+        if name.lower().startswith(_REPORTS) and isinstance(value, str)
+        for link in links_in(value)
+    )
+    found: dict[str, Link] = {}
+    for link in (*signal.links, *of_properties):
+        url = sound_link(link.url)
+        if url is not None and len(url) <= LONGEST_LINK and url != signal.link:
+            found.setdefault(url, Link(text=" ".join(link.text.split())[:_LONGEST_NAME] or url, url=url))
+    return list(found.values())[:MOST_LINKS]
