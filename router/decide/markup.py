@@ -1,7 +1,7 @@
 """Texts of Defender's without their HTML: line ends for blocks, numbers for lists, and links as `words (https://...)`.
 
-Only the tags that Defender's texts have are read as tags; any other angle bracket stays, since a description may quote a command
-line. One pattern finds the tags one by one, so a text of a megabyte takes as long as its length says, however it nests.
+Only the tags that Defender's texts have are read as tags; any other angle bracket stays, since a description may quote a
+command line. One pattern finds the tags one by one, so a text of a megabyte takes as long as its length says, however it nests.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _INLINE = frozenset({"a", "b", "code", "em", "i", "span", "strong", "u"})
 _NAMES = "|".join(sorted(_BLOCKS | _LISTS | _INLINE | {"br", "li", "td", "th"}, key=len, reverse=True))
 _TAG = re.compile(rf"<(/?)({_NAMES})(/|\s[^<>]*)?>", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
-_WEB = re.compile(r"https?://\S+", re.IGNORECASE)
+_WEB = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _CHARACTER = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _PLAIN_CHARACTERS = frozenset({"amp;", "apos;", "gt;", "lt;", "nbsp;", "quot;"})
 

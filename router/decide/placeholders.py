@@ -4,7 +4,7 @@
 |---|---|
 | `%{Name}` or `{Name}` that something is known for | that, on one line, of at most `LONGEST` characters |
 | `%{Name}` that nothing is known for | `[Name]`, so that a reader sees that something is missing there |
-| `{Name}` that nothing is known for, `${HOME}`, JSON, `%{http_code}` | stays: it may be of a command line that the text quotes |
+| `{Name}` that nothing is known for, `${HOME}`, JSON, `%{http_code}` | stays: a command line that the text quotes may have it |
 
 What is filled in is not looked at again, and no more is filled in than `MOST` times in one text.
 """

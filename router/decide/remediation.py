@@ -1,7 +1,7 @@
 """What to do, as lines of plain text: out of prose, HTML, links as JSON, and what says nothing.
 
-Defender writes a link into its portal as `{"kind": "openBlade", "displayValue": "Enforce rule", "extension": ..., ...}`, which has
-no address: its words are all that is told. Other kinds have one, several of them in one object
+Defender writes a link into its portal as `{"kind": "openBlade", "displayValue": "Enforce rule", "extension": ...}`, which
+has no address: its words are all that is told. Other kinds have one, several of them in one object
 (`{"Kind": "MultiLink", "DisplayValueToUrlDictionary": {"Report": "https://..."}}`).
 """
 
@@ -19,6 +19,7 @@ MOST_LINES = 200
 
 _URLS = ("value", "url", "href", "link", "uri")
 _NOTHING = frozenset({"", "n/a", "na", "none", "null", "not applicable", "not available", "-", "--"})
+_WEB = re.compile(r"https?://[!-~]+", re.IGNORECASE)
 _MARKDOWN_LINK = re.compile(r"\[([^\[\]\n]{1,300})\]\((https?://[^\s()]{1,2000})\)")
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _HEADING = re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+", re.MULTILINE)
@@ -42,13 +43,23 @@ def _lines_in(step: str) -> Iterator[str]:
     if document is None:
         yield from _lines_of_prose(step)
         return
-    for item in document if isinstance(document, list) else [document]:
-        if isinstance(item, str):
-            yield from _lines_of_prose(item)
-        elif isinstance(item, dict) and (links := _links_of(item)):
-            yield from (f"{link.text} ({link.url})" if link.url and link.url != link.text else link.text for link in links)
-        elif item and not (isinstance(item, dict) and _is_of_the_portal(item)):
-            yield " ".join(json.dumps(item, ensure_ascii=False).split())
+    items = document if isinstance(document, list) else [document]
+    told = [_told_by(item) for item in items]
+    if None in told:  # JSON that is no link says what it says
+        yield _one_line(step)
+    else:
+        yield from (line for lines in told if lines is not None for line in lines)
+
+
+def _told_by(item: object) -> list[str] | None:
+    """The lines that one item of JSON tells; None where it is nothing that is known."""
+    if isinstance(item, str):
+        return list(_lines_of_prose(_sound(item)))
+    if not isinstance(item, dict):
+        return None if item else []
+    links = _links_of(item)
+    lines = [f"{link.text} ({link.url})" if link.url and link.url != link.text else link.text for link in links]
+    return lines if lines or not item or _is_of_the_portal(item) else None
 
 
 def _lines_of_prose(text: str) -> Iterator[str]:
@@ -80,19 +91,35 @@ def _find_document(text: str) -> object:
         return None
 
 
+def _one_line(text: str) -> str:
+    return " ".join(_sound(text).split())
+
+
+def _sound(text: str) -> str:
+    """A text without the halves of characters that JSON can write and UTF-8 cannot."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _links_of(item: dict[str, object]) -> list[Link]:
     """The links of an object; one that has words and no address has only these."""
     fields = {name.lower(): value for name, value in item.items()}
     several = fields.get("displayvaluetourldictionary")
     if isinstance(several, dict):
         return [
-            Link(text=" ".join(words.split()) or url, url=url) for words, url in several.items() if isinstance(url, str)
+            Link(text=_one_line(words) or url, url=url)
+            for words, held in several.items()
+            if isinstance(held, str) and (url := _find_url(held))
         ]
     words = next((one for name in ("displayvalue", "label") if isinstance(one := fields.get(name), str)), "")
-    urls = (url.strip() for name in _URLS if isinstance(url := fields.get(name), str))
-    url = next((url for url in urls if url.lower().startswith(("https://", "http://")) and " " not in url), "")
-    words = " ".join(words.split()) or url
+    held = (one for name in _URLS if isinstance(one := fields.get(name), str))
+    url = next(filter(None, map(_find_url, held)), "")
+    words = _one_line(words) or url
     return [Link(text=words, url=url)] if words else []
+
+
+def _find_url(text: str) -> str | None:
+    found = _WEB.fullmatch(text.strip())
+    return found[0] if found else None
 
 
 def _is_of_the_portal(item: dict[str, object]) -> bool:

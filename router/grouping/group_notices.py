@@ -36,6 +36,9 @@ _ID = 24
 _LISTED = 3
 """Items of a list of such a notice."""
 
+_LISTS = 8
+"""Lists of evidence of such a notice, the first that have any."""
+
 
 def lane_of(spec: DestinationSpec | None) -> Lane:
     """The lane of a destination; one that the policy no longer names gets dead letters like tickets."""
@@ -254,7 +257,8 @@ def _bounded(notice: Notice) -> Notice:
         for name in Notice.__dataclass_fields__
         if name != "link" and isinstance(value := getattr(notice, name), str)
     }
-    evidence = {name: _some(getattr(notice.evidence, name)) for name in Evidence.__dataclass_fields__}
+    lists = {name: some for name in Evidence.__dataclass_fields__ if (some := _some(getattr(notice.evidence, name)))}
+    evidence = dict(list(lists.items())[:_LISTS])
     return replace(
         notice,
         **texts,

@@ -2,7 +2,7 @@
 
 | `assessedResourceType` | where it stands |
 |---|---|
-| ServerVulnerability, ContainerRegistryVulnerability | on top of additional data, or under `Data`: `cve`, `patchable`, `imageDigest`, `repositoryName` |
+| ServerVulnerability, ContainerRegistryVulnerability | on top, or under `Data`: `cve`, `patchable`, `imageDigest`, ... |
 | AzureContainerRegistryVulnerability and its like | `softwareDetails`, `vulnerabilityDetails`, `artifactDetails` |
 
 https://learn.microsoft.com/rest/api/defenderforcloud/sub-assessments
@@ -87,5 +87,6 @@ def _find_image(data: Fields, artifact: Fields, resource: str | None, scope: str
 
 
 _PATH = re.compile(
-    r"(?:\A|/)repositories/(?P<repository>\S{1,512})/images/(?P<digest>sha\d{3}:[0-9a-f]{1,128})?", re.ASCII | re.IGNORECASE
+    r"(?:\A|/)repositories/(?P<repository>\S{1,512})/images/(?P<digest>sha\d{3}:[0-9a-f]{1,128})?",
+    re.ASCII | re.IGNORECASE,
 )

@@ -215,3 +215,64 @@ def a_compliance_category(**changes: object) -> Message:
         }
         | changes,
     }
+
+
+def an_image_vulnerability(**changes: Any) -> Message:
+    """A vulnerability of an image as it was grouped until July 2026; `additional` changes its additional data."""
+    additional = {
+        "assessedResourceType": "AzureContainerRegistryVulnerability",
+        "artifactDetails": {
+            "repositoryName": "shop/web",
+            "registryHost": "shop.azurecr.example",
+            "digest": DIGEST,
+            "tags": ["4.18.2"],
+            "lastPushedToRegistryUTC": "2026-11-12T09:00:00.362Z",
+        },
+        "softwareDetails": {
+            "packageName": "libexample",
+            "vendor": "alpine",
+            "version": "1.4.1-r0",
+            "fixedVersion": "1.4.3-r0",
+            "fixStatus": "FixAvailable",
+            "language": "",
+        },
+        "vulnerabilityDetails": {
+            "cveId": "CVE-2026-00101",
+            "severity": "High",
+            "cvss": {"2.0": None, "3.0": {"base": 9.1, "cvssVectorString": "CVSS:3.1/AV:N/AC:L"}},
+        },
+    } | changes.pop("additional", {})
+    id = f"{REGISTRY}/providers/Microsoft.Security/assessments/c0b7cfc6-3172-465a-b378-53c7ff2cc0d5/subassessments/1"
+    return {
+        "id": id,
+        "name": "59fd7635-ddae-45a3-bf3c-765e5cc60494",
+        "type": "Microsoft.Security/assessments/subAssessments",
+        "properties": {
+            "id": "CVE-2026-00101",
+            "displayName": "Out-of-bounds write in libexample",
+            "status": {"code": "Unhealthy", "cause": "", "severity": "High", "description": "It was found in a scan."},
+            "impact": "Remote code execution in the container.",
+            "timeGenerated": "2026-11-17T21:05:16.5525381Z",
+            "resourceDetails": {"source": "Azure", "id": f"/repositories/shop/web/images/{DIGEST}"},
+            "additionalData": additional,
+        }
+        | changes,
+    }
+
+
+def a_machine_vulnerability(**additional: Any) -> Message:
+    """A vulnerability of a machine as it was grouped until July 2026; changes are to its additional data."""
+    data = {
+        "assessedResourceType": "ServerVulnerability",
+        "cvss": {"2.0": {"base": 6.8}, "3.0": {"base": 7.8}},
+        "patchable": True,
+        "cve": [{"title": "CVE-2026-00207", "link": "https://security.example/CVE-2026-00207"}],
+    }
+    message = an_image_vulnerability(id="99001", displayName="Example agent: privilege escalation")
+    message["id"] = (
+        f"{MACHINE}/providers/Microsoft.Security/assessments/1195afff-c881-495e-9bc5-1486211ae03f/subassessments/2"
+    )
+    return message | {
+        "properties": message["properties"]
+        | {"resourceDetails": {"source": "Azure", "id": MACHINE}, "additionalData": data | additional}
+    }

@@ -13,7 +13,7 @@ from router.destinations.wording.documents import document_of
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.plain_text import text_of
-from router.destinations.wording.posture import package_words, risk_words
+from router.destinations.wording.posture import image_words, package_words, risk_words
 from router.domain.notices import Group, NamedMember
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
@@ -31,7 +31,7 @@ def test_a_ticket_shows_severity_and_risk() -> None:
     """Both, one after the other, since either alone would mislead."""
     lines = text_of(a_briefing(a_software_update()), 10_000).splitlines()
     at = lines.index("Severity: High")
-    assert lines[at + 1] == "Risk: Critical (Exposure to the Internet)"
+    assert lines[at + 1] == "Risk: Critical (Exposure to the Internet, on an attack path)"
     assert "Category: SoftwareUpdate" in lines
     assert "Package: lodash (npm) 4.17.15 -> 4.17.21" in lines
     assert "CVEs: CVE-2026-1001, CVE-2026-1002" in lines
@@ -45,6 +45,7 @@ def test_a_ticket_shows_severity_and_risk() -> None:
         (Risk(level=Severity.HIGH), "High (by its severity)"),
         (Risk(level=None, written="Not evaluated", is_contextual=True), "Not evaluated"),
         (Risk(level=None, written="None", factors=("Sensitive Data",)), "None (Sensitive Data)"),
+        (Risk(level=Severity.HIGH, attack_paths=("a", "b"), is_contextual=True), "High (on 2 attack paths)"),
     ],
 )
 def test_risk_in_words(risk: Risk | None, words: str | None) -> None:
@@ -94,7 +95,7 @@ def test_details_and_documents_carry_it_too() -> None:
     """A page's details in words, a webhook's body as data; what is not known is left out of one and null in the other."""
     details = details_of(a_software_update(), a_briefing(a_software_update()))
     assert (details["risk"], details["package"]) == (
-        "Critical (Exposure to the Internet)",
+        "Critical (Exposure to the Internet, on an attack path)",
         "lodash (npm) 4.17.15 -> 4.17.21",
     )
     document = orjson.loads(orjson.dumps(document_of(a_delivery(), a_software_update())))
@@ -105,6 +106,7 @@ def test_details_and_documents_carry_it_too() -> None:
         "installed": ["4.17.15"],
         "fixed": "4.17.21",
         "fix_status": "FixAvailable",
+        "vendor": None,
     }
     assert document["risk"] == {
         "level": "Critical",
@@ -143,3 +145,21 @@ def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
     assert "NONE WAITS ANY LONGER" in text_of(a_briefing(over), 10_000)
     assert ending_of(over, None, NOW) == "All that waited for room has a ticket of its own by now, or is over."
     assert ending_of(a_software_update(), None, NOW) != ending_of(over, None, NOW)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (None, None),
+        (Image(repository="shop/web", digest="sha256:0a"), "shop/web@sha256:0a"),
+        (Image(repository="web", registry="shop.azurecr.io", tags=("1.4", "latest")), "shop.azurecr.io/web:1.4"),
+        (
+            Image(repository="web", registry="shop.azurecr.io", tags=("1.4",), digest="sha256:0a"),
+            "shop.azurecr.io/web:1.4@sha256:0a",
+        ),
+        (Image(digest="sha256:0a", registry="shop.azurecr.io", tags=("1.4",)), "sha256:0a"),
+    ],
+)
+def test_an_image_in_words(image: Image | None, words: str | None) -> None:
+    """As registries write it; without a repository neither registry nor tag names anything."""
+    assert image_words(image) == words

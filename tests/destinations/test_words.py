@@ -17,10 +17,10 @@ from markdown_it import MarkdownIt
 
 from router.destinations import discover
 from router.destinations.log_analytics import ocsf
-from router.destinations.wording.languages import html, in_language, journal, plain
+from router.destinations.wording.languages import html, in_language, journal, markdown, mrkdwn, plain
 from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
 from router.domain.decisions import Change
-from router.domain.notices import Notice
+from router.domain.notices import Link, Notice
 from router.domain.ports.destinations import DestinationKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
@@ -247,6 +247,19 @@ def test_no_link_leads_anywhere_but_to_a_web_page(kind: str, link: str) -> None:
     """What is no whole link to one is told by nobody; rows keep one that is odd."""
     told = b"".join(payload_of(ask) for ask in asked_of(kind, a_notice(link=link), CASES[0]))
     assert link.encode() not in told or (KINDS[kind].lane is Lane.ROWS and link.startswith("https://"))
+
+
+@pytest.mark.parametrize("language", [plain, html, journal, mrkdwn, markdown], ids=lambda one: one.__name__)
+def test_links_beside_the_portals_stay_whole_too(language: Any) -> None:
+    """Their names are words in the language, their addresses stay as they are, and what is no whole link is left out."""
+    url = "https://a.example/my_report*.pdf?a=1&lt;=2&b=3#x"
+    links = (
+        Link(text="<b>Re\nport", url=url),
+        Link(text="x", url="http://a.example/"),
+        Link(text="x", url="https://a b"),
+    )
+    said = in_language(a_notice(links=links), language)
+    assert said.links == (Link(text=language("<b>Re port"), url=url),)
 
 
 @pytest.mark.parametrize("kind", PEOPLE)

@@ -32,7 +32,7 @@ def _kind_of(message: object) -> str:
     return signal.kind
 
 
-def _rest_bodies() -> Iterator[tuple[str, Any]]:
+def rest_bodies() -> Iterator[tuple[str, Any]]:
     """Each body of the REST examples, one by one, with the family of its example."""
     for path in sorted((_SAMPLES / "azure-rest-api-specs").rglob("*.json")):
         for answer in json.loads(path.read_text(encoding="utf-8"))["responses"].values():
@@ -41,11 +41,21 @@ def _rest_bodies() -> Iterator[tuple[str, Any]]:
                 yield from ((path.parent.name, item) for item in body.get("value", [body]))
 
 
+def samples() -> Path:
+    """The folder of the real messages."""
+    return _SAMPLES
+
+
+def read_rest_examples(family: str) -> Iterator[Alert | Finding | Quarantined]:
+    """What each body of a family of the REST examples is read as."""
+    return (read_one(body) for found, body in rest_bodies() if found == family)
+
+
 @pytest.mark.shared
 @needs_samples
 def test_each_rest_example_is_what_it_is() -> None:
     """Every body of Microsoft's REST examples becomes its kind; what Defender does not export is quarantined."""
-    assert Counter((family, _kind_of(body)) for family, body in _rest_bodies()) == {
+    assert Counter((family, _kind_of(body)) for family, body in rest_bodies()) == {
         ("Alerts", "alert"): 20,
         ("Alerts", "incident"): 32,
         ("AlertsSuppressionRules", "unknown_shape"): 5,

@@ -48,10 +48,21 @@ def risk_words(risk: Risk | None) -> str | None:
     if risk is None:
         return None
     level = risk.level.label if risk.level is not None else risk.written or "Not evaluated"
-    if risk.factors:
-        return f"{level} ({', '.join(risk.factors)})"
+    paths = len(risk.attack_paths)
+    on_paths = [f"on {paths} attack paths" if paths > 1 else "on an attack path"] if paths else []
+    if risk.factors or on_paths:
+        return f"{level} ({', '.join((*risk.factors, *on_paths))})"
     # Without Defender CSPM it says no more than the severity.
     return level if risk.is_contextual else f"{level} (by its severity)"
+
+
+def image_words(image: Image | None) -> str | None:
+    """The image as a registry knows it: `shop.azurecr.io/web:1.4@sha256:...`; of several tags the first."""
+    if image is None:
+        return None
+    name = "/".join(filter(None, (image.registry, image.repository))) if image.repository else ""
+    tagged = ":".join(filter(None, (name, *image.tags[:1]))) if name else ""
+    return "@".join(filter(None, (tagged, image.digest))) or None
 
 
 def package_words(package: Package | None) -> str | None:
@@ -61,11 +72,6 @@ def package_words(package: Package | None) -> str | None:
     name = f"{package.name} ({package.type})" if package.type else package.name
     installed = " ".join(filter(None, (name, ", ".join(package.installed))))
     return f"{installed} -> {package.fixed}" if package.fixed else f"{installed}, no fix"
-
-
-def image_words(image: Image | None) -> str | None:
-    """The repository of an image, and its digest."""
-    return "@".join(filter(None, (image.repository, image.digest))) or None if image is not None else None
 
 
 def _cve_words(notice: Notice) -> str | None:

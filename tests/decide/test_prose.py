@@ -1,0 +1,225 @@
+"""What a notice says of a signal: its texts, its links, and the facts of findings."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, notice_for
+from router.decide.prose import LONGEST_LINK, MOST_LINKS, prose_of
+from router.decide.remediation import lines_of
+from router.domain.evidence import Evidence
+from router.domain.notices import Notice
+from router.domain.posture import Risk
+from router.domain.rulebook import By, Grouping
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Quarantined
+from router.domain.web_links import Link
+from router.grouping.grouping_keys import common_values_of
+from router.parse import evidence_of
+from tests.builders import NOW, a_rulebook
+from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
+from tests.parse.messages import (
+    MACHINE,
+    a_flat_alert,
+    a_table_row,
+    an_arm_alert,
+    an_assessment,
+    read_alert,
+    read_finding,
+    read_one,
+)
+from tests.parse.test_samples import needs_samples, read_rest_examples, rest_bodies, samples
+
+PAGE = {
+    "Href": "https://a.example/report.pdf",
+    "Category": "threat_reports",
+    "Label": "Report: GOLD",
+    "Type": "webLink",
+}
+
+
+def the_notice_of(signal: Alert | Finding) -> Notice:
+    """The notice of a signal under rules that route it."""
+    book = a_rulebook(stream=signal.stream)
+    return notice_for(signal, evidence_of(signal), decide(signal, book, NOW), book, "key", 1)
+
+
+def links_of(*links: object) -> tuple[Link, ...]:
+    """The links of the notice of an alert with some extended links."""
+    return the_notice_of(read_alert(a_flat_alert(ExtendedLinks=list(links)))).links
+
+
+def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
+    """In title, description and remediation: of properties, the compromised entity, and entities of which there is one."""
+    notice = the_notice_of(
+        read_alert(
+            a_flat_alert(
+                AlertDisplayName="%{process name} ran",
+                Description="<P>On {Compromised Host} %{User Name} ran '%{Process Name}' from %{Attacker IP}: {}.</P>",
+                RemediationSteps=["Ask %{user name}.<br>Scan %{Machine Name}.", "N/A"],
+                ExtendedProperties={"Process Name": "c:\\<b>x</b>.exe", "User Name": "ada"},
+                Entities=[{"$id": "4", "HostName": "web-01", "DnsDomain": "shop.example", "Type": "host"}],
+            )
+        )
+    )
+    assert notice.title == "c:\\<b>x</b>.exe ran"
+    assert notice.description == "On web-01 ada ran 'c:\\<b>x</b>.exe' from [Attacker IP]: {}."
+    assert notice.remediation == ("Ask ada.", "Scan web-01.shop.example.")
+
+
+def test_of_several_entities_none_is_filled_in() -> None:
+    """Nobody knows which one is meant."""
+    hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
+    alert = read_alert(a_flat_alert(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts))
+    assert the_notice_of(alert).description == "[Host Name]"
+
+
+def test_a_compromised_entity_that_is_an_id_is_told_by_its_name() -> None:
+    """A text for people names what people know."""
+    alert = read_alert(a_flat_alert(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]))
+    assert the_notice_of(alert).description == "web-01"
+
+
+def test_extended_links_are_kept_once() -> None:
+    """Whatever the case of their fields; null, blank and other schemes are none, and the page of the alert is not another."""
+    lower = {name.lower(): value for name, value in PAGE.items()}
+    link = Link(text="Report: GOLD", url="https://a.example/report.pdf")
+    assert links_of(PAGE, lower, PAGE | {"Label": "Again"}) == (link,)
+    assert (
+        links_of(None, 7, {}, PAGE | {"Href": None}, PAGE | {"Href": "http://a.example/"}, PAGE | {"Href": "a b"}) == ()
+    )
+    assert links_of(PAGE | {"Href": "https://portal.azure.com/#blade/alert"}) == ()
+    assert links_of(PAGE | {"Label": ""})[0].text == "threat_reports"
+    assert links_of({"Href": "https://a.example/"}) == (Link(text="https://a.example/", url="https://a.example/"),)
+    row = read_alert(a_table_row(ExtendedLinks=json.dumps([PAGE])))
+    assert the_notice_of(row).links == the_notice_of(read_alert(an_arm_alert(extendedLinks=[PAGE]))).links == (link,)
+    assert the_notice_of(read_alert(a_table_row(ExtendedLinks=""))).links == ()
+
+
+def test_links_are_whole_and_not_too_many() -> None:
+    """Half a link leads nowhere."""
+    url = "https://a.example/"
+    assert links_of(PAGE | {"Href": url.ljust(LONGEST_LINK + 1, "x")}) == ()
+    many = links_of(*({"Href": f"{url}{number}", "Label": "x" * 999} for number in range(MOST_LINKS + 5)))
+    assert (len(many), len(many[0].text)) == (MOST_LINKS, 200)
+
+
+def test_reports_of_defenders_are_links() -> None:
+    """Those of an enrichment; what looks like it in any other property may be an attacker's."""
+    reports = json.dumps({"Kind": "MultiLink", "DisplayValueToUrlDictionary": {"Report: GOLD": "https://a.example/g"}})
+    alert = read_alert(a_flat_alert(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports}))
+    assert the_notice_of(alert).links == (Link(text="Report: GOLD", url="https://a.example/g"),)
+    assert the_notice_of(read_alert(a_flat_alert(ExtendedProperties={"Command": reports}))).links == ()
+
+
+def test_the_notice_of_a_finding_has_its_facts() -> None:
+    """Also those of a vulnerability as they were grouped, under the names that individual recommendations have."""
+    notice = the_notice_of(read_finding(an_image_vulnerability()))
+    assert notice.package is not None
+    assert notice.image is not None
+    assert (notice.package.name, notice.image.registry) == ("libexample", "shop.azurecr.example")
+    assert (notice.cves, notice.has_more_cves, notice.cvss) == (("CVE-2026-00101",), False, "9.1 (CVSS 3.1)")
+    assert (notice.impact, notice.status_description) == (
+        "Remote code execution in the container.",
+        "It was found in a scan.",
+    )
+    assert the_notice_of(read_finding(a_machine_vulnerability())).has_fix is True
+    status = {"code": "Unhealthy", "firstEvaluationDate": "2026-11-02T04:11:10Z"}
+    said = {"userImpact": "High", "implementationEffort": "Low", "threats": ["DataSpillage"]}
+    recommendation = the_notice_of(read_finding(an_assessment(status=status, metadata=said)))
+    assert (recommendation.user_impact, recommendation.effort, recommendation.threats) == (
+        "High",
+        "Low",
+        ("DataSpillage",),
+    )
+    assert recommendation.started == "2026-11-02T04:11:10Z"
+
+
+def test_the_notice_of_an_attack_path_has_both_ends_and_its_risk() -> None:
+    """Its severity is the level of its risk, which was found out for this very path."""
+    notice = the_notice_of(read_finding(an_exposure_path()))
+    assert (notice.entry_points, notice.targets) == (("vm-entry",), ("kv-target",))
+    factors = ("Internet exposure", "Weak authorization")
+    assert notice.risk == Risk(level=Severity.HIGH, written="High", factors=factors, is_contextual=True)
+
+
+@pytest.mark.parametrize("by", [By.PACKAGE, By.CVE, By.RISK])
+def test_findings_that_are_no_individual_recommendations_are_grouped_as_ever(by: By) -> None:
+    """By their titles, and by nothing where they have none: a group that stands open gets whoever joined it before."""
+    for message in (an_image_vulnerability(), an_exposure_path()):
+        notice = the_notice_of(read_finding(message))
+        values = common_values_of(notice, Grouping((by,), NOW - NOW))
+        assert values == (((by.value, notice.title),) if by is By.PACKAGE else ())
+
+
+@given(
+    st.text(),
+    st.lists(st.text()),
+    st.dictionaries(st.text(), st.text()),
+    st.lists(st.dictionaries(st.just("Href"), st.text())),
+)
+def test_whatever_an_alert_says_can_be_told(
+    text: str, steps: list[str], properties: dict[str, Any], links: list[Any]
+) -> None:
+    """Nothing raises."""
+    message = a_flat_alert(
+        AlertDisplayName=text,
+        Description=text,
+        RemediationSteps=steps,
+        ExtendedProperties=properties,
+        ExtendedLinks=links,
+    )
+    the_notice_of(read_alert(message))
+
+
+@pytest.mark.shared
+@needs_samples
+def test_the_placeholder_of_a_real_alert_is_filled() -> None:
+    """Microsoft's example of 2019 says `%{process name}`; its steps have numbers, and its report is a link."""
+    alerts = [alert for alert in read_rest_examples("Alerts") if isinstance(alert, Alert) and "%{" in alert.description]
+    assert alerts
+    for alert in alerts:
+        prose = prose_of(alert, Evidence())
+        assert prose.description.startswith("The process ‘c:\\users\\contosoUser\\scrsave.scr’ was observed")
+        assert prose.remediation[0].startswith("1. Run Process Explorer")
+        assert len(prose.remediation) == 6
+        assert [link.text for link in prose.links] == ["Report: Suspicious Screen Saver Execution"]
+
+
+@pytest.mark.shared
+@needs_samples
+def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
+    """Microsoft's own texts: a link in HTML, and steps that are numbered in one line."""
+    texts = {
+        body["properties"]["remediationDescription"]
+        for family, body in rest_bodies()
+        if family == "AssessmentsMetadata" and "remediationDescription" in body["properties"]
+    }
+    told = [lines_of([text]) for text in sorted(texts)]
+    assert told[0] == ("Fix it with these remediation instructions",)
+    assert told[1] == (
+        "To install an endpoint protection solution: 1. Follow the instructions in How do I turn on antimalware in my virtual "
+        "machine scale set (https://docs.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-faq"
+        "#how-do-i-turn-on-antimalware-in-my-virtual-machine-scale-set)",
+    )
+    assert told[2][1:3] == ("To restrict the access to your virtual machines:", "1. Click on a VM from the list below")
+    assert [line[:2] for line in told[2][2:]] == ["1.", "2.", "3.", "4."]
+
+
+@pytest.mark.shared
+@needs_samples
+def test_links_of_a_real_table_are_kept_whole() -> None:
+    """46 rows of the exported table have links to reports, all of which lead to a page; no text loses anything."""
+    with (samples() / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
+        signals = [signal for row in csv.DictReader(file) if not isinstance(signal := read_one(row), Quarantined)]
+    told = [(signal, prose_of(signal, evidence_of(signal))) for signal in signals]
+    assert all((prose.title, prose.description) == (signal.title, signal.description) for signal, prose in told)
+    linked = [prose.links for _, prose in told if prose.links]
+    assert len(linked) == 46
+    assert all(link.text.startswith("Report: ") and "sig=" in link.url for some in linked for link in some)
