@@ -44,14 +44,14 @@ def _lines_in(step: str) -> Iterator[str]:
         yield from _lines_of_prose(step)
         return
     items = document if isinstance(document, list) else [document]
-    told = [_told_by(item) for item in items]
-    if None in told:  # JSON that is no link says what it says
+    parts = [_lines_for(item) for item in items]
+    if None in parts:  # JSON that is no link says what it says
         yield _one_line(step)
     else:
-        yield from (line for lines in told if lines is not None for line in lines)
+        yield from (line for lines in parts if lines is not None for line in lines)
 
 
-def _told_by(item: object) -> list[str] | None:
+def _lines_for(item: object) -> list[str] | None:
     """The lines that one item of JSON tells; None where it is nothing that is known."""
     if isinstance(item, str):
         return list(_lines_of_prose(_sound(item)))

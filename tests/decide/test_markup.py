@@ -19,7 +19,7 @@ _PIECES = st.sampled_from(
     [
         ("one<br>two<BR/>three<br />four", "one\ntwo\nthree\nfour"),
         ("<P>One.</P><p class='x'>Two.</p>", "One.\nTwo."),
-        ("Fix:<ol><li>Open it.</li><li>Close it.</li></ol>Then <ul><li>rest</ul>", "Fix:\n1. Open it.\n2. Close it.\nThen\n- rest"),
+        ("Fix:<ol><li>Open.</li><li>Close.</li></ol>Then <ul><li>rest</ul>", "Fix:\n1. Open.\n2. Close.\nThen\n- rest"),
         ('See <A HREF="https://a.example/?x=1&amp;y=2">the page</A>.', "See the page (https://a.example/?x=1&y=2)."),
         ("See <a target=_blank href=https://a.example/>the page</a>", "See the page (https://a.example/)"),
         ('<a href="https://a.example/">https://a.example/</a>', "https://a.example/"),
