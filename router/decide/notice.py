@@ -105,7 +105,7 @@ def notice_for(
         native_name=finding.native_name if finding else None,
         closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
         links=prose.links,
-        status_description=finding.status_description if finding else None,
+        status_description=plain_text(finding.status_description) if finding and finding.status_description else None,
         impact=plain_text(finding.impact) if finding and finding.impact else None,
         user_impact=finding.user_impact if finding else None,
         effort=finding.effort if finding else None,

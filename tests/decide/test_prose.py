@@ -120,14 +120,15 @@ def test_reports_of_defenders_are_links() -> None:
 
 def test_the_notice_of_a_finding_has_its_facts() -> None:
     """Also those of a vulnerability as they were grouped, under the names that individual recommendations have."""
-    notice = the_notice_of(read_finding(an_image_vulnerability()))
+    state = {"code": "Unhealthy", "description": "It was found<br>in a scan."}
+    notice = the_notice_of(read_finding(an_image_vulnerability(status=state)))
     assert notice.package is not None
     assert notice.image is not None
     assert (notice.package.name, notice.image.registry) == ("libexample", "shop.azurecr.example")
     assert (notice.cves, notice.has_more_cves, notice.cvss) == (("CVE-2026-00101",), False, "9.1 (CVSS 3.1)")
     assert (notice.impact, notice.status_description) == (
         "Remote code execution in the container.",
-        "It was found in a scan.",
+        "It was found\nin a scan.",
     )
     assert the_notice_of(read_finding(a_machine_vulnerability())).has_fix is True
     status = {"code": "Unhealthy", "firstEvaluationDate": "2026-11-02T04:11:10Z"}

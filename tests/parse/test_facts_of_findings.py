@@ -173,6 +173,11 @@ GUID = "dcc854bb-bc7f-4ff8-9e84-037834d5a460"
             ("store",),
         ),
         (
+            an_attack_path(entryPoint=GUID, graphComponent={"entities": [{"id": GUID, "name": "web"}]}),
+            ("web",),
+            ("web-01-db",),
+        ),
+        (
             an_attack_path(entryPoint={"id": GUID}, graphComponent={"entities": [{"id": GUID, "name": "web"}]}),
             ("web",),
             ("web-01-db",),
