@@ -13,7 +13,7 @@ from router.destinations.wording.documents import document_of
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.plain_text import text_of
-from router.destinations.wording.posture import image_words, package_words, risk_words
+from router.destinations.wording.posture import image_words, package_words, risk_words, words_of_posture
 from router.domain.notices import Group, NamedMember
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.severity import Severity
@@ -163,3 +163,15 @@ def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
 def test_an_image_in_words(image: Image | None, words: str | None) -> None:
     """As registries write it; without a repository neither registry nor tag names anything."""
     assert image_words(image) == words
+
+
+def test_what_mends_it_in_words() -> None:
+    """Whether there is a fix where no version is named, how much work it is, and what it may lead to."""
+    words = words_of_posture(
+        a_software_update(has_fix=False, effort="Low", user_impact="High", threats=("DataSpillage", "AccountBreach"))
+    )
+    assert (words["Fix"], words["Effort"]) == ("none is known", "Low, users notice it: High")
+    assert words["Threats"] == "DataSpillage, AccountBreach"
+    assert words_of_posture(a_software_update(has_fix=True))["Fix"] == "available"
+    bare = words_of_posture(a_software_update())
+    assert (bare["Fix"], bare["Effort"], bare["Threats"]) == (None, None, None)

@@ -10,6 +10,7 @@ from router.domain.notices import Notice
 from router.domain.posture import Image, Package, Risk
 
 _CVES = 5  # that words name
+_FIX: Mapping[bool | None, str] = {True: "available", False: "none is known"}
 _VALUES = ("package", "image", "rule", "risk")
 
 
@@ -40,7 +41,16 @@ def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
         "Image": image_words(notice.image),
         "Rule": f"{rule.id} on {where}" if rule and where else rule.id if rule else None,
         "Scanner": notice.scanner,
+        "Fix": _FIX.get(notice.has_fix),
+        "Effort": _effort_words(notice),
+        "Threats": ", ".join(notice.threats) or None,
     }
+
+
+def _effort_words(notice: Notice) -> str | None:
+    """How much work it is to mend it, and how much users notice of that: `Low, users notice it: Moderate`."""
+    users = f"users notice it: {notice.user_impact}" if notice.user_impact else None
+    return ", ".join(filter(None, (notice.effort, users))) or None
 
 
 def risk_words(risk: Risk | None) -> str | None:
