@@ -13,8 +13,8 @@ from router.domain.groups import GroupState, GroupTurn
 from router.domain.notices import NamedMember, Notice, Release
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import DestinationSpec, Lane
-from router.domain.whereabouts import whereabouts_of
 from router.domain.web_links import Link
+from router.domain.whereabouts import whereabouts_of
 from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
@@ -216,16 +216,6 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         project=None,
         cluster=None,
         native_name=None,
-        subscription_name=None,
-        environment=None,
-        runbooks=(),
-        links=(),
-        entry_points=(),
-        targets=(),
-        release=None,
-        status_description=None,
-        impact=None,
-        cvss=None,
         closing=None,
         cves=(),
         has_more_cves=False,
@@ -233,7 +223,6 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         rule=None,
         risk=None,
         has_fix=None,
-        unlisted=(),
         subscription_name=None,
         environment=None,
         runbooks=(),
@@ -268,13 +257,6 @@ def _bounded(notice: Notice) -> Notice:
         categories=_some(notice.categories),
         alerts=_some(notice.alerts),
         extended={},
-        unlisted=(),
-        # A part of an address leads nowhere.
-        links=(),
-        runbooks=tuple(url for url in notice.runbooks[:1] if len(url) <= LONGEST),
-        entry_points=_some(notice.entry_points),
-        targets=_some(notice.targets),
-        release=_cut(notice.release),
         package=_cut(notice.package),
         cves=tuple(id[:_ID] for id in notice.cves[:NAMED]),
         has_more_cves=notice.has_more_cves or len(notice.cves) > NAMED,
