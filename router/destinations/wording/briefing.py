@@ -14,16 +14,18 @@ from router.destinations.wording.changes import changes_between
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, evidence_of, title_of
 from router.destinations.wording.fitting import MARK, shorten
-from router.destinations.wording.headlines import headline, location_of, reporter_of, severity_of
+from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
 from router.destinations.wording.posture import words_of_posture
 from router.destinations.wording.times import time_words
 from router.domain.background import Background
+from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
 from router.domain.signals import DEFENDER
+from router.domain.whereabouts import whereabouts_of
 
 HEADLINE_LIMIT = 1_000
 """Characters of a headline; ours, more than any vendor shows."""
@@ -206,21 +208,26 @@ def _what(notice: Notice) -> Mapping[str, str | None]:
 
 
 def _where(notice: Notice) -> Mapping[str, str | None]:
-    named = notice.compromised_entity
-    subscription = notice.subscription
-    if notice.subscription_name is not None:
-        subscription = f"{notice.subscription_name} ({subscription})" if subscription else notice.subscription_name
+    where, named = whereabouts_of(notice), notice.compromised_entity
+    words = where.words.casefold()
+    # A connector's subscription and resource group are its own, and not those of what it brings from another cloud.
+    is_here = not is_connected(notice.resource)
     return {
-        "Location": location_of(notice),
-        "Environment": notice.environment,
-        "Subscription": subscription,
-        "Resource group": notice.resource_group,
-        "AWS account": notice.account,
-        "GCP project": notice.project,
-        "Cluster": notice.cluster,
-        "Compromised entity": named if named and named.casefold() not in location_of(notice).casefold() else None,
+        "Location": where.words,
+        "Environment": where.environment,
+        "Subscription": _named(notice.subscription_name, notice.subscription) if is_here else None,
+        "Resource group": notice.resource_group if is_here else None,
+        "AWS account": _named(None if is_here else notice.subscription_name, notice.account),
+        "GCP project": _named(None if is_here else notice.subscription_name, notice.project),
+        "Cluster": notice.cluster if notice.cluster and notice.cluster.casefold() not in words else None,
+        "Compromised entity": named if named and named.casefold() not in words else None,
         "Resource": notice.resource or notice.compromised_entity,
     }
+
+
+def _named(name: str | None, id: str | None) -> str | None:
+    """An id behind the name that it goes by, as far as there is either."""
+    return f"{name} ({id})" if name and id and name != id else id and (name or id)
 
 
 def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
@@ -236,9 +243,9 @@ def _why(notice: Notice) -> Mapping[str, str | None]:
     routes = ", ".join(notice.routes)
     return {
         "Owner": owner_of(notice),
-        "Sent by": f"route{'s' if len(notice.routes) > 1 else ''} {routes}"
+        "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}"
         if routes
-        else "no route takes it, so the default",
+        else "the default, since no route matches",
     }
 
 

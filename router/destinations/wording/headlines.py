@@ -26,9 +26,11 @@ def location_of(notice: Notice) -> str:
 
 
 def headline(notice: Notice, limit: int) -> str:
-    """One line of at most `limit` characters: severity, how many signals it is about, title, location."""
+    """One line of at most `limit` characters: severity, how many signals it is about, title, location, environment."""
     mark = "[Sample] " if notice.sample else ""
-    line = f"{mark}{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type} - {location_of(notice)}"
+    within = f" ({notice.environment})" if notice.environment else ""
+    what = f"{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type}"
+    line = f"{mark}{what} - {location_of(notice)}{within}"
     return shorten(" ".join(line.split()), limit)
 
 
