@@ -1,0 +1,349 @@
+"""The forms of credentials that are masked where people read: a table. Nothing is guessed from how random a text looks.
+
+A form is a lead, such as `--password`, and the value behind it, which is masked. No form looks further behind a lead than one
+value, and no value is looked at from two leads, so that a text of any make is gone through in a time that grows with its
+length alone. Texts are taken as they stand: what somebody encoded, as in base64, or wrote over several lines is not put
+together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialForm:
+    """One form in which a credential is written.
+
+    Attributes:
+        name: what it is called in the docs and in tests.
+        what: what it is, for people.
+        source: where the form is documented.
+        signs: texts in lower case of which one stands in every text that has the form.
+        lead: what stands before the value; it stays.
+        value: what stands behind the lead; its group `secret` is masked.
+        tool: the program that makes the lead mean a credential, where it alone does not: it stands before it in one command.
+    """
+
+    name: str
+    what: str
+    source: str
+    signs: tuple[str, ...]
+    lead: re.Pattern[str]
+    value: re.Pattern[str]
+    tool: re.Pattern[str] | None = None
+
+
+# Where a word begins: not within another, but also behind what stands for a sign in URLs (%20), JSON (\n, \u0026) and HTML.
+_BEGINS = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u00[0-9a-fA-F]{2}))"
+_EQUALS = r"(?:=(?!=)|%3[Dd]|\\u003[dD])"
+_SPACE = r"(?:\s|%20|\\[nrt])"
+
+# In quotes: to the same quote, with as many backslashes before it as the first one has, or to the end of the line. Escapes
+# of the text within are part of it. None of the loops gives back what it took.
+_ESCAPED = r"(?P<esc>\\++)[\"'](?P<escaped>(?:[^\"'\\\r\n]++|\\++(?![\"'\\])|(?P=esc)\\++[\"'])++)"
+_DOUBLE = r"\"(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)"
+_SINGLE = r"'(?P<single>(?:[^'\r\n]++|'')++)"
+_NAMED = r"(?:%2[27]|&quot;|&#3[49];|&apos;)(?P<named>[^\s%&\"']++)"
+_QUOTED = rf"{_ESCAPED}|{_DOUBLE}|{_SINGLE}|{_NAMED}"
+
+# A word of a command line; a backslash is part of it, unless it escapes the quote that the whole command stands in.
+_BARE = r"(?:[^\s\"'&|<>;`\\]|\^[&|<>^]|\\++(?![\"'\\]))"
+_WORD = re.compile(rf"{_QUOTED}|(?![(\[{{]|&(?:quot|amp|lt|gt|#))(?P<bare>{_BARE}++)|(?P<mark>\[masked\])")
+_NO_OPTION = re.compile(rf"{_QUOTED}|(?![-(\[{{/]|&(?:quot|amp|lt|gt|#))(?P<bare>{_BARE}++)|(?P<mark>\[masked\])")
+_IN_QUOTES = re.compile(_QUOTED)
+_IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
+_KEY = re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[A-Za-z0-9+/=_-]|%(?!2[0267]|3[Bb])[0-9A-Fa-f]{2})++)")
+
+
+def _token(form: str) -> re.Pattern[str]:
+    return re.compile(f"(?P<bare>{form})")
+
+
+def _words(*names: str) -> str:
+    """Names in any case, their parts joined by nothing, a hyphen or an underscore."""
+    return "(?i:" + "|".join(name.replace(" ", "[-_]?") for name in names) + ")"
+
+
+_HERE = re.compile("")  # each place of a text
+
+_PASSWORD = ("password", "passwd", "passphrase", "pass word")
+_SECRET_NAMES = (
+    *_PASSWORD, "client secret", "app secret", "api key", "api secret", "access token", "refresh token", "auth token",
+    "session token", "private token", "bearer token", "sas token", "secret access key", "secret key", "account key",
+    "access key", "shared access key", "subscription key", "connection string", "storage key", "personal access token",
+)  # fmt: skip
+
+CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in _SECRET_NAMES) | {
+    "pwd", "pass", "sas", "sassignature", "sharedaccesssignature", "sharedkey", "authorization", "bearer", "jwt", "privatekey",
+    "primarykey", "secondarykey", "functionkey", "hostkey", "masterkey", "secretvalue", "credentials", "pat", "idtoken",
+}  # fmt: skip
+"""Names of properties, by their letters and digits, whose values are credentials whatever they look like."""
+
+_LEARN = "https://learn.microsoft.com/"
+
+CREDENTIAL_FORMS = (
+    CredentialForm(
+        name="private key",
+        what="a private key in PEM, from its first line to its last",
+        source="https://www.rfc-editor.org/rfc/rfc7468#section-10",
+        signs=("private",),
+        lead=re.compile(
+            r"-----BEGIN(?:[ +]|%20)(?:[A-Z0-9]{1,12}(?:[ +]|%20)){0,3}PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?-----"
+        ),
+        value=re.compile(r"(?P<bare>(?:[^-]++|-(?!----END))++)"),
+    ),
+    CredentialForm(
+        name="SAS signature",
+        what="the signature of a shared access signature: `sig` in a query, also of URL-encoded text",
+        source=_LEARN + "rest/api/storageservices/create-service-sas#specify-the-signature",
+        signs=("sig=", "sig%3d", "sig%253d", "sig\\u003d"),
+        lead=re.compile(_BEGINS + r"(?i:sig)(?:=|%3[Dd]|%253[Dd]|\\u003[dD])"),
+        value=_IN_A_QUERY,
+    ),
+    CredentialForm(
+        name="shared access signature",
+        what="`SharedAccessSignature=` of a connection string",
+        source=_LEARN + "azure/storage/common/storage-configure-connection-string",
+        signs=("sharedaccesssignature",),
+        lead=re.compile(rf"(?i:SharedAccessSignature)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
+        value=re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[^\s\"';\\\[]|\\u0026)++)"),
+    ),
+    CredentialForm(
+        name="account key",
+        what="`AccountKey`, `SharedAccessKey` or `AccessKey` of a connection string of Azure",
+        source=_LEARN + "azure/storage/common/storage-configure-connection-string",
+        signs=("accountkey", "accesskey", "sharedsecret"),
+        lead=re.compile(rf"(?i:AccountKey|AccessKey|SharedSecret(?:Value)?)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
+        value=_KEY,
+    ),
+    CredentialForm(
+        name="storage key",
+        what="64 bytes in base64 (88 characters) behind the word key",
+        source=_LEARN + "azure/storage/common/storage-account-keys-manage",
+        signs=("key",),
+        lead=re.compile(r"(?i:key)[A-Za-z0-9]{0,2}(?:[\s\"'\\:=]|%20|%3[AaDd]|%22){1,8}"),
+        value=_token(r"[A-Za-z0-9+/]{86}=="),
+    ),
+    CredentialForm(
+        name="Azure key",
+        what="a key of Azure that carries its service's mark, such as `+ASt`, `AzFu`, `AZDO`",
+        source=_LEARN + "purview/sit-defn-azure-storage-account-key",
+        signs=("+ast", "+asb", "+aeh", "+aba", "+acr", "acdb", "aiot", "azfu", "azse", "apim", "azdo", "jqqj99"),
+        lead=re.compile(r"(?<![A-Za-z0-9+/_-])"),
+        value=_token(
+            r"(?:[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{5}[AQgw]==|[A-Za-z0-9+/]{76}ACDb[A-Za-z0-9+/]{5}[AQgw]=="
+            r"|[A-Za-z0-9+/]{33}(?:\+ASb|\+AEh|AIoT)[A-Za-z0-9+/]{6}=|[A-Za-z0-9+/]{76}\+ABa[A-Za-z0-9+/]{5}[AQgw]=="
+            r"|[A-Za-z0-9+/]{42}\+ACR[A-Za-z0-9+/]{6}|[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]=="
+            r"|[A-Za-z0-9]{42}AzSe[A-Za-z0-9]{6}|[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}|[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26})"
+        ),
+    ),
+    CredentialForm(
+        name="Entra client secret",
+        what="a client secret of Microsoft Entra ID: three characters, a digit, `Q~`, and 31 to 34 more",
+        source="https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/azure.go",
+        signs=("q~",),
+        lead=re.compile(r"(?<![\w~.-])(?=[\w~.]{3}\dQ~)"),
+        value=_token(r"[\w~.]{3}\dQ~[\w~.-]{31,34}(?![\w~-])"),
+    ),
+    CredentialForm(
+        name="Authorization header",
+        what="`Authorization` with one of the schemes Bearer, Basic, Token, Negotiate, NTLM, SharedKey, ApiKey or GenieKey",
+        source="https://www.rfc-editor.org/rfc/rfc9110#name-authorization",
+        signs=("authorization",),
+        lead=re.compile(
+            r"(?i:authorization)(?:[\"'\\]|%22){0,6}\s{0,3}(?:[:=]|%3[AaDd])(?:\s|%20|[\"'\\]){0,6}"
+            rf"(?i:bearer|basic|token|negotiate|ntlm|shared ?key(?: ?lite)?|api-?key|geniekey)(?:{_SPACE}|\+){{1,3}}"
+        ),
+        value=re.compile(r"(?P<bare>[^\s\"'&|<>;\\,\[]++)"),
+    ),
+    CredentialForm(
+        name="bearer token",
+        what="Bearer and 20 characters or more that a token may have",
+        source="https://www.rfc-editor.org/rfc/rfc6750#section-2.1",
+        signs=("bearer",),
+        lead=re.compile(rf"(?i:bearer){_SPACE}{{1,3}}"),
+        value=_token(r"[A-Za-z0-9._~+/-]{20,}+=*+"),
+    ),
+    CredentialForm(
+        name="JSON web token",
+        what="two or three parts in base64url, of which the first two begin with `eyJ`",
+        source="https://www.rfc-editor.org/rfc/rfc7519#section-3",
+        signs=("eyj",),
+        lead=re.compile(rf"{_BEGINS}(?=eyJ)"),
+        value=_token(r"eyJ[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?"),
+    ),
+    CredentialForm(
+        name="token with a prefix",
+        what="tokens of GitHub, GitLab, Slack, Google, npm, PyPI, Docker, AWS, OpenAI, Anthropic, Hugging Face, Databricks, "
+        "Vault, Stripe, SendGrid and DigitalOcean, by their prefixes",
+        source="https://docs.github.com/code-security/secret-scanning/introduction/supported-secret-scanning-patterns",
+        signs=(
+            "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "gl", "xox", "xapp-", "aiza", "ya29.", "gocspx-", "npm_",
+            "pypi-", "dckr_pat_", "akia", "asia", "absk", "sk-", "hf_", "dapi", "hvs.", "sk_live_", "rk_live_", "sg.", "dop_v1_",
+        ),
+        lead=re.compile(
+            _BEGINS + r"(?=gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-|dckr_pat_|AKIA|ASIA"
+            r"|ABSK|sk-|hf_|dapi|hvs\.|[sr]k_live_|SG\.|dop_v1_)"
+        ),
+        value=_token(
+            r"gh[pousr]_[A-Za-z0-9_.-]{36,}+|github_pat_[A-Za-z0-9_]{22,}+"
+            r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct)-[A-Za-z0-9_.-]{20,}+"
+            r"|xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
+            r"|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_.-]{20,}+|GOCSPX-[A-Za-z0-9_-]{28}"
+            r"|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}+|dckr_pat_[A-Za-z0-9_-]{20,}+"
+            r"|(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Za-z0-9])|ABSK[A-Za-z0-9+/]{100,}+=*+"
+            r"|sk-(?:proj-|svcacct-|admin-|ant-)[A-Za-z0-9_-]{20,}+|sk-[A-Za-z0-9]{40,}+"
+            r"|hf_[A-Za-z0-9]{30,}+|dapi[a-f0-9]{32}(?:-\d)?|hvs\.[A-Za-z0-9_-]{24,}+|[sr]k_live_[A-Za-z0-9]{20,}+"
+            r"|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}|dop_v1_[a-f0-9]{64}"
+        ),
+    ),
+    CredentialForm(
+        name="Slack webhook",
+        what="the path of an incoming webhook of Slack",
+        source="https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks",
+        signs=("hooks.slack",),
+        lead=re.compile(r"(?i:hooks\.slack(?:-gov)?\.com)(?:/|%2[Ff])(?:services|triggers|workflows)(?:/|%2[Ff])"),
+        value=re.compile(r"(?P<bare>[A-Za-z0-9/%_-]++)"),
+    ),
+    CredentialForm(
+        name="URL with a password",
+        what="the password in `scheme://user:password@host`",
+        source="https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1",
+        signs=("://", "%3a%2f%2f"),
+        lead=re.compile(r"://[^\s/:@?#\"'<>\\]{0,256}:|(?i:%3a%2f%2f)[^\s/%]{0,256}%3[Aa]"),
+        value=re.compile(r"(?P<bare>[^\s/\"'<>\\]++(?<!@)(?:(?<=.)(?!))|(?:[^\s/\"'<>\\@]++@?+)+?(?=@))"),
+    ),
+    CredentialForm(
+        name="key in a query",
+        what="`code` of 20 characters or more, `token`, `key` and the like, as parameters of a URL, such as an Azure Function's",
+        source=_LEARN + "azure/azure-functions/function-keys-how-to",
+        signs=("code=", "token=", "key=", "secret=", "code%3d", "token%3d", "key%3d"),
+        lead=re.compile(
+            rf"(?:[?&]|%3[Ff]|%26|\\u0026|&amp;)(?i:code(?=(?:=|%3[Dd])[\w%+/=-]{{20}})|(?:access_|id_|refresh_|sas_?)?token"
+            rf"|(?:subscription-|api-?|x-functions-)?key|client_secret|secret){_EQUALS}"
+        ),
+        value=_IN_A_QUERY,
+    ),
+    CredentialForm(
+        name="key in a header",
+        what="`x-functions-key`, `x-api-key`, `Ocp-Apim-Subscription-Key`, `PRIVATE-TOKEN`, `X-Vault-Token` and the like",
+        source=_LEARN + "azure/azure-functions/function-keys-how-to",
+        signs=("-key", "-token"),
+        lead=re.compile(
+            r"(?i:x-functions-key|x-api-key|(?<![\w-])api-key|ocp-apim-subscription-key|aeg-sas-(?:key|token)|private-token"
+            r"|job-token|x-vault-token|x-auth-token|x-amz-security-token|x-access-token)"
+            r"(?:[\"'\\]|%22){0,6}\s{0,3}(?:[:=]|%3[AaDd])(?:\s|%20){0,3}"
+        ),
+        value=_WORD,
+    ),
+    CredentialForm(
+        name="assignment",
+        what="`PASSWORD=`, `Pwd=`, `client_secret=`, `api_key=`, `access_token=` and the like, however the name begins; "
+        "`PWD=/...`, which is a directory, is not",
+        source=_LEARN + "dotnet/framework/data/adonet/connection-string-syntax",
+        signs=("pass", "pwd", "secret", "token", "key", "string"),
+        lead=re.compile(
+            rf"(?:{_words(*_SECRET_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd))(?:\\*[\"'])?\s{{0,3}}(?::|\+)?{_EQUALS}\s{{0,3}}"
+        ),
+        value=_WORD,
+    ),
+    CredentialForm(
+        name="JSON member",
+        what='the same names as members of JSON: `"password": "..."`, also with escaped quotes',
+        source="https://www.rfc-editor.org/rfc/rfc8259#section-4",
+        signs=("pass", "pwd", "secret", "token", "key", "string"),
+        lead=re.compile(rf"(?:{_words(*_SECRET_NAMES)}|(?i:pwd))\\*[\"']\s{{0,8}}:\s{{0,8}}"),
+        value=_IN_QUOTES,
+    ),
+    CredentialForm(
+        name="password of an option",
+        what="`--password X`, `-Password X`, `/password:X`, `--client-secret`, `--api-key`, `--token` and the like",
+        source="https://attack.mitre.org/techniques/T1552/",
+        signs=("pass", "pwd", "secret", "token", "key", "string"),
+        lead=re.compile(
+            rf"(?<![\w-])(?:--?|/)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_words(*_SECRET_NAMES)}|(?i:pwd|pass|token|secret))"
+            rf"(?:\s{{0,3}}[=:]\s{{0,3}}|(?:\\?[\"'],?)?\s{{1,8}})"
+        ),
+        value=_NO_OPTION,
+    ),
+    CredentialForm(
+        name="/p:",
+        what="`/p:X`, where it sets no property, as MSBuild's does",
+        source="https://github.com/FreeRDP/FreeRDP/wiki/CommandLineInterface",
+        signs=("/p:",),
+        lead=re.compile(r"(?<![\w/:.])/p:(?!\\*[\"']?[A-Za-z_][\w.]*+=)"),
+        value=_NO_OPTION,
+    ),
+    CredentialForm(
+        name="-p of a tool",
+        what="`-p X` of sshpass, PsExec, docker, podman and helm login, az login, evil-winrm, CrackMapExec and NetExec; "
+        "`-pw X` of PuTTY's tools",
+        source="https://attack.mitre.org/techniques/T1552/",
+        signs=("sshpass", "psexec", "login", "evil-winrm", "crackmapexec", "netexec", "nxc", "plink", "pscp", "psftp", "putty"),
+        tool=re.compile(
+            r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az|buildah|helm\s+registry)\s+login|evil-winrm|crackmapexec"
+            r"|netexec|nxc|plink|pscp|psftp|putty)(?:\.exe)?(?![\w-])"
+        ),
+        lead=re.compile(r"(?<=[\s\"'])-pw?(?:\s{1,8}|(?=[^\s\w]))"),
+        value=_NO_OPTION,
+    ),
+    CredentialForm(
+        name="mysql -p",
+        what="`-pX` of the clients of MySQL and MariaDB, without a blank, and of sshpass",
+        source="https://dev.mysql.com/doc/refman/8.4/en/password-security-user.html",
+        signs=("mysql", "mariadb", "sshpass"),
+        tool=re.compile(
+            r"(?<![\w-])(?i:mysql(?:dump|admin|import|show|check|sh|slap|binlog|pump)?|mariadb(?:-\w{1,12})?|sshpass)"
+            r"(?:\.exe)?(?![\w-])"
+        ),
+        lead=re.compile(r"(?<=[\s\"'])-p(?=\S)"),
+        value=_WORD,
+    ),
+    CredentialForm(
+        name="-u of a tool",
+        what="the password in `-u user:password` of curl, and in `-U user%password` of smbclient and rpcclient",
+        source="https://curl.se/docs/manpage.html#-u",
+        signs=("curl", "smbclient", "rpcclient"),
+        tool=re.compile(r"(?<![\w-])(?i:curl|smbclient|rpcclient)(?:\.exe)?(?![\w-])"),
+        lead=re.compile(r"(?<=\s)(?:-[uU]|--(?:proxy-)?user)[\s=]{0,3}\\*[\"']?[^\s:%\"'\\]{0,128}[:%]"),
+        value=re.compile(r"(?P<bare>[^\s\"'\\&|<>;\[]++)"),
+    ),
+    CredentialForm(
+        name="net user, net use",
+        what="the password of `net user NAME PASSWORD` and of `net use [DRIVE:] \\\\HOST\\SHARE PASSWORD`, before an option or "
+        "at the end",
+        source=_LEARN + "windows-server/administration/windows-commands/net-user",
+        signs=("net user", "net1 user", "net.exe", "net1.exe", "net use", "net  use"),
+        lead=re.compile(
+            r"(?<![\w-])(?i:net1?(?:\.exe)?[\"']?\s{1,4}use)"
+            r"(?:(?i:r)\s{1,4}(?:\\*\"[^\"\\\r\n]{1,64}\\*\"|[^\s\"'/]{1,64})\s{1,4}"
+            r"|\s{1,4}(?:(?:[A-Za-z]:|\*)\s{1,4})?\\*[\"']?\\\\[^\s\"']{1,256}[\"']?\s{1,4})"
+        ),
+        value=re.compile(
+            rf"(?:{_QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))(?=\\*[\"']?\s{{0,4}}(?:[/\"'&|;)]|$))"
+        ),
+    ),
+    CredentialForm(
+        name="ConvertTo-SecureString",
+        what="the text that PowerShell makes a secure string of, and the second one of a PSCredential or NetworkCredential",
+        source=_LEARN + "powershell/module/microsoft.powershell.security/convertto-securestring",
+        signs=("convertto-securestring", "credential"),
+        lead=re.compile(
+            r"(?i:ConvertTo-SecureString)\s{1,4}(?:-\w{1,16}\s{1,4}){0,3}(?=\\*[\"'])"
+            r"|(?i:(?:PS|Network)Credential)\]?(?:::new)?\s{0,4}\(\s{0,4}\\*[\"'][^\"'\\\r\n]{0,128}\\*[\"']\s{0,4},\s{0,4}(?=\\*[\"'])"
+            r"|(?=\\*[\"'][^\"'\\\r\n]{1,256}\\*[\"']\s{0,4}\|\s{0,4}(?i:ConvertTo-SecureString))"
+        ),
+        value=_IN_QUOTES,
+    ),
+    CredentialForm(
+        name="SQL password",
+        what="the text behind `IDENTIFIED BY` or `PASSWORD` in SQL",
+        source="https://www.postgresql.org/docs/current/sql-createrole.html",
+        signs=("identified", "password"),
+        lead=re.compile(r"(?i:identified\s{1,4}(?:with\s{1,4}\S{1,64}\s{1,4})?by|password)\s{1,4}(?=\\*')"),
+        value=_IN_QUOTES,
+    ),
+)  # fmt: skip
+"""The forms, in the order in which a text is gone through."""
