@@ -11,6 +11,7 @@ from urllib.parse import quote, quote_plus, unquote
 import orjson
 
 from router.destinations.wording.fitting import shorten
+from router.destinations.wording.masking import masked
 from router.domain.conversation import CROWDED, HttpAnswer, retry_after_in
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
@@ -51,12 +52,13 @@ def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError 
 
 
 def excerpt_of(text: str, attempt: Attempt) -> str:
-    """A vendor's words on one bounded line, without any secret of the attempt and without URL queries."""
+    """A vendor's words on one bounded line, without secrets of the attempt, URL queries and credentials."""
     told = {form for value in attempt.secrets.values() if value for form in _forms_of(value)}
     for form in sorted(told, key=len, reverse=True):
         text = text.replace(form, "***")
     text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text[:_LONGEST_WORDS]))
-    return shorten(one_line(" ".join(text.split())), EXCERPT)
+    # A vendor may quote what it was sent, and what a proxy answers stands here, too.
+    return shorten(one_line(" ".join(masked(text).split())), EXCERPT)
 
 
 def _forms_of(secret: str) -> Iterator[str]:

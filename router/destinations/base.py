@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from router.destinations.answers import error_for
+from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.wording.briefing import Briefing, briefing_of
+from router.destinations.wording.disclosure import disclosed
 from router.destinations.wording.languages import in_language, plain
 from router.destinations.wording.plain_text import note_of, text_of
+from router.destinations.wording.texts import name_of
 from router.domain.background import Background
 from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.decisions import Change
@@ -30,10 +33,19 @@ type Exchange[T] = Generator[HttpRequest | AccessToken, Any, T]
 
 
 class OneByOne(ABC):
-    """A kind that sends deliveries one after the other; the failure of one is its own."""
+    """A kind that sends deliveries one after the other; the failure of one is its own.
+
+    `ai` is how much it is told of alerts about AI, unless its config says otherwise.
+    """
 
     name: ClassVar[str]
     batch: ClassVar[int] = 1
+    ai: ClassVar[AiAlerts] = AiAlerts.OUTLINE
+
+    def __init__(self, config: OneByOneConfig) -> None:
+        withhold = config.withhold
+        self._withheld = frozenset(map(name_of, withhold.properties))
+        self._has_ai_whole = (withhold.ai or self.ai) is AiAlerts.WHOLE
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""
@@ -60,10 +72,10 @@ class OneByOne(ABC):
         return plain(text)
 
     def notice_in(self, attempt: Attempt) -> Notice:
-        """The notice to deliver, in the kind's language; raises Rejected for an entry of the record, which is for rows."""
+        """The notice to deliver, as it may be told; raises Rejected for an entry of the record, which is for rows."""
         content = attempt.delivery.content
         if isinstance(content, Notice):
-            return in_language(content, self.words)
+            return self._worded(content)
         raise Rejected(f"{self.name}: takes notices, not the record; let `record` be a destination for rows")
 
     def briefing_in(self, attempt: Attempt) -> Briefing:
@@ -72,12 +84,16 @@ class OneByOne(ABC):
         return briefing_of(notice, change, self._in_words(attempt.background), attempt.now)
 
     def _in_words(self, background: Background) -> Background:
-        """A background in the kind's language: what other vendors called what they made is theirs, and no word of ours."""
-        last = in_language(background.last, self.words) if background.last is not None else None
+        """A background as it may be told: what other vendors called what they made is theirs, and no word of ours."""
+        last = self._worded(background.last) if background.last is not None else None
         elsewhere = [
             replace(one, reference=self.words(one.reference) if one.reference else None) for one in background.elsewhere
         ]
         return replace(background, last=last, elsewhere=tuple(elsewhere))
+
+    def _worded(self, notice: Notice) -> Notice:
+        """A notice as people may be told it here: without what is withheld, then masked, and in the kind's language."""
+        return in_language(disclosed(notice, self._withheld, has_ai_whole=self._has_ai_whole), self.words)
 
 
 class OneRequest(OneByOne):

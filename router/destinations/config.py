@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from router.domain.urls import is_loopback, split_url
@@ -16,6 +17,41 @@ class Config(BaseModel):
     """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AiAlerts(StrEnum):
+    """How much a destination is told of alerts about AI, in which prompts and answers may stand."""
+
+    OUTLINE = "outline"
+    WHOLE = "whole"
+
+
+type _PropertyName = Annotated[str, Field(pattern=r"[^\W_]")]
+"""A name with a letter or a digit, by which it is compared."""
+
+
+class Withhold(Config):
+    """What a destination never gets: `[NAME, ...]`, or `{properties: [NAME, ...], ai: outline | whole}`.
+
+    The names are those of extended properties and of lists of evidence. Where `ai` is not given, the kind says how much it is
+    told of alerts about AI.
+    """
+
+    properties: tuple[_PropertyName, ...] = ()
+    ai: AiAlerts | None = None
+
+
+def _listed_or_mapped(value: Any) -> Any:
+    return {"properties": value} if isinstance(value, list | tuple) else value
+
+
+class OneByOneConfig(Config):
+    """What every kind that tells people takes in policy.yaml, beside its own keys."""
+
+    withhold: Annotated[
+        Withhold, BeforeValidator(_listed_or_mapped, json_schema_input_type=list[_PropertyName] | Withhold)
+    ] = Withhold()
+    """What it never gets."""
 
 
 class SecretName(Config):

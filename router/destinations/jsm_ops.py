@@ -29,7 +29,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_handle
-from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.details import details_of
@@ -74,7 +74,7 @@ class Responder(Config):
         return self
 
 
-class JsmOpsConfig(Config):
+class JsmOpsConfig(OneByOneConfig):
     """`{kind: jsm_ops, key: {secret: NAME}}`; `url` is https://api.opsgenie.com or https://api.eu.opsgenie.com there.
 
     `responders` are added to those that the integration's team has; one whose name comes out empty is left out.
@@ -109,6 +109,7 @@ class JsmOps(OneByOne):
     Config: ClassVar[type[JsmOpsConfig]] = JsmOpsConfig
 
     def __init__(self, config: JsmOpsConfig) -> None:
+        super().__init__(config)
         self._keys = PagerKeys(self.name, config.key.secret, handle="key")
         self._url = f"{base_of(config.url)}/v2/alerts"
         self._responders = [(one, parse(one.id or one.name or "")) for one in config.responders]

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from router.destinations.base import JSON, OneRequest
-from router.destinations.config import Config, HttpsUrl, SecretName, base_of
+from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.details import details_of
@@ -49,7 +49,7 @@ _SUCCESS = re.compile(rb'"status"\s*:\s*"success"')
 _ROUTING_KEY = re.compile(r"routing[ _]key", re.IGNORECASE)
 
 
-class PagerDutyConfig(Config):
+class PagerDutyConfig(OneByOneConfig):
     """`{kind: pagerduty, routing_key: {secret: NAME}}`; `url` is another one in the EU (events.eu.pagerduty.com)."""
 
     model_config = ConfigDict(
@@ -70,6 +70,7 @@ class PagerDuty(OneRequest):
     Config: ClassVar[type[PagerDutyConfig]] = PagerDutyConfig
 
     def __init__(self, config: PagerDutyConfig) -> None:
+        super().__init__(config)
         self._keys = PagerKeys(self.name, config.routing_key.secret, handle="routing_key")
         self._url = f"{base_of(config.url)}/v2/enqueue"
 

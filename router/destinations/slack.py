@@ -28,7 +28,7 @@ from pydantic import ConfigDict
 
 from router.destinations.answers import words_in
 from router.destinations.base import JSON, OneRequest
-from router.destinations.config import Config, Origin, SecretName
+from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.credentials import secret_url
 from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import json_bytes, shorten, shorten_escaped
@@ -66,7 +66,7 @@ _ABOUT_ALL = frozenset(
 )
 
 
-class SlackConfig(Config):
+class SlackConfig(OneByOneConfig):
     """`{kind: slack, url: {secret: NAME}}`: the webhook's URL is a secret; `origin` says where it leads."""
 
     model_config = ConfigDict(
@@ -87,6 +87,7 @@ class Slack(OneRequest):
     Config: ClassVar[type[SlackConfig]] = SlackConfig
 
     def __init__(self, config: SlackConfig) -> None:
+        super().__init__(config)
         self._url, self._origin = config.url, config.origin
 
     def address(self) -> str:

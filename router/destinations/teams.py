@@ -26,7 +26,7 @@ import orjson
 from pydantic import ConfigDict
 
 from router.destinations.base import JSON, OneRequest
-from router.destinations.config import Config, Origin, SecretName
+from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.credentials import secret_url
 from router.destinations.wording.briefing import Briefing, link_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
@@ -60,7 +60,7 @@ COLOURS = {
 }
 
 
-class TeamsConfig(Config):
+class TeamsConfig(OneByOneConfig):
     """`{kind: teams, url: {secret: NAME}, origin: https://...}`: the webhook's URL is a secret; `origin` is its host.
 
     `origin` is the URL up to the first single slash, such as https://default0.1.environment.api.powerplatform.com.
@@ -92,6 +92,7 @@ class Teams(OneRequest):
     Config: ClassVar[type[TeamsConfig]] = TeamsConfig
 
     def __init__(self, config: TeamsConfig) -> None:
+        super().__init__(config)
         self._url, self._origin = config.url, config.origin
 
     def address(self) -> str:

@@ -26,7 +26,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from router.destinations.answers import error_for
 from router.destinations.base import JSON, Exchange, OneByOne, secret_named
-from router.destinations.config import Config, HttpsUrl, SecretName
+from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName
 from router.destinations.gateway import GatewayAuth, through_gateway
 from router.destinations.log_analytics import ocsf
 from router.destinations.wording.documents import document_of
@@ -52,7 +52,7 @@ type Secrets = Annotated[
 ]
 
 
-class WebhookConfig(Config):
+class WebhookConfig(OneByOneConfig):
     """`{kind: webhook, url: https://..., secret: {secret: NAME}}`; `secret` may be a list while it is changed.
 
     `body` is our own, or ocsf; `auth` is for a gateway before the receiver.
@@ -100,6 +100,7 @@ class Webhook(OneByOne):
     Config: ClassVar[type[WebhookConfig]] = WebhookConfig
 
     def __init__(self, config: WebhookConfig) -> None:
+        super().__init__(config)
         self._url = config.url
         self._secrets = config.secret if isinstance(config.secret, tuple) else (config.secret,)
         self._is_ocsf = config.body == "ocsf"

@@ -19,6 +19,9 @@ from router.rulebook.validation_messages import complaints_of, find_sound, hint
 RECORD = "record"
 """The name of the destination that `record:` makes."""
 
+WITHHOLD = "withhold"
+"""The key of what a destination never gets; kinds that tell people know it."""
+
 _SHORTEST_SECRET = 6
 """A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
@@ -66,6 +69,8 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
         return
     refused = list(_complaints(entry, kind))
     yield from refused
+    if WITHHOLD in entry and kind.lane is Lane.ROWS:
+        yield (WITHHOLD,), "is for what people read; rows keep all that a message says, so remove it"
     yield from _literal_secrets(entry, {path for path, _ in refused})
     yield from _grouping_faults(entry, kind, stream)
     if stream is Stream.CSPM and kind.lane is Lane.PAGE:
@@ -137,10 +142,12 @@ def _holds_secret(url: str) -> bool:
 
 
 def _config_in(entry: Mapping[str, object], kind: type[DestinationKind]) -> Mapping[str, object]:
-    """What the kind's own model is given: the entry without what is said of groups, and without `kind` where it knows none."""
-    others = (
-        set(GroupedForm.model_fields) if "kind" in kind.Config.model_fields else {"kind", *GroupedForm.model_fields}
-    )
+    """What the kind's own model is given: the entry without what is said of groups, and without what it knows nothing of."""
+    others = set(GroupedForm.model_fields)
+    if "kind" not in kind.Config.model_fields:
+        others.add("kind")
+    if kind.lane is Lane.ROWS:
+        others.add(WITHHOLD)  # which is refused there, in words of its own
     return {key: value for key, value in entry.items() if key not in others}
 
 

@@ -34,7 +34,7 @@ from pydantic import ConfigDict, Field
 
 from router.destinations.answers import excerpt_of
 from router.destinations.base import Exchange, OneByOne, handle_of
-from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.jira.document import text_in
 from router.destinations.jira.forms import FIELD_LIMIT, Fields, made_of, maker_for, rich, rich_briefing_of, rich_note_of
 from router.destinations.jira.issue import NAME, SETTLED, Issue, Site, Transition
@@ -79,7 +79,7 @@ class IssueResolution(Config):
     resolution: Words | None = None
 
 
-class JiraConfig(Config):
+class JiraConfig(OneByOneConfig):
     """`{kind: jira, url: https://..., auth: {...}, project: KEY, issue_type: Task, fields: {...}, resolve: {...}}`.
 
     `fields` adds or replaces fields when an issue is opened: values as Jira's API takes them, with placeholders such as
@@ -130,9 +130,11 @@ class Jira(OneByOne):
     name: ClassVar[str] = NAME
     lane: ClassVar[Lane] = Lane.TICKET
     deduplicates: ClassVar[Deduplication] = Deduplication.LOOKUP
+    ai: ClassVar[AiAlerts] = AiAlerts.WHOLE
     Config: ClassVar[type[JiraConfig]] = JiraConfig
 
     def __init__(self, config: JiraConfig) -> None:
+        super().__init__(config)
         base = base_of(config.url)
         self._issues = Site(base, config.auth)
         self._project = config.project

@@ -31,7 +31,7 @@ from pydantic import ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import Exchange, OneByOne
-from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.config import AiAlerts, Auth, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.credentials import authorized
 from router.destinations.servicenow.answers import HEADERS, find_error, result_in
 from router.destinations.wording.briefing import link_of, tactics_of
@@ -69,7 +69,7 @@ _NO_SUCH_API = re.compile(r"does not represent any resource", re.IGNORECASE)
 type Source = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 
 
-class ServiceNowEventsConfig(Config):
+class ServiceNowEventsConfig(OneByOneConfig):
     """`{kind: servicenow_events, url: https://..., auth: {...}}`; `source` is the name that event rules know us by.
 
     Without one it is the product that says it.
@@ -105,9 +105,11 @@ class ServiceNowEvents(OneByOne):
     name: ClassVar[str] = "servicenow_events"
     lane: ClassVar[Lane] = Lane.TICKET
     deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
+    ai: ClassVar[AiAlerts] = AiAlerts.WHOLE
     Config: ClassVar[type[ServiceNowEventsConfig]] = ServiceNowEventsConfig
 
     def __init__(self, config: ServiceNowEventsConfig) -> None:
+        super().__init__(config)
         base = base_of(config.url)
         self._url = f"{base}/api/global/em/jsonv2"
         self._alerts = f"{base}/nav_to.do?uri=" + quote("em_alert_list.do?sysparm_query=message_key=", safe="")

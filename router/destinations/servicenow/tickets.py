@@ -25,7 +25,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import Exchange, OneByOne, handle_of
-from router.destinations.config import Auth, Config, HttpsUrl, base_of
+from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.servicenow.table import NAME, Ticket, TicketTable
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline
@@ -78,7 +78,7 @@ class TicketResolution(Config):
     close_notes: str | SkipJsonSchema[None] = None
 
 
-class ServiceNowConfig(Config):
+class ServiceNowConfig(OneByOneConfig):
     """`{kind: servicenow, url: https://..., auth: {...}, table: incident, fields: {...}, resolve: {...}}`.
 
     `fields` adds or replaces columns when a ticket is opened, with placeholders such as {owner.group}; a column whose
@@ -126,9 +126,11 @@ class ServiceNow(OneByOne):
     name: ClassVar[str] = NAME
     lane: ClassVar[Lane] = Lane.TICKET
     deduplicates: ClassVar[Deduplication] = Deduplication.LOOKUP
+    ai: ClassVar[AiAlerts] = AiAlerts.WHOLE
     Config: ClassVar[type[ServiceNowConfig]] = ServiceNowConfig
 
     def __init__(self, config: ServiceNowConfig) -> None:
+        super().__init__(config)
         base = base_of(config.url)
         self._form = f"{base}/nav_to.do?uri={config.table}.do?sys_id="
         self._table = TicketTable(base, config.table, config.auth, config.resolve.state)

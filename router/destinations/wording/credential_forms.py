@@ -38,23 +38,35 @@ class CredentialForm:
 # Where a word begins: not within another, but also behind what stands for a sign in URLs (%20), JSON (\n, \u0026) and HTML.
 _BEGINS = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u00[0-9a-fA-F]{2}))"
 _EQUALS = r"(?:=(?!=)|%3[Dd]|\\u003[dD])"
-_SPACE = r"(?:\s|%20|\\[nrt])"
+_COLON = r"(?:[:=]|%3[AaDd])"
+_BLANK = r"(?:\s|%20|\+|\\[nrt])"
+_QUOTE = r"(?:\\*[\"']|%2[27]|&quot;|&#3[49];)"
 
-# In quotes: to the same quote, with as many backslashes before it as the first one has, or to the end of the line. Escapes
-# of the text within are part of it. None of the loops gives back what it took.
-_ESCAPED = r"(?P<esc>\\++)[\"'](?P<escaped>(?:[^\"'\\\r\n]++|\\++(?![\"'\\])|(?P=esc)\\++[\"'])++)"
-_DOUBLE = r"\"(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)"
-_SINGLE = r"'(?P<single>(?:[^'\r\n]++|'')++)"
-_NAMED = r"(?:%2[27]|&quot;|&#3[49];|&apos;)(?P<named>[^\s%&\"']++)"
-_QUOTED = rf"{_ESCAPED}|{_DOUBLE}|{_SINGLE}|{_NAMED}"
 
+def _escaped(quote: str, name: str) -> str:
+    """What stands in quotes that backslashes escape: to the same quote behind as many of them, or to the line's end."""
+    within = rf"(?:[^{quote}\\\r\n]++|\\++(?![{quote}\\])|(?P=lead_{name})\\++{quote})"
+    return rf"(?P<lead_{name}>\\++){quote}(?P<{name}>{within}++)"
+
+
+# None of the loops gives back what it took, so that no text is gone through twice.
+_QUOTED = "|".join(
+    (
+        _escaped('"', "escaped_double"),
+        _escaped("'", "escaped_single"),
+        r"\"(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)",
+        r"'(?P<single>(?:[^'\r\n]++|'')++)",
+        r"(?:%2[27]|&quot;|&#3[49];)(?P<named>[^\s%&\"']++)",
+    )
+)
 # A word of a command line; a backslash is part of it, unless it escapes the quote that the whole command stands in.
 _BARE = r"(?:[^\s\"'&|<>;`\\]|\^[&|<>^]|\\++(?![\"'\\]))"
-_WORD = re.compile(rf"{_QUOTED}|(?![(\[{{]|&(?:quot|amp|lt|gt|#))(?P<bare>{_BARE}++)|(?P<mark>\[masked\])")
-_NO_OPTION = re.compile(rf"{_QUOTED}|(?![-(\[{{/]|&(?:quot|amp|lt|gt|#))(?P<bare>{_BARE}++)|(?P<mark>\[masked\])")
+_WORD = re.compile(rf"{_QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_BARE}++)")
+_NO_OPTION = re.compile(rf"{_QUOTED}|(?![-(/])(?P<bare>{_BARE}++)")
 _IN_QUOTES = re.compile(_QUOTED)
 _IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
 _KEY = re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[A-Za-z0-9+/=_-]|%(?!2[0267]|3[Bb])[0-9A-Fa-f]{2})++)")
+_TO_A_SIGN = re.compile(r"(?P<bare>[^\s\"'\\&|<>;,\[]++)")
 
 
 def _token(form: str) -> re.Pattern[str]:
@@ -66,18 +78,16 @@ def _words(*names: str) -> str:
     return "(?i:" + "|".join(name.replace(" ", "[-_]?") for name in names) + ")"
 
 
-_HERE = re.compile("")  # each place of a text
-
-_PASSWORD = ("password", "passwd", "passphrase", "pass word")
-_SECRET_NAMES = (
-    *_PASSWORD, "client secret", "app secret", "api key", "api secret", "access token", "refresh token", "auth token",
-    "session token", "private token", "bearer token", "sas token", "secret access key", "secret key", "account key",
-    "access key", "shared access key", "subscription key", "connection string", "storage key", "personal access token",
+_NAMES = (
+    "password", "passwd", "passphrase", "client secret", "app secret", "api key", "api secret", "access token",
+    "refresh token", "auth token", "session token", "private token", "bearer token", "sas token", "secret access key",
+    "secret key", "account key", "access key", "subscription key", "storage key", "personal access token",
 )  # fmt: skip
+_NAMED = _words(*_NAMES)
 
-CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in _SECRET_NAMES) | {
-    "pwd", "pass", "sas", "sassignature", "sharedaccesssignature", "sharedkey", "authorization", "bearer", "jwt", "privatekey",
-    "primarykey", "secondarykey", "functionkey", "hostkey", "masterkey", "secretvalue", "credentials", "pat", "idtoken",
+CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in _NAMES) | {
+    "pwd", "sas", "sassignature", "sharedaccesssignature", "sharedaccesskey", "sharedkey", "authorization", "jwt",
+    "privatekey", "primarykey", "secondarykey", "functionkey", "hostkey", "masterkey", "secretvalue", "idtoken",
 }  # fmt: skip
 """Names of properties, by their letters and digits, whose values are credentials whatever they look like."""
 
@@ -153,17 +163,17 @@ CREDENTIAL_FORMS = (
         source="https://www.rfc-editor.org/rfc/rfc9110#name-authorization",
         signs=("authorization",),
         lead=re.compile(
-            r"(?i:authorization)(?:[\"'\\]|%22){0,6}\s{0,3}(?:[:=]|%3[AaDd])(?:\s|%20|[\"'\\]){0,6}"
-            rf"(?i:bearer|basic|token|negotiate|ntlm|shared ?key(?: ?lite)?|api-?key|geniekey)(?:{_SPACE}|\+){{1,3}}"
+            rf"(?i:authorization){_QUOTE}?\s{{0,3}}{_COLON}{_BLANK}{{0,3}}{_QUOTE}?"
+            rf"(?i:bearer|basic|token|negotiate|ntlm|shared ?key(?: ?lite)?|api-?key|geniekey){_BLANK}{{1,3}}"
         ),
-        value=re.compile(r"(?P<bare>[^\s\"'&|<>;\\,\[]++)"),
+        value=_TO_A_SIGN,
     ),
     CredentialForm(
         name="bearer token",
         what="Bearer and 20 characters or more that a token may have",
         source="https://www.rfc-editor.org/rfc/rfc6750#section-2.1",
         signs=("bearer",),
-        lead=re.compile(rf"(?i:bearer){_SPACE}{{1,3}}"),
+        lead=re.compile(rf"(?i:bearer){_BLANK}{{1,3}}"),
         value=_token(r"[A-Za-z0-9._~+/-]{20,}+=*+"),
     ),
     CredentialForm(
@@ -181,15 +191,15 @@ CREDENTIAL_FORMS = (
         source="https://docs.github.com/code-security/secret-scanning/introduction/supported-secret-scanning-patterns",
         signs=(
             "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "gl", "xox", "xapp-", "aiza", "ya29.", "gocspx-", "npm_",
-            "pypi-", "dckr_pat_", "akia", "asia", "absk", "sk-", "hf_", "dapi", "hvs.", "sk_live_", "rk_live_", "sg.", "dop_v1_",
+            "pypi-", "dckr_pat_", "akia", "asia", "absk", "sk-", "hf_", "dapi", "hvs.", "k_live_", "sg.", "dop_v1_",
         ),
         lead=re.compile(
             _BEGINS + r"(?=gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-|dckr_pat_|AKIA|ASIA"
             r"|ABSK|sk-|hf_|dapi|hvs\.|[sr]k_live_|SG\.|dop_v1_)"
         ),
         value=_token(
-            r"gh[pousr]_[A-Za-z0-9_.-]{36,}+|github_pat_[A-Za-z0-9_]{22,}+"
-            r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct)-[A-Za-z0-9_.-]{20,}+"
+            r"gh[pour]_[A-Za-z0-9]{36,}+|ghs_[A-Za-z0-9_.-]{36,}+|github_pat_[A-Za-z0-9_]{22,}+"
+            r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct)-[A-Za-z0-9_-]{20,}+(?:\.[a-z0-9]{2}\.[a-z0-9]{9})?"
             r"|xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
             r"|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_.-]{20,}+|GOCSPX-[A-Za-z0-9_-]{28}"
             r"|npm_[A-Za-z0-9]{36}|pypi-[A-Za-z0-9_-]{50,}+|dckr_pat_[A-Za-z0-9_-]{20,}+"
@@ -213,11 +223,11 @@ CREDENTIAL_FORMS = (
         source="https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1",
         signs=("://", "%3a%2f%2f"),
         lead=re.compile(r"://[^\s/:@?#\"'<>\\]{0,256}:|(?i:%3a%2f%2f)[^\s/%]{0,256}%3[Aa]"),
-        value=re.compile(r"(?P<bare>[^\s/\"'<>\\]++(?<!@)(?:(?<=.)(?!))|(?:[^\s/\"'<>\\@]++@?+)+?(?=@))"),
+        value=re.compile(r"(?P<bare>(?:[^\s/\"'<>\\?#%]|%(?!2[Ff]|3[Ff]|23))+)(?=@|%40)"),
     ),
     CredentialForm(
         name="key in a query",
-        what="`code` of 20 characters or more, `token`, `key` and the like, as parameters of a URL, such as an Azure Function's",
+        what="`code` of 20 characters or more, `token`, `key` and the like in the query of a URL, such as an Azure Function's",
         source=_LEARN + "azure/azure-functions/function-keys-how-to",
         signs=("code=", "token=", "key=", "secret=", "code%3d", "token%3d", "key%3d"),
         lead=re.compile(
@@ -234,7 +244,7 @@ CREDENTIAL_FORMS = (
         lead=re.compile(
             r"(?i:x-functions-key|x-api-key|(?<![\w-])api-key|ocp-apim-subscription-key|aeg-sas-(?:key|token)|private-token"
             r"|job-token|x-vault-token|x-auth-token|x-amz-security-token|x-access-token)"
-            r"(?:[\"'\\]|%22){0,6}\s{0,3}(?:[:=]|%3[AaDd])(?:\s|%20){0,3}"
+            rf"{_QUOTE}?\s{{0,3}}{_COLON}{_BLANK}{{0,3}}"
         ),
         value=_WORD,
     ),
@@ -243,9 +253,9 @@ CREDENTIAL_FORMS = (
         what="`PASSWORD=`, `Pwd=`, `client_secret=`, `api_key=`, `access_token=` and the like, however the name begins; "
         "`PWD=/...`, which is a directory, is not",
         source=_LEARN + "dotnet/framework/data/adonet/connection-string-syntax",
-        signs=("pass", "pwd", "secret", "token", "key", "string"),
+        signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?:{_words(*_SECRET_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd))(?:\\*[\"'])?\s{{0,3}}(?::|\+)?{_EQUALS}\s{{0,3}}"
+            rf"(?:{_NAMED}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){_QUOTE}?\s{{0,3}}[:+]?{_EQUALS}\s{{0,3}}"
         ),
         value=_WORD,
     ),
@@ -253,18 +263,18 @@ CREDENTIAL_FORMS = (
         name="JSON member",
         what='the same names as members of JSON: `"password": "..."`, also with escaped quotes',
         source="https://www.rfc-editor.org/rfc/rfc8259#section-4",
-        signs=("pass", "pwd", "secret", "token", "key", "string"),
-        lead=re.compile(rf"(?:{_words(*_SECRET_NAMES)}|(?i:pwd))\\*[\"']\s{{0,8}}:\s{{0,8}}"),
+        signs=("pass", "pwd", "secret", "token", "key"),
+        lead=re.compile(rf"(?:{_NAMED}|(?i:pwd)){_QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
         value=_IN_QUOTES,
     ),
     CredentialForm(
         name="password of an option",
         what="`--password X`, `-Password X`, `/password:X`, `--client-secret`, `--api-key`, `--token` and the like",
         source="https://attack.mitre.org/techniques/T1552/",
-        signs=("pass", "pwd", "secret", "token", "key", "string"),
+        signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?<![\w-])(?:--?|/)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_words(*_SECRET_NAMES)}|(?i:pwd|pass|token|secret))"
-            rf"(?:\s{{0,3}}[=:]\s{{0,3}}|(?:\\?[\"'],?)?\s{{1,8}})"
+            rf"(?<![\w-])(?:--?|/)(?!no-)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_NAMED}|(?i:pwd|pass|token|secret))"
+            r"(?:\s{0,3}[=:]\s{0,3}|\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"
         ),
         value=_NO_OPTION,
     ),
@@ -286,7 +296,7 @@ CREDENTIAL_FORMS = (
             r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az|buildah|helm\s+registry)\s+login|evil-winrm|crackmapexec"
             r"|netexec|nxc|plink|pscp|psftp|putty)(?:\.exe)?(?![\w-])"
         ),
-        lead=re.compile(r"(?<=[\s\"'])-pw?(?:\s{1,8}|(?=[^\s\w]))"),
+        lead=re.compile(r"(?<=[\s\"'])-pw?(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
         value=_NO_OPTION,
     ),
     CredentialForm(
@@ -308,21 +318,22 @@ CREDENTIAL_FORMS = (
         signs=("curl", "smbclient", "rpcclient"),
         tool=re.compile(r"(?<![\w-])(?i:curl|smbclient|rpcclient)(?:\.exe)?(?![\w-])"),
         lead=re.compile(r"(?<=\s)(?:-[uU]|--(?:proxy-)?user)[\s=]{0,3}\\*[\"']?[^\s:%\"'\\]{0,128}[:%]"),
-        value=re.compile(r"(?P<bare>[^\s\"'\\&|<>;\[]++)"),
+        value=_TO_A_SIGN,
     ),
     CredentialForm(
         name="net user, net use",
         what="the password of `net user NAME PASSWORD` and of `net use [DRIVE:] \\\\HOST\\SHARE PASSWORD`, before an option or "
         "at the end",
         source=_LEARN + "windows-server/administration/windows-commands/net-user",
-        signs=("net user", "net1 user", "net.exe", "net1.exe", "net use", "net  use"),
+        signs=("net",),
         lead=re.compile(
             r"(?<![\w-])(?i:net1?(?:\.exe)?[\"']?\s{1,4}use)"
-            r"(?:(?i:r)\s{1,4}(?:\\*\"[^\"\\\r\n]{1,64}\\*\"|[^\s\"'/]{1,64})\s{1,4}"
+            r"(?:(?i:r)\s{1,4}(?!(?:was|were|is|and|or|to|commands?|accounts?)\s)(?:\\*\"[^\"\\\r\n]{1,64}\\*\"|[^\s\"'/]{1,64})\s{1,4}"
             r"|\s{1,4}(?:(?:[A-Za-z]:|\*)\s{1,4})?\\*[\"']?\\\\[^\s\"']{1,256}[\"']?\s{1,4})"
         ),
         value=re.compile(
-            rf"(?:{_QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))(?=\\*[\"']?\s{{0,4}}(?:[/\"'&|;)]|$))"
+            rf"(?:{_QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))"
+            r"(?=\\*[\"']?\s{0,4}(?:[/\"'&|;)\r\n]|\Z))"
         ),
     ),
     CredentialForm(
@@ -333,7 +344,7 @@ CREDENTIAL_FORMS = (
         lead=re.compile(
             r"(?i:ConvertTo-SecureString)\s{1,4}(?:-\w{1,16}\s{1,4}){0,3}(?=\\*[\"'])"
             r"|(?i:(?:PS|Network)Credential)\]?(?:::new)?\s{0,4}\(\s{0,4}\\*[\"'][^\"'\\\r\n]{0,128}\\*[\"']\s{0,4},\s{0,4}(?=\\*[\"'])"
-            r"|(?=\\*[\"'][^\"'\\\r\n]{1,256}\\*[\"']\s{0,4}\|\s{0,4}(?i:ConvertTo-SecureString))"
+            r"|(?<!\\)(?=\\*[\"'][^\"'\\\r\n]{1,256}\\*[\"']\s{0,4}\|\s{0,4}(?i:ConvertTo-SecureString))"
         ),
         value=_IN_QUOTES,
     ),

@@ -24,6 +24,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 from unicodedata import normalize
 
+from router.destinations.wording.texts import OURS
 from router.domain.legible import legible, one_line
 from router.domain.notices import Notice
 from router.domain.web_links import sound_link as sound_link
@@ -33,9 +34,6 @@ type Language = Callable[[str], str]
 
 _PROSE = frozenset({"description", "remediation", "extended"})
 """The fields of a notice that may have several lines."""
-
-_OURS = frozenset({"key", "owner"})
-"""The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
 
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
 # Behind the name or number of a character a reader is shown the character: one that turns the direction of reading, too.
@@ -112,7 +110,7 @@ def _said(value: Any, language: Language, *, is_prose: bool) -> Any:
         case Mapping():
             return {language(one_line(name)): _said(item, language, is_prose=is_prose) for name, item in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
-            told = [one.name for one in fields(value) if one.name not in _OURS]
+            told = [one.name for one in fields(value) if one.name not in OURS]
             return replace(
                 value, **{name: _said(getattr(value, name), language, is_prose=name in _PROSE) for name in told}
             )
