@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from router.destinations.wording.fitting import encodable
+from router.destinations.wording.masking import masked
 from router.domain.legible import legible, legible_json, one_line
 
 _WIDTH = 10_000
@@ -33,13 +34,16 @@ def screen() -> Console:
 
 
 def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Table:
-    """A table without lines, two spaces in; the columns in `numbers` stand to the right, and what is absent is a dash."""
+    """A table without lines, two spaces in; the columns in `numbers` stand to the right, and what is absent is a dash.
+
+    What looks like a credential is masked: titles and errors quote what messages say.
+    """
     right = set(numbers)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_header=any(heads), header_style="bold")
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place in right else "left", no_wrap=place in right, overflow="fold")
     for row in rows:
-        table.add_row(*(plain("-" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(plain(masked("-" if cell is None else str(cell))) for cell in row))
     return table
 
 

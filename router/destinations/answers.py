@@ -56,9 +56,9 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
     told = {form for value in attempt.secrets.values() if value for form in _forms_of(value)}
     for form in sorted(told, key=len, reverse=True):
         text = text.replace(form, "***")
-    text = _AUTHORIZATION.sub(r"\1 ***", _QUERY.sub("", text[:_LONGEST_WORDS]))
-    # A vendor may quote what it was sent, and what a proxy answers stands here, too.
-    return shorten(one_line(" ".join(masked(text).split())), EXCERPT)
+    # A vendor may quote what it was sent, and people read what it says.
+    text = _AUTHORIZATION.sub(r"\1 ***", masked(_QUERY.sub("", text[:_LONGEST_WORDS])))
+    return shorten(one_line(" ".join(text.split())), EXCERPT)
 
 
 def _forms_of(secret: str) -> Iterator[str]:

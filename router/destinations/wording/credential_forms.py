@@ -60,12 +60,11 @@ _QUOTED = "|".join(
     )
 )
 # A word of a command line; a backslash is part of it, unless it escapes the quote that the whole command stands in.
-_BARE = r"(?:[^\s\"'&|<>;`\\]|\^[&|<>^]|\\++(?![\"'\\]))"
+_BARE = r"(?:[^\s\"'&|<>;`\\%]|%(?!2[0267]|3[Bb]|0[AaDd])|\^[&|<>^]|\\++(?![\"'\\]))"
 _WORD = re.compile(rf"{_QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_BARE}++)")
 _NO_OPTION = re.compile(rf"{_QUOTED}|(?![-(/])(?P<bare>{_BARE}++)")
 _IN_QUOTES = re.compile(_QUOTED)
 _IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
-_KEY = re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[A-Za-z0-9+/=_-]|%(?!2[0267]|3[Bb])[0-9A-Fa-f]{2})++)")
 _TO_A_SIGN = re.compile(r"(?P<bare>[^\s\"'\\&|<>;,\[]++)")
 
 
@@ -81,11 +80,12 @@ def _words(*names: str) -> str:
 _NAMES = (
     "password", "passwd", "passphrase", "client secret", "app secret", "api key", "api secret", "access token",
     "refresh token", "auth token", "session token", "private token", "bearer token", "sas token", "secret access key",
-    "secret key", "account key", "access key", "subscription key", "storage key", "personal access token",
+    "secret key", "subscription key", "personal access token",
 )  # fmt: skip
-_NAMED = _words(*_NAMES)
+_AZURE_NAMES = ("account key", "access key", "storage key", "shared secret")
+_EVERY_NAME = _words(*_NAMES, *_AZURE_NAMES)
 
-CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in _NAMES) | {
+CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in (*_NAMES, *_AZURE_NAMES)) | {
     "pwd", "sas", "sassignature", "sharedaccesssignature", "sharedaccesskey", "sharedkey", "authorization", "jwt",
     "privatekey", "primarykey", "secondarykey", "functionkey", "hostkey", "masterkey", "secretvalue", "idtoken",
 }  # fmt: skip
@@ -105,6 +105,14 @@ CREDENTIAL_FORMS = (
         value=re.compile(r"(?P<bare>(?:[^-]++|-(?!----END))++)"),
     ),
     CredentialForm(
+        name="shared access signature",
+        what="`SharedAccessSignature=` of a connection string",
+        source=_LEARN + "azure/storage/common/storage-configure-connection-string",
+        signs=("sharedaccesssignature",),
+        lead=re.compile(rf"(?i:SharedAccessSignature)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
+        value=re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[^\s\"';\\]|\\u0026)++)"),
+    ),
+    CredentialForm(
         name="SAS signature",
         what="the signature of a shared access signature: `sig` in a query, also of URL-encoded text",
         source=_LEARN + "rest/api/storageservices/create-service-sas#specify-the-signature",
@@ -113,20 +121,12 @@ CREDENTIAL_FORMS = (
         value=_IN_A_QUERY,
     ),
     CredentialForm(
-        name="shared access signature",
-        what="`SharedAccessSignature=` of a connection string",
-        source=_LEARN + "azure/storage/common/storage-configure-connection-string",
-        signs=("sharedaccesssignature",),
-        lead=re.compile(rf"(?i:SharedAccessSignature)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
-        value=re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[^\s\"';\\\[]|\\u0026)++)"),
-    ),
-    CredentialForm(
         name="account key",
         what="`AccountKey`, `SharedAccessKey` or `AccessKey` of a connection string of Azure",
         source=_LEARN + "azure/storage/common/storage-configure-connection-string",
-        signs=("accountkey", "accesskey", "sharedsecret"),
-        lead=re.compile(rf"(?i:AccountKey|AccessKey|SharedSecret(?:Value)?)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
-        value=_KEY,
+        signs=("key", "shared"),
+        lead=re.compile(rf"{_words(*_AZURE_NAMES)}{_QUOTE}?\s{{0,3}}{_EQUALS}\s{{0,3}}"),
+        value=_WORD,
     ),
     CredentialForm(
         name="storage key",
@@ -255,7 +255,7 @@ CREDENTIAL_FORMS = (
         source=_LEARN + "dotnet/framework/data/adonet/connection-string-syntax",
         signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?:{_NAMED}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){_QUOTE}?\s{{0,3}}[:+]?{_EQUALS}\s{{0,3}}"
+            rf"(?:{_words(*_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){_QUOTE}?\s{{0,3}}[:+]?{_EQUALS}\s{{0,3}}"
         ),
         value=_WORD,
     ),
@@ -264,7 +264,7 @@ CREDENTIAL_FORMS = (
         what='the same names as members of JSON: `"password": "..."`, also with escaped quotes',
         source="https://www.rfc-editor.org/rfc/rfc8259#section-4",
         signs=("pass", "pwd", "secret", "token", "key"),
-        lead=re.compile(rf"(?:{_NAMED}|(?i:pwd)){_QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
+        lead=re.compile(rf"(?:{_EVERY_NAME}|(?i:pwd)){_QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
         value=_IN_QUOTES,
     ),
     CredentialForm(
@@ -273,7 +273,7 @@ CREDENTIAL_FORMS = (
         source="https://attack.mitre.org/techniques/T1552/",
         signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?<![\w-])(?:--?|/)(?!no-)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_NAMED}|(?i:pwd|pass|token|secret))"
+            rf"(?<![\w-])(?:--?|/)(?!no-)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_EVERY_NAME}|(?i:pwd|pass|token|secret))"
             r"(?:\s{0,3}[=:]\s{0,3}|\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"
         ),
         value=_NO_OPTION,

@@ -1,0 +1,291 @@
+"""What looks like a credential is masked, and what stands around it stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.destinations.wording import masking
+from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
+from router.destinations.wording.masking import MASK, masked, masked_notice
+from router.domain.notices import Link
+from tests.destinations.builders import a_notice
+
+CANARY = "hUnter2Canary"
+KEY = "A1b+" * 21 + "zz=="
+TOKEN = CANARY * 5
+
+MASKED: dict[str, tuple[str, ...]] = {
+    "private key": (
+        "-----BEGIN PRIVATE KEY-----{\nhUnter2Canary\nabc}-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----{\\nhUnter2Canary\\n}-----END RSA PRIVATE KEY----- done",
+        "cut: -----BEGIN OPENSSH PRIVATE KEY-----{\nhUnter2Canary}",
+    ),
+    "shared access signature": (
+        "BlobEndpoint=https://x/;SharedAccessSignature={sv=2022&sig=hUnter2Canary&se=1};x=y",
+    ),
+    "SAS signature": (
+        "https://x.blob.core.windows.net/c/b?sv=2022-11-02&sig={hUnter2Canary%2Bx%3D}&se=2026",
+        "https%3A%2F%2Fx%2Fb%3Fsv%3D2022%26sig%3D{hUnter2Canary%253D}%26se%3D2026",
+        "a\\u0026sig={hUnter2Canary}\\u0026se=1",
+        "?sig={hUnter2Canary}",
+    ),
+    "account key": (
+        "AccountName=x;AccountKey={hUnter2Canary+/==};EndpointSuffix=core.windows.net",
+        "SharedAccessKeyName=Root;SharedAccessKey={hUnter2Canary=};EntityPath=q",
+        "AccountKey%3D{hUnter2Canary%2B%3D%3D}%3BEndpointSuffix%3Dx",
+    ),
+    "storage key": (f"the key1: {{{KEY}}} was read", f'key "{{{KEY}}}"'),
+    "Azure key": (
+        "found {" + "a" * 76 + "+AStAAAAAA==}",
+        "found {" + "a" * 76 + "AZDOabcd} there",
+        "it is {" + "a" * 52 + "JQQJ99" + "b" * 26 + "}",
+    ),
+    "Entra client secret": ("value {abc8Q~" + "x" * 34 + "} of app",),
+    "Authorization header": (
+        'curl -H "Authorization: Bearer {hUnter2Canary}" https://x',
+        "Authorization: Basic {aFVudGVyMkNhbmFyeQ==}",
+        '{"Authorization": "Token {hUnter2Canary}"}',
+    ),
+    "bearer token": ("with bearer {" + TOKEN + "} in it",),
+    "JSON web token": (
+        "got {eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.hUnter2Canary-_}, then",
+        "%20{eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.}",
+    ),
+    "token with a prefix": tuple(
+        f"found {{{token}}} there"
+        for token in (
+            "ghp_" + "a" * 36, "github_pat_" + "a" * 60, "ghs_" + "a" * 36, "glpat-" + "a" * 20, "xoxb-" + "1" * 12,
+            "xoxe.xoxp-" + "1" * 12, "xapp-" + "1" * 12, "AIza" + "a" * 35, "ya29." + "a" * 30, "GOCSPX-" + "a" * 28,
+            "npm_" + "a" * 36, "pypi-" + "a" * 60, "dckr_pat_" + "a" * 27, "AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE",
+            "sk-proj-" + "a" * 40, "sk-ant-" + "a" * 40, "hf_" + "a" * 34, "dapi" + "0" * 32, "hvs." + "a" * 30,
+            "sk_live_" + "a" * 24, "SG." + "a" * 22 + "." + "b" * 43, "dop_v1_" + "0" * 64,
+        )
+    ),
+    "Slack webhook": ("POST https://hooks.slack.com/services/{T0/B0/hUnter2Canary}",),
+    "URL with a password": (
+        "git clone https://bob:{hUnter2Canary}@github.com/x.git",
+        "https://:{p@hUnter2Canary}@host/",
+        "https%3A%2F%2Fbob%3A{hUnter2Canary}%40host%2Fx",
+    ),
+    "key in a query": (
+        "https://f.azurewebsites.net/api/f?code={" + TOKEN + "==}&x=1",
+        "https://x/?a=1&token={hUnter2Canary}",
+    ),
+    "key in a header": (
+        "-H 'x-functions-key: {hUnter2Canary}'",
+        "Ocp-Apim-Subscription-Key: {hUnter2Canary}",
+        '"X-Api-Key": "{hUnter2Canary}"',
+    ),
+    "assignment": (
+        "Server=x;User Id=sa;Password={hUnter2Canary};Encrypt=True",
+        "Uid=sa;Pwd={hUnter2Canary};",
+        "PGPASSWORD={hUnter2Canary} psql -h x",
+        "export DB_PASSWORD='{hUnter2 Canary}' && run",
+        "grant_type=x&client_secret={hUnter2Canary}&scope=y",
+        "AWS_SECRET_ACCESS_KEY={hUnter2Canary}",
+        "api_key = \\\"{hUnter2Canary}\\\"",
+    ),
+    "JSON member": (
+        '{"password":"{hUnter2Canary}","x":1}',
+        '{\\"password\\":\\"{hUnter2\\\\\\"Canary}\\",\\"x\\":1}',
+        "{'client_secret': '{hUnter2Canary}'}",
+        "%22password%22%3A%22{hUnter2Canary}%22",
+    ),
+    "password of an option": (
+        "tool --password {hUnter2Canary} -v",
+        "tool --password={hUnter2Canary}",
+        "Tool -Password {hUnter2Canary} -User x",
+        "schtasks /password:{hUnter2Canary} /x",
+        'bash -c "tool --password {hUnter2Canary}" && x',
+        "[\"--client-secret\", \"{hUnter2Canary}\"]",
+        "tool --admin-password '{hUnter2 Canary}' -v",
+    ),
+    "/p:": ("xfreerdp /u:a /p:{hUnter2Canary} /v:h",),
+    "-p of a tool": (
+        "sshpass -p {hUnter2Canary} ssh a@b",
+        "sshpass -p '{hUnter2;Canary}' ssh a@b",
+        "PsExec.exe \\\\h -u a -p {hUnter2Canary} cmd",
+        "docker login -u a -p {hUnter2Canary} reg",
+        "plink -ssh a@b -pw {hUnter2Canary}",
+    ),
+    "mysql -p": ("mysql -uroot -p{hUnter2Canary} db", "mysqldump -p'{hUnter2Canary}' db", "sshpass -p{hUnter2Canary} ssh x"),
+    "-u of a tool": (
+        "curl -u root:{hUnter2Canary} https://x",
+        "curl -sk --user 'root:{hUnter2Canary}' https://x",
+        "smbclient //h/s -U 'bob%{hUnter2Canary}'",
+    ),
+    "net user, net use": (
+        "net user bob {hUnter2Canary} /add",
+        "net.exe user bob {hUnter2Canary}",
+        'cmd /c "net user bob {hUnter2Canary} /add"',
+        "net use \\\\host\\share {hUnter2Canary} /user:bob",
+    ),
+    "ConvertTo-SecureString": (
+        'ConvertTo-SecureString "{hUnter2Canary}" -AsPlainText -Force',
+        "ConvertTo-SecureString -String '{hUnter2Canary}' -AsPlainText",
+        "'{hUnter2Canary}' | ConvertTo-SecureString -AsPlainText",
+        "[Net.NetworkCredential]::new('u','{hUnter2Canary}')",
+    ),
+    "SQL password": (
+        "CREATE USER x IDENTIFIED BY '{hUnter2Canary}'",
+        "ALTER ROLE x WITH PASSWORD '{hUnter2Canary}';",
+    ),
+}  # fmt: skip
+"""Texts of each form; what is to be masked stands in the last braces that hold no others."""
+
+LEFT: dict[str, tuple[str, ...]] = {
+    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read"),
+    "shared access signature": ("SharedAccessSignature tokens were used",),
+    "SAS signature": ("config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none"),
+    "account key": ("SharedAccessKeyName=Root", "the AccountKey was regenerated"),
+    "storage key": ("sha512-" + KEY, KEY, "key1: none"),
+    "Azure key": ("a" * 84, "the AZDO organisation", "JQQJ99"),
+    "Entra client secret": ("faq~", "abc8Q~short"),
+    "Authorization header": ("Authorization: failed", "Basic authentication is allowed", "authorization by token"),
+    "bearer token": ("Bearer tokens were stolen", "the bearer of it"),
+    "JSON web token": ("eyJhbGciOiJub25l", "eyJhbGciOiJub25l.abc.def"),
+    "token with a prefix": ("ghp_short", "risk-free", "task-" + "a" * 50, "xoxo", "AKIA", "glossary-of-everything-we-know"),
+    "Slack webhook": ("https://slack.com/archives/C1", "https://hooks.slack.com/"),
+    "URL with a password": ("https://host:8080/a@b", "http://host:8080?mail=a@b", "ssh://git@host/x", "tcp://10.0.0.1:2375"),
+    "key in a query": ("https://x/?code=404", "https://x/?monkey=1", "?tokens=3"),
+    "key in a header": ("x-functions-keyword: a", "the api-key was changed"),
+    "assignment": (
+        "PWD=/root OLDPWD=/home",
+        "PWD=C:\\Users",
+        'if password == "": return',
+        "passwordPolicy=strict",
+        "token_count=5",
+        "the password is weak",
+    ),
+    "JSON member": ('{"passwordPolicy": "strict"}', '{"password": null}'),
+    "password of an option": ("--password-file /run/x", "--password-stdin", "--no-password -h x", "-Password (Get-It)"),
+    "/p:": ("msbuild /p:Configuration=Release", "http://p:80"),
+    "-p of a tool": ("docker run -p 80:80 x", "mkdir -p /tmp/x", "az login --use-device-code", "sshpass -f x; ssh -p 22 h"),
+    "mysql -p": ("mysql -u root -p db", "mysql -P3306 db", "mysql --port=1; ls -pl"),
+    "-u of a tool": ("curl -u root https://x", "sort -u a:b", "curl https://x; docker run -u 1:1 x"),
+    "net user, net use": ("net user", "net user bob", "net user bob /add", "net users were deleted", "net use * /delete"),
+    "ConvertTo-SecureString": ("ConvertTo-SecureString $x -AsPlainText", "$x | ConvertTo-SecureString"),
+    "SQL password": ("identified by a scanner", "the password 'policy"[:12]),
+}  # fmt: skip
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """A text without the braces around its credential: what stands before it, the credential, what stands behind it."""
+    end = text.index(
+        "}", max(text.find(mark) for mark in ("hUnter2", "{" + text.rpartition("{")[2])) if "{" in text else 0
+    )
+    start = text.rindex("{", 0, end)
+    return text[:start], text[start + 1 : end], text[end + 1 :]
+
+
+MASKED_CASES = [pytest.param(text, id=f"{name}-{n}") for name, texts in MASKED.items() for n, text in enumerate(texts)]
+LEFT_CASES = [pytest.param(text, id=f"{name}-{n}") for name, texts in LEFT.items() for n, text in enumerate(texts)]
+
+
+def test_every_form_has_texts_that_are_masked_and_texts_that_are_left() -> None:
+    """No form is without examples, each form has a name of its own, and its signs are in lower case."""
+    names = [form.name for form in CREDENTIAL_FORMS]
+    assert names == list(MASKED) == list(LEFT)
+    assert all(sign == sign.lower() for form in CREDENTIAL_FORMS for sign in form.signs)
+
+
+@pytest.mark.parametrize("text", MASKED_CASES)
+def test_a_credential_is_masked_and_the_rest_stays(text: str) -> None:
+    """What stands before and behind a credential is told, the credential is not; a second time changes nothing."""
+    before, secret, behind = _split(text)
+    told = masked(before + secret + behind)
+    assert told == before + MASK + behind
+    assert masked(told) == told
+
+
+@pytest.mark.parametrize("text", LEFT_CASES)
+def test_what_is_no_credential_stays(text: str) -> None:
+    """Words that only look like the beginning of a form are told."""
+    assert masked(text) == text
+
+
+@pytest.mark.parametrize("form", CREDENTIAL_FORMS, ids=lambda form: form.name)
+def test_each_form_is_needed(form: object) -> None:
+    """Without a form, at least one of its texts would be told: no form stands in the table for nothing."""
+    others = [one for one in CREDENTIAL_FORMS if one is not form]
+    name = next(one.name for one in CREDENTIAL_FORMS if one is form)
+    left = []
+    for text in MASKED[name]:
+        before, secret, behind = _split(text)
+        whole = before + secret + behind
+        for one in others:
+            if any(sign in whole.lower() for sign in one.signs):
+                whole = "".join(masking._pieces(one, whole))
+        left.append(whole != before + MASK + behind)
+    assert any(left)
+
+
+PIECES = [
+    "sig=", "%26sig%3D", "password=", "Password = ", "--password ", "\"password\":\"", "\\\"", "\"", "'", "\\", "curl -u ",
+    "a:b", "mysql ", " -p", "sshpass -p ", "net user bob ", " /add", "://a:", "@host/", "%40", "-----BEGIN PRIVATE KEY-----",
+    "-----END PRIVATE KEY-----", "Bearer ", "Authorization: ", "eyJa.eyJb.c", "ghp_" + "a" * 36, "?code=", "&token=", "key ",
+    KEY, ";", "&", "|", "\n", " ", "[masked]", "[", "]", "{", "}", "x", "hunter2", "%20", "=", "==", ":", "/p:", "$", "(", ")",
+    "ConvertTo-SecureString ", "identified by ", "SharedAccessSignature=", "AccountKey=",
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_masking_twice_is_masking_once(text: str) -> None:
+    """A masked text is not changed by masking it again."""
+    once = masked(text)
+    assert masked(once) == once
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.characters(exclude_characters="=:-/'\"%._~+ ")))
+def test_a_text_without_any_form_is_itself(text: str) -> None:
+    """Without signs that lead to a value, no text of whatever letters is changed."""
+    assert masked(text) == text
+
+
+SIGNS = " ".join(sorted({sign for form in CREDENTIAL_FORMS for sign in form.signs}))
+HOSTILE = [
+    "eyJ", "eyJa.", "\\", "\"", "\\\"", "'a' | ", "curl -u a", "mysql -p", "://a:", "://a:b", "%3A%2F%2Fa%3A", "net user a b ",
+    "-----BEGIN PRIVATE KEY-----", "-", "a", "password='", "key='", "/p:a", "{", "a0Q~", "--a-password ", "(", "%", "@", " ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_no_hostile_text_leads_a_form_astray(piece: str) -> None:
+    """Whatever is repeated, the time grows with a text's length: were a form quadratic, nobody would wait for it."""
+    assert masked(SIGNS + piece * (100_000 // len(piece)))
+
+
+def test_a_megabyte_of_hostile_text_is_masked() -> None:
+    """The same of all of them together."""
+    text = SIGNS + "".join(piece * (1_000_000 // len(HOSTILE) // len(piece)) for piece in HOSTILE)
+    assert CANARY not in masked(f"{text} --password {CANARY}")
+
+
+def test_properties_whose_names_say_that_they_are_credentials_are_masked_whole() -> None:
+    """A value that looks like nothing is masked where its property is called a password."""
+    notice = a_notice(extended={"SAS Token": CANARY, "account-key": CANARY, "Password policy": "strict", "pwd": ""})
+    assert masked_notice(notice).extended == {
+        "SAS Token": MASK, "account-key": MASK, "Password policy": "strict", "pwd": "",
+    }  # fmt: skip
+
+
+def test_a_link_that_carries_a_credential_is_left_out_whole() -> None:
+    """Half a link leads nowhere; the others stay."""
+    leaky, sound = f"https://x.example/?sig={CANARY}", "https://x.example/?id=1"
+    notice = a_notice(link=leaky, links=(Link(text="a", url=leaky), Link(text=f"?sig={CANARY}", url=sound)))
+    told = masked_notice(notice)
+    assert told.link is None
+    assert told.links == (Link(text=f"?sig={MASK}", url=sound),)
+    assert masked_notice(a_notice(link=sound)).link == sound
+
+
+def test_a_private_key_over_several_steps_is_masked() -> None:
+    """The steps of a remediation are the lines of one text."""
+    lines = ("Look:", "-----BEGIN PRIVATE KEY-----", CANARY, "-----END PRIVATE KEY-----", "Rotate it.")
+    told = masked_notice(a_notice(remediation=lines)).remediation
+    assert told == ("Look:", f"-----BEGIN PRIVATE KEY-----{MASK}-----END PRIVATE KEY-----", "Rotate it.")
