@@ -6,61 +6,68 @@ Rows are data, and are not masked; whoever reads them has the message itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 from router.destinations.wording.credential_forms import CREDENTIAL_FORMS, CREDENTIAL_NAMES, CredentialForm
-from router.destinations.wording.texts import name_of, with_texts
+from router.destinations.wording.texts import name_of, texts_in, with_texts
 from router.domain.notices import Notice
 
 MASK = "[masked]"
 """What stands where a credential stood."""
 
 _COMMAND_ENDS = re.compile(r"[\r\n;|&]")
-_SIGNS = tuple((form, form.signs) for form in CREDENTIAL_FORMS)
+
+
+type _Signs = tuple[tuple[CredentialForm, tuple[str, ...]], ...]
+"""Forms, each with those of its signs that are looked for."""
+
+_EVERY_SIGN: _Signs = tuple((form, form.signs) for form in CREDENTIAL_FORMS)
 
 
 def masked(text: str) -> str:
     """A text in which every credential of a known form is replaced by a mark, and what stands around it stays."""
+    return _masked_by(_EVERY_SIGN, text)
+
+
+def _masked_by(signs: _Signs, text: str) -> str:
     lowered = text.lower()
-    for form, signs in _SIGNS:
-        for sign in signs:
+    for form, its_signs in signs:
+        for sign in its_signs:
             if sign in lowered:
                 text = "".join(_pieces(form, text))
                 break
     return text
 
 
-def is_free_of_credentials(text: str) -> bool:
-    """Whether there is nothing to mask in a text."""
-    return masked(text) == text
+def _signs_in(text: str) -> _Signs:
+    """The signs that stand anywhere in a text, with their forms."""
+    lowered = text.lower()
+    found = ((form, tuple([sign for sign in signs if sign in lowered])) for form, signs in _EVERY_SIGN)
+    return tuple((form, signs) for form, signs in found if signs)
 
 
 def masked_notice(notice: Notice) -> Notice:
     """A notice without credentials in any text; a link that carries one is left out whole."""
-    clean: Notice = with_texts(replace(notice, link=None, links=(), remediation=(), extended={}), masked)
-    link = notice.link if notice.link is not None and is_free_of_credentials(notice.link) else None
-    links = tuple(replace(one, text=masked(one.text)) for one in notice.links if is_free_of_credentials(one.url))
+    # Most signs stand nowhere in a notice, and so need not be looked for in each of its many texts.
+    signs = _signs_in("\n".join(texts_in(notice)))
+
+    def mask(text: str) -> str:
+        return _masked_by(signs, text)
+
+    # The lines of a remediation are those of one text: a private key, for one, has several.
+    steps = "\n".join(notice.remediation)
+    clean: Notice = with_texts(replace(notice, link=None, links=(), remediation=(), extended={}), mask)
     return replace(
         clean,
-        link=link,
-        links=links,
-        remediation=_masked_lines(notice.remediation),
-        extended=_masked_properties(notice.extended),
+        link=notice.link if notice.link is not None and mask(notice.link) == notice.link else None,
+        links=tuple(replace(one, text=mask(one.text)) for one in notice.links if mask(one.url) == one.url),
+        remediation=notice.remediation if (told := mask(steps)) == steps else tuple(told.split("\n")),
+        extended={
+            mask(name): MASK if value and name_of(name) in CREDENTIAL_NAMES else mask(value)
+            for name, value in notice.extended.items()
+        },
     )
-
-
-def _masked_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
-    """The lines of one text: a private key, for one, has several."""
-    text = "\n".join(lines)
-    return lines if (clean := masked(text)) == text else tuple(clean.split("\n"))
-
-
-def _masked_properties(properties: Mapping[str, str]) -> Mapping[str, str]:
-    return {
-        masked(name): MASK if value and name_of(name) in CREDENTIAL_NAMES else masked(value)
-        for name, value in properties.items()
-    }
 
 
 def _pieces(form: CredentialForm, text: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any
@@ -35,6 +35,23 @@ def with_texts(value: Any, change: Callable[[str], str]) -> Any:
             return replace(value, **changed) if changed else value
         case _:
             return value
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Each text that `with_texts` would change."""
+    match value:
+        case str():
+            yield value
+        case tuple():
+            for item in value:
+                yield from texts_in(item)
+        case Mapping():
+            for name, item in value.items():
+                yield name
+                yield from texts_in(item)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            for name in _names_of(type(value)):
+                yield from texts_in(getattr(value, name))
 
 
 @cache
