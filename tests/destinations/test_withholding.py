@@ -43,7 +43,7 @@ AI_TYPES = [
 ]  # fmt: skip
 
 
-def _told(kind: str, notice: Notice, case: Case, config: dict[str, Any] | None = None) -> str:
+def _sent(kind: str, notice: Notice, case: Case, config: dict[str, Any] | None = None) -> str:
     """All that a destination of a kind sends of a notice."""
     destination = a_destination(kind, **(config or {}))
     example = KINDS[kind].Config.model_json_schema()["examples"][0]
@@ -63,7 +63,7 @@ def _told(kind: str, notice: Notice, case: Case, config: dict[str, Any] | None =
 @pytest.mark.parametrize("canary", CANARIES)
 def test_a_credential_is_told_to_nobody(kind: str, case: Case, canary: str) -> None:
     """Wherever a credential stands in a notice, no ask of any kind that tells people carries it."""
-    told = _told(kind, a_hostile_notice(canary), case)
+    told = _sent(kind, a_hostile_notice(canary), case)
     assert SECRET not in told
     assert SECRET not in told.encode().decode("unicode_escape", "replace")
 
@@ -71,7 +71,7 @@ def test_a_credential_is_told_to_nobody(kind: str, case: Case, canary: str) -> N
 @pytest.mark.parametrize("kind", [name for name in KINDS if name not in PEOPLE])
 def test_rows_keep_all(kind: str) -> None:
     """Rows are data: what they say of a notice is not masked."""
-    assert SECRET in _told(kind, a_hostile_notice(CANARIES[0]), CASES[0])
+    assert SECRET in _sent(kind, a_hostile_notice(CANARIES[0]), CASES[0])
 
 
 def _an_ai_alert(**changes: Any) -> Notice:
@@ -100,7 +100,7 @@ def test_of_an_alert_about_ai_most_kinds_are_told_an_outline(kind: str, case: Ca
     """No description, entity or property goes anywhere but where the kind, or the policy, says that all may be told."""
     alert = _an_ai_alert(turn=2)
     default, outline, whole = (
-        _told(kind, alert, case, config)
+        _sent(kind, alert, case, config)
         for config in ({}, {"withhold": {"ai": "outline"}}, {"withhold": {"ai": "whole"}})
     )
     assert "canary" not in outline
@@ -158,10 +158,10 @@ def test_what_is_withheld_reaches_no_ask(kind: str, case: Case) -> None:
         links=(Link(text=value, url=f"https://x.example/{value}"),),
         group=case.group and replace(case.group, by=(("entity", value),)),
     )
-    told = _told(kind, notice, case, {"withhold": ["suspicious-COMMAND", "Files", "no such property"]})
+    told = _sent(kind, notice, case, {"withhold": ["suspicious-COMMAND", "Files", "no such property"]})
     assert "canary" not in told.lower()
     if case.name == "opened":
-        assert "canary" in _told(kind, notice, case).lower()
+        assert "canary" in _sent(kind, notice, case).lower()
 
 
 def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
@@ -203,7 +203,7 @@ def test_what_was_told_before_is_told_as_it_may_be(kind: str) -> None:
     """The notice that a destination last took is compared with the new one, so it is withheld from and masked as well."""
     last = a_notice(description=CANARIES[0], extended={"Path": "canary-path"})
     destination: Any = a_destination(kind, withhold=["path"])
-    told = destination.background_in(replace(an_attempt(), background=Background(last=last))).last
+    told = destination._in_words(Background(last=last)).last
     assert told is not None
     assert told.extended == {}
     assert MASK in told.description
@@ -226,6 +226,6 @@ def test_what_withhold_may_say(kind: str, written: object) -> None:
 
 def test_an_ocsf_finding_is_masked_as_well() -> None:
     """The webhook's other body is made of the same notice."""
-    told = _told("webhook", a_hostile_notice(CANARIES[0]), CASES[0], {"body": "ocsf"})
+    told = _sent("webhook", a_hostile_notice(CANARIES[0]), CASES[0], {"body": "ocsf"})
     assert SECRET not in told
     assert MASK in told

@@ -17,6 +17,7 @@ from router.destinations import (
     teams,
     webhook,
 )
+from router.destinations.config import OneByOneConfig
 from router.destinations.jira import forms as jira_forms
 from router.destinations.jira import kind as jira
 from router.destinations.log_analytics import kind as log_analytics
@@ -25,7 +26,9 @@ from router.destinations.log_analytics.tables import TABLES
 from router.destinations.servicenow import events as servicenow_events
 from router.destinations.servicenow import tickets as servicenow
 from router.destinations.splunk_hec import kind as splunk_hec
+from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
 from router.destinations.wording.fitting import MARK
+from router.destinations.wording.masking import MASK
 from router.destinations.wording.placeholders import PLACEHOLDERS
 from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
@@ -109,11 +112,20 @@ def test_the_limits_are_those_that_are_kept() -> None:
     assert "Truncated: nothing" in (file.__doc__ or "")
 
 
+def test_the_forms_of_credentials_are_listed() -> None:
+    """Each form that is masked is on the page, in order, with what it is and where it is documented."""
+    table = PAGE.table("Credentials", "form")
+    listed = [(row["form"], row["is"], row["documented"]) for row in table]
+    assert listed == [(form.name, form.what, f"[source]({form.source})") for form in CREDENTIAL_FORMS]
+    assert f"`{MASK}`" in PAGE.prose
+
+
 @pytest.mark.parametrize(("anchor", "kind"), SECTIONS.items(), ids=SECTIONS.values())
 def test_the_keys_of_a_config_are_listed(anchor: str, kind: str) -> None:
     """Each kind's keys are on the page, and those that it cannot do without are marked."""
     model = KINDS[kind].Config
-    fields = {name: field for name, field in model.model_fields.items() if name != "kind"}
+    shared = {"kind", *OneByOneConfig.model_fields}
+    fields = {name: field for name, field in model.model_fields.items() if name not in shared}
     table = PAGE.table(PAGE.heading_at(anchor), "key")
     assert column(table, "key") == list(fields)
     for name, absent in pairs(table, "key", "if absent").items():

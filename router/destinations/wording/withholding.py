@@ -71,13 +71,13 @@ def _without_values(notice: Notice, values: list[str]) -> Notice:
                 lowered = text.lower()
         return text
 
-    def told(value: Any) -> Any:
+    def cleared(value: Any) -> Any:
         if isinstance(value, tuple):
             value = tuple(item for item in value if not (isinstance(item, str) and name_of_item(item) in whole))
         return with_texts(value, unquoted)
 
     changed: dict[str, Any] = {
-        one.name: told(getattr(notice, one.name))
+        one.name: cleared(getattr(notice, one.name))
         for one in fields(notice)
         if one.name not in _IDENTITY | {"key", "owner", "evidence", "group", "extended", "compromised_entity"}
     }
@@ -85,8 +85,8 @@ def _without_values(notice: Notice, values: list[str]) -> Notice:
     return replace(
         notice,
         **changed,
-        evidence=Evidence(**{one.name: told(getattr(notice.evidence, one.name)) for one in fields(notice.evidence)}),
-        group=_group_without(notice.group, whole, told),
+        evidence=Evidence(**{one.name: cleared(getattr(notice.evidence, one.name)) for one in fields(notice.evidence)}),
+        group=_group_without(notice.group, whole, cleared),
         extended={name: unquoted(value) for name, value in notice.extended.items() if name_of_item(value) not in whole},
         compromised_entity=None if entity is None or name_of_item(entity) in whole else unquoted(entity),
         link=notice.link if notice.link is None or unquoted(notice.link) == notice.link else None,
@@ -94,15 +94,15 @@ def _without_values(notice: Notice, values: list[str]) -> Notice:
     )
 
 
-def _group_without(group: Group | None, whole: Collection[str], told: Any) -> Group | None:
+def _group_without(group: Group | None, whole: Collection[str], cleared: Any) -> Group | None:
     if group is None:
         return None
-    by = tuple((name, told(value)) for name, value in group.by if name_of_item(value) not in whole)
+    by = tuple((name, cleared(value)) for name, value in group.by if name_of_item(value) not in whole)
     named = tuple(
         replace(
             one,
-            title=told(one.title),
-            place=None if one.place and name_of_item(one.place) in whole else told(one.place),
+            title=cleared(one.title),
+            place=None if one.place and name_of_item(one.place) in whole else cleared(one.place),
         )
         for one in group.named
     )
