@@ -18,6 +18,7 @@ from router.domain.conversation import HttpAnswer, retry_after_in
 from router.domain.deliveries import Attempt
 from router.domain.errors import Unavailable
 from tests.destinations.builders import NOW, a_delivery, a_secret, an_attempt
+from tests.destinations.conversations import replied
 
 
 @pytest.mark.parametrize(
@@ -148,3 +149,10 @@ def test_a_server_error_is_worth_another_try() -> None:
     error = error_for(HttpAnswer(status=503, headers={"retry-after": "7"}), "webhook", an_attempt())
     assert isinstance(error, Unavailable)
     assert error.retry_after == 7
+
+
+def test_what_a_vendor_quotes_of_a_notice_is_masked() -> None:
+    """A vendor may say back what it was sent, and errors stand in lists and logs."""
+    said = {"message": "bad field: ran tool --password hUnter2Canary -v"}
+    error = error_for(replied(400, said), "there", an_attempt())
+    assert str(error) == "there: answered 400 (bad field: ran tool --password [masked] -v)"

@@ -68,6 +68,15 @@ def test_a_credential_is_told_to_nobody(kind: str, case: Case, canary: str) -> N
     assert SECRET not in told.encode().decode("unicode_escape", "replace")
 
 
+@people
+@pytest.mark.parametrize("canary", CANARIES)
+def test_a_preview_shows_no_credential(kind: str, canary: str) -> None:
+    """What `explain --notice` prints is what people would read there."""
+    shown = a_destination(kind).preview(an_attempt(a_hostile_notice(canary)))
+    assert MASK in shown
+    assert SECRET not in shown
+
+
 @pytest.mark.parametrize("kind", [name for name in KINDS if name not in PEOPLE])
 def test_rows_keep_all(kind: str) -> None:
     """Rows are data: what they say of a notice is not masked."""
