@@ -72,7 +72,8 @@ def test_a_credential_is_told_to_nobody(kind: str, case: Case, canary: str) -> N
 @pytest.mark.parametrize("canary", CANARIES)
 def test_a_preview_shows_no_credential(kind: str, canary: str) -> None:
     """What `explain --notice` prints is what people would read there."""
-    shown = a_destination(kind).preview(an_attempt(a_hostile_notice(canary)))
+    destination: Any = a_destination(kind)
+    shown = destination.preview(an_attempt(a_hostile_notice(canary)))
     assert MASK in shown
     assert SECRET not in shown
 
