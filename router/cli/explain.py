@@ -80,7 +80,8 @@ def _groups(signal: Signal, decision: Decision, rulebook: Rulebook) -> Steps:
     """With which other signals people are notified of a signal that is routed now."""
     if decision.outcome is not Outcome.ROUTED:
         return []
-    notice = notice_for(signal, evidence_of(signal), decision, rulebook, "", 1, alerts_named_in(signal))
+    evidence = evidence_of(signal, rulebook.catalogue)
+    notice = notice_for(signal, evidence, decision, rulebook, "", 1, alerts_named_in(signal))
     specs = [rulebook.destinations[name] for name in decision.people]
     return [(f"with others at {spec.name}?", explain_grouping(notice, spec)) for spec in specs if spec.is_grouped]
 

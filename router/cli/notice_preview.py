@@ -33,7 +33,9 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> 
         goes = f"goes to {', '.join(decision.destinations) or 'nobody'}"
         return f"{name}: is told nothing: the signal is {decision.outcome} ({decision.reason}), and {goes}."
     key = signal_key(rulebook.stream.value, signal.kind.value, signal.id)
-    notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, 1, alerts_named_in(signal))
+    notice = notice_for(
+        signal, evidence_of(signal, rulebook.catalogue), decision, rulebook, key, 1, alerts_named_in(signal)
+    )
     delivery = Delivery(
         stream=notice.stream,
         destination=name,

@@ -11,6 +11,7 @@ from router.domain.evidence import Evidence
 from router.domain.locations import location_of
 from router.domain.notices import Notice, Tactic
 from router.domain.posture import Cves, GroupedFacts, Risk
+from router.domain.properties import unlisted_in
 from router.domain.reasons import Code
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, find_environment_of, find_owner_of, runbooks_for
@@ -46,6 +47,7 @@ def notice_for(
     prose = prose_of(signal, evidence)
     grouped = finding.grouped if finding and finding.grouped else GroupedFacts()
     cves = finding.cves if finding and finding.cves else grouped.cves
+    extended = {name: str(value) for name, value in signal.extended.items()}
     return Notice(
         key=key,
         turn=turn,
@@ -87,7 +89,8 @@ def notice_for(
         respond_by=iso(decision.respond_by),
         correlation=alert.correlation if alert else None,
         alerts=alerts[:MOST_ALERTS],
-        extended={name: str(value) for name, value in signal.extended.items()},
+        extended=extended,
+        unlisted=unlisted_in(extended, rulebook.catalogue.properties, evidence),
         category=finding.category if finding else None,
         package=(finding.package if finding else None) or grouped.package,
         cves=cves.ids[:MOST_CVES] if cves else (),

@@ -1,10 +1,12 @@
-"""What is known beforehand about Defender's alert types. It helps; it is never an allow-list."""
+"""What is known beforehand about Defender's alert types and properties. It helps; it is never an allow-list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from router.domain.properties import PropertyTable
 
 
 class Deprecation(NamedTuple):
@@ -41,19 +43,21 @@ class AlertType(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Alert types, and how to tell a Defender plan from what a message says.
+    """Alert types and properties, and how to tell a Defender plan from what a message says.
 
     Attributes:
         types: what is known of each alert type, by its name in lower case.
         plan_names: the plan of each component, by its name in lower case.
         prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
         resource_plans: the plan that watches a resource type, by the type in lower case.
+        properties: the list of the evidence that extended properties belong to, by their names.
     """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)
     plan_names: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
     resource_plans: Mapping[str, str] = field(default_factory=dict)
+    properties: PropertyTable = field(default_factory=PropertyTable)
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a responder looks for first, out of a signal's entities. Each list is in order and without repeats.
+    """What a responder looks for first, out of a signal's entities and extended properties.
+
+    The lists stand in the order in which a responder asks for them: where it happened, who did it from where, by which means,
+    to what. Each list is without repeats, what entities say before what properties say.
 
     Attributes:
         hosts: host names.
@@ -15,15 +18,43 @@ class Evidence:
         pods: names of pods.
         namespaces: names of Kubernetes namespaces.
         clusters: names of clusters.
+        workloads: Kubernetes deployments, replica sets, daemon sets, jobs and the like.
         containers: names of containers.
         images: container images.
-        accounts: user accounts.
+        services: services of a cluster or of an operating system.
+        service_accounts: Kubernetes service accounts.
+        roles: roles and their bindings, of a cluster or of a cloud.
+        kubernetes_objects: other objects of a cluster, such as webhook configurations.
+        databases: databases and their servers.
+        storage_containers: containers of blobs or documents, and file shares.
+        blobs: blobs, and files in file shares, by their URLs where there are any.
+        secrets: names of what a vault holds, and of vaults; never a secret itself.
+        accounts: user accounts and service principals.
+        attackers: IP addresses that the signal itself calls the attacker's.
         ips: IP addresses.
+        locations: where addresses are, and in whose network.
+        domains: domain names, with the addresses that they resolve to in brackets.
+        urls: URLs.
+        threats: what threat intelligence says of addresses, files and the like, and its reports.
+        malware: names of malware, with its category in brackets.
+        commands: suspicious commands, scripts and shell histories.
         processes: processes, by their command lines where there are any.
+        queries: statements in SQL and other query languages.
         files: paths of files.
         hashes: hashes of files.
-        urls: URLs.
+        registry_keys: keys of the Windows registry.
+        registry_values: values of the Windows registry, behind their keys.
+        applications: applications, in a cloud or of a client.
+        user_agents: user agents and other words of client software for itself.
+        operations: operations on a service's interface.
+        security_groups: security groups of a directory.
+        mailboxes: mailboxes.
+        emails: mails, clusters of mails, and mails that were reported.
+        devices: devices of the Internet of Things.
+        connections: network connections: source -> destination:port protocol.
+        sessions: logon sessions.
         resources: resource ids.
+        others: what entities of other types name, behind their type.
     """
 
     hosts: tuple[str, ...] = ()
@@ -31,12 +62,40 @@ class Evidence:
     pods: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     clusters: tuple[str, ...] = ()
+    workloads: tuple[str, ...] = ()
     containers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    kubernetes_objects: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+    storage_containers: tuple[str, ...] = ()
+    blobs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
+    attackers: tuple[str, ...] = ()
     ips: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    threats: tuple[str, ...] = ()
+    malware: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     processes: tuple[str, ...] = ()
+    queries: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     hashes: tuple[str, ...] = ()
-    urls: tuple[str, ...] = ()
+    registry_keys: tuple[str, ...] = ()
+    registry_values: tuple[str, ...] = ()
+    applications: tuple[str, ...] = ()
+    user_agents: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    mailboxes: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()

@@ -75,7 +75,9 @@ def _notice(
     finding: Finding, decision: Decision, last: Notice | None, rulebook: Rulebook, key: str, number: int
 ) -> Notice:
     """What people were last told, as far as it is known, and that it is not seen any more."""
-    made = replace(notice_for(finding, evidence_of(finding), decision, rulebook, key, number), status=None)
+    made = replace(
+        notice_for(finding, evidence_of(finding, rulebook.catalogue), decision, rulebook, key, number), status=None
+    )
     if last is None:
         return made
     return replace(

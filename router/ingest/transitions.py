@@ -174,7 +174,8 @@ def _transition_of_row(
     if targets:
         signal = observation.signal
         named = _new_first(alerts_named_in(signal), row)
-        notice = notice_for(signal, evidence_of(signal), decision, rulebook, key, number, named)
+        evidence = evidence_of(signal, rulebook.catalogue)
+        notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
         notice = replace(notice, status_only=status_only)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)

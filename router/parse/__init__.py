@@ -16,7 +16,8 @@ Pure and total: no body raises, and none costs more than time in proportion to i
     scores.py        secure score, its controls, regulatory compliance
     fields.py        what a field gives, however oddly it is written
     portal_times.py  times as the portal exports them, in the format of a region
-    evidence.py      what a responder looks for first, read out of the entities
+    evidence.py      what a responder looks for first, out of entities and extended properties
+    entity_facts.py  what each type of entity says in words
 """
 
 from router.parse.bodies import LARGEST_BODY, MOST_ELEMENTS, read_signals, split_body

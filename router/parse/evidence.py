@@ -1,27 +1,56 @@
-"""Finds what a responder looks for first in a signal's entities.
-
-Entities: https://learn.microsoft.com/azure/sentinel/entities-reference
-"""
+"""Finds what a responder looks for first in a signal's entities and extended properties."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from router.domain.catalogue import Catalogue
 from router.domain.entities import Entity
 from router.domain.evidence import Evidence
+from router.domain.properties import BOILERPLATE, PropertyTable, bounded, items_in, says_something
 from router.domain.signals import Kind, Signal
+from router.parse.entity_facts import EvidenceItem, facts_of
 
 MOST = 50
 """The most elements of each list; where there are more, the last one says how many."""
 
+_LISTS_OF_NAMES = frozenset({"hosts", "attackers", "ips", "domains"})
+"""The lists whose elements hold no comma, so that a comma stands between two."""
 
-def evidence_of(signal: Signal) -> Evidence:
-    """The evidence in a signal's entities, each list without repeats, in the order in which entities are met."""
+_ADDRESSES = frozenset({"attackers", "ips"})
+_LABEL = "ip address:"
+"""What stands before an address in some alerts of the network layer."""
+
+_ALSO_IN: Mapping[str, str] = {"commands": "processes"}
+"""The list of entities that says what a list of properties says, too."""
+
+
+def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
+    """The evidence in a signal: what its entities say, in the order in which they are met, then what its properties add."""
     lists: dict[str, dict[str, None]] = {}
+    said: dict[str, set[str]] = {}
     for entity in signal.entities:
-        if (listed := _LISTED.get(entity.type)) and (words := listed[1](entity)):
-            lists.setdefault(listed[0], {})[words] = None
+        for fact in facts_of(entity):
+            words = lists.setdefault(fact.listed, {})
+            if fact.words not in words:
+                words[fact.words] = None
+                said.setdefault(fact.listed, set()).update(_names_in(fact))
+    for fact in _facts_of_properties(signal.extended, catalogue.properties):
+        name = fact.words.casefold()
+        known = said.setdefault(fact.listed, set())
+        if name not in known and name not in said.get(_ALSO_IN.get(fact.listed, ""), ()):
+            known.add(name)
+            is_bare_number = fact.listed == "processes" and _is_number(name)
+            lists.setdefault(fact.listed, {})[f"({fact.words})" if is_bare_number else fact.words] = None
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
+
+
+def _names_in(fact: EvidenceItem) -> list[str]:
+    """How a property may say what a fact says. What nobody would read there is not said: it is evidence of its own."""
+    words = fact.words.casefold()
+    names = [name.casefold() for name in fact.names]
+    # The file of a process stands in a list of its own.
+    return [words, *(names if fact.listed == "processes" else [name for name in names if name in words])]
 
 
 def alerts_named_in(signal: Signal) -> tuple[str, ...]:
@@ -30,76 +59,6 @@ def alerts_named_in(signal: Signal) -> tuple[str, ...]:
         return ()
     ids = (id for entity in signal.entities if entity.type in _ALERTS for id in _alert_ids(entity))
     return tuple(dict.fromkeys(ids))
-
-
-def _bounded(words: Iterable[str]) -> tuple[str, ...]:
-    every = tuple(words)
-    if len(every) <= MOST:
-        return every
-    return (*every[: MOST - 1], f"... and {len(every) - MOST + 1} more")
-
-
-def _name(entity: Entity) -> str | None:
-    return entity.text("Name")
-
-
-def _host(host: Entity) -> str | None:
-    name = host.text("HostName") or host.text("NetBiosName")
-    if name is None:
-        return _last_part(host.text("AzureID"))
-    domain = host.text("DnsDomain")
-    return f"{name}.{domain}" if domain and not name.lower().endswith(f".{domain.lower()}") else name
-
-
-def _cluster(cluster: Entity) -> str | None:
-    resource = cluster.find("CloudResource")
-    return cluster.text("Name") or _last_part(resource.text("ResourceId") if resource else None)
-
-
-def _container(container: Entity) -> str | None:
-    return container.text("Name") or container.text("ContainerId")
-
-
-def _image(image: Entity) -> str | None:
-    return image.text("ImageId") or image.text("Name")
-
-
-def _account(account: Entity) -> str | None:
-    name = account.text("Name")
-    if name is None:
-        return account.text("AadUserId") or account.text("Sid")
-    if "@" in name or "\\" in name:
-        return name
-    if domain := account.text("NTDomain"):
-        return f"{domain}\\{name}"
-    suffix = account.text("UPNSuffix")
-    return f"{name}@{suffix}" if suffix else name
-
-
-def _process(process: Entity) -> str | None:
-    image = process.find("ImageFile")
-    command = process.text("CommandLine") or (_path(image) if image else None)
-    pid = process.text("ProcessId")
-    if command is None:
-        return None if pid is None else f"({pid})"
-    return command if pid is None else f"{command} ({pid})"
-
-
-def _path(file: Entity) -> str | None:
-    name, directory = file.text("Name"), file.text("Directory")
-    if name is None or directory is None:
-        return name or directory
-    slash = "/" if "/" in directory else "\\"
-    return f"{directory.removesuffix(slash)}{slash}{name}"
-
-
-def _hash(hash: Entity) -> str | None:
-    value, algorithm = hash.text("Value"), hash.text("Algorithm")
-    return f"{algorithm.upper()}:{value}" if value and algorithm else value
-
-
-def _last_part(resource: str | None) -> str | None:
-    return resource.rstrip("/").rpartition("/")[2] or None if resource else None
 
 
 _ALERTS = frozenset({"alert", "securityalert"})
@@ -112,20 +71,33 @@ def _alert_ids(alert: Entity) -> Iterable[str]:
     return [id for id in (ids if isinstance(ids, list) else [ids]) if isinstance(id, str) and id]
 
 
-_LISTED: Mapping[str, tuple[str, Callable[[Entity], str | None]]] = {
-    "host": ("hosts", _host),
-    "k8snode": ("nodes", _name),
-    "k8spod": ("pods", _name),
-    "k8snamespace": ("namespaces", _name),
-    "k8scluster": ("clusters", _cluster),
-    "container": ("containers", _container),
-    "containerimage": ("images", _image),
-    "account": ("accounts", _account),
-    "ip": ("ips", lambda ip: ip.text("Address")),
-    "process": ("processes", _process),
-    "file": ("files", _path),
-    "filehash": ("hashes", _hash),
-    "url": ("urls", lambda url: url.text("Url")),
-    "azureresource": ("resources", lambda resource: resource.text("ResourceId")),
-}
-"""For each type of entity, the list of the evidence that it goes into, and its words there."""
+def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -> Iterator[EvidenceItem]:
+    for name, held in extended.items():
+        value = str(held)
+        listed = table.find_list(name, value)
+        if listed is None or listed == BOILERPLATE:
+            continue
+        for item in items_in(value):
+            for text in _names_between_commas(listed, item) if listed in _LISTS_OF_NAMES else (item,):
+                yield EvidenceItem(listed, text)
+
+
+def _names_between_commas(listed: str, item: str) -> Iterator[str]:
+    for part in item.split(","):
+        text = part.strip()
+        if listed in _ADDRESSES and text.casefold().startswith(_LABEL):
+            text = text[len(_LABEL) :].strip()
+        if says_something(text):
+            yield text
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text is the number of a process, as decimal or hexadecimal digits."""
+    return text.isdecimal() or (text.startswith("0x") and text[2:].isalnum())
+
+
+def _bounded(words: Iterable[str]) -> tuple[str, ...]:
+    every = tuple(map(bounded, words))
+    if len(every) <= MOST:
+        return every
+    return (*every[: MOST - 1], f"... and {len(every) - MOST + 1} more")

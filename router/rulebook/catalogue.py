@@ -1,4 +1,4 @@
-"""The tables of known alert types and plans that ship with the program; `catalogue_source.md` says where they are from."""
+"""The tables of known alert types, plans and properties that ship with the program, from where `catalogue_source.md` says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from router.domain.catalogue import AlertType, Catalogue, Deprecation
+from router.domain.properties import PropertyTable, property_key
 
 _UNDATED = "yes"
 """What stands in place of a date where Microsoft's page of deprecated alerts gives none."""
@@ -14,7 +15,7 @@ _UNDATED = "yes"
 
 @cache
 def load_catalogue() -> Catalogue:
-    """What is known of Defender's alert types and plans, read once."""
+    """What is known of Defender's alert types, plans and properties, read once."""
     return Catalogue(
         types={row[0].lower(): _alert_type(*row[1:]) for row in rows_of("catalogue.tsv")},
         plan_names={spelling.lower(): plan for spelling, plan in rows_of("plan_names.tsv")},
@@ -22,7 +23,17 @@ def load_catalogue() -> Catalogue:
             sorted(((prefix.lower(), plan) for prefix, plan in rows_of("plans.tsv")), key=lambda row: -len(row[0]))
         ),
         resource_plans={type.lower(): plan for type, plan in rows_of("resource_plans.tsv")},
+        properties=_properties(),
     )
+
+
+def _properties() -> PropertyTable:
+    """The list of each property, by its key; a later row with the key of an earlier one is known by its very spelling."""
+    lists: dict[str, str] = {}
+    for name, listed, *_ in rows_of("properties.tsv"):
+        key = property_key(name)
+        lists[name if key in lists else key] = listed
+    return PropertyTable(lists)
 
 
 def _alert_type(

@@ -25,6 +25,7 @@ from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
 from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
 from tests.parse.messages import (
+    CATALOGUE,
     MACHINE,
     a_flat_alert,
     a_table_row,
@@ -47,7 +48,7 @@ PAGE = {
 def the_notice_of(signal: Alert | Finding) -> Notice:
     """The notice of a signal under rules that route it."""
     book = a_rulebook(stream=signal.stream)
-    return notice_for(signal, evidence_of(signal), decide(signal, book, NOW), book, "key", 1)
+    return notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "key", 1)
 
 
 def links_of(*links: object) -> tuple[Link, ...]:
@@ -219,7 +220,7 @@ def test_links_of_a_real_table_are_kept_whole() -> None:
     """46 rows of the exported table have links to reports, all of which lead to a page; no text loses anything."""
     with (samples() / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
         signals = [signal for row in csv.DictReader(file) if not isinstance(signal := read_one(row), Quarantined)]
-    told = [(signal, prose_of(signal, evidence_of(signal))) for signal in signals]
+    told = [(signal, prose_of(signal, evidence_of(signal, CATALOGUE))) for signal in signals]
     assert all((prose.title, prose.description) == (signal.title, signal.description) for signal, prose in told)
     linked = [prose.links for _, prose in told if prose.links]
     assert len(linked) == 46

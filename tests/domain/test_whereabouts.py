@@ -230,7 +230,9 @@ def test_what_a_connector_brings_is_called_as_its_own_cloud_calls_it() -> None:
     ):
         finding = read_finding(an_assessment(resourceDetails={"source": "Aws", "id": resource, **details}))
         book = a_rulebook(stream=Stream.CSPM)
-        notice = notice_for(finding, evidence_of(finding), decide(finding, book, NOW), book, "0" * 32, 1)
+        notice = notice_for(
+            finding, evidence_of(finding, book.catalogue), decide(finding, book, NOW), book, "0" * 32, 1
+        )
         assert whereabouts_of(notice).words == name
 
 
@@ -339,7 +341,7 @@ def test_every_real_message_says_where() -> None:
             continue
         seen += 1
         book = a_rulebook(stream=signal.stream)
-        notice = notice_for(signal, evidence_of(signal), decide(signal, book, NOW), book, "0" * 32, 1)
+        notice = notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "0" * 32, 1)
         said = whereabouts_of(notice)
         assert is_telling(said.words), message
         assert not any(is_guid(word.strip("()")) for word in said.words.replace("/", " ").split()), message

@@ -340,7 +340,7 @@ def test_explain_says_how_long_others_join_and_what_becomes_of_what_is_beyond() 
     book = a_posture_book(TWO_A_DAY)
     (finding,) = read_signals(an_update("vm-1", "openssl"), Catalogue())
     assert isinstance(finding, Finding)
-    notice = notice_for(finding, evidence_of(finding), decide(finding, book, NOW), book, "key", 1, ())
+    notice = notice_for(finding, evidence_of(finding, book.catalogue), decide(finding, book, NOW), book, "key", 1, ())
     assert explain_grouping(notice, book.destinations["tickets"]) == (
         "with those of category SoftwareUpdate and package openssl and owner team-0 as long as one of them stands; "
         "at most 2 openings in 1d, beyond that it waits its turn, and one summary counts it"

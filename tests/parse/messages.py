@@ -9,6 +9,7 @@ import orjson
 from router.domain.catalogue import AlertType, Catalogue
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import read_signals
+from router.rulebook import load_catalogue
 
 type Message = dict[str, Any]
 
@@ -20,6 +21,7 @@ CATALOGUE = Catalogue(
     types={"vm_example": AlertType("VirtualMachines", ("Execution",), "High", "An example")},
     plan_names={"virtualmachines": "VirtualMachines", "storage accounts": "StorageAccounts"},
     prefixes=(("storage.", "StorageAccounts"), ("kv_", "KeyVaults")),
+    properties=load_catalogue().properties,
 )
 
 

@@ -12,6 +12,7 @@ from router.domain.severity import Severity
 from router.parse import evidence_of
 from router.parse.azure_monitor import LONGEST_QUERY
 from tests.parse.messages import (
+    CATALOGUE,
     MACHINE,
     SUBSCRIPTION,
     WORKSPACE,
@@ -137,7 +138,7 @@ def test_people_are_told_the_computer(
 def test_dimensions_are_evidence() -> None:
     """The computer and the file that the rule is split by are what a responder sees, and what rules can match."""
     alert = read_alert(a_common_alert())
-    assert (evidence_of(alert).hosts, evidence_of(alert).files) == (("web-01",), ("/etc/passwd",))
+    assert (evidence_of(alert, CATALOGUE).hosts, evidence_of(alert, CATALOGUE).files) == (("web-01",), ("/etc/passwd",))
     assert {"Computer": "web-01", "FilePath": "/etc/passwd"}.items() <= alert.extended.items()
     assert alert.compromised_entity == "web-01"
     (file,) = alert.entities.of_type("file")
@@ -153,7 +154,7 @@ def test_other_columns_of_the_table_are_evidence_too() -> None:
         "InitiatingProcessImageFilePath": "/usr/bin/vi",
         "_ResourceId": MACHINE,
     }
-    evidence = evidence_of(read_alert(a_common_alert(dimensions=_split_by(**split))))
+    evidence = evidence_of(read_alert(a_common_alert(dimensions=_split_by(**split))), CATALOGUE)
     assert (evidence.hashes, evidence.accounts) == (("SHA256:" + "ab" * 32,), ("CONTOSO\\ada",))
     assert (evidence.ips, evidence.processes, evidence.resources) == (("192.0.2.7",), ("/usr/bin/vi",), (MACHINE,))
 
@@ -172,7 +173,7 @@ def test_other_columns_of_the_table_are_evidence_too() -> None:
 )
 def test_a_path_comes_out_as_it_came_in(path: str, shown: str) -> None:
     """A file's directory and name together are the path again."""
-    assert evidence_of(read_alert(a_common_alert(dimensions=_split_by(FilePath=path)))).files == (shown,)
+    assert evidence_of(read_alert(a_common_alert(dimensions=_split_by(FilePath=path))), CATALOGUE).files == (shown,)
 
 
 def test_a_metric_alert_says_which_metric() -> None:
@@ -198,7 +199,7 @@ def test_a_dimension_of_two_values_has_both() -> None:
     condition = message["data"]["alertContext"]["condition"]
     condition["allOf"] = [{"dimensions": _split_by(Computer=name)} for name in ("web-01", "web-02", "web-01")]
     alert = read_alert(message)
-    assert (alert.extended["Computer"], evidence_of(alert).hosts) == ("web-01, web-02", ("web-01", "web-02"))
+    assert (alert.extended["Computer"], evidence_of(alert, CATALOGUE).hosts) == ("web-01, web-02", ("web-01", "web-02"))
 
 
 def test_the_query_is_bounded() -> None:
@@ -225,7 +226,7 @@ def test_a_simple_rule_s_row_is_read() -> None:
     """A simple log search rule sends the row itself instead of dimensions."""
     row = _split_by(Computer="web-01", FilePath="/etc/shadow")
     context = {"conditionType": "LogQueryCriteria", "condition": {"allOf": [{"dimensions": None, "event": [row]}]}}
-    assert evidence_of(read_alert(a_common_alert(context=context))).files == ("/etc/shadow",)
+    assert evidence_of(read_alert(a_common_alert(context=context)), CATALOGUE).files == ("/etc/shadow",)
 
 
 def test_rules_of_before_2020_are_read() -> None:
@@ -236,7 +237,7 @@ def test_rules_of_before_2020_are_read() -> None:
         "Dimensions": _split_by(Computer="web-01"),
     }
     alert = read_alert(a_common_alert(context=context, monitoringService="Log Analytics"))
-    assert (evidence_of(alert).hosts, alert.link) == (("web-01",), "https://portal.azure.com/#old")
+    assert (evidence_of(alert, CATALOGUE).hosts, alert.link) == (("web-01",), "https://portal.azure.com/#old")
     assert alert.extended["searchQuery"] == "Perf"
 
 

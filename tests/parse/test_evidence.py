@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 
 from router.domain.evidence import Evidence
+from router.domain.properties import LONGEST
 from router.parse import evidence_of
 from router.parse.evidence import MOST
-from tests.parse.messages import a_flat_alert, read_alert
+from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
 _CLUSTER = "/subscriptions/x/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
 
 
 def _evidence(*entities: object) -> Evidence:
-    return evidence_of(read_alert(a_flat_alert(Entities=list(entities))))
+    return evidence_of(read_alert(a_flat_alert(Entities=list(entities), ExtendedProperties={})), CATALOGUE)
 
 
 def test_a_cluster_s_entities_are_told_apart() -> None:
@@ -128,3 +129,188 @@ def test_an_alert_without_entities_has_no_evidence() -> None:
 def test_urls_are_evidence() -> None:
     """A url entity is told as it is."""
     assert _evidence({"url": "https://example.com/x", "type": "url"}).urls == ("https://example.com/x",)
+
+
+@pytest.mark.parametrize(
+    ("entity", "found"),
+    [
+        ({"Type": "K8s-service", "Name": "web"}, {"services": ("web",)}),
+        ({"Type": "K8s-service-account", "Name": "ci"}, {"service_accounts": ("ci",)}),
+        ({"Type": "K8s-deployment", "Name": "cart"}, {"workloads": ("cart",)}),
+        ({"Type": "K8s-config-map", "Name": "env"}, {"kubernetes_objects": ("env",)}),
+        ({"Type": "container-image", "Digest": "sha256:ab"}, {"images": ("sha256:ab",)}),
+        ({"Type": "service-principal", "Name": "etl", "AppId": "7"}, {"accounts": ("etl",)}),
+        ({"Type": "malware", "Name": "EICAR", "Category": "Virus"}, {"malware": ("EICAR (Virus)",)}),
+        ({"Type": "registry-key", "Hive": "HKLM", "Key": "SOFTWARE\\x"}, {"registry_keys": ("HKLM\\SOFTWARE\\x",)}),
+        ({"Type": "blob-container", "Name": "c", "Url": "https://s/c"}, {"storage_containers": ("https://s/c",)}),
+        ({"Type": "security-group", "DistinguishedName": "CN=ops"}, {"security_groups": ("CN=ops",)}),
+        (
+            {"Type": "mailbox", "MailboxPrimaryAddress": "a@b.c", "DisplayName": "Ada"},
+            {"mailboxes": ("a@b.c (Ada)",)},
+        ),
+        (
+            {
+                "Type": "mail-message",
+                "Sender": "a@b.c",
+                "Recipient": "d@e.f",
+                "Subject": "Pay",
+                "SenderIP": "192.0.2.1",
+            },
+            {"emails": ("a@b.c -> d@e.f: Pay",), "ips": ("192.0.2.1",)},
+        ),
+        (
+            {"Type": "SubmissionMail", "Sender": "a@b.c", "Submitter": "d@e.f", "ReportType": "Phish"},
+            {"emails": ("a@b.c (reported by d@e.f, Phish)",)},
+        ),
+        ({"Type": "mail-cluster", "Query": "x:y", "MailCount": 7}, {"emails": ("x:y (7 mails)",)}),
+        (
+            {"Type": "iotdevice", "DeviceName": "pump", "DeviceId": "d-1", "Model": "S7"},
+            {"devices": ("pump (d-1, S7)",)},
+        ),
+        (
+            {"Type": "cloud-application", "Name": "Box", "InstanceName": "prod", "AppId": 5},
+            {"applications": ("Box (prod, 5)",)},
+        ),
+        (
+            {"Type": "amazon-resource", "AmazonResourceId": "arn:aws:s3:::b", "ResourceName": "b"},
+            {"resources": ("arn:aws:s3:::b (b)",)},
+        ),
+        (
+            {"Type": "gcp-resource", "ResourceName": "gke", "ProjectId": "p", "Location": "europe-west4"},
+            {"resources": ("gke (p, europe-west4)",)},
+        ),
+        ({"Type": "quantum-thing", "Name": "q"}, {"others": ("quantumthing: q",)}),
+        ({"Type": "host", "HostName": "N/A"}, {}),
+        ({"Type": "account", "AadUserId": "00000000-0000-0000-0000-000000000000"}, {}),
+    ],
+)
+def test_every_type_of_entity_has_a_list(entity: dict[str, object], found: dict[str, tuple[str, ...]]) -> None:
+    """What names the entity stands in the list of its type; a type that nobody knows stands among the others."""
+    assert _evidence(entity) == Evidence(**found)
+
+
+def test_an_address_brings_its_location_and_what_threat_intelligence_knows() -> None:
+    """Both stand behind the address, each in a list of its own."""
+    location = {"CountryName": "China", "State": "Hubei", "City": "Wuhan", "Asn": 4837, "Longitude": 114.3}
+    threat = {
+        "ProviderName": "Feed",
+        "ThreatType": "C2",
+        "ThreatName": "rarog",
+        "Confidence": 0.8,
+        "ReportLink": "https://r",
+    }
+    found = _evidence({"Type": "ip", "Address": "192.0.2.1", "Location": location, "ThreatIntelligence": [threat]})
+    assert found == Evidence(
+        ips=("192.0.2.1",),
+        locations=("192.0.2.1: Wuhan, Hubei, China, AS4837",),
+        threats=("192.0.2.1: C2 rarog (Feed, confidence 0.8). https://r",),
+    )
+
+
+@pytest.mark.parametrize("spelling", ["IpAdresses", "IpAddresses", "ipAddress"])
+def test_a_domain_has_its_addresses_behind_it(spelling: str) -> None:
+    """Defender misspells the property, its documentation does not."""
+    address = {"$id": "1", "Type": "ip", "Address": "192.0.2.1"}
+    found = _evidence(address, {"Type": "dns", "DomainName": "x.example", spelling: [{"$ref": "1"}]})
+    assert found == Evidence(ips=("192.0.2.1",), domains=("x.example (192.0.2.1)",))
+
+
+@pytest.mark.parametrize(
+    ("connection", "words"),
+    [
+        (
+            {
+                "SourceAddress": {"$ref": "1"},
+                "DestinationAddress": {"$ref": "2"},
+                "DestinationPort": 22,
+                "Protocol": "Tcp",
+            },
+            "192.0.2.1 -> [2001:db8::1]:22 Tcp",
+        ),
+        ({"SourceAddress": {"$ref": "1"}, "SourcePort": 5, "DestinationPort": 22}, "192.0.2.1:5 -> :22"),
+        ({"SourceAddress": {"$ref": "1"}}, "192.0.2.1 -> ?"),
+        ({"FriendlyName": "a -> b"}, "a -> b"),
+    ],
+)
+def test_a_connection_is_told_by_its_ends(connection: dict[str, object], words: str) -> None:
+    """Source -> destination:port protocol, as far as they are known."""
+    ends = [
+        {"$id": "1", "Type": "ip", "Address": "192.0.2.1"},
+        {"$id": "2", "Type": "ip", "Address": "2001:db8::1"},
+    ]
+    assert _evidence(*ends, connection | {"Type": "network-connection"}).connections == (words,)
+
+
+def test_a_registry_value_stands_behind_its_key() -> None:
+    """Key, name and data, as far as they are known."""
+    key = {"$id": "1", "Type": "registry-key", "Hive": "HKLM", "Key": "Run"}
+    values = [{"Name": "x", "Value": "c:\\x.exe"}, {"Value": "y"}, {"Name": "z"}, {}]
+    found = _evidence(key, *({"Type": "registry-value", "Key": {"$ref": "1"}} | value for value in values))
+    assert found.registry_values == ("HKLM\\Run\\x = c:\\x.exe", "HKLM\\Run\\(default) = y", "HKLM\\Run\\z")
+
+
+def test_a_session_says_whose_it_is_also_where_it_refers_to_itself() -> None:
+    """Account, host and time stand behind its id; a reference in a circle says nothing more."""
+    entities = [
+        {"$id": "1", "Type": "account", "Name": "ada"},
+        {"$id": "2", "Type": "host-logon-session", "SessionId": "0x7", "Account": {"$ref": "1"}, "Host": {"$ref": "2"}},
+    ]
+    assert _evidence(*entities).sessions == ("0x7 (ada)",)
+
+
+def _of_properties(*entities: object, **extended: object) -> Evidence:
+    message = a_flat_alert(Entities=list(entities), ExtendedProperties=extended)
+    return evidence_of(read_alert(message), CATALOGUE)
+
+
+@pytest.mark.parametrize("name", ["Container image", "containerImage", "CONTAINER_IMAGE", " container-image "])
+def test_a_property_is_found_however_it_is_spelled(name: str) -> None:
+    """Names are compared by letters and digits alone."""
+    assert _of_properties(**{name: "cart:1"}) == Evidence(images=("cart:1",))
+
+
+def test_properties_follow_entities_and_say_nothing_twice() -> None:
+    """What an entity said already, in that list or as a process, is left out, whatever its case."""
+    process = {"Type": "process", "CommandLine": "net user", "ProcessId": "0x7", "ImageFile": {"$ref": "1"}}
+    file = {"$id": "1", "Type": "file", "Directory": "c:\\w", "Name": "net.exe"}
+    said = {"Suspicious Command Line": "NET USER", "Suspicious Process": "C:\\w\\net.exe", "Process Id": "0x7"}
+    assert _of_properties(process, file, **said) == Evidence(processes=("net user (0x7)",), files=("c:\\w\\net.exe",))
+    found = _of_properties(process, **{"Process Id": "0x8", "Suspicious Command": "net user /add"})
+    assert (found.processes, found.commands) == (("net user (0x7)", "(0x8)"), ("net user /add",))
+
+
+def test_what_nobody_would_read_of_an_entity_is_evidence_of_its_own() -> None:
+    """The SID of an account is not shown where its name is, so that a property that says it is."""
+    account = {"Type": "account", "Name": "ada", "Sid": "S-1-5-18"}
+    assert _of_properties(account, **{"User SID": "S-1-5-18", "User Name": "ada"}).accounts == ("ada", "S-1-5-18")
+    group = {"Type": "security-group", "DistinguishedName": "CN=ops", "Sid": "S-1-5-32"}
+    assert _of_properties(group, **{"Security group": "S-1-5-32"}).security_groups == ("CN=ops", "S-1-5-32")
+
+
+def test_lists_inside_a_text_are_several_values() -> None:
+    """A JSON list is its elements, and in a list of names a comma stands between two."""
+    found = _of_properties(**{"Machines": '["a", "b", null]', "Attacker source IP": "IP Address: 192.0.2.1, 192.0.2.2"})
+    assert found == Evidence(hosts=("a", "b"), attackers=("192.0.2.1", "192.0.2.2"))
+
+
+def test_reports_are_named_with_their_addresses() -> None:
+    """A dictionary of links is one line for each."""
+    links = '{"Kind":"MultiLink","DisplayValueToUrlDictionary":{"Report: A":"https://a","Report: B":"https://b"}}'
+    assert _of_properties(enrichment_tas_threat__reports=links).threats == (
+        "Report: A: https://a",
+        "Report: B: https://b",
+    )
+
+
+@pytest.mark.parametrize(
+    "nothing", ["", " ", "N/A", "None", "-", "N/A (not used)", "00000000-0000-0000-0000-000000000000", None]
+)
+def test_a_property_without_a_value_says_nothing(nothing: object) -> None:
+    """Placeholders are no evidence."""
+    assert _of_properties(**{"User Name": nothing}) == Evidence()
+
+
+def test_a_property_of_a_megabyte_is_cut() -> None:
+    """A value is cut visibly; the portal has it whole."""
+    (command,) = _of_properties(Script="x" * 1_000_000).commands
+    assert (len(command), command[-8:]) == (LONGEST, "x… [cut]")

@@ -14,7 +14,7 @@ from router.domain.signals import Quarantined
 from router.parse import evidence_of, read_signals
 from router.parse.bodies import MOST_ELEMENTS
 from tests.constructed.posture import a_software_update
-from tests.parse.messages import a_flat_alert, a_table_row, body_of, read_alert, read_quarantined
+from tests.parse.messages import CATALOGUE, a_flat_alert, a_table_row, body_of, read_alert, read_quarantined
 
 
 def test_not_a_number_costs_no_alert() -> None:
@@ -107,7 +107,7 @@ def test_references_in_a_circle_end() -> None:
         {"$ref": "9"},
         {"$id": "2", "Type": "account", "Name": {"$ref": "2"}},
     ]
-    assert evidence_of(read_alert(a_flat_alert(Entities=entities))).processes == ("a", "b")
+    assert evidence_of(read_alert(a_flat_alert(Entities=entities)), Catalogue()).processes == ("a", "b")
 
 
 def test_a_text_of_a_megabyte_is_read() -> None:
@@ -143,6 +143,14 @@ _GROWING: dict[str, Callable[[int], bytes]] = {
     "brackets in a product": lambda size: body_of(a_flat_alert(ProductName="(" * size + "(a" * size)),
     "blanks in a time": lambda size: body_of(a_flat_alert(ProcessingEndTime="2/2/2025" + " " * size)),
     "blanks behind a time": lambda size: body_of(a_flat_alert(ProcessingEndTime=f"2/2/2025, 9:19:25{' ' * size}x")),
+    "a list in a property": lambda size: body_of(
+        a_flat_alert(ExtendedProperties={"Machines": f"[{'[1],' * (size // 4)}0]"})
+    ),
+    "brackets in a property": lambda size: body_of(a_flat_alert(ExtendedProperties={"Machines": "[" * size})),
+    "commas in a property": lambda size: body_of(a_flat_alert(ExtendedProperties={"Machines": "a," * size})),
+    "properties": lambda size: body_of(
+        a_flat_alert(ExtendedProperties={f"Machine {'s' * number}": "x" for number in range(int(size**0.5))})
+    ),
     "lists in texts": lambda size: body_of(a_flat_alert(RemediationSteps=["[" * 100] * (size // 100))),
 }
 
@@ -160,7 +168,7 @@ def _seconds(body: bytes) -> float:
     start = time.thread_time()
     for signal in read_signals(body, Catalogue()):
         if not isinstance(signal, Quarantined):
-            evidence_of(signal)
+            evidence_of(signal, CATALOGUE)
     return time.thread_time() - start
 
 

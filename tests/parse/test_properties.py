@@ -118,7 +118,7 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
         orjson.dumps(
             [signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques, signal.extended]
         )
-        orjson.dumps(evidence_of(signal))
+        orjson.dumps(evidence_of(signal, CATALOGUE))
         assert signal.id
         assert signal.changed is None or signal.changed.utcoffset() is not None
 

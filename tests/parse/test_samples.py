@@ -28,7 +28,7 @@ def _kind_of(message: object) -> str:
     signal = read_one(message)
     if isinstance(signal, Quarantined):
         return str(signal.reason.code)
-    evidence_of(signal)
+    evidence_of(signal, CATALOGUE)
     return signal.kind
 
 
@@ -98,7 +98,7 @@ def test_each_row_of_an_exported_table_is_an_alert_or_another_products() -> None
     }
     assert all(alert.severity and alert.changed and alert.started and alert.title for alert in alerts)
     assert sum(bool(alert.entities) for alert in alerts) == 152
-    assert sum(bool(evidence_of(alert).processes) for alert in alerts) > 100
+    assert sum(bool(evidence_of(alert, CATALOGUE).processes) for alert in alerts) > 100
 
 
 @pytest.mark.shared
@@ -114,12 +114,12 @@ def test_each_stix_shifter_row_is_an_alert_or_another_products() -> None:
     assert [alert.id for alert in alerts] == [row["VendorOriginalId"] for row in rows]
     assert [alert.sample for alert in alerts] == [True, False, False, True, False]
     assert [alert.severity_written for alert in alerts] == ["High", "Informational", "Medium", "100", "Medium"]
-    assert evidence_of(alerts[0]).files == (
+    assert evidence_of(alerts[0], CATALOGUE).files == (
         "c:\\temp\\sample.exe",
         "https://Sample-Storage.blob.core.windows.net/Sample/Sample-Name",
     )
-    assert evidence_of(alerts[0]).processes == ("(0x1020)", ".\\sample.exe -t 4 (0x1640)")
-    assert any("MD5:911d039e71583a07320b32bde22f8e22" in hash for hash in evidence_of(alerts[1]).hashes)
+    assert evidence_of(alerts[0], CATALOGUE).processes == ("(0x1020)", ".\\sample.exe -t 4 (0x1640)")
+    assert any("MD5:911d039e71583a07320b32bde22f8e22" in hash for hash in evidence_of(alerts[1], CATALOGUE).hashes)
 
 
 @pytest.mark.shared

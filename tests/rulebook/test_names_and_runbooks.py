@@ -32,7 +32,7 @@ NAMES = {
 
 def notice_of(signal: Signal, book: Rulebook) -> Notice:
     """The notice of a signal under some rules."""
-    return notice_for(signal, evidence_of(signal), decide(signal, book, NOW), book, "0" * 32, 1)
+    return notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "0" * 32, 1)
 
 
 def in_cluster(name: str) -> Signal:

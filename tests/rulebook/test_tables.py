@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from router.domain.errors import BadFile
+from router.domain.evidence import Evidence
+from router.domain.properties import BOILERPLATE, property_key
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.rulebook import Owner, find_owner_of
 from router.domain.signals import Stream
 from router.rulebook import load_attack, load_catalogue, load_examples
+from router.rulebook.catalogue import rows_of
 from tests.builders import an_alert
 from tests.rulebook.builders import a_sound_rulebook, rules_in
 
@@ -198,3 +202,24 @@ def test_an_example_says_what_a_decision_shows_otherwise(tmp_path: Path) -> None
     assert one.unmet_by(DECISION | {"reason": "otherwise: because"}) == ()
     assert two.unmet_by(DECISION) == ('severity: expected "High", got "Low"',)
     assert len(one.unmet_by(DECISION | {"reason": "routes: x", "suppressed_by": "y", "routes": ["a"]})) == 3
+
+
+def test_each_known_property_belongs_to_a_list_or_is_boilerplate_for_a_reason() -> None:
+    """The table names lists that exist, each name once and sorted; what is left out says why."""
+    rows = [[*row, ""][:4] for row in rows_of("properties.tsv")]
+    names = [name for name, *_ in rows]
+    keys = [property_key(name) for name in names]
+    assert keys == sorted(keys)
+    assert len(names) == len(set(names))
+    assert {listed for _, listed, *_ in rows} <= {*Evidence.__dataclass_fields__, BOILERPLATE}
+    assert all(source for _, _, source, _ in rows)
+    assert [name for name, listed, _, reason in rows if (listed == BOILERPLATE) != bool(reason)] == []
+
+
+def test_one_key_means_two_things_only_where_its_spelling_tells() -> None:
+    """A cluster's alerts say `Resource type` of an object, and every alert says `resourceType` of the resource."""
+    table = load_catalogue().properties
+    keys = Counter(property_key(name) for name, *_ in rows_of("properties.tsv"))
+    assert [key for key, count in keys.items() if count > 1] == ["resourcetype"]
+    assert table.find_list("resourceType", "Virtual Machine") == table.find_list("Resource Type", "x") == BOILERPLATE
+    assert table.find_list("Resource type", "pods") == "kubernetes_objects"

@@ -1,0 +1,412 @@
+"""What entities say in words, and which list of the evidence that belongs to.
+
+Entities: https://learn.microsoft.com/azure/sentinel/entities-reference, and those that Defender sends beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from router.domain.entities import Entity, normalised_type
+from router.domain.properties import says_something
+
+
+class EvidenceItem(NamedTuple):
+    """What an entity says for one list of the evidence.
+
+    Attributes:
+        listed: the name of the list.
+        words: what stands there.
+        names: what else a property may call the same thing; each of them stands in the evidence, or is left alone.
+    """
+
+    listed: str
+    words: str
+    names: tuple[str, ...] = ()
+
+
+def facts_of(entity: Entity) -> Iterator[EvidenceItem]:
+    """What an entity says; nothing where no property of it names anything."""
+    if entity.type in _OF_OTHERS:
+        return
+    find = _FACTS.get(entity.type)
+    facts = tuple(find(entity) if find else _facts_of_unknown(entity))
+    yield from facts
+    if facts and entity.type in _OF_INTELLIGENCE:
+        yield from _threats_to(entity, facts[0].words)
+
+
+def _of(listed: str, *names: str) -> Callable[[Entity], Iterator[EvidenceItem]]:
+    """The facts of an entity that is called by the first of some properties."""
+
+    def facts(entity: Entity) -> Iterator[EvidenceItem]:
+        called = _texts(entity, *names)
+        if called:
+            yield EvidenceItem(listed, called[0], called)
+
+    return facts
+
+
+def _text(entity: Entity | None, *names: str) -> str | None:
+    """The first of some properties that says something."""
+    if entity is not None:
+        for name in names:
+            if (text := entity.text(name)) and says_something(text):
+                return text.strip()
+    return None
+
+
+def _texts(entity: Entity | None, *names: str) -> tuple[str, ...]:
+    """What some properties say, in their order, without those that say nothing."""
+    if entity is None:
+        return ()
+    return tuple([text.strip() for name in names if (text := entity.text(name)) and says_something(text)])
+
+
+def _some(*texts: str | None) -> tuple[str, ...]:
+    return tuple([text for text in texts if text])
+
+
+def _with(words: str, *more: str | None) -> str:
+    """Words with what else is known in brackets behind them."""
+    return f"{words} ({', '.join(some)})" if (some := _some(*more)) else words
+
+
+def _host(host: Entity) -> Iterator[EvidenceItem]:
+    name = _text(host, "HostName", "NetBiosName", "FQDN")
+    if name is None:
+        if resource := _last_part(host.text("AzureID")):
+            yield EvidenceItem("hosts", resource)
+        return
+    domain = host.text("DnsDomain")
+    is_short = domain and not name.lower().endswith(f".{domain.lower()}")
+    yield EvidenceItem("hosts", f"{name}.{domain}" if is_short else name, (name,))
+
+
+def _cluster(cluster: Entity) -> Iterator[EvidenceItem]:
+    resource = cluster.find("CloudResource")
+    names = _some(
+        *_texts(cluster, "Name"), _last_part(_text(resource, "ResourceId")), *_texts(resource, "ResourceName", "Name")
+    )
+    if names:
+        yield EvidenceItem("clusters", names[0], names)
+
+
+def _account(account: Entity) -> Iterator[EvidenceItem]:
+    name = _text(account, "Name")
+    if name is None:
+        if id := _text(account, "UserPrincipalName", "DisplayName", "AadUserId", "Sid", "ObjectGuid", "PUID"):
+            yield EvidenceItem("accounts", id)
+    elif "@" in name or "\\" in name:
+        yield EvidenceItem("accounts", name)
+    elif domain := _text(account, "NTDomain"):
+        yield EvidenceItem("accounts", f"{domain}\\{name}", (name,))
+    else:
+        suffix = _text(account, "UPNSuffix")
+        yield EvidenceItem("accounts", f"{name}@{suffix}" if suffix else name, (name,))
+
+
+def _ip(ip: Entity) -> Iterator[EvidenceItem]:
+    address = _text(ip, "Address")
+    if address is None:
+        return
+    yield EvidenceItem("ips", address)
+    if location := _location_in(ip.get("Location")):
+        yield EvidenceItem("locations", f"{address}: {location}", (location,))
+
+
+def _location_in(value: object) -> str:
+    location = _object_in(value)
+    asn = location.get("asn", "")
+    network = (f"AS{asn}" if asn not in ("", "0") else None, location.get("organization") or location.get("carrier"))
+    country = location.get("countryname") or location.get("countrycode")
+    return ", ".join(
+        dict.fromkeys(
+            _some(*(location.get(name) for name in ("city", "state")), country, *network, location.get("cloudprovider"))
+        )
+    )
+
+
+def _object_in(value: object) -> Mapping[str, str]:
+    """The scalars of an object that say something, as texts, by their names in lower case."""
+    fields = value.items() if isinstance(value, dict) else ()
+    texts = {name.lower(): str(field).strip() for name, field in fields if isinstance(field, str | int | float)}
+    return {name: text for name, text in texts.items() if says_something(text)}
+
+
+def _threats_to(entity: Entity, whose: str) -> Iterator[EvidenceItem]:
+    """What threat intelligence says of an entity."""
+    value = entity.get("ThreatIntelligence")
+    for item in value if isinstance(value, list) else [value]:
+        threat = _object_in(item)
+        what = " ".join(_some(threat.get("threattype"), threat.get("threatname")))
+        confidence = f"confidence {threat['confidence']}" if "confidence" in threat else None
+        description, report = threat.get("threatdescription"), threat.get("reportlink")
+        if what or description or report:
+            words = _with(what or "threat", threat.get("providername"), confidence)
+            parts = (f"{whose}: {words}", description.rstrip(".") if description else None, report)
+            yield EvidenceItem("threats", ". ".join(_some(*parts)), _some(what, report))
+
+
+def _dns(dns: Entity) -> Iterator[EvidenceItem]:
+    name = _text(dns, "DomainName")
+    if name is None:
+        return
+    addresses = [
+        *_addresses_in(dns, "IpAdresses"),
+        *_addresses_in(dns, "IpAddresses"),
+        *_addresses_in(dns, "IpAddress"),
+    ]
+    yield EvidenceItem("domains", _with(name, *dict.fromkeys(addresses)), (name,))
+
+
+def _addresses_in(entity: Entity, name: str) -> Iterator[str]:
+    """The addresses in a property, which are entities, references to some, or texts."""
+    yield from (address for ip in entity.find_all(name) if (address := _text(ip, "Address")))
+    value = entity.get(name)
+    yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str) and item)
+
+
+def _process(process: Entity) -> Iterator[EvidenceItem]:
+    image = process.find("ImageFile")
+    path = _path(image) if image else None
+    command = _text(process, "CommandLine")
+    pid = _text(process, "ProcessId")
+    names = _some(command, path, pid, _text(image, "Name"))
+    if path:
+        yield EvidenceItem("files", path, _texts(image, "Name"))
+    if command or path:
+        yield EvidenceItem("processes", _with(command or path or "", pid), names)
+    elif pid:
+        yield EvidenceItem("processes", f"({pid})", names)
+
+
+def _path(file: Entity) -> str | None:
+    name, directory = _text(file, "Name"), _text(file, "Directory")
+    if name is None or directory is None:
+        return name or directory
+    slash = "/" if "/" in directory else "\\"
+    return f"{directory.removesuffix(slash)}{slash}{name}"
+
+
+def _file(file: Entity) -> Iterator[EvidenceItem]:
+    if path := _path(file):
+        yield EvidenceItem("files", path, _texts(file, "Name"))
+
+
+def _hash(hash: Entity) -> Iterator[EvidenceItem]:
+    value, algorithm = _text(hash, "Value", "SHA256"), _text(hash, "Algorithm")
+    if value:
+        yield EvidenceItem("hashes", f"{algorithm.upper()}:{value}" if algorithm else value, (value,))
+
+
+def _blob(blob: Entity) -> Iterator[EvidenceItem]:
+    container = blob.find("BlobContainer")
+    name, url = _text(blob, "Name"), _text(blob, "Url")
+    inside = "/".join(_some(_text(container, "Name"), name)) if name else None
+    if words := url or inside:
+        yield EvidenceItem("blobs", words, _some(name, inside))
+
+
+def _malware(malware: Entity) -> Iterator[EvidenceItem]:
+    if name := _text(malware, "Name"):
+        yield EvidenceItem("malware", _with(name, _text(malware, "Category")), (name,))
+
+
+def _registry_key(key: Entity) -> Iterator[EvidenceItem]:
+    if words := _key(key):
+        yield EvidenceItem("registry_keys", words, _texts(key, "Key"))
+
+
+def _key(key: Entity | None) -> str:
+    return "\\".join(_texts(key, "Hive", "Key"))
+
+
+def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
+    name, data = _text(value, "Name"), _text(value, "Value")
+    if name or data:
+        words = "\\".join(_some(_key(value.find("Key")), name or "(default)"))
+        yield EvidenceItem("registry_values", f"{words} = {data}" if data else words, _some(name, data))
+
+
+def _connection(connection: Entity) -> Iterator[EvidenceItem]:
+    ends = [_end(connection, side) for side in ("Source", "Destination")]
+    if any(ends):
+        words = " ".join(_some(" -> ".join(end or "?" for end in ends), _text(connection, "Protocol")))
+        yield EvidenceItem("connections", words, _texts(connection, "FriendlyName"))
+    elif name := _text(connection, "FriendlyName"):
+        yield EvidenceItem("connections", name)
+
+
+def _end(connection: Entity, side: str) -> str | None:
+    """One end of a connection: its address, in brackets where it has colons of its own, and its port."""
+    address = next(_addresses_in(connection, f"{side}Address"), None)
+    port = _text(connection, f"{side}Port")
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if address and ":" in address else f"{address or ''}:{port}"
+
+
+def _session(session: Entity) -> Iterator[EvidenceItem]:
+    id = _text(session, "SessionId")
+    if id is None:
+        return
+    account, host = session.find("Account"), session.find("Host")
+    whose = [fact.words for fact in (*(_account(account) if account else ()), *(_host(host) if host else ()))]
+    start, end = _text(session, "StartTimeUtc", "StartTime"), _text(session, "EndTimeUtc", "EndTime")
+    lasted = f"from {start}" + (f" to {end}" if end and end != start else "") if start else None
+    more = " on ".join(whose) or None
+    yield EvidenceItem(
+        "sessions", _with(id, more, *_texts(session, "Application", "Browser", "UserAgent"), lasted), (id,)
+    )
+
+
+def _application(application: Entity) -> Iterator[EvidenceItem]:
+    names = _texts(application, "Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId")
+    if names:
+        yield EvidenceItem("applications", _with(*names[:3]), names)
+
+
+def _cloud_resource(resource: Entity) -> Iterator[EvidenceItem]:
+    """A resource of another cloud than Azure."""
+    id = _text(resource, "AmazonResourceId", "Arn", "FullResourceName")
+    name = _text(resource, "ResourceName", "Name")
+    if words := id or name:
+        shown = None if words == name else name
+        # Where it is, is a text here.
+        more = _texts(resource, "ProjectId", "AmazonAccountId", "Location")
+        yield EvidenceItem("resources", _with(words, shown, *more), _some(id, name))
+
+
+def _device(device: Entity) -> Iterator[EvidenceItem]:
+    names = _texts(device, "DeviceName", "DeviceId")
+    if names:
+        more = _texts(device, "DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress")
+        yield EvidenceItem("devices", _with(names[0], *names[1:], *more), names)
+
+
+def _mailbox(mailbox: Entity) -> Iterator[EvidenceItem]:
+    names = _texts(mailbox, "MailboxPrimaryAddress", "Upn", "DisplayName")
+    if names:
+        yield EvidenceItem("mailboxes", _with(names[0], *(name for name in names[1:] if name != names[0])), names)
+
+
+def _mail(mail: Entity) -> Iterator[EvidenceItem]:
+    """A mail, or one that somebody reported."""
+    sender = _text(mail, "P2Sender", "Sender", "P1Sender")
+    subject, id = _text(mail, "Subject"), _text(mail, "NetworkMessageId", "InternetMessageId")
+    way = " -> ".join(_some(sender, _text(mail, "Recipient")))
+    reporter = _text(mail, "Submitter")
+    more = _some(f"reported by {reporter}" if reporter else None, *_texts(mail, "ReportType", "DeliveryAction"))
+    if words := ": ".join(_some(way, subject)) or id:
+        yield EvidenceItem("emails", _with(words, *more), _some(subject, id))
+    if address := _text(mail, "SenderIP", "SenderIp"):
+        yield EvidenceItem("ips", address)
+    urls, threats = mail.get("Urls"), mail.get("Threats")
+    yield from (
+        EvidenceItem("urls", url) for url in (urls if isinstance(urls, list) else ()) if isinstance(url, str) and url
+    )
+    named = threats if isinstance(threats, list) else ()
+    yield from (EvidenceItem("threats", threat) for threat in named if isinstance(threat, str) and threat)
+
+
+def _mail_cluster(cluster: Entity) -> Iterator[EvidenceItem]:
+    names = _texts(cluster, "Query", "ClusterSourceIdentifier", "ClusterGroup")
+    count = _text(cluster, "MailCount")
+    if names:
+        yield EvidenceItem(
+            "emails", _with(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats")), names
+        )
+
+
+_NAMES = (
+    "Name", "DisplayName", "ResourceName", "FriendlyName", "FullName", "Address", "Url", "ResourceId", "Value", "Id",
+)  # fmt: skip
+"""What entities of types that nobody knows yet may be called by."""
+
+
+def _facts_of_unknown(entity: Entity) -> Iterator[EvidenceItem]:
+    kind = entity.type.removeprefix("kubernetes").removeprefix("k8s")
+    names = _texts(entity, *_NAMES)
+    if not names:
+        return
+    if kind != entity.type:
+        yield EvidenceItem(_OF_CLUSTERS.get(kind, "kubernetes_objects"), names[0], names)
+    else:
+        yield EvidenceItem("others", f"{entity.type}: {names[0]}", names)
+
+
+def _last_part(resource: str | None) -> str | None:
+    return resource.rstrip("/").rpartition("/")[2] or None if resource else None
+
+
+_OF_CLUSTERS: Mapping[str, str] = {
+    "service": "services",
+    "ingress": "services",
+    "serviceaccount": "service_accounts",
+    "role": "roles",
+    "rolebinding": "roles",
+    "clusterrole": "roles",
+    "clusterrolebinding": "roles",
+    "controller": "workloads",
+    "cronjob": "workloads",
+    "daemonset": "workloads",
+    "deployment": "workloads",
+    "job": "workloads",
+    "replicaset": "workloads",
+    "statefulset": "workloads",
+    "secret": "secrets",
+}
+"""The lists of what stands in a Kubernetes cluster, by the type without `K8s-` before it."""
+
+_OF_INTELLIGENCE = frozenset({"ip", "dns", "url", "filehash", "malware"})
+"""Types that threat intelligence knows of."""
+
+_OF_OTHERS = frozenset({"alert", "securityalert", "geolocation", "threatintelligence"})
+"""Types that say nothing by themselves: alerts of an incident stand in the notice, the others at what they are about."""
+
+_FACTS: Mapping[str, Callable[[Entity], Iterator[EvidenceItem]]] = {
+    normalised_type(type): facts
+    for type, facts in {
+        "host": _host,
+        "K8s-node": _of("nodes", "Name"),
+        "K8s-pod": _of("pods", "Name"),
+        "K8s-namespace": _of("namespaces", "Name"),
+        "K8s-cluster": _cluster,
+        "container": _of("containers", "Name", "ContainerId"),
+        "container-image": _of("images", "ImageId", "Name", "Digest"),
+        "container-registry": _of("resources", "LoginServer", "Registry", "Name"),
+        "account": _account,
+        "service-principal": _of("accounts", "ServicePrincipalName", "Name", "ServicePrincipalObjectId", "AppId"),
+        "ip": _ip,
+        "dns": _dns,
+        "active-directory-domain": _of("domains", "ActiveDirectoryDomainName", "Name"),
+        "url": _of("urls", "Url"),
+        "malware": _malware,
+        "process": _process,
+        "file": _file,
+        "filehash": _hash,
+        "blob": _blob,
+        "blob-container": _of("storage_containers", "Url", "Name"),
+        "file-share": _of("storage_containers", "Url", "Name"),
+        "registry-key": _registry_key,
+        "registry-value": _registry_value,
+        "cloud-application": _application,
+        "oauth-application": _application,
+        "security-group": _of("security_groups", "DistinguishedName", "DisplayName", "Name", "Sid", "ObjectGuid"),
+        "mailbox": _mailbox,
+        "mail-message": _mail,
+        "SubmissionMail": _mail,
+        "mail-cluster": _mail_cluster,
+        "iotdevice": _device,
+        "network-connection": _connection,
+        "host-logon-session": _session,
+        "cloud-logon-session": _session,
+        "azure-resource": _of("resources", "ResourceId"),
+        "amazon-resource": _cloud_resource,
+        "gcp-resource": _cloud_resource,
+        "google-cloud-resource": _cloud_resource,
+    }.items()
+}
+"""What finds the facts of each type of entity."""

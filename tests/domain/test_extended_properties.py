@@ -1,0 +1,80 @@
+"""Extended properties in words, and those that belong to no list of the evidence."""
+
+from __future__ import annotations
+
+import pytest
+
+from router.domain.evidence import Evidence
+from router.domain.properties import BOILERPLATE, PropertyTable, items_in, unlisted_in
+
+_TABLE = PropertyTable(
+    {
+        "username": "accounts",
+        "domainname": "domains",
+        "operations": "operations",
+        "processid": "processes",
+        "resourcetype": BOILERPLATE,
+        "Resource type": "kubernetes_objects",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "items"),
+    [
+        ("  plain text ", ("plain text",)),
+        ("[not, json]", ("[not, json]",)),
+        ('["a", "", 5, true, null]', ("a", "5", "true")),
+        ('{"displayValue": "Read on", "kind": "Link", "value": "https://a"}', ("Read on: https://a",)),
+        ('{"displayValue": "Open", "kind": "OpenBlade", "value": "blade"}', ("Open",)),
+        ('{"$type": "X", "a": {"b": [1, 2], "c": "d"}, "e": ""}', ("a: b: 1, 2; c: d",)),
+        ('[{"resources": ["pods"], "operations": ["CREATE"]}]', ("resources: pods; operations: CREATE",)),
+        ('["\\ud800"]', ("\ufffd",)),
+        ("[" * 20 + "1" + "]" * 20, ("… [cut]",)),
+        ("[" * 100_000, ("[" * 100_000,)),
+        ("{}", ()),
+        ("n/a", ()),
+    ],
+)
+def test_a_value_becomes_readable(value: str, items: tuple[str, ...]) -> None:
+    """JSON inside a text becomes one text for each of its elements; anything else stays what it is."""
+    assert items_in(value) == items
+
+
+def test_what_belongs_to_no_list_is_named_shortest_first() -> None:
+    """Names as they are written, by the length of their values; nothing that is listed, boilerplate, or says nothing."""
+    extended = {
+        "Potential causes": "a long text",
+        "User name": "ada",
+        "Port": "80",
+        "resourceType": "VM",
+        "Empty": "N/A",
+    }
+    assert unlisted_in(extended, _TABLE, Evidence()) == ("Port", "Potential causes")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "listed"),
+    [
+        ("USER_NAME", "ada", "accounts"),
+        ("User name", "3", None),
+        ("Operations", "6", None),
+        ("Process Id", "6", "processes"),
+        ("Domain name", "x.example", "domains"),
+        ("Domain name", "CONTOSO", None),
+        ("Resource Type", "Virtual Machine", BOILERPLATE),
+        ("Resource type", "webhooks", "kubernetes_objects"),
+        ("Unheard of", "x", None),
+        ("$type", "Example", BOILERPLATE),
+    ],
+)
+def test_a_list_is_found_by_name_and_value(name: str, value: str, listed: str | None) -> None:
+    """A number counts things, and a domain without a dot is one of Windows: they stand behind their own names."""
+    assert _TABLE.find_list(name, value) == listed
+
+
+def test_the_domain_of_an_account_is_not_said_again() -> None:
+    """Alerts of machines name the Windows domain beside the account that stands in it."""
+    accounts = Evidence(accounts=("CONTOSO\\ada",))
+    assert unlisted_in({"domain name": "contoso"}, _TABLE, accounts) == ()
+    assert unlisted_in({"domain name": "contoso"}, _TABLE, Evidence()) == ("domain name",)
