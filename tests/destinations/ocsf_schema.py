@@ -94,7 +94,7 @@ TABLES = {
     version!: str
 """,
     "named": "at least one: name uid\n name: str\n uid: str",
-    "observable": "name: str\n type: str\n type_id!: 1 2 4 6 8 10 13 45\n value: str",
+    "observable": "name: str\n type: str\n type_id!: 1 2 4 6 8 10 13 16 45\n value: str",
     "product": "at least one: name uid\n feature: named\n name: str\n vendor_name: str",
     "remediation": "desc!: str",
     "resource_details": """at least one: name uid

@@ -71,12 +71,16 @@ COMPLIANCE_STATUSES = {
 
 OBSERVABLES = {
     "hosts": (1, "Hostname"),
+    "domains": (1, "Hostname"),
+    "attackers": (2, "IP Address"),
     "ips": (2, "IP Address"),
     "accounts": (4, "User Name"),
     "urls": (6, "URL String"),
     "hashes": (8, "Hash"),
     "resources": (10, "Resource UID"),
+    "commands": (13, "Command Line"),
     "processes": (13, "Command Line"),
+    "user_agents": (16, "HTTP User-Agent"),
     "files": (45, "File Path"),
 }
 """The lists of evidence that a receiver looks other things up by."""
@@ -266,12 +270,17 @@ def _observables(document: Document, kind: Class) -> list[dict[str, Any]]:
 
 
 def _found_by(name: str, value: str) -> str:
-    """The part of a piece of evidence that other events have as well: no algorithm of a hash, no number of a process."""
+    """The part of a piece of evidence that other events have as well.
+
+    No algorithm of a hash, no number of a process, no addresses of a domain.
+    """
     match name:
         case "hashes":
             return value.rpartition(":")[2]
         case "processes":
             return _PID.sub("", value)
+        case "domains":
+            return value.partition(" (")[0]
         case _:
             return value
 

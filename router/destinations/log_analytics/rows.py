@@ -156,7 +156,7 @@ def _subjects(notice: Notice) -> Row:
         "DvcScopeId": notice.subscription,
         "Username": user,
         "UsernameType": _username_type(user) if user else None,
-        "ProcessCommandLine": _first(evidence.processes),
+        "ProcessCommandLine": _first(evidence.processes) or _first(evidence.commands),
         "FilePath": file,
         **_hashes_in(evidence.hashes),
         "Url": _first(evidence.urls),
