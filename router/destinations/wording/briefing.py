@@ -23,6 +23,7 @@ from router.domain.background import Background
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
+from router.domain.properties import items_in
 from router.domain.rulebook import Lane
 from router.domain.signals import DEFENDER
 from router.domain.whereabouts import whereabouts_of
@@ -104,7 +105,9 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         why=_facts(_why(notice)),
         members=member_lines(notice.group) if notice.group is not None else None,
         evidence=(*_facts(_posture(notice)), *_evidence(notice)),
-        others=tuple(Fact(name, (notice.extended[name],)) for name in notice.unlisted if name in notice.extended),
+        others=tuple(
+            Fact(name, items_in(notice.extended[name])) for name in notice.unlisted if name in notice.extended
+        ),
         to_do=notice.remediation,
         links=tuple(_links(notice, background)),
         reference=_facts(_reference(notice)),
