@@ -2,7 +2,7 @@
 
 from router.decide.decision import decide, quarantined
 from router.decide.explanation import Explanation, explain
-from router.decide.notice import notice_for
+from router.decide.notice import iso, notice_for
 from router.decide.record import entry_for
 
-__all__ = ["Explanation", "decide", "entry_for", "explain", "notice_for", "quarantined"]
+__all__ = ["Explanation", "decide", "entry_for", "explain", "iso", "notice_for", "quarantined"]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from router.domain.clocks import SKEW, is_plausible
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Delivery
+from router.domain.holds import HeldBy
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
@@ -160,6 +161,7 @@ class Held:
         rulebook: the hash of the rulebook under which the signal was suppressed.
         source: what people call the place where the message came in.
         body: the body.
+        since, messages: as in `HeldBy`.
     """
 
     rule: str
@@ -167,6 +169,13 @@ class Held:
     rulebook: str
     source: str
     body: bytes = field(repr=False)
+    since: datetime | None = None
+    messages: int | None = None
+
+    @property
+    def by(self) -> HeldBy:
+        """The same without the body."""
+        return HeldBy(rule=self.rule, until=self.until, since=self.since, messages=self.messages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +246,8 @@ class LedgerRow:
             keeps those that are stored.
         appearances: when messages named it, where it is a finding that ends when it is no longer there; None also in a row that
             an older program wrote.
+        held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
+            that.
         version: what the store calls this state of the row; None if it is not stored yet.
     """
 
@@ -255,6 +266,7 @@ class LedgerRow:
     heard: datetime | None = None
     fields: RuleFields | None = None
     appearances: Appearances | None = None
+    held_by: HeldBy | None = None
     version: Version | None = None
 
     @property

@@ -88,8 +88,15 @@ def note_on_clock(destination: str, lane: Lane, key: str, state: GroupState) -> 
 def _delivery(
     words: Notice, destination: str, lane: Lane, key: str, state: GroupState, group_turn: GroupTurn, trace: str | None
 ) -> Delivery:
-    closing = words.closing if group_turn.change is Change.RESOLVED else None
-    notice = replace(words, key=key, turn=group_turn.number, status_only=group_turn.status_only, closing=closing)
+    is_over = group_turn.change is Change.RESOLVED
+    notice = replace(
+        words,
+        key=key,
+        turn=group_turn.number,
+        status_only=group_turn.status_only,
+        closing=words.closing if is_over else None,
+        release=words.release if not is_over else None,
+    )
     if state.group.total > 1 or state.group.limited:
         # A page that High opened must not turn Medium because a Medium joined it.
         notice = replace(

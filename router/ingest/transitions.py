@@ -14,6 +14,7 @@ from functools import reduce
 from router.decide import decide, entry_for, notice_for
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.fingerprints import fingerprints_after
+from router.domain.holds import held_after
 from router.domain.keys import alert_fingerprint
 from router.domain.ledger import Held, LedgerRow, Seen, State, Target, Turn
 from router.domain.notices import RecordEntry
@@ -22,6 +23,7 @@ from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
 from router.ingest.observations import Observation
+from router.ingest.releases import release_of
 from router.parse import alerts_named_in, evidence_of
 
 UNASKED = frozenset({Outcome.BELOW_FLOOR, Outcome.NOTED})
@@ -176,7 +178,8 @@ def _transition_of_row(
         named = _new_first(alerts_named_in(signal), row)
         evidence = evidence_of(signal, rulebook.catalogue)
         notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
-        notice = replace(notice, status_only=status_only)
+        release = release_of(row, decision, rulebook, now)
+        notice = replace(notice, status_only=status_only, release=release)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
     before = row.appearances if row is not None else None
@@ -338,12 +341,24 @@ def _next_row(
     opened = {target.destination: target.opened for target in notified}
     held = None
     if decision.suppressed_by and decision.suppressed_until:
+        is_new = row is None or not _is_from(row, observation)
+        was_held = row is not None and row.outcome is Outcome.SUPPRESSED
+        by = held_after(
+            row.held_by if row is not None else None,
+            decision.suppressed_by,
+            decision.suppressed_until,
+            now,
+            was_held=was_held,
+            is_new=is_new,
+        )
         held = Held(
-            rule=decision.suppressed_by,
-            until=decision.suppressed_until,
+            rule=by.rule,
+            until=by.until,
             rulebook=decision.rulebook,
             source=observation.source,
             body=observation.body,
+            since=by.since,
+            messages=by.messages,
         )
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}

@@ -90,7 +90,8 @@ class AzureLedger:
         await self._aside.put("ledger", entity, why, row.stream)
         whole = replace(row, held=await held_of(entity, self._bodies), version=version_of(entity))
         versions = await self.write_rows([whole])
-        return replace(row, version=versions[key]) if key in versions else None
+        by = whole.held.by if whole.held is not None else None
+        return replace(row, held_by=by, version=versions[key]) if key in versions else None
 
     async def write_rows(self, rows: Sequence[LedgerRow]) -> Mapping[str, Version]:
         """Writes rows, each only if its stored version is still `version`; returns the new versions of those written."""
@@ -164,7 +165,7 @@ class AzureLedger:
             if is_named_by(entry, entity):
                 row = await self._row(entity)
                 if row is not None:
-                    rows[row.key] = replace(row, held=await held_of(entity, self._bodies))
+                    rows[row.key] = replace(row, held=await held_of(entity, self._bodies), held_by=None)
             elif entity.get("unfinished"):
                 row = await self._row(entity)
                 if row is not None and row.pending is not None:

@@ -13,6 +13,7 @@ import orjson
 from router.domain.damage import Past, Remains
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
+from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
@@ -22,13 +23,17 @@ from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.shards import EPOCH, shard_of, sorting
 from router.store.azure.tables import Entity, version_of
 from router.store.codec import attempted, decode, encode, readable
+from router.store.holds import COLUMN as HOLD
+from router.store.holds import with_hold, written_hold
 from router.store.row_reader import MOST_TURNS, Columns, names_of, parts_of, turns_of
 from router.store.stored_names import RULE_FIELDS, TURN
 
 FOLDER = "ledger"
 """The folder of the bodies that a row cannot hold."""
 
-FOUND = ("RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent", COLUMN)
+FOUND = (
+    "RowKey", "stream", "outcome", "turn", "closed_at", "heard", "known", "unfinished", "intent", COLUMN, "rule", "until", HOLD
+)  # fmt: skip
 """The columns of a row without what it holds, and without what rules can match."""
 
 APPEARED = ("RowKey", "resolved", "outcome", "unfinished", COLUMN)
@@ -37,13 +42,13 @@ APPEARED = ("RowKey", "resolved", "outcome", "unfinished", COLUMN)
 FIELDS = ("RowKey", "stream", "fields")
 """The columns of what rules can match."""
 
-HELD = ("rule", "rulebook", "until", "source", "held")
+HELD = ("rule", "rulebook", "until", "source", "held", HOLD)
 """The columns of what a row holds."""
 
 FINISHED: Mapping[str, Any] = {"unfinished": False, "intent": b""}
 """The columns of a row without a pending turn."""
 
-LET_GO: Mapping[str, Any] = {"rule": "", "rulebook": "", "until": "", "source": "", "held": b""}
+LET_GO: Mapping[str, Any] = {"rule": "", "rulebook": "", "until": "", "source": "", "held": b"", HOLD: ""}
 """The columns of a row that holds nothing."""
 
 BODIES = ("known", "intent", "held", "fields")
@@ -114,6 +119,7 @@ async def _held_columns(row: LedgerRow, bodies: Bodies) -> Mapping[str, Any]:
         "until": sorting(held.until),
         "source": held.source,
         "held": await bodies.column(held.body, fresh_name(FOLDER, row.key)),
+        HOLD: written_hold(row) or "",
     }
 
 
@@ -159,8 +165,16 @@ async def row_of(entity: Entity, bodies: Bodies) -> LedgerRow:
         # An older program did not write it; one that is damaged is no reason to set the row aside.
         heard=readable(None, row.find_time, "heard"),
         appearances=readable(None, appearances_in, row.raw(COLUMN)),
+        held_by=held_by_of(entity) if row.raw("outcome") == Outcome.SUPPRESSED and row.raw("rule") else None,
         version=version_of(entity),
     )
+
+
+def held_by_of(entity: Entity) -> HeldBy:
+    """What holds a row that holds something, whatever its columns hold."""
+    row = Columns(entity)
+    by = HeldBy(rule=row.words("rule"), until=readable(EPOCH, row.time, "until"))
+    return with_hold(by, row.raw(HOLD), readable(None, row.whole, "turn", 1, MOST_TURNS))
 
 
 async def _known_of(entity: Entity, bodies: Bodies) -> Packed:
@@ -239,14 +253,16 @@ async def held_of(entity: Entity, bodies: Bodies) -> Held | None:
     """What a row holds, if it holds anything: it is decided again from its body, which is quarantined if it is none."""
     if not is_holding(entity):
         return None
-    row = Columns(entity)
+    row, by = Columns(entity), held_by_of(entity)
     body = await attempted(bodies.read(entity.get("held")))
     return Held(
-        rule=row.words("rule"),
-        until=readable(EPOCH, row.time, "until"),
+        rule=by.rule,
+        until=by.until,
         rulebook=row.words("rulebook"),
         source=row.words("source"),
         body=body if isinstance(body, bytes) else row.words("held").encode(),
+        since=by.since,
+        messages=by.messages,
     )
 
 

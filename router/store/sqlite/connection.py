@@ -19,7 +19,7 @@ from router.store.sqlite.damage import (
     problems_in,
     refuse_lossy,
 )
-from router.store.sqlite.migrations import migrate, needs_migration, refuse_other_version
+from router.store.sqlite.migrations import ADDED_LATER, add_columns, migrate, needs_migration, refuse_other_version
 from router.store.sqlite.private import REMEDY, make_private, open_private
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.selecting import text_in
@@ -82,6 +82,7 @@ class Connection:
     def _prepare(self, named: int | None) -> None:
         # All at once: a database that has the table has a number in it.
         self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA}")
+        add_columns(self._db, ADDED_LATER)
         if not self._db.execute("PRAGMA user_version").fetchone()[0]:
             self._db.execute(f"PRAGMA user_version={VERSION}")
         is_counted = self._find_number() is not None

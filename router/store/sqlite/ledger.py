@@ -14,12 +14,15 @@ import orjson
 from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
+from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
 from router.store.appearances import COLUMN, appearances_in, written_appearances
 from router.store.codec import attempt, decode, encode, readable
+from router.store.holds import COLUMN as HOLD
+from router.store.holds import with_hold, written_hold
 from router.store.row_reader import MOST_STEPS, MOST_TURNS, Columns, printable
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import set_aside, sound, take_out
@@ -50,7 +53,8 @@ _APPEARED = (
 _IN_PASSING = 2_000
 """Rows of which only some columns are read, at a time."""
 
-_HELD = "key, stream, rule, until, rulebook, source, body"
+_HELD = "key, stream, rule, until, rulebook, source, body, hold"
+_HELD_BY = "SELECT key, rule, until, hold FROM held WHERE key IN (SELECT value FROM json_each(?))"
 
 
 class SqliteLedger:
@@ -71,7 +75,17 @@ class SqliteLedger:
         missing = [key for key in keys if key not in found]
         # Retention keeps a row as long as deliveries bear its turns: one that is gone before them was damaged.
         past = self._outbox.past(missing) if missing else {}
-        return found | {key: self._mend(key, Columns({})) for key in past}
+        return self._with_holders(found | {key: self._mend(key, Columns({})) for key in past})
+
+    def _with_holders(self, rows: dict[str, LedgerRow]) -> Mapping[str, LedgerRow]:
+        """Those rows, each of a signal that is held with what holds it."""
+        if suppressed := [key for key, row in rows.items() if row.outcome is Outcome.SUPPRESSED]:
+            with self._connection.reading() as db:
+                held = columns_of(db.execute(_HELD_BY, (_json(suppressed),)))
+            for one in held:
+                row = rows[one.text("key")]
+                rows[row.key] = replace(row, held_by=_held_by(one, row.turn))
+        return rows
 
     def rows_of(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known, for retention, which is inside a transaction."""
@@ -111,12 +125,12 @@ class SqliteLedger:
             held, orphans = self._held(some)
             for row in (await self.find_rows(held.keys())).values():
                 if row.stream == stream:
-                    yield replace(row, held=held[row.key])
+                    yield replace(row, held=_held_of(held[row.key], row.turn), held_by=None)
             for row in orphans:
                 yield replace(row, stream=stream)
 
-    def _held(self, rowids: Sequence[int]) -> tuple[dict[str, Held], list[LedgerRow]]:
-        """What is held, by signal; and rows for what is held of signals that the ledger lacks, which is set aside too."""
+    def _held(self, rowids: Sequence[int]) -> tuple[dict[str, Columns], list[LedgerRow]]:
+        """What is held, as it is stored, by signal; and rows for what is held of unknown signals, which is set aside too."""
         with self._connection.reading() as db:
             found = columns_of(
                 db.execute(
@@ -131,8 +145,8 @@ class SqliteLedger:
                 for row in orphans:
                     set_aside(db, self._clock, "held", row, Undecodable("key: is no signal's in the ledger"))
                     db.execute("DELETE FROM held WHERE rowid=?", (row.raw("rowid"),))
-        return {row.text("key"): _held_of(row) for row in found if row.raw("is_known")}, [
-            replace(mended(_remains(row.words("key"), Columns({}), (), {}, is_held=True)), held=_held_of(row))
+        return {row.text("key"): row for row in found if row.raw("is_known")}, [
+            replace(mended(_remains(row.words("key"), Columns({}), (), {}, is_held=True)), held=_held_of(row, None))
             for row in orphans
         ]
 
@@ -147,9 +161,18 @@ class SqliteLedger:
                 "DELETE FROM held WHERE key=?", [(row.key,) for row in won if row.held is None and row.version]
             )
             db.executemany(
-                f"INSERT OR REPLACE INTO held ({_HELD}) VALUES (?,?,?,?,?,?,?)",
+                f"INSERT OR REPLACE INTO held ({_HELD}) VALUES (?,?,?,?,?,?,?,?)",
                 [
-                    (row.key, row.stream, one.rule, micros(one.until), one.rulebook, one.source, one.body)
+                    (
+                        row.key,
+                        row.stream,
+                        one.rule,
+                        micros(one.until),
+                        one.rulebook,
+                        one.source,
+                        one.body,
+                        written_hold(row),
+                    )
                     for row in won
                     if (one := row.held) is not None
                 ],
@@ -355,13 +378,19 @@ def _remains(key: str, row: Columns, past: Sequence[Past], joined: Mapping[str, 
     )
 
 
-def _held_of(row: Columns) -> Held:
+def _held_of(row: Columns, turn: int | None) -> Held:
     """What is held, whatever its columns hold: it is decided again from its body, which is quarantined if it is none."""
-    body = row.raw("body")
+    body, by = row.raw("body"), _held_by(row, turn)
     return Held(
-        rule=row.words("rule"),
-        until=readable(EPOCH, row.time, "until"),
+        rule=by.rule,
+        until=by.until,
         rulebook=row.words("rulebook"),
         source=row.words("source"),
         body=body if isinstance(body, bytes) else printable(body).encode(),
+        since=by.since,
+        messages=by.messages,
     )
+
+
+def _held_by(row: Columns, turn: int | None) -> HeldBy:
+    return with_hold(HeldBy(rule=row.words("rule"), until=readable(EPOCH, row.time, "until")), row.raw(HOLD), turn)

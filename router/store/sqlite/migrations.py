@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -31,8 +31,12 @@ ADDED = {
     "record": ("stream TEXT", "signal TEXT", "turn INTEGER", "decided INTEGER"),
     "deliveries": ("reference TEXT", "errors TEXT"),
     "cards": ("reduced INTEGER NOT NULL DEFAULT 0",),
+    "held": ("hold TEXT",),
 }
 """The columns that version 4 added, by table. A table that is missing is made whole."""
+
+ADDED_LATER = {"held": ADDED["held"], "lookups": ("type TEXT", "sample INTEGER")}
+"""Those that a state of version 4 may lack. A program that does not know them writes rows without them."""
 
 _CHANGED = ("resolutions", "updates", "odd_rows")
 """Indexes that are gone, or that know a column more."""
@@ -125,16 +129,21 @@ def _copies(database: Path) -> list[StateCopy]:
 def _change_form(db: sqlite3.Connection, now: datetime) -> None:
     for index in _CHANGED:
         db.execute(f"DROP INDEX IF EXISTS {index}")
-    for table, columns in ADDED.items():
-        there = _columns_of(db, table)
-        for column in columns if there else ():
-            if column.partition(" ")[0] not in there:
-                db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    add_columns(db, ADDED)
     _run(db, TABLES)
     fill(db, now)
     # An index that is made of all rows at once is made faster than one that grows.
     _run(db, INDEXES)
     db.execute(f"PRAGMA user_version={VERSION}")
+
+
+def add_columns(db: sqlite3.Connection, added: Mapping[str, Sequence[str]]) -> None:
+    """Adds those columns to tables that are there, by table, that they lack."""
+    for table, columns in added.items():
+        there = _columns_of(db, table)
+        for column in columns if there else ():
+            if column.partition(" ")[0] not in there:
+                db.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
 def _run(db: sqlite3.Connection, script: str) -> None:

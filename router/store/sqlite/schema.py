@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS rule_fields (key TEXT PRIMARY KEY, body BLOB NOT NULL
 
 CREATE TABLE IF NOT EXISTS held (
     key TEXT PRIMARY KEY, stream TEXT NOT NULL, rule TEXT NOT NULL, until INTEGER NOT NULL,
-    rulebook TEXT NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL
+    rulebook TEXT NOT NULL, source TEXT NOT NULL, body BLOB NOT NULL, hold TEXT
 );
 
 CREATE TABLE IF NOT EXISTS payloads (
@@ -89,7 +89,7 @@ CREATE TABLE IF NOT EXISTS record (
 );
 
 CREATE TABLE IF NOT EXISTS lookups (
-    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT
+    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT, type TEXT, sample INTEGER
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS counts (

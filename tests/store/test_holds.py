@@ -1,0 +1,147 @@
+"""What both stores keep of what a rule holds: since when, and how many messages; and what a release says of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from router.domain.catalogue import Catalogue
+from router.domain.decisions import Outcome
+from router.domain.holds import HeldBy
+from router.domain.ledger import Held
+from router.domain.notices import Notice, Release
+from router.domain.ports.store import Store
+from router.domain.rulebook import By, Grouping, Limit
+from router.ingest.intake import Intake
+from router.store.azure import Account, Address
+from router.store.azure.ledger_rows import key_columns
+from router.store.azure.tables import Step, Table
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
+from tests.store.acts import in_doubt, run
+from tests.store.builders import a_row
+from tests.store.life import Life
+from tests.store.older import DB
+
+HOUR = timedelta(hours=1)
+BY = HeldBy(rule="r", until=NOW + HOUR, since=NOW, messages=3)
+HELD = Held(rule="r", until=NOW + HOUR, rulebook="h", source="s", body=b"{}", since=NOW, messages=3)
+SCANNER: dict[str, object] = {"Entities": [an_ip("10.20.0.5")]}
+
+
+def found(store: Store, key: str = "k") -> HeldBy | None:
+    """What holds a signal, as its row is found."""
+    return run(store.ledger.find_rows([key]))[key].held_by
+
+
+def test_a_row_is_found_with_what_holds_it_and_without_the_body(store: Store) -> None:
+    """A transition asks since when and how many; the body is read where it is decided again."""
+    version = run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))["k"]
+    (row,) = run(store.ledger.find_rows(["k"])).values()
+    assert (row.held, row.held_by) == (None, BY)
+    assert [one.held for one in in_doubt(store, "cwpp", "other", [])] == [HELD]
+    run(store.ledger.write_rows([a_row(version=version)]))
+    assert found(store) is None
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", "no JSON", '["a",1,2]', "[1,null,2]", "[1,2,-3]", "[2,1700000000000000,3]"]
+)
+def test_what_is_damaged_or_of_another_turn_says_nothing(
+    store: Store, damage: str, request: pytest.FixtureRequest
+) -> None:
+    """The rule is known all the same; a program that knows nothing of it makes turns, and leaves it as it was."""
+    run(store.ledger.write_rows([a_row(held=HELD, outcome=Outcome.SUPPRESSED)]))
+    if isinstance(store, SqliteStore):
+        with closing(sqlite3.connect(request.getfixturevalue("tmp_path") / DB)) as db, db:
+            db.execute("UPDATE held SET hold=?", (damage,))
+    else:
+        run(merge_into_account(request.getfixturevalue("address"), {**key_columns("k"), "hold": damage}))
+    assert found(store) == replace(BY, since=None, messages=None)
+
+
+async def merge_into_account(address: Address, row: Mapping[str, str]) -> None:
+    """Writes some columns of a row of the ledger, whatever they say."""
+    account = Account(address)
+    await Table(account.tables.get_table_client("ledger")).write([(Step("merge", row),)])
+    await account.close()
+
+
+def test_a_release_says_what_a_rule_had_held_since_when_and_how_many_messages(store: Store) -> None:
+    """Each message that it held counts once, however often it comes; the rule's owner and its end are those of the file."""
+    rule = replace(a_rule(expires=NOW + timedelta(days=2)), owner="ada@contoso.example")
+    life = Life(store, a_rulebook(rule))
+    first, second = (a_message(alert_body("alert-1", **SCANNER), at=NOW + place * HOUR) for place in range(2))
+    life.ingest(first)
+    life.goes_on(1)
+    life.ingest(second, first)
+    life.ingest(second)
+    life.goes_on(1)
+    life.release()
+    assert releases(life) == {
+        ("tickets", Release(
+            kind="rule", name="scanner", author="ada@contoso.example", since="2026-11-24T12:00:00Z",
+            ended="2026-11-26T12:00:00Z", messages=2,
+        ))
+    }  # fmt: skip
+
+
+def test_a_rule_that_was_taken_away_is_named_and_had_no_end(store: Store) -> None:
+    """Nobody knows any more whose it was."""
+    life = Life(store, a_rulebook(replace(a_rule(), owner="ada@contoso.example")))
+    life.alert("alert-1", **SCANNER)
+    life.book = without_rules(life.book)
+    life.release()
+    assert releases(life) == {
+        ("tickets", Release(kind="rule", name="scanner", since="2026-11-24T12:00:00Z", messages=1))
+    }
+
+
+def releases(life: Life) -> set[tuple[str, Release | None]]:
+    """What had held the alert, as people are told."""
+    told = [one.delivery for one in life.deliver()]
+    contents = [(one.destination, one.content) for one in told if one.destination != "sentinel"]
+    return {(name, content.release) for name, content in contents if isinstance(content, Notice)}
+
+
+def test_a_state_of_before_gains_the_column_when_it_is_opened(tmp_path: Path) -> None:
+    """Of what was held then nobody knows since when; what is held from now on is counted."""
+    life = Life(SqliteStore(tmp_path), a_rulebook(a_rule()))
+    life.alert("alert-1", **SCANNER)
+    run(life.store.close())
+    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
+        db.execute("ALTER TABLE held DROP COLUMN hold")
+        db.execute("ALTER TABLE lookups DROP COLUMN type")
+        db.execute("ALTER TABLE lookups DROP COLUMN sample")
+    life.store = SqliteStore(tmp_path)
+    life.alert("alert-1", **SCANNER)
+    life.alert("other", **SCANNER)
+    old, new = (found(life.store, life.key(id)) for id in ("alert-1", "other"))
+    assert (old and old.rule, old and old.since, old and old.messages) == ("scanner", None, None)
+    assert (new and new.since, new and new.messages) == (NOW, 1)
+    run(life.store.close())
+
+
+def test_a_group_that_waited_for_room_says_what_had_held_the_member_in_whose_words_it_opens(store: Store) -> None:
+    """With as much of it as the group's state has room for."""
+    spec = replace(a_destination("tickets"), group=Grouping((By.ALERT_TYPE,), None), limit=Limit(1, HOUR))
+    book = a_rulebook(replace(a_rule("scanner " * 100), owner="ada@contoso.example"), destinations=[spec], always=())
+    life = Life(store, book)
+    life.alert("alert-1", **SCANNER)
+    life.alert("other", AlertType="VM_Other")
+    life.deliver()
+    life.book = without_rules(book)
+    life.release()
+    assert releases(life) == set()  # it waits for its turn
+    life.goes_on(1 / 12)
+    run(Intake(store, {life.book.stream: life.book}, Catalogue()).admit_waiting(life.book.stream, life.now))
+    told = [release for _, release in releases(life) if release is not None]
+    assert [(one.name, one.since, one.messages) for one in told] == [
+        (("scanner " * 100)[:100], "2026-11-24T12:00:00Z", 1)
+    ]
