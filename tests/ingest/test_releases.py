@@ -106,8 +106,9 @@ def ingest_and_die(house: House, batch: Sequence[Message]) -> None:
         def atomically(self) -> Iterator[None]:
             yield
 
-        async def put_on_record(self, entries: object) -> None:
-            raise StoreError("the worker is dead")
+        async def put_on_record(self, entries: Sequence[object]) -> None:
+            if entries:
+                raise StoreError("the worker is dead")
 
     house.store = Dying()  # type: ignore[assignment]
     try:
