@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, specs_of
 from router.app.settings import Settings
-from router.deliver import ConversationRunner, Isolation, Sender, Worker
+from router.deliver import BackgroundReader, ConversationRunner, Isolation, Sender, Worker, no_background
 from router.destinations import discover
 from router.domain.deliveries import Pointer
 from router.domain.errors import BadFile, StoreError
 from router.domain.lane_limits import LEASE
+from router.domain.ports.deliver import ReadsBackground
 from router.domain.ports.store import Store
-from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
@@ -88,7 +90,7 @@ async def dispatcher_over(
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
     isolation, ending = Isolation(), asyncio.Event()
-    async with senders_over(rules, readiness, settings, clock, Telemetry()) as senders:
+    async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
         workers = {
             Pointer(stream.value, spec.lane, spec.name): Worker(
                 stream.value,
@@ -112,7 +114,7 @@ async def dispatcher_over(
 
 @asynccontextmanager
 async def senders_over(
-    rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
+    store: Store, rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
 ) -> AsyncIterator[list[tuple[Stream, DestinationSpec, Sender]]]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
@@ -125,23 +127,34 @@ async def senders_over(
         answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock))
         stack.push_async_callback(answers.close)
         kinds = discover()
-        yield [
-            (
-                stream,
-                spec,
-                Sender(
-                    kinds[spec.kind](readiness.ready[stream, spec.name]),
-                    answers,
-                    readiness.secrets[stream],
-                    clock,
-                    settings.lease or LEASE[spec.lane],
-                    telemetry.delivering,
-                ),
+
+        def sender_of(stream: Stream, book: Rulebook, spec: DestinationSpec) -> Sender:
+            lease = settings.lease or LEASE[spec.lane]
+            return Sender(
+                kinds[spec.kind](readiness.ready[stream, spec.name]),
+                answers,
+                readiness.secrets[stream],
+                clock,
+                lease,
+                telemetry.delivering,
+                _background_of(spec, book, store, lease),
             )
+
+        yield [
+            (stream, spec, sender_of(stream, book, spec))
             for stream, book in rules.books.items()
             for spec in specs_of(book)
             if (stream, spec.name) in readiness.ready
         ]
+
+
+def _background_of(spec: DestinationSpec, book: Rulebook, store: Store, lease: timedelta) -> ReadsBackground:
+    """What reads the state beside what goes to a destination; nothing where it is told of rows."""
+    if spec.lane is Lane.ROWS:
+        return no_background
+    people = [one for one in book.destinations.values() if one.lane is not Lane.ROWS and one.name != spec.name]
+    reader = BackgroundReader(spec, people, outbox=store.outbox, groups=store.groups, record=store.record, lease=lease)
+    return reader.read
 
 
 def _trust(settings: Settings) -> ssl.SSLContext:

@@ -49,9 +49,9 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        senders = await stack.enter_async_context(senders_over(rules, readiness, settings, clock, telemetry))
         store = storage_for(settings)
         stack.push_async_callback(store.close)
+        senders = await stack.enter_async_context(senders_over(store, rules, readiness, settings, clock, telemetry))
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)
         await store.prepare()

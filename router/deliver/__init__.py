@@ -3,6 +3,7 @@
 worker         claims, sends, settles, retries and pauses, for one destination
 delivery_pass  one pass of a worker over what a pointer names
 sender         one send: what it is given, and how long it may take
+background     what the state knows beside a notice, read where it is sent
 conversation_runner  does what a destination asks for, and sends it the answers
 settlement_writer  what became of claims, kept where storage did not take it
 credentials    whether a destination takes our credentials
@@ -12,9 +13,10 @@ backoff        how long to wait before an attempt, and chance
 http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the ways out
 """
 
+from router.deliver.background import BackgroundReader, no_background
 from router.deliver.conversation_runner import ConversationRunner
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
 from router.deliver.worker import Worker
 
-__all__ = ["ConversationRunner", "Isolation", "Sender", "Worker"]
+__all__ = ["BackgroundReader", "ConversationRunner", "Isolation", "Sender", "Worker", "no_background"]

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from router.deliver.background import no_background
 from router.deliver.conversation_runner import ConversationRunner
+from router.domain.background import Background
 from router.domain.conversation import Result
 from router.domain.deliveries import Attempt, Claim
 from router.domain.errors import Rejected, Unavailable
-from router.domain.ports.deliver import Tracing
+from router.domain.ports.deliver import ReadsBackground, Tracing
 from router.domain.ports.destinations import DestinationKind
 
 SHARE_OF_LEASE = 0.8
@@ -20,7 +22,7 @@ SHARE_OF_LEASE = 0.8
 class Sender:
     """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send.
 
-    `batch` is how many deliveries one send may carry.
+    `batch` is how many deliveries one send may carry. `background` reads what the state knows beside each of them.
     """
 
     def __init__(
@@ -31,33 +33,25 @@ class Sender:
         clock: Callable[[], datetime],
         lease: timedelta,
         tracing: Tracing,
+        background: ReadsBackground = no_background,
     ) -> None:
         self._kind = kind
         self._answers = answers
         self._secrets = secrets
         self._clock = clock
         self._tracing = tracing
+        self._background = background
         self.lease = lease
         self.batch = kind.batch
 
     async def attempt_delivery(self, claims: Sequence[Claim]) -> Sequence[Result]:
         """Sends claims in one conversation; returns one result for each, in their order, and raises nothing."""
-        attempts = [
-            Attempt(
-                delivery=claim.delivery,
-                number=claim.number,
-                now=self._clock(),
-                secrets=self._secrets,
-                opening=claim.opening,
-                since=claim.born,
-                is_note=claim.is_note,
-            )
-            for claim in claims
-        ]
         longest = self.lease.total_seconds() * SHARE_OF_LEASE
         try:
             with self._tracing(claims) as observer:
                 async with asyncio.timeout(longest):
+                    backgrounds = await asyncio.gather(*map(self._background, claims))
+                    attempts = [self._attempt(*one) for one in zip(claims, backgrounds, strict=True)]
                     results = await self._answers.converse(self._kind, attempts)
                 observer.record_results(results)
                 return results
@@ -65,3 +59,15 @@ class Sender:
             return [Unavailable(f"no end within {longest:.0f} s")] * len(claims)
         except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not stop the lane.
             return [Rejected(f"internal: {type(fault).__name__}")] * len(claims)
+
+    def _attempt(self, claim: Claim, background: Background) -> Attempt:
+        return Attempt(
+            delivery=claim.delivery,
+            number=claim.number,
+            now=self._clock(),
+            secrets=self._secrets,
+            opening=claim.opening,
+            since=claim.born,
+            is_note=claim.is_note,
+            background=background,
+        )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
-from router.domain.keys import signal_key
-from router.domain.notices import RecordEntry
+from router.domain.background import Earlier
+from router.domain.keys import same_id, signal_key
+from router.domain.notices import Notice, RecordEntry
 
 
 class SignalLookup(NamedTuple):
@@ -23,6 +26,50 @@ class SignalLookup(NamedTuple):
     stream: str
     id: str
     resource: str
+
+
+class SignalAtResource(NamedTuple):
+    """A signal at a resource, as who asks how often the same happened there before finds it.
+
+    Attributes:
+        signal: its key.
+        id: Defender's id of it, in lower case.
+        type: its type; None where an older program wrote it down.
+        sample: whether it is one of Defender's samples; None where an older program wrote it down.
+        decided: when it was last decided, repeats apart; None where an older program wrote it down, or that is not kept.
+    """
+
+    signal: str
+    id: str
+    type: str | None
+    sample: bool | None
+    decided: datetime | None
+
+
+def earlier_of(
+    found: Sequence[SignalAtResource], notice: Notice, before: datetime, counted: Collection[str], most: int
+) -> Earlier | None:
+    """How many of some signals at a notice's resource are of its type and were decided before an instant; None for none.
+
+    Neither the notice's own signal counts, however its id is written and of whichever kind it came in, nor do those whose keys
+    are `counted` elsewhere; samples count with samples alone. Beyond `most` signals, and where an older program wrote
+    some down, there may be more.
+    """
+    own, type = same_id(notice.id), notice.type.casefold()
+    others = [one for one in found[:most] if one.id != own and one.signal not in counted]
+    alike = [
+        one.decided
+        for one in others
+        if one.type is not None
+        and one.type.casefold() == type
+        and one.sample is notice.sample
+        and one.decided is not None
+        and one.decided < before
+    ]
+    if not alike:
+        return None
+    is_whole = len(found) <= most and all(one.type is not None and one.decided is not None for one in others)
+    return Earlier(count=len(alike), last=max(alike), is_whole=is_whole)
 
 
 def ending(text: str) -> str:

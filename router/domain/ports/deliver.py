@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from router.domain.background import Background
 from router.domain.conversation import Result
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import (
@@ -22,6 +23,9 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
+from router.domain.groups import AggregationState
+from router.domain.histories import History
+from router.domain.lookups import SignalAtResource
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
@@ -88,6 +92,14 @@ class Outbox(Protocol):
         """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
         ...
 
+    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
+        ...
+
+    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group at one destination, by turn."""
+        ...
+
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
         """How many deliveries there are by destination and state."""
         ...
@@ -130,6 +142,26 @@ class Outbox(Protocol):
     async def discard(self, id: str, now: datetime) -> bool:
         """Takes a dead letter off the list for good; False if there is none."""
         ...
+
+
+class SignalMemory(Protocol):
+    """What is on record of signals, as far as who notifies people asks."""
+
+    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
+        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
+        ...
+
+
+class Memberships(Protocol):
+    """The groups that signals are members of, as far as who notifies people asks."""
+
+    async def read_aggregation(self, stream: str, destination: str, *, members: Collection[str]) -> AggregationState:
+        """The states of some members of a destination's groups, as far as there are any."""
+        ...
+
+
+type ReadsBackground = Callable[[Claim], Awaitable[Background]]
+"""Reads what the state knows beside a claim that is about to be sent; raises nothing."""
 
 
 class QueuedOutbox(Outbox, Protocol):

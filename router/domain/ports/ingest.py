@@ -11,7 +11,7 @@ from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.ledger import LedgerRow, Version
-from router.domain.lookups import SignalLookup
+from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
 from router.domain.rule_fields import RuleFields
@@ -158,6 +158,10 @@ class Record(Protocol):
 
     async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
         """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
+        ...
+
+    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
+        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
         ...
 
     async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:

@@ -28,11 +28,12 @@ import orjson
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
-from router.domain.lookups import SignalLookup, ending
+from router.domain.lookups import SignalAtResource, SignalLookup, ending
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.store.azure.shards import escaped, named, sorting
 from router.store.azure.tables import AFTER, Entity, Step, Unit
+from router.store.codec import readable
 from router.store.row_reader import MOST_TURNS, Columns, names_of, time_of
 
 SHARDS = 4
@@ -127,6 +128,11 @@ def partitions_for(signal: str) -> list[str]:
     return [partition_of(stream, signal) for stream in (*(one.value for one in Stream), None)]
 
 
+def partitions_of(stream: str) -> list[str]:
+    """The partitions of a stream; of none, those for what came in on none."""
+    return [f"{stream or NO_STREAM}.{shard}" for shard in range(SHARDS)]
+
+
 def time_span(outcome: str, at: datetime, until: datetime | None = None) -> tuple[str, str]:
     """The range of decisions of an outcome that were made at an instant, or from then to before another."""
     low = f"{LookupKind.TIME}:{outcome}:{sorting(at)}:"
@@ -174,8 +180,16 @@ def _finding(entry: RecordEntry, partition: str) -> Iterator[Step]:
     rows = {"id_row": f"{end_prefix(LookupKind.ID, id)}:{entry.signal}", "resource_row": ""}
     if resource:
         rows["resource_row"] = f"{end_prefix(LookupKind.RESOURCE, resource)}:{entry.signal}"
-    for row in filter(None, rows.values()):
-        yield Step("put", {"PartitionKey": partition, "RowKey": row, "signal": entry.signal, **texts})
+    yield Step("put", {"PartitionKey": partition, "RowKey": rows["id_row"], "signal": entry.signal, **texts})
+    if resource:
+        # Who asks how often the same happened there before learns it from this row alone.
+        known = {
+            "type": (entry.type or "")[:LONGEST_TEXT],
+            "sample": entry.sample,
+            "decided": sorting(decided_at(entry)),
+        }
+        row = {"PartitionKey": partition, "RowKey": rows["resource_row"], "signal": entry.signal, **texts, **known}
+        yield Step("put", row)
     which = f"{LookupKind.SIGNAL}:{entry.signal}:{named(''.join(rows.values()))}"
     yield Step("put", {"PartitionKey": partition, "RowKey": which, **rows})
 
@@ -188,6 +202,18 @@ def end_prefix(kind: LookupKind, ending: str) -> str:
 def lookup_in(row: Columns) -> SignalLookup:
     """The signal that a row finds; raises Undecodable."""
     return SignalLookup(row.text("signal"), row.text("stream"), row.text("id")[::-1], row.text("resource")[::-1])
+
+
+def at_resource_in(row: Columns) -> SignalAtResource:
+    """The signal at a resource that a row finds; raises Undecodable."""
+    return SignalAtResource(
+        row.text("signal"),
+        row.text("id")[::-1],
+        row.find_text("type"),
+        # A program of before wrote neither.
+        readable(None, row.flag, "sample"),
+        readable(None, row.find_time, "decided"),
+    )
 
 
 class OldDecision(NamedTuple):

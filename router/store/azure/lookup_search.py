@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from router.domain.counts import Cell, Rule, RuleHits
 from router.domain.decisions import Outcome
-from router.domain.lookups import SignalLookup, ending
+from router.domain.lookups import SignalAtResource, SignalLookup, ending
 from router.store.azure.count_rows import (
     OPEN,
     Counts,
@@ -22,13 +22,14 @@ from router.store.azure.count_rows import (
 from router.store.azure.damaged_rows import RowQuarantine
 from router.store.azure.lookup_rows import (
     LONGEST_TEXT,
-    NO_STREAM,
     PARTITIONS,
     LookupKind,
+    at_resource_in,
     end_prefix,
     instant_in,
     lookup_in,
     partitions_for,
+    partitions_of,
     span_of,
     time_span,
 )
@@ -105,6 +106,22 @@ class LookupSearch:
         ending_so = [one for one, whole in zip(found, asked, strict=True) if whole[::-1].startswith(end[:LONGEST_TEXT])]
         return list({one.signal: one for one in ending_so}.values())[:most]
 
+    async def signals_at(self, stream: str, resource: str, most: int) -> list[SignalAtResource]:
+        """Signals of a stream at exactly that resource: a request to each partition of the stream."""
+        end = ending(resource)
+        if not end or most < 1:
+            return []
+        prefix = f"{end_prefix(LookupKind.RESOURCE, end)}:"
+        found = await asyncio.gather(
+            *(
+                self._table.some(partition, prefix, prefix + AFTER, most, select=_AT_RESOURCE)
+                for partition in partitions_of(stream)
+            )
+        )
+        # What is longer than a key is compared here.
+        rows = [row for some in found for row in some if row.get("resource") == end[:LONGEST_TEXT]]
+        return (await self._sound(each(rows), at_resource_in))[:most]
+
     async def _signals(self, prefix: str, most: int) -> list[SignalLookup]:
         found = await asyncio.gather(
             *(self._table.some(partition, prefix, prefix + AFTER, most) for partition in PARTITIONS)
@@ -140,9 +157,8 @@ class LookupSearch:
 
     async def read_hits(self, stream: str) -> dict[str, RuleHits]:
         """How often each rule of a stream ever held a signal, by its name."""
-        of_stream = [one for one in PARTITIONS if one.rpartition(".")[0] == (stream or NO_STREAM)]
         total: dict[Rule, RuleHits] = {}
-        for hits in await asyncio.gather(*map(self.hits_in, of_stream)):
+        for hits in await asyncio.gather(*map(self.hits_in, partitions_of(stream))):
             total = joined_hits(total, hits)
         return {name: hits for (_, name), hits in total.items()}
 
@@ -169,6 +185,8 @@ class LookupSearch:
     async def _sound[T](self, rows: AsyncIterator[Entity], read: Reader[T]) -> list[T]:
         return await self._aside.sound(self._table, TABLE, rows, read)
 
+
+_AT_RESOURCE = ("PartitionKey", "RowKey", "signal", "id", "resource", "type", "sample", "decided")
 
 _KEYS = ("PartitionKey", "RowKey", "key")
 

@@ -10,7 +10,7 @@ from itertools import batched, groupby
 from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
-from router.domain.lookups import SignalLookup, with_signal
+from router.domain.lookups import SignalAtResource, SignalLookup, with_signal
 from router.domain.notices import RecordEntry
 from router.store.azure.bodies import Bodies, fresh_name
 from router.store.azure.damaged_rows import RowQuarantine
@@ -149,6 +149,10 @@ class AzureRecord:
     async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
         """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
         return await self._search.find_signals(LookupKind.RESOURCE, resource, most)
+
+    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
+        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
+        return await self._search.signals_at(stream, resource, most)
 
     async def read_counts(self, since: datetime, until: datetime) -> Mapping[datetime, Mapping[Cell, int]]:
         """How many decisions are in each cell, for each hour that began from one instant to before another."""

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
-from router.domain.notices import Notice
+from router.domain.histories import History, last_taken, owed_since
+from router.domain.keys import delivery_key
+from router.domain.notices import Notice, RecordEntry
 from router.domain.signals import Stream
 from router.store.codec import attempt, content_of, decode, readable
 from router.store.row_reader import Columns
@@ -41,13 +43,40 @@ class SqliteDeliveryStatus:
         )
         with self._connection.reading() as db:
             found = columns_of(db.execute(sql, (key, destination, stream, DeliveryState.SENT.value)))
-        content = attempt(content_of, found[0].text("type"), found[0].raw("body")) if found else None
+        content = attempt(_content_of, found[0]) if found else None
         return content if isinstance(content, Notice) else None
 
-    def _read(self, where: str, value: str) -> list[DeliveryStatus]:
+    def at_destination(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """Those of a signal or group at one destination, by turn."""
+        found = self._read("key=? AND destination=? AND stream=?", key, destination, stream)
+        return sorted(found, key=lambda one: one.turn)
+
+    def history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there."""
+        statuses = self.at_destination(stream, destination, key)
+        last = last_taken(statuses, opened)
+        notice = self._notice(delivery_key(key, last.turn, destination)) if last is not None else None
+        return History(last=notice, opened=owed_since(statuses, opened))
+
+    def _notice(self, id: str) -> Notice | None:
+        """The notice of one delivery, as far as it can be decoded."""
+        sql = (
+            "SELECT d.type, p.body FROM deliveries d JOIN payloads p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type "
+            "WHERE d.id=?"
+        )
         with self._connection.reading() as db:
-            rows = columns_of(db.execute(f"{_STATUS} WHERE {where}", (value,)))
+            found = columns_of(db.execute(sql, (id,)))
+        content = attempt(_content_of, found[0]) if found else None
+        return content if isinstance(content, Notice) else None
+
+    def _read(self, where: str, *values: str) -> list[DeliveryStatus]:
+        with self._connection.reading() as db:
+            rows = columns_of(db.execute(f"{_STATUS} WHERE {where}", values))
         return [one for row in rows if not isinstance(one := attempt(_status, row), Undecodable)]
+
+
+def _content_of(row: Columns) -> Notice | RecordEntry:
+    return content_of(row.text("type"), row.raw("body"))
 
 
 def _status(row: Columns) -> DeliveryStatus:

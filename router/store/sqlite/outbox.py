@@ -12,6 +12,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
 from router.domain.delivery_lifecycle import released
 from router.domain.errors import Undecodable
+from router.domain.histories import History
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -68,6 +69,14 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
     async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
         """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
         return self._status.last_notice(stream, destination, key)
+
+    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
+        return self._status.history(stream, destination, key, opened)
+
+    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group at one destination, by turn."""
+        return self._status.at_destination(stream, destination, key)
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:
         """How many deliveries there are by destination and state; one whose state is damaged is as good as dead."""

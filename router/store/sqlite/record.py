@@ -14,16 +14,18 @@ from itertools import islice
 
 from router.domain.counts import Cell, RuleHits, decided_at
 from router.domain.decisions import Outcome
+from router.domain.errors import Undecodable
 from router.domain.ledger import message_of
-from router.domain.lookups import SignalLookup, ending, written
+from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
 from router.domain.notices import RecordEntry
 from router.store.cells import cell_in
-from router.store.codec import decode, encode
+from router.store.codec import attempt, decode, encode, readable
 from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
 from router.store.sqlite.record_rows import enter
 from router.store.sqlite.schema import micros
+from router.store.sqlite.selecting import columns_of
 from router.store.stored_names import RECORD_ENTRY
 
 _BEYOND = "\U0010ffff"
@@ -32,6 +34,13 @@ _BEYOND = "\U0010ffff"
 _INSERT = (
     "INSERT INTO record (key, message, at, outcome, body, stream, signal, turn, decided) VALUES (?,?,?,?,?,?,?,?,?)"
 )
+
+
+_AT_RESOURCE = """
+SELECT l.signal, l.id_end, l.type, l.sample, (
+    SELECT r.decided FROM record r WHERE r.signal=l.signal AND r.outcome<>'repeat' ORDER BY r.decided DESC LIMIT 1
+) AS decided FROM lookups l WHERE l.resource_end=? AND l.stream=? LIMIT ?
+"""
 
 
 class SqliteRecord:
@@ -78,6 +87,14 @@ class SqliteRecord:
     async def find_signals_at(self, resource: str, most: int) -> Sequence[SignalLookup]:
         """Signals at that resource, or at one whose id ends so, whatever its case; whole ids first."""
         return self._look_up("resource_end", ending(resource), most)
+
+    async def signals_at(self, stream: str, resource: str, most: int) -> Sequence[SignalAtResource]:
+        """Signals of a stream at exactly that resource, whatever its case, at most so many. Damaged ones are left out."""
+        if not (end := ending(resource)):
+            return []
+        with self._connection.reading() as db:
+            rows = columns_of(db.execute(_AT_RESOURCE, (end, stream, most)))
+        return [one for row in rows if not isinstance(one := attempt(_at_resource, row), Undecodable)]
 
     def _look_up(self, column: str, end: str, most: int) -> list[SignalLookup]:
         if not end:
@@ -141,6 +158,17 @@ def _entry(row: Columns) -> RecordEntry:
 def _lookup(row: Columns) -> SignalLookup:
     resource = row.find_text("resource_end") or ""
     return SignalLookup(row.text("signal"), row.text("stream"), written(row.text("id_end")), written(resource))
+
+
+def _at_resource(row: Columns) -> SignalAtResource:
+    return SignalAtResource(
+        row.text("signal"),
+        written(row.text("id_end")),
+        row.find_text("type"),
+        # A program of before wrote neither.
+        readable(None, row.flag, "sample"),
+        readable(None, row.find_time, "decided"),
+    )
 
 
 def _count(row: Columns) -> tuple[datetime, Cell, int]:

@@ -13,9 +13,10 @@ from router.store.cells import text_of
 from router.store.sqlite.schema import micros
 
 _LOOKUP = """
-INSERT INTO lookups (signal, stream, id_end, resource_end) VALUES (?,?,?,?) ON CONFLICT (signal) DO UPDATE
-SET id_end=excluded.id_end, resource_end=excluded.resource_end
-WHERE id_end<>excluded.id_end OR resource_end IS NOT excluded.resource_end
+INSERT INTO lookups (signal, stream, id_end, resource_end, type, sample) VALUES (?,?,?,?,?,?) ON CONFLICT (signal) DO UPDATE
+SET id_end=excluded.id_end, resource_end=excluded.resource_end, type=excluded.type, sample=excluded.sample
+WHERE id_end<>excluded.id_end OR resource_end IS NOT excluded.resource_end OR type IS NOT excluded.type
+OR sample IS NOT excluded.sample
 """
 
 _COUNT = """
@@ -45,4 +46,5 @@ def _lookup_of(entry: RecordEntry) -> tuple[object, ...] | None:
     """What finds the signal of a decision; a repeat's is known from before."""
     if entry.signal is None or entry.id is None or entry.outcome == Outcome.REPEAT:
         return None
-    return entry.signal, entry.stream, ending(entry.id), ending(entry.resource or "") or None
+    resource = ending(entry.resource or "") or None
+    return entry.signal, entry.stream, ending(entry.id), resource, entry.type, entry.sample

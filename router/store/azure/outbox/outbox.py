@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.domain.damage import Past
 from router.domain.deliveries import Backlog, DeliveryState, DeliveryStatus, NextDue, Pause, Pointer
+from router.domain.histories import History
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.azure.bodies import Bodies
@@ -132,6 +133,14 @@ class AzureOutbox(TableOutbox[AzureEntry]):
     async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
         """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
         return await self._statuses.last_notice(stream, destination, key)
+
+    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
+        return await self._statuses.history(stream, destination, key, opened)
+
+    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group at one destination, by turn."""
+        return await self._statuses.at_destination(stream, destination, key)
 
     async def past(self, keys: Collection[str]) -> Mapping[str, Sequence[Past]]:
         """The deliveries that were ever owed for some keys and are kept, by key."""

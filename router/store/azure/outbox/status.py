@@ -10,15 +10,19 @@ from router.domain.damage import Past
 from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.delivery_lifecycle import status_of
 from router.domain.errors import Undecodable
+from router.domain.histories import History, last_taken, owed_since
 from router.domain.notices import Notice
 from router.store.azure.outbox.deliveries import Deliveries
-from router.store.azure.outbox.entry_rows import AzureEntry
+from router.store.azure.outbox.entry_rows import COLUMNS, AzureEntry
 from router.store.azure.outbox.locations import Shard, referred, span_of_reference
 from router.store.azure.outbox.registry import Registry
 from router.store.azure.shards import named, shard_of
 from router.store.azure.tables import Table
 from router.store.codec import attempt, attempted
 from router.store.row_reader import Columns
+
+_TOLD = (*COLUMNS, "key", "receipt")
+"""The columns of a delivery without what it tells."""
 
 
 class Statuses:
@@ -52,11 +56,33 @@ class Statuses:
 
     async def last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
         """The notice that a destination last took of a signal or group."""
-        entries = await self._deliveries.all_of(Shard(stream, destination, shard_of(key)), named(key))
+        entries = await self._all_at(stream, destination, key)
         sent = [one for one in entries if one.state is DeliveryState.SENT]
-        if not sent or sent[-1].row is None:
+        return await self._notice(sent[-1]) if sent else None
+
+    async def at_destination(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """Those of a signal or group at one destination, by turn; one request."""
+        return await self._statuses(await self._all_at(stream, destination, key, _TOLD))
+
+    async def history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there; one request."""
+        entries = await self._all_at(stream, destination, key)
+        statuses = await self._statuses(entries)
+        last = last_taken(statuses, opened)
+        rows = {one.turn: one for one in entries}
+        notice = await self._notice(rows[last.turn]) if last is not None else None
+        return History(last=notice, opened=owed_since(statuses, opened))
+
+    async def _all_at(
+        self, stream: str, destination: str, key: str, select: Collection[str] | None = None
+    ) -> list[AzureEntry]:
+        return await self._deliveries.all_of(Shard(stream, destination, shard_of(key)), named(key), select)
+
+    async def _notice(self, entry: AzureEntry) -> Notice | None:
+        """The notice of one delivery, as far as it can be decoded."""
+        if entry.row is None:
             return None
-        delivery = await attempted(self._deliveries.delivery(sent[-1], sent[-1].row))
+        delivery = await attempted(self._deliveries.delivery(entry, entry.row))
         content = delivery.content if not isinstance(delivery, Undecodable) else None
         return content if isinstance(content, Notice) else None
 
