@@ -10,11 +10,11 @@ from router.domain.background import NO_BACKGROUND, Background, Counterpart, Ear
 from router.domain.decisions import Change
 from router.domain.deliveries import SUSPECT, Claim, Delivery
 from router.domain.errors import StoreError, Undecodable
-from router.domain.histories import History, Told, find_told
+from router.domain.histories import History, Notified, find_notified
 from router.domain.keys import signal_key, written_key
 from router.domain.lookups import earlier_of
 from router.domain.notices import Notice
-from router.domain.ports.deliver import Memberships, Outbox, SignalMemory
+from router.domain.ports.deliver import Histories, Memberships, SignalMemory
 from router.domain.rulebook import DestinationSpec
 from router.domain.signals import Kind
 
@@ -47,7 +47,7 @@ class BackgroundReader:
         spec: DestinationSpec,
         others: Sequence[DestinationSpec],
         *,
-        outbox: Outbox,
+        outbox: Histories,
         groups: Memberships,
         record: SignalMemory,
         lease: timedelta,
@@ -92,21 +92,21 @@ class BackgroundReader:
         if _is_summary(notice):
             return ()
         key = _signal_in(notice) if self._spec.is_grouped else delivery.key
-        found = await asyncio.gather(*(self._find_told(delivery.stream, other, key) for other in self._others))
+        found = await asyncio.gather(*(self._find_notified(delivery.stream, other, key) for other in self._others))
         told = [(one.at, spec, one) for spec, one in zip(self._others, found, strict=True) if one is not None]
         return tuple(
             Counterpart(destination=spec.name, lane=spec.lane, reference=one.receipt.reference, link=one.receipt.link)
             for _, spec, one in sorted(told, key=lambda it: (it[0], it[1].name))
         )
 
-    async def _find_told(self, stream: str, other: DestinationSpec, key: str) -> Told | None:
+    async def _find_notified(self, stream: str, other: DestinationSpec, key: str) -> Notified | None:
         if other.is_grouped:
             states = await self._groups.read_aggregation(stream, other.name, members=[key])
             member = states.members.get(key)
             if member is None or not member.stands:
                 return None
             key = member.group
-        return find_told(await self._outbox.deliveries_at(stream, other.name, key))
+        return find_notified(await self._outbox.deliveries_at(stream, other.name, key))
 
     async def _read_earlier(self, claim: Claim, notice: Notice) -> Earlier | None:
         """How often the same alert was raised on the same resource before this one, which opens."""

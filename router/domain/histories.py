@@ -25,7 +25,7 @@ class History:
     opened: datetime | None = None
 
 
-class Told(NamedTuple):
+class Notified(NamedTuple):
     """That a destination was told of a signal or group which is open there.
 
     Attributes:
@@ -52,7 +52,7 @@ def owed_since(statuses: Sequence[DeliveryStatus], opened: int) -> datetime | No
     return min((one.born for one in statuses if one.turn == opened), default=None)
 
 
-def find_told(statuses: Sequence[DeliveryStatus]) -> Told | None:
+def find_notified(statuses: Sequence[DeliveryStatus]) -> Notified | None:
     """What a destination was told of a signal or group that is open there; None where it is not, or nobody took anything.
 
     An update may have opened it there: its opening may have died.
@@ -65,4 +65,4 @@ def find_told(statuses: Sequence[DeliveryStatus]) -> Told | None:
     if not taken:
         return None
     receipts = [one.receipt for one in taken if one.receipt is not None and (one.receipt.reference or one.receipt.link)]
-    return Told(taken[0].settled or taken[0].born, receipts[0] if receipts else Receipt())
+    return Notified(taken[0].settled or taken[0].born, receipts[0] if receipts else Receipt())

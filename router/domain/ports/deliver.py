@@ -30,7 +30,19 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
 
-class Outbox(Protocol):
+class Histories(Protocol):
+    """What destinations were owed and told before, as far as who notifies people asks."""
+
+    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
+        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
+        ...
+
+    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
+        """The deliveries that are kept of a signal or group at one destination, by turn."""
+        ...
+
+
+class Outbox(Histories, Protocol):
     """The deliveries: owed, claimed, sent, skipped, dead."""
 
     async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
@@ -90,14 +102,6 @@ class Outbox(Protocol):
 
     async def find_last_notice(self, stream: str, destination: str, key: str) -> Notice | None:
         """The notice of a signal or group that a destination last took; None where it took none, or none is kept."""
-        ...
-
-    async def find_history(self, stream: str, destination: str, key: str, opened: int) -> History:
-        """What a destination was told of a signal or group since the turn that opened it there. Damage says nothing."""
-        ...
-
-    async def deliveries_at(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
-        """The deliveries that are kept of a signal or group at one destination, by turn."""
         ...
 
     async def counts(self, stream: str) -> Mapping[tuple[str, DeliveryState], int]:

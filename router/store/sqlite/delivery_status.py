@@ -48,8 +48,7 @@ class SqliteDeliveryStatus:
 
     def at_destination(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
         """Those of a signal or group at one destination, by turn."""
-        found = self._read("key=? AND destination=? AND stream=?", key, destination, stream)
-        return sorted(found, key=lambda one: one.turn)
+        return self._read("key=? AND destination=? AND stream=? ORDER BY destination, turn", key, destination, stream)
 
     def history(self, stream: str, destination: str, key: str, opened: int) -> History:
         """What a destination was told of a signal or group since the turn that opened it there."""

@@ -21,7 +21,7 @@ from router.store.azure.tables import Table
 from router.store.codec import attempt, attempted
 from router.store.row_reader import Columns
 
-_TOLD = (*COLUMNS, "key", "receipt")
+_WITHOUT_CONTENT = (*COLUMNS, "key", "receipt")
 """The columns of a delivery without what it tells."""
 
 
@@ -62,7 +62,7 @@ class Statuses:
 
     async def at_destination(self, stream: str, destination: str, key: str) -> Sequence[DeliveryStatus]:
         """Those of a signal or group at one destination, by turn; one request."""
-        return await self._statuses(await self._all_at(stream, destination, key, _TOLD))
+        return await self._statuses(await self._all_at(stream, destination, key, _WITHOUT_CONTENT))
 
     async def history(self, stream: str, destination: str, key: str, opened: int) -> History:
         """What a destination was told of a signal or group since the turn that opened it there; one request."""
