@@ -19,7 +19,8 @@ from router.domain.histories import History
 from router.domain.ports.store import Store
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.store.sqlite import SqliteStore
-from tests.builders import NOW, RESOURCE, a_destination, a_route, a_rulebook
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body
+from tests.destinations.builders import a_notice
 from tests.store.acts import claim, owe, run, settle
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.life import Life
@@ -143,12 +144,17 @@ def test_an_update_and_a_resolution_come_with_what_was_told_last_and_since_when(
 
 def test_what_a_destination_took_in_an_earlier_life_is_no_word_on_this_one(store: Store) -> None:
     """Only what it took since the turn that opened the signal there."""
-    owe(store, OPENING)
+    opening, resolution, again, update = (
+        replace(one, content=a_notice(turn=one.turn))
+        for one in (OPENING, RESOLUTION, a_delivery(4, opened=4), a_delivery(5, Change.UPDATED, opened=4))
+    )
+    owe(store, opening)
     settle(store, claim(store)[0], DeliveryState.SENT)
-    owe(store, RESOLUTION, a_delivery(4, opened=4), a_delivery(5, Change.UPDATED, opened=4))
+    owe(store, resolution, again, update)
     settle(store, claim(store)[0], DeliveryState.SENT)
     settle(store, claim(store)[0], DeliveryState.DEAD, error="400")
     assert run(store.outbox.find_history("cwpp", "tickets", "k", 4)) == History(opened=NOW)
+    assert run(store.outbox.find_history("cwpp", "tickets", "k", 1)) == History(last=a_notice(turn=3), opened=NOW)
     assert run(store.outbox.find_history("cwpp", "tickets", "k", 9)) == History()
     assert run(store.outbox.find_history("cspm", "tickets", "k", 4)) == History()
 
@@ -234,8 +240,7 @@ def test_an_update_does_not_say_how_often_it_happened_before(life: Life) -> None
 
 def test_beyond_a_hundred_signals_there_may_be_more(life: Life) -> None:
     """A busy resource costs no more than that."""
-    for number in range(101):
-        life.alert(f"before-{number}")
+    life.ingest(*(a_message(alert_body(f"before-{number}")) for number in range(101)))
     life.deliver()
     life.goes_on(1)
     life.alert()
