@@ -143,5 +143,5 @@ def test_a_group_that_waited_for_room_says_what_had_held_the_member_in_whose_wor
     run(Intake(store, {life.book.stream: life.book}, Catalogue()).admit_waiting(life.book.stream, life.now))
     told = [release for _, release in releases(life) if release is not None]
     assert [(one.name, one.since, one.messages) for one in told] == [
-        (("scanner " * 100)[:100], "2026-11-24T12:00:00Z", 1)
+        (("scanner " * 100)[:50], "2026-11-24T12:00:00Z", 1)
     ]
