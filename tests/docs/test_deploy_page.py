@@ -124,10 +124,10 @@ def test_the_requests_add_up() -> None:
     rows = PAGE.table("Requests to storage", "what")
     per = [float(row["table"]) + float(row["queue"]) for row in rows]
     everywhere, alone, kept, by_twos, sweep = per[0] + per[1], per[2] + per[3], per[4] + per[5], per[6] + per[7], per[8]
-    assert [round(everywhere), round(alone), round(kept), round(by_twos)] == [17, 39, 3, 12]
+    assert [round(everywhere), round(alone), round(kept), round(by_twos)] == [27, 49, 3, 12]
     sweeps = sweep * SECONDS / 60
     few = 30_000 * alone + sweeps
-    burst, trickle = (30_000_000 * (loud + 19 * quiet) / 20 + sweeps for loud, quiet in ((17, 3), (39, 12)))
+    burst, trickle = (30_000_000 * (loud + 19 * quiet) / 20 + sweeps for loud, quiet in ((27, 3), (49, 12)))
     told = next(row for row in PAGE.table("What it costs", "what") if row["what"] == "requests to storage")
     assert told["1,000 messages a day"] == f"{round(few, -5):,.0f} and polling"
     assert told["1,000,000 a day"] == f"{round(burst, -6):,.0f} to {round(trickle, -7):,.0f}, polling, and forgetting"
