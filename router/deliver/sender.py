@@ -50,8 +50,7 @@ class Sender:
         try:
             with self._tracing(claims) as observer:
                 async with asyncio.timeout(longest):
-                    backgrounds = await asyncio.gather(*map(self._background, claims))
-                    attempts = [self._attempt(*one) for one in zip(claims, backgrounds, strict=True)]
+                    attempts = [self._attempt(claim, await self._background(claim)) for claim in claims]
                     results = await self._answers.converse(self._kind, attempts)
                 observer.record_results(results)
                 return results
