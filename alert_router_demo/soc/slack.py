@@ -1,6 +1,7 @@
 """A double of Slack's incoming webhooks, which deduplicate nothing and answer in plain text.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+https://docs.slack.dev/reference/block-kit/blocks/rich-text-block
 """
 
 from __future__ import annotations
@@ -69,6 +70,14 @@ class SlackDouble(Endpoint):
         for text in (message["text"], *(one["text"] for one in _mrkdwn_in(message["blocks"]))):
             for inside in _CONTROL.findall(text):
                 (self.called if inside[0] in "!@#" else self.linked).append(inside)
+        for one in _elements_in(message["blocks"]):
+            match one:
+                case {"type": "link", "url": str(url)}:
+                    self.linked.append(f"{url}|{one.get('text', url)}")
+                case {"type": "text"}:
+                    pass
+                case _:
+                    self.called.append(str(one["type"]))
         return web.Response(text="ok")
 
 
@@ -86,8 +95,33 @@ def _is_sound_block(block: Any) -> bool:
             return 0 < len(text) <= TEXT
         case {"type": "context", "elements": [*elements]}:
             return 0 < len(elements) <= ELEMENTS and all(0 < len(one["text"]) <= TEXT for one in elements)
+        case {"type": "rich_text", "elements": [*sections]}:
+            return bool(sections) and all(
+                one["type"] == "rich_text_section" and one["elements"] and all(map(_is_sound_element, one["elements"]))
+                for one in sections
+            )
         case _:
             return False
+
+
+def _is_sound_element(element: Any) -> bool:
+    match element:
+        case {"type": "text" | "link", "text": ""}:
+            return False
+        case {"type": "text", "text": str()} | {"type": "link", "url": str()}:
+            return True
+        case {"type": "user" | "usergroup" | "broadcast" | "channel"}:
+            return True
+        case _:
+            return False
+
+
+def _elements_in(blocks: Iterable[Any]) -> Iterator[Any]:
+    """What the lines of rich text are made of, in which no text has a meaning of its own."""
+    for block in blocks:
+        if block["type"] == "rich_text":
+            for section in block["elements"]:
+                yield from section["elements"]
 
 
 def _mrkdwn_in(value: Any) -> Iterator[Any]:

@@ -7,20 +7,20 @@ at the end of each tell which belong together and which are the same.
 Retried: no answer, 408, 425, 429, 5xx, and a 200 that does not say `ok`. An answer about the webhook, its channel or its
 workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destination, since no other message gets
 through either, and none is lost when somebody mends it. Any other is about this message, and final.
-Truncated: header at 150 characters, a text at 3,000, a fact at 300.
+Truncated: header at 150 characters, the rest to one screen of a phone (`router.destinations.wording.first_screen`).
 
-Text of an alert is plain text, in which nothing is bold, linked or called; it is escaped all the same. Only the link to the
-portal is `mrkdwn`.
+Text of an alert stands in the header, which is plain text and escaped, and in the texts of `rich_text`, where nothing is
+looked for: what is bold, linked or called is an element of its own there, and escapes would be shown.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (answers)
 https://docs.slack.dev/reference/block-kit/blocks (limits)
+https://docs.slack.dev/reference/block-kit/blocks/rich-text-block (lines and links)
 https://docs.slack.dev/messaging/formatting-message-text (escaping)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import batched
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -30,23 +30,17 @@ from router.destinations.answers import words_in
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.wording.briefing import Briefing, link_of
-from router.destinations.wording.fitting import json_bytes, shorten, shorten_escaped
-from router.destinations.wording.headlines import headline
+from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
+from router.destinations.wording.fitting import json_bytes, shorten_escaped
 from router.destinations.wording.languages import mrkdwn
-from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Delivery
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.notices import Notice
+from router.domain.notices import Link, Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 HEADER_LIMIT = 150  # characters
-TEXT_LIMIT = 3_000  # characters of a section or an element of a context
-FACT_LIMIT = 300  # characters of a fact; ours
-_FIELDS = 10  # in one section
 
 _WEBHOOKS = "/services/"
 
@@ -96,12 +90,17 @@ class Slack(OneRequest):
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message of a notice."""
-        body = json_bytes(_message(self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery))
+        notice = self.notice_in(attempt)
+        body = json_bytes(_message(notice, first_screen_of(notice, self.briefing_in(attempt))))
         url = secret_url(self._url, self._origin, attempt, self.name)
         if not urlsplit(url).path.startswith(_WEBHOOKS):
             # A workflow's trigger lives there, too, and would run at each attempt.
             raise Unauthorized(f"{self.name}: the secret {self._url.secret} is no incoming webhook; set it anew")
         return HttpRequest(method="POST", url=url, headers=JSON, body=body)
+
+    def preview(self, attempt: Attempt) -> str:
+        """The same as plain text."""
+        return first_screen_of(self.notice_in(attempt), self.briefing_in(attempt)).text
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means: about the webhook, and so about every message, or about this one."""
@@ -114,46 +113,60 @@ class Slack(OneRequest):
         return error
 
 
-def _message(notice: Notice, briefing: Briefing, delivery: Delivery) -> dict[str, Any]:
-    title = _escaped(f"{delivery.change.capitalize()}: {headline(notice, TEXT_LIMIT)}", HEADER_LIMIT)
+def _message(notice: Notice, screen: FirstScreen) -> dict[str, Any]:
+    title = shorten_escaped(screen.headline, HEADER_LIMIT, mrkdwn)
     return {
         # What a notification shows, which has no blocks.
         "text": title,
         "mrkdwn": False,
-        "blocks": list(_blocks(title, notice, briefing, delivery)),
+        "blocks": list(_blocks(title, notice, screen)),
         "unfurl_links": False,
         "unfurl_media": False,
     }
 
 
-def _blocks(title: str, notice: Notice, briefing: Briefing, delivery: Delivery) -> Iterator[dict[str, Any]]:
-    yield {"type": "header", "text": _text(title)}
-    # Escaped, a fact takes five times its characters at most, which is below the 2,000 of a field.
-    facts = [
-        _text(f"{fact.name}\n{mrkdwn(shorten(', '.join(fact.values), FACT_LIMIT))}")
-        for fact in (*briefing.what, *briefing.where, *briefing.when, *briefing.why)
-    ]
-    for fields in batched(facts, _FIELDS, strict=False):
-        yield {"type": "section", "fields": fields}
-    # What is over is told in short: the channel has the rest already.
-    text = note_of if delivery.change is Change.RESOLVED else text_of
-    story = _escaped(text(briefing, TEXT_LIMIT), TEXT_LIMIT)
-    if story.strip():
-        yield {"type": "section", "text": _text(story)}
-    yield {"type": "context", "elements": list(_margin(notice))}
+def _blocks(title: str, notice: Notice, screen: FirstScreen) -> Iterator[dict[str, Any]]:
+    yield {"type": "header", "text": _plain(title)}
+    rest = [] if screen.rest is None else [[_words(screen.rest, italic=True)]]
+    for lines in (
+        [list(_line(line)) for line in screen.story],
+        [*(list(_line(line)) for line in screen.facts), *rest],
+        [list(_links(screen.links))] if screen.links else [],
+    ):
+        if lines:
+            yield {"type": "rich_text", "elements": [_section(lines)]}
+    yield {"type": "context", "elements": [_plain(mrkdwn(f"{notice.key}, turn {notice.turn}"))]}
 
 
-def _margin(notice: Notice) -> Iterator[dict[str, Any]]:
-    if link := link_of(notice):
-        # No button: Slack marks one with a warning where its app answers no clicks, and a webhook's app does not.
-        yield {"type": "mrkdwn", "text": f"<{mrkdwn(link)}|Open in the Azure portal>", "verbatim": True}
-    yield _text(_escaped(f"Sent because {notice.reason}", TEXT_LIMIT))
-    yield _text(_escaped(f"{notice.key}, turn {notice.turn}", TEXT_LIMIT))
+def _section(lines: Iterable[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Lines, one below the other."""
+    elements: list[dict[str, Any]] = []
+    for line in lines:
+        elements += [*([_words("\n")] if elements else []), *line]
+    return {"type": "rich_text_section", "elements": elements}
 
 
-def _text(words: str) -> dict[str, Any]:
+def _line(line: Line) -> Iterator[dict[str, Any]]:
+    if line.name:
+        yield _words(f"{line.name}: ", bold=True)
+    yield _words(line.text, code=True) if line.is_code else _words(line.text)
+    if line.more:
+        yield _words(line.more)
+
+
+def _links(links: Iterable[Link]) -> Iterator[dict[str, Any]]:
+    # No buttons: Slack marks one with a warning where its app answers no clicks, and a webhook's app does not
+    # (https://github.com/slackapi/node-slack-sdk/issues/869).
+    for number, link in enumerate(links):
+        if number:
+            yield _words(" · ")
+        yield {"type": "link", "url": link.url, "text": link.text}
+
+
+def _words(text: str, **style: bool) -> dict[str, Any]:
+    """Words as they are: mentions, links and the rest are elements of other types, which no text can make."""
+    return {"type": "text", "text": text, **({"style": style} if style else {})}
+
+
+def _plain(words: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": words, "emoji": False}
-
-
-def _escaped(text: str, limit: int) -> str:
-    return shorten_escaped(text, limit, mrkdwn)

@@ -8,9 +8,9 @@ connection has expired, the channel is) only its run history shows, and the rout
 
 Retried: no answer, 408, 425, 429, 5xx, and a success around an error or a page for people. 401, 403, 404 and a workflow
 that is turned off pause the destination: they are about every card. Any other answer is about this one, and final.
-Truncated: the heading at 200 characters, the story at 4,000, a fact at 300, the message below 28 KB.
+Truncated: to one screen of a phone (`router.destinations.wording.first_screen`), which is far below the vendor's 28 KB.
 
-Text of an alert is escaped, so that its Markdown makes nothing but paragraphs.
+Text of an alert is escaped, so that its Markdown makes nothing but words. Only the names of facts are bold.
 
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook (28 KB)
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook (form)
@@ -20,6 +20,7 @@ https://learn.microsoft.com/adaptive-cards/authoring-cards/text-features (Markdo
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import orjson
@@ -28,27 +29,21 @@ from pydantic import ConfigDict
 from router.destinations.base import JSON, OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.credentials import secret_url
-from router.destinations.wording.briefing import Briefing, link_of
-from router.destinations.wording.fitting import json_bytes, shorten_escaped
-from router.destinations.wording.headlines import headline
+from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
+from router.destinations.wording.fitting import MARK, json_bytes
 from router.destinations.wording.languages import markdown
-from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Delivery
+from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
-BODY_LIMIT = 27_000  # bytes; Teams takes 28 KB
-HEADING_LIMIT = 200  # characters; ours
-STORY_LIMIT = 4_000  # characters; ours
-_ROOMS = (STORY_LIMIT, 2_000, 1_000, 300)
-"""Characters of the story, step by step until the message is below its limit; a fact gets a fifth."""
-FACT_LIMIT = 300  # characters; ours
-_LINE_ENDS = re.compile(r"[\r\n]+")
+BODY_LIMIT = 27_000  # bytes, which no screen fills; Teams takes 28 KB
 _TURNED_OFF = re.compile(rb'"WorkflowTriggerIsNotEnabled"')
+
+_START = ": "
 
 # As a card calls its colours; unknown is as loud as Critical.
 COLOURS = {
@@ -103,8 +98,13 @@ class Teams(OneRequest):
         """The message around the card of a notice."""
         notice = self.notice_in(attempt)
         url = secret_url(self._url, self._origin, attempt, self.name)
-        body = _fitted_message(notice, self.briefing_in(attempt), attempt.delivery)
+        screen = first_screen_of(notice, self.briefing_in(attempt))
+        body = json_bytes(_message(notice, screen, attempt.delivery.change))
         return HttpRequest(method="POST", url=url, headers=JSON, body=body)
+
+    def preview(self, attempt: Attempt) -> str:
+        """The same as plain text."""
+        return first_screen_of(self.notice_in(attempt), self.briefing_in(attempt)).text
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means: about the workflow, and so about every card, or about this one."""
@@ -127,61 +127,45 @@ def _is_acceptance(answer: HttpAnswer) -> bool:
     return not (isinstance(body, dict) and "error" in body)
 
 
-def _fitted_message(notice: Notice, briefing: Briefing, delivery: Delivery) -> bytes:
-    bodies = (json_bytes(_message(notice, briefing, delivery, room)) for room in _ROOMS)
-    body = next(bodies)
-    while _size_of(body) > BODY_LIMIT:
-        body = next(bodies)
-    return body
-
-
-def _size_of(body: bytes) -> int:
-    """The bytes of a message in UTF-8 or UTF-16, whichever is more: the vendor does not say which it counts."""
-    return max(len(body), len(body.decode().encode("utf-16-le")))
-
-
-def _message(notice: Notice, briefing: Briefing, delivery: Delivery, room: int) -> dict[str, Any]:
+def _message(notice: Notice, screen: FirstScreen, change: Change) -> dict[str, Any]:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
         "msteams": {"width": "Full"},
-        "body": _elements(notice, briefing, delivery, room),
+        "body": list(_elements(notice, screen, change)),
     }
-    if link := link_of(notice):
-        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open in the Azure portal", "url": link}]
+    if screen.links:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": link.text, "url": link.url} for link in screen.links]
     attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
     return {"type": "message", "attachments": [attachment]}
 
 
-def _elements(notice: Notice, briefing: Briefing, delivery: Delivery, room: int) -> list[dict[str, Any]]:
-    is_over = delivery.change is Change.RESOLVED
-    heading = f"{delivery.change.capitalize()}: {headline(notice, STORY_LIMIT)}"
-    colour = "Good" if is_over else COLOURS.get(notice.severity or "", "Attention")
-    facts = [
-        {"title": fact.name, "value": _escaped(", ".join(fact.values), min(room // 5, 2 * FACT_LIMIT))}
-        for fact in (*briefing.what, *briefing.where, *briefing.when, *briefing.why)
-    ]
-    elements = [_block(_escaped(heading, HEADING_LIMIT), size="Medium", weight="Bolder", color=colour)]
-    elements.append({"type": "FactSet", "facts": facts})
-    # What is over is told in short: the channel has the rest already.
-    text = note_of if is_over else text_of
-    story = shorten_escaped(text(briefing, room), room, _paragraphs)
-    if story.strip():
-        elements.append(_block(story))
-    reason = _escaped(notice.reason, room // 5)
-    elements.append(_block(f"Sent because {reason}. {notice.key}, turn {notice.turn}", size="Small", isSubtle=True))
-    return elements
+def _elements(notice: Notice, screen: FirstScreen, change: Change) -> Iterator[dict[str, Any]]:
+    colour = "Good" if change is Change.RESOLVED else COLOURS.get(notice.severity or "", "Attention")
+    yield _block(_escaped(screen.headline), size="Medium", weight="Bolder", color=colour)
+    for lines in (screen.story, screen.facts):
+        for number, line in enumerate(lines):
+            yield _line(line, is_first=number == 0)
+    if screen.rest is not None:
+        yield _block(_escaped(screen.rest), isSubtle=True, spacing="None")
+    yield _block(f"{notice.key}, turn {notice.turn}", size="Small", isSubtle=True, spacing="Small")
+
+
+def _line(line: Line, *, is_first: bool) -> dict[str, Any]:
+    text = _escaped(f"{line.text}{line.more}")
+    if line.name:
+        # Behind a name no text opens a block, so nothing that would at the start of a line needs an escape.
+        text = f"**{markdown(line.name)}:** {_escaped(f'{_START}{line.text}{line.more}').removeprefix(_START)}"
+    look = {"fontType": "Monospace"} if line.is_code else {}
+    return _block(text, spacing="Small" if is_first else "None", **look)
 
 
 def _block(text: str, **look: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": text, "wrap": True, **look}
 
 
-def _paragraphs(text: str) -> str:
-    """A text of which each line is a paragraph."""
-    return _LINE_ENDS.sub("\n\n", markdown(text))
-
-
-def _escaped(text: str, limit: int) -> str:
-    return shorten_escaped(text, limit, markdown)
+def _escaped(text: str) -> str:
+    """A text as words; the mark at its end needs no escape, alone it makes no link."""
+    words = text.removesuffix(MARK)
+    return markdown(words) + text[len(words) :]

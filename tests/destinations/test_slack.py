@@ -10,13 +10,15 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.slack import HEADER_LIMIT, TEXT_LIMIT
+from router.destinations.slack import HEADER_LIMIT
 from router.destinations.wording.fitting import MARK
+from router.domain.background import Background, Counterpart
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
+from router.domain.rulebook import Lane
 from tests.destinations.builders import (
     NOW,
     a_delivery,
@@ -59,6 +61,19 @@ def texts_in(value: Any) -> Iterator[str]:
                 yield from texts_in(item)
 
 
+def elements_in(message: Any) -> Iterator[Any]:
+    """What the lines of a message are made of."""
+    for block in blocks_of(message, "rich_text"):
+        for section in block["elements"]:
+            yield from section["elements"]
+
+
+def lines_of(message: Any) -> list[str]:
+    """The lines of a message, as they are read."""
+    sections = [section for block in blocks_of(message, "rich_text") for section in block["elements"]]
+    return "\n".join("".join(one["text"] for one in section["elements"]) for section in sections).split("\n")
+
+
 def blocks_of(message: Any, type: str) -> list[Any]:
     """The blocks of a type."""
     return [block for block in message["blocks"] if block["type"] == type]
@@ -85,29 +100,60 @@ def test_a_message_says_first_what_changed(change: Change) -> None:
 
 
 def test_a_resolution_is_told_in_short() -> None:
-    """Facts, and no story: the channel has that already."""
+    """How it ended, and no story: the channel has that already."""
     story = "Somebody signed in"
     assert story in str(message_of(Change.UPDATED))
     assert story not in str(message_of(Change.RESOLVED))
+    assert lines_of(message_of(Change.RESOLVED))[0] == "Microsoft Defender for Cloud reports that this is over."
+
+
+def test_what_happened_stands_first() -> None:
+    """The description, then where, since when and whose, then the evidence, then the links, and the key below it all."""
+    message = message_of()
+    assert lines_of(message) == [
+        "Somebody signed in from an address that was never seen before.",
+        "Where: vm-pay-01, resource group rg-payments",
+        "Since: 2026-11-24 11:58 UTC, last seen 11:59",
+        "Owner: payments-platform / Payments, …",
+        "Accounts: root",
+        "IP addresses: 203.0.113.7",
+        "Processes: php -r 1",
+        "Tactics: Credential Access (TA0006)",
+        "Azure portal",
+    ]
+    assert [block["type"] for block in message["blocks"]] == ["header", *["rich_text"] * 3, "context"]
+
+
+def test_names_are_bold_and_what_people_copy_is_code() -> None:
+    """And nothing else has a style, but for the line that says how much more there is."""
+    styles = {one["text"]: one["style"] for one in elements_in(message_of()) if "style" in one}
+    assert styles.pop("php -r 1") == {"code": True}
+    assert all(name.endswith(": ") and style == {"bold": True} for name, style in styles.items())
+    more = {f"property {number}": "x" for number in range(20)}
+    full = elements_in(message_of(extended=more, unlisted=tuple(more)))
+    (rest,) = [one["text"] for one in full if one.get("style") == {"italic": True}]
+    assert rest == "… and 21 more facts: open the alert"
 
 
 def test_text_of_an_alert_calls_nobody_and_links_nowhere() -> None:
-    """What Slack would read as a mention or a link is escaped, wherever in a notice it stands."""
+    """Where Slack would read a mention or a link it is escaped; elsewhere it is a text, which Slack reads as it stands."""
     told: dict[str, Any] = dict.fromkeys(
         ("title", "description", "status", "resource", "type", "plan", "cause", "reason"), CALLS
     )
     message = message_of(**told, remediation=(CALLS,), evidence=Evidence(hosts=(CALLS,), urls=(CALLS,)))
-    assert str(message).count("&lt;!channel&gt; &lt;!here|x&gt; &lt;@U123&gt; &lt;https://evil") >= 10
-    for text in texts_in(message):
-        assert text.replace("<https://portal.azure.com/#view/alerts/1|", "").count("<") == 0
-        assert "& " not in text
+    for text in (message["text"], blocks_of(message, "header")[0]["text"]["text"]):
+        assert text.startswith("Opened: High: &lt;!channel&gt; &lt;!here|x&gt; &lt;@U123&gt; &lt;https://evil")
+    assert "<!channel> <!here|x> <@U123> <https://evil" in lines_of(message)[0]
+    links = [one for one in elements_in(message) if one["type"] != "text"]
+    assert links == [{"type": "link", "url": "https://portal.azure.com/#view/alerts/1", "text": "Azure portal"}]
+    allowed = {"type", "text", "style"}
+    assert all(one.keys() <= allowed for one in elements_in(message) if one["type"] == "text")
 
 
 def test_slack_looks_for_no_names_in_a_text() -> None:
-    """Nothing but the link to the portal has markup, and that is `verbatim`; nothing is unfurled."""
+    """Nothing at all has markup; nothing is unfurled."""
     message = message_of(description="@channel *all* https://evil.example.com")
-    (link,) = _mrkdwn_in(message)
-    assert link["verbatim"] and link["text"].startswith("<https://portal.azure.com/")
+    assert list(_mrkdwn_in(message)) == []
     assert blocks_of(message, "header")[0]["text"] | {"text": ""} == {"type": "plain_text", "text": "", "emoji": False}
     assert not (message["mrkdwn"] or message["unfurl_links"] or message["unfurl_media"])
 
@@ -126,31 +172,16 @@ def _mrkdwn_in(value: Any) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
 def test_a_header_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
-    """150 characters go whole; one more, and it ends with the mark, and within the limit."""
-    around = len("Opened: High:  - vm-pay-01")
-    header = blocks_of(message_of(title="x" * (HEADER_LIMIT - around + over)), "header")[0]["text"]["text"]
-    assert len(header) == HEADER_LIMIT
+    """150 characters go whole, counted as they are sent: an ampersand is five; one more, and it ends with the mark."""
+    title = "&" * 24 + "x" * 4
+    assert len(f"Opened: High: {title} - vm-pay-01") + 4 * 24 == HEADER_LIMIT
+    header = blocks_of(message_of(title=title + "x" * over), "header")[0]["text"]["text"]
+    assert len(header) <= HEADER_LIMIT
     assert header.endswith(MARK) is is_cut
 
 
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_a_story_is_cut_above_the_limit_of_a_text(over: int, is_cut: bool) -> None:
-    """3,000 characters, counted as they are sent: an ampersand is five."""
-    story = _story_of("")
-    description = "&" * ((TEXT_LIMIT - len(story) - 7) // 5)
-    room = TEXT_LIMIT - len(story) - 2 - 5 * len(description)
-    story = _story_of(description + "x" * (room + over))
-    assert len(story) <= TEXT_LIMIT
-    assert (MARK in story) is is_cut
-
-
-def _story_of(description: str) -> str:
-    message = message_of(description=description, remediation=(), evidence=Evidence())
-    return str(blocks_of(message, "section")[-1]["text"]["text"])
-
-
 def test_a_huge_notice_keeps_every_limit() -> None:
-    """50 blocks, 10 fields, 2,000 characters of a field, 3,000 of a text, whatever is escaped."""
+    """50 blocks, 3,000 characters of a text, whatever is escaped."""
     calls = "&<>" * 2_000
     huge = a_huge_notice(
         title=calls, resource=calls, type=calls, reason=calls, status=calls, cause=calls, measure=calls,
@@ -158,40 +189,53 @@ def test_a_huge_notice_keeps_every_limit() -> None:
     )  # fmt: skip
     message = orjson.loads(request_of(an_attempt(huge, secrets=[HOOK])).body)
     assert len(message["blocks"]) <= 50
-    assert [len(block["fields"]) for block in blocks_of(message, "section") if "fields" in block] == [10, 5]
-    fields = [field["text"] for block in blocks_of(message, "section") for field in block.get("fields", ())]
-    assert max(map(len, fields)) <= 2_000
-    assert max(map(len, texts_in(message))) <= TEXT_LIMIT
+    assert sum(map(len, texts_in(message["blocks"]))) <= 3_000
     assert len(message["text"]) <= HEADER_LIMIT
+
+
+def test_the_runbook_and_the_ticket_have_links_too() -> None:
+    """Text links: a button would be shown with a warning, since a webhook's app answers no click."""
+    elsewhere = Counterpart(destination="snow", lane=Lane.TICKET, reference="INC1", link="https://snow.example/1")
+    attempt = an_attempt(
+        a_notice(runbooks=("https://runbooks.example/1",)),
+        secrets=[HOOK],
+        background=Background(elsewhere=(elsewhere,)),
+    )
+    message = orjson.loads(request_of(attempt).body)
+    assert lines_of(message)[-1] == "Azure portal · Runbook · Ticket INC1 (snow)"
+    assert [one["url"] for one in elements_in(message) if one["type"] == "link"] == [
+        "https://portal.azure.com/#view/alerts/1",
+        "https://runbooks.example/1",
+        "https://snow.example/1",
+    ]
+    assert not blocks_of(message, "actions")
 
 
 @pytest.mark.parametrize(
     ("link", "shown"),
     [
-        ("https://portal.azure.com/#a?b=1&c=2", "<https://portal.azure.com/#a?b=1&amp;c=2|Open in the Azure portal>"),
+        ("https://portal.azure.com/#a?b=1&c=2", "https://portal.azure.com/#a?b=1&c=2"),
         ("https://portal.azure.com/a|b", None),
         ("https://portal.azure.com/a>b", None),
         ("javascript:alert(1)", None),
         ("http://portal.azure.com/", None),
         ("https://portal.azure.com/" + "x" * 1_976, None),
-        ("https://portal.azure.com/" + "x" * 1_975, "<https://portal.azure.com/"),
+        ("https://portal.azure.com/" + "x" * 1_975, "https://portal.azure.com/" + "x" * 1_975),
         (None, None),
     ],
 )
 def test_the_link_is_one_only_where_it_can_be(link: str | None, shown: str | None) -> None:
     """What is no https address, could end the link early, or is too long for one is not told at all."""
-    texts = list(texts_in(message_of(link=link)))
-    if shown:
-        assert any(text.startswith(shown) for text in texts)
-    else:
-        assert not any(text.startswith("<") or "Portal" in text for text in texts)
+    message = message_of(link=link)
+    assert [one["url"] for one in elements_in(message) if one["type"] == "link"] == [shown] * (shown is not None)
+    assert shown is not None or not any("ortal" in text for text in texts_in(message))
 
 
 def test_a_finding_without_details_is_a_message_too() -> None:
     """No empty text is sent, which Slack refuses."""
     bare = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None, status=None)
     message = orjson.loads(request_of(an_attempt(bare, secrets=[HOOK])).body)
-    assert all(text.strip() for text in texts_in(message))
+    assert all(text.strip() or text == "\n" for text in texts_in(message))
 
 
 @pytest.mark.parametrize(

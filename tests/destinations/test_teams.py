@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from router.destinations.teams import BODY_LIMIT, COLOURS, HEADING_LIMIT, STORY_LIMIT
+from router.destinations.teams import BODY_LIMIT, COLOURS
 from router.destinations.wording.fitting import MARK
+from router.domain.background import Background, Counterpart
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
+from router.domain.notices import Link
+from router.domain.rulebook import Lane
 from tests.destinations.builders import (
     NOW,
     a_delivery,
@@ -56,9 +59,22 @@ def blocks_of(card: Any) -> list[Any]:
 
 
 def texts_in(card: Any) -> Iterator[str]:
-    """Every text of a card that is read as Markdown."""
-    for element in card["body"]:
-        yield from [element["text"]] if "text" in element else [fact["value"] for fact in element["facts"]]
+    """Every text of a card that is read as Markdown, a fact's without its name."""
+    for block in blocks_of(card):
+        yield words_of(block["text"])
+
+
+def words_of(text: str) -> str:
+    """A line without the name in strong letters that a fact begins with."""
+    strong = [one.type for one in tokens_in(text) if one.type.startswith("strong")]
+    assert strong in ([], ["strong_open", "strong_close"])
+    name, _, rest = text.partition(":** ")
+    return rest if strong and name.startswith("**") else text
+
+
+def lines_of(card: Any) -> list[str]:
+    """The lines of a card, as they are read."""
+    return ["".join(one.content for one in tokens_in(block["text"]) if not one.children) for block in blocks_of(card)]
 
 
 def tokens_in(text: str) -> Iterator[Token]:
@@ -84,9 +100,30 @@ def test_a_card_says_first_what_changed(change: Change) -> None:
 
 
 def test_a_resolution_is_told_in_short() -> None:
-    """Facts, and no story: the channel has that already."""
+    """How it ended, and no story: the channel has that already."""
     assert "Somebody signed in" in str(card_of(Change.UPDATED))
     assert "Somebody signed in" not in str(card_of(Change.RESOLVED))
+    assert lines_of(card_of(Change.RESOLVED))[1] == "Microsoft Defender for Cloud reports that this is over."
+
+
+def test_what_happened_stands_first() -> None:
+    """The description, then where, since when and whose, then the evidence, and the key below it all."""
+    assert lines_of(card_of())[1:-1] == [
+        "Somebody signed in from an address that was never seen before.",
+        "Where: vm-pay-01, resource group rg-payments",
+        "Since: 2026-11-24 11:58 UTC, last seen 11:59",
+        "Owner: payments-platform / Payments, …",
+        "Accounts: root",
+        "IP addresses: 203.0.113.7",
+        "Processes: php -r 1",
+        "Tactics: Credential Access (TA0006)",
+    ]
+
+
+def test_what_people_copy_has_letters_of_one_width() -> None:
+    """Processes are code, and nothing else is."""
+    fonts = [block["text"] for block in blocks_of(card_of()) if block.get("fontType") == "Monospace"]
+    assert fonts == ["**Processes:** php -r 1"]
 
 
 @pytest.mark.parametrize("severity", [*COLOURS, None])
@@ -103,7 +140,7 @@ def test_text_of_an_alert_makes_no_link() -> None:
     )
     card = card_of(**told, remediation=(LINKS,), evidence=Evidence(hosts=(LINKS,), urls=(LINKS,)))
     shown = list(texts_in(card))
-    assert sum("evil" in text for text in shown) >= 6
+    assert sum("evil" in text for text in shown) >= 4
     kinds = {token.type for text in shown for token in tokens_in(text)}
     assert kinds <= {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak"}
 
@@ -126,33 +163,23 @@ def test_no_text_whatever_makes_a_link(text: str) -> None:
 
 def test_what_was_escaped_reads_as_it_was() -> None:
     """A backslash takes a sign's meaning away and is not shown itself."""
-    (fact,) = [one for one in card_of(status="VM_[x]*`<a>~\\")["body"][1]["facts"] if one["title"] == "Status"]
-    assert "".join(token.content for token in tokens_in(fact["value"]) if not token.children) == "VM_[x]*`<a>~\\"
+    (line,) = [one for one in lines_of(card_of(cause="VM_[x]*`<a>~\\")) if one.startswith("Cause")]
+    assert line == "Cause: VM_[x]*`<a>~\\"
 
 
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_a_heading_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
-    """200 characters go whole; one more, and it ends with the mark, and within the limit."""
-    around = len("Opened: High:  - vm-pay-01")
-    heading = blocks_of(card_of(title="x" * (HEADING_LIMIT - around + over)))[0]["text"]
-    assert len(heading) == HEADING_LIMIT
-    assert heading.endswith(MARK) is is_cut
+def test_a_name_that_an_alert_chose_is_words_too() -> None:
+    """Of a property that stands in no list, whatever it is called."""
+    name = "**a** [x](https://evil)"
+    card = card_of(extended={name: "v"}, unlisted=(name,), evidence=Evidence(), tactics=())
+    assert f"{name}: v" in lines_of(card)
+    assert all(
+        token.type not in {"link_open", "em_open"} for block in blocks_of(card) for token in tokens_in(block["text"])
+    )
 
 
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_a_story_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
-    """4,000 characters, counted as they are sent: a bracket is two."""
-    empty = _story_of("d")
-    description = "[" * ((STORY_LIMIT - len(empty) - 7) // 2)
-    room = STORY_LIMIT - len(empty) + 1 - 2 * len(description)
-    story = _story_of(description + "x" * (room + over))
-    assert len(story) <= STORY_LIMIT
-    assert (MARK in story) is is_cut
-
-
-def _story_of(description: str) -> str:
-    card = card_of(description=description, remediation=(), evidence=Evidence())
-    return str(blocks_of(card)[1]["text"])
+def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
+    """`… [cut]`, with no backslash in it."""
+    assert blocks_of(card_of(title="x" * 500))[0]["text"].endswith(MARK)
 
 
 @pytest.mark.parametrize("character", ["x", "Ö", "🔥", "\x01", "[", "\n", '"'])
@@ -170,7 +197,6 @@ def test_a_message_stays_below_28_kb(character: str, change: Change) -> None:
     ).body
     assert max(len(body), len(body.decode().encode("utf-16-le"))) <= BODY_LIMIT
     card = orjson.loads(body)["attachments"][0]["content"]
-    assert [one["type"] for one in card["body"]].count("FactSet") == 1
     assert blocks_of(card)[-1]["text"].endswith(f"{a_notice().key}, turn 1")
     assert MARK in str(card)
 
@@ -181,6 +207,20 @@ def test_a_link_that_is_none_is_not_told() -> None:
     card = card_of(link="javascript:alert(1)")
     assert "actions" not in card
     assert "javascript" not in str(card)
+
+
+def test_the_runbook_and_the_ticket_have_buttons_too() -> None:
+    """The portal first, then the runbook, then what people were told of it elsewhere: four at most."""
+    elsewhere = Counterpart(destination="snow", lane=Lane.TICKET, reference="INC1", link="https://snow.example/1")
+    links = tuple(Link(text=f"Page {number}", url="https://a.example/") for number in range(5))
+    attempt = an_attempt(
+        a_notice(runbooks=("https://runbooks.example/1",), links=links),
+        secrets=[HOOK],
+        background=Background(elsewhere=(elsewhere,)),
+    )
+    card = orjson.loads(request_of(attempt).body)["attachments"][0]["content"]
+    assert [one["title"] for one in card["actions"]] == ["Azure portal", "Runbook", "Ticket INC1 (snow)", "Page 0"]
+    assert {one["type"] for one in card["actions"]} == {"Action.OpenUrl"}
 
 
 def test_a_finding_without_details_is_a_card_too() -> None:

@@ -118,7 +118,7 @@ def test_of_an_alert_about_ai_most_kinds_are_told_an_outline(kind: str, case: Ca
     if case.name == "opened":
         assert "canary" in whole
         assert "Detected credential theft attempts" in outline
-        assert OUTLINE[:40] in outline or kind == "pagerduty" or OUTLINE in outline
+        assert OUTLINE[:30] in outline or kind == "pagerduty" or OUTLINE in outline
 
 
 def test_the_kinds_that_are_told_all_of_an_alert_about_ai_are_few() -> None:

@@ -134,17 +134,13 @@ def markup_in(kind: str, document: Any) -> list[str]:
                 text for text in texts if re.search(r"<[a-z/!?]", text, re.IGNORECASE) or any(map(acts, unescape(text)))
             ]
         case "slack":
-            return [
-                text
-                for text in _mrkdwn_in(document)
-                if not re.fullmatch(r"<https://portal\.azure\.com/[^<>|]*\|[\w ]*>", text)
-            ]
+            return [*_mrkdwn_in(document), *(one for one in _rich_in(document) if one not in _SLACK_KNOWS)]
         case "teams":
             known = {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak", "hardbreak"}
             return [
                 text
                 for text in _markdown_in(document)
-                if not _tokens_in(text) <= known or any(map(acts, "".join(_seen_in(text))))
+                if not _tokens_in(_without_name(text)) <= known or any(map(acts, "".join(_seen_in(text))))
             ]
         case "jira":
             # Which nodes stand where is checked by the vendor's double; what is here shows text as it is.
@@ -167,6 +163,26 @@ def _mrkdwn_in(value: Any) -> Iterator[str]:
         case list():
             for item in value:
                 yield from _mrkdwn_in(item)
+
+
+_SLACK_KNOWS = {"text", "link to https://portal.azure.com/#view/alerts/1: Azure portal"}
+
+
+def _rich_in(message: Any) -> Iterator[str]:
+    """What the elements of Slack's rich text are: a text is as it stands, whatever is in it."""
+    for block in message["blocks"]:
+        for section in block["elements"] if block["type"] == "rich_text" else ():
+            for one in section["elements"]:
+                yield f"link to {one['url']}: {one['text']}" if one["type"] == "link" else one["type"]
+
+
+def _without_name(text: str) -> str:
+    """A line of a card without the strong letters in which a name may stand, once, at its beginning; the name is words, too."""
+    tokens = [one for token in MarkdownIt("commonmark").parse(text) for one in token.children or ()]
+    strong = [one.type for one in tokens if one.type.startswith("strong")]
+    if text.startswith("**") and strong == ["strong_open", "strong_close"]:
+        return text.removeprefix("**").replace(":** ", ": ", 1)
+    return text
 
 
 def _markdown_in(message: Any) -> Iterator[str]:

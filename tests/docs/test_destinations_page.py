@@ -26,6 +26,7 @@ from router.destinations.log_analytics.tables import TABLES
 from router.destinations.servicenow import events as servicenow_events
 from router.destinations.servicenow import tickets as servicenow
 from router.destinations.splunk_hec import kind as splunk_hec
+from router.destinations.wording import first_screen
 from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK
@@ -90,11 +91,10 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
         ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
-        ("slack", "text"): f"{slack.TEXT_LIMIT:,} characters",
-        ("slack", "fact"): f"{slack.FACT_LIMIT:,} characters",
-        ("teams", "heading"): f"{teams.HEADING_LIMIT:,} characters",
-        ("teams", "story"): f"{teams.STORY_LIMIT:,} characters",
-        ("teams", "fact"): f"{teams.FACT_LIMIT:,} characters",
+        ("slack", "message"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
+        ("slack", "links"): f"{first_screen.LINKS}",
+        ("teams", "card"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
+        ("teams", "links"): f"{first_screen.LINKS}",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
         (
             "servicenow_events",

@@ -78,7 +78,7 @@ def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]
 
     at_slack(slack, play)
     assert slack.called == []
-    assert slack.linked == ["https://portal.azure.com/#view/alerts/1|Open in the Azure portal"]
+    assert slack.linked == ["https://portal.azure.com/#view/alerts/1|Azure portal"]
 
 
 def is_in_order(told: Sequence[str], life: Life) -> bool:

@@ -19,7 +19,7 @@ from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
 from router.destinations.wording.posture import words_of_posture
 from router.destinations.wording.times import time_words
-from router.domain.background import Background
+from router.domain.background import Background, Counterpart
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
@@ -71,6 +71,7 @@ class Briefing:
         others: the properties that stand in no list of evidence, the shortest first.
         to_do: what to do, step by step.
         links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
+        in_full: where people have it in full already: `ticket INC0012345`, else the page; None where nobody knows of one.
         reference: facts for who follows it up in other tools: ids, type, plan.
         knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
     """
@@ -88,6 +89,7 @@ class Briefing:
     others: tuple[Fact, ...]
     to_do: tuple[str, ...]
     links: tuple[Link, ...]
+    in_full: str | None
     reference: tuple[Fact, ...]
     knows_changes: bool
 
@@ -110,6 +112,7 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         ),
         to_do=notice.remediation,
         links=tuple(_links(notice, background)),
+        in_full=_in_full(background),
         reference=_facts(_reference(notice)),
         knows_changes=background.last is not None,
     )
@@ -274,11 +277,21 @@ def _links(notice: Notice, background: Background) -> Iterator[Link]:
     for number, runbook in enumerate(filter(sound_link, notice.runbooks), 1):
         yield Link(text="Runbook" if number == 1 else f"Runbook {number}", url=runbook)
     for one in background.elsewhere:
-        words = f"{'Page' if one.lane is Lane.PAGE else 'Ticket'} {one.reference or ''}".strip()
-        yield Link(text=f"{words} ({one.destination})", url=sound_link(one.link) or "")
+        yield Link(text=f"{_words_for(one)} ({one.destination})", url=sound_link(one.link) or "")
     for page in notice.links:
         if (link := sound_link(page.url)) is not None and len(link) <= LINK_LIMIT:
             yield Link(text=page.text or link, url=link)
+
+
+def _in_full(background: Background) -> str | None:
+    """The ticket, else the page; what has no reference is a message in a chat, which has no more than another."""
+    named = sorted((one for one in background.elsewhere if one.reference), key=lambda one: one.lane is Lane.PAGE)
+    words = _words_for(named[0]) if named else ""
+    return words[:1].lower() + words[1:] or None
+
+
+def _words_for(one: Counterpart) -> str:
+    return f"{'Page' if one.lane is Lane.PAGE else 'Ticket'} {one.reference or ''}".strip()
 
 
 def _reference(notice: Notice) -> Mapping[str, str | None]:

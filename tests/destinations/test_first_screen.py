@@ -1,0 +1,326 @@
+"""One screen of a phone: what happened first, no more than twelve lines, each fact once, and what has no room is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.destinations.wording.first_screen import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
+from router.destinations.wording.fitting import MARK
+from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
+from router.domain.decisions import Change
+from router.domain.evidence import Evidence
+from router.domain.notices import Link, NamedMember, Notice, Release
+from router.domain.rulebook import Lane, Owner
+from tests.destinations.builders import (
+    NOW,
+    a_briefing,
+    a_finding,
+    a_group,
+    a_huge_notice,
+    a_notice,
+    a_software_update,
+)
+
+TICKET = Counterpart(destination="snow", lane=Lane.TICKET, reference="INC0012345", link="https://snow.example/1")
+PAGE = Counterpart(destination="oncall", lane=Lane.PAGE, reference="PD-77", link="https://contoso.pagerduty.example/77")
+CHAT = Counterpart(destination="channel", lane=Lane.TICKET)
+RELEASE = Release(
+    kind="rule", name="known-scanner", author="ana@contoso.example", since="2026-11-21T08:00:00Z", messages=7
+)
+NAMES = ("accounts", "ips", "processes", "hashes", "urls")
+
+
+def screen_of(
+    notice: Notice | None = None, change: Change = Change.OPENED, background: Background = NO_BACKGROUND
+) -> FirstScreen:
+    """The first screen of a notice."""
+    notice = notice if notice is not None else a_notice()
+    return first_screen_of(notice, a_briefing(notice, change, background))
+
+
+def lines_of(screen: FirstScreen) -> list[str]:
+    """What it says below the headline, paragraph by paragraph."""
+    return [str(line) for line in (*screen.story, *screen.facts)]
+
+
+def names_of(screen: FirstScreen) -> list[str]:
+    """The names of its facts."""
+    return [line.name for line in screen.facts]
+
+
+texts = st.text(alphabet=st.sampled_from("ab \n,.:<*") | st.characters(codec="utf-8"), max_size=200) | st.sampled_from(
+    ["", "x" * 500, "Ends here. " * 30, "a-b " * 100, "vm-pay-01"]
+)
+some = st.lists(texts, max_size=6, unique=True).map(tuple)
+evidence = st.fixed_dictionaries(dict.fromkeys(NAMES, some)).map(lambda lists: Evidence(**lists))
+members = st.builds(
+    NamedMember, key=st.just("b" * 32), title=texts, severity=st.none() | texts, place=st.none() | texts
+)
+groups = st.builds(
+    lambda named, beyond, groups: a_group(
+        by=(("limit", "5"),), named=tuple(named), total=len(named) + beyond + 1, standing=len(named) + beyond, groups=groups
+    ),
+    st.lists(members, max_size=6), st.integers(0, 9), st.none() | st.integers(1, 9),
+)  # fmt: skip
+extended = st.dictionaries(texts, texts, max_size=6)
+counterparts = st.lists(st.sampled_from([TICKET, PAGE, CHAT]), max_size=3, unique=True).map(tuple)
+
+
+@st.composite
+def notices(draw: st.DrawFn) -> Notice:
+    """A notice with anything in what people are told."""
+    more = draw(extended)
+    return replace(
+        draw(st.sampled_from([a_notice(), a_finding(), a_software_update()])),
+        title=draw(texts),
+        description=draw(texts),
+        evidence=draw(evidence),
+        group=draw(st.none() | groups),
+        extended=more,
+        unlisted=tuple(more),
+        owner=draw(st.none() | st.builds(Owner, texts, texts)),
+        remediation=draw(some),
+        release=draw(st.none() | st.just(RELEASE)),
+        environment=draw(st.none() | texts),
+        subscription_name=draw(st.none() | texts),
+        compromised_entity=draw(st.none() | texts),
+        respond_by=draw(st.none() | st.sampled_from(["2026-11-24T16:00:00Z", "2026-11-27T16:00:00Z"])),
+        runbooks=("https://runbooks.example/1",) * draw(st.integers(0, 5)),
+        links=tuple(Link(text=one, url="https://a.example/") for one in draw(some)),
+    )
+
+
+backgrounds = st.builds(
+    Background,
+    last=st.none() | st.just(a_notice(severity="Medium", ended=None, evidence=Evidence(ips=("203.0.113.7",)))),
+    opened=st.none() | st.just(NOW - timedelta(hours=3)),
+    elsewhere=counterparts,
+    earlier=st.none() | st.just(Earlier(count=3, last=NOW - timedelta(days=2))),
+)
+
+
+@settings(deadline=None, max_examples=100)
+@given(notice=notices(), change=st.sampled_from(Change), background=backgrounds)
+def test_a_screen_is_never_higher_than_a_screen(notice: Notice, change: Change, background: Background) -> None:
+    """Twelve lines at most, in the order of the evidence, each fact once, and exactly as many are hidden as it says."""
+    screen = screen_of(notice, change, background)
+    assert screen.height <= LINES
+    assert len(screen.links) <= LINKS
+    assert screen.headline.startswith(f"{change.capitalize()}: ")
+    assert all(line.text.strip() and "\n" not in line.text for line in (*screen.story, *screen.facts))
+    assert (screen.rest is not None) == (screen.hidden > 0)
+    if change is Change.RESOLVED:
+        assert screen.hidden == 0
+        return
+    expected = facts_of(notice, change, background)
+    shown = [line for line in screen.facts if line.name and line.text and line in evidence_in(screen)]
+    kept = iter(expected)
+    assert all(any(one == line.name for one in kept) for line in shown), "the order of the evidence"
+    # What is neither shown nor hidden stands on the screen already.
+    assert len(shown) + screen.hidden <= len(expected)
+    assert screen.hidden == 0 or str(screen.hidden) in str(screen.rest)
+
+
+def facts_of(notice: Notice, change: Change, background: Background) -> list[str]:
+    """The names of the facts that stand as evidence, in their order, as they are shown."""
+    briefing = a_briefing(notice, change, background)
+    what = [fact.name for fact in briefing.what]
+    lead = [name for name in ("Reported by", "Risk", "Cause", "Measure") if name in what]
+    names = [*lead, *(fact.name for fact in briefing.evidence), *(["Tactics"] if "Tactics" in what else [])]
+    return [*names, *(shown_name(fact.name) for fact in briefing.others)]
+
+
+def shown_name(name: str) -> str:
+    """A name that an alert chose, as it is shown."""
+    words = " ".join(name.split())
+    return words if len(words) <= 30 else f"{words[:29].rstrip()}…"
+
+
+def evidence_in(screen: FirstScreen) -> Sequence[Any]:
+    """The lines of evidence: those behind where, since when and why."""
+    around = {"Where", "Respond by", "Since", "Last seen", "Owner", "Sent by", "To do"}
+    return [line for line in screen.facts if line.name not in around]
+
+
+@settings(deadline=None, max_examples=50)
+@given(lists=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=4), max_size=40))
+def test_what_is_hidden_is_counted_exactly(lists: list[list[int]]) -> None:
+    """A fact is shown, or hidden and counted, or says only what stands above; the three together are all of them."""
+    others = {f"name {number}": f"value {values}" for number, values in enumerate(lists)}
+    notice = a_notice(evidence=Evidence(), tactics=(), extended=others, unlisted=tuple(others), remediation=())
+    screen = screen_of(notice)
+    shown = [line.text for line in evidence_in(screen)]
+    assert shown == list(dict.fromkeys(others.values()))[: len(shown)]
+    left = [text for text in others.values() if text not in shown]
+    assert screen.hidden == len(left)
+
+
+def test_what_happened_comes_first() -> None:
+    """Headline, description, where, since when, whom to ask, the evidence in its order."""
+    screen = screen_of(
+        a_notice(environment="production", evidence=Evidence(hosts=("vm-pay-01",), ips=("203.0.113.7",)), tactics=())
+    )
+    assert screen.headline == "Opened: High: Suspicious sign-in to a virtual machine - vm-pay-01 (production)"
+    assert lines_of(screen) == [
+        "Somebody signed in from an address that was never seen before.",
+        "Where: vm-pay-01, production, resource group rg-payments",
+        "Since: 2026-11-24 11:58 UTC, last seen 11:59",
+        "Owner: payments-platform / Payments, route page-high",
+        "IP addresses: 203.0.113.7",
+        "To do: Change the password.",
+    ]
+    assert (screen.hidden, screen.rest) == (0, None)
+
+
+def test_an_update_begins_with_what_changed() -> None:
+    """Its first line is the change, against what the destination was told last."""
+    screen = screen_of(change=Change.UPDATED, background=Background(last=a_notice(severity="Medium")))
+    assert lines_of(screen)[0] == "Severity: Medium to High."
+
+
+def test_a_resolution_says_how_it_ended_and_no_more_than_where_when_and_whose() -> None:
+    """The channel has the rest already: no description, no evidence, nothing counted."""
+    screen = screen_of(change=Change.RESOLVED, background=Background(opened=NOW - timedelta(hours=3, minutes=12)))
+    first, *others = lines_of(screen)
+    assert first.startswith("Microsoft Defender for Cloud reports that this is over. It stood here for 3 h 12 min")
+    assert [one.partition(":")[0] for one in others] == ["Where", "Since", "Owner"]
+    closed = screen_of(a_finding(closing="not seen since 2026-11-23"), Change.RESOLVED)
+    assert lines_of(closed)[0].startswith("Not seen since 2026-11-23.")
+    assert "Resource" not in str(lines_of(closed))
+
+
+def test_a_release_says_what_had_held_it_behind_what_happened() -> None:
+    """Nobody has read of it yet, so what happened is first; then which rule, whose, and how many messages."""
+    first, second, *_ = lines_of(screen_of(a_notice(release=RELEASE)))
+    assert first == "Somebody signed in from an address that was never seen before."
+    assert second.startswith("The rule known-scanner, by ana@contoso.example, held 7 messages since 2")
+
+
+def test_a_group_names_its_first_three_members() -> None:
+    """How many still stand, then a line each, of which the title is cut before the place; the headline's is not said again."""
+    told = [
+        ("Suspicious sign-in to a virtual machine", "vm-1"),
+        ("A title of many words, too long", "vm-2"),
+        ("x", None),
+        ("y", None),
+    ]
+    named = tuple(
+        NamedMember(key=str(number) * 32, title=title, severity="High", place=place)
+        for number, (title, place) in enumerate(told)
+    )
+    lines = lines_of(screen_of(a_notice(group=a_group(total=12, standing=9, named=named))))
+    at = lines.index("Still standing: 9 of 12")
+    assert lines[at + 1 : at + 4] == ["- High: vm-1", "- High: A title of many words, too lo… - vm-2", "- High: x"]
+    assert "- High: y" not in lines
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "rest"),
+    [
+        ((), "… and 20 more facts: open the alert"),
+        ((CHAT,), "… and 20 more facts: open the alert"),
+        ((PAGE,), "… and 20 more facts in the page PD-77"),
+        ((PAGE, TICKET, CHAT), "… and 20 more facts in the ticket INC0012345"),
+    ],
+)
+def test_the_rest_is_where_people_have_it_in_full(elsewhere: tuple[Counterpart, ...], rest: str) -> None:
+    """In the ticket, else the page, else behind the link; a message in another chat has no more than this one."""
+    notice = with_others(25)
+    screen = screen_of(notice, background=Background(elsewhere=elsewhere))
+    assert screen.rest == rest.replace("20", str(screen.hidden))
+    assert screen.hidden > 15
+
+
+def test_without_a_link_the_rest_leads_nowhere() -> None:
+    """It is counted all the same; one is one."""
+    screen = screen_of(replace(with_others(25), link=None))
+    assert screen.rest == f"… and {screen.hidden} more facts"
+    counts = {screen_of(with_others(number)).rest for number in range(12)}
+    assert "… and 1 more fact: open the alert" not in counts, "one more has the room of the line that would say so"
+    assert "… and 2 more facts: open the alert" in counts
+
+
+def with_others(count: int) -> Notice:
+    """A notice with so many properties that stand in no list."""
+    others = {f"property {number}": f"value {number}" for number in range(count)}
+    return a_notice(evidence=Evidence(), tactics=(), extended=others, unlisted=tuple(others))
+
+
+def test_a_place_is_not_evidence_beside() -> None:
+    """A host that is the location stands there once; another is told."""
+    assert "Hosts" not in names_of(screen_of(a_notice(evidence=Evidence(hosts=("VM-PAY-01",)))))
+    both = screen_of(a_notice(evidence=Evidence(hosts=("vm-pay-01", "vm-pay-02"))))
+    assert "Hosts: vm-pay-01, vm-pay-02" in lines_of(both)
+
+
+def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
+    """As many as a line takes; what people copy has two lines; a value that is too long is cut where one can see it."""
+    ips = tuple(f"203.0.113.{number}" for number in range(40))
+    screen = screen_of(a_notice(evidence=Evidence(ips=ips, processes=("powershell -enc " + "A" * 500, "cmd"))))
+    shown = {line.name: line for line in screen.facts}
+    assert str(shown["IP addresses"]) == "IP addresses: 203.0.113.0 and 39 more"
+    assert shown["Processes"].is_code
+    assert shown["Processes"].text.endswith("A…")
+    assert shown["Processes"].more == " and 1 more"
+    assert shown["Processes"].height == 2
+
+
+@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
+def test_a_headline_has_three_lines(over: int, is_cut: bool) -> None:
+    """135 characters go whole; one more, and it ends with the mark."""
+    around = len("Opened: High:  - vm-pay-01")
+    headline = screen_of(a_notice(title="x" * (3 * WIDTH - around + over))).headline
+    assert len(headline) == 3 * WIDTH
+    assert headline.endswith(MARK) is is_cut
+
+
+def test_a_description_ends_with_a_sentence_where_one_is_near() -> None:
+    """What is left out is marked, and the last sentence is whole."""
+    first = "The process creation analysis found a suspicious command line on the machine."
+    screen = screen_of(
+        a_notice(description=f"{first} Attackers are known to use it, as somebody wrote, for many a purpose.")
+    )
+    assert lines_of(screen)[0] == f"{first} {MARK}"
+
+
+def test_times_say_no_day_and_no_zone_twice() -> None:
+    """By when people should respond, which stays where there is one line only, since when, and when it was last seen."""
+    for respond_by, said in (
+        ("2026-11-24T16:00:00Z", "2026-11-24 16:00 UTC, since 11:58, last seen 11:59"),
+        ("2026-11-25T16:00:00Z", "2026-11-25 16:00 UTC, since 2026-11-24 11:58, last seen 11:59"),
+    ):
+        screen = screen_of(a_notice(respond_by=respond_by, evidence=Evidence(), tactics=()))
+        assert [line.text for line in screen.facts if line.name == "Respond by"] == [said]
+    full = screen_of(replace(with_others(25), respond_by="2026-11-25T16:00:00Z"))
+    assert [line.text for line in full.facts if line.name == "Respond by"] == ["2026-11-25 16:00 UTC, …"]
+
+
+def test_a_huge_notice_is_a_screen_at_once() -> None:
+    """A megabyte of description and thousands of hosts make no more of it."""
+    screen = screen_of(a_huge_notice())
+    assert screen.height == LINES
+    assert MARK in screen.headline
+    assert f" and {2_100 - 1} more" in str(lines_of(screen))
+
+
+def test_links_that_lead_nowhere_are_none() -> None:
+    """The portal's, the runbook's, the ticket's, and what the message names: four at most, in this order."""
+    links = (Link(text="More", url="https://a.example/"), Link(text="x", url="javascript:x"))
+    notice = a_notice(runbooks=("https://runbooks.example/1",), links=links)
+    screen = screen_of(notice, background=Background(elsewhere=(CHAT, TICKET)))
+    assert [link.text for link in screen.links] == ["Azure portal", "Runbook", "Ticket INC0012345 (snow)", "More"]
+
+
+def test_a_fact_without_a_word_is_none() -> None:
+    """Nothing empty is shown, nor counted."""
+    notice = a_notice(evidence=Evidence(hosts=("", " ")), extended={"a": " "}, unlisted=("a",), tactics=())
+    screen = screen_of(notice)
+    assert (names_of(screen), screen.hidden) == (["Where", "Since", "Owner", "To do"], 0)
+    assert [fact.name for fact in a_briefing(notice).others] == ["a"]
