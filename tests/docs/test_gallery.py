@@ -1,0 +1,71 @@
+"""The pictures of docs/gallery/ show what the golden files say, and Teams' cards fit a phone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from markdown_it import MarkdownIt
+
+from router.domain.background import Background, Counterpart
+from router.domain.conversation import HttpRequest
+from router.domain.notices import Link
+from router.domain.rulebook import Lane
+from tests.destinations.builders import a_destination, a_group, a_huge_notice, a_notice, an_attempt
+from tests.destinations.conversations import converse, replied
+from tests.docs.gallery import GALLERY, digest_of, source_of, teams_cards
+from tests.pictures.browser import PHONE, find_browser, started
+from tests.pictures.cards import page_of_card
+
+LARGEST = 60_000  # bytes of a picture
+
+
+def test_each_picture_is_of_what_is_sent_now() -> None:
+    """There is one of each golden file and no other, small enough for a page; `python -m tests.docs.gallery` draws them."""
+    pictures = {file.name: file.read_bytes() for file in GALLERY.glob("teams-*.png")}
+    assert {name: source_of(picture) for name, picture in pictures.items()} == {
+        name: digest_of(card) for name, card in teams_cards().items()
+    }
+    assert all(len(picture) < LARGEST for picture in pictures.values())
+
+
+@pytest.mark.skipif(find_browser() is None, reason="needs Chromium, which draws the cards")
+def test_a_card_fits_a_phone() -> None:
+    """Microsoft's renderer draws each without a complaint, every line is there, none is too wide or too high."""
+    cards = {**teams_cards(), **{f"full {number}": card for number, card in enumerate(full_cards())}}
+    with started() as browser:
+        for name, card in cards.items():
+            page = browser.show(page_of_card(card))
+            assert page.problems == (), name
+            assert page.width == PHONE[0], name
+            assert page.height <= PHONE[1], name
+            shown = "".join(page.text.split())
+            for block in card["body"]:
+                assert "".join(words_of(block["text"]).split()) in shown, name
+
+
+def words_of(text: str) -> str:
+    """What a reader of Markdown sees."""
+    tokens = (one for token in MarkdownIt("commonmark").parse(text) for one in token.children or ())
+    return "".join(one.content for one in tokens)
+
+
+def full_cards() -> list[Any]:
+    """Cards of which every line is taken: words that no line can break in, four buttons, a group."""
+    links = tuple(Link(text="A page with a long name, somewhere", url="https://a.example/") for _ in range(3))
+    elsewhere = Counterpart(destination="snow", lane=Lane.TICKET, reference="INC0012345", link="https://snow.example/1")
+    more: dict[str, Any] = {
+        "links": links,
+        "runbooks": ("https://runbooks.example/1",),
+        "respond_by": "2026-11-25T16:00:00Z",
+    }
+    notices = (a_huge_notice(title="M" * 200, **more), a_notice(group=a_group(total=40, standing=30), **more))
+    return [_card_for(notice, Background(elsewhere=(elsewhere,))) for notice in notices]
+
+
+def _card_for(notice: Any, background: Background) -> Any:
+    attempt = an_attempt(notice, secrets=["TEAMS_WEBHOOK_URL"], background=background)
+    asks, _ = converse(a_destination("teams"), [attempt], lambda ask: replied(202))
+    assert isinstance(asks[0], HttpRequest)
+    return orjson.loads(asks[0].body)["attachments"][0]["content"]
