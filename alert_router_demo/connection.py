@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from alert_router_demo.soc import Addresses, Soc, SocAccount
 from alert_router_demo.soc.running import WORKFLOW
@@ -18,6 +19,7 @@ from router.app.rules import Rules, pagers_of
 from router.app.settings import Settings
 from router.cli.complaints import complain
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName, SettingName
+from router.destinations.email.kind import EmailConfig
 from router.destinations.file import FileConfig
 from router.destinations.gateway import HeaderAuth
 from router.destinations.jira.kind import PRIORITIES, IssueResolution, JiraConfig
@@ -119,6 +121,10 @@ def _find_changes(config: object, account: SocAccount, addresses: Addresses) -> 
             return {"origin": addresses.teams}, addresses.teams + hook_of(WORKFLOW, account.teams_signature)
         case SplunkHecConfig():
             return {"url": addresses.splunk_hec}, account.splunk_token
+        case EmailConfig(auth=auth):
+            at = urlsplit(addresses.email)
+            auth = _at_the_soc(auth, account.mail_user)
+            return {"host": at.hostname, "port": at.port, "auth": auth}, account.mail_password
         case WebhookConfig(auth=auth):
             return {"url": addresses.webhook, "auth": _at_the_soc(auth, "")}, account.webhook_secret
         case ServiceNowConfig(auth=auth) | ServiceNowEventsConfig(auth=auth):

@@ -6,6 +6,7 @@ servicenow          ServiceNow's Table API, with     slack       Slack's incomin
 servicenow_events   its Event Management             splunk_hec  Splunk's HTTP Event Collector
 jira                Jira Cloud's REST API            logs        Azure Monitor's Logs Ingestion API
 webhook, findings   receivers of Standard Webhooks, and of OCSF findings behind a gateway
+mail                a mail server that takes mail over STARTTLS
 
 endpoint            what they share                  faults      the trouble that they play
 running             all of them, served              control     their state and faults over HTTP

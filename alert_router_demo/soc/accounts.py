@@ -23,6 +23,7 @@ class SocAccount:
         slack_path: the path of its webhook at Slack.
         teams_signature: the signature in its address of the workflow behind Teams.
         splunk_token: its token at Splunk's collector.
+        mail_user, mail_password: its user at the mail server.
     """
 
     name: str
@@ -37,6 +38,8 @@ class SocAccount:
     slack_path: str = field(repr=False)
     teams_signature: str = field(repr=False)
     splunk_token: str = field(repr=False)
+    mail_user: str
+    mail_password: str = field(repr=False)
 
 
 def new_account(name: str) -> SocAccount:
@@ -54,6 +57,8 @@ def new_account(name: str) -> SocAccount:
         slack_path=f"/services/T{secrets.token_hex(4).upper()}/B{secrets.token_hex(4).upper()}/{secrets.token_hex(12)}",
         teams_signature=secrets.token_urlsafe(32),
         splunk_token=str(uuid4()),
+        mail_user=f"{name}-router",
+        mail_password=secrets.token_urlsafe(24),
     )
 
 

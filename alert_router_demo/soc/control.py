@@ -6,11 +6,21 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from alert_router_demo.soc.endpoint import READ_LIMIT, Endpoint, json_answer
+from alert_router_demo.soc.endpoint import READ_LIMIT, Double, json_answer
 from alert_router_demo.soc.faults import Fault
 
 type EndpointName = Literal[
-    "servicenow", "pagerduty", "logs", "webhook", "servicenow_events", "jira", "jsm_ops", "slack", "teams", "splunk_hec"
+    "servicenow",
+    "pagerduty",
+    "logs",
+    "webhook",
+    "servicenow_events",
+    "jira",
+    "jsm_ops",
+    "slack",
+    "teams",
+    "splunk_hec",
+    "email",
 ]
 
 
@@ -29,7 +39,7 @@ class Control:
     """`GET /_state` and `GET /_counts` show what arrived; `POST` and `DELETE /_faults` order and end trouble."""
 
     def __init__(
-        self, endpoints: Iterable[Endpoint], state: Callable[[], Mapping[str, Any]], counts: Callable[[], Any]
+        self, endpoints: Iterable[Double], state: Callable[[], Mapping[str, Any]], counts: Callable[[], Any]
     ) -> None:
         self._endpoints = {endpoint.name: endpoint for endpoint in endpoints}
         self._state = state

@@ -1,4 +1,4 @@
-"""What every vendor double shares: it counts its requests, plays its faults, and is served on loopback."""
+"""What vendor doubles share: each counts what it is asked and plays its faults; an API over HTTP is served on loopback."""
 
 import asyncio
 import ssl
@@ -33,8 +33,8 @@ class RefusedRequest(Exception):
         self.status, self.body = status, body
 
 
-class Endpoint(ABC):
-    """One vendor's HTTP API.
+class Double(ABC):
+    """One vendor's double.
 
     Attributes:
         name: the vendor's name.
@@ -51,16 +51,20 @@ class Endpoint(ABC):
         self.answers: Counter[str] = Counter()
 
     @abstractmethod
+    def count(self) -> int:
+        """Gives how many of the things that it holds it received."""
+
+
+class Endpoint(Double):
+    """One vendor's HTTP API."""
+
+    @abstractmethod
     def routes(self) -> Iterable[web.RouteDef]:
         """Gives the vendor's paths."""
 
     @abstractmethod
     def error_body(self, status: int, message: str) -> Any:
         """Gives an error as this vendor writes it."""
-
-    @abstractmethod
-    def count(self) -> int:
-        """Gives how many of the things that it holds it received."""
 
     def application(self) -> web.Application:
         """Gives the endpoint as an aiohttp application."""

@@ -76,9 +76,16 @@ class FaultScript:
 
     def take(self, method: str) -> Fault | None:
         """Gives the fault that the next request of this HTTP method meets, and counts it as played."""
+        return self._take((None, method))
+
+    def take_named(self, method: str) -> Fault | None:
+        """Gives the fault that was ordered for this method by its name, where one was, and counts it as played."""
+        return self._take((method,))
+
+    def _take(self, methods: tuple[str | None, ...]) -> Fault | None:
         with self._lock:
             for index, entry in enumerate(self._entries):
-                if entry.method in (None, method):
+                if entry.method in methods:
                     if entry.left is not None:
                         entry.left -= 1
                         if not entry.left:

@@ -13,10 +13,11 @@ from typing import Any, Self
 from alert_router_demo.soc.accounts import STREAMS, SocAccount, new_account
 from alert_router_demo.soc.authority import new_authority
 from alert_router_demo.soc.control import Control
-from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.endpoint import Double, Endpoint, served
 from alert_router_demo.soc.jira import JiraDouble
 from alert_router_demo.soc.jsm_ops import JsmOpsDouble
 from alert_router_demo.soc.logs import LogsIngestion
+from alert_router_demo.soc.mail import MailDouble, mail_served
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from alert_router_demo.soc.servicenow import ServiceNowDouble
 from alert_router_demo.soc.servicenow_events import EventManagementDouble
@@ -36,6 +37,7 @@ class Addresses:
         servicenow, pagerduty, logs: the base URLs of those vendors.
         webhook: the whole URL of the webhook.
         servicenow_events, jira, jsm_ops, slack, teams, splunk_hec: further base URLs.
+        email: the mail server, as `smtp://127.0.0.1:PORT`.
         control: the base URL of its own door.
         ca: the certificate authority, a PEM file.
     """
@@ -50,6 +52,7 @@ class Addresses:
     slack: str
     teams: str
     splunk_hec: str
+    email: str
     control: str
     ca: Path
 
@@ -59,8 +62,8 @@ class Soc:
 
     Attributes:
         accounts: the credentials of each stream.
-        servicenow, pagerduty, logs, webhook, servicenow_events, jira, jsm_ops, slack, teams, splunk_hec: the doubles of its
-            vendors.
+        servicenow, pagerduty, logs, webhook, servicenow_events, jira, jsm_ops, slack, teams, splunk_hec, email: the doubles
+            of its vendors.
     """
 
     def __init__(self, *, lag: float = 0.0, keep: int = 10_000) -> None:
@@ -76,6 +79,7 @@ class Soc:
         self.slack = SlackDouble(*(account.slack_path for account in known))
         self.teams = TeamsDouble(WORKFLOW, *(account.teams_signature for account in known))
         self.splunk_hec = SplunkHecDouble(*(account.splunk_token for account in known))
+        self.email = MailDouble({account.mail_user: account.mail_password for account in known}, keep=keep)
         self._addresses: Addresses | None = None
 
     @classmethod
@@ -94,11 +98,11 @@ class Soc:
         return self._addresses
 
     @property
-    def endpoints(self) -> tuple[Endpoint, ...]:
+    def endpoints(self) -> tuple[Double, ...]:
         """Gives its vendors."""
         return (
             self.servicenow, self.pagerduty, self.logs, self.webhook, self.servicenow_events, self.jira, self.jsm_ops,
-            self.slack, self.teams, self.splunk_hec,
+            self.slack, self.teams, self.splunk_hec, self.email,
         )  # fmt: skip
 
     def state(self) -> dict[str, Any]:
@@ -114,6 +118,7 @@ class Soc:
             "messages": list(self.slack.messages),
             "cards": list(self.teams.cards),
             "events": list(self.splunk_hec.events),
+            "mails": self.email.threads(),
         }
 
     def counts(self) -> dict[str, Any]:
@@ -126,6 +131,7 @@ class Soc:
                 "pages": self.pagerduty.deduplicated,
                 "rows": self.logs.duplicates,
                 "hooks": self.webhook.duplicates,
+                "mails": self.email.duplicates,
             },
         }
 
@@ -140,7 +146,9 @@ class Soc:
                     served(endpoint.application(), tls if endpoint is self.logs else None)
                 )
                 for endpoint in self.endpoints
+                if isinstance(endpoint, Endpoint)
             }
+            urls[self.email.name] = await stack.enter_async_context(mail_served(self.email, tls))
             urls[self.webhook.name] += PATH
             door = await stack.enter_async_context(served(control.application()))
             self._addresses = Addresses(**urls, control=door, ca=ca)

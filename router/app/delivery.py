@@ -119,12 +119,14 @@ async def senders_over(
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     from router.deliver.http import Http
     from router.deliver.logs_ingestion import Logs
+    from router.deliver.mail import Mail
     from router.deliver.tokens import Tokens
 
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(Http(_trust(settings), headers=telemetry.headers))
+        trust = _trust(settings)
+        http = await stack.enter_async_context(Http(trust, headers=telemetry.headers))
         logs = Logs(http, partial(_credential_for, settings), clock)
-        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock))
+        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
         stack.push_async_callback(answers.close)
         kinds = discover()
 

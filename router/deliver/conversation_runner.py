@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from router.deliver.files import append
-from router.domain.conversation import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import (
+    AccessToken,
+    AppendLines,
+    Ask,
+    HttpAnswer,
+    HttpRequest,
+    LogRows,
+    MailAnswer,
+    Result,
+    SendMail,
+)
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError
 from router.domain.ports.destinations import DestinationKind
@@ -14,22 +24,24 @@ from router.domain.ports.destinations import DestinationKind
 if TYPE_CHECKING:
     from router.deliver.http import Http
     from router.deliver.logs_ingestion import Logs
+    from router.deliver.mail import Mail
     from router.deliver.tokens import Tokens
 
 
 class ConversationRunner:
     """Does what destinations ask for."""
 
-    def __init__(self, http: Http, logs: Logs, tokens: Tokens) -> None:
+    def __init__(self, http: Http, logs: Logs, tokens: Tokens, mail: Mail) -> None:
         self._http = http
         self._logs = logs
         self._tokens = tokens
+        self._mail = mail
 
     async def close(self) -> None:
         """Lets go of who we are at logs endpoints; the HTTP connections belong to who made them."""
         await self._logs.close()
 
-    async def answer(self, ask: Ask) -> HttpAnswer | str | None:
+    async def answer(self, ask: Ask) -> HttpAnswer | MailAnswer | str | None:
         """What came of an ask; raises the DeliveryError that is to be raised into the destination."""
         match ask:
             case HttpRequest():
@@ -40,6 +52,8 @@ class ConversationRunner:
                 append(ask)
             case AccessToken():
                 return await self._tokens.find(ask)
+            case SendMail():
+                return await self._mail.submit(ask)
         return None
 
     async def converse(self, kind: DestinationKind, attempts: Sequence[Attempt]) -> Sequence[Result]:

@@ -19,6 +19,7 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from router.deliver.certificates import find_untrusted, not_trusted
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.domain.hosts import is_example, never_asked
@@ -77,12 +78,9 @@ class Http:
         except TimeoutError as fault:
             raise Unavailable(f"no answer within {self._timeout:.0f} s") from fault
         except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as fault:
-            untrusted = _find_untrusted(fault)
+            untrusted = find_untrusted(fault)
             if untrusted is not None:
-                raise Unavailable(
-                    f"{_parsed(request.url).host}: its certificate is not trusted ({untrusted}); "
-                    "name its authority by ALERT_ROUTER_CA_FILE"
-                ) from fault
+                raise Unavailable(not_trusted(_parsed(request.url).host, untrusted)) from fault
             raise Unavailable(f"no answer: {type(fault).__name__}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
@@ -99,17 +97,6 @@ class Http:
 
 # Parsing a URL costs as much as the rest of a request, and a destination has few of them.
 _parsed = lru_cache(maxsize=256)(httpx.URL)
-
-
-def _find_untrusted(fault: BaseException | None) -> str | None:
-    """What TLS has against a server's certificate, if a fault comes of that."""
-    while fault is not None:
-        # aiohttp's own error is one of TLS too, and has nothing of what that says.
-        said: str | None = getattr(fault, "verify_message", None)
-        if said is not None:
-            return said
-        fault = getattr(fault, "certificate_error", None) or fault.__cause__ or fault.__context__
-    return None
 
 
 async def _read(response: httpx.Response) -> bytes:

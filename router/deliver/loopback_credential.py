@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken
+
+from router.domain import urls
 
 
 class LoopbackCredential:
@@ -34,8 +35,4 @@ class LoopbackCredential:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL points at this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return urls.is_loopback(urlsplit(url).hostname or "")

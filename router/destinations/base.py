@@ -16,7 +16,7 @@ from router.destinations.wording.languages import in_language, plain
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.texts import name_of
 from router.domain.background import Background
-from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result
+from router.domain.conversation import AccessToken, Conversation, HttpAnswer, HttpRequest, Result, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
@@ -28,7 +28,7 @@ PREVIEW_LIMIT = 15_000  # characters; ours, for kinds that name none
 
 JSON = {"content-type": "application/json"}
 
-type Exchange[T] = Generator[HttpRequest | AccessToken, Any, T]
+type Exchange[T] = Generator[HttpRequest | AccessToken | SendMail, Any, T]
 """One or more requests, each sent its answer, that end in a T; DeliveryError is raised out of it."""
 
 

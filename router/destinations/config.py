@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from router.domain.urls import is_loopback, split_url
+from router.domain.urls import is_host, is_loopback, split_url
 
 
 class Config(BaseModel):
@@ -117,6 +117,22 @@ def _tidied(url: SplitResult) -> str:
     return urlunsplit((url.scheme, f"{host}{port}", url.path, "", ""))
 
 
+class AllowedHost(str):
+    """A host that the rules allow to be asked, told from other text by its type."""
+
+    __slots__ = ()
+
+
+def _named_host(text: str) -> AllowedHost:
+    host = text.lower()
+    if not is_host(host):
+        raise ValueError("must name a host whose parts have 1 to 63 letters, digits and hyphens, without a port")
+    return AllowedHost(host.rstrip("."))
+
+
+Host = Annotated[str, AfterValidator(_named_host)]
+"""A host by its name or its address, in lower case."""
+
 HttpsUrl = Annotated[str, AfterValidator(_https), Field(json_schema_extra={"format": "uri"})]
 """An https address with a lower-case host; http is allowed to loopback only. Without user, query and fragment."""
 
@@ -161,7 +177,9 @@ def base_of(url: str) -> str:
 
 def hosts_in(config: object) -> set[str]:
     """The hosts that a destination of a config may ask, as far as the config says."""
-    return {urlsplit(part).hostname or "" for part in _parts_of(config) if isinstance(part, AllowedUrl)}
+    parts = list(_parts_of(config))
+    urls = {urlsplit(part).hostname or "" for part in parts if isinstance(part, AllowedUrl)}
+    return urls | {str(part) for part in parts if isinstance(part, AllowedHost)}
 
 
 def settings_in(config: object) -> set[str]:

@@ -6,6 +6,7 @@
 | LogRows | None | Unavailable, Unauthorized or Rejected |
 | AppendLines | None | Unavailable |
 | AccessToken | the token, a text | Unavailable or Unauthorized |
+| SendMail | MailAnswer, whatever it says | Unavailable when no answer came over TLS, Unauthorized where nobody can sign in |
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from typing import Any
 
 from router.domain.deliveries import Receipt
@@ -104,6 +106,71 @@ class AccessToken:
     refused: str | None = field(default=None, repr=False)
 
 
+class MailStep(StrEnum):
+    """What a mail server answers to, in the order in which a mail is submitted: https://www.rfc-editor.org/rfc/rfc5321"""
+
+    CONNECTION = "connection"
+    HELLO = "hello"
+    TLS = "STARTTLS"
+    AUTH = "credentials"
+    SENDER = "sender"
+    RECIPIENTS = "recipients"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendMail:
+    """A mail to submit over STARTTLS. What it says and the credentials are left out of the repr.
+
+    Attributes:
+        host, port: the server.
+        user, password: who we are; both None where the server asks for nothing.
+        sender: the address in the envelope that bounces go to.
+        recipients: the addresses in the envelope.
+        message: headers and body, in lines of ASCII.
+        is_cleartext: whether it goes without TLS, which is for loopback only.
+        is_for_all: whether nobody is to get it yet where the server asks us to try one of the recipients again later.
+    """
+
+    host: str
+    port: int
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    sender: str
+    recipients: Sequence[str]
+    message: bytes = field(repr=False)
+    is_cleartext: bool = False
+    is_for_all: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailReply:
+    """One reply of a mail server.
+
+    Attributes:
+        code: its three digits.
+        text: what it says beside.
+    """
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailAnswer:
+    """What a mail server said last. Only a 2xx to the message means that it has the mail.
+
+    Attributes:
+        step: what it is the answer to.
+        reply: the reply.
+        refused: what it said of each recipient that it did not take, where it took others.
+    """
+
+    step: MailStep
+    reply: MailReply
+    refused: Mapping[str, MailReply] = field(default_factory=dict)
+
+
 CROWDED = frozenset({429, 503})
 """The statuses of a server that is asked too much just now: https://www.rfc-editor.org/rfc/rfc6585#section-4"""
 
@@ -127,7 +194,7 @@ def retry_after_in(answer: HttpAnswer, now: datetime) -> float | None:
         return None
 
 
-type Ask = HttpRequest | LogRows | AppendLines | AccessToken
+type Ask = HttpRequest | LogRows | AppendLines | AccessToken | SendMail
 type Result = Receipt | DeliveryError
 type Conversation = Generator[Ask, Any, Sequence[Result]]
 """A generator that yields what a destination asks, is sent the answers, and returns one result for each attempt, in order."""

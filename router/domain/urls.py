@@ -21,11 +21,16 @@ def split_url(text: str) -> SplitResult:
     host = url.hostname or ""
     if not host or "@" in url.netloc:
         raise ValueError("must name a host, and no user or password")
-    if not (_HOST.fullmatch(host) or _is_address(host)):
+    if not is_host(host):
         raise ValueError("must name a host whose parts have 1 to 63 letters, digits and hyphens")
     if not _has_sound_port(url):
         raise ValueError("must name a port by its number")
     return url
+
+
+def is_host(text: str) -> bool:
+    """Whether a text can be the name or the address of a host."""
+    return _HOST.fullmatch(text) is not None or _is_address(text)
 
 
 def is_loopback(host: str) -> bool:

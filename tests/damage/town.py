@@ -15,6 +15,7 @@ from router.app.maintenance import Sweeper, give_up_undeliverable
 from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
+from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result
@@ -105,8 +106,10 @@ class Town:
                 self.notified.append((it.destination, it.change.value, it.content.id))
             return Receipt(reference="INC1")
 
-        async with Http(ssl.create_default_context()) as http:
-            answers = ConversationRunner(http, Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock))
+        trust = ssl.create_default_context()
+        async with Http(trust) as http:
+            logs, tokens = Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock)
+            answers = ConversationRunner(http, logs, tokens, Mail(trust))
             await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), self.now, self.now)
             for name, lane in LANES.items():
                 worker = Worker(

@@ -21,6 +21,7 @@ from router.app.maintenance import give_up_undeliverable
 from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
+from router.deliver.mail import Mail
 from router.deliver.settlement_writer import Settled
 from router.deliver.tokens import Tokens
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Pointer
@@ -45,7 +46,7 @@ def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane
     """What sends to a kind of destination that asks for HTTP and files only."""
     http = http or Http(_trust())
     logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
-    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock))
+    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(_trust()))
     return Sender(kind, answers, {}, clock, LEASE[lane or kind.lane], Telemetry().delivering)
 
 

@@ -18,6 +18,7 @@ from router.deliver import ConversationRunner, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.loopback_credential import LoopbackCredential
+from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Result
 from router.domain.decisions import Change
@@ -39,12 +40,16 @@ _ROUNDS = 40
 
 
 @asynccontextmanager
-async def the_shell() -> AsyncIterator[ConversationRunner]:
-    """What answers the asks of destinations over HTTP, as production does; whoever takes rows is on this machine."""
-    async with Http(ssl.create_default_context(), timeout=PATIENCE) as http:
+async def the_shell(trust: ssl.SSLContext | None = None) -> AsyncIterator[ConversationRunner]:
+    """What answers the asks of destinations over sockets, as production does; whoever takes rows is on this machine.
+
+    `trust` is whom it trusts for TLS, where that is not whom the system does.
+    """
+    trust = trust if trust is not None else ssl.create_default_context()
+    async with Http(trust, timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: LoopbackCredential(), now)
         try:
-            yield ConversationRunner(http, logs, Tokens(http, time.monotonic, now))
+            yield ConversationRunner(http, logs, Tokens(http, time.monotonic, now), Mail(trust, PATIENCE, PATIENCE))
         finally:
             await logs.close()
 
@@ -102,12 +107,14 @@ class Room:
 
 
 @asynccontextmanager
-async def a_room(kind: DestinationKind, secrets: Mapping[str, str]) -> AsyncIterator[Room]:
-    """A room with an empty outbox."""
+async def a_room(
+    kind: DestinationKind, secrets: Mapping[str, str], trust: ssl.SSLContext | None = None
+) -> AsyncIterator[Room]:
+    """A room with an empty outbox; `trust` is as for the shell."""
     with TemporaryDirectory() as directory:
         store = SqliteStore(Path(directory))
         try:
-            async with the_shell() as answers:
+            async with the_shell(trust) as answers:
                 yield Room(kind, secrets, store, answers)
         finally:
             await store.close()

@@ -18,6 +18,7 @@ from router.app.clock import now
 from router.deliver import ConversationRunner
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
+from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.destinations import discover
 from tests.destinations import goldens
@@ -89,7 +90,10 @@ def test_what_is_said_back_is_not_repeated(
     async def run() -> tuple[list[str], dict[str, str]]:
         async with served(application) as address, Http(ssl.create_default_context()) as http:
             answers = ConversationRunner(
-                http, Logs(http, lambda endpoint: pytest.fail(endpoint), now), Tokens(http, time.monotonic, now)
+                http,
+                Logs(http, lambda endpoint: pytest.fail(endpoint), now),
+                Tokens(http, time.monotonic, now),
+                Mail(ssl.create_default_context()),
             )
             secrets = {one: a_secret(one) for one in secret_names_in(example)}
             if isinstance(example.get("url"), dict):  # the address itself is the secret

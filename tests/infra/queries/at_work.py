@@ -135,7 +135,7 @@ class AtWork:
         )
 
     def _worker(self, stream: Stream, spec: DestinationSpec) -> Worker:
-        answers = ConversationRunner(*cast(Any, [None] * 3))  # its destinations ask for nothing
+        answers = ConversationRunner(*cast(Any, [None] * 4))  # its destinations ask for nothing
         tracing = self._exported.telemetry.delivering
         return Worker(
             stream.value,

@@ -1,0 +1,188 @@
+"""Mail to a server that passes it on: SMTP submission over STARTTLS, with aiosmtplib.
+
+One connection for each mail. What a server answers is for the destination to read; here is what keeps a mail and the
+credentials from whoever is not that server, and what keeps a server from holding us up.
+
+https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc3207 (STARTTLS)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+from contextlib import suppress
+from typing import cast
+
+from aiosmtplib import SMTP, SMTPException, SMTPResponseException
+
+from router.deliver.certificates import find_untrusted, not_trusted
+from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
+from router.domain.errors import Unauthorized, Unavailable
+from router.domain.hosts import is_example, never_asked
+from router.domain.urls import is_loopback
+
+TIMEOUT = 30.0
+"""Seconds from the look-up of a server's name until it is ready for the message."""
+
+ACCEPTANCE = 120.0
+"""Seconds for the message and the answer to it. A server that looks through mails takes its time, and one that we do not
+wait for sends the mail all the same: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6"""
+
+CONNECTIONS = 3
+"""At a time to one server. Exchange Online refuses a fourth:
+https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements"""
+
+GOODBYE = 1.0
+"""Seconds for the end of a connection, when the mail is accepted already."""
+
+NAME = "[127.0.0.1]"
+"""Who we say we are: nobody looks that up, and it says nothing of the machine."""
+
+_CLOSING = 421
+_READABLE = range(200, 600)
+
+
+class Mail:
+    """Submits mails; obeys no proxy variable."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        timeout: float = TIMEOUT,
+        acceptance: float = ACCEPTANCE,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        self._tls = tls
+        self._timeout = timeout
+        self._acceptance = acceptance
+        self._free = defaultdict[tuple[str, int], asyncio.Semaphore](lambda: asyncio.Semaphore(connections))
+
+    async def submit(self, mail: SendMail) -> MailAnswer:
+        """What the server said last, whatever it is; raises Unavailable when nothing came in time, or not over TLS.
+
+        Raises Unauthorized where the server offers no way to say who we are. Errors name the host at most. A host that ends
+        in `.example` is never asked: no name is looked up there and no connection opened.
+        """
+        if is_example(mail.host):
+            raise Unavailable(never_asked(mail.host))
+        if mail.is_cleartext and not is_loopback(mail.host):
+            raise Unavailable(f"{mail.host}: is asked over STARTTLS only; cleartext is for loopback")
+        async with self._free[mail.host, mail.port]:
+            client = SMTP(
+                hostname=mail.host,
+                port=mail.port,
+                local_hostname=NAME,
+                timeout=None,
+                start_tls=False,
+                tls_context=self._tls,
+            )
+            try:
+                answer = await self._bounded(client, mail)
+                await _say_goodbye(client)
+                return answer
+            finally:
+                _hang_up(client)
+
+    async def _bounded(self, client: SMTP, mail: SendMail) -> MailAnswer:
+        try:
+            async with asyncio.timeout(self._timeout):
+                refusal = await _offered(client, mail)
+            if isinstance(refusal, MailAnswer):
+                return refusal
+            async with asyncio.timeout(self._acceptance):
+                return await _handed_over(client, mail, refusal)
+        except TimeoutError as fault:
+            raise Unavailable(f"{mail.host}: no answer in time") from fault
+        except (SMTPException, OSError, ValueError) as fault:
+            untrusted = find_untrusted(fault)
+            if untrusted is not None:
+                raise Unavailable(not_trusted(mail.host, untrusted)) from fault
+            raise Unavailable(f"{mail.host}: no answer: {type(fault).__name__}") from fault
+
+
+type _Refused = dict[str, MailReply]
+"""The recipients that a server did not take, and what it said of each."""
+
+
+async def _offered(client: SMTP, mail: SendMail) -> MailAnswer | _Refused:
+    """What a server has against a mail before it sees it: a refusal of all of it, or of these recipients alone."""
+    step = MailStep.CONNECTION
+    try:
+        await client.connect()
+        step = MailStep.HELLO
+        await client.ehlo()
+        if not mail.is_cleartext:
+            step = MailStep.TLS
+            if not client.supports_extension("starttls"):
+                raise Unavailable(f"{mail.host}: offers no STARTTLS, and neither mail nor credentials go without it")
+            await client.starttls(server_hostname=mail.host)
+            step = MailStep.HELLO
+            await client.ehlo()
+        step = MailStep.AUTH
+        await _sign_in(client, mail)
+        step = MailStep.SENDER
+        size = [f"SIZE={len(mail.message)}"] if client.supports_extension("size") else []
+        await client.mail(mail.sender, options=size)
+    except SMTPResponseException as refusal:
+        return MailAnswer(step=step, reply=_reply_in(refusal))
+    refused: _Refused = {}
+    for recipient in mail.recipients:
+        try:
+            await client.rcpt(recipient)
+        except SMTPResponseException as refusal:
+            refused[recipient] = reply = _reply_in(refusal)
+            if reply.code == _CLOSING:
+                return MailAnswer(step=MailStep.RECIPIENTS, reply=reply)
+    return _as_a_whole(mail, refused) or refused
+
+
+def _as_a_whole(mail: SendMail, refused: _Refused) -> MailAnswer | None:
+    """The refusal of a mail that comes of those of its recipients: of all, or of one who may be taken later; else None."""
+    later = [reply for reply in refused.values() if reply.code < 500]
+    if (later and mail.is_for_all) or len(refused) == len(set(mail.recipients)):
+        return MailAnswer(step=MailStep.RECIPIENTS, reply=[*later, *refused.values()][0])
+    return None
+
+
+async def _sign_in(client: SMTP, mail: SendMail) -> None:
+    """Says who we are, once: whoever tries one password in three ways is soon locked out."""
+    if mail.user is None or mail.password is None:
+        return
+    if "plain" in client.server_auth_methods:
+        await client.auth_plain(mail.user, mail.password)
+    elif "login" in client.server_auth_methods:
+        await client.auth_login(mail.user, mail.password)
+    else:
+        raise Unauthorized(f"{mail.host}: takes no user and password (AUTH PLAIN or LOGIN); name a server that does")
+
+
+async def _handed_over(client: SMTP, mail: SendMail, refused: _Refused) -> MailAnswer:
+    """What a server says of the message."""
+    try:
+        said = await client.data(mail.message)
+    except SMTPResponseException as refusal:
+        return MailAnswer(step=MailStep.MESSAGE, reply=_reply_in(refusal))
+    return MailAnswer(step=MailStep.MESSAGE, reply=MailReply(code=said.code, text=said.message), refused=refused)
+
+
+def _reply_in(refusal: SMTPResponseException) -> MailReply:
+    """What a server said; raises what was caught where that was no reply."""
+    if refusal.code not in _READABLE:
+        raise refusal
+    return MailReply(code=refusal.code, text=refusal.message)
+
+
+async def _say_goodbye(client: SMTP) -> None:
+    """Ends a connection as a server expects it; whatever it says to that, the mail is where it is."""
+    with suppress(SMTPException, OSError):
+        async with asyncio.timeout(GOODBYE):
+            await client.quit()
+
+
+def _hang_up(client: SMTP) -> None:
+    """Lets go of a connection at once, also of one whose other end says nothing any more."""
+    transport = client.transport
+    client.close()
+    if transport is not None:
+        cast(asyncio.Transport, transport).abort()

@@ -1,0 +1,195 @@
+"""Mail: one for each notice, from one sender to fixed recipients, by a server that passes mail on (SMTP submission).
+
+Deduplicates nothing: a mail that is tried again is sent again. It has the same `Message-ID`, by which many mailboxes show it
+once, and none must. Updates and resolutions name the opening's `Message-ID`, which is known also where its receipt is not,
+so that they stand under it.
+
+Retried: no answer, also after the whole message, no STARTTLS, a certificate that is not trusted, and every 4xx. A mail that
+the server would take for some recipients and later for another one waits for all of them for ten minutes, since whoever has it
+would get it again; after that it goes to those that are taken. Who is refused for good does not keep it from the others.
+The receipt names whoever was refused. A refusal of our credentials, or of the sender, pauses the destination.
+Truncated: the subject at 200 characters, the text at 20,000.
+
+https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4 (threads)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from router.destinations.base import Exchange, OneByOne, handle_of, secret_named
+from router.destinations.config import BasicAuth, Config, Host, SecretName
+from router.destinations.email.answers import error_for, queued_as, words_of
+from router.destinations.email.mime import mail_of
+from router.destinations.email.page import page_of, text_of
+from router.destinations.wording.account import headline
+from router.destinations.wording.fitting import shorten
+from router.domain.conversation import MailAnswer, SendMail
+from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Delivery, Receipt
+from router.domain.hosts import is_loopback
+from router.domain.keys import delivery_key
+from router.domain.notices import Notice
+from router.domain.ports.destinations import Deduplication
+from router.domain.rulebook import Lane
+
+SUBJECT_LIMIT = 200  # characters
+TEXT_LIMIT = 20_000  # characters of the text; of the page, as many and its tags
+PATIENCE = timedelta(minutes=10)
+"""How long a mail waits for a recipient who is to be tried again later."""
+
+IMPORTANT = frozenset({"Critical", "High", None})
+"""The severities of what a mail client is asked to show as important; what is not known may be as grave."""
+
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`|~.-]{1,64}@[A-Za-z0-9.-]{1,253}")
+_ATOMS = re.compile(r"[^.]+(?:\.[^.]+)*")
+_MESSAGE_ID = re.compile(r"[\w-]{1,64}@[\w.-]{1,253}", re.ASCII)
+_MARKS = {Change.OPENED: "", Change.UPDATED: "[Updated] ", Change.RESOLVED: "[Resolved] "}
+"""Brackets, since those are no part of what a subject is about: https://www.rfc-editor.org/rfc/rfc5256#section-2.1"""
+
+
+def _address(text: str) -> str:
+    if not (_ADDRESS.fullmatch(text) and all(map(_ATOMS.fullmatch, text.split("@")))):
+        raise ValueError("must be a mail address in ASCII, such as soc@soc.example, without a name")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
+
+
+class EmailConfig(Config):
+    """`{kind: email, host: smtp.example, auth: {user: NAME, password: {secret: NAME}}, from: ADDRESS, to: [ADDRESS, ...]}`.
+
+    `auth` is left out for a server that lets this machine send without. `tls: none` is for a server on loopback.
+    """
+
+    model_config = ConfigDict(
+        validate_by_name=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "email",
+                    "host": "smtp.soc.example",
+                    "auth": {"user": "alert-router", "password": {"secret": "SMTP_PASSWORD"}},
+                    "from": "alert-router@soc.example",
+                    "to": ["soc@soc.example", "platform@contoso.example"],
+                },
+                {
+                    "kind": "email",
+                    "host": "127.0.0.1",
+                    "port": 25,
+                    "tls": "none",
+                    "from": "alert-router@soc.example",
+                    "to": ["soc@soc.example"],
+                },
+            ]
+        },
+    )
+
+    kind: Literal["email"]
+    host: Host
+    port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    tls: Literal["starttls", "none"] = "starttls"
+    auth: BasicAuth | None = None
+    sender: Annotated[Address, Field(alias="from")]
+    to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=50)]
+
+    @model_validator(mode="after")
+    def _is_encrypted_elsewhere(self) -> EmailConfig:
+        if self.tls == "none" and not is_loopback(self.host):
+            raise ValueError("tls: none is for a server on loopback only; leave it out")
+        return self
+
+
+class Email(OneByOne):
+    """Tells whoever reads some mailboxes."""
+
+    name: ClassVar[str] = "email"
+    lane: ClassVar[Lane] = Lane.TICKET
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    Config: ClassVar[type[EmailConfig]] = EmailConfig
+
+    def __init__(self, config: EmailConfig) -> None:
+        self._config = config
+        self._to = tuple({address.casefold(): address for address in config.to}.values())
+        self._domain = config.sender.rpartition("@")[2].lower()
+
+    def address(self) -> str:
+        """The server, and the mailboxes behind it."""
+        return " ".join([f"smtp://{self._config.host}:{self._config.port}", *sorted(map(str.casefold, self._to))])
+
+    def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
+        """The exchange that delivers one notice."""
+        mail = self._mail_for(attempt)
+        answer: MailAnswer = yield mail
+        error = error_for(answer, mail, self.name, attempt)
+        if error is not None:
+            raise error
+        handles = {"message_id": self._id_of(attempt.delivery.turn, attempt.delivery)}
+        if answer.refused:
+            handles["refused"] = ", ".join(f"{who}: {words_of(reply)}" for who, reply in answer.refused.items())
+        return Receipt(reference=queued_as(answer.reply), handles=handles)
+
+    def _mail_for(self, attempt: Attempt) -> SendMail:
+        config, auth = self._config, self._config.auth
+        since = attempt.since if attempt.since is not None else attempt.now
+        return SendMail(
+            host=config.host,
+            port=config.port,
+            user=self._user_of(auth, attempt) if auth is not None else None,
+            password=secret_named(auth.password.secret, attempt, self.name) if auth is not None else None,
+            sender=config.sender,
+            recipients=self._to,
+            message=self._message_for(attempt),
+            is_cleartext=config.tls == "none",
+            is_for_all=attempt.now - since < PATIENCE,
+        )
+
+    def _user_of(self, auth: BasicAuth, attempt: Attempt) -> str:
+        return secret_named(auth.user.secret, attempt, self.name) if isinstance(auth.user, SecretName) else auth.user
+
+    def _message_for(self, attempt: Attempt) -> bytes:
+        notice = self.notice_in(attempt)
+        return mail_of(
+            self._headers_for(notice, attempt),
+            text_of(notice, attempt.delivery, TEXT_LIMIT),
+            page_of(notice, attempt.delivery, TEXT_LIMIT),
+            attempt.delivery.id,
+        )
+
+    def _headers_for(self, notice: Notice, attempt: Attempt) -> Mapping[str, str]:
+        delivery = attempt.delivery
+        root = self._opening_of(attempt)
+        is_important = notice.severity in IMPORTANT and delivery.change is not Change.RESOLVED
+        headers = {
+            "Date": format_datetime(attempt.now),
+            "From": self._config.sender,
+            "To": ", ".join(self._to),
+            "Subject": shorten(f"{_MARKS[delivery.change]}{headline(notice, SUBJECT_LIMIT)}", SUBJECT_LIMIT),
+            "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
+            "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",
+            "References": f"<{root}>" if delivery.change is not Change.OPENED else "",
+            "List-Id": f"<{delivery.destination}.{delivery.stream}.{self._domain}>",
+            # Nobody's absence is an answer to this, in the standard's words and in Exchange's.
+            "Auto-Submitted": "auto-generated",
+            "X-Auto-Response-Suppress": "All",
+            "Importance": "high" if is_important else "",
+        }
+        return {name: value for name, value in headers.items() if value}
+
+    def _opening_of(self, attempt: Attempt) -> str:
+        """The id of the mail that opened it here: the one that was sent, also where the sender has changed since."""
+        sent = handle_of(attempt.opening, "message_id")
+        if sent is not None and _MESSAGE_ID.fullmatch(sent):
+            return sent
+        return self._id_of(attempt.delivery.opened, attempt.delivery)
+
+    def _id_of(self, turn: int, delivery: Delivery) -> str:
+        """The same over all attempts: the delivery key, at the sender's domain."""
+        return f"{delivery_key(delivery.key, turn, delivery.destination)}@{self._domain}"
