@@ -7,12 +7,25 @@ from typing import Any
 
 import orjson
 
-from router.domain.conversation import AccessToken, AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import (
+    AccessToken,
+    AppendLines,
+    Ask,
+    HttpAnswer,
+    HttpRequest,
+    LogRows,
+    MailAnswer,
+    MailReply,
+    MailStep,
+    Result,
+    SendMail,
+)
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.ports.destinations import DestinationKind
+from tests.destinations.mails import read
 
-type Answer = HttpAnswer | DeliveryError | str | None
+type Answer = HttpAnswer | MailAnswer | DeliveryError | str | None
 type Respond = Callable[[Ask], Answer]
 
 _LONGEST = 2_000  # asks of one send
@@ -58,6 +71,17 @@ def replied(status: int, body: Any = None, **headers: str) -> HttpAnswer:
     return HttpAnswer(status=status, headers=names, body=orjson.dumps(body) if body is not None else b"")
 
 
+MAIL_REFUSED = 554
+"""The reply of a mail server that will never take a mail."""
+
+_MAIL_REPLIES = {401: (MailStep.AUTH, 535), 403: (MailStep.SENDER, 530)}
+
+
+def mail_answered(step: MailStep, code: int, text: str = "", **refused: MailReply) -> MailAnswer:
+    """An answer of a mail server."""
+    return MailAnswer(step=step, reply=MailReply(code=code, text=text), refused=refused)
+
+
 def refusal_of(ask: Ask, status: int, body: Any = None, **headers: str) -> Answer:
     """The refusal with that status, as this ask would meet it: for rows and files the shell raises it."""
     text = f"log_analytics: answered {status}"
@@ -66,6 +90,10 @@ def refusal_of(ask: Ask, status: int, body: Any = None, **headers: str) -> Answe
             return replied(status, body, **headers)
         case AppendLines():
             return Unavailable("the file cannot be written")
+        case SendMail():
+            is_later = status in (408, 425, 429) or status >= 500
+            other = (MailStep.MESSAGE, 451 if is_later else MAIL_REFUSED)
+            return mail_answered(*_MAIL_REPLIES.get(status, other), text=f"4.0.0 {body}")
         case LogRows() | AccessToken() if status in (401, 403):
             return Unauthorized(text)
         case LogRows() | AccessToken() if status in (408, 425, 429) or status >= 500:
@@ -76,7 +104,7 @@ def refusal_of(ask: Ask, status: int, body: Any = None, **headers: str) -> Answe
 
 
 def payload_of(ask: Ask) -> bytes:
-    """The bytes that an ask sends."""
+    """The bytes that an ask sends; of a mail, what whoever gets it reads."""
     match ask:
         case HttpRequest():
             return ask.body
@@ -86,3 +114,7 @@ def payload_of(ask: Ask) -> bytes:
             return ask.lines
         case AccessToken():
             return b""
+        case SendMail():
+            mail = read(ask)
+            lines = [*(f"{name}: {value}" for name, value in mail.headers.items()), mail.text, mail.page]
+            return "\n".join(lines).encode()

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
-from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, Result
+from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, MailStep, Result, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.notices import Group, Release
 from router.domain.rulebook import Lane
 from tests.destinations.builders import NOW, a_group, a_notice, an_attempt
-from tests.destinations.conversations import Answer, Respond
+from tests.destinations.conversations import Answer, Respond, mail_answered
+from tests.destinations.mails import read
 
 HERE = Path(__file__).with_name("golden")
 _CANARY = re.compile(r"Y2FuYXJ5IG9m[\w+/=]*")
@@ -134,6 +135,23 @@ def written(ask: Ask) -> Any:
             return {"endpoint": ask.endpoint, "rule": ask.rule, "stream": ask.stream, "rows": _plain(ask.rows)}
         case AppendLines():
             return {"path": ask.path, "lines": [orjson.loads(line) for line in ask.lines.splitlines()]}
+        case SendMail():
+            return _written_mail(ask)
+
+
+def _written_mail(ask: SendMail) -> Any:
+    mail = read(ask)
+    return {
+        "server": f"{ask.host}:{ask.port}",
+        "is_cleartext": ask.is_cleartext,
+        "user": ask.user,
+        "sender": ask.sender,
+        "recipients": list(ask.recipients),
+        "is_for_all": ask.is_for_all,
+        "headers": mail.headers,
+        "text": mail.text.split("\n"),
+        "page": mail.page.split("\n"),
+    }
 
 
 def written_result(result: Result) -> Any:
@@ -156,4 +174,6 @@ def _plain(value: Any) -> Any:
 def _answer_in(step: dict[str, Any] | None) -> Answer:
     if step is None:
         return None
+    if "code" in step:
+        return mail_answered(MailStep(step["step"]), step["code"], step["text"])
     return HttpAnswer(status=step["status"], body=orjson.dumps(step["body"]) if step["body"] is not None else b"")

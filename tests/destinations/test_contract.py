@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.wording.fitting import MARK
-from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
+from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
@@ -20,7 +20,7 @@ from router.domain.ports.destinations import Deduplication, ReadableKind
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in
-from tests.destinations.conversations import Answer, at_step, converse, payload_of, refusal_of
+from tests.destinations.conversations import MAIL_REFUSED, Answer, at_step, converse, payload_of, refusal_of
 from tests.destinations.goldens import CASES, Case
 
 KINDS = discover()
@@ -121,10 +121,11 @@ def test_a_refusal_at_any_step_is_told_apart(subject: Subject, case: Case) -> No
         expected = Unavailable if isinstance(asks[-1], AppendLines) else REFUSALS[status]
         assert isinstance(result, expected), (status, asks[-1], result)
         assert str(result).startswith(f"{subject.kind}: ") or isinstance(asks[-1], AppendLines)
-        if isinstance(result, Unavailable) and not isinstance(asks[-1], AppendLines):
+        # No mail server says when to come again.
+        if isinstance(result, Unavailable) and not isinstance(asks[-1], AppendLines | SendMail):
             assert (result.retry_after or 0) >= 7.0
         if isinstance(result, Rejected):
-            assert result.status == status
+            assert result.status == (MAIL_REFUSED if isinstance(asks[-1], SendMail) else status)
 
 
 def _refused(subject: Subject, case: Case, status: int) -> Iterator[tuple[list[Ask], object]]:
@@ -216,6 +217,9 @@ def test_nothing_is_asked_of_anybody_else(subject: Subject, case: Case) -> None:
                 assert destination.address().startswith(ask.endpoint + "/")
             case AppendLines():
                 assert ask.path == destination.address()
+            case SendMail():
+                asked = [f"smtp://{ask.host}:{ask.port}", *sorted(ask.recipients)]
+                assert destination.address().split() == asked
 
 
 @subjects
@@ -287,6 +291,7 @@ NAMED_BY = {
     "slack": ("opened", "Azure Monitor"),
     "teams": ("opened", "Azure Monitor"),
     "jira": ("opened", "Azure Monitor"),
+    "email": ("opened", "Azure Monitor"),
 }
 """A case of each kind that names who says it, and how it does."""
 

@@ -8,7 +8,7 @@ Retried: no answer, also after the whole message, no STARTTLS, a certificate tha
 the server would take for some recipients and later for another one waits for all of them for ten minutes, since whoever has it
 would get it again; after that it goes to those that are taken. Who is refused for good does not keep it from the others.
 The receipt names whoever was refused. A refusal of our credentials, or of the sender, pauses the destination.
-Truncated: the subject at 200 characters, the text at 20,000.
+Truncated: the subject at 200 characters, the text at 20,000, the page at 90,000 bytes.
 
 https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4 (threads)
 """
@@ -28,19 +28,20 @@ from router.destinations.config import BasicAuth, Config, Host, SecretName
 from router.destinations.email.answers import error_for, queued_as, words_of
 from router.destinations.email.mime import mail_of
 from router.destinations.email.page import page_of, text_of
-from router.destinations.wording.account import headline
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
 from router.domain.conversation import MailAnswer, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
-from router.domain.hosts import is_loopback
+from router.domain.urls import is_loopback
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
 
 SUBJECT_LIMIT = 200  # characters
-TEXT_LIMIT = 20_000  # characters of the text; of the page, as many and its tags
+TEXT_LIMIT = 20_000  # characters of the text
+PAGE_LIMIT = 90_000  # bytes of the page; Gmail hides what is beyond 102 KB
 PATIENCE = timedelta(minutes=10)
 """How long a mail waits for a recipient who is to be tried again later."""
 
@@ -155,15 +156,16 @@ class Email(OneByOne):
         return secret_named(auth.user.secret, attempt, self.name) if isinstance(auth.user, SecretName) else auth.user
 
     def _message_for(self, attempt: Attempt) -> bytes:
-        notice = self.notice_in(attempt)
+        notice, briefing, delivery = self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery
+        foot = f"Sent by the alert router to {delivery.destination} ({delivery.stream})"
         return mail_of(
-            self._headers_for(notice, attempt),
-            text_of(notice, attempt.delivery, TEXT_LIMIT),
-            page_of(notice, attempt.delivery, TEXT_LIMIT),
-            attempt.delivery.id,
+            self._headers_for(notice, briefing, attempt),
+            text_of(briefing, foot, TEXT_LIMIT),
+            page_of(briefing, notice.severity, foot, PAGE_LIMIT),
+            delivery.id,
         )
 
-    def _headers_for(self, notice: Notice, attempt: Attempt) -> Mapping[str, str]:
+    def _headers_for(self, notice: Notice, briefing: Briefing, attempt: Attempt) -> Mapping[str, str]:
         delivery = attempt.delivery
         root = self._opening_of(attempt)
         is_important = notice.severity in IMPORTANT and delivery.change is not Change.RESOLVED
@@ -171,7 +173,7 @@ class Email(OneByOne):
             "Date": format_datetime(attempt.now),
             "From": self._config.sender,
             "To": ", ".join(self._to),
-            "Subject": shorten(f"{_MARKS[delivery.change]}{headline(notice, SUBJECT_LIMIT)}", SUBJECT_LIMIT),
+            "Subject": shorten(f"{_MARKS[delivery.change]}{briefing.headline}", SUBJECT_LIMIT),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
             "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",
             "References": f"<{root}>" if delivery.change is not Change.OPENED else "",

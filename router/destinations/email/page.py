@@ -1,37 +1,135 @@
-"""What a mail says, as a text and as a page that a phone shows as well: no picture, no script, nothing from elsewhere."""
+"""What a mail says, as a text and as a page of HTML that fits a phone: no picture, no script, nothing from elsewhere.
+
+Mail clients keep inline styles, and few others: https://www.caniemail.com/features/html-style/
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from html import escape
+from typing import NamedTuple
 
-from router.destinations.wording.account import account_of, facts_of, headline, link_of, story_of
-from router.domain.deliveries import Delivery
-from router.domain.notices import Notice
-
-
-def text_of(notice: Notice, delivery: Delivery, limit: int) -> str:
-    """A notice as plain text."""
-    return "\n\n".join([headline(notice, limit), account_of(notice, limit), _foot_of(notice, delivery)]) + "\n"
+from router.destinations.wording import plain_text
+from router.destinations.wording.briefing import Briefing, Fact
+from router.destinations.wording.fitting import shorten
+from router.domain.decisions import Change
+from router.domain.notices import Link
 
 
-def page_of(notice: Notice, delivery: Delivery, limit: int) -> str:
-    """A notice as a page of HTML, in which every text of an alert is escaped."""
-    return "\n".join(_lines_of(notice, delivery, limit)) + "\n"
+class _Room(NamedTuple):
+    """How much a page shows: characters of one text, lines of one list."""
+
+    text: int
+    lines: int
 
 
-def _lines_of(notice: Notice, delivery: Delivery, limit: int) -> Iterator[str]:
-    yield '<!DOCTYPE html><html lang="en"><body>'
-    yield f"<h1>{escape(headline(notice, limit))}</h1>"
-    yield "<table>"
-    for name, value in facts_of(notice).items():
-        yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-    yield "</table>"
-    yield f"<pre>{escape(story_of(notice, limit))}</pre>"
-    if link := link_of(notice):
-        yield f'<p><a href="{escape(link)}">Open in the Azure portal</a></p>'
-    yield f"<p>{escape(_foot_of(notice, delivery))}</p></body></html>"
+_ROOMS = (_Room(8_000, 100), _Room(2_000, 50), _Room(800, 25), _Room(300, 15), _Room(100, 5))
+"""Step by step, until the page is below its limit."""
+
+_COLOURS = {"Critical": "#b3261e", "High": "#b3261e", "Medium": "#b25e00", "Low": "#1a5fb4", "Informational": "#1a5fb4"}
+_UNKNOWN, _OVER = "#b3261e", "#1e7d32"
+"""What is not known is as loud as Critical."""
+
+_BODY = "margin:0;padding:12px;font:15px/1.45 -apple-system,'Segoe UI',Roboto,Arial,sans-serif"
+_COLUMN = "max-width:640px;margin:0 auto"
+_HEADING = "margin:0 0 10px;padding:2px 0 2px 10px;font-size:18px;line-height:1.3;border-left:5px solid {colour}"
+_TITLE = "margin:18px 0 4px;font-size:13px;text-transform:uppercase;color:#6b6b6b"
+_TEXT = "margin:0 0 8px;white-space:pre-wrap;overflow-wrap:anywhere"
+_TABLE = "width:100%;border-collapse:collapse;white-space:pre-wrap;overflow-wrap:anywhere"
+_NAME = "width:32%;padding:3px 8px 3px 0;text-align:left;vertical-align:top;font-weight:normal;color:#6b6b6b"
+_VALUE = "padding:3px 0;vertical-align:top"
+_CODE = "font:13px/1.4 ui-monospace,Menlo,Consolas,monospace"
+_LIST = "margin:0 0 8px;padding-left:20px"
+_BUTTON = "display:inline-block;margin:0 8px 8px 0;padding:9px 14px;border:1px solid #1a5fb4;border-radius:4px"
+_FOOT = "margin:18px 0 0;font-size:12px;color:#6b6b6b"
 
 
-def _foot_of(notice: Notice, delivery: Delivery) -> str:
-    return f"{notice.key}, turn {notice.turn}, told to {delivery.destination}"
+def text_of(briefing: Briefing, foot: str, limit: int) -> str:
+    """A briefing as plain text, its headline first."""
+    headline = shorten(briefing.headline, limit)
+    return f"{headline}\n\n{plain_text.text_of(_in_short(briefing), limit)}\n\n-- \n{foot}\n"
+
+
+def page_of(briefing: Briefing, severity: str | None, foot: str, limit: int) -> str:
+    """A briefing as a page of at most `limit` bytes, in which every text is escaped."""
+    pages = ("".join(_lines_of(_in_short(briefing), severity, foot, room)) for room in _ROOMS)
+    page = next(pages)
+    while len(page.encode("utf-8", "replace")) > limit:
+        page = next(pages)
+    return page
+
+
+def _in_short(briefing: Briefing) -> Briefing:
+    """What is over is told in short: the thread has the rest already."""
+    if briefing.change is not Change.RESOLVED:
+        return briefing
+    return replace(briefing, description="", members=None, evidence=(), others=(), to_do=())
+
+
+def _lines_of(briefing: Briefing, severity: str | None, foot: str, room: _Room) -> Iterator[str]:
+    colour = _OVER if briefing.change is Change.RESOLVED else _COLOURS.get(severity or "", _UNKNOWN)
+    yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n'
+    yield f'<body style="{_BODY}">\n<div style="{_COLUMN}">\n'
+    yield f'<h1 style="{_HEADING.format(colour=colour)}">{_shown(briefing.headline, room)}</h1>\n'
+    yield from _paragraphs((*briefing.news, briefing.description.strip()), room)
+    yield from _buttons(briefing.links, room)
+    for title, facts in (
+        ("What", briefing.what),
+        ("Where", briefing.where),
+        ("When", briefing.when),
+        ("Why you", briefing.why),
+    ):
+        yield from _table(title, facts, room)
+    if briefing.members is not None:
+        yield from _list(*briefing.members, room)
+    yield from _table("Evidence", (*briefing.evidence, *briefing.others), room)
+    if briefing.to_do:
+        yield from _list("What to do", briefing.to_do, room)
+    yield from _table("Reference", briefing.reference, room)
+    yield f'<p style="{_FOOT}">{_shown(foot, room)}</p>\n</div>\n</body>\n</html>\n'
+
+
+def _paragraphs(texts: Iterable[str], room: _Room) -> Iterator[str]:
+    return (f'<p style="{_TEXT}">{_shown(text, room)}</p>\n' for text in texts if text)
+
+
+def _buttons(links: tuple[Link, ...], room: _Room) -> Iterator[str]:
+    """The links, near the top where a thumb finds them; what has no address is only named."""
+    if not links:
+        return
+    yield "<p>"
+    for link in links[: room.lines]:
+        words = _shown(link.text, room)
+        yield f'<a style="{_BUTTON}" href="{escape(link.url)}">{words}</a>' if link.url else f"<span>{words}</span> "
+    yield f"{_more(len(links), room)}</p>\n"
+
+
+def _table(title: str, facts: tuple[Fact, ...], room: _Room) -> Iterator[str]:
+    if not facts:
+        return
+    yield f'<h2 style="{_TITLE}">{title}</h2>\n<table style="{_TABLE}">\n'
+    for fact in facts[: room.lines]:
+        values = "<br>".join([*(_value(value, fact, room) for value in fact.values[: room.lines])])
+        values += _more(len(fact.values), room)
+        yield f'<tr><th style="{_NAME}">{_shown(fact.name, room)}</th><td style="{_VALUE}">{values}</td></tr>\n'
+    yield f"</table>\n{_more(len(facts), room)}"
+
+
+def _value(value: str, fact: Fact, room: _Room) -> str:
+    return f'<code style="{_CODE}">{_shown(value, room)}</code>' if fact.is_code else _shown(value, room)
+
+
+def _list(title: str, lines: tuple[str, ...], room: _Room) -> Iterator[str]:
+    yield f'<h2 style="{_TITLE}">{escape(title)}</h2>\n<ul style="{_LIST}">\n'
+    yield from (f"<li>{_shown(line, room)}</li>\n" for line in lines[: room.lines])
+    yield f"</ul>\n{_more(len(lines), room)}"
+
+
+def _more(count: int, room: _Room) -> str:
+    return f" … [{count - room.lines} more]" if count > room.lines else ""
+
+
+def _shown(text: str, room: _Room) -> str:
+    return escape(shorten(text, room.text))
