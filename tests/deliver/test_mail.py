@@ -112,7 +112,7 @@ async def _pass_on(port: int, reader: asyncio.StreamReader, writer: asyncio.Stre
 def test_cleartext_is_for_loopback() -> None:
     """There a mail goes without TLS where that is asked for; elsewhere nobody is asked."""
     server = a_server(asks_who=False)
-    ask = {"user": None, "password": None, "is_cleartext": True}
+    ask: dict[str, Any] = {"user": None, "password": None, "is_cleartext": True}
     assert submitted(server, offers_tls=False, **ask).reply.code == 250
     with nobody_else() as strangers, pytest.raises(Unavailable, match="cleartext is for loopback"):
         answered(lambda mail: mail.submit(a_mail(25, host="mail.soc.test", **ask)))

@@ -18,7 +18,7 @@ from markdown_it import MarkdownIt
 from router.destinations import discover
 from router.destinations.log_analytics import ocsf
 from router.destinations.wording.languages import html, in_language, journal, markdown, mrkdwn, plain
-from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows
+from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
 from router.domain.ports.destinations import DestinationKind
@@ -27,6 +27,7 @@ from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in
 from tests.destinations.conversations import converse, payload_of
 from tests.destinations.goldens import CASES, Case
+from tests.destinations.mails import read, tags_in
 
 KINDS = discover()
 PEOPLE = [name for name, kind in KINDS.items() if kind.lane is not Lane.ROWS]
@@ -108,6 +109,8 @@ def documents_in(asks: list[Ask]) -> Iterator[Any]:
     for ask in asks:
         if isinstance(ask, HttpRequest) and ask.body:
             yield orjson.loads(ask.body)
+        if isinstance(ask, SendMail):
+            yield read(ask)._asdict()
 
 
 def acts(character: str) -> bool:
@@ -142,6 +145,9 @@ def markup_in(kind: str, document: Any) -> list[str]:
                 for text in _markdown_in(document)
                 if not _tokens_in(_without_name(text)) <= known or any(map(acts, "".join(_seen_in(text))))
             ]
+        case "email":
+            odd = [tag for tag, allowed in tags_in(document["page"]) if not allowed]
+            return odd + [text for text in (unescape(document["page"]),) if any(map(acts, text))]
         case "jira":
             # Which nodes stand where is checked by the vendor's double; what is here shows text as it is.
             return [one for one in _nodes_in(document) if one not in JIRA_NODES]

@@ -50,9 +50,9 @@ def error_for(answer: MailAnswer, mail: SendMail, name: str, attempt: Attempt) -
     return Rejected(text, status=code, authenticated=mail.user is not None)
 
 
-def queued_as(reply: MailReply) -> str | None:
+def queued_as(reply: MailReply, attempt: Attempt) -> str | None:
     """What the server calls the mail that it took, where it says so."""
-    found = _QUEUED.search(reply.text)
+    found = _QUEUED.search(excerpt_of(reply.text, attempt))
     return found[1] if found is not None and is_handle(found[1]) else None
 
 

