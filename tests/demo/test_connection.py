@@ -51,9 +51,16 @@ destinations:
   gateway: {kind: jira, url: "https://api.atlassian.com/ex/jira/1", auth: {bearer: {secret: JIRA_BEARER}}, project: "1"}
   slack: {kind: slack, url: {secret: SLACK_URL}}
   teams: {kind: teams, url: {secret: TEAMS_URL}, origin: "https://prod-01.westeurope.logic.azure.com"}
+  mail:
+    kind: email
+    host: smtp.soc.example
+    auth: {user: us, password: {secret: MAIL_PASSWORD}}
+    from: router@soc.example
+    to: [soc@soc.example]
   splunk: {kind: splunk_hec, url: "https://splunk.example.com:8088", token: {secret: SPLUNK_TOKEN}, index: soc}
 routes:
   - {name: high, when: {at_least: High}, to: [hook, token, user, client, pager, events, ops, issues, slack, teams, splunk]}
+  - {name: mailed, when: {at_least: High}, to: [mail]}
 always: [log]
 otherwise: [log]
 """
@@ -102,13 +109,13 @@ def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
     streams may name one secret, and a file is a file."""
     report = routed(house, rules_in(house), soc)
     names = {"log", "hook", "token", "user", "client", "pager", "demo-webhook", "backlog"}
-    names |= {"events", "ops", "issues", "slack", "teams", "splunk"}
+    names |= {"events", "ops", "issues", "slack", "teams", "splunk", "mail"}
     assert {one.destination: one.sent for one in report.standings if one.sent} == dict.fromkeys(names, 1)
     assert not report.died
     wait_until(lambda: soc.teams.count() == 1)
     assert soc.counts()["received"] == {
         "tickets": 4, "pages": 1, "rows": 0, "hooks": 2, "em_alerts": 1, "issues": 1, "alerts": 1, "messages": 1, "cards": 1,
-        "events": 1,
+        "events": 1, "mails": 1,
     }  # fmt: skip
     assert len(house.lines("log.ndjson")) == 1
 
@@ -120,7 +127,15 @@ def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) ->
     assert (readiness.unready, readiness.problems) == ((), [])
     secrets = readiness.secrets[Stream.CWPP]
     assert {"HOOK", "HOOK_NEXT", "TOKEN", "USER", "PASSWORD", "CLIENT", "KEY", "WEB_KEY"} <= secrets.keys()
-    assert {"OPS_KEY", "JIRA_TOKEN", "JIRA_BEARER", "SLACK_URL", "TEAMS_URL", "SPLUNK_TOKEN"} <= secrets.keys()
+    assert {
+        "OPS_KEY",
+        "JIRA_TOKEN",
+        "JIRA_BEARER",
+        "SLACK_URL",
+        "TEAMS_URL",
+        "SPLUNK_TOKEN",
+        "MAIL_PASSWORD",
+    } <= secrets.keys()
 
 
 def test_a_kind_that_the_soc_lacks_is_left_out(house: House, soc: Soc, capsys: pytest.CaptureFixture[str]) -> None:

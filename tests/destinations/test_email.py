@@ -237,7 +237,7 @@ def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
 
 
 @given(st.characters(), st.integers(0, 4_000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_whatever_an_alert_says_the_page_fits(character: str, length: int) -> None:
     """Also where every sign of it is written as five."""
     text, huge = character * length, a_huge_notice()

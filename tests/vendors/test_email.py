@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -30,19 +30,13 @@ def a_mailer(port: int) -> DestinationKind:
     return a_destination("email", host="127.0.0.1", port=port, auth=auth, to=list(TO))
 
 
-def at_a_server(
-    server: MailDouble,
-    play: Callable[[Room], Awaitable[None]],
-    *,
-    offers_tls: bool = True,
-    secrets: Mapping[str, str] = SECRETS,
-) -> None:
+def at_a_server(server: MailDouble, play: Callable[[Room], Awaitable[None]], *, offers_tls: bool = True) -> None:
     """Plays with an outbox whose mails go to a server."""
 
     async def played() -> None:
         async with (
             at_work(server, offers_tls=offers_tls) as port,
-            a_room(a_mailer(port), secrets, authority()[1]) as room,
+            a_room(a_mailer(port), SECRETS, authority()[1]) as room,
         ):
             await play(room)
 
