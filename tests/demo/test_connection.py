@@ -60,8 +60,7 @@ destinations:
   splunk: {kind: splunk_hec, url: "https://splunk.example.com:8088", token: {secret: SPLUNK_TOKEN}, index: soc}
 routes:
   - {name: high, when: {at_least: High}, to: [hook, token, user, client, pager, events, ops, issues, slack, teams, splunk]}
-  - {name: mailed, when: {at_least: High}, to: [mail]}
-always: [log]
+always: [log, mail]
 otherwise: [log]
 """
 

@@ -18,6 +18,7 @@ from router.destinations import (
     webhook,
 )
 from router.destinations.config import OneByOneConfig
+from router.destinations.email import kind as email
 from router.destinations.jira import forms as jira_forms
 from router.destinations.jira import kind as jira
 from router.destinations.log_analytics import kind as log_analytics
@@ -90,6 +91,9 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("jira", "summary, each text of `fields`"): f"{jira_forms.FIELD_LIMIT:,} characters",
         ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
         ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
+        ("email", "subject"): f"{email.SUBJECT_LIMIT:,} characters",
+        ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
+        ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
         ("slack", "message"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
         ("slack", "links"): f"{first_screen.LINKS}",
@@ -125,7 +129,7 @@ def test_the_keys_of_a_config_are_listed(anchor: str, kind: str) -> None:
     """Each kind's keys are on the page, and those that it cannot do without are marked."""
     model = KINDS[kind].Config
     shared = {"kind", *OneByOneConfig.model_fields}
-    fields = {name: field for name, field in model.model_fields.items() if name not in shared}
+    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in shared}
     table = PAGE.table(PAGE.heading_at(anchor), "key")
     assert column(table, "key") == list(fields)
     for name, absent in pairs(table, "key", "if absent").items():
