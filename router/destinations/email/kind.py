@@ -137,6 +137,11 @@ class Email(OneByOne):
             handles["refused"] = ", ".join(f"{who}: {words_of(reply)}" for who, reply in answer.refused.items())
         return Receipt(reference=queued_as(answer.reply, attempt), handles=handles)
 
+    def preview(self, attempt: Attempt) -> str:
+        """The subject and the text; the page says the same."""
+        briefing = self.briefing_in(attempt)
+        return f"Subject: {_subject_of(briefing)}\n\n{text_of(briefing, _foot_of(attempt.delivery), TEXT_LIMIT)}"
+
     def _mail_for(self, attempt: Attempt) -> SendMail:
         config, auth = self._config, self._config.auth
         since = attempt.since if attempt.since is not None else attempt.now
@@ -157,11 +162,10 @@ class Email(OneByOne):
 
     def _message_for(self, attempt: Attempt) -> bytes:
         notice, briefing, delivery = self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery
-        foot = f"Sent by the alert router to {delivery.destination} ({delivery.stream})"
         return mail_of(
             self._headers_for(notice, briefing, attempt),
-            text_of(briefing, foot, TEXT_LIMIT),
-            page_of(briefing, notice.severity, foot, PAGE_LIMIT),
+            text_of(briefing, _foot_of(delivery), TEXT_LIMIT),
+            page_of(briefing, notice.severity, _foot_of(delivery), PAGE_LIMIT),
             delivery.id,
         )
 
@@ -173,7 +177,7 @@ class Email(OneByOne):
             "Date": format_datetime(attempt.now),
             "From": self._config.sender,
             "To": ", ".join(self._to),
-            "Subject": shorten(f"{_MARKS[delivery.change]}{briefing.headline}", SUBJECT_LIMIT),
+            "Subject": _subject_of(briefing),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
             "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",
             "References": f"<{root}>" if delivery.change is not Change.OPENED else "",
@@ -195,3 +199,11 @@ class Email(OneByOne):
     def _id_of(self, turn: int, delivery: Delivery) -> str:
         """The same over all attempts: the delivery key, at the sender's domain."""
         return f"{delivery_key(delivery.key, turn, delivery.destination)}@{self._domain}"
+
+
+def _subject_of(briefing: Briefing) -> str:
+    return shorten(f"{_MARKS[briefing.change]}{briefing.headline}", SUBJECT_LIMIT)
+
+
+def _foot_of(delivery: Delivery) -> str:
+    return f"Sent by the alert router to {delivery.destination} ({delivery.stream})"
