@@ -226,6 +226,14 @@ def test_one_who_is_taken_later_keeps_a_mail_back_while_it_is_for_all(is_for_all
     assert server.accepted == (not is_for_all)
 
 
+def test_a_server_that_closes_is_asked_for_nobody_else() -> None:
+    """421 at one recipient is about the connection, whatever would have become of the next."""
+    server = a_server()
+    server.faults.add(Status(421, body="4.7.0 too many"), method="RCPT")
+    answer = submitted(server, recipients=TWO)
+    assert answer == MailAnswer(step=MailStep.RECIPIENTS, reply=MailReply(code=421, text="4.7.0 too many"))
+
+
 def test_a_mail_whose_every_recipient_is_refused_is_not_sent() -> None:
     """One who may be taken later outweighs one who never will."""
     server = a_server()
