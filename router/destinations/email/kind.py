@@ -33,11 +33,11 @@ from router.destinations.wording.fitting import shorten
 from router.domain.conversation import MailAnswer, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
-from router.domain.urls import is_loopback
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.rulebook import Lane
+from router.domain.urls import is_loopback
 
 SUBJECT_LIMIT = 200  # characters
 TEXT_LIMIT = 20_000  # characters of the text
