@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from router.destinations.base import Exchange, OneByOne, handle_of, secret_named
-from router.destinations.config import BasicAuth, Config, Host, SecretName
+from router.destinations.config import BasicAuth, Host, OneByOneConfig, SecretName
 from router.destinations.email.answers import error_for, queued_as, words_of
 from router.destinations.email.mime import mail_of
 from router.destinations.email.page import page_of, text_of
@@ -64,7 +64,7 @@ def _address(text: str) -> str:
 Address = Annotated[str, AfterValidator(_address), Field(json_schema_extra={"format": "email"})]
 
 
-class EmailConfig(Config):
+class EmailConfig(OneByOneConfig):
     """`{kind: email, host: smtp.example, auth: {user: NAME, password: {secret: NAME}}, from: ADDRESS, to: [ADDRESS, ...]}`.
 
     `auth` is left out for a server that lets this machine send without. `tls: none` is for a server on loopback.
@@ -117,6 +117,7 @@ class Email(OneByOne):
     Config: ClassVar[type[EmailConfig]] = EmailConfig
 
     def __init__(self, config: EmailConfig) -> None:
+        super().__init__(config)
         self._config = config
         self._to = tuple({address.casefold(): address for address in config.to}.values())
         self._domain = config.sender.rpartition("@")[2].lower()
