@@ -14,6 +14,7 @@ import pytest
 from router.deliver import BackgroundReader, ConversationRunner, Sender
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
+from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.conversation import Result
@@ -128,8 +129,10 @@ def engine(azurite: Azurite) -> Iterator[Engine]:
 
 def a_sender_that_reads(kind: Scripted, clock: Clock, background: ReadsBackground) -> Sender:
     """What sends to a kind that asks for nothing."""
-    http = Http(ssl.create_default_context())
-    answers = ConversationRunner(http, Logs(http, pytest.fail, clock), Tokens(http, time.monotonic, clock))
+    trust = ssl.create_default_context()
+    http = Http(trust)
+    tokens = Tokens(http, time.monotonic, clock)
+    answers = ConversationRunner(http, Logs(http, pytest.fail, clock), tokens, Mail(trust))
     return Sender(kind, answers, {}, clock, LEASE[Lane.TICKET], Telemetry().delivering, background)
 
 
