@@ -277,7 +277,9 @@ def _links(notice: Notice, background: Background) -> Iterator[Link]:
     for number, runbook in enumerate(filter(sound_link, notice.runbooks), 1):
         yield Link(text="Runbook" if number == 1 else f"Runbook {number}", url=runbook)
     for one in background.elsewhere:
-        yield Link(text=f"{_words_for(one)} ({one.destination})", url=sound_link(one.link) or "")
+        # A chat, a mail or a receiver of one's own has nothing that people could look up.
+        if one.lane is Lane.PAGE or one.link:
+            yield Link(text=f"{_words_for(one)} ({one.destination})", url=sound_link(one.link) or "")
     for page in notice.links:
         if (link := sound_link(page.url)) is not None and len(link) <= LINK_LIMIT:
             yield Link(text=page.text or link, url=link)
