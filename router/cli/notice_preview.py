@@ -7,7 +7,7 @@ from datetime import datetime
 
 from router.decide import decide, notice_for
 from router.destinations import discover
-from router.domain.decisions import Change
+from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Attempt, Delivery
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
@@ -29,6 +29,8 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> 
     if spec is None:
         return f"{name}: is no destination of {rulebook.stream}, so it is told nothing."
     decision = decide(signal, rulebook, now)
+    if name not in decision.destinations and decision.outcome is Outcome.RESOLVED:
+        return f"{name}: is told that this is over ({decision.reason}) if it was told of it before, and else nothing."
     if name not in decision.destinations:
         goes = f"goes to {', '.join(decision.destinations) or 'nobody'}"
         return f"{name}: is told nothing: the signal is {decision.outcome} ({decision.reason}), and {goes}."

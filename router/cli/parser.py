@@ -115,7 +115,9 @@ def _add_explain(commands: Commands) -> None:
     _add_now(explain)
     _add_format(explain)
     explain.add_argument(
-        "--notice", metavar="DESTINATION", help="print what that destination would be told instead, as text"
+        "--notice",
+        metavar="DESTINATION",
+        help="print the first notice to that destination instead of the steps, as text (in JSON, beside them)",
     )
     explain.add_argument("file", metavar="FILE", help=_FILE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from router.decide.markup import plain_text
@@ -71,6 +72,7 @@ def notice_for(
         techniques=decision.techniques,
         attack_version=rulebook.attack.version,
         routes=decision.routes,
+        routes_to=_by_destination(decision, rulebook),
         reason=str(decision.reason),
         rulebook=decision.rulebook,
         link=signal.link,
@@ -126,6 +128,16 @@ def _find_risk(finding: Finding) -> Risk | None:
         return finding.risk
     level = finding.severity if finding.severity is not Severity.INFORMATIONAL else None
     return Risk(level=level, written=finding.severity_written, factors=finding.risk_factors, is_contextual=True)
+
+
+def _by_destination(decision: Decision, rulebook: Rulebook) -> Mapping[str, tuple[str, ...]]:
+    """The routes that matched, by the destinations to which they lead."""
+    matched = set(decision.routes)
+    led: dict[str, list[str]] = {}
+    for route in rulebook.routes:
+        for destination in route.to if route.name in matched else ():
+            led.setdefault(destination, []).append(route.name)
+    return {destination: tuple(sorted(names)) for destination, names in led.items()}
 
 
 def _are_all_named(cves: Cves) -> bool:

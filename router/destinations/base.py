@@ -81,6 +81,8 @@ class OneByOne(ABC):
     def briefing_in(self, attempt: Attempt) -> Briefing:
         """The notice to deliver in words, with what the state knows beside it; raises Rejected as `notice_in` does."""
         notice, change = self.notice_in(attempt), attempt.delivery.change
+        if notice.routes_to:
+            notice = replace(notice, routes=notice.routes_to.get(attempt.delivery.destination, ()))
         return briefing_of(notice, change, self._in_words(attempt.background), attempt.now)
 
     def _in_words(self, background: Background) -> Background:

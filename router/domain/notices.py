@@ -102,6 +102,7 @@ class Notice:
         tactics, techniques: the ATT&CK tactics, and the ids of current techniques.
         attack_version: the version of ATT&CK.
         routes: the names of the routes that took it.
+        routes_to: those of them that lead to a destination, by its name; empty in a notice of an older program.
         reason: why it is notified, as a code with words.
         rulebook: the hash of the rulebook that decided.
         link, changed: as in `Signal`.
@@ -200,6 +201,7 @@ class Notice:
     entry_points: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     native_name: str | None = None
+    routes_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     user_impact: str | None = None
     effort: str | None = None
     threats: tuple[str, ...] = ()

@@ -50,7 +50,7 @@ def test_sections_stand_in_a_responders_order() -> None:
         "The same happened here at least 3 times before, last 2026-11-22 12:00 UTC.",
         "WHAT\nSeverity: High",
         "WHERE\nLocation: vm-pay-01",
-        "WHEN\nFirst seen: 2026-11-24 11:58 UTC",
+        "WHEN\nFirst seen: 2026-11-24 11:58:00 UTC",
         "WHY YOU\nOwner: payments-platform / Payments\nSent by: route page-high",
         "EVIDENCE\nHosts: vm-pay-01",
         "attempts: 42",
@@ -247,7 +247,7 @@ def test_every_field_of_a_notice_has_its_reader() -> None:
     """A field that is added is either told, or listed here with what it is for."""
     untold = {
         "key", "turn", "stream", "severity_written", "attack_version", "rulebook", "correlation", "snapshot", "status_only",
-        "cloud", "resource_type", "native_name",
+        "cloud", "resource_type", "native_name", "routes_to",
     }  # fmt: skip
     source = (
         "".join(path.read_text() for path in WORDING.glob("*.py") if path.name not in ("documents.py", "previews.py"))

@@ -74,7 +74,9 @@ def _lines_in(node: Node) -> Iterator[str]:
             yield from ("", _words_in(node).upper())
         case "tableRow":
             name, value = node["content"]
-            yield f"{_words_in(name)}: {' | '.join(_lines_in(value))}"
+            lists = value["content"][0]["type"] == "bulletList"
+            first = value["content"][0]
+            yield f"{_words_in(name)}: {', '.join(map(_words_in, first['content'])) if lists else ' '.join(_lines_in(value))}"
         case "listItem":
             yield "- " + " ".join(line for one in node["content"] for line in _lines_in(one))
         case _:

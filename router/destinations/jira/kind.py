@@ -42,6 +42,7 @@ from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.placeholders import Template, parse
+from router.destinations.wording.previews import lines_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unavailable
@@ -181,7 +182,8 @@ class Jira(OneByOne):
         if attempt.delivery.change is not Change.OPENED:
             return text_in(rich_note_of(briefing))
         fields = self._fields_of(notice, briefing)
-        return f"{fields['summary']}\n\n{text_in(fields['description'])}"
+        summary, description = fields.pop("summary"), fields.pop("description")
+        return "\n".join([summary, "", text_in(description), "", "FIELDS", *lines_of(fields)])
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
         """The issue that the opening made, unless it is done; else the oldest of this signal that is not."""

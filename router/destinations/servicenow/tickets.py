@@ -27,11 +27,13 @@ from pydantic.json_schema import SkipJsonSchema
 from router.destinations.base import Exchange, OneByOne, handle_of
 from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.servicenow.table import NAME, Ticket, TicketTable
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.languages import journal
 from router.destinations.wording.placeholders import parse
 from router.destinations.wording.plain_text import note_of, text_of
+from router.destinations.wording.previews import lines_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.notices import Notice
@@ -167,7 +169,9 @@ class ServiceNow(OneByOne):
         briefing = self.briefing_in(attempt)
         if attempt.delivery.change is not Change.OPENED:
             return note_of(briefing, TEXT_LIMIT)
-        return f"{headline(self.notice_in(attempt), SHORT_LIMIT)}\n\n{text_of(briefing, TEXT_LIMIT)}"
+        columns = self._columns_for(self.notice_in(attempt), briefing)
+        line, description = columns.pop("short_description", ""), columns.pop("description", "")
+        return "\n".join([line, "", description, "", "COLUMNS", *lines_of(columns)])
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket | None]:
         """The ticket that the opening made, unless it is closed; else the open one of this signal."""
@@ -178,19 +182,23 @@ class ServiceNow(OneByOne):
         return (yield from self._table.look_up(notice.key, attempt))
 
     def _open(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
+        return (yield from self._table.insert(self._columns_for(notice, self.briefing_in(attempt)), attempt))
+
+    def _columns_for(self, notice: Notice, briefing: Briefing) -> dict[str, str]:
+        """The columns of a new ticket."""
         impact, urgency = WEIGHTS.get(notice.severity or "", _HEAVIEST)
         columns = {
             "correlation_id": notice.key,
             "correlation_display": "alert-router",
             "short_description": headline(notice, SHORT_LIMIT),
-            "description": text_of(self.briefing_in(attempt), TEXT_LIMIT),
+            "description": text_of(briefing, TEXT_LIMIT),
             "impact": impact,
             "urgency": urgency,
             "due_date": (notice.respond_by or "").replace("T", " ").removesuffix("Z")[:_SECONDS],
             "priority": PRIORITIES.get(notice.severity or "", _FIRST) if self._is_security else "",
         }
         columns |= {column: shorten(text(notice).strip(), TEXT_LIMIT) for column, text in self._fields.items()}
-        return (yield from self._table.insert({name: text for name, text in columns.items() if text}, attempt))
+        return {name: text for name, text in columns.items() if text}
 
     def _annotate(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
         if ticket is None or ticket.sys_id is None:

@@ -18,14 +18,15 @@ from router.destinations.wording.headlines import headline, reporter_of, severit
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
 from router.destinations.wording.posture import words_of_posture
-from router.destinations.wording.times import time_words
+from router.destinations.wording.times import moment_words, time_words
 from router.domain.background import Background, Counterpart
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
 from router.domain.properties import items_in
+from router.domain.reasons import Code
 from router.domain.rulebook import Lane
-from router.domain.signals import DEFENDER
+from router.domain.signals import DEFENDER, Kind, Stream
 from router.domain.whereabouts import whereabouts_of
 
 HEADLINE_LIMIT = 1_000
@@ -33,6 +34,8 @@ HEADLINE_LIMIT = 1_000
 
 LINK_LIMIT = 2_000
 """Characters of a link; ours, so that a link and its words stay one text."""
+
+_UNROUTED = "no route that matches leads here: the policy says `always` or `otherwise`"
 
 PORTAL = "Open in the Azure portal"
 
@@ -201,6 +204,7 @@ def _news(notice: Notice, change: Change, background: Background, now: datetime)
 def _what(notice: Notice) -> Mapping[str, str | None]:
     return {
         "Severity": severity_of(notice),
+        "Incident": _incident(notice),
         "Risk": words_of_posture(notice)["Risk"],
         "Sample": "one of Defender's samples, nothing happened" if notice.sample else None,
         "Reported by": None if reporter_of(notice) == DEFENDER else reporter_of(notice),
@@ -211,6 +215,13 @@ def _what(notice: Notice) -> Mapping[str, str | None]:
         "Measure": notice.measure,
         "Ended as": notice.closing,
     }
+
+
+def _incident(notice: Notice) -> str | None:
+    """That it is several alerts as one attack, where it is."""
+    if notice.kind != Kind.INCIDENT:
+        return None
+    return f"{len(notice.alerts)} alerts that Defender sees as one attack" if notice.alerts else "alerts as one attack"
 
 
 def _where(notice: Notice) -> Mapping[str, str | None]:
@@ -237,9 +248,12 @@ def _named(name: str | None, id: str | None) -> str | None:
 
 
 def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
+    started, ended = moment_words(notice.started), moment_words(notice.ended or notice.changed)
+    is_of_alert = notice.stream == Stream.CWPP
     return {
-        "First seen": time_words(notice.started),
-        "Last seen": time_words(notice.ended or notice.changed),
+        "First seen": started,
+        # A finding has no activity that could be seen to go on: its own time is that of its state.
+        "Last seen" if is_of_alert else "In this state since": ended if ended != started else None,
         "How many": count_words(notice.group) if notice.group is not None else None,
         "Respond by": time_words(notice.respond_by),
     }
@@ -248,10 +262,8 @@ def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
 def _why(notice: Notice) -> Mapping[str, str | None]:
     routes = ", ".join(notice.routes)
     return {
-        "Owner": owner_of(notice),
-        "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}"
-        if routes
-        else "the default, since no route matches",
+        "Owner": owner_of(notice) or "owners.yaml names nobody",
+        "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}" if routes else _UNROUTED,
     }
 
 
@@ -303,7 +315,7 @@ def _reference(notice: Notice) -> Mapping[str, str | None]:
         "Plan": notice.plan,
         "Kind": notice.kind,
         "Product": notice.product if notice.product != DEFENDER else None,
-        "Decided because": notice.reason,
+        "Decided because": None if notice.reason.startswith(Code.ROUTES) else notice.reason,
         "Key": f"{notice.key}, turn {notice.turn}",
     }
 

@@ -6,6 +6,7 @@ kind renders each line in its vendor's form; what it sets below in small letters
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -45,6 +46,7 @@ _LEAD, _LATE = ("Reported by", "Risk", "Cause", "Measure"), ("Tactics",)
 """What of the facts on what happened stands before the evidence, and what behind it."""
 _TIMES = {"Respond by": "respond by", "First seen": "since", "Last seen": "last seen"}
 """What times are called in a row, the one that nobody can do without first."""
+_SECONDS = re.compile(r"(?<=\d\d:\d\d):\d\d(?= UTC$)")
 _ZONE = " UTC"
 _PORTAL = "Azure portal"
 
@@ -172,7 +174,7 @@ def _where_of(notice: Notice) -> Iterator[str]:
 
 def _times_of(briefing: Briefing) -> list[tuple[str, str]]:
     """The times by name, what can be left out last; neither a time, nor its day, nor the zone is said twice."""
-    facts = {fact.name: fact.values[0] for fact in briefing.when if fact.name in _TIMES}
+    facts = {fact.name: _SECONDS.sub("", fact.values[0]) for fact in briefing.when if fact.name in _TIMES}
     times: list[tuple[str, str]] = []
     for name in filter(facts.get, _TIMES):
         if facts[name] not in [text for _, text in times]:

@@ -13,6 +13,12 @@ def time_words(written: str | None) -> str | None:
     return f"{time:%Y-%m-%d %H:%M} UTC" if time is not None else written
 
 
+def moment_words(written: str | None) -> str | None:
+    """The same to the second: signals of one minute have an order."""
+    time = _find_time(written)
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else written
+
+
 def length_between(start: str | None, end: datetime | None) -> str | None:
     """How long it is from a written time to an instant, in words; None where one is not known, or the end is before."""
     begin = _find_time(start)
