@@ -19,12 +19,11 @@ none of it act on a terminal.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 from unicodedata import normalize
 
-from router.destinations.wording.texts import OURS
+from router.destinations.wording.texts import with_texts
 from router.domain.legible import legible, one_line
 from router.domain.notices import Notice
 from router.domain.web_links import sound_link as sound_link
@@ -32,8 +31,8 @@ from router.domain.web_links import sound_link as sound_link
 type Language = Callable[[str], str]
 """Puts a text into a language, in which it is nothing but words. What is in it already stays as it is."""
 
-_PROSE = frozenset({"description", "remediation", "extended"})
-"""The fields of a notice that may have several lines."""
+_PROSE = frozenset({"description", "remediation"})
+"""The fields of a notice that may have several lines, as the values of properties may, too."""
 
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
 # Behind the name or number of a character a reader is shown the character: one that turns the direction of reading, too.
@@ -91,31 +90,19 @@ def markdown(text: str) -> str:
 
 def in_language(notice: Notice, language: Language) -> Notice:
     """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
-    said: Notice = _said(notice, language, is_prose=False)
+
+    def on_one_line(text: str) -> str:
+        return language(one_line(text))
+
+    said: Notice = with_texts(replace(notice, extended={}), on_one_line, dict.fromkeys(_PROSE, language))
     links = (replace(one, url=url) for one in notice.links if (url := sound_link(one.url)) is not None)
     return replace(
         said,
         link=sound_link(notice.link),
-        links=tuple(replace(one, text=language(one_line(one.text))) for one in links),
+        links=tuple(replace(one, text=on_one_line(one.text)) for one in links),
         runbooks=notice.runbooks,
+        extended={on_one_line(name): language(value) for name, value in notice.extended.items()},
     )
-
-
-def _said(value: Any, language: Language, *, is_prose: bool) -> Any:
-    match value:
-        case str():
-            return language(value if is_prose else one_line(value))
-        case tuple():
-            return tuple(_said(item, language, is_prose=is_prose) for item in value)
-        case Mapping():
-            return {language(one_line(name)): _said(item, language, is_prose=is_prose) for name, item in value.items()}
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            told = [one.name for one in fields(value) if one.name not in OURS]
-            return replace(
-                value, **{name: _said(getattr(value, name), language, is_prose=name in _PROSE) for name in told}
-            )
-        case _:
-            return value
 
 
 def web_link(link: str | None) -> str | None:

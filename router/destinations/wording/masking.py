@@ -51,6 +51,8 @@ def masked_notice(notice: Notice) -> Notice:
     """A notice without credentials in any text; a link that carries one is left out whole."""
     # Most signs stand nowhere in a notice, and so need not be looked for in each of its many texts.
     signs = _signs_in("\n".join(texts_in(notice)))
+    if not signs and not any(name_of(name) in CREDENTIAL_NAMES for name in notice.extended):
+        return notice
 
     def mask(text: str) -> str:
         return _masked_by(signs, text)
