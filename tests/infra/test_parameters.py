@@ -84,8 +84,9 @@ def test_the_file_is_what_az_reads() -> None:
 def test_every_secret_is_found_wherever_the_rules_name_it(tmp_path: Path) -> None:
     """In destinations of both streams, and as the pager of an owner."""
     shutil.copytree(RULES, tmp_path, dirs_exist_ok=True)
-    with (tmp_path / "owners.yaml").open("a") as owners:
-        owners.write("  - {subscription: '*', group: last, pager: {secret: THE_OWNERS_KEY}}\n")
+    owners = tmp_path / "owners.yaml"
+    owner = "owners:\n  - {subscription: '*', group: first, pager: {secret: THE_OWNERS_KEY}}\n"
+    owners.write_text(owners.read_text().replace("owners:\n", owner, 1))
     posture = tmp_path / "cspm" / "policy.yaml"
     posture.write_text(posture.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_SECRET"))
     assert secret_names(tmp_path, now()) == "ANOTHER_SECRET,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,THE_OWNERS_KEY"
