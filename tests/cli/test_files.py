@@ -187,23 +187,23 @@ def test_what_is_too_long_is_quarantined_and_not_retaken_for_a_message(house: Ho
 @pytest.mark.parametrize("name", ["alerts.ndjson", "alerts.csv", "alerts.json", "alerts"])
 @pytest.mark.parametrize("opens", [b"", b"[", b'{"a": "'])
 def test_memory_does_not_grow_with_what_is_too_long(house: House, name: str, opens: bytes) -> None:
-    """Reading a line, or a document without an end, takes no more of it at five times the length."""
+    """Reading a line, or a document without an end, takes no more of it at three times the length."""
 
     def read() -> None:
         with open_files([name]) as (file,):
             assert sum(message.cut is not None for message in file.messages()) == 1
 
     peaks = []
-    for size in (6, 30):
+    for size in (6, 18):
         house.writes(name, (b"SystemAlertId\n" if name.endswith("csv") else b"") + opens)
         os.truncate(name, size * 1024 * 1024)
         peaks.append(peak_of(read))
     assert peaks[1] < 1.2 * peaks[0]
 
 
-@pytest.mark.parametrize("row", [b'"' + b"x\n" * (LARGEST_BODY // 2), b"," * (LARGEST_BODY // 2)])
+@pytest.mark.parametrize("row", [b'"' + b"x\n" * 100_000, b"," * 200_000])
 def test_a_row_takes_no_more_memory_for_what_it_is_made_of(house: House, row: bytes) -> None:
-    """Millions of short lines behind a quote that is never closed, and millions of cells, are a few times their length."""
+    """Many short lines behind a quote that is never closed, and many cells, are a few times their length."""
     house.writes("alerts.csv", b"SystemAlertId\none," + row)
 
     def read() -> None:
@@ -212,7 +212,7 @@ def test_a_row_takes_no_more_memory_for_what_it_is_made_of(house: House, row: by
         assert first.source == "alerts.csv:2"
         assert first.body.startswith(b"one,")
 
-    assert peak_of(read, times=1) < 12 * LARGEST_BODY
+    assert peak_of(read) < 12 * len(row)
 
 
 @pytest.mark.parametrize(("beyond", "outcome"), [(0, "routed"), (1, "quarantined")])
