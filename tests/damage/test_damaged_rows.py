@@ -23,6 +23,7 @@ from tests.damage.town import HELD, HOUR, PLACE, Town
 from tests.hubs import Shelf
 from tests.store.acts import DAY, claim, in_doubt, owe, run, settle, states
 from tests.store.builders import OPENING, UPDATE, a_delivery
+from tests.store.running import account_in_soak
 
 _TABLES = {"payloads": "deliveries", "cards": "groups", "progress": "journal", "groupings": "groups"}
 """Where an account keeps what a file keeps in a table of its own."""
@@ -241,6 +242,7 @@ def test_where_the_epoch_of_a_hub_is_damaged_nothing_of_it_is_taken_for_known(st
     assert {one[2] for one in run(_then(town, alert_body("c"), alert_body("d")))} == {"c", "d"}
 
 
+@account_in_soak
 def test_numbers_that_the_hub_never_held_are_settled_by_nobody(store: Store, spoil: Spoil) -> None:
     """What was missed is found although the journal says that all of it was seen to."""
     town = Town(store)

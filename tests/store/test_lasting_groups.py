@@ -39,16 +39,24 @@ def a_backlog(store: Any) -> Backlog:
     return backlog
 
 
-# Who dies before a write leaves what somebody leaves who died after the one before it.
+NOTES, OPENINGS = HOUR + MINUTE, DAY
+"""When notes are due, and when others may open."""
+
+STEPS = [(1, False), *((step, True) for step in range(1, 8))]
+"""Each write, and whether it was done: who dies before a later one leaves what is left after the one before."""
+
+IN_TURN = [(NOTES, 1, False), (OPENINGS, 1, True), (NOTES, 3, True), (OPENINGS, 5, True), (NOTES, 7, True)]
+"""Every other of them, at one moment or the other; what lies between them is for `make soak`."""
+
+
 @pytest.mark.parametrize(
-    ("step", "is_done"),
+    ("at", "step", "is_done"),
     [
-        (1, False),
-        *((step, True) for step in range(1, 8, 2)),
-        *(pytest.param(step, True, marks=pytest.mark.soak) for step in (2, 4, 6)),
+        pytest.param(*one, marks=[] if one in IN_TURN else pytest.mark.soak)
+        for one in ((at, *step) for at in (NOTES, OPENINGS) for step in STEPS)
     ],
+    ids=lambda one: {NOTES: "notes", OPENINGS: "openings"}.get(one, str(one)),
 )
-@pytest.mark.parametrize("at", [HOUR + MINUTE, DAY], ids=["notes", "openings"])
 def test_a_clock_that_dies_at_any_write_tells_everything_once(
     store: Store, at: timedelta, step: int, is_done: bool
 ) -> None:

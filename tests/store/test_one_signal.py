@@ -240,7 +240,7 @@ STEPS = st.lists(
 )
 
 
-@pytest.mark.parametrize("kept", ["sqlite", "azure"])
+@pytest.mark.parametrize("kept", ["sqlite", pytest.param("azure", marks=pytest.mark.soak)])
 def test_whatever_its_history_a_signal_is_open_once_and_ends_where_it_was_opened(
     kept: str, request: pytest.FixtureRequest
 ) -> None:
