@@ -138,6 +138,8 @@ def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it
     assert stack.soc.counts()["duplicates"]["rows"] >= 1, "no kill met a row under way, so nothing was proven"
 
 
+# tests/store/test_repointing.py says in an account what the sweep points at.
+@pytest.mark.soak
 def test_what_nobody_points_at_any_more_is_pointed_at_by_the_sweep(stack: GatedStack) -> None:
     """A worker may die after it wrote that a delivery is owed again, or that the next one's turn has come, and before it
     pointed there."""
