@@ -99,18 +99,25 @@ def test_from_a_file_nothing_dies_of_age_without_a_last_try(lane: Lane, rounds: 
     asyncio.run(played())
 
 
-@settings(max_examples=5, deadline=None)
+def test_from_an_account_a_page_that_waited_for_hours_has_a_last_try(azurite: Azurite) -> None:
+    """The same, behind pointers."""
+    waited = Round(5 * 60 * MINUTE, timedelta(), Unavailable("503", retry_after=86_400.0))
+    asyncio.run(_played_from_an_account(azurite, Lane.PAGE, [waited]))
+
+
+@pytest.mark.soak
+@settings(max_examples=30, deadline=None)
 @given(LANES, ROUNDS)
 def test_from_an_account_nothing_dies_of_age_without_a_last_try(
     azurite: Azurite, lane: Lane, rounds: list[Round]
 ) -> None:
-    """The same, behind pointers."""
+    """Whatever happens meanwhile."""
+    asyncio.run(_played_from_an_account(azurite, lane, rounds))
 
-    async def played() -> None:
-        async with from_account(azurite) as engine:
-            await _every_death_has_a_last_try(engine, lane, rounds)
 
-    asyncio.run(played())
+async def _played_from_an_account(azurite: Azurite, lane: Lane, rounds: Sequence[Round]) -> None:
+    async with from_account(azurite) as engine:
+        await _every_death_has_a_last_try(engine, lane, rounds)
 
 
 @pytest.mark.parametrize("wish", [86_400.0, 6 * 3600.0])

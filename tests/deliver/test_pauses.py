@@ -89,7 +89,8 @@ def test_from_a_file_a_pause_ends_only_when_our_credentials_are_taken(
     asyncio.run(played())
 
 
-@settings(max_examples=6, deadline=None)
+@pytest.mark.soak
+@settings(max_examples=30, deadline=None)
 @given(PROBES)
 def test_from_an_account_a_pause_ends_only_when_our_credentials_are_taken(
     azurite: Azurite, probes: list[tuple[Result | Exception, bool]]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -98,19 +99,24 @@ def test_from_a_file_everything_is_sent_once_the_clock_is_right(lane: Lane, acts
     asyncio.run(played())
 
 
-@settings(max_examples=6, deadline=None)
+def test_from_an_account_what_was_given_up_on_in_between_is_sent_once_the_clock_is_right(azurite: Azurite) -> None:
+    """The same, behind pointers."""
+    asyncio.run(_sent_from_an_account(azurite, Lane.PAGE, GIVEN_UP_IN_BETWEEN))
+
+
+@pytest.mark.soak
+@settings(max_examples=30, deadline=None)
 @given(LANES, ACTS)
-@example(Lane.PAGE, GIVEN_UP_IN_BETWEEN)
 def test_from_an_account_everything_is_sent_once_the_clock_is_right(
     azurite: Azurite, lane: Lane, acts: list[Act]
 ) -> None:
-    """The same, behind pointers."""
+    """Whatever happens meanwhile."""
+    asyncio.run(_sent_from_an_account(azurite, lane, acts))
 
-    async def played() -> None:
-        async with from_account(azurite) as engine:
-            await _sent_once_the_clock_is_right(engine, lane, acts)
 
-    asyncio.run(played())
+async def _sent_from_an_account(azurite: Azurite, lane: Lane, acts: Sequence[Act]) -> None:
+    async with from_account(azurite) as engine:
+        await _sent_once_the_clock_is_right(engine, lane, acts)
 
 
 def test_what_a_wrong_clock_put_off_does_not_wait_for_it(azurite: Azurite) -> None:
