@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import yaml
 
 from tests.infra.variants import ROOT
+from tests.leash import leashed
 
 NAME = "soc"
 """The environment that is deployed; another stands beside it."""
@@ -48,19 +50,40 @@ lines = [line for line in path.read_text().splitlines() if not line.startswith(n
 path.write_text("\\n".join([*lines, f'{{name}}="{{value}}"']) + "\\n")
 """
 
-_AZ = """#!{python} -I
-import json, pathlib, sys
-project = pathlib.Path({project!r})
+_AZ = """#!{python} -IS
+import json, sys
+project = {project!r}
 said = " ".join(sys.argv[1:])
-with open(project / "asked", "a") as asked:
+with open(project + "/asked", "a") as asked:
     asked.write("az " + said + "\\n")
-answers = json.loads((project / "az.json").read_text())
+with open(project + "/az.json") as known:
+    answers = json.load(known)
 found = [answer for command, answer in answers.items() if said.startswith(command)]
 stdout, stderr, code = found[0] if found else ("", "ERROR: no such command", 2)
 sys.stdout.write(stdout)
 sys.stderr.write(stderr)
 sys.exit(code)
 """
+
+_WARM = """
+import json, os, runpy, sys
+import router.app.rules
+for line in sys.stdin:
+    asked = json.loads(line)
+    hook = os.fork()
+    if hook == 0:
+        for descriptor, (path, flags) in enumerate(((os.devnull, os.O_RDONLY), *((one, os.O_WRONLY) for one in asked["to"]))):
+            os.dup2(os.open(path, flags), descriptor)
+        os.chdir(os.path.dirname(asked["script"]))
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        sys.argv = [asked["script"]]
+        sys.path[0] = os.getcwd()
+        runpy.run_path(asked["script"], run_name="__main__")
+        sys.exit()
+    print(os.waitstatus_to_exitcode(os.waitpid(hook, 0)[1]), flush=True)
+"""
+"""An interpreter that has read what every hook imports of the router, and becomes a hook as often as it is asked."""
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 WHO = "somebody@contoso.example"
@@ -123,6 +146,39 @@ class Outcome:
     """What was said after it deployed."""
 
 
+class WarmPython:
+    """An interpreter that has read the router's code, and runs each script in a process that begins there."""
+
+    def __init__(self, python: Path) -> None:
+        self._process = subprocess.Popen(
+            [python, "-c", _WARM],
+            cwd=ROOT,
+            env={},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=leashed,
+        )
+
+    def run(self, script: Path, environment: Mapping[str, str]) -> Outcome:
+        """What a script comes to, with nothing but that around it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with TemporaryDirectory() as scratch:
+            to = [Path(scratch, name) for name in ("stdout", "stderr")]
+            for one in to:
+                one.touch()
+            asked = {"script": str(script), "environment": dict(environment), "to": [str(one) for one in to]}
+            self._process.stdin.write(json.dumps(asked) + "\n")
+            self._process.stdin.flush()
+            code = int(self._process.stdout.readline())
+            return Outcome(code, "".join(one.read_text() for one in to))
+
+    def close(self) -> None:
+        """Ends it."""
+        self._process.communicate()
+
+
 @dataclass(frozen=True, slots=True)
 class Azd:
     """azd at work on a copy of the project, with `--no-prompt`."""
@@ -132,6 +188,8 @@ class Azd:
     """The interpreter with which the hooks run."""
     outside: dict[str, str] = field(default_factory=dict)
     """Variables of the shell from which azd is called."""
+    warm: WarmPython | None = None
+    """The same interpreter, started already; without one each hook starts its own."""
 
     def up(self) -> Outcome:
         """`azd up`: it reads the parameters as soon as `preup` is through, and again when it provisions."""
@@ -174,6 +232,8 @@ class Azd:
         assert hook["kind"] == "python"
         script = self.project / hook["run"]
         environment = {"PATH": str(self.project / "bin"), **self.environment()}
+        if self.warm is not None:
+            return self.warm.run(script, environment)
         done = subprocess.run(
             [self.python, script], cwd=script.parent, env=environment, capture_output=True, text=True, check=False
         )

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ from tests.infra.azd import (
     WHO,
     Azd,
     Outcome,
+    WarmPython,
     az_that_knows,
     az_that_says,
     azd_on,
@@ -47,10 +50,18 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return locked_python(tmp_path_factory.mktemp("hooks") / "hooks_env")
 
 
+@pytest.fixture(scope="module")
+def warm(python: Path) -> Iterator[WarmPython]:
+    """It once more, started for many hooks: half a second each would only be spent on reading the same code."""
+    warm = WarmPython(python)
+    yield warm
+    warm.close()
+
+
 @pytest.fixture
-def azd(tmp_path: Path, python: Path) -> Azd:
+def azd(tmp_path: Path, python: Path, warm: WarmPython) -> Azd:
     """azd where az can look Defender up, and all is there that must be there first."""
-    azd = azd_on(tmp_path, python)
+    azd = replace(azd_on(tmp_path, python), warm=warm)
     az_that_knows(azd, DEFENDER)
     return azd
 
@@ -66,7 +77,7 @@ class First(NamedTuple):
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, python: Path) -> First:
-    """An `azd up` that several tests look at: each hook is a process."""
+    """An `azd up` that several tests look at: each hook starts as azd starts it."""
     azd = azd_on(tmp_path_factory.mktemp("first"), python)
     az_that_knows(azd, DEFENDER)
     began = now().replace(microsecond=0)
