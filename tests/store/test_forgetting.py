@@ -20,7 +20,6 @@ from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rul
 from tests.store.acts import DAY, claim, in_doubt, letters_in, owe, run, settle, states
 from tests.store.builders import a_row, an_entry
 from tests.store.life import TICKET, Life
-from tests.store.running import account_in_soak
 
 INSTANT = timedelta(microseconds=1)
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
@@ -40,7 +39,6 @@ def lives_on(life: Life, age: timedelta) -> None:
 
 
 @pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
-@account_in_soak
 def test_a_decision_is_kept_as_long_as_its_outcome_says(life: Life, severity: str, days: int) -> None:
     """To the instant: 14 days below the floor, else 90."""
     life.alert(Severity=severity)
@@ -50,7 +48,6 @@ def test_a_decision_is_kept_as_long_as_its_outcome_says(life: Life, severity: st
     assert life.decisions() == []
 
 
-@account_in_soak
 def test_a_setting_says_how_long_decisions_are_kept(life: Life) -> None:
     """Each outcome for itself."""
     life.retention = Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 2 * DAY, Outcome.ROUTED: 200 * DAY})
@@ -65,7 +62,6 @@ def test_a_setting_says_how_long_decisions_are_kept(life: Life) -> None:
 
 
 @pytest.mark.parametrize(("severity", "days"), [("Low", 14), ("High", 90)])
-@account_in_soak
 def test_a_signal_that_never_ends_is_kept_so_long_after_its_last_message(
     store: Store, severity: str, days: int
 ) -> None:
@@ -84,7 +80,6 @@ def test_a_signal_that_never_ends_is_kept_so_long_after_its_last_message(
     assert run(store.record.find_signals("alert-1", 10)) == []
 
 
-@account_in_soak
 def test_a_signal_that_ended_is_kept_90_days_from_its_end(life: Life) -> None:
     """Long enough that a late repeat finds it."""
     life.alert()
@@ -368,7 +363,6 @@ def test_what_finds_a_signal_that_is_not_known_goes_with_the_decision(life: Life
 
 
 @pytest.mark.parametrize("days", [300, 20_000])
-@account_in_soak
 def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int) -> None:
     """Nobody knows which of two clocks is wrong, and what is ahead by less than a year or so goes in its time anyway.
 
@@ -385,7 +379,6 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int
     assert life.row("low") is not None
 
 
-@account_in_soak
 def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) -> None:
     """A finding that changes three times a year, and never goes, leaves no trail of notices."""
     life = Life(store, ROWS)
@@ -400,7 +393,6 @@ def test_what_was_kept_as_the_last_notice_goes_with_a_later_one(store: Store) ->
 
 
 @pytest.mark.parametrize("is_redriven", [False, True])
-@account_in_soak
 def test_a_dead_letter_that_outlived_its_decision_goes_once_somebody_saw_to_it(store: Store, is_redriven: bool) -> None:
     """What the record's second home was owed belongs to no signal with which it would go."""
     entry = an_entry("cwpp:0:1:7", stream="cwpp", outcome=Outcome.BELOW_FLOOR.value)
