@@ -124,8 +124,8 @@ class JsmOps(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or closes a signal's alert."""
-        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
-        key = self._keys.name_for(notice, attempt)
+        briefing, key = self.briefing_in(attempt), self._keys.name_for(attempt)
+        notice = briefing.notice
         alert = f"/{quote(notice.key, safe='')}"
         match attempt.delivery.change:
             case Change.OPENED:
@@ -144,7 +144,7 @@ class JsmOps(OneByOne):
         briefing = self.briefing_in(attempt)
         if attempt.delivery.change is not Change.OPENED:
             return note_of(briefing, DESCRIPTION_LIMIT)
-        return f"{headline(self.notice_in(attempt), MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
+        return f"{headline(briefing.notice, MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
 
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
         """The id of the request that was accepted."""
@@ -206,7 +206,7 @@ def _tags(notice: Notice) -> list[str]:
 
 def _details(notice: Notice, briefing: Briefing) -> dict[str, str]:
     """The details as texts, since the vendor takes no other."""
-    return {name: _text(value) for name, value in details_of(notice, briefing).items() if name not in _TOLD_ALREADY}
+    return {name: _text(value) for name, value in details_of(briefing).items() if name not in _TOLD_ALREADY}
 
 
 def _text(value: Any) -> str:

@@ -31,7 +31,6 @@ from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unavailable
-from router.domain.notices import Notice
 from router.domain.ports.destinations import Deduplication
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
@@ -80,28 +79,27 @@ class PagerDuty(OneRequest):
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """A trigger for what is opened or updated, a resolve for what is resolved."""
-        notice = self.notice_in(attempt)
+        briefing = self.briefing_in(attempt)
         event: dict[str, Any] = {
-            "routing_key": self._keys.value_of(self._keys.name_for(notice, attempt), attempt),
-            "event_action": "resolve" if attempt.delivery.change is Change.RESOLVED else "trigger",
-            "dedup_key": notice.key,
+            "routing_key": self._keys.value_of(self._keys.name_for(attempt), attempt),
+            "event_action": "resolve" if briefing.change is Change.RESOLVED else "trigger",
+            "dedup_key": briefing.notice.key,
         }
-        if attempt.delivery.change is not Change.RESOLVED:
-            event |= _trigger(notice, self.briefing_in(attempt))
+        if briefing.change is not Change.RESOLVED:
+            event |= _trigger(briefing)
         return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event))
 
     def preview(self, attempt: Attempt) -> str:
         """The summary and the details; a resolution says nothing more than that it is over."""
-        notice = self.notice_in(attempt)
-        if attempt.delivery.change is Change.RESOLVED:
-            return f"The page is resolved, by its key {notice.key}; nothing else is said."
-        payload = _trigger(notice, self.briefing_in(attempt))["payload"]
+        briefing = self.briefing_in(attempt)
+        if briefing.change is Change.RESOLVED:
+            return f"The page is resolved, by its key {briefing.notice.key}; nothing else is said."
+        payload = _trigger(briefing)["payload"]
         return "\n".join([payload["summary"], "", *lines_of(payload["custom_details"])])
 
     def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
         """The dedup key, and the name of the routing key that it holds under."""
-        notice = self.notice_in(attempt)
-        return Receipt(reference=notice.key, handles={"routing_key": self._keys.name_for(notice, attempt)})
+        return Receipt(reference=attempt.delivery.key, handles={"routing_key": self._keys.name_for(attempt)})
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means; a routing key of an owner that is refused troubles nobody else's pages."""
@@ -110,11 +108,12 @@ class PagerDuty(OneRequest):
             # Whatever stands between us and the pager may answer 200 with a page for people.
             return Unavailable(f"{self.name}: answered {answer.status} without accepting the event")
         if isinstance(error, Rejected) and error.status == 400 and _ROUTING_KEY.search(str(error)):
-            return self._keys.refusal_of(self._keys.name_for(self.notice_in(attempt), attempt), error, 400)
+            return self._keys.refusal_of(self._keys.name_for(attempt), error, 400)
         return error
 
 
-def _trigger(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+def _trigger(briefing: Briefing) -> dict[str, Any]:
+    notice = briefing.notice
     parts = parse_resource_id(notice.resource)
     owner = notice.owner
     payload = {
@@ -125,7 +124,7 @@ def _trigger(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "component": parts.name,
         "group": (owner.service if owner else None) or notice.resource_group,
         "class": notice.type,
-        "custom_details": details_of(notice, briefing),
+        "custom_details": details_of(briefing),
     }
     event: dict[str, Any] = {"payload": {name: value for name, value in payload.items() if value}}
     if link := link_of(notice):

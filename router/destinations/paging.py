@@ -24,12 +24,14 @@ class PagerKeys:
     default: str
     handle: str
 
-    def name_for(self, notice: Notice, attempt: Attempt) -> str:
+    def name_for(self, attempt: Attempt) -> str:
         """The name of the secret to page with; an owner's only where it has a value, since a page must not be silenced."""
         opened_with = handle_of(attempt.opening, self.handle)
         if opened_with is not None:
             return opened_with
-        pager = notice.owner.pager if notice.owner else None
+        notice = attempt.delivery.content
+        owner = notice.owner if isinstance(notice, Notice) else None
+        pager = owner.pager if owner is not None else None
         return pager if pager is not None and attempt.secrets.get(pager) else self.default
 
     def value_of(self, name: str, attempt: Attempt) -> str:

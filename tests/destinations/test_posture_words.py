@@ -93,7 +93,7 @@ def test_an_image_and_a_rule_in_words() -> None:
 
 def test_details_and_documents_carry_it_too() -> None:
     """A page's details in words, a webhook's body as data; what is not known is left out of one and null in the other."""
-    details = details_of(a_software_update(), a_briefing(a_software_update()))
+    details = details_of(a_briefing(a_software_update()))
     assert (details["risk"], details["package"]) == (
         "Critical (Exposure to the Internet, on an attack path)",
         "lodash (npm) 4.17.15 -> 4.17.21",
@@ -118,7 +118,7 @@ def test_details_and_documents_carry_it_too() -> None:
     plain = document_of(a_delivery(), a_finding())
     empty = ("category", "package", "cves", "image", "rule", "scanner", "risk")
     assert [plain[name] for name in empty] == [None, None, (), None, None, None, None]
-    assert not {"risk", "package", "cves"} & set(details_of(a_finding(), a_briefing(a_finding())))
+    assert not {"risk", "package", "cves"} & set(details_of(a_briefing(a_finding())))
 
 
 def test_a_document_says_how_a_signal_ended_that_nobody_says_is_fixed() -> None:

@@ -156,7 +156,8 @@ class Jira(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or finishes a signal's issue."""
-        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
+        briefing = self.briefing_in(attempt)
+        notice = briefing.notice
         issue = yield from self._find(notice, attempt)
         if issue is None and _may_be_too_early(attempt):
             raise Unavailable(
@@ -178,7 +179,8 @@ class Jira(OneByOne):
 
     def preview(self, attempt: Attempt) -> str:
         """The issue's summary and its description, or the comment that is added to it."""
-        notice, briefing = self.notice_in(attempt), self.briefing_in(attempt)
+        briefing = self.briefing_in(attempt)
+        notice = briefing.notice
         if attempt.delivery.change is not Change.OPENED:
             return text_in(rich_note_of(briefing))
         fields = self._fields_of(notice, briefing)

@@ -150,26 +150,26 @@ class ServiceNow(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or resolves a signal's ticket."""
-        notice = self.notice_in(attempt)
+        briefing = self.briefing_in(attempt)
         match attempt.delivery.change:
             case Change.OPENED:
-                ticket = yield from self._table.look_up(notice.key, attempt)
-                return self._receipt(ticket or (yield from self._open(notice, attempt)))
+                ticket = yield from self._table.look_up(briefing.notice.key, attempt)
+                return self._receipt(ticket or (yield from self._open(briefing, attempt)))
             case Change.UPDATED:
-                ticket = yield from self._find(notice, attempt)
+                ticket = yield from self._find(briefing.notice, attempt)
                 if ticket is None and attempt.is_note:
                     return Receipt(reference="no open ticket, nothing to note")
-                return self._receipt((yield from self._annotate(ticket, notice, attempt)))
+                return self._receipt((yield from self._annotate(ticket, briefing, attempt)))
             case Change.RESOLVED:
-                ticket = yield from self._find(notice, attempt)
-                return (yield from self._resolve(ticket, notice, attempt))
+                ticket = yield from self._find(briefing.notice, attempt)
+                return (yield from self._resolve(ticket, briefing, attempt))
 
     def preview(self, attempt: Attempt) -> str:
         """The ticket's line and its description, or the note that is added to it."""
         briefing = self.briefing_in(attempt)
         if attempt.delivery.change is not Change.OPENED:
             return note_of(briefing, TEXT_LIMIT)
-        columns = self._columns_for(self.notice_in(attempt), briefing)
+        columns = self._columns_for(briefing)
         line, description = columns.pop("short_description", ""), columns.pop("description", "")
         return "\n".join([line, "", description, "", "COLUMNS", *lines_of(columns)])
 
@@ -181,11 +181,12 @@ class ServiceNow(OneByOne):
             return ticket
         return (yield from self._table.look_up(notice.key, attempt))
 
-    def _open(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
-        return (yield from self._table.insert(self._columns_for(notice, self.briefing_in(attempt)), attempt))
+    def _open(self, briefing: Briefing, attempt: Attempt) -> Exchange[Ticket]:
+        return (yield from self._table.insert(self._columns_for(briefing), attempt))
 
-    def _columns_for(self, notice: Notice, briefing: Briefing) -> dict[str, str]:
+    def _columns_for(self, briefing: Briefing) -> dict[str, str]:
         """The columns of a new ticket."""
+        notice = briefing.notice
         impact, urgency = WEIGHTS.get(notice.severity or "", _HEAVIEST)
         columns = {
             "correlation_id": notice.key,
@@ -200,19 +201,19 @@ class ServiceNow(OneByOne):
         columns |= {column: shorten(text(notice).strip(), TEXT_LIMIT) for column, text in self._fields.items()}
         return {name: text for name, text in columns.items() if text}
 
-    def _annotate(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Ticket]:
+    def _annotate(self, ticket: Ticket | None, briefing: Briefing, attempt: Attempt) -> Exchange[Ticket]:
         if ticket is None or ticket.sys_id is None:
-            return (yield from self._open(notice, attempt))
-        note = note_of(self.briefing_in(attempt), TEXT_LIMIT)
+            return (yield from self._open(briefing, attempt))
+        note = note_of(briefing, TEXT_LIMIT)
         return (yield from self._table.update(ticket.sys_id, {"work_notes": note}, attempt))
 
-    def _resolve(self, ticket: Ticket | None, notice: Notice, attempt: Attempt) -> Exchange[Receipt]:
+    def _resolve(self, ticket: Ticket | None, briefing: Briefing, attempt: Attempt) -> Exchange[Receipt]:
         if ticket is None or ticket.sys_id is None:
             return Receipt(reference="no open ticket, nothing to resolve")
         if ticket.state != self._resolution.state:
-            ending = note_of(self.briefing_in(attempt), TEXT_LIMIT)
+            ending = note_of(briefing, TEXT_LIMIT)
             written = {"close_notes": ending} | self._resolution.model_dump(exclude_none=True)
-            if notice.closing is not None:
+            if briefing.notice.closing is not None:
                 # What the policy says is for what is over.
                 written["close_notes"] = ending
             columns = {name: text for name, text in written.items() if text}

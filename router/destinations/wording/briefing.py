@@ -60,6 +60,7 @@ class Briefing:
     """A notice in words. Texts are those of the notice, whole; what is not known is left out.
 
     Attributes:
+        notice: the notice itself.
         headline: one line: severity, how many signals it is about, title, location.
         change: what it is told as.
         news: what this turn is about, in sentences: what changed, how it ended, what had held it back, how often the same
@@ -79,6 +80,7 @@ class Briefing:
         knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
     """
 
+    notice: Notice
     headline: str
     change: Change
     news: tuple[str, ...]
@@ -100,6 +102,7 @@ class Briefing:
 def briefing_of(notice: Notice, change: Change, background: Background, now: datetime) -> Briefing:
     """A notice in words, with what the state knows beside it."""
     return Briefing(
+        notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
         change=change,
         news=tuple(_news(notice, change, background, now)),

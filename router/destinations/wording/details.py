@@ -15,13 +15,13 @@ from router.domain.notices import Notice
 from router.domain.signals import DEFENDER
 
 
-def details_of(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+def details_of(briefing: Briefing) -> dict[str, Any]:
     """The whole notice by name, what a responder reads first, first; what is not known is left out.
 
     Names are a contract: rules of pagers may use them. A property of the signal stands under its own name, with `(property)`
     behind it where that is one of these.
     """
-    first, last = _first(notice, briefing), _last(notice, briefing)
+    first, last = _first(briefing.notice, briefing), _last(briefing.notice, briefing)
     taken = {name.casefold() for name in (*first, *last)}
     properties = {
         f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name: fact.values[0]
