@@ -37,7 +37,11 @@ def is_about_ai(notice: Notice) -> bool:
     is_incident = notice.kind == "incident"
     if (notice.plan is None or is_incident) and (notice.resource_type or "").casefold().startswith(_PROVIDERS):
         return True
-    return is_incident and any(_NAMES_A_TYPE.search(text) for text in (notice.title, *notice.extended.values()))
+    if not is_incident:
+        return False
+    if any(_NAMES_A_TYPE.search(text) for text in (notice.title, notice.description, *notice.extended.values())):
+        return True
+    return any(provider in one.casefold() for one in notice.evidence.resources for provider in _PROVIDERS)
 
 
 def outline_of(notice: Notice) -> Notice:

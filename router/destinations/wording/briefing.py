@@ -302,7 +302,8 @@ def _links(notice: Notice, background: Background) -> Iterator[Link]:
 
 def _in_full(background: Background) -> str | None:
     """The ticket, else the page; what has no reference is a message in a chat, which has no more than another."""
-    named = sorted((one for one in background.elsewhere if one.reference), key=lambda one: one.lane is Lane.PAGE)
+    known = (one for one in background.elsewhere if one.reference and (one.lane is Lane.PAGE or one.link))
+    named = sorted(known, key=lambda one: one.lane is Lane.PAGE)
     words = _words_for(named[0]) if named else ""
     return words[:1].lower() + words[1:] or None
 

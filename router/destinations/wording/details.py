@@ -24,7 +24,7 @@ def details_of(briefing: Briefing) -> dict[str, Any]:
     first, last = _first(briefing.notice, briefing), _last(briefing.notice, briefing)
     taken = {name.casefold() for name in (*first, *last)}
     properties = {
-        f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name: fact.values[0]
+        f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name: _one_or_all(fact)
         for fact in briefing.others
     }
     return {name: value for name, value in (first | properties | last).items() if value}
@@ -77,6 +77,10 @@ def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "reason": notice.reason,
         "rulebook": notice.rulebook,
     }
+
+
+def _one_or_all(fact: Fact) -> str | tuple[str, ...]:
+    return fact.values[0] if len(fact.values) == 1 else fact.values
 
 
 def _by_name(facts: Sequence[Fact]) -> dict[str, str]:

@@ -74,7 +74,7 @@ def without_code(text: str) -> str:
 def _unless_it_opens(bracket: re.Match[str]) -> str:
     text, start, end = bracket.string, bracket.start(), bracket.end()
     words = normalize("NFKC", text[end : end + _FAR_ENOUGH]).casefold()
-    return "(" if _CODE.match(words) or text[:start].endswith(_CALLS) else bracket[0]
+    return "(" if _CODE.match(words) or text.endswith(_CALLS, 0, start) else bracket[0]
 
 
 def mrkdwn(text: str) -> str:
