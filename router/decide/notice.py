@@ -73,6 +73,7 @@ def notice_for(
         attack_version=rulebook.attack.version,
         routes=decision.routes,
         routes_to=_by_destination(decision, rulebook),
+        is_whole=True,
         reason=str(decision.reason),
         rulebook=decision.rulebook,
         link=signal.link,

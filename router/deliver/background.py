@@ -125,7 +125,10 @@ def _is_summary(notice: Notice) -> bool:
 
 def _signal_in(notice: Notice) -> str:
     """The key of the signal in whose words a group's notice is: as the group names it, if it does."""
-    kind = Kind(notice.kind)
+    # A later program may know kinds that this one does not.
+    kind = Kind(notice.kind) if notice.kind in Kind else None
+    if kind is None:
+        return notice.key
     kinds = [kind, *([kind.other] if kind.other is not None else [])]
     key = signal_key(notice.stream, kind, notice.id)
     # Where only the group's state knew its member, its key stands for the id.

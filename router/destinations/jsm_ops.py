@@ -32,8 +32,8 @@ from router.destinations.base import JSON, Exchange, OneByOne, fits_header, is_h
 from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.briefing import Briefing
-from router.destinations.wording.details import details_of
-from router.destinations.wording.fitting import fitted, json_bytes, shorten
+from router.destinations.wording.details import details_within
+from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.headlines import headline, location_of, reporter_of
 from router.destinations.wording.languages import html
 from router.destinations.wording.placeholders import Template, parse
@@ -178,7 +178,7 @@ class JsmOps(OneByOne):
             "description": text_of(briefing, DESCRIPTION_LIMIT),
             "responders": list(self._responders_for(notice)),
             "tags": _tags(notice),
-            "details": fitted(_details(notice, briefing), DETAILS_LIMIT, _characters),
+            "details": details_within(briefing, DETAILS_LIMIT, _characters, _as_texts),
             "entity": shorten(location_of(notice), ENTITY_LIMIT),
             "source": reporter_of(notice),
             "priority": PRIORITIES.get(notice.severity or "", _LOUDEST),
@@ -204,9 +204,9 @@ def _tags(notice: Notice) -> list[str]:
     return tags if len(tags) <= TAGS_LIMIT else [*kept, f"… [{len(tags) - len(kept)} more]"]
 
 
-def _details(notice: Notice, briefing: Briefing) -> dict[str, str]:
+def _as_texts(details: dict[str, Any]) -> dict[str, Any]:
     """The details as texts, since the vendor takes no other."""
-    return {name: _text(value) for name, value in details_of(briefing).items() if name not in _TOLD_ALREADY}
+    return {name: _text(value) for name, value in details.items() if name not in _TOLD_ALREADY}
 
 
 def _text(value: Any) -> str:

@@ -23,7 +23,7 @@ from router.destinations.base import JSON, OneRequest
 from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.paging import PagerKeys
 from router.destinations.wording.briefing import Briefing, link_of
-from router.destinations.wording.details import details_of
+from router.destinations.wording.details import details_of, details_within
 from router.destinations.wording.fitting import fitted, json_bytes, shorten
 from router.destinations.wording.headlines import headline, location_of, reporter_of
 from router.destinations.wording.previews import lines_of
@@ -87,7 +87,7 @@ class PagerDuty(OneRequest):
         }
         if briefing.change is not Change.RESOLVED:
             event |= _trigger(briefing)
-        return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event))
+        return HttpRequest(method="POST", url=self._url, headers=JSON, body=_fitted_event(event, briefing))
 
     def preview(self, attempt: Attempt) -> str:
         """The summary and the details; a resolution says nothing more than that it is over."""
@@ -134,12 +134,12 @@ def _trigger(briefing: Briefing) -> dict[str, Any]:
     return event
 
 
-def _fitted_event(event: dict[str, Any]) -> bytes:
+def _fitted_event(event: dict[str, Any], briefing: Briefing) -> bytes:
     body = json_bytes(event)
     if len(body) <= EVENT_LIMIT:
         return body
-    details = event["payload"].pop("custom_details")
+    event["payload"].pop("custom_details")
     event = dict(fitted(event, EVENT_LIMIT - _DETAILS_LEAST))
     room = EVENT_LIMIT - len(json_bytes(event)) - len(',"custom_details":')
-    event["payload"] = {**event["payload"], "custom_details": fitted(details, room)}
+    event["payload"] = {**event["payload"], "custom_details": details_within(briefing, room)}
     return json_bytes(event)

@@ -70,6 +70,7 @@ def a_notice(**changes: Any) -> Notice:
         "ended": "2026-11-24T11:59:00Z",
         "changed": "2026-11-24T12:00:00Z",
         "extended": {"attempts": "42"},
+        "is_whole": True,
     }
     return Notice(**values | changes)
 

@@ -92,5 +92,6 @@ def _fitted(briefing: Briefing, make: Callable[[Briefing], Iterable[Node]]) -> d
     for room in _ROOM:
         document = document_of(make(shortened(briefing, room)))
         if json_size(document) <= RICH_LIMIT:
-            break
-    return document
+            return document
+    # Nothing but what happened, where letters of many bytes leave no room for more.
+    return rich(shorten(briefing.headline, _ROOM[-1]))

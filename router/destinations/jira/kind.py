@@ -203,8 +203,10 @@ class Jira(OneByOne):
     def _finish(self, issue: Issue, briefing: Briefing, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
         way = self._way_among(ways)
-        ending = briefing if way is not None else replace(briefing, news=(*briefing.news, _STUCK))
-        yield from self._issues.comment(issue, rich_note_of(ending), attempt)
+        if attempt.number == 1:
+            # A transition that fails is tried again for days, and what was said is there.
+            ending = briefing if way is not None else replace(briefing, news=(*briefing.news, _STUCK))
+            yield from self._issues.comment(issue, rich_note_of(ending), attempt)
         if way is None:
             there = excerpt_of(", ".join(one.name for one in ways) or "none", attempt)
             raise Rejected(

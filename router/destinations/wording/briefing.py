@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.destinations.wording.changes import changes_between
+from router.destinations.wording.changes import changes_between, is_same_signal
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, evidence_beside, title_of
-from router.destinations.wording.fitting import MARK, shorten
+from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
@@ -120,30 +120,33 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         links=tuple(_links(notice, background)),
         in_full=_in_full(background),
         reference=_facts(_reference(notice)),
-        knows_changes=background.last is not None,
+        knows_changes=_knows_changes(background.last, notice),
     )
+
+
+def _knows_changes(last: Notice | None, notice: Notice) -> bool:
+    """Whether what changed is all that a destination has to be told: it has the rest."""
+    return last is not None and last.is_whole and is_same_signal(last, notice)
 
 
 def shortened(briefing: Briefing, room: int) -> Briefing:
     """The same with its longer texts cut to about `room` characters in all; what a responder can do without goes first."""
     value = max(room // 20, 20)
-    others = tuple(_within(briefing.others, room // 4, value))
-    unnamed = len(briefing.others) - len(others)
-    left_out = (Fact("…", (f"{unnamed} more properties",)),) if unnamed else ()
-    members = briefing.members
+    members, links = briefing.members, _first_links(briefing.links, room // 4)
     return replace(
         briefing,
         headline=shorten(briefing.headline, room),
-        news=tuple(shorten(one, room // 4) for one in briefing.news),
+        news=tuple(_first_lines(briefing.news, room // 4, value)),
         description=shorten(briefing.description, room // 4),
         what=_cut(briefing.what, value),
         where=_cut(briefing.where, value),
         when=_cut(briefing.when, value),
         why=_cut(briefing.why, value),
-        members=(members[0], tuple(shorten(one, value) for one in members[1])) if members is not None else None,
-        evidence=tuple(_within(briefing.evidence, room // 2, value)),
-        others=(*others, *left_out),
-        to_do=tuple(shorten("\n".join(briefing.to_do), room // 6).split("\n")) if briefing.to_do else (),
+        members=(members[0], tuple(_first_lines(members[1], room // 4, value))) if members is not None else None,
+        evidence=tuple(_first_facts(briefing.evidence, room // 2, value)),
+        others=tuple(_first_facts(briefing.others, room // 4, value)),
+        to_do=tuple(_first_lines(briefing.to_do, room // 6, room // 6)),
+        links=links,
         reference=_cut(briefing.reference, value),
     )
 
@@ -152,20 +155,36 @@ def _cut(facts: Sequence[Fact], room: int) -> tuple[Fact, ...]:
     return tuple(replace(one, values=tuple(shorten(value, room) for value in one.values)) for one in facts)
 
 
-def _within(facts: Sequence[Fact], room: int, most: int) -> Iterator[Fact]:
-    """Facts in their order as long as there is room, each value with at most so many characters."""
-    for fact in facts:
-        values: list[str] = []
-        room -= len(fact.name)
-        for value in fact.values:
-            if room <= 0:
-                values.append(f"… [{len(fact.values) - len(values)} more]")
-                break
-            values.append(shorten(value, min(most, max(room, len(MARK)))))
-            room -= len(values[-1])
-        if room <= 0 and not values:
+def _first_lines(lines: Sequence[str], room: int, most: int) -> Iterator[str]:
+    """Lines in their order as long as there is room, each of at most so many characters; then how many more there are."""
+    for number, line in enumerate(lines):
+        room -= min(len(line), most)
+        if room < 0 and number:
+            yield f"… [{len(lines) - number} more]"
             return
-        yield replace(fact, values=tuple(values))
+        yield shorten(line, most)
+
+
+def _first_facts(facts: Sequence[Fact], room: int, most: int) -> Iterator[Fact]:
+    """Facts in their order as long as there is room, each value of at most so many characters; then how many more."""
+    for number, fact in enumerate(facts):
+        if room <= 0:
+            yield Fact("…", (f"{len(facts) - number} more",))
+            return
+        values = tuple(_first_lines(fact.values, room, most))
+        room -= len(fact.name) + sum(map(len, values))
+        yield replace(fact, name=shorten(fact.name, most), values=values)
+
+
+def _first_links(links: Sequence[Link], room: int) -> tuple[Link, ...]:
+    """Links in their order as long as there is room, since half a link leads nowhere; then how many more there are."""
+    kept: list[Link] = []
+    for link in links:
+        room -= len(link.text) + len(link.url)
+        if room < 0:
+            return (*kept, Link(text=f"… [{len(links) - len(kept)} more]", url=""))
+        kept.append(link)
+    return tuple(kept)
 
 
 def link_of(notice: Notice) -> str | None:

@@ -19,20 +19,32 @@ _NAMED = 10
 
 
 def changes_between(last: Notice, notice: Notice) -> tuple[str, ...]:
-    """What a notice says that the last one did not; nothing where it says the same."""
-    return tuple(_changes(last, notice))
+    """What a notice says that the last one did not; nothing where it says the same.
+
+    A group's notice is in the words of its latest member: what only another one said still stands, and is no change. Of a
+    notice that is not whole it is not known what it would have said.
+    """
+    changes = [
+        *_turned("Severity", severity_of(last), severity_of(notice)),
+        *_members(last, notice),
+        *_turned("Respond by", time_words(last.respond_by), time_words(notice.respond_by)),
+    ]
+    if is_same_signal(last, notice):
+        changes += _turned("Status", last.status, notice.status)
+        changes += _changes_of_signal(last, notice) if last.is_whole else ()
+    return tuple(changes)
 
 
-def _changes(last: Notice, notice: Notice) -> Iterator[str]:
-    yield from _turned("Severity", severity_of(last), severity_of(notice))
+def is_same_signal(last: Notice, notice: Notice) -> bool:
+    """Whether two notices of one key are in the words of one signal."""
+    return last.id.casefold() == notice.id.casefold()
+
+
+def _changes_of_signal(last: Notice, notice: Notice) -> Iterator[str]:
     yield from _turned("Risk", risk_words(last.risk), risk_words(notice.risk))
-    yield from _members(last, notice)
-    is_same_signal = last.id.casefold() == notice.id.casefold()
-    if is_same_signal:
-        yield from _turned("Status", last.status, notice.status)
-        yield from _turned("Title", last.title, notice.title)
-        if last.description != notice.description and notice.description:
-            yield "The description changed."
+    yield from _turned("Title", last.title, notice.title)
+    if last.description != notice.description and notice.description:
+        yield "The description changed."
     for name, was, now in (
         ("Package", package_words(last.package), package_words(notice.package)),
         ("Image", image_words(last.image), image_words(notice.image)),
@@ -41,7 +53,6 @@ def _changes(last: Notice, notice: Notice) -> Iterator[str]:
         ("CVSS", last.cvss, notice.cvss),
         ("Measure", last.measure, notice.measure),
         ("Owner", _owner_of(last), _owner_of(notice)),
-        ("Respond by", time_words(last.respond_by), time_words(notice.respond_by)),
         ("Last activity", time_words(last.ended), time_words(notice.ended)),
     ):
         yield from _turned(name, was, now)
@@ -51,9 +62,8 @@ def _changes(last: Notice, notice: Notice) -> Iterator[str]:
     yield from _more("Techniques", last.techniques, notice.techniques)
     for name in EVIDENCE:
         yield from _more(title_of(name), getattr(last.evidence, name), getattr(notice.evidence, name))
-    if is_same_signal:
-        for name in notice.unlisted:
-            yield from _turned(name, last.extended.get(name), notice.extended[name])
+    for name in notice.unlisted:
+        yield from _turned(name, last.extended.get(name), notice.extended[name])
 
 
 def _members(last: Notice, notice: Notice) -> Iterator[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.destinations.wording.briefing import Briefing, Fact, tactics_of
 from router.destinations.wording.evidence import evidence_beside
+from router.destinations.wording.fitting import fitted, json_size, shorten
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
 from router.destinations.wording.posture import words_of_posture
@@ -14,20 +15,43 @@ from router.domain.decisions import Change
 from router.domain.notices import Notice
 from router.domain.signals import DEFENDER
 
+_PROPERTIES = (1_000, 100, 20, 0)
+"""How many properties that stand in no list are told, step by step, until all fits."""
 
-def details_of(briefing: Briefing) -> dict[str, Any]:
+_NAME = 100
+"""Characters of a property's name; ours."""
+
+
+def details_of(briefing: Briefing, most: int = _PROPERTIES[0]) -> dict[str, Any]:
     """The whole notice by name, what a responder reads first, first; what is not known is left out.
 
     Names are a contract: rules of pagers may use them. A property of the signal stands under its own name, with `(property)`
-    behind it where that is one of these.
+    behind it where that is one of these; `most` of them, and how many more there are.
     """
     first, last = _first(briefing.notice, briefing), _last(briefing.notice, briefing)
     taken = {name.casefold() for name in (*first, *last)}
-    properties = {
-        f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name: _one_or_all(fact)
-        for fact in briefing.others
-    }
+    properties: dict[str, Any] = {}
+    for fact in briefing.others[:most]:
+        name = shorten(f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name, _NAME)
+        properties[name] = fact.values[0] if len(fact.values) == 1 else fact.values
+    if more := len(briefing.others) - most:
+        properties |= {"…": f"{more} more properties"} if more > 0 else {}
     return {name: value for name, value in (first | properties | last).items() if value}
+
+
+def details_within(
+    briefing: Briefing,
+    limit: int,
+    size: Callable[[Mapping[str, Any]], int] = json_size,
+    form: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> Mapping[str, Any]:
+    """The details in a vendor's form, of at most a size: with fewer properties, and texts and lists cut, until they fit."""
+    fitting: Mapping[str, Any] = {}
+    for most in _PROPERTIES:
+        fitting = fitted(form(details_of(briefing, most)), limit, size)
+        if size(fitting) <= limit:
+            break
+    return fitting
 
 
 def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
@@ -77,10 +101,6 @@ def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "reason": notice.reason,
         "rulebook": notice.rulebook,
     }
-
-
-def _one_or_all(fact: Fact) -> str | tuple[str, ...]:
-    return fact.values[0] if len(fact.values) == 1 else fact.values
 
 
 def _by_name(facts: Sequence[Fact]) -> dict[str, str]:
