@@ -15,6 +15,7 @@ from router.destinations.wording import headlines
 from router.destinations.wording.briefing import Fact
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.evidence import EVIDENCE, title_of
+from router.destinations.wording.fitting import MARK
 from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.times import length_words, time_words
 from router.domain.background import Background, Counterpart, Earlier
@@ -63,6 +64,46 @@ def test_sections_stand_in_a_responders_order() -> None:
     at = [text.index(one) for one in told]
     assert at == sorted(at)
     assert "a message" not in text
+
+
+@pytest.mark.parametrize("limit", [130, 160, 255, 1_024])
+def test_the_title_of_a_headline_gives_way(limit: int) -> None:
+    """Severity, location and environment stay whole, whatever the limit of a kind, and the title has all that is left."""
+    notice = a_notice(title="A title of many words. " * 100, environment="production")
+    told = headlines.headline(notice, limit)
+    assert len(told) == limit
+    assert told.startswith("High: A title of many words. ")
+    assert told.endswith(f"{MARK} - vm-pay-01 (production)")
+
+
+def test_a_location_has_half_of_a_headline_at_most() -> None:
+    """A longer one is cut, and the environment behind it is not; the title keeps what it needs."""
+    name = "vm-" + "x" * 200
+    told = headlines.headline(a_notice(resource=RESOURCE.replace("vm-pay-01", name), environment="production"), 160)
+    assert told.startswith("High: Suspicious sign-in to a virtual machine - vm-xxx")
+    assert told.endswith(f"x{MARK} (production)")
+    whole = headlines.headline(
+        a_notice(resource=RESOURCE.replace("vm-pay-01", name[:64]), title="t" * 500, environment="production"), 160
+    )
+    assert whole.endswith(f"{MARK} - {name[:64]} (production)")
+
+
+@given(
+    texts=st.tuples(*[st.text(st.sampled_from("ab \n"), max_size=300)] * 4),
+    limit=st.integers(0, 300),
+    grouped=st.booleans(),
+)
+def test_a_headline_keeps_to_its_limit(texts: tuple[str, ...], limit: int, grouped: bool) -> None:
+    """On one line, whatever an alert says."""
+    title, environment, written, name = texts
+    notice = a_notice(
+        title=title, environment=environment, severity=None, severity_written=written, resource=name, compromised_entity=name,
+        group=a_group() if grouped else None,
+    )  # fmt: skip
+    told = headlines.headline(notice, limit)
+    assert len(told) <= max(limit, len(MARK))
+    assert "\n" not in told
+    assert told.startswith("Unknown") or limit < 40
 
 
 def test_the_resource_is_no_evidence_of_itself() -> None:

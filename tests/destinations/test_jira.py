@@ -408,7 +408,7 @@ def test_a_summary_fits(over: int) -> None:
     """A summary of 255 characters is whole; one more and it is cut with a mark."""
     summary = fields_of(a_notice(title="t" * (FIELD_LIMIT - len("High:  - vm-pay-01") + over)))["summary"]
     assert len(summary) == FIELD_LIMIT
-    assert summary.endswith("[cut]") == bool(over)
+    assert summary.endswith("[cut] - vm-pay-01") == bool(over)
 
 
 @pytest.mark.parametrize("over", [0, 1])

@@ -169,7 +169,7 @@ def test_a_message_fits(over: int) -> None:
     title = "t" * (MESSAGE_LIMIT - len("High:  - vm-pay-01") + over)
     message = alert_of(a_notice(title=title))["message"]
     assert len(message) == MESSAGE_LIMIT
-    assert message.endswith("[cut]") == bool(over)
+    assert message.endswith("[cut] - vm-pay-01") == bool(over)
 
 
 @pytest.mark.parametrize("over", [0, 1])

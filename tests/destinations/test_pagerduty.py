@@ -82,7 +82,7 @@ def test_a_summary_fits(over: int) -> None:
     title = "t" * (SUMMARY_LIMIT - len("High:  - vm-pay-01") + over)
     summary = event_of(an_attempt(a_notice(title=title), secrets=[DEFAULT]))["payload"]["summary"]
     assert len(summary) == SUMMARY_LIMIT
-    assert summary.endswith("[cut]") == bool(over)
+    assert summary.endswith("[cut] - vm-pay-01") == bool(over)
 
 
 def test_an_event_is_below_512_kb() -> None:

@@ -277,7 +277,7 @@ def test_an_opening_fits_its_columns() -> None:
     """Short description and description keep to their columns' lengths, with a mark."""
     _, _, columns = steps(opened(a_huge_notice()), NONE, shown(201))
     assert len(columns["short_description"]) == SHORT_LIMIT
-    assert columns["short_description"].endswith("[cut]")
+    assert columns["short_description"].endswith("[cut] - vm-pay-01")
     assert len(columns["description"]) <= TEXT_LIMIT
     assert "[cut]" in columns["description"]
 

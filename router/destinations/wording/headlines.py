@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from router.destinations.wording.fitting import shorten
+from dataclasses import dataclass
+
+from router.destinations.wording.fitting import MARK, shorten
 from router.domain.notices import Group, Notice
 from router.domain.signals import AZURE_MONITOR, DEFENDER
 from router.domain.whereabouts import whereabouts_of
@@ -25,13 +27,59 @@ def location_of(notice: Notice) -> str:
     return whereabouts_of(notice).words
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The parts of a headline, each on one line.
+
+    Attributes:
+        start: what stands before the title: severity, how many signals it is about.
+        title: the title.
+        location: where it happens.
+        environment: the environment, in brackets behind the location; empty where none is known.
+    """
+
+    start: str
+    title: str
+    location: str
+    environment: str
+
+    def within(self, limit: int) -> str:
+        """The headline in at most `limit` characters.
+
+        The title gives way first. Location and environment together have half of the limit, and what stands before the title has
+        what they leave of it.
+        """
+        end = f" - {self.location}{self.environment}"
+        if len(self.start) + len(self.title) + len(end) > limit:
+            if len(end) > limit // 2:
+                location = shorten(self.location, max(limit // 2 - len(" - ") - len(self.environment), len(MARK)))
+                end = shorten(f" - {location}{self.environment}", limit // 2)
+            start = shorten(self.start, max(limit - len(end) - len(MARK), 0))
+            return shorten(f"{start}{shorten(self.title, limit - len(start) - len(end))}{end}", limit)
+        return f"{self.start}{self.title}{end}"
+
+
+def headline_of(notice: Notice) -> Headline:
+    """The parts of a notice's headline."""
+    mark = "[Sample] " if notice.sample else ""
+    environment = _one_line(notice.environment or "")
+    title = _one_line(notice.title) or _one_line(notice.type)
+    return Headline(
+        start=_one_line(f"{mark}{severity_of(notice)}: {_count(notice.group)}") + (" " if title else ""),
+        title=title,
+        location=_one_line(location_of(notice)),
+        environment=f" ({environment})" if environment else "",
+    )
+
+
 def headline(notice: Notice, limit: int) -> str:
     """One line of at most `limit` characters: severity, how many signals it is about, title, location, environment."""
-    mark = "[Sample] " if notice.sample else ""
-    within = f" ({notice.environment})" if notice.environment else ""
-    what = f"{severity_of(notice)}: {_count(notice.group)}{notice.title or notice.type}"
-    line = f"{mark}{what} - {location_of(notice)}{within}"
-    return shorten(" ".join(line.split()), limit)
+    return headline_of(notice).within(limit)
+
+
+def _one_line(text: str) -> str:
+    """A text without line breaks and with single blanks."""
+    return " ".join(text.split())
 
 
 def _count(group: Group | None) -> str:
