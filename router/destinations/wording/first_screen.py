@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from textwrap import wrap
+from dataclasses import dataclass, replace
 
 from router.destinations.wording.briefing import PORTAL, Briefing, Fact
-from router.destinations.wording.fitting import MARK
-from router.destinations.wording.headlines import groups_words
+from router.destinations.wording.fitting import MARK, shorten
+from router.destinations.wording.headlines import groups_words, headline_of
+from router.destinations.wording.screen_lines import (
+    CUT,
+    WIDTH,
+    Line,
+    fitted,
+    fitted_path,
+    height_of,
+    listed,
+    one_line,
+    row,
+    shortened,
+    total,
+)
 from router.domain.clouds import is_connected
 from router.domain.decisions import Change
 from router.domain.notices import Group, Link, NamedMember, Notice
@@ -22,19 +34,13 @@ from router.domain.whereabouts import whereabouts_of
 LINES = 12
 """Lines of one screen."""
 
-WIDTH = 45
-"""Characters of a line on a phone."""
-
 LINKS = 4
 """The most links."""
-
-CUT = "…"
-"""What stands where a line was cut; the headline and the description have the mark that they have elsewhere."""
 
 _HEADLINE = 3  # lines at most
 _NEWS = 4
 _DESCRIPTION = 3
-_CODE = 2
+_COMMAND, _CODE = 3, 2
 _LINKS = 2
 _MEMBERS = 3
 _FEW = 3
@@ -44,36 +50,14 @@ _LEAST = 7
 _NAME, _PLACE, _LINK = 30, 20, 30  # characters
 _LEAD, _LATE = ("Reported by", "Risk", "Cause", "Measure"), ("Tactics",)
 """What of the facts on what happened stands before the evidence, and what behind it."""
-_TIMES = {"Respond by": "respond by", "First seen": "since", "Last seen": "last seen"}
-"""What times are called in a row, the one that nobody can do without first."""
+_HOW = ("Commands", "Processes", "Queries")
+"""How it was done: what has its lines before all other evidence."""
+_WHERE = "Where"
+_TIMES = {"First seen": "since", "Respond by": "respond by", "Last seen": "last seen"}
+"""What times are called in a row, what can be left out last."""
 _SECONDS = re.compile(r"(?<=\d\d:\d\d):\d\d(?= UTC$)")
 _ZONE = " UTC"
 _PORTAL = "Azure portal"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A paragraph or a fact, that takes a line of the screen or a few.
-
-    Attributes:
-        text: what it says.
-        name: what the fact is called; empty for a paragraph.
-        is_code: whether people copy the text into a shell or a search.
-        more: what follows the text and is not part of it: how many more values there are.
-    """
-
-    text: str
-    name: str = ""
-    is_code: bool = False
-    more: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.text}{self.more}" if self.name else f"{self.text}{self.more}"
-
-    @property
-    def height(self) -> int:
-        """How many lines of the screen it takes."""
-        return _height(str(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,56 +92,91 @@ class FirstScreen:
     def height(self) -> int:
         """How many lines of the screen it takes."""
         lines = sum(line.height for line in (*self.story, *self.facts))
-        return _height(self.headline) + lines + (self.rest is not None) + _height(_words_of(self.links))
+        return height_of(self.headline) + lines + (self.rest is not None) + height_of(_words_of(self.links))
 
 
 def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     """The first screen of a notice and its briefing."""
-    headline = _fitted(f"{briefing.change.capitalize()}: {briefing.headline}", _HEADLINE, mark=MARK)
-    links = _links_of(briefing)
-    room = LINES - _height(headline) - _height(_words_of(links))
+    headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
+    around = height_of(headline) + height_of(_words_of(links))
     # What is over is told in short: the channel has the rest already.
-    facts = [] if briefing.change is Change.RESOLVED else _facts_of(briefing)
-    around = list(_around(notice, briefing, room - (_LEAST if facts else 2)))
-    room -= _total(around)
-    story = list(_story(notice, briefing, room, len(facts), _DESCRIPTION))
-    room -= _total(story)
-    said = [name for name in map(_one_line, _where_of(notice)) if name in around[0].text]
-    shown, hidden = _evidence(facts, room, said)
-    room -= _total(shown) + (hidden > 0)
+    is_over = briefing.change is Change.RESOLVED
+    evidence, late = ([], []) if is_over else _facts_of(briefing)
+    steps = [] if is_over else [step for step in briefing.to_do if step.strip()]
 
-    # What the evidence leaves is for what was cut before it.
-    around = list(_around(notice, briefing, (taken := _total(around)) + room))
-    room -= _total(around) - taken
-    steps = [step for step in briefing.to_do if step.strip()]
-    if room and not hidden and facts and steps:
-        shown.append(Line(_fitted(steps[0], 1, "To do"), "To do"))
-        room -= 1
-    story = list(_story(notice, briefing, _total(story) + room, 0, _DESCRIPTION + room))
+    rows = list(_rows(notice, briefing, LINES - around - (_LEAST if evidence or late else 2)))
+    places = {place.casefold() for place in _places_in(notice, headline, rows[0].text)}
+    evidence, late = list(_beside(evidence, places)), list(_beside(late, places))
+    room = LINES - around - total(rows)
+    # The third line of a description is for what the evidence leaves.
+    most = _DESCRIPTION if briefing.news else _DESCRIPTION - 1
+    story = list(_story(notice, briefing, room, len(evidence) + len(late), most))
+    said: set[str] = set()
+    room -= total(story)
+    shown, hidden = _shown(evidence, room, said, beyond=_count_of(late, said))
+    room -= total(shown) + (hidden + _count_of(late, said) > 0)
+
+    # What the evidence leaves is for what happened, for the first step, and then for what stands behind the evidence.
+    story, room = _grown(story, list(_story(notice, briefing, total(story) + room, 0, _DESCRIPTION)), room)
+    step = [Line(fitted(steps[0], 1, "To do"), "To do")] if steps and room > 0 else []
+    room -= total(step)
+    behind: list[Line] = []
+    if hidden:
+        hidden += _count_of(late, said)
+    else:
+        behind, hidden = _shown(late, room + (_count_of(late, said) > 0), said)
+    room = LINES - around - total([*rows, *story, *shown, *step, *behind]) - (hidden > 0)
+
+    # What all of it leaves is for what was cut before it.
+    rows, room = _grown(rows, list(_rows(notice, briefing, total(rows) + room)), room)
+    story, room = _grown(story, list(_story(notice, briefing, total(story) + room, 0, _DESCRIPTION + room)), room)
     return FirstScreen(
         headline=headline,
         story=tuple(story),
-        facts=(*around, *shown),
+        facts=(*rows, *shown, *behind, *step),
         hidden=hidden,
         rest=_rest(hidden, briefing) if hidden else None,
         links=links,
     )
 
 
-def _around(notice: Notice, briefing: Briefing, room: int) -> Iterator[Line]:
+def _grown(lines: list[Line], longer: list[Line], room: int) -> tuple[list[Line], int]:
+    """The same with more in it, and what is left of the room that it has for that."""
+    return longer, room - (total(longer) - total(lines))
+
+
+def _headline_of(notice: Notice, change: Change) -> str:
+    """How it changed and the headline, of which the title gives way."""
+    start = f"{change.capitalize()}: "
+    parts = whole = headline_of(notice)
+    limit = _HEADLINE * WIDTH - len(start)
+    title = min(len(parts.title), limit)
+    while height_of(text := f"{start}{parts.within(limit)}") > _HEADLINE:
+        # A break between words takes room of a line.
+        title -= 1
+        if title >= len(MARK):
+            parts = replace(parts, title=shorten(whole.title, title))
+        else:
+            limit -= 1
+    return text
+
+
+def _rows(notice: Notice, briefing: Briefing, room: int) -> Iterator[Line]:
     """Where, since when, and why you: a line each, or two where `room` has them."""
     times = _times_of(briefing)
     rows = [
-        ("Where", _where_of(notice)),
+        (_WHERE, _where_of(notice)),
         (
             times[0][0].capitalize() if times else "",
             [text if not at else f"{name} {text}" for at, (name, text) in enumerate(times)],
         ),
         (briefing.why[0].name if briefing.why else "", [", ".join(fact.values) for fact in briefing.why]),
     ]
-    told = [(name, said) for name, texts in rows if (said := [text for text in map(_one_line, texts) if text])]
+    told = [(name, said) for name, texts in rows if (said := [text for text in map(one_line, texts) if text])]
     for waiting, (name, texts) in zip(reversed(range(len(told))), told, strict=True):
-        yield (line := _joined(name, texts, 2 if room - waiting > 1 else 1))
+        most = 2 if room - waiting > 1 else 1
+        cut = fitted_path if name == _WHERE else fitted
+        yield (line := row(name, texts, most) or Line(cut(texts[0], most, name), name))
         room -= line.height
 
 
@@ -170,6 +189,21 @@ def _where_of(notice: Notice) -> Iterator[str]:
         # A connector's resource group is its own, and not that of what it brings from another cloud.
         if value and value.casefold() not in where.words.casefold() and not is_connected(notice.resource):
             yield f"{name} {value}"
+
+
+def _places_in(notice: Notice, headline: str, said: str) -> Iterator[str]:
+    """Where it happened, by every name that stands whole in the headline, or in what is `said` of where."""
+    where = whereabouts_of(notice)
+    names = (*where.parents, where.name)
+    for at in range(len(names)):
+        # A location that is too long lacks its end in the headline, and its beginning in its own line.
+        if f" - {'/'.join(names[: at + 1])}/" in headline:
+            yield names[at]
+        if said.startswith(f"{CUT}/{'/'.join(names[at:])}"):
+            yield from names[at:]
+    if where.words in headline or where.words in said:
+        yield from names
+    yield from (name for name in map(one_line, _where_of(notice)) if name in said)
 
 
 def _times_of(briefing: Briefing) -> list[tuple[str, str]]:
@@ -201,11 +235,11 @@ def _story(notice: Notice, briefing: Briefing, room: int, facts: int, most: int)
         room -= line.height
         description = ""
     if news:
-        yield (line := Line(_fitted(news, max(min(_NEWS, room - min(len(members), _FEW)), 1))))
+        yield (line := Line(fitted(news, max(min(_NEWS, room - min(len(members), _FEW)), 1))))
         room -= line.height
         most -= 1
     members = members[: max(room, 0)]
-    room -= _total(members)
+    room -= total(members)
     if description and room > 0:
         yield Line(_sentences(description, min(most, room)))
     yield from members
@@ -218,91 +252,88 @@ def _member_lines(group: Group, title: str) -> Iterator[Line]:
             yield Line("None waits any longer")
             return
         signals = "1 signal" if group.standing == 1 else f"{group.standing} signals"
-        yield Line(_fitted(f"{signals} in {groups_words(group.groups)}", 1, "Waiting"), "Waiting")
+        yield Line(fitted(f"{signals} in {groups_words(group.groups)}", 1, "Waiting"), "Waiting")
     else:
-        yield Line(_fitted(f"{group.standing or 'none'} of {group.total}", 1, "Still standing"), "Still standing")
+        yield Line(fitted(f"{group.standing or 'none'} of {group.total}", 1, "Still standing"), "Still standing")
     for member in group.named[:_MEMBERS] if group.standing else ():
         yield Line(_member_words(member, title))
 
 
 def _member_words(member: NamedMember, title: str) -> str:
     """A member in one line, of which its title is cut first; one that the headline has already is not said again."""
-    severity = f"- {_shortened(member.severity or 'Unknown', _PLACE // 2)}: "
-    place = _one_line(member.place or "")
+    severity = f"- {shortened(member.severity or 'Unknown', _PLACE // 2)}: "
+    place = one_line(member.place or "")
     if place and member.title == title:
-        return _fitted(f"{severity}{place}", 1)
-    end = f" - {_shortened(place, _PLACE)}" if place else ""
-    return _fitted(f"{severity}{_shortened(_one_line(member.title), WIDTH - len(severity) - len(end))}{end}", 1)
+        return fitted(f"{severity}{place}", 1)
+    end = f" - {shortened(place, _PLACE)}" if place else ""
+    return fitted(f"{severity}{shortened(one_line(member.title), WIDTH - len(severity) - len(end))}{end}", 1)
 
 
-def _facts_of(briefing: Briefing) -> list[Fact]:
-    """The facts that stand as evidence, in their order."""
+def _facts_of(briefing: Briefing) -> tuple[list[Fact], list[Fact]]:
+    """The facts that stand as evidence, and those that stand behind it, in their order."""
     what = {fact.name: fact for fact in briefing.what}
     lead, late = ([what[name] for name in names if name in what] for names in (_LEAD, _LATE))
-    return [*lead, *briefing.evidence, *late, *briefing.others]
+    return [*lead, *briefing.evidence], [*late, *briefing.others]
 
 
-def _evidence(facts: Sequence[Fact], room: int, places: Iterable[str]) -> tuple[list[Line], int]:
-    """The first facts that fit into `room` lines, and how many do not; what the screen says already is neither."""
-    said = {place.casefold() for place in places}
-    lines: list[Line] = []
-    waiting = list(facts)
+def _beside(facts: Iterable[Fact], places: set[str]) -> Iterator[Fact]:
+    """The facts without the values that say nothing, or only where it happened."""
+    for fact in facts:
+        values = tuple(text for value in fact.values if (text := one_line(value)) and text.casefold() not in places)
+        if values:
+            yield replace(fact, values=values)
+
+
+def _shown(facts: Sequence[Fact], room: int, said: set[str], beyond: int = 0) -> tuple[list[Line], int]:
+    """The facts that fit into `room` lines, and how many do not; what was said before is neither.
+
+    How it was done has its lines first, and stands in its place in the order all the same. `beyond` are facts that have no room
+    yet; the values that are shown are said from now on.
+    """
+    lines: dict[int, Line] = {}
+    waiting = sorted(range(len(facts)), key=lambda at: facts[at].name not in _HOW)
     while waiting:
-        fact = waiting[0]
-        if _is_said(fact, said):
-            waiting.pop(0)
-            continue
-        # The last line says how many more there are.
-        most = min(_CODE if fact.is_code else 1, room - (len(waiting) > 1))
-        if most < 1:
-            break
-        name = _shortened(_one_line(fact.name), _NAME)
-        values = [value for value in map(_one_line, fact.values) if value]
-        line, count = _listed(values, name, most, is_code=fact.is_code)
-        lines.append(line)
-        said.update(map(str.casefold, values[:count]))
-        room -= line.height
+        fact, others = facts[waiting[0]], [facts[at] for at in waiting[1:]]
+        if not _is_said(fact, said):
+            # The last line says how many more there are.
+            lines_for = _COMMAND if fact.name in _HOW else _CODE if fact.is_code else 1
+            most = min(lines_for, room - (beyond + _count_of(others, said) > 0))
+            if most < 1:
+                break
+            name = shortened(one_line(fact.name), _NAME)
+            line, whole = listed(fact.values, name, most, is_code=fact.is_code)
+            lines[waiting[0]] = line
+            said.update(map(str.casefold, whole))
+            room -= line.height
         waiting.pop(0)
-    return lines, sum(not _is_said(fact, said) for fact in waiting)
+    return [lines[at] for at in sorted(lines)], _count_of([facts[at] for at in waiting], said)
+
+
+def _count_of(facts: Iterable[Fact], said: set[str]) -> int:
+    """How many of the facts are not said yet."""
+    return sum(not _is_said(fact, said) for fact in facts)
 
 
 def _is_said(fact: Fact, said: set[str]) -> bool:
-    return all(_one_line(value).casefold() in said for value in fact.values if value.strip())
-
-
-def _listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, int]:
-    """As many whole values as fit, with how many more there are; and how many of them are whole."""
-    # Two characters are a comma and a blank.
-    for count in range(min(len(values), most * WIDTH // 2), 0, -1):
-        line = Line(", ".join(values[:count]), name, is_code, _more(len(values) - count))
-        if len(str(line)) <= most * WIDTH and line.height <= most:
-            return line, count
-    more = _more(len(values) - 1)
-    length = most * WIDTH
-    while (line := Line(_shortened(values[0], length), name, is_code, more)).height > most and length > 0:
-        length -= 1
-    return line, 0
-
-
-def _more(count: int) -> str:
-    return f" and {count} more" if count else ""
+    return all(value.casefold() in said for value in fact.values)
 
 
 def _rest(hidden: int, briefing: Briefing) -> str:
     count = "1 more fact" if hidden == 1 else f"{hidden} more facts"
     if briefing.in_full is not None:
-        return _fitted(f"{CUT} and {count} in the {briefing.in_full}", 1)
+        return fitted(f"{CUT} and {count} in the {briefing.in_full}", 1)
     has_portal = any(link.text == PORTAL for link in briefing.links)
     return f"{CUT} and {count}: open the alert" if has_portal else f"{CUT} and {count}"
 
 
-def _links_of(briefing: Briefing) -> tuple[Link, ...]:
-    """The first links that lead somewhere, as far as they fit."""
+def _links_of(notice: Notice, briefing: Briefing) -> tuple[Link, ...]:
+    """The first links that lead somewhere, as far as they fit: portal, runbook, ticket; others stand behind them."""
+    runbooks, pages = set(notice.runbooks[1:]), {page.url for page in notice.links}
     links: list[Link] = []
-    for link in briefing.links:
-        text = _PORTAL if link.text == PORTAL else _one_line(link.text)
-        short = Link(text=_shortened(text, _LINK), url=link.url)
-        if link.url and short.text and _height(_words_of([*links, short])) <= _LINKS:
+    for link in sorted(briefing.links, key=lambda link: (link.url in pages, link.url in runbooks)):
+        text = _PORTAL if link.text == PORTAL else one_line(link.text)
+        short = Link(text=shortened(text, _LINK), url=link.url)
+        if link.url and short.text and height_of(_words_of([*links, short])) <= _LINKS:
             links.append(short)
     return tuple(links[:LINKS])
 
@@ -311,52 +342,12 @@ def _words_of(links: Iterable[Link]) -> str:
     return " · ".join(link.text for link in links)
 
 
-def _joined(name: str, texts: Sequence[str], most: int) -> Line:
-    """As many of the texts as fit, of which the first is cut where it has to be; it says where some are left out."""
-    for count in range(len(texts), 0, -1):
-        text = ", ".join([*texts[:count], *([CUT] if count < len(texts) else [])])
-        if _height(f"{name}: {text}") <= most:
-            return Line(text, name)
-    return Line(_fitted(texts[0], most, name), name)
-
-
 def _sentences(text: str, lines: int) -> str:
     """The beginning of a text in at most `lines` lines, up to the end of a sentence where one is near."""
-    fitted = _fitted(text, lines, mark=MARK)
-    if not fitted.endswith(MARK):
-        return fitted
-    words = fitted.removesuffix(MARK)
+    beginning = fitted(text, lines, mark=MARK)
+    if not beginning.endswith(MARK):
+        return beginning
+    words = beginning.removesuffix(MARK)
     end = f"{words} ".rfind(". ") + 1
     whole = f"{words[:end]} {MARK}"
-    return whole if end > len(words) // 2 and _height(whole) <= lines else fitted
-
-
-def _fitted(text: str, lines: int, name: str = "", *, mark: str = CUT) -> str:
-    """A text on one line that takes at most `lines` lines of the screen behind its name, cut where it must be."""
-    label = f"{name}: " if name else ""
-    longest = lines * WIDTH - len(label)
-    # Of a text of a megabyte only the beginning is looked at.
-    enough = 4 * longest + WIDTH
-    words = _one_line(text[:enough])
-    if len(words) <= longest and len(text) <= enough and _height(label + words) <= lines:
-        return words
-    while longest > len(mark) and _height(f"{label}{words[: longest - len(mark)]}{mark}") > lines:
-        longest -= 1
-    return f"{words[: longest - len(mark)].rstrip()}{mark}"
-
-
-def _shortened(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[: max(limit - len(CUT), 0)].rstrip()}{CUT}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _total(lines: Iterable[Line]) -> int:
-    return sum(line.height for line in lines)
-
-
-def _height(text: str) -> int:
-    """How many lines a text takes where it is broken between words, and in a word that is longer than a line."""
-    return len(wrap(text, WIDTH)) if len(text) > WIDTH else bool(text)
+    return whole if end > len(words) // 2 and height_of(whole) <= lines else beginning

@@ -46,8 +46,8 @@ class Headline:
     def within(self, limit: int) -> str:
         """The headline in at most `limit` characters.
 
-        The title gives way first. Location and environment together have half of the limit, and what stands before the title has
-        what they leave of it.
+        The title gives way first. Location and environment together have half of the limit, and what stands before the title
+        has what they leave of it.
         """
         end = f" - {self.location}{self.environment}"
         if len(self.start) + len(self.title) + len(end) > limit:

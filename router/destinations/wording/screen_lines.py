@@ -1,0 +1,166 @@
+"""Lines of a phone's screen: how many a text takes, and its beginning that takes no more than there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+WIDTH = 45
+"""Characters of a line on a phone."""
+
+CUT = "…"
+"""What stands where a line was cut."""
+
+_PROGRAM = re.compile(r'"[^"]*"|(?:(?!\s[-/\\"])[^"])*?\.(?:exe|com|cmd|bat|ps1|dll)\b|\S+', re.IGNORECASE)
+"""What a command line runs: it is quoted, ends as programs of Windows do, or ends at a blank."""
+_ROOT = re.compile(r'"?(?:[a-z]:|%\w+%|~)?(?P<separator>[\\/])[\\/]*', re.IGNORECASE)
+"""How the path of a file begins."""
+_LONGEST_PATH = 4_000  # characters
+_BEGINNING = 20
+"""How many characters of a value are worth to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paragraph or a fact, that takes a line of the screen or a few.
+
+    Attributes:
+        text: what it says.
+        name: what the fact is called; empty for a paragraph.
+        is_code: whether people copy the text into a shell or a search.
+        more: what follows the text and is not part of it: how many more values there are.
+    """
+
+    text: str
+    name: str = ""
+    is_code: bool = False
+    more: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.text}{self.more}" if self.name else f"{self.text}{self.more}"
+
+    @property
+    def height(self) -> int:
+        """How many lines of the screen it takes."""
+        return height_of(str(self))
+
+
+def height_of(text: str) -> int:
+    """How many lines a text takes where it is broken between words, and in a word that is longer than a line."""
+    return len(wrap(text, WIDTH)) if len(text) > WIDTH else bool(text)
+
+
+def total(lines: Iterable[Line]) -> int:
+    """How many lines of the screen they take together."""
+    return sum(line.height for line in lines)
+
+
+def fitted(text: str, lines: int, name: str = "", *, mark: str = CUT) -> str:
+    """A text on one line that takes at most `lines` lines of the screen behind its name, cut where it must be."""
+    label = f"{name}: " if name else ""
+    longest = lines * WIDTH - len(label)
+    # Of a text of a megabyte only the beginning is looked at.
+    enough = 4 * longest + WIDTH
+    words = one_line(text[:enough])
+    if len(words) <= longest and len(text) <= enough and height_of(label + words) <= lines:
+        return words
+    while longest > len(mark) and height_of(f"{label}{words[: longest - len(mark)]}{mark}") > lines:
+        longest -= 1
+    return f"{words[: longest - len(mark)].rstrip()}{mark}"
+
+
+def fitted_path(path: str, lines: int, name: str) -> str:
+    """A path of names behind its own name: without what it is a part of, outermost first, before its end is cut."""
+    end = path
+    while height_of(f"{name}: {CUT}/{end}") > lines or end == path:
+        _, separator, end = end.partition("/")
+        if not separator:
+            return fitted(path, lines, name)
+    return f"{CUT}/{end}"
+
+
+def row(name: str, texts: Sequence[str], most: int) -> Line | None:
+    """As many whole texts as fit into that many lines; None where not even the first does."""
+    for count in range(len(texts), 0, -1):
+        line = Line(", ".join(texts[:count]), name)
+        if line.height <= most:
+            return line
+    return None
+
+
+def listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, Sequence[str]]:
+    """As many values as fit into that many lines, with how many more there are; and those that are whole.
+
+    Of code all are told from the beginning, and the last of them is cut: the first is often what started it.
+    """
+    if is_code and not _fits(_several(values, 0, name, is_code=True), most):
+        return _listed_code([without_middle(value, is_path=name == "Files") for value in values], values, name, most)
+    # Two characters are a comma and a blank.
+    for count in range(min(len(values), most * WIDTH // 2), 0, -1):
+        line = _several(values[:count], len(values) - count, name, is_code=is_code)
+        if _fits(line, most):
+            return line, values[:count]
+    return _with_beginning((), values[0], len(values) - 1, name, most, is_code=is_code), ()
+
+
+def _listed_code(texts: Sequence[str], values: Sequence[str], name: str, most: int) -> tuple[Line, Sequence[str]]:
+    """As many texts as fit, and the beginning of the next where there is room for it."""
+    for count in range(min(len(texts), most * WIDTH // 2), 0, -1):
+        line = _several(texts[:count], len(texts) - count, name, is_code=True)
+        if _fits(line, most):
+            break
+    else:
+        count = 0
+    if count < len(texts):
+        longer = _with_beginning(texts[:count], texts[count], len(texts) - count - 1, name, most, is_code=True)
+        if not count or len(longer.text) - len(line.text) >= _BEGINNING:
+            line = longer
+    return line, [value for text, value in zip(texts[:count], values, strict=False) if text == value]
+
+
+def _several(values: Sequence[str], others: int, name: str, *, is_code: bool) -> Line:
+    return Line(", ".join(values), name, is_code, f" and {others} more" if others else "")
+
+
+def _with_beginning(before: Sequence[str], value: str, others: int, name: str, most: int, *, is_code: bool) -> Line:
+    """Values, and behind them as much of another as fits; of what is a path by itself its middle is left out."""
+    is_path = " " not in value and not is_code and ("/" in value or "\\" in value)
+    cut = _ends_of if is_path else shortened
+    length = most * WIDTH
+    while not _fits(line := _several([*before, cut(value, length)], others, name, is_code=is_code), most) and length:
+        length -= 1
+    return line
+
+
+def _fits(line: Line, most: int) -> bool:
+    return len(str(line)) <= most * WIDTH and line.height <= most
+
+
+def without_middle(command: str, *, is_path: bool = False) -> str:
+    """A command line whose program is told without the middle of its path: `c:\\…\\regsvr32.exe /s`; or such a path alone."""
+    found = None if is_path else _PROGRAM.match(command[:_LONGEST_PATH])
+    program = found[0] if found is not None else command
+    root = _ROOT.match(program)
+    at = max(program.rfind("/"), program.rfind("\\")) + 1
+    if root is None or at <= root.end() or at == len(program):
+        return command
+    return f"{root[0]}{CUT}{root['separator']}{program[at:]}{command[len(program) :]}"
+
+
+def shortened(text: str, limit: int) -> str:
+    """A text of at most `limit` characters."""
+    return text if len(text) <= limit else f"{text[: max(limit - len(CUT), 0)].rstrip()}{CUT}"
+
+
+def _ends_of(text: str, limit: int) -> str:
+    """A text of at most `limit` characters, without its middle: a third of them is from its beginning."""
+    start = max(limit - len(CUT), 0) // 3
+    end = max(limit - len(CUT) - start, 0)
+    return text if len(text) <= limit else f"{text[:start]}{CUT}{text[len(text) - end :]}"
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks and with single blanks."""
+    return " ".join(text.split())
