@@ -17,7 +17,7 @@ _PROGRAM = re.compile(r'"[^"]*"|(?:(?!\s[-/\\"])[^"])*?\.(?:exe|com|cmd|bat|ps1|
 """What a command line runs: it is quoted, ends as programs of Windows do, or ends at a blank."""
 _ROOT = re.compile(r'"?(?:[a-z]:|%\w+%|~)?(?P<separator>[\\/])[\\/]*', re.IGNORECASE)
 """How the path of a file begins."""
-_LONGEST_PATH = 4_000  # characters
+_LONGEST_PATH = 1_000  # characters
 _BEGINNING = 20
 """How many characters of a value are worth to be told."""
 
@@ -93,28 +93,19 @@ def row(name: str, texts: Sequence[str], most: int) -> Line | None:
 def listed(values: Sequence[str], name: str, most: int, *, is_code: bool) -> tuple[Line, Sequence[str]]:
     """As many values as fit into that many lines, with how many more there are; and those that are whole.
 
-    Of code all are told from the beginning, and the last of them is cut: the first is often what started it.
+    Of what people copy, programs lose the middle of their paths where not all fit, and the beginning of the first value that
+    does not fit is told as well: what comes before it is often what started it.
     """
-    if is_code and not _fits(_several(values, 0, name, is_code=True), most):
-        return _listed_code([without_middle(value, is_path=name == "Files") for value in values], values, name, most)
     # Two characters are a comma and a blank.
-    for count in range(min(len(values), most * WIDTH // 2), 0, -1):
-        line = _several(values[:count], len(values) - count, name, is_code=is_code)
-        if _fits(line, most):
-            return line, values[:count]
-    return _with_beginning((), values[0], len(values) - 1, name, most, is_code=is_code), ()
-
-
-def _listed_code(texts: Sequence[str], values: Sequence[str], name: str, most: int) -> tuple[Line, Sequence[str]]:
-    """As many texts as fit, and the beginning of the next where there is room for it."""
-    for count in range(min(len(texts), most * WIDTH // 2), 0, -1):
-        line = _several(texts[:count], len(texts) - count, name, is_code=True)
-        if _fits(line, most):
-            break
-    else:
-        count = 0
-    if count < len(texts):
-        longer = _with_beginning(texts[:count], texts[count], len(texts) - count - 1, name, most, is_code=True)
+    enough = most * WIDTH // 2
+    texts = list(values[: enough + 1])
+    if is_code and not _fits(_several(texts, len(values) - len(texts), name, is_code=True), most):
+        texts = [without_middle(text, is_path=name == "Files") for text in texts]
+    count, line = min(len(texts), enough), Line("", name)
+    while count and not _fits(line := _several(texts[:count], len(values) - count, name, is_code=is_code), most):
+        count -= 1
+    if count < len(texts) and (is_code or not count):
+        longer = _with_beginning(texts[:count], texts[count], len(values) - count - 1, name, most, is_code=is_code)
         if not count or len(longer.text) - len(line.text) >= _BEGINNING:
             line = longer
     return line, [value for text, value in zip(texts[:count], values, strict=False) if text == value]
