@@ -232,7 +232,7 @@ def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
     mail = read(mail_for(an_attempt(a_huge_notice(), secrets=[PASSWORD])))
     assert len(mail.page.encode()) <= PAGE_LIMIT
     assert MARK in mail.page and "more]" in mail.page
-    assert len(mail.headers["Subject"]) == SUBJECT_LIMIT and mail.headers["Subject"].endswith(MARK)
+    assert len(mail.headers["Subject"]) == SUBJECT_LIMIT and mail.headers["Subject"].endswith(f"{MARK} - vm-pay-01")
     assert len(mail.text) <= 2 * TEXT_LIMIT
 
 

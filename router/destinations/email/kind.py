@@ -28,8 +28,7 @@ from router.destinations.config import BasicAuth, Host, OneByOneConfig, SecretNa
 from router.destinations.email.answers import error_for, queued_as, words_of
 from router.destinations.email.mime import mail_of
 from router.destinations.email.page import page_of, text_of
-from router.destinations.wording.briefing import Briefing
-from router.destinations.wording.fitting import shorten
+from router.destinations.wording.headlines import headline
 from router.domain.conversation import MailAnswer, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt
@@ -141,7 +140,8 @@ class Email(OneByOne):
     def preview(self, attempt: Attempt) -> str:
         """The subject and the text; the page says the same."""
         briefing = self.briefing_in(attempt)
-        return f"Subject: {_subject_of(briefing)}\n\n{text_of(briefing, _foot_of(attempt.delivery), TEXT_LIMIT)}"
+        subject = _subject_of(self.notice_in(attempt), attempt.delivery.change)
+        return f"Subject: {subject}\n\n{text_of(briefing, _foot_of(attempt.delivery), TEXT_LIMIT)}"
 
     def _mail_for(self, attempt: Attempt) -> SendMail:
         config, auth = self._config, self._config.auth
@@ -164,13 +164,13 @@ class Email(OneByOne):
     def _message_for(self, attempt: Attempt) -> bytes:
         notice, briefing, delivery = self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery
         return mail_of(
-            self._headers_for(notice, briefing, attempt),
+            self._headers_for(notice, attempt),
             text_of(briefing, _foot_of(delivery), TEXT_LIMIT),
             page_of(briefing, notice.severity, _foot_of(delivery), PAGE_LIMIT),
             delivery.id,
         )
 
-    def _headers_for(self, notice: Notice, briefing: Briefing, attempt: Attempt) -> Mapping[str, str]:
+    def _headers_for(self, notice: Notice, attempt: Attempt) -> Mapping[str, str]:
         delivery = attempt.delivery
         root = self._opening_of(attempt)
         is_important = notice.severity in IMPORTANT and delivery.change is not Change.RESOLVED
@@ -178,7 +178,7 @@ class Email(OneByOne):
             "Date": format_datetime(attempt.now),
             "From": self._config.sender,
             "To": ", ".join(self._to),
-            "Subject": _subject_of(briefing),
+            "Subject": _subject_of(notice, delivery.change),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
             "In-Reply-To": f"<{root}>" if delivery.change is not Change.OPENED else "",
             "References": f"<{root}>" if delivery.change is not Change.OPENED else "",
@@ -202,8 +202,9 @@ class Email(OneByOne):
         return f"{delivery_key(delivery.key, turn, delivery.destination)}@{self._domain}"
 
 
-def _subject_of(briefing: Briefing) -> str:
-    return shorten(f"{_MARKS[briefing.change]}{briefing.headline}", SUBJECT_LIMIT)
+def _subject_of(notice: Notice, change: Change) -> str:
+    mark = _MARKS[change]
+    return f"{mark}{headline(notice, SUBJECT_LIMIT - len(mark))}"
 
 
 def _foot_of(delivery: Delivery) -> str:
