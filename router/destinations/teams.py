@@ -45,6 +45,7 @@ BODY_LIMIT = 27_000  # bytes, which no screen fills; Teams takes 28 KB
 _TURNED_OFF = re.compile(rb'"WorkflowTriggerIsNotEnabled"')
 
 _START = ": "
+_MARK = re.compile(rf"{re.escape(markdown(MARK))}(?= |$)")
 
 # As a card calls its colours; unknown is as loud as Critical.
 COLOURS = {
@@ -167,6 +168,5 @@ def _block(text: str, **look: Any) -> dict[str, Any]:
 
 
 def _escaped(text: str) -> str:
-    """A text as words; the mark at its end needs no escape, alone it makes no link."""
-    words = text.removesuffix(MARK)
-    return markdown(words) + text[len(words) :]
+    """A text as words; the mark needs no escape where a blank or nothing follows it, since it makes no link there."""
+    return _MARK.sub(MARK, markdown(text))

@@ -114,7 +114,7 @@ def test_what_happened_stands_first() -> None:
         "Somebody signed in from an address that was never seen before.",
         "Where: vm-pay-01, resource group rg-payments",
         "Since: 2026-11-24 11:58 UTC, last seen 11:59",
-        "Owner: payments-platform / Payments, …",
+        "Owner: payments-platform / Payments",
         "Accounts: root",
         "IP addresses: 203.0.113.7",
         "Processes: php -r 1",

@@ -112,7 +112,7 @@ def test_what_happened_stands_first() -> None:
         "Somebody signed in from an address that was never seen before.",
         "Where: vm-pay-01, resource group rg-payments",
         "Since: 2026-11-24 11:58 UTC, last seen 11:59",
-        "Owner: payments-platform / Payments, …",
+        "Owner: payments-platform / Payments",
         "Accounts: root",
         "IP addresses: 203.0.113.7",
         "Processes: php -r 1",
@@ -179,7 +179,10 @@ def test_a_name_that_an_alert_chose_is_words_too() -> None:
 
 def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
     """`… [cut]`, with no backslash in it."""
-    assert blocks_of(card_of(title="x" * 500))[0]["text"].endswith(MARK)
+    assert blocks_of(card_of(title="x" * 500))[0]["text"].endswith(f"x{MARK} - vm-pay-01")
+    assert MARK in str(blocks_of(card_of(description="x " * 900))[1])
+    for written in (f"{MARK}(https://a.example)", f"{MARK}[cut]", "…[cut]: https://a.example", rf"… \{MARK[2:]}"):
+        assert MARK not in blocks_of(card_of(description=written))[1]["text"], written
 
 
 @pytest.mark.parametrize("character", ["x", "Ö", "🔥", "\x01", "[", "\n", '"'])
