@@ -105,8 +105,8 @@ def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
     steps = [] if is_over else [step for step in briefing.to_do if step.strip()]
 
     rows = list(_rows(notice, briefing, LINES - around - (_LEAST if evidence or late else 2)))
-    places = {place.casefold() for place in _places_in(notice, headline, rows[0].text)}
-    evidence, late = list(_beside(evidence, places)), list(_beside(late, places))
+    told = {place.casefold() for place in _names_said_of_where(notice, headline, rows[0].text)}
+    evidence, late = list(_beside(evidence, told)), list(_beside(late, told))
     room = LINES - around - total(rows)
     # The third line of a description is for what the evidence leaves.
     most = _DESCRIPTION if briefing.news else _DESCRIPTION - 1
@@ -191,7 +191,7 @@ def _where_of(notice: Notice) -> Iterator[str]:
             yield f"{name} {value}"
 
 
-def _places_in(notice: Notice, headline: str, said: str) -> Iterator[str]:
+def _names_said_of_where(notice: Notice, headline: str, said: str) -> Iterator[str]:
     """Where it happened, by every name that stands whole in the headline, or in what is `said` of where."""
     where = whereabouts_of(notice)
     names = (*where.parents, where.name)
@@ -276,10 +276,10 @@ def _facts_of(briefing: Briefing) -> tuple[list[Fact], list[Fact]]:
     return [*lead, *briefing.evidence], [*late, *briefing.others]
 
 
-def _beside(facts: Iterable[Fact], places: set[str]) -> Iterator[Fact]:
+def _beside(facts: Iterable[Fact], told: set[str]) -> Iterator[Fact]:
     """The facts without the values that say nothing, or only where it happened."""
     for fact in facts:
-        values = tuple(text for value in fact.values if (text := one_line(value)) and text.casefold() not in places)
+        values = tuple(text for value in fact.values if (text := one_line(value)) and text.casefold() not in told)
         if values:
             yield replace(fact, values=values)
 
