@@ -301,6 +301,17 @@ def test_a_place_that_is_too_long_for_its_line_keeps_its_end() -> None:
     assert "Where: …/shop/checkout-7d59c6c9bb-r8h4q" in lines_of(screen)
 
 
+def test_a_place_is_told_once_by_the_beginning_in_the_headline_and_the_end_in_its_line() -> None:
+    """Where neither has room for all of a location, cluster and namespace stand in the one, and the pod in the other."""
+    namespace, pod = "kubernetes-dashboard", "kubernetes-dashboard-6c9d7b8f5-x2x7k"
+    lists = Evidence(pods=(pod,), namespaces=(namespace,), clusters=("aks-web-weu",), containers=("dashboard",))
+    screen = screen_of(a_shell_in_a_pod(title="Exposed Kubernetes dashboard detected", evidence=lists))
+    assert f" - aks-web-weu/{namespace}/kub" in screen.headline
+    assert f"{MARK} (production)" in screen.headline
+    assert f"Where: …/{pod}" in lines_of(screen)
+    assert [line.name for line in evidence_in(screen)] == ["Containers", "Tactics"]
+
+
 def test_a_place_that_no_line_has_room_for_stays_evidence() -> None:
     """A pod of which headline and location say only the beginning is told as evidence."""
     pod = "checkout-" + "x" * 60
