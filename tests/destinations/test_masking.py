@@ -200,6 +200,16 @@ def test_a_credential_is_masked_and_the_rest_stays(text: str) -> None:
     assert masked(told) == told
 
 
+@pytest.mark.parametrize("text", MASKED_CASES)
+def test_a_credential_is_masked_in_the_words_of_a_process(text: str) -> None:
+    """Whatever is told of the process before and behind its command line."""
+    before, secret, behind = _split(text)
+    for known in (" (0x2a8)", " (7), by SHOP\\ada, child of cmd.exe", ", by ada", ", child of bash"):
+        told = masked(f"c:\\temp\\x.exe: {before}{secret}{behind}{known}")
+        assert secret not in told
+        assert told.startswith(f"c:\\temp\\x.exe: {before}{MASK}")
+
+
 @pytest.mark.parametrize("text", LEFT_CASES)
 def test_what_is_no_credential_stays(text: str) -> None:
     """Words that only look like the beginning of a form are told."""

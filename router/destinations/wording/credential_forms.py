@@ -333,7 +333,8 @@ CREDENTIAL_FORMS = (
         ),
         value=re.compile(
             rf"(?:{_QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))"
-            r"(?=\\*[\"']?\s{0,4}(?:[/\"'&|;)\r\n]|\Z))"
+            # Behind a command line may stand the number of its process, who ran it, and what started it.
+            r"(?=\\*[\"']?\s{0,4}(?:[/\"'&|;)\r\n]|\((?i:0x[0-9a-f]{1,16}|[0-9]{1,10})\)|(?<=, )(?:by|child of) |\Z))"
         ),
     ),
     CredentialForm(
