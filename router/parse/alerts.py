@@ -107,7 +107,7 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         or _find_plan_of_resource(resource, extended, catalogue),
         sample=_is_sample(type, title, resource),
         compromised_entity=compromised,
-        product=text_in(fields, "productname", "providername"),
+        product=text_in(fields, "productname"),
         correlation=name_in(fields, "correlationkey"),
         started=time_in(fields, "starttimeutc", "starttime"),
         ended=time_in(fields, "endtimeutc", "endtime"),

@@ -154,3 +154,9 @@ def test_whatever_is_not_anothers_is_read_in_every_form(build: Callable[..., Mes
     document = build()
     properties = {key: held for key, held in document["properties"].items() if key.lower() != "productname"}
     assert read_alert(document | {"properties": properties | {"productName": product}}).title
+
+
+@pytest.mark.parametrize(("product", "told"), [(None, None), ("Azure Security Center", "Azure Security Center")])
+def test_who_provides_an_alert_is_no_product(product: str | None, told: str | None) -> None:
+    """A row's provider may be a detector of Defender's own, `Detection`, which is the name of nothing that people know."""
+    assert read_alert(a_row(product, "Detection")).product == told
