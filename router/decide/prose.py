@@ -8,7 +8,8 @@ from typing import NamedTuple
 from router.decide.markup import plain_text
 from router.decide.placeholders import filled, key_of
 from router.decide.remediation import lines_of, links_in
-from router.domain.evidence import Evidence
+from router.domain.evidence import Evidence, account_name_of, command_line_of
+from router.domain.properties import property_key
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Signal
 from router.domain.web_links import Link, sound_link
@@ -21,6 +22,9 @@ LONGEST_LINK = 2_000
 
 _REPORTS = "enrichment_"
 """How the names of properties begin in which Defender puts links to its reports, such as `enrichment_tas_threat__reports`."""
+
+_INVESTIGATION = property_key("Investigation steps")
+"""The property that says what to look at."""
 
 _LONGEST_NAME = 200  # characters of what a link is called
 
@@ -49,9 +53,17 @@ def prose_of(signal: Signal, evidence: Evidence) -> Prose:
     return Prose(
         title=filled(signal.title, words.find),
         description=filled(plain_text(signal.description), words.find),
-        remediation=tuple(filled(line, words.find) for line in lines_of(signal.remediation)),
+        remediation=tuple(filled(line, words.find) for line in lines_of(_steps_of(signal))),
         links=tuple(_links_of(signal)),
     )
+
+
+def _steps_of(signal: Signal) -> Iterator[str]:
+    """What to do, then what to look at, which some alerts say in a property."""
+    yield from signal.remediation
+    for name, value in signal.extended.items():
+        if property_key(name) == _INVESTIGATION and isinstance(value, str):
+            yield value
 
 
 class _Words:
@@ -79,7 +91,13 @@ class _Words:
         for field, keys in _ENTITIES.items():
             values: tuple[str, ...] = getattr(self._evidence, field)
             if len(values) == 1:  # of several nobody knows which one is meant
-                yield from ((key, values[0]) for key in keys)
+                yield from ((key, self._name_in(field, values[0])) for key in keys)
+
+    def _name_in(self, field: str, words: str) -> str:
+        """What a text means by the only element of a list: an account or a process without what is known of it beside."""
+        if field == "processes":
+            return command_line_of(words, self._evidence.files)
+        return account_name_of(words) if field == "accounts" else words
 
 
 _COMPROMISED = ("compromisedentity", "compromisedhost")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -29,7 +31,7 @@ class Evidence:
         storage_containers: containers of blobs or documents, and file shares.
         blobs: blobs, and files in file shares, by their URLs where there are any.
         secrets: names of what a vault holds, and of vaults; never a secret itself.
-        accounts: user accounts and service principals.
+        accounts: user accounts and service principals, by their names, with a SID in brackets that the signal says by itself.
         attackers: IP addresses that the signal itself calls the attacker's.
         ips: IP addresses.
         locations: where addresses are, and in whose network.
@@ -38,7 +40,8 @@ class Evidence:
         threats: what threat intelligence says of addresses, files and the like, and its reports.
         malware: names of malware, with its category in brackets.
         commands: suspicious commands, scripts and shell histories.
-        processes: processes, by their command lines where there are any.
+        processes: processes, what the signal is about first: `path: command line (number), by account, child of image`, as
+            far as it is known; without the path where the command line says it.
         queries: statements in SQL and other query languages.
         files: paths of files.
         hashes: hashes of files.
@@ -51,7 +54,7 @@ class Evidence:
         mailboxes: mailboxes.
         emails: mails, clusters of mails, and mails that were reported.
         devices: devices of the Internet of Things.
-        connections: network connections: source -> destination:port protocol.
+        connections: network connections: source -> destination:port protocol; the source alone where no more is known.
         sessions: logon sessions.
         resources: resource ids.
         others: what entities of other types name, behind their type.
@@ -99,3 +102,20 @@ class Evidence:
     sessions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+
+
+_AROUND_A_COMMAND = re.compile(r"(?: \((?:0x[0-9a-f]+|\d+)\))?(?:, by [^,]+)?(?:, child of [^,]+)?\Z", re.IGNORECASE)
+_SID_BEHIND = re.compile(r" \(S-1-[0-9-]+\)\Z", re.IGNORECASE)
+
+
+def command_line_of(process: str, files: Iterable[str]) -> str:
+    """The command line, else the path, in the words for a process: what logs of other products have as well."""
+    found = _AROUND_A_COMMAND.search(process)
+    command = process[: found.start()] if found else process
+    image = next((path for path in files if command.startswith(f"{path}: ")), None)
+    return command.removeprefix(f"{image}: ") if image else command or process
+
+
+def account_name_of(account: str) -> str:
+    """The name in the words for an account, without a SID in brackets."""
+    return _SID_BEHIND.sub("", account)

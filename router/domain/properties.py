@@ -7,6 +7,7 @@ their letters and digits alone, whatever the case. Values are texts; some hold J
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,10 +26,13 @@ CUT = "… [cut]"
 _NOTHING = frozenset(
     {"", "-", "--", "n/a", "na", "none", "null", "undefined", "[]", "{}", "00000000-0000-0000-0000-000000000000"}
 )
+_NAME_OF_A_CLASS = re.compile(r"system\.(?:object|[a-z0-9.]+\[\]|collections\.[a-z0-9.]+`\d+\[.*\])")
+"""What .NET writes where somebody made a text of a value that is none: the name of its class."""
+
 _NOT_APPLICABLE = "n/a ("
 """How a value begins that says why it says nothing."""
 
-_BEGINNINGS = frozenset(letter for text in _NOTHING if text for letter in (text[0], text[0].upper()))
+_BEGINNINGS = frozenset(letter for text in (*_NOTHING, "system") if text for letter in (text[0], text[0].upper()))
 """The first characters of values that say nothing."""
 
 _NUMBERED = frozenset({"processes"})
@@ -75,12 +79,14 @@ def property_key(name: str) -> str:
 
 
 def says_something(value: str) -> bool:
-    """Whether a value says anything: it is not empty, `N/A`, `None`, or a GUID of zeros."""
+    """Whether a value says anything: it is not empty, `N/A`, `None`, a GUID of zeros, or the name of a class of .NET."""
     text = value.strip()
     if text and text[0] not in _BEGINNINGS:  # this is asked of every value of every entity, and most say something
         return True
     text = text.casefold()
-    return text not in _NOTHING and not text.startswith(_NOT_APPLICABLE)
+    if text in _NOTHING or text.startswith(_NOT_APPLICABLE):
+        return False
+    return _NAME_OF_A_CLASS.fullmatch(text) is None
 
 
 def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:

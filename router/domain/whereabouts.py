@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from router.domain.clouds import is_connected, is_made_up
+from router.domain.evidence import account_name_of
 from router.domain.notices import Notice
 from router.domain.resource_names import ending, is_guid, is_telling, names_of_resource
 
@@ -89,7 +90,7 @@ def _named(notice: Notice) -> tuple[tuple[str, ...], str | None]:
 def _entity_of(notice: Notice) -> tuple[str, ...]:
     """The names in the compromised entity, none where it is one of the addresses or accounts of the evidence."""
     entity = (notice.compromised_entity or "").strip()
-    if entity in (*notice.evidence.ips, *notice.evidence.accounts):
+    if entity in (*notice.evidence.ips, *map(account_name_of, notice.evidence.accounts)):
         return ()
     return names_of_resource(entity)
 

@@ -5,11 +5,15 @@ Entities: https://learn.microsoft.com/azure/sentinel/entities-reference, and tho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from router.domain.entities import Entity, normalised_type
 from router.domain.properties import says_something
+from router.parse.fields import time_in
+
+_PARTS = re.compile(r"[\\/]")
 
 
 class EvidenceItem(NamedTuple):
@@ -117,15 +121,14 @@ def _ip(ip: Entity) -> Iterator[EvidenceItem]:
 
 
 def _location_in(value: object) -> str:
+    """A place, with its network in brackets: `Wuhan, Hubei, China (AS4837, China Unicom)`."""
     location = _object_in(value)
     asn = location.get("asn", "")
-    network = (f"AS{asn}" if asn not in ("", "0") else None, location.get("organization") or location.get("carrier"))
+    number = f"AS{asn}" if asn not in ("", "0") else None
+    network = _some(number, location.get("organization") or location.get("carrier"), location.get("cloudprovider"))
     country = location.get("countryname") or location.get("countrycode")
-    return ", ".join(
-        dict.fromkeys(
-            _some(*(location.get(name) for name in ("city", "state")), country, *network, location.get("cloudprovider"))
-        )
-    )
+    place = ", ".join(dict.fromkeys(_some(location.get("city"), location.get("state"), country)))
+    return _with(place, *dict.fromkeys(network)) if place else ", ".join(dict.fromkeys(network))
 
 
 def _object_in(value: object) -> Mapping[str, str]:
@@ -169,20 +172,41 @@ def _addresses_in(entity: Entity, name: str) -> Iterator[str]:
 
 
 def _process(process: Entity) -> Iterator[EvidenceItem]:
+    """A process by what ran, with its number, who ran it, and what started it: `x -t 4 (0x1e), by ada, child of bash`."""
     image = process.find("ImageFile")
-    path = _path(image) if image else None
-    command = _text(process, "CommandLine")
-    pid = _text(process, "ProcessId")
-    names = _some(command, path, pid, _text(image, "Name"))
+    path = path_of(image) if image else None
+    command, pid = _text(process, "CommandLine"), _text(process, "ProcessId")
+    number = f"({pid})" if pid else None
+    itself = " ".join(_some(_what_ran(path, command), number))
     if path:
         yield EvidenceItem("files", path, _texts(image, "Name"))
-    if command or path:
-        yield EvidenceItem("processes", _with(command or path or "", pid), names)
-    elif pid:
-        yield EvidenceItem("processes", f"({pid})", names)
+    if itself:
+        words = ", ".join(_some(itself, _by(process), _child_of(process)))
+        yield EvidenceItem("processes", words, _some(command, path, pid, _text(image, "Name"), itself, number))
 
 
-def _path(file: Entity) -> str | None:
+def _what_ran(path: str | None, command: str | None) -> str | None:
+    """A command line behind the path of its image, unless it names that itself."""
+    if path and command and path.casefold() not in command.casefold():
+        return f"{path}: {command}"
+    return command or path
+
+
+def _by(process: Entity) -> str | None:
+    account = process.find("Account")
+    who = next(_account(account), None) if account else None
+    return f"by {who.words}" if who else None
+
+
+def _child_of(process: Entity) -> str | None:
+    parent = process.find("ParentProcess")
+    image = parent.find("ImageFile") if parent and parent != process else None
+    name = _PARTS.split(path_of(image) or "")[-1] if image else None
+    return f"child of {name}" if name else None
+
+
+def path_of(file: Entity) -> str | None:
+    """The path of a file, as far as it is known, with the slashes of its system."""
     name, directory = _text(file, "Name"), _text(file, "Directory")
     if name is None or directory is None:
         return name or directory
@@ -191,7 +215,7 @@ def _path(file: Entity) -> str | None:
 
 
 def _file(file: Entity) -> Iterator[EvidenceItem]:
-    if path := _path(file):
+    if path := path_of(file):
         yield EvidenceItem("files", path, _texts(file, "Name"))
 
 
@@ -231,21 +255,26 @@ def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
 
 
 def _connection(connection: Entity) -> Iterator[EvidenceItem]:
-    ends = [_end(connection, side) for side in ("Source", "Destination")]
-    if any(ends):
-        words = " ".join(_some(" -> ".join(end or "?" for end in ends), _text(connection, "Protocol")))
+    source, destination = (_end(connection, side) for side in ("Source", "Destination"))
+    protocol = _text(connection, "Protocol")
+    if destination:
+        words = " ".join(_some(f"{source or '?'} -> {destination}", protocol))
         yield EvidenceItem("connections", words, _texts(connection, "FriendlyName"))
+    elif source:
+        yield EvidenceItem("connections", " ".join(_some(source, protocol)), _texts(connection, "FriendlyName"))
     elif name := _text(connection, "FriendlyName"):
         yield EvidenceItem("connections", name)
 
 
 def _end(connection: Entity, side: str) -> str | None:
-    """One end of a connection: its address, in brackets where it has colons of its own, and its port."""
+    """One end of a connection: its address, in brackets where it has colons of its own, and its port, as far as known."""
     address = next(_addresses_in(connection, f"{side}Address"), None)
     port = _text(connection, f"{side}Port")
     if port is None:
         return address
-    return f"[{address}]:{port}" if address and ":" in address else f"{address or ''}:{port}"
+    if address is None:
+        return f"port {port}"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _session(session: Entity) -> Iterator[EvidenceItem]:
@@ -254,12 +283,19 @@ def _session(session: Entity) -> Iterator[EvidenceItem]:
         return
     account, host = session.find("Account"), session.find("Host")
     whose = [fact.words for fact in (*(_account(account) if account else ()), *(_host(host) if host else ()))]
-    start, end = _text(session, "StartTimeUtc", "StartTime"), _text(session, "EndTimeUtc", "EndTime")
+    start, end = _time(session, "StartTimeUtc", "StartTime"), _time(session, "EndTimeUtc", "EndTime")
     lasted = f"from {start}" + (f" to {end}" if end and end != start else "") if start else None
     more = " on ".join(whose) or None
     yield EvidenceItem(
         "sessions", _with(id, more, *_texts(session, "Application", "Browser", "UserAgent"), lasted), (id,)
     )
+
+
+def _time(entity: Entity, *names: str) -> str | None:
+    """The first of some properties that says something, to the second where it is a time: `2026-11-17 01:58:40 UTC`."""
+    text = _text(entity, *names)
+    time = time_in({"time": text}, "time") if text else None
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time else text
 
 
 def _application(application: Entity) -> Iterator[EvidenceItem]:

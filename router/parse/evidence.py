@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entity
 from router.domain.evidence import Evidence
-from router.domain.properties import BOILERPLATE, PropertyTable, bounded, items_in, says_something
+from router.domain.properties import BOILERPLATE, PropertyTable, bounded, items_in, property_key, says_something
 from router.domain.signals import Kind, Signal
 from router.parse.entity_facts import EvidenceItem, facts_of
+from router.parse.process_order import in_order
 
 MOST = 50
 """The most elements of each list; where there are more, the last one says how many."""
 
 _LISTS_OF_NAMES = frozenset({"hosts", "attackers", "ips", "domains"})
 """The lists whose elements hold no comma, so that a comma stands between two."""
+
+_NUMBER = re.compile(r"\((?:0x[0-9a-f]+|\d+)\)(?:,|$)", re.IGNORECASE)
+"""How a process begins of which only the number is known."""
+
+_SID = re.compile(r"S-1-\d+(?:-\d+)*", re.IGNORECASE)
+"""What Windows calls an account by that has no name."""
+
+_REPORT, _THREAT_REPORT = "Report: ", "Threat report: "
+"""How Defender calls its reports on threats, and how they are told among other things that are known of threats."""
 
 _ADDRESSES = frozenset({"attackers", "ips"})
 _LABEL = "ip address:"
@@ -29,12 +40,13 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
     """The evidence in a signal: what its entities say, in the order in which they are met, then what its properties add."""
     lists: dict[str, dict[str, None]] = {}
     said: dict[str, set[str]] = {}
-    for entity in signal.entities:
+    for entity in _entities_in_order(signal):
         for fact in facts_of(entity):
-            words = lists.setdefault(fact.listed, {})
-            if fact.words not in words:
+            words, known = lists.setdefault(fact.listed, {}), said.setdefault(fact.listed, set())
+            # The same process may stand there twice, once without who ran it.
+            if fact.words not in words and not (fact.listed == "processes" and fact.words.casefold() in known):
                 words[fact.words] = None
-                said.setdefault(fact.listed, set()).update(_names_in(fact))
+                known.update(_names_in(fact))
     for fact in _facts_of_properties(signal.extended, catalogue.properties):
         name = fact.words.casefold()
         known = said.setdefault(fact.listed, set())
@@ -42,7 +54,42 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
             known.add(name)
             is_bare_number = fact.listed == "processes" and _is_number(name)
             lists.setdefault(fact.listed, {})[f"({fact.words})" if is_bare_number else fact.words] = None
+    if accounts := lists.get("accounts"):
+        lists["accounts"] = dict.fromkeys(_accounts_once(accounts, signal))
+    if processes := lists.get("processes"):
+        lists["processes"] = dict.fromkeys(sorted(processes, key=lambda words: _NUMBER.match(words) is not None))
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
+
+
+def _entities_in_order(signal: Signal) -> Iterator[Entity]:
+    """The entities as they are met, but for processes, which stand in an order of their own in the places of processes."""
+    processes = iter(in_order(signal.entities.of_type("process"), signal.extended))
+    for entity in signal.entities:
+        yield next(processes) if entity.type == "process" else entity
+
+
+def _accounts_once(accounts: Iterable[str], signal: Signal) -> list[str]:
+    """Accounts, each SID in brackets behind the name that it stands for, where there is one."""
+    told = dict.fromkeys(accounts)
+    sids = [words for words in told if _SID.fullmatch(words)]
+    owners = _owners_of_sids(signal) if sids else {}
+    behind: dict[str, str] = {}
+    for sid in sids:
+        owner = owners.get(sid.casefold())
+        if owner in told:
+            behind.setdefault(owner, sid)
+    hidden = set(behind.values())
+    return [f"{words} ({behind[words]})" if words in behind else words for words in told if words not in hidden]
+
+
+def _owners_of_sids(signal: Signal) -> Mapping[str, str]:
+    """The names of accounts by their SIDs: of entities that have both, else of the properties that name a user."""
+    properties = {property_key(name): str(value).strip() for name, value in signal.extended.items()}
+    owners = {properties.get("usersid", "").casefold(): properties.get("username", "")}
+    for account in signal.entities.of_type("account"):
+        if (sid := account.text("Sid")) and (fact := next(facts_of(account), None)) and not _SID.fullmatch(fact.words):
+            owners[sid.strip().casefold()] = fact.words
+    return owners
 
 
 def _names_in(fact: EvidenceItem) -> list[str]:
@@ -78,6 +125,8 @@ def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -
         if listed is None or listed == BOILERPLATE:
             continue
         for item in items_in(value):
+            if listed == "threats" and item.startswith(_REPORT):
+                item = f"{_THREAT_REPORT}{item.removeprefix(_REPORT)}"
             for text in _names_between_commas(listed, item) if listed in _LISTS_OF_NAMES else (item,):
                 yield EvidenceItem(listed, text)
 

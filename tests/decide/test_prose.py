@@ -16,12 +16,14 @@ from router.decide.remediation import lines_of
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from router.domain.posture import Risk
+from router.domain.properties import BOILERPLATE
 from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Quarantined
 from router.domain.web_links import Link
 from router.grouping.grouping_keys import common_values_of
 from router.parse import evidence_of
+from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rulebook
 from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
 from tests.parse.messages import (
@@ -72,6 +74,30 @@ def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
     assert notice.title == "c:\\<b>x</b>.exe ran"
     assert notice.description == "On web-01 ada ran 'c:\\<b>x</b>.exe' from [Attacker IP]: {}."
     assert notice.remediation == ("Ask ada.", "Scan web-01.shop.example.")
+
+
+def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None:
+    """A process fills in as its command line, an account as its name."""
+    account = {"$id": "1", "Type": "account", "Name": "ada", "Sid": "S-1-5-18"}
+    file = {"$id": "2", "Type": "file", "Directory": "/opt", "Name": "x"}
+    process = {"Type": "process", "CommandLine": "x -t", "ProcessId": "7", "Account": {"$ref": "1"}}
+    alert = read_alert(
+        a_flat_alert(
+            Description="%{user}: %{command line}",
+            Entities=[account, file, process | {"ImageFile": {"$ref": "2"}}],
+            ExtendedProperties={"User SID": "S-1-5-18"},
+        )
+    )
+    assert the_notice_of(alert).evidence.processes == ("/opt/x: x -t (7), by ada",)
+    assert the_notice_of(alert).description == "ada: x -t"
+
+
+def test_investigation_steps_stand_with_what_to_do() -> None:
+    """They follow the steps of the message itself, line by line, and are no property among others."""
+    extended = {"Investigation steps": "• Confirm it.\n• See <b>the log</b>.", "potential causes": "A user did it."}
+    notice = the_notice_of(read_alert(a_flat_alert(RemediationSteps=["Limit access."], ExtendedProperties=extended)))
+    assert notice.remediation == ("Limit access.", "• Confirm it.", "• See the log.")
+    assert load_catalogue().properties.find_list("investigation steps", "x") == BOILERPLATE
 
 
 def test_of_several_entities_none_is_filled_in() -> None:

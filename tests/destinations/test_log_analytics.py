@@ -49,6 +49,17 @@ def size_of(call: LogRows) -> int:
     return len(json.dumps(list(call.rows)))
 
 
+def test_a_row_has_accounts_and_command_lines_as_other_tables_have_them() -> None:
+    """Without the SID, number, account, parent and image that people read beside them."""
+    evidence = Evidence(
+        accounts=("SHOP\\ada (S-1-5-18)",),
+        processes=("c:\\x.exe: .\\x -t (0x7), by SHOP\\ada, child of cmd.exe",),
+        files=("c:\\x.exe",),
+    )
+    row = row_for(an_attempt(a_notice(evidence=evidence)), ALERTS.name)
+    assert (row["Username"], row["ProcessCommandLine"]) == ("SHOP\\ada", ".\\x -t")
+
+
 @pytest.mark.parametrize(
     ("content", "table"),
     [

@@ -133,7 +133,9 @@ def test_the_compromised_entity_is_said_where_the_resource_says_less(
 ) -> None:
     """A subscription, a workspace, a connector's name and a bare GUID do; addresses and accounts are nowhere."""
     evidence = Evidence(
-        hosts=("laptop-of-mallory",), ips=("203.0.113.9", "203.0.113.10"), accounts=("mallory@contoso.example",)
+        hosts=("laptop-of-mallory",),
+        ips=("203.0.113.9", "203.0.113.10"),
+        accounts=("mallory@contoso.example (S-1-5-18)",),
     )
     name = "Contoso Payments" if parse_resource_id(resource).subscription else None
     assert words(resource, entity, evidence, subscription_name=name) == said

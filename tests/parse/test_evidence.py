@@ -45,11 +45,11 @@ def test_a_cluster_s_entities_are_told_apart() -> None:
 
 
 def test_a_process_brings_its_file_and_hashes() -> None:
-    """A process is its command line and id; its file and that file's hashes are evidence too."""
+    """A process is its file, command line and id; its file and that file's hashes are evidence too."""
     hashes = [{"$id": "8", "Algorithm": "sha256", "Value": "abc", "Type": "filehash"}]
     file = {"$id": "7", "Directory": "/tmp", "Name": "x", "FileHashes": hashes, "Type": "file"}  # noqa: S108
     found = _evidence({"$id": "9", "ProcessId": "0x1e", "CommandLine": "x -t 4", "ImageFile": file, "Type": "process"})
-    assert found == Evidence(processes=("x -t 4 (0x1e)",), files=("/tmp/x",), hashes=("SHA256:abc",))  # noqa: S108
+    assert found == Evidence(processes=("/tmp/x: x -t 4 (0x1e)",), files=("/tmp/x",), hashes=("SHA256:abc",))  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,14 @@ def test_every_type_of_entity_has_a_list(entity: dict[str, object], found: dict[
 
 def test_an_address_brings_its_location_and_what_threat_intelligence_knows() -> None:
     """Both stand behind the address, each in a list of its own."""
-    location = {"CountryName": "China", "State": "Hubei", "City": "Wuhan", "Asn": 4837, "Longitude": 114.3}
+    location = {
+        "CountryName": "China",
+        "State": "Hubei",
+        "City": "Wuhan",
+        "Asn": 4837,
+        "Carrier": "Unicom",
+        "Longitude": 1.3,
+    }
     threat = {
         "ProviderName": "Feed",
         "ThreatType": "C2",
@@ -202,7 +209,7 @@ def test_an_address_brings_its_location_and_what_threat_intelligence_knows() -> 
     found = _evidence({"Type": "ip", "Address": "192.0.2.1", "Location": location, "ThreatIntelligence": [threat]})
     assert found == Evidence(
         ips=("192.0.2.1",),
-        locations=("192.0.2.1: Wuhan, Hubei, China, AS4837",),
+        locations=("192.0.2.1: Wuhan, Hubei, China (AS4837, Unicom)",),
         threats=("192.0.2.1: C2 rarog (Feed, confidence 0.8). https://r",),
     )
 
@@ -227,8 +234,9 @@ def test_a_domain_has_its_addresses_behind_it(spelling: str) -> None:
             },
             "192.0.2.1 -> [2001:db8::1]:22 Tcp",
         ),
-        ({"SourceAddress": {"$ref": "1"}, "SourcePort": 5, "DestinationPort": 22}, "192.0.2.1:5 -> :22"),
-        ({"SourceAddress": {"$ref": "1"}}, "192.0.2.1 -> ?"),
+        ({"SourceAddress": {"$ref": "1"}, "SourcePort": 5, "DestinationPort": 22}, "192.0.2.1:5 -> port 22"),
+        ({"SourceAddress": {"$ref": "1"}, "Protocol": "Tcp"}, "192.0.2.1 Tcp"),
+        ({"DestinationAddress": {"$ref": "1"}}, "? -> 192.0.2.1"),
         ({"FriendlyName": "a -> b"}, "a -> b"),
     ],
 )
@@ -258,6 +266,23 @@ def test_a_session_says_whose_it_is_also_where_it_refers_to_itself() -> None:
     assert _evidence(*entities).sessions == ("0x7 (ada)",)
 
 
+def test_a_session_says_its_times_to_the_second() -> None:
+    """An end in the same second says nothing, and what is no time stays as it is."""
+    session = {"Type": "host-logon-session", "SessionId": "0x7", "StartTimeUtc": "2026-11-17T01:58:40.5812345Z"}
+    start = "0x7 (from 2026-11-17 01:58:40 UTC"
+    assert _evidence(session | {"EndTimeUtc": "2026-11-17T01:58:40.9812345Z"}).sessions == (f"{start})",)
+    assert _evidence(session | {"EndTimeUtc": "2026-11-17T03:00:00+01:00"}).sessions == (
+        f"{start} to 2026-11-17 02:00:00 UTC)",
+    )
+    assert _evidence(session | {"StartTimeUtc": "soon"}).sessions == ("0x7 (from soon)",)
+
+
+def test_a_value_that_is_the_name_of_a_class_says_nothing() -> None:
+    """.NET writes it where somebody made a text of an array."""
+    value = {"Type": "registry-value", "Name": "windowposition", "Value": "System.Byte[]"}
+    assert _evidence(value).registry_values == ("windowposition",)
+
+
 def _of_properties(*entities: object, **extended: object) -> Evidence:
     message = a_flat_alert(Entities=list(entities), ExtendedProperties=extended)
     return evidence_of(read_alert(message), CATALOGUE)
@@ -274,17 +299,37 @@ def test_properties_follow_entities_and_say_nothing_twice() -> None:
     process = {"Type": "process", "CommandLine": "net user", "ProcessId": "0x7", "ImageFile": {"$ref": "1"}}
     file = {"$id": "1", "Type": "file", "Directory": "c:\\w", "Name": "net.exe"}
     said = {"Suspicious Command Line": "NET USER", "Suspicious Process": "C:\\w\\net.exe", "Process Id": "0x7"}
-    assert _of_properties(process, file, **said) == Evidence(processes=("net user (0x7)",), files=("c:\\w\\net.exe",))
+    words = "c:\\w\\net.exe: net user (0x7)"
+    assert _of_properties(process, file, **said) == Evidence(processes=(words,), files=("c:\\w\\net.exe",))
     found = _of_properties(process, **{"Process Id": "0x8", "Suspicious Command": "net user /add"})
     assert (found.processes, found.commands) == (("net user (0x7)", "(0x8)"), ("net user /add",))
 
 
 def test_what_nobody_would_read_of_an_entity_is_evidence_of_its_own() -> None:
-    """The SID of an account is not shown where its name is, so that a property that says it is."""
-    account = {"Type": "account", "Name": "ada", "Sid": "S-1-5-18"}
-    assert _of_properties(account, **{"User SID": "S-1-5-18", "User Name": "ada"}).accounts == ("ada", "S-1-5-18")
+    """The SID of a group is not shown where its name is, so that a property that says it is."""
     group = {"Type": "security-group", "DistinguishedName": "CN=ops", "Sid": "S-1-5-32"}
     assert _of_properties(group, **{"Security group": "S-1-5-32"}).security_groups == ("CN=ops", "S-1-5-32")
+
+
+_ADA = {"Type": "account", "Name": "ada", "NTDomain": "SHOP", "Sid": "S-1-5-21-7-500"}
+
+
+@pytest.mark.parametrize(
+    ("entities", "extended", "accounts"),
+    [
+        ([_ADA], {}, ("SHOP\\ada",)),
+        ([_ADA], {"User SID": "S-1-5-21-7-500", "User Name": "ada"}, ("SHOP\\ada (S-1-5-21-7-500)",)),
+        ([{"Type": "account", "Sid": "S-1-5-21-7-500"}, _ADA], {}, ("SHOP\\ada (S-1-5-21-7-500)",)),
+        ([], {"User SID": "S-1-5-18", "User Name": "ada"}, ("ada (S-1-5-18)",)),
+        ([_ADA], {"User SID": "S-1-5-18"}, ("SHOP\\ada", "S-1-5-18")),
+        ([], {"User SID": "S-1-5-18"}, ("S-1-5-18",)),
+    ],
+)
+def test_an_account_is_told_once_with_a_sid_that_is_its_own(
+    entities: list[object], extended: dict[str, object], accounts: tuple[str, ...]
+) -> None:
+    """A SID that is said by itself stands behind the name that it stands for, and alone where nobody says which one."""
+    assert _of_properties(*entities, **extended).accounts == accounts
 
 
 def test_lists_inside_a_text_are_several_values() -> None:
@@ -294,16 +339,17 @@ def test_lists_inside_a_text_are_several_values() -> None:
 
 
 def test_reports_are_named_with_their_addresses() -> None:
-    """A dictionary of links is one line for each."""
+    """A dictionary of links is one line for each, which says that it is a report."""
     links = '{"Kind":"MultiLink","DisplayValueToUrlDictionary":{"Report: A":"https://a","Report: B":"https://b"}}'
     assert _of_properties(enrichment_tas_threat__reports=links).threats == (
-        "Report: A: https://a",
-        "Report: B: https://b",
+        "Threat report: A: https://a",
+        "Threat report: B: https://b",
     )
 
 
 @pytest.mark.parametrize(
-    "nothing", ["", " ", "N/A", "None", "-", "N/A (not used)", "00000000-0000-0000-0000-000000000000", None]
+    "nothing",
+    ["", " ", "N/A", "None", "-", "N/A (not used)", "00000000-0000-0000-0000-000000000000", None, "System.String[]"],
 )
 def test_a_property_without_a_value_says_nothing(nothing: object) -> None:
     """Placeholders are no evidence."""

@@ -114,6 +114,7 @@ def test_boilerplate_is_rare() -> None:
         "alert Id",
         "Alert generation status",
         "assessedResourceType",
+        "investigation steps",
         "killChainIntent",
         "OccuringDatacenter",
         "ProcessedBySentinel",

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from router.domain.evidence import account_name_of, command_line_of
 from router.domain.signals import DEFENDER
 
 VERSION = "1.5.0"
@@ -88,7 +89,6 @@ OBSERVABLES = {
 _AZURE_SUBSCRIPTION = {"type_id": 13, "type": "Azure Subscription"}
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b", re.IGNORECASE)
 _MARK = re.compile(r"(?:… \[\d+ more\]|\.\.\. and \d+ more)")
-_PID = re.compile(r" \(\d+\)$")
 _UNMAPPED = (
     "change", "turn", "destination", "stream", "kind", "severity_written", "plan", "sample", "subscription",
     "compromised_entity", "routes", "reason", "rulebook", "categories", "measure", "cause", "snapshot", "extended",
@@ -262,23 +262,25 @@ def _observables(document: Document, kind: Class) -> list[dict[str, Any]]:
     """What other events may hold too; `name` says where it stands in this one."""
     place = "unmapped.evidence" if kind is VULNERABILITY else "evidences[0].data"
     return [
-        {"name": f"{place}.{name}", "type_id": uid, "type": type, "value": _found_by(name, value)}
+        {"name": f"{place}.{name}", "type_id": uid, "type": type, "value": _found_by(name, value, document)}
         for name, (uid, type) in OBSERVABLES.items()
         for value in document["evidence"].get(name, ())
         if not _MARK.fullmatch(value)
     ]
 
 
-def _found_by(name: str, value: str) -> str:
+def _found_by(name: str, value: str, document: Document) -> str:
     """The part of a piece of evidence that other events have as well.
 
-    No algorithm of a hash, no number of a process, no addresses of a domain.
+    No algorithm of a hash, of a process only its command line, no SID beside a name, no addresses of a domain.
     """
     match name:
         case "hashes":
             return value.rpartition(":")[2]
         case "processes":
-            return _PID.sub("", value)
+            return command_line_of(value, document["evidence"].get("files", ()))
+        case "accounts":
+            return account_name_of(value)
         case "domains":
             return value.partition(" (")[0]
         case _:

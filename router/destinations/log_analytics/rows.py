@@ -11,6 +11,7 @@ from router.destinations.wording.languages import web_link
 from router.destinations.wording.posture import posture_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt
+from router.domain.evidence import Evidence, account_name_of, command_line_of
 from router.domain.keys import event_uid
 from router.domain.notices import Notice, RecordEntry
 from router.domain.signals import Stream
@@ -144,7 +145,7 @@ def decision_row(entry: RecordEntry) -> Row:
 def _subjects(notice: Notice) -> Row:
     """The first host, address, account, process, file and URL: ASIM has one column for each."""
     evidence = notice.evidence
-    user = _first(evidence.accounts)
+    user = _first(tuple(map(account_name_of, evidence.accounts)))
     file = _first(evidence.files)
     is_azure = bool(notice.resource and notice.resource.lower().startswith("/subscriptions/"))
     return {
@@ -156,11 +157,15 @@ def _subjects(notice: Notice) -> Row:
         "DvcScopeId": notice.subscription,
         "Username": user,
         "UsernameType": _username_type(user) if user else None,
-        "ProcessCommandLine": _first(evidence.processes) or _first(evidence.commands),
+        "ProcessCommandLine": _first(_command_lines_in(evidence)) or _first(evidence.commands),
         "FilePath": file,
         **_hashes_in(evidence.hashes),
         "Url": _first(evidence.urls),
     }
+
+
+def _command_lines_in(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(command_line_of(process, evidence.files) for process in evidence.processes)
 
 
 def _additional(notice: Notice, attempt: Attempt) -> Row:
