@@ -54,10 +54,11 @@ def test_what_an_alert_is_about_stands_before_its_ancestors() -> None:
     """However they are listed: the nearest parent follows, and numbers alone come last, also those of properties."""
     grandparent = {"$id": "6", "Type": "process", "CommandLine": "explorer"}
     parent = {"$id": "7", "Type": "process", "CommandLine": "bash", "ParentProcess": {"$ref": "6"}}
-    child = {"Type": "process", "CommandLine": "miner", "ParentProcess": {"$ref": "7"}}
+    near = {"$id": "8", "Type": "process", "CommandLine": "sh", "ParentProcess": {"$ref": "7"}}
+    child = {"Type": "process", "CommandLine": "miner", "ParentProcess": {"$ref": "8"}}
     number = {"Type": "process", "ProcessId": "7"}
-    found = _processes(number, grandparent, parent, child, **{"Process Id": "0x8", "Parent Process": "init"})
-    assert found == ("miner", "bash", "explorer", "init", "(7)", "(0x8)")
+    found = _processes(number, grandparent, parent, near, child, **{"Process Id": "0x8", "Parent Process": "init"})
+    assert found == ("miner", "sh", "bash", "explorer", "init", "(7)", "(0x8)")
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,7 @@ def test_a_process_that_is_listed_twice_is_told_once() -> None:
     number = {"Type": "process", "ProcessId": "0x123c"}
     assert _processes(_SHELL, _TOOL, _ADA, _PARENT, number, short, _CHILD)[0] == _CHILD_WORDS
     assert len(_processes(_SHELL, _TOOL, _ADA, _PARENT, number, short, _CHILD)) == 2
+    assert _processes(_SHELL, number | {"ProcessId": "0xbc8"}, _PARENT) == ("c:\\windows\\system32\\cmd.exe (0xbc8)",)
 
 
 def test_processes_that_started_each_other_are_all_told() -> None:
