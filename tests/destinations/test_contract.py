@@ -242,6 +242,15 @@ def test_texts_that_utf_8_cannot_carry_are_sent_all_the_same(subject: Subject) -
 
 
 @subjects
+def test_a_property_that_holds_nothing_but_empty_items_stops_nothing(subject: Subject) -> None:
+    """JSON in a property may say something only until it is read: `[""]` is sent all the same, and shown nowhere."""
+    attempt = subject.attempt(CASES[0], extended={"tags": '[""]', "attempts": "42"}, unlisted=("tags", "attempts"))
+    _, results = converse(subject.make(), [attempt], goldens.replay(subject.kind, "opened"))
+    assert isinstance(results[0], Receipt), results
+    assert isinstance(subject.make().preview(attempt), str)
+
+
+@subjects
 def test_a_finding_goes_wherever_an_alert_goes(subject: Subject) -> None:
     """A kind takes findings as well as alerts: which of them it gets is for the policy to say."""
     attempt = an_attempt(a_finding(key=subject.attempt(CASES[0]).delivery.key), secrets=subject.secrets)

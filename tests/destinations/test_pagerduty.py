@@ -85,6 +85,15 @@ def test_a_summary_fits(over: int) -> None:
     assert summary.endswith("[cut] - vm-pay-01") == bool(over)
 
 
+def test_a_property_that_holds_a_list_is_told_whole() -> None:
+    """Every item of JSON in a property, as a list; a property that says one thing is a text."""
+    extended = {"CVSS": '{"2.0": 7.5, "3.0": 9.8}', "attempts": "42"}
+    notice = a_notice(extended=extended, unlisted=("attempts", "CVSS"), cvss="9.8")
+    details = event_of(an_attempt(notice, secrets=[DEFAULT]))["payload"]["custom_details"]
+    assert details["attempts"] == "42"
+    assert details["CVSS (property)"] == ["2.0: 7.5", "3.0: 9.8"]
+
+
 def test_an_event_is_below_512_kb() -> None:
     """A huge alert is one event, with its summary, severity and keys whole."""
     asks, _ = converse(

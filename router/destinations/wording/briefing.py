@@ -114,7 +114,10 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         members=member_lines(notice.group) if notice.group is not None else None,
         evidence=(*_facts(_posture(notice)), *_evidence(notice)),
         others=tuple(
-            Fact(name, items_in(notice.extended[name])) for name in notice.unlisted if name in notice.extended
+            Fact(name, items)
+            for name in notice.unlisted
+            # What holds empty items alone has none.
+            if name in notice.extended and (items := items_in(notice.extended[name]))
         ),
         to_do=notice.remediation,
         links=tuple(_links(notice, background)),
