@@ -1,0 +1,291 @@
+"""Nothing that a real message says is lost on the way to people: whatever is left out is counted where it would stand.
+
+What has to be told is read out of the messages themselves, and what is told out of what each kind sends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from router.decide import decide, notice_for
+from router.destinations import discover
+from router.destinations.base import OneByOne
+from router.destinations.jira.document import text_in
+from router.destinations.wording.credential_forms import CREDENTIAL_NAMES
+from router.destinations.wording.evidence import EVIDENCE
+from router.destinations.wording.first_screen import LINES, first_screen_of
+from router.destinations.wording.fitting import MARK
+from router.destinations.wording.masking import masked
+from router.destinations.wording.plain_text import text_of
+from router.destinations.wording.texts import name_of
+from router.domain.conversation import HttpRequest
+from router.domain.entities import Entities
+from router.domain.notices import Notice
+from router.domain.ports.destinations import DestinationKind
+from router.domain.properties import items_in, says_something
+from router.domain.signals import Signal
+from router.parse import evidence_of
+from router.rulebook import load_catalogue
+from tests.builders import a_rulebook
+from tests.destinations.builders import NOW, a_destination, an_attempt, secret_names_in
+from tests.destinations.conversations import Respond, converse
+from tests.destinations.goldens import replay
+from tests.parse.samples import names_in, needs_samples, properties_in, sample_signals
+
+pytestmark = [pytest.mark.shared, needs_samples]
+
+_ELSEWHERE = frozenset(
+    {
+        "description", "news", "status_description", "location", "resource", "compromised_entity", "remediation", "links",
+        "id", "reason", "rulebook",
+    }
+)  # fmt: skip
+"""The details that are not evidence, though they may quote some."""
+
+_TICKET = 4_000  # characters of a ticket's description at ServiceNow
+_MORE = re.compile(r"… \[(\d+) more lines\]")
+_CUT = re.compile(r"… \[(?:cut|\d+ more)\]|… \d+ more|: \d+ more properties")
+
+type Sent = tuple[HttpRequest, ...]
+
+
+class Told(NamedTuple):
+    """A signal, its notice, and what names something in the signal, in the words that people are told."""
+
+    signal: Signal
+    notice: Notice
+    values: tuple[str, ...]
+
+
+def notice_of(signal: Signal) -> Notice:
+    """The notice of a signal under the shipped catalogue."""
+    book = replace(a_rulebook(stream=signal.stream), catalogue=load_catalogue())
+    return notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "0" * 32, 1)
+
+
+@cache
+def told_by_samples() -> tuple[Told, ...]:
+    """Each signal of the samples that says something other than one before it."""
+    found: dict[tuple[str, ...], Told] = {}
+    for signal in sample_signals():
+        values = tuple(dict.fromkeys(_values_in(signal)))
+        found.setdefault((signal.type, *values), Told(signal, notice_of(signal), values))
+    return tuple(found.values())
+
+
+def _values_in(signal: Signal) -> Iterator[str]:
+    for _, _, value in names_in(signal):
+        yield masked(value)
+    for name, value in properties_in(signal):
+        if name_of(name) not in CREDENTIAL_NAMES:
+            yield from map(masked, items_in(value))
+
+
+def details_in(notice: Notice) -> dict[str, str]:
+    """The evidence in PagerDuty's details, by name."""
+    (request,) = _sent("pagerduty", notice)
+    details = orjson.loads(request.body)["payload"]["custom_details"]
+    return {name: "\n".join(_texts(held)) for name, held in details.items() if name not in _ELSEWHERE}
+
+
+def missing_on_page(notice: Notice, told: Told) -> list[str]:
+    """What a page with some notice lacks of a signal: what names something, lists of evidence, properties."""
+    details = details_in(notice)
+    by_name = {_plain(name.removesuffix(" (property)")): _plain(held) for name, held in details.items()}
+    lists = {name: getattr(told.notice.evidence, name) for name in EVIDENCE}
+    properties = {name: items_in(told.notice.extended[name]) for name in told.notice.unlisted}
+    named = [
+        f"{name}: {item}"
+        for name, items in (lists | properties).items()
+        for item in items
+        if _plain(masked(item)) not in by_name.get(_plain(name), "")
+    ]
+    return [*missing_in("\n".join(details.values()), told), *named]
+
+
+def ticket_in(notice: Notice) -> str:
+    """The description of ServiceNow's ticket."""
+    return str(_opening("servicenow", notice)["description"])
+
+
+def issue_in(notice: Notice) -> str:
+    """The description of Jira's issue."""
+    return text_in(_opening("jira", notice)["fields"]["description"])
+
+
+def alert_in(notice: Notice) -> str:
+    """The description of JSM Operations' alert."""
+    return str(_opening("jsm_ops", notice)["description"])
+
+
+def missing_in(text: str, told: Told, words: Callable[[str], str] = str) -> list[str]:
+    """What names something and does not stand in a text; one behind a comma may stand by itself."""
+    there = _plain(text)
+    return [
+        value
+        for value in told.values
+        if _plain(words(value)) not in there
+        and not all(_plain(words(part)) in there for part in value.split(",") if says_something(part))
+    ]
+
+
+def test_a_page_tells_everything_as_evidence() -> None:
+    """PagerDuty's details have every name and every property of every signal, outside the texts that only quote them."""
+    assert len(told_by_samples()) > 100
+    assert {value for told in told_by_samples() for value in missing_on_page(told.notice, told)} == set()
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+def test_a_list_of_evidence_that_is_dropped_is_missed(name: str) -> None:
+    """Where the samples fill a list, a page that is told without it lacks something."""
+    told = next((told for told in told_by_samples() if getattr(told.notice.evidence, name)), None)
+    if told is not None:
+        without = replace(told.notice, evidence=replace(told.notice.evidence, **{name: ()}))
+        assert missing_on_page(without, told)
+
+
+def test_a_property_that_is_dropped_is_missed() -> None:
+    """A page that is told without one of the properties that stand behind their own names lacks something."""
+    names: set[str] = set()
+    for told in told_by_samples():
+        for name in set(told.notice.unlisted) - names:
+            left = tuple(one for one in told.notice.unlisted if one != name)
+            assert missing_on_page(replace(told.notice, unlisted=left), told), name
+            names.add(name)
+    assert len(names) > 50
+
+
+def test_a_type_of_entity_that_is_dropped_is_missed() -> None:
+    """Where the entities of one type are not read, and no property says the same, a page lacks what they name."""
+    seen: dict[str, bool] = {}
+    for told in told_by_samples():
+        for type in {type for type, _, _ in names_in(told.signal)}:
+            if not seen.get(type):
+                kept = Entities([entity for entity in told.signal.entities if entity.type != type])
+                blind = notice_of(replace(told.signal, entities=kept, extended={}))
+                seen[type] = bool(missing_in("\n".join(details_in(blind).values()), told))
+    assert len(seen) > 10
+    assert [type for type, is_seen in seen.items() if not is_seen] == []
+
+
+def test_a_ticket_tells_everything() -> None:
+    """A ticket's evidence is whole, since no message of the samples is longer than the description of a ticket."""
+    kind = _kind_named("servicenow")
+    for told in told_by_samples():
+        ticket = ticket_in(told.notice)
+        assert len(ticket) <= _TICKET
+        assert missing_in("\n".join(evidence_lines(ticket)), told, kind.words) == [], told.notice.type
+
+
+@pytest.mark.parametrize("limit", [700, 1_500])
+def test_a_ticket_that_has_less_room_counts_what_it_leaves_out(limit: int) -> None:
+    """Its evidence is as many whole lines as fit, the first ones, and then how many more there are."""
+    kind = _kind_named("servicenow")
+    counted = 0
+    for told in told_by_samples():
+        briefing = kind.briefing_in(an_attempt(told.notice))
+        whole, lines = (evidence_lines(text_of(briefing, room)) for room in (10**9, limit))
+        if lines != whole and (mark := _MORE.fullmatch(lines[-1] if lines else "")):
+            assert lines[:-1] == whole[: len(lines) - 1]
+            assert int(mark[1]) == len(whole) - len(lines) + 1
+            counted += 1
+        elif lines != whole:
+            assert text_of(briefing, limit).endswith(MARK), told.notice.type
+    assert counted > 10
+
+
+@pytest.mark.parametrize(("kind", "text"), [("jira", issue_in), ("jsm_ops", alert_in)])
+def test_an_issue_and_an_alert_tell_everything_or_show_where_they_were_cut(
+    kind: str, text: Callable[[Notice], str]
+) -> None:
+    """Their limits are so wide that few are cut at all."""
+    words = _kind_named(kind).words
+    cut = 0
+    for told in told_by_samples():
+        if missing_in(said := text(told.notice), told, words):
+            assert _CUT.search(said) or _MORE.search(said), told.notice.type
+            cut += 1
+    assert cut < len(told_by_samples()) // 20
+
+
+@pytest.mark.parametrize("kind", ["slack", "teams"])
+def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
+    """A screen's facts are the first ones in the order of the briefing; those that it neither has nor says are counted."""
+    destination = _kind_named(kind)
+    for told in told_by_samples():
+        attempt = an_attempt(told.notice)
+        briefing = destination.briefing_in(attempt)
+        screen = first_screen_of(destination.notice_in(attempt), briefing)
+        assert screen.height <= LINES
+        every = [fact.name for fact in (*briefing.evidence, *briefing.others)]
+        shown = [line.name for line in screen.facts if line.name in every]
+        assert shown == [name for name in every if name in shown], told.notice.type
+        there = _plain(screen.text)
+        facts = [fact for fact in (*briefing.evidence, *briefing.others) if any(map(str.strip, fact.values))]
+        unsaid = [
+            fact for fact in facts if fact.name not in shown and not all(_plain(one) in there for one in fact.values)
+        ]
+        assert len(unsaid) <= screen.hidden, told.notice.type
+        assert bool(screen.hidden) == (screen.rest is not None and f" {screen.hidden} more fact" in screen.rest)
+        sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, told.notice)])))
+        assert not screen.hidden or f"{screen.hidden}morefact" in sent
+
+
+def evidence_lines(text: str) -> list[str]:
+    """The lines of a text under its heading EVIDENCE."""
+    lines = text.split("\n")
+    if "EVIDENCE" not in lines:
+        return []
+    rest = lines[lines.index("EVIDENCE") + 1 :]
+    ends = [at for at, line in enumerate(rest) if line in ("WHAT TO DO", "LINKS", "REFERENCE")]
+    return rest[: ends[0] - 1] if ends else rest
+
+
+def _opening(kind: str, notice: Notice) -> Any:
+    """The body of the request that creates something."""
+    bodies = [orjson.loads(request.body) for request in _sent(kind, notice) if request.body]
+    return next(body for body in bodies if "description" in body or ("fields" in body and "summary" in body["fields"]))
+
+
+def _sent(name: str, notice: Notice) -> Sent:
+    kind, secrets, respond = _set_up(name)
+    asks, _ = converse(kind, [an_attempt(notice, secrets=secrets)], respond)
+    return tuple(ask for ask in asks if isinstance(ask, HttpRequest))
+
+
+def _kind_named(name: str) -> OneByOne:
+    kind = a_destination(name)
+    assert isinstance(kind, OneByOne)
+    return kind
+
+
+@cache
+def _set_up(name: str) -> tuple[DestinationKind, tuple[str, ...], Respond]:
+    kind = a_destination(name)
+    secrets = tuple(secret_names_in(discover()[name].Config.model_json_schema()["examples"][0]))
+    return kind, secrets, replay(name, "opened")
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for name, held in value.items():
+                yield str(name)
+                yield from _texts(held)
+        case list() | tuple():
+            for held in value:
+                yield from _texts(held)
+
+
+def _plain(text: str) -> str:
+    """A text as it is compared: whatever its case, without blanks, which lines are broken and joined at."""
+    return "".join(text.split()).casefold()

@@ -1,0 +1,79 @@
+"""The real messages in ../shared/samples, of every kind of file that is there, and what names something in each."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.domain.properties import BOILERPLATE, says_something
+from router.domain.signals import Quarantined, Signal
+from router.parse import read_signals
+from router.rulebook import load_catalogue
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+
+needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="../shared/samples is absent")
+
+NAMING = {
+    "account": ("Name",),
+    "azureresource": ("ResourceId",),
+    "blob": ("Url",),
+    "container": ("Name",),
+    "dns": ("DomainName",),
+    "file": ("Name", "Directory"),
+    "filehash": ("Value",),
+    "host": ("HostName",),
+    "hostlogonsession": ("SessionId",),
+    "ip": ("Address",),
+    "malware": ("Name", "Category"),
+    "networkconnection": ("DestinationPort", "Protocol"),
+    "process": ("CommandLine", "ProcessId"),
+    "registrykey": ("Hive", "Key"),
+    "registryvalue": ("Name", "Value"),
+    "url": ("Url",),
+}
+"""What people call each type of entity by that stands in the samples."""
+
+
+def _bodies() -> Iterator[Any]:
+    for path in sorted((SAMPLES / "azure-rest-api-specs").rglob("*.json")):
+        for answer in json.loads(path.read_text(encoding="utf-8"))["responses"].values():
+            if body := answer.get("body"):
+                yield from body.get("value", [body])
+    with (SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+    rows = json.loads((SAMPLES / "stix-shifter" / "security_alert_rows.json").read_text(encoding="utf-8"))
+    # Three are other products' own, which is a matter of whose they are and not of what is in them.
+    yield from (row | {"ProductName": "", "ProviderName": ""} for row in rows)
+    excerpt = SAMPLES / "demisto-content" / "alerts_2022-01-01_api_excerpt.json"
+    yield from json.loads(excerpt.read_text(encoding="utf-8"))
+
+
+@cache
+def sample_signals() -> tuple[Signal, ...]:
+    """Every signal in the samples."""
+    read = (signal for body in _bodies() for signal in read_signals(json.dumps(body).encode(), load_catalogue()))
+    return tuple(signal for signal in read if not isinstance(signal, Quarantined))
+
+
+def names_in(signal: Signal) -> Iterator[tuple[str, str, str]]:
+    """Each naming property of each entity that says something: type of entity, name of the property, value."""
+    for entity in signal.entities:
+        for name in NAMING.get(entity.type, ()):
+            value = entity.text(name) or ""
+            if says_something(value):
+                yield entity.type, name, value
+
+
+def properties_in(signal: Signal) -> Iterator[tuple[str, str]]:
+    """Each extended property that is not boilerplate, with its value as a text."""
+    table = load_catalogue().properties
+    for name, held in signal.extended.items():
+        if table.find_list(name, str(held)) != BOILERPLATE:
+            yield name, str(held)
