@@ -142,6 +142,14 @@ def test_a_page_tells_everything_as_evidence() -> None:
     assert {value for told in told_by_samples() for value in missing_on_page(told.notice, told)} == set()
 
 
+def test_a_page_tells_entities_and_properties_where_only_one_of_them_says_something() -> None:
+    """Each signal is told of again without its properties, and without its entities: neither leans on the other."""
+    for told in told_by_samples():
+        for signal in (replace(told.signal, extended={}), replace(told.signal, entities=Entities([]))):
+            alone = Told(signal, notice_of(signal), tuple(_values_in(signal)))
+            assert missing_on_page(alone.notice, alone) == [], signal.type
+
+
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_a_list_of_evidence_that_is_dropped_is_missed(name: str) -> None:
     """Where the samples fill a list, a page that is told without it lacks something."""
