@@ -47,6 +47,9 @@ _BOOKKEEPING = "$"
 _LABEL, _TARGET, _LINKS = "displayvalue", "value", "displayvaluetourldictionary"
 """How Defender writes a link, and several, in lower case."""
 
+_REFERENCE = {"title", "link"}
+"""How scanners write a page that says more, in lower case."""
+
 
 @dataclass(frozen=True, slots=True)
 class PropertyTable:
@@ -154,9 +157,18 @@ def _words_of_object(value: Mapping[str, object], depth: int) -> Iterator[str]:
         target = lowered.get(_TARGET)
         yield f"{label}: {target}" if isinstance(target, str) and "://" in target else label
         return
+    if lowered.keys() == _REFERENCE and (
+        words := ": ".join(filter(says_something, _texts_in(lowered, "title", "link")))
+    ):
+        yield words
+        return
     for name, held in value.items():
         if not name.startswith(_BOOKKEEPING) and says_something(words := _words(held, depth)):
             yield f"{name}: {words}"
+
+
+def _texts_in(fields: Mapping[str, object], *names: str) -> Iterator[str]:
+    return (held.strip() for name in names if isinstance(held := fields.get(name), str))
 
 
 def _writable(text: str) -> str:

@@ -27,6 +27,7 @@ from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.texts import name_of
 from router.domain.conversation import HttpRequest
 from router.domain.entities import Entities
+from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from router.domain.ports.destinations import DestinationKind
 from router.domain.properties import items_in, says_something
@@ -43,7 +44,7 @@ pytestmark = [pytest.mark.shared, needs_samples]
 
 _ELSEWHERE = frozenset(
     {
-        "description", "news", "status_description", "location", "resource", "compromised_entity", "remediation", "links",
+        "description", "news", "status_description", "location", "compromised_entity", "remediation", "links",
         "id", "reason", "rulebook",
     }
 )  # fmt: skip
@@ -99,6 +100,7 @@ def missing_on_page(notice: Notice, told: Told) -> list[str]:
     """What a page with some notice lacks of a signal: what names something, lists of evidence, properties."""
     details = details_in(notice)
     by_name = {_plain(name.removesuffix(" (property)")): _plain(held) for name, held in details.items()}
+    by_name["resources"] = by_name.get("resources", "") + by_name.get("resource", "")
     lists = {name: getattr(told.notice.evidence, name) for name in EVIDENCE}
     properties = {name: items_in(told.notice.extended[name]) for name in told.notice.unlisted}
     named = [
@@ -153,7 +155,7 @@ def test_a_page_tells_entities_and_properties_where_only_one_of_them_says_someth
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_a_list_of_evidence_that_is_dropped_is_missed(name: str) -> None:
     """Where the samples fill a list, a page that is told without it lacks something."""
-    told = next((told for told in told_by_samples() if getattr(told.notice.evidence, name)), None)
+    told = next((told for told in told_by_samples() if getattr(_beside_resource(told.notice), name)), None)
     if told is not None:
         without = replace(told.notice, evidence=replace(told.notice.evidence, **{name: ()}))
         assert missing_on_page(without, told)
@@ -189,7 +191,8 @@ def test_a_ticket_tells_everything() -> None:
     for told in told_by_samples():
         ticket = ticket_in(told.notice)
         assert len(ticket) <= _TICKET
-        assert missing_in("\n".join(evidence_lines(ticket)), told, kind.words) == [], told.notice.type
+        resource = [line for line in ticket.split("\n") if line.startswith("Resource: ")]
+        assert missing_in("\n".join([*resource, *evidence_lines(ticket)]), told, kind.words) == [], told.notice.type
 
 
 @pytest.mark.parametrize("limit", [700, 1_500])
@@ -244,6 +247,13 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
         assert bool(screen.hidden) == (screen.rest is not None and f" {screen.hidden} more fact" in screen.rest)
         sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, told.notice)])))
         assert not screen.hidden or f"{screen.hidden}morefact" in sent
+
+
+def _beside_resource(notice: Notice) -> Evidence:
+    """The evidence without the resource that the notice is about, which is told by itself."""
+    resource = (notice.resource or "").casefold()
+    others = tuple(one for one in notice.evidence.resources if one.casefold() != resource)
+    return replace(notice.evidence, resources=others)
 
 
 def evidence_lines(text: str) -> list[str]:

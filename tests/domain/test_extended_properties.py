@@ -78,3 +78,10 @@ def test_the_domain_of_an_account_is_not_said_again() -> None:
     accounts = Evidence(accounts=("CONTOSO\\ada",))
     assert unlisted_in({"domain name": "contoso"}, _TABLE, accounts) == ()
     assert unlisted_in({"domain name": "contoso"}, _TABLE, Evidence()) == ("domain name",)
+
+
+def test_a_reference_of_a_scanner_is_its_title_with_its_link() -> None:
+    """An object of nothing but title and link is one; any other is told name by name."""
+    assert items_in('[{"title": "CVE-2026-1", "link": "https://a.example"}]') == ("CVE-2026-1: https://a.example",)
+    assert items_in('[{"Title": "CVE-2026-1", "Link": null}]') == ("CVE-2026-1",)
+    assert items_in('[{"title": "a", "link": "b", "kind": "c"}]') == ("title: a; link: b; kind: c",)

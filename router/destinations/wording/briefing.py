@@ -12,12 +12,13 @@ from datetime import datetime
 
 from router.destinations.wording.changes import changes_between, is_same_signal
 from router.destinations.wording.endings import ending_of
-from router.destinations.wording.evidence import CODE, evidence_beside, title_of
+from router.destinations.wording.evidence import CODE, title_of
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
 from router.destinations.wording.posture import words_of_posture
+from router.destinations.wording.repeats import evidence_once, properties_once
 from router.destinations.wording.times import moment_words, time_words
 from router.domain.background import Background, Counterpart
 from router.domain.clouds import is_connected
@@ -72,7 +73,7 @@ class Briefing:
         why: facts on why this destination is told.
         members: what the list of a group's members is called, and a line for each; None for a single signal.
         evidence: the lists of evidence, in the order in which a responder asks for them.
-        others: the properties that stand in no list of evidence, the shortest first.
+        others: the properties that stand in no list of evidence and that no fact tells, the shortest first.
         to_do: what to do, step by step.
         links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
         in_full: where people have it in full already: `ticket INC0012345`, else the page; None where nobody knows of one.
@@ -115,9 +116,9 @@ def briefing_of(notice: Notice, change: Change, background: Background, now: dat
         evidence=(*_facts(_posture(notice)), *_evidence(notice)),
         others=tuple(
             Fact(name, items)
-            for name in notice.unlisted
+            for name in properties_once(notice)
             # What holds empty items alone has none.
-            if name in notice.extended and (items := items_in(notice.extended[name]))
+            if (items := items_in(notice.extended[name]))
         ),
         to_do=notice.remediation,
         links=tuple(_links(notice, background)),
@@ -305,7 +306,7 @@ def _posture(notice: Notice) -> Mapping[str, str | None]:
 
 
 def _evidence(notice: Notice) -> tuple[Fact, ...]:
-    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_beside(notice).items())
+    return tuple(Fact(title_of(name), values, name in CODE) for name, values in evidence_once(notice).items())
 
 
 def _links(notice: Notice, background: Background) -> Iterator[Link]:

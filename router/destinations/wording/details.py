@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from router.destinations.wording.briefing import Briefing, Fact, tactics_of
-from router.destinations.wording.evidence import evidence_beside
 from router.destinations.wording.fitting import fitted, json_size, shorten
 from router.destinations.wording.headlines import reporter_of, severity_of
 from router.destinations.wording.members import count_words
 from router.destinations.wording.posture import words_of_posture
+from router.destinations.wording.repeats import evidence_once
 from router.domain.decisions import Change
 from router.domain.notices import Notice
 from router.domain.signals import DEFENDER
@@ -83,7 +83,7 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "impact": notice.impact,
         "entry_points": notice.entry_points,
         "targets": notice.targets,
-        **evidence_beside(notice),
+        **evidence_once(notice),
     }
 
 
