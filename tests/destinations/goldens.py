@@ -23,6 +23,7 @@ from router.domain.notices import Group, Release
 from router.domain.rulebook import Lane
 from tests.destinations.builders import NOW, a_group, a_notice, an_attempt
 from tests.destinations.conversations import Answer, Respond, mail_answered
+from tests.destinations.examples import PACKAGE, PACKAGE_GROUP, WORKLOAD
 from tests.destinations.mails import read
 
 HERE = Path(__file__).with_name("golden")
@@ -73,6 +74,8 @@ CASES = (
     Case("resolved_without_opening", Change.RESOLVED, False),
     Case("joined", Change.UPDATED, True, a_group(), _BEFORE),
     Case("released", Change.OPENED, False, background=_ELSEWHERE, notice={"release": _RELEASED}),
+    Case("workload", Change.OPENED, False, background=_ELSEWHERE, notice=WORKLOAD),
+    Case("package", Change.OPENED, False, PACKAGE_GROUP, notice=PACKAGE),
 )
 
 
@@ -99,11 +102,11 @@ def replay(kind: str, case: str) -> Respond:
     return respond
 
 
-def attempt_for(kind: str, case: Case, secrets: list[str], **notice: Any) -> Attempt:
+def attempt_for(kind: str, case: Case, secrets: list[str], /, **notice: Any) -> Attempt:
     """The attempt that a case is about."""
     turn = 1 if case.change is Change.OPENED else 2
     opening = opening_of(kind) if case.has_opening else None
-    told = a_notice(turn=turn, group=case.group, **case.notice, **notice)
+    told = a_notice(**{"turn": turn, "group": case.group, **case.notice, **notice})
     return an_attempt(told, case.change, secrets=secrets, opening=opening, background=case.background)
 
 

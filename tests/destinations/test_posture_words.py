@@ -170,7 +170,7 @@ def test_what_mends_it_in_words() -> None:
     words = words_of_posture(
         a_software_update(has_fix=False, effort="Low", user_impact="High", threats=("DataSpillage", "AccountBreach"))
     )
-    assert (words["Fix"], words["Effort"]) == ("none is known", "Low, users notice it: High")
+    assert (words["Fix"], words["Effort"]) == ("none is known", "Low, impact on users: High")
     assert words["Threats"] == "DataSpillage, AccountBreach"
     assert words_of_posture(a_software_update(has_fix=True))["Fix"] == "available"
     bare = words_of_posture(a_software_update())

@@ -56,7 +56,7 @@ def details_within(
 
 def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     """What happened, where, since when, why you, and the evidence."""
-    owner, posture = notice.owner, words_of_posture(notice)
+    owner, posture, evidence = notice.owner, words_of_posture(notice), evidence_once(notice)
     happened = {"news": briefing.news, "description": notice.description}
     if briefing.change is Change.OPENED:
         happened = {"description": notice.description, "news": briefing.news}
@@ -78,12 +78,14 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
         "owner_group": owner.group if owner else None,
         "owner_service": owner.service if owner else None,
         "routes": notice.routes,
-        **{name.lower(): words for name, words in posture.items()},
+        **{name.lower(): words for name, words in posture.items() if words and name != "Threats"},
         "cvss": notice.cvss,
         "impact": notice.impact,
         "entry_points": notice.entry_points,
         "targets": notice.targets,
-        **evidence_once(notice),
+        **evidence,
+        # What a finding may lead to, and what intelligence says of what an alert names.
+        "threats": (*notice.threats, *evidence.get("threats", ())),
     }
 
 

@@ -16,6 +16,9 @@ _BETWEEN = "\n\n"
 _SHORT = 60
 """Characters up to which several values stand on one line."""
 
+_JOINTS = (", ", "; ")
+"""What a value that stands on one line with others does not hold, since nobody could tell where it ends."""
+
 _SHARES = {"description": 0.2, "members": 0.2, "to do": 0.15}
 """The most that these parts take of a text that is too long; what is left is the evidence's."""
 
@@ -84,11 +87,15 @@ def _links_of(briefing: Briefing) -> Iterator[str]:
 def _lines_of(facts: Iterable[Fact]) -> Iterator[str]:
     for fact in facts:
         values = [shorten(value, _VALUE) for value in fact.values]
-        if len(values) == 1 or (not fact.is_code and all(len(value) <= _SHORT for value in values)):
+        if len(values) == 1 or (not fact.is_code and all(map(_stands_on_a_line, values))):
             yield f"{fact.name}: {', '.join(values)}"
         else:
             yield f"{fact.name}:"
             yield from (f"- {value}" for value in values)
+
+
+def _stands_on_a_line(value: str) -> bool:
+    return len(value) <= _SHORT and not any(joint in value for joint in _JOINTS)
 
 
 def _whole_lines(text: str, room: int) -> str:

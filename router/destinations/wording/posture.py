@@ -48,8 +48,8 @@ def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
 
 
 def _effort_words(notice: Notice) -> str | None:
-    """How much work it is to mend it, and how much users notice of that: `Low, users notice it: Moderate`."""
-    users = f"users notice it: {notice.user_impact}" if notice.user_impact else None
+    """How much work it is to mend it, and how much users notice of that: `Low, impact on users: Moderate`."""
+    users = f"impact on users: {notice.user_impact}" if notice.user_impact else None
     return ", ".join(filter(None, (notice.effort, users))) or None
 
 
