@@ -195,7 +195,7 @@ def test_a_ticket_tells_everything() -> None:
         assert missing_in("\n".join([*resource, *evidence_lines(ticket)]), told, kind.words) == [], told.notice.type
 
 
-@pytest.mark.parametrize("limit", [700, 1_500])
+@pytest.mark.parametrize("limit", [1_000, 1_500])
 def test_a_ticket_that_has_less_room_counts_what_it_leaves_out(limit: int) -> None:
     """Its evidence is as many whole lines as fit, the first ones, and then how many more there are."""
     kind = _kind_named("servicenow")
