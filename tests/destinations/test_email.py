@@ -26,6 +26,7 @@ from router.domain.legible import legible, one_line
 from router.domain.notices import Link
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, mail_answered
+from tests.destinations.goldens import exchange_of
 from tests.destinations.mails import ReadMail, read, shown_in
 
 PASSWORD = "SMTP_PASSWORD"
@@ -217,6 +218,16 @@ def test_both_forms_say_all_of_it() -> None:
         assert form.strip().startswith(words[0])
     assert 'href="https://contoso.wiki.example/a?b=1&amp;c=2"' in mail.page
     assert "<b>" not in mail.page
+
+
+@pytest.mark.parametrize(("case", "is_description_first"), [("released", True), ("updated", False)])
+def test_both_forms_begin_with_what_happened(case: str, is_description_first: bool) -> None:
+    """Of what is new to people, that is the description; of what they know already, it is what changed."""
+    (step,) = exchange_of("email", case)
+    for form in (step["ask"]["text"], step["ask"]["page"]):
+        text = "\n".join(form)
+        news = text.index("The rule known-scanner" if is_description_first else "Severity: Medium to High.")
+        assert (text.index("Somebody signed in") < news) is is_description_first
 
 
 def test_what_is_over_is_told_in_short() -> None:

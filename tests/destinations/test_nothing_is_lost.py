@@ -57,7 +57,7 @@ _CUT = re.compile(r"… \[(?:cut|\d+ more)\]|… \d+ more|: \d+ more properties"
 type Sent = tuple[HttpRequest, ...]
 
 
-class Told(NamedTuple):
+class Sample(NamedTuple):
     """A signal, its notice, and what names something in the signal, in the words that people are told."""
 
     signal: Signal
@@ -72,12 +72,12 @@ def notice_of(signal: Signal) -> Notice:
 
 
 @cache
-def told_by_samples() -> tuple[Told, ...]:
+def samples_once() -> tuple[Sample, ...]:
     """Each signal of the samples that says something other than one before it."""
-    found: dict[tuple[str, ...], Told] = {}
+    found: dict[tuple[str, ...], Sample] = {}
     for signal in sample_signals():
         values = tuple(dict.fromkeys(_values_in(signal)))
-        found.setdefault((signal.type, *values), Told(signal, notice_of(signal), values))
+        found.setdefault((signal.type, *values), Sample(signal, notice_of(signal), values))
     return tuple(found.values())
 
 
@@ -96,20 +96,20 @@ def details_in(notice: Notice) -> dict[str, str]:
     return {name: "\n".join(_texts(held)) for name, held in details.items() if name not in _ELSEWHERE}
 
 
-def missing_on_page(notice: Notice, told: Told) -> list[str]:
+def missing_on_page(notice: Notice, sample: Sample) -> list[str]:
     """What a page with some notice lacks of a signal: what names something, lists of evidence, properties."""
     details = details_in(notice)
     by_name = {_plain(name.removesuffix(" (property)")): _plain(held) for name, held in details.items()}
     by_name["resources"] = by_name.get("resources", "") + by_name.get("resource", "")
-    lists = {name: getattr(told.notice.evidence, name) for name in EVIDENCE}
-    properties = {name: items_in(told.notice.extended[name]) for name in told.notice.unlisted}
+    lists = {name: getattr(sample.notice.evidence, name) for name in EVIDENCE}
+    properties = {name: items_in(sample.notice.extended[name]) for name in sample.notice.unlisted}
     named = [
         f"{name}: {item}"
         for name, items in (lists | properties).items()
         for item in items
         if _plain(masked(item)) not in by_name.get(_plain(name), "")
     ]
-    return [*missing_in("\n".join(details.values()), told), *named]
+    return [*missing_in("\n".join(details.values()), sample), *named]
 
 
 def ticket_in(notice: Notice) -> str:
@@ -127,12 +127,12 @@ def alert_in(notice: Notice) -> str:
     return str(_opening("jsm_ops", notice)["description"])
 
 
-def missing_in(text: str, told: Told, words: Callable[[str], str] = str) -> list[str]:
+def missing_in(text: str, sample: Sample, words: Callable[[str], str] = str) -> list[str]:
     """What names something and does not stand in a text; one behind a comma may stand by itself."""
     there = _plain(text)
     return [
         value
-        for value in told.values
+        for value in sample.values
         if _plain(words(value)) not in there
         and not all(_plain(words(part)) in there for part in value.split(",") if says_something(part))
     ]
@@ -140,34 +140,34 @@ def missing_in(text: str, told: Told, words: Callable[[str], str] = str) -> list
 
 def test_a_page_tells_everything_as_evidence() -> None:
     """PagerDuty's details have every name and every property of every signal, outside the texts that only quote them."""
-    assert len(told_by_samples()) > 100
-    assert {value for told in told_by_samples() for value in missing_on_page(told.notice, told)} == set()
+    assert len(samples_once()) > 100
+    assert {value for sample in samples_once() for value in missing_on_page(sample.notice, sample)} == set()
 
 
 def test_a_page_tells_entities_and_properties_where_only_one_of_them_says_something() -> None:
     """Each signal is told of again without its properties, and without its entities: neither leans on the other."""
-    for told in told_by_samples():
-        for signal in (replace(told.signal, extended={}), replace(told.signal, entities=Entities([]))):
-            alone = Told(signal, notice_of(signal), tuple(_values_in(signal)))
+    for sample in samples_once():
+        for signal in (replace(sample.signal, extended={}), replace(sample.signal, entities=Entities([]))):
+            alone = Sample(signal, notice_of(signal), tuple(_values_in(signal)))
             assert missing_on_page(alone.notice, alone) == [], signal.type
 
 
 @pytest.mark.parametrize("name", EVIDENCE)
 def test_a_list_of_evidence_that_is_dropped_is_missed(name: str) -> None:
     """Where the samples fill a list, a page that is told without it lacks something."""
-    told = next((told for told in told_by_samples() if getattr(_beside_resource(told.notice), name)), None)
-    if told is not None:
-        without = replace(told.notice, evidence=replace(told.notice.evidence, **{name: ()}))
-        assert missing_on_page(without, told)
+    sample = next((sample for sample in samples_once() if getattr(_beside_resource(sample.notice), name)), None)
+    if sample is not None:
+        without = replace(sample.notice, evidence=replace(sample.notice.evidence, **{name: ()}))
+        assert missing_on_page(without, sample)
 
 
 def test_a_property_that_is_dropped_is_missed() -> None:
     """A page that is told without one of the properties that stand behind their own names lacks something."""
     names: set[str] = set()
-    for told in told_by_samples():
-        for name in set(told.notice.unlisted) - names:
-            left = tuple(one for one in told.notice.unlisted if one != name)
-            assert missing_on_page(replace(told.notice, unlisted=left), told), name
+    for sample in samples_once():
+        for name in set(sample.notice.unlisted) - names:
+            left = tuple(one for one in sample.notice.unlisted if one != name)
+            assert missing_on_page(replace(sample.notice, unlisted=left), sample), name
             names.add(name)
     assert len(names) > 50
 
@@ -175,12 +175,12 @@ def test_a_property_that_is_dropped_is_missed() -> None:
 def test_a_type_of_entity_that_is_dropped_is_missed() -> None:
     """Where the entities of one type are not read, and no property says the same, a page lacks what they name."""
     seen: dict[str, bool] = {}
-    for told in told_by_samples():
-        for type in {type for type, _, _ in names_in(told.signal)}:
+    for sample in samples_once():
+        for type in {type for type, _, _ in names_in(sample.signal)}:
             if not seen.get(type):
-                kept = Entities([entity for entity in told.signal.entities if entity.type != type])
-                blind = notice_of(replace(told.signal, entities=kept, extended={}))
-                seen[type] = bool(missing_in("\n".join(details_in(blind).values()), told))
+                kept = Entities([entity for entity in sample.signal.entities if entity.type != type])
+                blind = notice_of(replace(sample.signal, entities=kept, extended={}))
+                seen[type] = bool(missing_in("\n".join(details_in(blind).values()), sample))
     assert len(seen) > 10
     assert [type for type, is_seen in seen.items() if not is_seen] == []
 
@@ -188,11 +188,11 @@ def test_a_type_of_entity_that_is_dropped_is_missed() -> None:
 def test_a_ticket_tells_everything() -> None:
     """A ticket's evidence is whole, since no message of the samples is longer than the description of a ticket."""
     kind = _kind_named("servicenow")
-    for told in told_by_samples():
-        ticket = ticket_in(told.notice)
+    for sample in samples_once():
+        ticket = ticket_in(sample.notice)
         assert len(ticket) <= _TICKET
         resource = [line for line in ticket.split("\n") if line.startswith("Resource: ")]
-        assert missing_in("\n".join([*resource, *evidence_lines(ticket)]), told, kind.words) == [], told.notice.type
+        assert missing_in("\n".join([*resource, *evidence_lines(ticket)]), sample, kind.words) == [], sample.notice.type
 
 
 @pytest.mark.parametrize("limit", [1_000, 1_500])
@@ -200,15 +200,15 @@ def test_a_ticket_that_has_less_room_counts_what_it_leaves_out(limit: int) -> No
     """Its evidence is as many whole lines as fit, the first ones, and then how many more there are."""
     kind = _kind_named("servicenow")
     counted = 0
-    for told in told_by_samples():
-        briefing = kind.briefing_in(an_attempt(told.notice))
+    for sample in samples_once():
+        briefing = kind.briefing_in(an_attempt(sample.notice))
         whole, lines = (evidence_lines(text_of(briefing, room)) for room in (10**9, limit))
         if lines != whole and (mark := _MORE.fullmatch(lines[-1] if lines else "")):
             assert lines[:-1] == whole[: len(lines) - 1]
             assert int(mark[1]) == len(whole) - len(lines) + 1
             counted += 1
         elif lines != whole:
-            assert text_of(briefing, limit).endswith(MARK), told.notice.type
+            assert text_of(briefing, limit).endswith(MARK), sample.notice.type
     assert counted > 10
 
 
@@ -219,33 +219,33 @@ def test_an_issue_and_an_alert_tell_everything_or_show_where_they_were_cut(
     """Their limits are so wide that few are cut at all."""
     words = _kind_named(kind).words
     cut = 0
-    for told in told_by_samples():
-        if missing_in(said := text(told.notice), told, words):
-            assert _CUT.search(said) or _MORE.search(said), told.notice.type
+    for sample in samples_once():
+        if missing_in(said := text(sample.notice), sample, words):
+            assert _CUT.search(said) or _MORE.search(said), sample.notice.type
             cut += 1
-    assert cut < len(told_by_samples()) // 20
+    assert cut < len(samples_once()) // 20
 
 
 @pytest.mark.parametrize("kind", ["slack", "teams"])
 def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
     """A screen's facts are the first ones in the order of the briefing; those that it neither has nor says are counted."""
     destination = _kind_named(kind)
-    for told in told_by_samples():
-        attempt = an_attempt(told.notice)
+    for sample in samples_once():
+        attempt = an_attempt(sample.notice)
         briefing = destination.briefing_in(attempt)
         screen = first_screen_of(destination.notice_in(attempt), briefing)
         assert screen.height <= LINES
         every = [fact.name for fact in (*briefing.evidence, *briefing.others)]
         shown = [line.name for line in screen.facts if line.name in every]
-        assert shown == [name for name in every if name in shown], told.notice.type
+        assert shown == [name for name in every if name in shown], sample.notice.type
         there = _plain(screen.text)
         facts = [fact for fact in (*briefing.evidence, *briefing.others) if any(map(str.strip, fact.values))]
         unsaid = [
             fact for fact in facts if fact.name not in shown and not all(_plain(one) in there for one in fact.values)
         ]
-        assert len(unsaid) <= screen.hidden, told.notice.type
+        assert len(unsaid) <= screen.hidden, sample.notice.type
         assert bool(screen.hidden) == (screen.rest is not None and f" {screen.hidden} more fact" in screen.rest)
-        sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, told.notice)])))
+        sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, sample.notice)])))
         assert not screen.hidden or f"{screen.hidden}morefact" in sent
 
 

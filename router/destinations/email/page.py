@@ -74,7 +74,7 @@ def _lines_of(briefing: Briefing, severity: str | None, foot: str, room: _Room) 
     yield '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n'
     yield f'<body style="{_BODY}">\n<div style="{_COLUMN}">\n'
     yield f'<h1 style="{_HEADING.format(colour=colour)}">{_shown(briefing.headline, room)}</h1>\n'
-    yield from _paragraphs((*briefing.news, briefing.description.strip()), room)
+    yield from _paragraphs(_story(briefing), room)
     yield from _buttons(briefing.links, room)
     for title, facts in (
         ("What", briefing.what),
@@ -90,6 +90,12 @@ def _lines_of(briefing: Briefing, severity: str | None, foot: str, room: _Room) 
         yield from _list("What to do", briefing.to_do, room)
     yield from _table("Reference", briefing.reference, room)
     yield f'<p style="{_FOOT}">{_shown(foot, room)}</p>\n</div>\n</body>\n</html>\n'
+
+
+def _story(briefing: Briefing) -> tuple[str, ...]:
+    """What happened comes first; of what people know already, what happened is what changed."""
+    description = briefing.description.strip()
+    return (description, *briefing.news) if briefing.change is Change.OPENED else (*briefing.news, description)
 
 
 def _paragraphs(texts: Iterable[str], room: _Room) -> Iterator[str]:

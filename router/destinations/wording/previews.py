@@ -17,13 +17,19 @@ def json_text(value: object) -> str:
 
 
 def lines_of(values: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """Values by name, a line each; a list has a line for each item."""
+    """Values by name, a line each; a list of several items has a line for each."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield f"{indent}{name}:"
             yield from lines_of(value, f"{indent}  ")
         elif isinstance(value, Sequence) and not isinstance(value, str):
-            yield f"{indent}{name}:"
-            yield from (f"{indent}- {item}" for item in value)
+            items = [_words_of(item) for item in value]
+            yield f"{indent}{name}:{f' {items[0]}' if len(items) == 1 else ''}"
+            yield from (f"{indent}- {item}" for item in items if len(items) > 1)
         else:
             yield f"{indent}{name}: {value}"
+
+
+def _words_of(item: object) -> str:
+    """An item of a list on one line."""
+    return "; ".join(lines_of(item)) if isinstance(item, Mapping) else str(item)
