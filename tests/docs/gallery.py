@@ -1,4 +1,4 @@
-"""The pictures of docs/gallery/: `python -m tests.docs.gallery` draws anew what the golden files say now.
+"""The pictures of docs/gallery.md: `python -m tests.docs.gallery` draws anew what the golden files say now.
 
 Each picture holds the digest of what it was drawn from, so that a test sees without a browser that one is out of date.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from tests.destinations.goldens import CASES, exchange_of
+from tests.docs.gallery_page import SCENES
 from tests.docs.pages import DOCS
 from tests.pictures.browser import PHONE, started
 from tests.pictures.cards import page_of_card
@@ -24,11 +25,23 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEAD = len(_SIGNATURE) + 25
 """Where a picture's first chunk ends."""
 _KEY = b"Source\0"
+_MAIL_HEIGHT = 3 * PHONE[1] // 2
+_MAIL_SCALE = 0.6  # A mail is long, and its picture is to stay small.
+
+
+def sources() -> Mapping[str, dict[str, Any] | str]:
+    """What each picture is of, by its name: a card of Teams, or the page of a mail."""
+    names = (name for scene in SCENES for name in scene.pictures)
+    return {f"{name}.png": _source_of(*name.split("-", 1)) for name in names}
+
+
+def _source_of(kind: str, case: str) -> dict[str, Any] | str:
+    return card_of(case) if kind == "teams" else page_of_mail(case)
 
 
 def teams_cards() -> Mapping[str, dict[str, Any]]:
-    """The cards of the golden files, by the names of their pictures."""
-    return {f"teams-{case.name}.png": card_of(case.name) for case in CASES}
+    """The cards of the golden files, by the names of their cases."""
+    return {case.name: card_of(case.name) for case in CASES}
 
 
 def card_of(case: str) -> dict[str, Any]:
@@ -36,6 +49,11 @@ def card_of(case: str) -> dict[str, Any]:
     (step,) = exchange_of("teams", case)
     card: dict[str, Any] = step["ask"]["body"]["attachments"][0]["content"]
     return card
+
+
+def page_of_mail(case: str) -> str:
+    """The page of HTML in the mail of a case."""
+    return "\n".join(exchange_of("email", case)[0]["ask"]["page"])
 
 
 def picture_of_card(card: Mapping[str, Any]) -> bytes:
@@ -70,15 +88,19 @@ def digest_of(source: object) -> str:
 def main() -> None:
     """Draws every picture that is not of what the golden files say, and removes what is of none."""
     GALLERY.mkdir(exist_ok=True)
-    cards = teams_cards()
-    for file in GALLERY.glob("teams-*.png"):
-        if file.name not in cards:
+    wanted = sources()
+    for file in GALLERY.glob("*.png"):
+        if file.name not in wanted:
             file.unlink()
     with started() as browser:
-        for name, card in cards.items():
+        for name, source in wanted.items():
             file = GALLERY / name
-            if not file.exists() or source_of(file.read_bytes()) != digest_of(card):
-                file.write_bytes(signed(browser.draw(page_of_card(card)), card))
+            if not file.exists() or source_of(file.read_bytes()) != digest_of(source):
+                if isinstance(source, str):
+                    picture = browser.draw(source, most=_MAIL_HEIGHT, scale=_MAIL_SCALE)
+                else:
+                    picture = browser.draw(page_of_card(source))
+                file.write_bytes(signed(picture, source))
                 print(f"{file.relative_to(DOCS.parent)}: drawn")
 
 

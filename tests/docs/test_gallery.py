@@ -1,4 +1,4 @@
-"""The pictures of docs/gallery/ show what the golden files say, and Teams' cards fit a phone."""
+"""docs/gallery.md and its pictures show what the golden files say, and Teams' cards fit a phone."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from router.domain.notices import Link
 from router.domain.rulebook import Lane
 from tests.destinations.builders import a_destination, a_group, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
-from tests.docs.gallery import GALLERY, digest_of, source_of, teams_cards
+from tests.docs.gallery import GALLERY, digest_of, source_of, sources, teams_cards
+from tests.docs.gallery_page import IS_WRITING, PAGE, page
 from tests.pictures.browser import PHONE, find_browser, started
 from tests.pictures.cards import page_of_card
 
 LARGEST = 60_000  # bytes of a picture
 
 
+def test_the_page_shows_what_kinds_tell_now() -> None:
+    """It is what the previews say; `GALLERY=write pytest tests/docs/test_gallery.py` writes it, to be read."""
+    if IS_WRITING:
+        PAGE.write_text(page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
 def test_each_picture_is_of_what_is_sent_now() -> None:
-    """There is one of each golden file and no other, small enough for a page; `python -m tests.docs.gallery` draws them."""
-    pictures = {file.name: file.read_bytes() for file in GALLERY.glob("teams-*.png")}
+    """There is one for each that the page shows and no other, small enough; `python -m tests.docs.gallery` draws them."""
+    pictures = {file.name: file.read_bytes() for file in GALLERY.glob("*.png")}
     assert {name: source_of(picture) for name, picture in pictures.items()} == {
-        name: digest_of(card) for name, card in teams_cards().items()
+        name: digest_of(source) for name, source in sources().items()
     }
     assert all(len(picture) < LARGEST for picture in pictures.values())
 

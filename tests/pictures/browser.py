@@ -74,10 +74,12 @@ class Browser:
         with self._opened(html, width) as session:
             return self._measured(session)
 
-    def draw(self, html: str, width: int = PHONE[0]) -> bytes:
-        """A picture of a page, as PNG: of that width, and as high as the page."""
+    def draw(self, html: str, width: int = PHONE[0], *, most: int | None = None, scale: float = 1.0) -> bytes:
+        """A picture of a page, as PNG: of that width, and as high as the page, but no higher than `most`."""
         with self._opened(html, width) as session:
-            clip = {"x": 0, "y": 0, "width": width, "height": self._measured(session).height, "scale": 1}
+            height = self._measured(session).height
+            height = height if most is None else min(height, most)
+            clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": scale}
             png = self._ask("Page.captureScreenshot", session, clip=clip, captureBeyondViewport=True)["data"]
             across, palette, pixels = self._evaluate(session, f"({_PALETTE})({json.dumps(png)})")
         return _png(across, base64.b64decode(palette), base64.b64decode(pixels))

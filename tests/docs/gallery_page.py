@@ -1,0 +1,168 @@
+"""docs/gallery.md: what people get in each case of the golden files, as each kind's preview shows it.
+
+`GALLERY=write .venv/bin/python -m pytest tests/docs/test_gallery.py` writes it anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import orjson
+
+from router.destinations import discover
+from router.domain.ports.destinations import ReadableKind
+from tests.destinations.builders import secret_names_in
+from tests.destinations.goldens import CASES, attempt_for, exchange_of
+from tests.docs.pages import DOCS
+
+PAGE = DOCS / "gallery.md"
+IS_WRITING = os.environ.get("GALLERY") == "write"
+
+_LONGEST = 180
+"""Characters of a line that the page shows."""
+
+_FEW = 3
+"""Lines that are shown again though another kind has them."""
+
+
+class Scene(NamedTuple):
+    """A case of the golden files as the page shows it.
+
+    Attributes:
+        case: its name.
+        title: the heading.
+        intro: what it is about.
+        kinds: the kinds whose texts it shows, the one with the whole text first.
+        pictures: the names of its pictures.
+        most: the lines of a text that it shows; the first text of a case that opens is shown whole.
+    """
+
+    case: str
+    title: str
+    intro: str
+    kinds: Sequence[str]
+    pictures: Sequence[str]
+    most: int = 8
+
+
+SCENES = (
+    Scene(
+        "workload",
+        "A container is attacked",
+        "An alert of a Kubernetes workload opens. Its message has many lists of evidence, five properties that the router has\n"
+        "no list for, and two links; its type has a runbook. One of its commands has a password, which nobody is told.",
+        kinds=("servicenow", "jira", "jsm_ops", "pagerduty", "email", "slack", "teams"),
+        pictures=("teams-workload", "email-workload"),
+        most=18,
+    ),
+    Scene(
+        "package",
+        "One package on five hundred machines",
+        "A policy groups recommendations by category, package and owner, so that 512 machines are one ticket.",
+        kinds=("servicenow",),
+        pictures=("teams-package",),
+    ),
+    Scene(
+        "updated",
+        "It changes",
+        "Tickets and pages that have the rest already are told what changed; a mail and a message in a chat are whole.",
+        kinds=("servicenow", "jsm_ops", "email"),
+        pictures=("teams-updated",),
+    ),
+    Scene(
+        "joined",
+        "Others join it",
+        "Two more sign-ins to the same machine join the group of the first.",
+        kinds=("servicenow", "jsm_ops", "pagerduty"),
+        pictures=("teams-joined",),
+    ),
+    Scene(
+        "resolved",
+        "It is over",
+        "A resolution says how it ended, and how long it stood.",
+        kinds=("servicenow", "jira", "jsm_ops", "pagerduty", "email"),
+        pictures=("teams-resolved", "email-resolved"),
+    ),
+    Scene(
+        "released",
+        "What a rule had held is told",
+        "A suppression rule ended: the notice says whose it was, since when it held, and how many messages came meanwhile.",
+        kinds=("servicenow", "email"),
+        pictures=("teams-released",),
+    ),
+)
+
+_WHOLE = frozenset({"workload", "package"})
+"""The cases whose first text is shown whole."""
+
+_HEAD = """# A gallery
+
+What people get, as `explain --notice` shows it. A test writes this page from the cases of the [golden
+files](../CONTRIBUTING.md#golden-files), and keeps it and its pictures true; every name is made up. In brackets stands how many
+lines this page leaves out; a line of more than 180 characters ends with `…` here. The pictures are of Teams, whose lines Slack
+shows as well, and of the first screens of a mail, as wide as a phone. What each kind says, and where it is cut, stands in [the
+kinds](destinations.md#the-kinds).
+"""
+
+
+def page() -> str:
+    """The page as it should be."""
+    return "\n".join([_HEAD, *(line for scene in SCENES for line in _scene(scene)), *_rows()])
+
+
+def _scene(scene: Scene) -> Iterator[str]:
+    yield f"## {scene.title}\n"
+    yield f"{scene.intro}\n"
+    yield " ".join(f"![{_caption(name)}](gallery/{name}.png)" for name in scene.pictures) + "\n"
+    kinds_of: dict[str, list[str]] = {}
+    for kind in scene.kinds:
+        kinds_of.setdefault(text_of(kind, scene.case), []).append(f"`{kind}`")
+    known: set[str] = set()
+    for text, kinds in kinds_of.items():
+        lines = text.splitlines()
+        most = len(lines) if scene.case in _WHOLE and not known else scene.most
+        yield f"{' and '.join(filter(None, (', '.join(kinds[:-1]), kinds[-1])))}:\n"
+        yield "```text"
+        yield from _shown(lines, known, most)
+        yield "```\n"
+        known = known or {line for line in lines if line}
+
+
+def _caption(name: str) -> str:
+    kind, _, case = name.partition("-")
+    return f"{'A card of Teams' if kind == 'teams' else 'A mail'}: {case}"
+
+
+def _shown(lines: Sequence[str], known: set[str], most: int) -> Iterator[str]:
+    """The first lines, with a count in place of those that the reader knows, where they are more than a few."""
+    shown: list[str] = []
+    for is_known, run in groupby(lines, key=lambda line: not line or line in known):
+        found = list(run)
+        if is_known and len(found) > _FEW:
+            found = [f"[{sum(map(bool, found))} lines as above]"]
+        shown += found
+    more = sum(map(bool, shown[most:]))
+    if more > _FEW:
+        shown = [*shown[:most], f"[{more} more lines]"]
+    yield from (line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in shown)
+
+
+def _rows() -> Iterator[str]:
+    (step,) = exchange_of("file", "opened")
+    yield "## A row\n"
+    yield "What `file` writes for an alert that opens; a webhook's `data` has the same keys.\n"
+    yield "```json"
+    yield orjson.dumps(step["ask"]["lines"][0]).decode()
+    yield "```\n"
+
+
+def text_of(kind: str, name: str) -> str:
+    """What people read of a case there."""
+    found = discover()[kind]
+    example = found.Config.model_json_schema()["examples"][0]
+    destination: ReadableKind = found(found.Config.model_validate(example))
+    (case,) = [case for case in CASES if case.name == name]
+    return destination.preview(attempt_for(kind, case, list(secret_names_in(example)))).strip()
