@@ -55,7 +55,7 @@ def test_a_report_that_is_a_link_is_evidence_by_its_name() -> None:
 def test_what_a_finding_may_lead_to_stands_beside_what_intelligence_says() -> None:
     """Both are called threats; neither takes the place of the other in a page's details."""
     notice = a_software_update(threats=("Data exfiltration",), evidence=Evidence(threats=("Botnet",)))
-    assert details_of(notice, a_briefing(notice))["threats"] == ("Data exfiltration", "Botnet")
+    assert details_of(a_briefing(notice))["threats"] == ("Data exfiltration", "Botnet")
 
 
 def test_a_part_of_the_place_is_not_told_again_on_a_first_screen() -> None:
