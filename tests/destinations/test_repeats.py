@@ -75,10 +75,3 @@ def test_values_that_hold_a_comma_stand_on_lines_of_their_own() -> None:
     assert "IP addresses: 192.0.2.1, 192.0.2.2" in lines
     at = lines.index("Locations:")
     assert lines[at + 1 : at + 3] == ["- 192.0.2.1: Ghent, Belgium", "- 192.0.2.2: Utrecht"]
-
-
-def test_a_place_that_has_to_be_cut_leaves_out_what_the_headline_says() -> None:
-    """The first screen of a long place has there what is around it; one that fits on its line stays whole."""
-    short, long = a_notice(), a_notice(environment="production")
-    where = [first_screen_of(notice, a_briefing(notice)).facts[0].text for notice in (short, long)]
-    assert where == ["vm-pay-01, resource group rg-payments", "resource group rg-payments"]
