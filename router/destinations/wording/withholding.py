@@ -1,24 +1,33 @@
 """Withholding: what a destination never gets, by the names of properties and of lists of evidence.
 
-A property that is withheld is also not told where the notice repeats it: where a list has it as a whole item, and where a
-text quotes it, as a description does that Defender filled in.
+A property or a list that is withheld is also not told where the notice repeats it: where a list has it as a whole item, and
+where a text quotes it, as a description does that Defender filled in. What is looked for are the bare values, without the words
+of ours around them.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Iterator
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
+from router.destinations.wording.item_names import names_in, values_in, with_parts
 from router.destinations.wording.texts import name_of, with_texts
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
+from router.domain.properties import CUT, items_in
 
 WITHHELD = "[withheld]"
 """What stands where a text quotes what is withheld."""
 
 _SHORTEST = 4  # characters of what is looked for within texts: less stands in too many words
+_LONGEST_QUOTED = (
+    200  # characters that a text quotes for certain of a value that it quotes at all: placeholders cut longer ones
+)
 _PARTS = re.compile(r"[,;\n]")
 
 _IDENTITY = frozenset(
@@ -36,73 +45,136 @@ def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
     """A notice without the properties and lists of these names, by letters and digits, and without what they say."""
     if not names:
         return notice
-    evidence, lists = _without_lists(notice.evidence, names)
+    lists = [one.name for one in fields(notice.evidence) if name_of(one.name) in names]
     properties = {name: value for name, value in notice.extended.items() if name_of(name) in names}
-    values = list(dict.fromkeys(value for value in (*lists, *properties.values()) if value.strip()))
+    values = [
+        *(name for listed in lists for item in getattr(notice.evidence, listed) for name in values_in(listed, item)),
+        *(name for value in properties.values() for name in _names_in_property(value)),
+    ]
     kept = {name: value for name, value in notice.extended.items() if name not in properties}
-    unlisted = tuple(name for name in notice.unlisted if name not in properties)
-    left = replace(notice, evidence=evidence, extended=kept, unlisted=unlisted)
-    return _without_values(left, values) if values else left
+    left = replace(notice, evidence=replace(notice.evidence, **dict.fromkeys(lists, ())), extended=kept)
+    return _without_values(left, _Values.of(values))
 
 
-def _without_lists(evidence: Evidence, names: Collection[str]) -> tuple[Evidence, tuple[str, ...]]:
-    """Evidence without the lists of these names, and what stood in them."""
-    gone = [one.name for one in fields(evidence) if name_of(one.name) in names]
-    return replace(evidence, **dict.fromkeys(gone, ())), tuple(_items_in([getattr(evidence, name) for name in gone]))
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What is looked for in a notice.
 
+    Attributes:
+        whole: the values that no item, property or part of an item may be, as items are compared.
+        quotes: what finds a value within a text, the longest first, each with a word in lower case that stands in the value.
+    """
 
-def _items_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _items_in(item)
+    whole: frozenset[str]
+    quotes: tuple[tuple[str, str], ...]
 
+    @classmethod
+    def of(cls, values: Iterable[str]) -> _Values:
+        found = list(dict.fromkeys(value.strip() for value in values if value.strip()))
+        whole = {name_of_item(part) for value in found for part in (value, *_PARTS.split(value)) if part.strip()}
+        quotes = {quoted for value in found for form in _forms_of(value) for quoted in _quotes_of(form)}
+        return cls(frozenset(whole), tuple(sorted(quotes, key=lambda quoted: (-len(quoted[1]), quoted))))
 
-def _without_values(notice: Notice, values: list[str]) -> Notice:
-    whole = {name_of_item(part) for value in values for part in (value, *_PARTS.split(value)) if part.strip()}
-    wanted = sorted({form for value in values for form in _forms_of(value)}, key=len, reverse=True)
+    def is_whole(self, text: str) -> bool:
+        """Whether a text is nothing but a value."""
+        return name_of_item(text) in self.whole
 
-    def unquoted(text: str) -> str:
+    def unquoted(self, text: str) -> str:
+        """A text with a mark in place of every value that it quotes."""
         lowered = text.lower()
-        for value in wanted:
-            if value.lower() in lowered:
-                text = re.sub(re.escape(value), WITHHELD, text, flags=re.IGNORECASE)
-                lowered = text.lower()
-        return text
+        # Most values stand in few texts, so few patterns are ever made.
+        found = [pattern for word, pattern in self.quotes if word in lowered]
+        return re.sub("|".join(found), WITHHELD, text, flags=re.IGNORECASE) if found else text
+
+
+def _names_in_property(value: str) -> Iterator[str]:
+    """A property's value, and each name where it is a list of names."""
+    yield value
+    items = items_in(value)
+    if len(items) > 1:
+        yield from items
+    parts = [part.strip() for part in _PARTS.split(value)]
+    if len(parts) > 1 and not any(re.search(r"\s", part) for part in parts):
+        yield from parts
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    """The forms in which a text may quote a value: as it is, in JSON, in HTML, and in an address."""
+    if len(value) >= _SHORTEST:
+        yield from (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], escape(value))
+        yield from (escape(value, quote=False), quote(value, safe=""), quote(value))
+
+
+def _quotes_of(form: str) -> Iterator[tuple[str, str]]:
+    """A word of a form, with what finds the form in a text, whatever blanks stand between its words; or a quote cut short."""
+    is_cut = form.endswith(CUT)
+    words = form.removesuffix(CUT).split()
+    one_line = " ".join(words)
+    if words and not is_cut:
+        yield _quote(words, "")
+    if is_cut or len(one_line) > _LONGEST_QUOTED:
+        yield _quote(one_line[:_LONGEST_QUOTED].split(), r"(?s:.*)" if is_cut else r"[^\n…]*…?")
+
+
+def _quote(words: list[str], behind: str) -> tuple[str, str]:
+    return max(words, key=len).lower(), r"\s+".join(map(re.escape, words)) + behind
+
+
+def _without_values(notice: Notice, values: _Values) -> Notice:
+    if not values.whole:
+        return notice
+    unquoted, is_whole = values.unquoted, values.is_whole
 
     def cleared(value: Any) -> Any:
         if isinstance(value, tuple):
-            value = tuple(item for item in value if not (isinstance(item, str) and name_of_item(item) in whole))
+            value = tuple(item for item in value if not (isinstance(item, str) and is_whole(item)))
         return with_texts(value, unquoted)
 
     changed: dict[str, Any] = {
         one.name: cleared(getattr(notice, one.name))
         for one in fields(notice)
-        if one.name not in _IDENTITY | {"key", "owner", "evidence", "group", "extended", "compromised_entity"}
+        if one.name
+        not in _IDENTITY | {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity"}
     }
     entity = notice.compromised_entity
+    extended = {unquoted(name): unquoted(value) for name, value in notice.extended.items() if not is_whole(value)}
     return replace(
         notice,
         **changed,
-        evidence=Evidence(**{one.name: cleared(getattr(notice.evidence, one.name)) for one in fields(notice.evidence)}),
-        group=_group_without(notice.group, whole, cleared),
-        extended={name: unquoted(value) for name, value in notice.extended.items() if name_of_item(value) not in whole},
-        compromised_entity=None if entity is None or name_of_item(entity) in whole else unquoted(entity),
+        evidence=Evidence(
+            **{
+                one.name: _items_without(one.name, getattr(notice.evidence, one.name), values)
+                for one in fields(notice.evidence)
+            }
+        ),
+        group=_group_without(notice.group, values, cleared),
+        extended=extended,
+        unlisted=tuple(name for name in map(unquoted, notice.unlisted) if name in extended),
+        compromised_entity=None if entity is None or is_whole(entity) else unquoted(entity),
         link=notice.link if notice.link is None or unquoted(notice.link) == notice.link else None,
         links=tuple(replace(one, text=unquoted(one.text)) for one in notice.links if unquoted(one.url) == one.url),
     )
 
 
-def _group_without(group: Group | None, whole: Collection[str], cleared: Any) -> Group | None:
+def _items_without(listed: str, items: tuple[str, ...], values: _Values) -> tuple[str, ...]:
+    """The items of a list that name no value, without those that their words mention."""
+    left = (item for item in items if not any(map(values.is_whole, names_in(listed, item))))
+    return tuple(_item_without(item, values) for item in left)
+
+
+def _item_without(item: str, values: _Values) -> str:
+    return with_parts(values.unquoted(item), lambda part: WITHHELD if values.is_whole(part) else part)
+
+
+def _group_without(group: Group | None, values: _Values, cleared: Callable[[Any], Any]) -> Group | None:
     if group is None:
         return None
-    by = tuple((name, cleared(value)) for name, value in group.by if name_of_item(value) not in whole)
+    by = tuple((name, _item_without(value, values)) for name, value in group.by if not values.is_whole(value))
     named = tuple(
         replace(
             one,
             title=cleared(one.title),
-            place=None if one.place and name_of_item(one.place) in whole else cleared(one.place),
+            place=None if one.place and values.is_whole(one.place) else cleared(one.place),
         )
         for one in group.named
     )
@@ -112,10 +184,3 @@ def _group_without(group: Group | None, whole: Collection[str], cleared: Any) ->
 def name_of_item(text: str) -> str:
     """An item of a list as it is compared: on one line, in whatever case."""
     return " ".join(text.split()).casefold()
-
-
-def _forms_of(value: str) -> Iterator[str]:
-    """The forms in which a text may quote a value: as it is, and on one line."""
-    for form in (value.strip(), " ".join(value.split())):
-        if len(form) >= _SHORTEST:
-            yield form
