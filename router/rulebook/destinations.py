@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from router.domain.ports.destinations import DestinationKind
+from router.domain.properties import PropertyTable
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.documents import Document
@@ -15,6 +16,7 @@ from router.rulebook.patterns import NAME, SECRET, WORDS
 from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
+from router.rulebook.withheld_names import doubts_about_withheld
 
 RECORD = "record"
 """The name of the destination that `record:` makes."""
@@ -33,14 +35,23 @@ type KindsByName = Mapping[str, type[DestinationKind]]
 
 
 def read_destination(
-    folder: Folder, document: Document, path: KeyPath, name: str, entry: object, stream: Stream, kinds: KindsByName
+    folder: Folder,
+    document: Document,
+    path: KeyPath,
+    name: str,
+    entry: object,
+    stream: Stream,
+    kinds: KindsByName,
+    properties: PropertyTable,
 ) -> DestinationSpec | None:
-    """One destination; None, and problems, where its entry cannot be used."""
+    """One destination; None, and problems, where its entry cannot be used. Names that it withholds may be warned about."""
     faults = list(_faults_in(name, entry, stream, kinds))
     for inner, message in faults:
         folder.note(document, (*path, *inner), message)
     if faults or not isinstance(entry, dict):
         return None
+    for inner, doubt in doubts_about_withheld(entry.get(WITHHOLD), properties):
+        folder.note(document, (*path, WITHHOLD, *inner), doubt, "warning")
     kind = kinds[str(entry["kind"])]
     grouped = find_sound(GroupedForm, _grouped_in(entry)) or GroupedForm()
     return DestinationSpec(

@@ -137,7 +137,9 @@ class _PolicyReader:
         if isinstance(self.value.get(RECORD), dict):
             entries.append(((RECORD,), RECORD, self.value[RECORD]))
         read = (
-            read_destination(self.folder, self.document, path, name, entry, self.stream, self.kinds)
+            read_destination(
+                self.folder, self.document, path, name, entry, self.stream, self.kinds, self.known.properties
+            )
             for path, name, entry in entries
         )
         return {spec.name: spec for spec in read if spec is not None}

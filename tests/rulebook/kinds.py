@@ -66,6 +66,7 @@ class TicketKindConfig(_Config):
     url: Annotated[str, AfterValidator(_https)]
     key: Secret
     fields: dict[str, object] = Field(default_factory=dict)
+    withhold: list[str] | dict[str, list[str]] = Field(default_factory=list)
 
 
 class TicketKind(_Kind):
