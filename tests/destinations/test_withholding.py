@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
-from router.destinations.wording.ai_alerts import OUTLINE, is_about_ai
+from router.destinations.wording.ai_alerts import OUTLINE, is_about_ai, outline_of
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.withholding import WITHHELD, withheld_from
 from router.domain.background import Background
@@ -18,7 +18,7 @@ from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
-from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in
+from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, secret_names_in
 from tests.destinations.conversations import converse, payload_of
 from tests.destinations.goldens import CASES, Case
 from tests.destinations.test_words import a_hostile_notice
@@ -99,6 +99,7 @@ def _an_ai_alert(**changes: Any) -> Notice:
         "categories": ("canary-category",),
         "status_description": "canary-status",
         "correlation": "canary-correlation",
+        "links": (Link(text="canary's prompt", url="https://x.example/?u=canary"),),
         "group": a_group(by=(("entity", "canary-entity"),)),
     }
     return a_notice(**values | changes)
@@ -133,13 +134,40 @@ def test_alerts_about_ai_are_known_by_their_types(type: str) -> None:
     assert is_about_ai(a_notice(type=type, plan="Containers"))
 
 
-def test_alerts_about_ai_are_known_by_plan_or_resource() -> None:
-    """A type that nobody knows yet is about AI by its plan, or by its resource where no plan is said."""
-    models = "Microsoft.CognitiveServices/accounts"
+@pytest.mark.parametrize("plan", [None, "VirtualMachines", "Arm", "AppServices"])
+@pytest.mark.parametrize(
+    "models",
+    [
+        "Microsoft.CognitiveServices/accounts",
+        "Microsoft.MachineLearningServices/workspaces",
+        "microsoft.machinelearningservices/workspaces/onlineEndpoints",
+        "Microsoft.BotService/botServices",
+    ],
+)
+def test_an_alert_on_an_ai_resource_is_about_ai_whatever_its_plan(plan: str | None, models: str) -> None:
+    """The plan of an unknown type is a guess from how the type begins; Resource Manager's alerts are about management."""
+    assert is_about_ai(a_notice(type="VM_SomethingNew", plan=plan, resource_type=models))
+    assert not is_about_ai(a_notice(type="ARM_Something", plan=plan, resource_type=models))
+    assert not is_about_ai(a_notice(type="SIMULATED_ARM_Something", plan=plan, resource_type=models))
+    assert not is_about_ai(
+        a_notice(type="VM_SomethingNew", plan=plan, resource_type="Microsoft.Compute/virtualMachines")
+    )
+    assert not is_about_ai(a_finding(type="x", plan=plan, resource_type=models))
+
+
+def test_alerts_about_ai_are_known_by_plan() -> None:
+    """Also one about management, and of a type that nobody knows yet."""
     assert is_about_ai(a_notice(type="Something_New", plan="AI"))
-    assert is_about_ai(a_notice(type="Something_New", plan=None, resource_type=models))
-    assert not is_about_ai(a_notice(type="ARM_Something", plan="Arm", resource_type=models))
+    assert is_about_ai(a_notice(type="ARM_Something", plan="AI"))
     assert not is_about_ai(a_notice(type="Airflow_Something", plan=None))
+
+
+def test_an_outline_has_no_field_that_is_not_known_to_be_harmless() -> None:
+    """Whatever a notice gains is left out; the portal's page and runbooks stay."""
+    told = outline_of(_an_ai_alert(link="https://portal.azure.com/x", runbooks=("https://wiki.example/ai",)))
+    assert (told.link, told.runbooks) == ("https://portal.azure.com/x", ("https://wiki.example/ai",))
+    assert (told.title, told.links, told.extended) == ("Detected credential theft attempts", (), {})
+    assert outline_of(told) == told
 
 
 def test_an_incident_is_about_ai_where_it_names_such_an_alert() -> None:

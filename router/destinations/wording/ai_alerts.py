@@ -2,13 +2,14 @@
 
 Defender takes "suspicious segments of user prompts and model responses" into them, and does not say in which fields:
 https://learn.microsoft.com/azure/defender-for-cloud/ai-onboarding#enable-user-prompt-evidence
-So most kinds are told no more of them than an outline: what Defender calls it, how grave it is, where, whose, and links.
+So most kinds are told no more of them than an outline: what Defender calls it, how grave it is, where, whose, and our links.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import MISSING, Field, fields, replace
+from typing import Any
 
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
@@ -20,66 +21,68 @@ OUTLINE = "What else this alert says may quote prompts, answers and end users. I
 _AI = "AI"  # the plan
 _TYPE = re.compile(r"(?:simulated_|sample_)?(?:ai[._]|(?:[a-z0-9]+_)?agentic_)", re.IGNORECASE)
 _NAMES_A_TYPE = re.compile(r"\bAI\.[A-Za-z]+_|\bAzure_Agentic_", re.IGNORECASE)
+_OF_MANAGEMENT = re.compile(r"(?:simulated_|sample_)?arm_", re.IGNORECASE)
+"""Types of Defender for Resource Manager, which sees who manages a resource and never what the resource is asked:
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-resource-manager-introduction"""
+
 _PROVIDERS = ("microsoft.cognitiveservices/", "microsoft.machinelearningservices/", "microsoft.botservice/")
+"""The providers of resources that end users' words go through: models and agents (`CognitiveServices/accounts` and
+projects in it, also speech, vision and language), workspaces, hubs and endpoints of Machine Learning, and bots. All of their
+types are meant, since which of them Defender will name, nobody knows before an alert has come."""
 
 _ALIKE = frozenset({By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, "limit"})
 
 
 def is_about_ai(notice: Notice) -> bool:
-    """Whether an alert or incident is about AI: by its type, by its plan, or, where it has no plan, by its resource.
+    """Whether an alert or incident is about AI: by its type, by its plan, or by its resource, whatever its plan.
 
-    An incident is also one where it names an alert of such a type, whatever plan it is of.
+    Of an AI resource, alerts about its management are not: prompts never stand in them. Every other type is, also one that
+    nobody knows yet: a plan that was guessed from a type's beginning says nothing of what stands in it. An incident is also one
+    where it names an alert of such a type.
     """
     if notice.plan == _AI or _TYPE.match(notice.type):
         return True
     if notice.stream != "cwpp":
         return False
-    is_incident = notice.kind == "incident"
-    if (notice.plan is None or is_incident) and (notice.resource_type or "").casefold().startswith(_PROVIDERS):
+    if (notice.resource_type or "").casefold().startswith(_PROVIDERS) and not _OF_MANAGEMENT.match(notice.type):
         return True
-    if not is_incident:
-        return False
-    if any(_NAMES_A_TYPE.search(text) for text in (notice.title, notice.description, *notice.extended.values())):
-        return True
-    return any(provider in one.casefold() for one in notice.evidence.resources for provider in _PROVIDERS)
+    return notice.kind == "incident" and any(
+        _NAMES_A_TYPE.search(text) for text in (notice.title, *notice.extended.values())
+    )
+
+
+_TOLD = frozenset(
+    {
+        "key", "turn", "stream", "kind", "id", "type", "title", "severity", "severity_written", "status", "plan", "sample",
+        "resource", "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version",
+        "routes", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed", "snapshot", "respond_by",
+        "status_only", "closing", "runbooks", "release",
+    }
+)  # fmt: skip
+"""The fields that an outline has. What a notice gains is not told of AI by itself, nor are the links that a message names: both
+their words and their addresses may quote."""
+
+_REQUIRED: dict[str, Any] = {
+    "description": OUTLINE,
+    "compromised_entity": None,
+    "tactics": (),
+    "techniques": (),
+    "remediation": (),
+    "evidence": Evidence(),
+}
+"""What stands in those that have no default and are not told."""
 
 
 def outline_of(notice: Notice) -> Notice:
-    """A notice that says what an alert is, how grave, where, since when and whose, with links, and no more."""
-    return replace(
-        notice,
-        description=OUTLINE,
-        compromised_entity=None,
-        tactics=(),
-        techniques=(),
-        remediation=(),
-        evidence=Evidence(),
-        categories=(),
-        measure=None,
-        cause=None,
-        cloud=None,
-        correlation=None,
-        alerts=(),
-        group=_outline_of_group(notice.group),
-        extended={},
-        unlisted=(),
-        category=None,
-        package=None,
-        cves=(),
-        has_more_cves=False,
-        image=None,
-        rule=None,
-        scanner=None,
-        risk=None,
-        account=None,
-        project=None,
-        cluster=None,
-        status_description=None,
-        impact=None,
-        cvss=None,
-        entry_points=(),
-        targets=(),
-    )
+    """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
+    left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _TOLD}
+    return replace(notice, **left_out | {"group": _outline_of_group(notice.group)})
+
+
+def _nothing_for(one: Field[Any]) -> Any:
+    if one.name in _REQUIRED:
+        return _REQUIRED[one.name]
+    return one.default_factory() if one.default_factory is not MISSING else one.default
 
 
 def _outline_of_group(group: Group | None) -> Group | None:
