@@ -36,7 +36,13 @@ MASKED: dict[str, tuple[str, ...]] = {
         "SharedAccessKeyName=Root;SharedAccessKey={hUnter2Canary=};EntityPath=q",
         "AccountKey%3D{hUnter2Canary%2B%3D%3D}%3BEndpointSuffix%3Dx",
     ),
-    "storage key": (f"the key1: {{{KEY}}} was read", f'key "{{{KEY}}}"'),
+    "storage key": (
+        f"the key1: {{{KEY}}} was read",
+        f'key "{{{KEY}}}"',
+        f"the key is {{{KEY}}}, and it was read",
+        f"Key of the account x1: {{{KEY}}}",
+        f"the key now in use is '{{{KEY}}}'",
+    ),
     "Azure key": (
         "found {" + "a" * 76 + "+AStAAAAAA==}",
         "found {" + "a" * 76 + "AZDOabcd} there",
@@ -47,6 +53,19 @@ MASKED: dict[str, tuple[str, ...]] = {
         'curl -H "Authorization: Bearer {hUnter2Canary}" https://x',
         "Authorization: Basic {aFVudGVyMkNhbmFyeQ==}",
         '{"Authorization": "Token {hUnter2Canary}"}',
+    ),
+    "request signature": (
+        "Authorization: AWS4-HMAC-SHA256 Credential=a/b/s3/aws4_request, SignedHeaders=host;x-amz-date, Signature={"
+        + "a1" * 32
+        + "}",
+        "https://b.s3.amazonaws.com/x?X-Amz-Expires=60&X-Amz-Signature={" + "a1" * 32 + "}&x=1",
+        "SignedHeaders=host,Signature={" + "A1" * 32 + "} was sent",
+    ),
+    "cookie": (
+        'curl -H "Cookie: {sid=hUnter2Canary; b=c}" https://x',
+        "Set-Cookie: {sid=hUnter2Canary; Path=/; HttpOnly}",
+        "GET / HTTP/1.1\r\nCookie: {sid=hUnter2Canary==}\r\nHost: x",
+        '{"Cookie": "{sid=hUnter2Canary; b=c}"}',
     ),
     "bearer token": ("with bearer {" + TOKEN + "} in it",),
     "JSON web token": (
@@ -77,6 +96,7 @@ MASKED: dict[str, tuple[str, ...]] = {
         "-H 'x-functions-key: {hUnter2Canary}'",
         "Ocp-Apim-Subscription-Key: {hUnter2Canary}",
         '"X-Api-Key": "{hUnter2Canary}"',
+        'curl -H "X-Api-Key: {hUnter2Canary}" https://x',
     ),
     "assignment": (
         "Server=x;User Id=sa;Password={hUnter2Canary};Encrypt=True",
@@ -86,6 +106,7 @@ MASKED: dict[str, tuple[str, ...]] = {
         "grant_type=x&client_secret={hUnter2Canary}&scope=y",
         "AWS_SECRET_ACCESS_KEY={hUnter2Canary}",
         "api_key = \\\"{hUnter2Canary}\\\"",
+        'psql "host=h password={hUnter2Canary} dbname=x"',
     ),
     "JSON member": (
         '{"password":"{hUnter2Canary}","x":1}',
@@ -101,6 +122,10 @@ MASKED: dict[str, tuple[str, ...]] = {
         'bash -c "tool --password {hUnter2Canary}" && x',
         "[\"--client-secret\", \"{hUnter2Canary}\"]",
         "tool --admin-password '{hUnter2 Canary}' -v",
+        "az storage blob list --account-key {hUnter2Canary==} -c x",
+        'az storage blob list --sas-token "{sv=1&hUnter2Canary}" -c x',
+        "kubectl --server https://x --token {hUnter2Canary} get pods",
+        "kubectl --token={hUnter2Canary} get pods",
     ),
     "/p:": ("xfreerdp /u:a /p:{hUnter2Canary} /v:h",),
     "-p of a tool": (
@@ -109,8 +134,27 @@ MASKED: dict[str, tuple[str, ...]] = {
         "PsExec.exe \\\\h -u a -p {hUnter2Canary} cmd",
         "docker login -u a -p {hUnter2Canary} reg",
         "plink -ssh a@b -pw {hUnter2Canary}",
+        "az login --service-principal -u a -p {hUnter2Canary} --tenant t",
+        "az acr login -n r -u a -p {hUnter2Canary}",
+        "oc login https://x -u a -p {hUnter2Canary}",
+    ),
+    "mongosh -p": (
+        "mongosh mongodb://h/db -u a -p {hUnter2Canary} --eval x",
+        "mongo -u a -p '{hUnter2 Canary}'",
+        "mongodump.exe -u a -p={hUnter2Canary}",
     ),
     "mysql -p": ("mysql -uroot -p{hUnter2Canary} db", "mysqldump -p'{hUnter2Canary}' db", "sshpass -p{hUnter2Canary} ssh x"),
+    "-P of a tool": (
+        "sqlcmd -S h -U sa -P {hUnter2Canary} -Q x",
+        "SQLCMD.EXE -S h -U sa -P{hUnter2Canary}",
+        "osql -U sa -P '{hUnter2 Canary}' -i x.sql",
+        "bcp db.t out x.dat -U sa -P {hUnter2Canary}",
+    ),
+    "redis-cli -a": (
+        "redis-cli -h x -a {hUnter2Canary} keys",
+        "redis-cli --user a -a '{hUnter2 Canary}'",
+        "sh -c 'redis-cli -a {hUnter2Canary}'",
+    ),
     "-u of a tool": (
         "curl -u root:{hUnter2Canary} https://x",
         "curl -sk --user 'root:{hUnter2Canary}' https://x",
@@ -121,6 +165,7 @@ MASKED: dict[str, tuple[str, ...]] = {
         "net.exe user bob {hUnter2Canary}",
         'cmd /c "net user bob {hUnter2Canary} /add"',
         "net use \\\\host\\share {hUnter2Canary} /user:bob",
+        "net use z: \\\\host\\share {hUnter2Canary} /user:CORP\\bob /persistent:no",
     ),
     "ConvertTo-SecureString": (
         'ConvertTo-SecureString "{hUnter2Canary}" -AsPlainText -Force',
@@ -140,10 +185,15 @@ LEFT: dict[str, tuple[str, ...]] = {
     "shared access signature": ("SharedAccessSignature tokens were used",),
     "SAS signature": ("config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none"),
     "account key": ("SharedAccessKeyName=Root", "the AccountKey was regenerated"),
-    "storage key": ("sha512-" + KEY, KEY, "key1: none"),
+    "storage key": (
+        "sha512-" + KEY, KEY, "key1: none", f"the keyboard is {KEY}", f"the key was used. Its hash is {KEY}",
+        f"the key x has the hash {KEY}", f"key: {KEY[:86]}A",
+    ),
     "Azure key": ("a" * 84, "the AZDO organisation", "JQQJ99"),
     "Entra client secret": ("faq~", "abc8Q~short"),
     "Authorization header": ("Authorization: failed", "Basic authentication is allowed", "authorization by token"),
+    "request signature": ("Signature=" + "a1" * 32, "X-Amz-SignedHeaders=host", "SignedHeaders=host, Signature=none"),
+    "cookie": ("Cookie: they were stolen", "Set-Cookie: none", "the cookie=a", "my-cookie: a=b"),
     "bearer token": ("Bearer tokens were stolen", "the bearer of it"),
     "JSON web token": ("eyJhbGciOiJub25l", "eyJhbGciOiJub25l.abc.def"),
     "token with a prefix": ("ghp_short", "risk-free", "task-" + "a" * 50, "xoxo", "AKIA", "glossary-of-everything-we-know"),
@@ -163,7 +213,13 @@ LEFT: dict[str, tuple[str, ...]] = {
     "password of an option": ("--password-file /run/x", "--password-stdin", "--no-password -h x", "-Password (Get-It)"),
     "/p:": ("msbuild /p:Configuration=Release", "http://p:80"),
     "-p of a tool": ("docker run -p 80:80 x", "mkdir -p /tmp/x", "az login --use-device-code", "sshpass -f x; ssh -p 22 h"),
+    "mongosh -p": (
+        "mongod -p 1", "mongodump --port 27017", "docker run --name mongo -p 27017:27017 -d x", "mongosh -p --eval x",
+        "--name mongo -p 127.0.0.1:27017:27017 x",
+    ),
     "mysql -p": ("mysql -u root -p db", "mysql -P3306 db", "mysql --port=1; ls -pl"),
+    "-P of a tool": ("ssh -P x", "sqlcmd -E -p", "sqlcmd -P -S h", "bcp x out y -p 1; wget -P /tmp", "scp -P 22 a b"),
+    "redis-cli -a": ("redis-cli -A x", "redis-cli -h x; ls -a /tmp", "redis-server -a x", "redis-cli --askpass"),
     "-u of a tool": ("curl -u root https://x", "sort -u a:b", "curl https://x; docker run -u 1:1 x"),
     "net user, net use": ("net user", "net user bob", "net user bob /add", "net users were deleted", "net use * /delete"),
     "ConvertTo-SecureString": ("ConvertTo-SecureString $x -AsPlainText", "$x | ConvertTo-SecureString"),
@@ -237,7 +293,8 @@ PIECES = [
     "a:b", "mysql ", " -p", "sshpass -p ", "net user bob ", " /add", "://a:", "@host/", "%40", "-----BEGIN PRIVATE KEY-----",
     "-----END PRIVATE KEY-----", "Bearer ", "Authorization: ", "eyJa.eyJb.c", "ghp_" + "a" * 36, "?code=", "&token=", "key ",
     KEY, ";", "&", "|", "\n", " ", "[masked]", "[", "]", "{", "}", "x", "hunter2", "%20", "=", "==", ":", "/p:", "$", "(", ")",
-    "ConvertTo-SecureString ", "identified by ", "SharedAccessSignature=", "AccountKey=",
+    "ConvertTo-SecureString ", "identified by ", "Cookie: ", "a=b; ", "sqlcmd ", " -P", "redis-cli -a ", "mongosh -p ",
+    "SignedHeaders=a, ", "Signature=" + "a1" * 32, "key of ", "SharedAccessSignature=", "AccountKey=",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
 
@@ -261,6 +318,7 @@ SIGNS = " ".join(sorted({sign for form in CREDENTIAL_FORMS for sign in form.sign
 HOSTILE = [
     "eyJ", "eyJa.", "\\", "\"", "\\\"", "'a' | ", "curl -u a", "mysql -p", "://a:", "://a:b", "%3A%2F%2Fa%3A", "net user a b ",
     "-----BEGIN PRIVATE KEY-----", "-", "a", "password='", "key='", "/p:a", "{", "a0Q~", "--a-password ", "(", "%", "@", " ",
+    "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "sqlcmd -P ", "redis-cli -a ", "mongo -p ",
 ]  # fmt: skip
 
 

@@ -11,6 +11,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from router.destinations.wording.credential_patterns import (
+    BEGINS,
+    BETWEEN,
+    BLANK,
+    COLON,
+    COOKIE,
+    CRUMB,
+    EQUALS,
+    IN_A_QUERY,
+    IN_QUOTES,
+    NO_OPTION,
+    QUOTE,
+    QUOTED,
+    TO_A_SIGN,
+    WORD,
+    token,
+    words_in_any_case,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialForm:
@@ -22,7 +41,7 @@ class CredentialForm:
         source: where the form is documented.
         signs: texts in lower case of which one stands in every text that has the form.
         lead: what stands before the value; it stays.
-        value: what stands behind the lead; its group `secret` is masked.
+        value: what stands behind the lead; the group of it that matches is masked.
         tool: the program that makes the lead mean a credential, where it alone does not: it stands before it in one command.
     """
 
@@ -35,55 +54,13 @@ class CredentialForm:
     tool: re.Pattern[str] | None = None
 
 
-# Where a word begins: not within another, but also behind what stands for a sign in URLs (%20), JSON (\n, \u0026) and HTML.
-_BEGINS = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u00[0-9a-fA-F]{2}))"
-_EQUALS = r"(?:=(?!=)|%3[Dd]|\\u003[dD])"
-_COLON = r"(?:[:=]|%3[AaDd])"
-_BLANK = r"(?:\s|%20|\+|\\[nrt])"
-_QUOTE = r"(?:\\*[\"']|%2[27]|&quot;|&#3[49];)"
-
-
-def _escaped(quote: str, name: str) -> str:
-    """What stands in quotes that backslashes escape: to the same quote behind as many of them, or to the line's end."""
-    within = rf"(?:[^{quote}\\\r\n]++|\\++(?![{quote}\\])|(?P=lead_{name})\\++{quote})"
-    return rf"(?P<lead_{name}>\\++){quote}(?P<{name}>{within}++)"
-
-
-# None of the loops gives back what it took, so that no text is gone through twice.
-_QUOTED = "|".join(
-    (
-        _escaped('"', "escaped_double"),
-        _escaped("'", "escaped_single"),
-        r"\"(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)",
-        r"'(?P<single>(?:[^'\r\n]++|'')++)",
-        r"(?:%2[27]|&quot;|&#3[49];)(?P<named>[^\s%&\"']++)",
-    )
-)
-# A word of a command line; a backslash is part of it, unless it escapes the quote that the whole command stands in.
-_BARE = r"(?:[^\s\"'&|<>;`\\%]|%(?!2[0267]|3[Bb]|0[AaDd])|\^[&|<>^]|\\++(?![\"'\\]))"
-_WORD = re.compile(rf"{_QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_BARE}++)")
-_NO_OPTION = re.compile(rf"{_QUOTED}|(?![-(/])(?P<bare>{_BARE}++)")
-_IN_QUOTES = re.compile(_QUOTED)
-_IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
-_TO_A_SIGN = re.compile(r"(?P<bare>[^\s\"'\\&|<>;,\[]++)")
-
-
-def _token(form: str) -> re.Pattern[str]:
-    return re.compile(f"(?P<bare>{form})")
-
-
-def _words(*names: str) -> str:
-    """Names in any case, their parts joined by nothing, a hyphen or an underscore."""
-    return "(?i:" + "|".join(name.replace(" ", "[-_]?") for name in names) + ")"
-
-
 _NAMES = (
     "password", "passwd", "passphrase", "client secret", "app secret", "api key", "api secret", "access token",
     "refresh token", "auth token", "session token", "private token", "bearer token", "sas token", "secret access key",
     "secret key", "subscription key", "personal access token",
 )  # fmt: skip
 _AZURE_NAMES = ("account key", "access key", "storage key", "shared secret")
-_EVERY_NAME = _words(*_NAMES, *_AZURE_NAMES)
+_EVERY_NAME = words_in_any_case(*_NAMES, *_AZURE_NAMES)
 
 CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in (*_NAMES, *_AZURE_NAMES)) | {
     "pwd", "sas", "sassignature", "sharedaccesssignature", "sharedaccesskey", "sharedkey", "authorization", "jwt",
@@ -109,7 +86,7 @@ CREDENTIAL_FORMS = (
         what="`SharedAccessSignature=` of a connection string",
         source=_LEARN + "azure/storage/common/storage-configure-connection-string",
         signs=("sharedaccesssignature",),
-        lead=re.compile(rf"(?i:SharedAccessSignature)\s{{0,3}}{_EQUALS}\s{{0,3}}"),
+        lead=re.compile(rf"(?i:SharedAccessSignature)\s{{0,3}}{EQUALS}\s{{0,3}}"),
         value=re.compile(r"(?:\\*[\"'])?(?P<bare>(?:[^\s\"';\\]|\\u0026)++)"),
     ),
     CredentialForm(
@@ -117,24 +94,27 @@ CREDENTIAL_FORMS = (
         what="the signature of a shared access signature: `sig` in a query, also of URL-encoded text",
         source=_LEARN + "rest/api/storageservices/create-service-sas#specify-the-signature",
         signs=("sig=", "sig%3d", "sig%253d", "sig\\u003d"),
-        lead=re.compile(_BEGINS + r"(?i:sig)(?:=|%3[Dd]|%253[Dd]|\\u003[dD])"),
-        value=_IN_A_QUERY,
+        lead=re.compile(BEGINS + r"(?i:sig)(?:=|%3[Dd]|%253[Dd]|\\u003[dD])"),
+        value=IN_A_QUERY,
     ),
     CredentialForm(
         name="account key",
         what="`AccountKey`, `SharedAccessKey` or `AccessKey` of a connection string of Azure",
         source=_LEARN + "azure/storage/common/storage-configure-connection-string",
         signs=("key", "shared"),
-        lead=re.compile(rf"{_words(*_AZURE_NAMES)}{_QUOTE}?\s{{0,3}}{_EQUALS}\s{{0,3}}"),
-        value=_WORD,
+        lead=re.compile(rf"{words_in_any_case(*_AZURE_NAMES)}{QUOTE}?\s{{0,3}}{EQUALS}\s{{0,3}}"),
+        value=WORD,
     ),
     CredentialForm(
         name="storage key",
-        what="64 bytes in base64 (88 characters) behind the word key",
+        what="64 bytes in base64 (88 characters) behind the word key, with up to five words between them that speak of no hash",
         source=_LEARN + "azure/storage/common/storage-account-keys-manage",
         signs=("key",),
-        lead=re.compile(r"(?i:key)[A-Za-z0-9]{0,2}(?:[\s\"'\\:=]|%20|%3[AaDd]|%22){1,8}"),
-        value=_token(r"[A-Za-z0-9+/]{86}=="),
+        lead=re.compile(
+            rf"(?i:key)[A-Za-z0-9]{{0,2}}{BETWEEN}"
+            rf"(?:(?!(?i:key|hash|sha|sum|checksum|digest|integrity|signature|fingerprint))[A-Za-z0-9_-]{{1,24}}{BETWEEN}){{0,5}}"
+        ),
+        value=token(r"[A-Za-z0-9+/]{86}=="),
     ),
     CredentialForm(
         name="Azure key",
@@ -142,7 +122,7 @@ CREDENTIAL_FORMS = (
         source=_LEARN + "purview/sit-defn-azure-storage-account-key",
         signs=("+ast", "+asb", "+aeh", "+aba", "+acr", "acdb", "aiot", "azfu", "azse", "apim", "azdo", "jqqj99"),
         lead=re.compile(r"(?<![A-Za-z0-9+/_-])"),
-        value=_token(
+        value=token(
             r"(?:[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{5}[AQgw]==|[A-Za-z0-9+/]{76}ACDb[A-Za-z0-9+/]{5}[AQgw]=="
             r"|[A-Za-z0-9+/]{33}(?:\+ASb|\+AEh|AIoT)[A-Za-z0-9+/]{6}=|[A-Za-z0-9+/]{76}\+ABa[A-Za-z0-9+/]{5}[AQgw]=="
             r"|[A-Za-z0-9+/]{42}\+ACR[A-Za-z0-9+/]{6}|[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{5}[AQgw]=="
@@ -155,7 +135,7 @@ CREDENTIAL_FORMS = (
         source="https://github.com/gitleaks/gitleaks/blob/master/cmd/generate/config/rules/azure.go",
         signs=("q~",),
         lead=re.compile(r"(?<![\w~.-])(?=[\w~.]{3}\dQ~)"),
-        value=_token(r"[\w~.]{3}\dQ~[\w~.-]{31,34}(?![\w~-])"),
+        value=token(r"[\w~.]{3}\dQ~[\w~.-]{31,34}(?![\w~-])"),
     ),
     CredentialForm(
         name="Authorization header",
@@ -163,26 +143,42 @@ CREDENTIAL_FORMS = (
         source="https://www.rfc-editor.org/rfc/rfc9110#name-authorization",
         signs=("authorization",),
         lead=re.compile(
-            rf"(?i:authorization){_QUOTE}?\s{{0,3}}{_COLON}{_BLANK}{{0,3}}{_QUOTE}?"
-            rf"(?i:bearer|basic|token|negotiate|ntlm|shared ?key(?: ?lite)?|api-?key|geniekey){_BLANK}{{1,3}}"
+            rf"(?i:authorization){QUOTE}?\s{{0,3}}{COLON}{BLANK}{{0,3}}{QUOTE}?"
+            rf"(?i:bearer|basic|token|negotiate|ntlm|shared ?key(?: ?lite)?|api-?key|geniekey){BLANK}{{1,3}}"
         ),
-        value=_TO_A_SIGN,
+        value=TO_A_SIGN,
+    ),
+    CredentialForm(
+        name="request signature",
+        what="the signature of a request to AWS, behind `SignedHeaders` or as `X-Amz-Signature`",
+        source="https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html",
+        signs=("signature=", "signature%3d", "signature\\u003d"),
+        lead=re.compile(rf"(?:SignedHeaders=[A-Za-z0-9;_-]{{1,512}}+,?\s{{0,3}}|(?i:X-Amz-))(?i:Signature){EQUALS}"),
+        value=token(r"[0-9A-Fa-f]{64,}+"),
+    ),
+    CredentialForm(
+        name="cookie",
+        what="what stands in a header `Cookie` or `Set-Cookie`",
+        source="https://www.rfc-editor.org/rfc/rfc6265#section-4",
+        signs=("cookie",),
+        lead=re.compile(rf"{BEGINS}(?i:(?:set-)?cookie){QUOTE}?\s{{0,3}}(?::|%3[Aa]){BLANK}{{0,3}}{QUOTE}?"),
+        value=token(rf"{COOKIE}={CRUMB}(?:;\s{{0,3}}{COOKIE}(?:={CRUMB})?)*+"),
     ),
     CredentialForm(
         name="bearer token",
         what="Bearer and 20 characters or more that a token may have",
         source="https://www.rfc-editor.org/rfc/rfc6750#section-2.1",
         signs=("bearer",),
-        lead=re.compile(rf"(?i:bearer){_BLANK}{{1,3}}"),
-        value=_token(r"[A-Za-z0-9._~+/-]{20,}+=*+"),
+        lead=re.compile(rf"(?i:bearer){BLANK}{{1,3}}"),
+        value=token(r"[A-Za-z0-9._~+/-]{20,}+=*+"),
     ),
     CredentialForm(
         name="JSON web token",
         what="two or three parts in base64url, of which the first two begin with `eyJ`",
         source="https://www.rfc-editor.org/rfc/rfc7519#section-3",
         signs=("eyj",),
-        lead=re.compile(rf"{_BEGINS}(?=eyJ)"),
-        value=_token(r"eyJ[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?"),
+        lead=re.compile(rf"{BEGINS}(?=eyJ)"),
+        value=token(r"eyJ[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?"),
     ),
     CredentialForm(
         name="token with a prefix",
@@ -194,10 +190,10 @@ CREDENTIAL_FORMS = (
             "pypi-", "dckr_pat_", "akia", "asia", "absk", "sk-", "hf_", "dapi", "hvs.", "k_live_", "sg.", "dop_v1_",
         ),
         lead=re.compile(
-            _BEGINS + r"(?=gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-|dckr_pat_|AKIA|ASIA"
+            BEGINS + r"(?=gh[pousr]_|github_pat_|gl[a-z]{2,5}-|xox|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-|dckr_pat_|AKIA|ASIA"
             r"|ABSK|sk-|hf_|dapi|hvs\.|[sr]k_live_|SG\.|dop_v1_)"
         ),
-        value=_token(
+        value=token(
             r"gh[pour]_[A-Za-z0-9]{36,}+|ghs_[A-Za-z0-9_.-]{36,}+|github_pat_[A-Za-z0-9_]{22,}+"
             r"|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct)-[A-Za-z0-9_-]{20,}+(?:\.[a-z0-9]{2}\.[a-z0-9]{9})?"
             r"|xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,}+|xapp-[A-Za-z0-9-]{10,}+"
@@ -232,9 +228,9 @@ CREDENTIAL_FORMS = (
         signs=("code=", "token=", "key=", "secret=", "code%3d", "token%3d", "key%3d"),
         lead=re.compile(
             rf"(?:[?&]|%3[Ff]|%26|\\u0026|&amp;)(?i:code(?=(?:=|%3[Dd])[\w%+/=-]{{20}})|(?:access_|id_|refresh_|sas_?)?token"
-            rf"|(?:subscription-|api-?|x-functions-)?key|client_secret|secret){_EQUALS}"
+            rf"|(?:subscription-|api-?|x-functions-)?key|client_secret|secret){EQUALS}"
         ),
-        value=_IN_A_QUERY,
+        value=IN_A_QUERY,
     ),
     CredentialForm(
         name="key in a header",
@@ -244,9 +240,9 @@ CREDENTIAL_FORMS = (
         lead=re.compile(
             r"(?i:x-functions-key|x-api-key|(?<![\w-])api-key|ocp-apim-subscription-key|aeg-sas-(?:key|token)|private-token"
             r"|job-token|x-vault-token|x-auth-token|x-amz-security-token|x-access-token)"
-            rf"{_QUOTE}?\s{{0,3}}{_COLON}{_BLANK}{{0,3}}"
+            rf"{QUOTE}?\s{{0,3}}{COLON}{BLANK}{{0,3}}"
         ),
-        value=_WORD,
+        value=WORD,
     ),
     CredentialForm(
         name="assignment",
@@ -255,17 +251,17 @@ CREDENTIAL_FORMS = (
         source=_LEARN + "dotnet/framework/data/adonet/connection-string-syntax",
         signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?:{_words(*_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){_QUOTE}?\s{{0,3}}[:+]?{_EQUALS}\s{{0,3}}"
+            rf"(?:{words_in_any_case(*_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){QUOTE}?\s{{0,3}}[:+]?{EQUALS}\s{{0,3}}"
         ),
-        value=_WORD,
+        value=WORD,
     ),
     CredentialForm(
         name="JSON member",
         what='the same names as members of JSON: `"password": "..."`, also with escaped quotes',
         source="https://www.rfc-editor.org/rfc/rfc8259#section-4",
         signs=("pass", "pwd", "secret", "token", "key"),
-        lead=re.compile(rf"(?:{_EVERY_NAME}|(?i:pwd)){_QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
-        value=_IN_QUOTES,
+        lead=re.compile(rf"(?:{_EVERY_NAME}|(?i:pwd)){QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
+        value=IN_QUOTES,
     ),
     CredentialForm(
         name="password of an option",
@@ -276,7 +272,7 @@ CREDENTIAL_FORMS = (
             rf"(?<![\w-])(?:--?|/)(?!no-)(?:[A-Za-z]{{1,12}}[-_]?)?(?:{_EVERY_NAME}|(?i:pwd|pass|token|secret))"
             r"(?:\s{0,3}[=:]\s{0,3}|\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"
         ),
-        value=_NO_OPTION,
+        value=NO_OPTION,
     ),
     CredentialForm(
         name="/p:",
@@ -284,20 +280,30 @@ CREDENTIAL_FORMS = (
         source="https://github.com/FreeRDP/FreeRDP/wiki/CommandLineInterface",
         signs=("/p:",),
         lead=re.compile(r"(?<![\w/:.])/p:(?!\\*[\"']?[A-Za-z_][\w.]*+=)"),
-        value=_NO_OPTION,
+        value=NO_OPTION,
     ),
     CredentialForm(
         name="-p of a tool",
-        what="`-p X` of sshpass, PsExec, docker, podman and helm login, az login, evil-winrm, CrackMapExec and NetExec; "
-        "`-pw X` of PuTTY's tools",
+        what="`-p X` of sshpass, PsExec, docker, podman, helm and oc login, az login and az acr login, evil-winrm, "
+        "CrackMapExec and NetExec; `-pw X` of PuTTY's tools",
         source="https://attack.mitre.org/techniques/T1552/",
         signs=("sshpass", "psexec", "login", "evil-winrm", "crackmapexec", "netexec", "nxc", "plink", "pscp", "psftp", "putty"),
         tool=re.compile(
-            r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az|buildah|helm\s+registry)\s+login|evil-winrm|crackmapexec"
+            r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az(?:\s+acr)?|oc|buildah|helm\s+registry)\s+login|evil-winrm|crackmapexec"
             r"|netexec|nxc|plink|pscp|psftp|putty)(?:\.exe)?(?![\w-])"
         ),
         lead=re.compile(r"(?<=[\s\"'])-pw?(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
-        value=_NO_OPTION,
+        value=NO_OPTION,
+    ),
+    CredentialForm(
+        name="mongosh -p",
+        what="`-p X` of mongosh, mongo and MongoDB's tools, where it is no port",
+        source="https://www.mongodb.com/docs/mongodb-shell/reference/options/",
+        signs=("mongo",),
+        tool=re.compile(r"(?<![\w-])(?i:mongo(?:sh|dump|restore|export|import|files|stat|top)?)(?:\.exe)?(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])-p(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|=|\s{1,8})"),
+        # `--name mongo -p 27017:27017` is docker's.
+        value=re.compile(rf"(?!(?:[\d.]{{7,15}}:)?\d{{1,5}}:\d{{1,5}}(?!\S))(?:{NO_OPTION.pattern})"),
     ),
     CredentialForm(
         name="mysql -p",
@@ -309,7 +315,25 @@ CREDENTIAL_FORMS = (
             r"(?:\.exe)?(?![\w-])"
         ),
         lead=re.compile(r"(?<=[\s\"'])-p(?=\S)"),
-        value=_WORD,
+        value=WORD,
+    ),
+    CredentialForm(
+        name="-P of a tool",
+        what="`-P X` and `-PX` of sqlcmd, osql and bcp",
+        source=_LEARN + "sql/tools/sqlcmd/sqlcmd-utility",
+        signs=("sqlcmd", "osql", "bcp"),
+        tool=re.compile(r"(?<![\w-])(?i:sqlcmd|osql|bcp)(?:\.exe)?(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])[-/]P(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{0,8})"),
+        value=NO_OPTION,
+    ),
+    CredentialForm(
+        name="redis-cli -a",
+        what="`-a X` of redis-cli and valkey-cli",
+        source="https://redis.io/docs/latest/develop/tools/cli/",
+        signs=("redis-cli", "valkey-cli"),
+        tool=re.compile(r"(?<![\w-])(?i:redis-cli|valkey-cli)(?:\.exe)?(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])-a(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
+        value=NO_OPTION,
     ),
     CredentialForm(
         name="-u of a tool",
@@ -318,7 +342,7 @@ CREDENTIAL_FORMS = (
         signs=("curl", "smbclient", "rpcclient"),
         tool=re.compile(r"(?<![\w-])(?i:curl|smbclient|rpcclient)(?:\.exe)?(?![\w-])"),
         lead=re.compile(r"(?<=\s)(?:-[uU]|--(?:proxy-)?user)[\s=]{0,3}\\*[\"']?[^\s:%\"'\\]{0,128}[:%]"),
-        value=_TO_A_SIGN,
+        value=TO_A_SIGN,
     ),
     CredentialForm(
         name="net user, net use",
@@ -332,7 +356,7 @@ CREDENTIAL_FORMS = (
             r"|\s{1,4}(?:(?:[A-Za-z]:|\*)\s{1,4})?\\*[\"']?\\\\[^\s\"']{1,256}[\"']?\s{1,4})"
         ),
         value=re.compile(
-            rf"(?:{_QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))"
+            rf"(?:{QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))"
             # Behind a command line may stand the number of its process, who ran it, and what started it.
             r"(?=\\*[\"']?\s{0,4}(?:[/\"'&|;)\r\n]|\((?i:0x[0-9a-f]{1,16}|[0-9]{1,10})\)|(?<=, )(?:by|child of) |\Z))"
         ),
@@ -347,7 +371,7 @@ CREDENTIAL_FORMS = (
             r"|(?i:(?:PS|Network)Credential)\]?(?:::new)?\s{0,4}\(\s{0,4}\\*[\"'][^\"'\\\r\n]{0,128}\\*[\"']\s{0,4},\s{0,4}(?=\\*[\"'])"
             r"|(?<!\\)(?=\\*[\"'][^\"'\\\r\n]{1,256}\\*[\"']\s{0,4}\|\s{0,4}(?i:ConvertTo-SecureString))"
         ),
-        value=_IN_QUOTES,
+        value=IN_QUOTES,
     ),
     CredentialForm(
         name="SQL password",
@@ -355,7 +379,7 @@ CREDENTIAL_FORMS = (
         source="https://www.postgresql.org/docs/current/sql-createrole.html",
         signs=("identified", "password"),
         lead=re.compile(r"(?i:identified\s{1,4}(?:with\s{1,4}\S{1,64}\s{1,4})?by|password)\s{1,4}(?=\\*')"),
-        value=_IN_QUOTES,
+        value=IN_QUOTES,
     ),
 )  # fmt: skip
 """The forms, in the order in which a text is gone through."""
