@@ -67,6 +67,10 @@ MASKED: dict[str, tuple[str, ...]] = {
         "GET / HTTP/1.1\r\nCookie: {sid=hUnter2Canary==}\r\nHost: x",
         '{"Cookie": "{sid=hUnter2Canary; b=c}"}',
     ),
+    "Authorization of curl": (
+        "curl -H 'Authorization: {hUnter2Canary}' https://x",
+        "curl --header \\\"Authorization: {hUnter2Canary}\\\" x",
+    ),
     "bearer token": ("with bearer {" + TOKEN + "} in it",),
     "JSON web token": (
         "got {eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.hUnter2Canary-_}, then",
@@ -83,6 +87,11 @@ MASKED: dict[str, tuple[str, ...]] = {
         )
     ),
     "Slack webhook": ("POST https://hooks.slack.com/services/{T0/B0/hUnter2Canary}",),
+    "Teams or Discord webhook": (
+        "POST https://x.webhook.office.com/webhookb2/{hUnter2Canary/IncomingWebhook/a}",
+        "curl https://discord.com/api/webhooks/{1/hUnter2Canary} -d x",
+    ),
+    "token as a user": ("git clone https://{hUnter2Canary}@github.com/o/r.git",),
     "URL with a password": (
         "git clone https://bob:{hUnter2Canary}@github.com/x.git",
         "https://:{p@hUnter2Canary}@host/",
@@ -113,6 +122,21 @@ MASKED: dict[str, tuple[str, ...]] = {
         '{\\"password\\":\\"{hUnter2\\\\\\"Canary}\\",\\"x\\":1}',
         "{'client_secret': '{hUnter2Canary}'}",
         "%22password%22%3A%22{hUnter2Canary}%22",
+    ),
+    "line of YAML": (
+        "stringData:\n  password: {hUnter2Canary}",
+        "a: b\n- client_secret: '{hUnter2 Canary}'\n",
+        "x: y\\n  DB_TOKEN: {hUnter2Canary}",
+    ),
+    "variable of a container": (
+        '{"name": "MYSQL_ROOT_PASSWORD", "value": "{hUnter2Canary}"}',
+        '{\\"name\\":\\"API_TOKEN\\",\\"value\\":\\"{hUnter2Canary}\\"}',
+    ),
+    "element of XML": ("<server><password>{hUnter2 Canary}</password></server>", "<a:secret>{hUnter2Canary}</a:secret>"),
+    "variable that is set": (
+        "setx AZURE_CLIENT_SECRET {hUnter2Canary} /M",
+        "[Environment]::SetEnvironmentVariable('DB_PASSWORD','{hUnter2Canary}')",
+        "aws configure set aws_secret_access_key {hUnter2Canary} --profile x",
     ),
     "password of an option": (
         "tool --password {hUnter2Canary} -v",
@@ -155,6 +179,14 @@ MASKED: dict[str, tuple[str, ...]] = {
         "redis-cli --user a -a '{hUnter2 Canary}'",
         "sh -c 'redis-cli -a {hUnter2Canary}'",
     ),
+    "ldapsearch -w": ("ldapsearch -x -D cn=a -w {hUnter2Canary} -b dc=x",),
+    "schtasks /rp": ("schtasks /create /ru u /rp {hUnter2Canary} /tn x", "SCHTASKS.exe /s h /u a /P {hUnter2Canary}"),
+    "secret of a vault": ("az keyvault secret set --vault-name v --name n --value '{hUnter2 Canary}'",),
+    "Impacket target": (
+        "secretsdump.py D/u:{hUnter2Canary}@10.0.0.1",
+        "impacket-psexec u:{hUnter2@Canary}@h cmd",
+    ),
+    "chpasswd": ("echo root:{hUnter2Canary} | chpasswd", "echo 'root:{hUnter2Canary}'|sudo /usr/sbin/chpasswd"),
     "-u of a tool": (
         "curl -u root:{hUnter2Canary} https://x",
         "curl -sk --user 'root:{hUnter2Canary}' https://x",
@@ -181,7 +213,7 @@ MASKED: dict[str, tuple[str, ...]] = {
 """Texts of each form; what is to be masked stands in the last braces that hold no others."""
 
 LEFT: dict[str, tuple[str, ...]] = {
-    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read"),
+    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read", "grep '-----BEGIN PRIVATE KEY-----' /x; y"),
     "shared access signature": ("SharedAccessSignature tokens were used",),
     "SAS signature": ("config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none"),
     "account key": ("SharedAccessKeyName=Root", "the AccountKey was regenerated"),
@@ -194,10 +226,13 @@ LEFT: dict[str, tuple[str, ...]] = {
     "Authorization header": ("Authorization: failed", "Basic authentication is allowed", "authorization by token"),
     "request signature": ("Signature=" + "a1" * 32, "X-Amz-SignedHeaders=host", "SignedHeaders=host, Signature=none"),
     "cookie": ("Cookie: they were stolen", "Set-Cookie: none", "the cookie=a", "my-cookie: a=b"),
+    "Authorization of curl": ("curl -H 'Authorization: Digest x'", "-H Authorization: none"),
     "bearer token": ("Bearer tokens were stolen", "the bearer of it"),
     "JSON web token": ("eyJhbGciOiJub25l", "eyJhbGciOiJub25l.abc.def"),
     "token with a prefix": ("ghp_short", "risk-free", "task-" + "a" * 50, "xoxo", "AKIA", "glossary-of-everything-we-know"),
     "Slack webhook": ("https://slack.com/archives/C1", "https://hooks.slack.com/"),
+    "Teams or Discord webhook": ("https://discord.com/channels/1/webhooks", "webhook.office.com"),
+    "token as a user": ("git@github.com:o/r.git", "https://github.com/o/r", "https://org@dev.azure.com/org/p"),
     "URL with a password": ("https://host:8080/a@b", "http://host:8080?mail=a@b", "ssh://git@host/x", "tcp://10.0.0.1:2375"),
     "key in a query": ("https://x/?code=404", "https://x/?monkey=1", "?tokens=3"),
     "key in a header": ("x-functions-keyword: a", "the api-key was changed"),
@@ -207,9 +242,18 @@ LEFT: dict[str, tuple[str, ...]] = {
         'if password == "": return',
         "passwordPolicy=strict",
         "token_count=5",
+        "bypass=1 nextToken=2",
+        "grep 'password=' /etc && x",
+        "grep \"token=\" ; x",
         "the password is weak",
     ),
     "JSON member": ('{"passwordPolicy": "strict"}', '{"password": null}'),
+    "line of YAML": (
+        "password: null\nx: y", "a: b\n  token: true", "passwordPolicy: strict", "the password: weak", "secrets:\n  - a",
+    ),
+    "variable of a container": ('{"name": "PASSWORD_FILE", "value": "/x"}', '{"name": "token", "kind": "x"}'),
+    "element of XML": ("<passwordPolicy>strict</passwordPolicy>", "<password/>"),
+    "variable that is set": ("setx PATH C:\\x", "aws configure set region eu-west-1", "setx SECRET_NAME x"),
     "password of an option": ("--password-file /run/x", "--password-stdin", "--no-password -h x", "-Password (Get-It)"),
     "/p:": ("msbuild /p:Configuration=Release", "http://p:80"),
     "-p of a tool": ("docker run -p 80:80 x", "mkdir -p /tmp/x", "az login --use-device-code", "sshpass -f x; ssh -p 22 h"),
@@ -220,6 +264,11 @@ LEFT: dict[str, tuple[str, ...]] = {
     "mysql -p": ("mysql -u root -p db", "mysql -P3306 db", "mysql --port=1; ls -pl"),
     "-P of a tool": ("ssh -P x", "sqlcmd -E -p", "sqlcmd -P -S h", "bcp x out y -p 1; wget -P /tmp", "scp -P 22 a b"),
     "redis-cli -a": ("redis-cli -A x", "redis-cli -h x; ls -a /tmp", "redis-server -a x", "redis-cli --askpass"),
+    "ldapsearch -w": ("ldapsearch -W -b dc=x", "ldapsearch -x; ls -w 80"),
+    "schtasks /rp": ("schtasks /create /rl HIGHEST /tn x", "schtasks /run /tn x /i"),
+    "secret of a vault": ("az keyvault secret show --name n --value x", "az keyvault secret set --file /x"),
+    "Impacket target": ("secretsdump.py -h", "GetUserSPNs.py D/u -request", "psexec.py u@h:445"),
+    "chpasswd": ("chpasswd < /tmp/x", "echo a:b | tee x"),
     "-u of a tool": ("curl -u root https://x", "sort -u a:b", "curl https://x; docker run -u 1:1 x"),
     "net user, net use": ("net user", "net user bob", "net user bob /add", "net users were deleted", "net use * /delete"),
     "ConvertTo-SecureString": ("ConvertTo-SecureString $x -AsPlainText", "$x | ConvertTo-SecureString"),
@@ -318,7 +367,8 @@ SIGNS = " ".join(sorted({sign for form in CREDENTIAL_FORMS for sign in form.sign
 HOSTILE = [
     "eyJ", "eyJa.", "\\", "\"", "\\\"", "'a' | ", "curl -u a", "mysql -p", "://a:", "://a:b", "%3A%2F%2Fa%3A", "net user a b ",
     "-----BEGIN PRIVATE KEY-----", "-", "a", "password='", "key='", "/p:a", "{", "a0Q~", "--a-password ", "(", "%", "@", " ",
-    "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "sqlcmd -P ", "redis-cli -a ", "mongo -p ",
+    "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "<password>", "echo a:b", "\npassword: ", "name\":\"a_token\",", "secretsdump.py a:b@c@", "https://aaaaaaaa",
+    "setx a_", "sqlcmd -P ", "redis-cli -a ", "mongo -p ",
 ]  # fmt: skip
 
 

@@ -75,6 +75,14 @@ def test_a_process_is_withheld_by_its_bare_command(item: str) -> None:
     assert told.extended == {"JSON": f'{{"a": "{WITHHELD}"}}'}
 
 
+def test_a_process_is_withheld_by_its_command_behind_its_image() -> None:
+    """The image stands before a command line that does not name it; both are the process."""
+    item = "C:\\Program Files\\x.exe: run: all (7), by SHOP\\ada, child of cmd.exe"
+    assert {"run: all", "C:\\Program Files\\x.exe", "x.exe"} <= set(names_in("processes", item))
+    assert names_in("processes", "echo a: b (7)")[1:] == ("echo a: b",)
+    assert {"Wuhan", "China", "AS4837"} <= set(values_in("locations", "192.0.2.1: Wuhan, China (AS4837, x)"))
+
+
 def test_the_parent_of_a_process_that_is_withheld_is_so_too() -> None:
     """It is a process, whatever list tells of it."""
     told = withheld_from(

@@ -55,7 +55,8 @@ _TOLD = frozenset(
     {
         "key", "turn", "stream", "kind", "id", "type", "title", "severity", "severity_written", "status", "plan", "sample",
         "resource", "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version",
-        "routes", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed", "snapshot", "respond_by",
+        "routes", "routes_to", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed",
+        "snapshot", "respond_by",
         "status_only", "closing", "runbooks", "release",
     }
 )  # fmt: skip

@@ -68,18 +68,25 @@ CREDENTIAL_NAMES = frozenset(name.replace(" ", "") for name in (*_NAMES, *_AZURE
 }  # fmt: skip
 """Names of properties, by their letters and digits, whose values are credentials whatever they look like."""
 
+_SHORT = r"(?:(?<=_)|(?<![\w-]))(?i:token|secret|pass)"
+"""Names that mean a credential by themselves or behind an underscore, and not as the end of any word."""
+
 _LEARN = "https://learn.microsoft.com/"
 
 CREDENTIAL_FORMS = (
     CredentialForm(
         name="private key",
-        what="a private key in PEM, from its first line to its last",
+        what="a private key in PEM, from its first line to its last; of one that is cut, what may stand in it",
         source="https://www.rfc-editor.org/rfc/rfc7468#section-10",
         signs=("private",),
         lead=re.compile(
             r"-----BEGIN(?:[ +]|%20)(?:[A-Z0-9]{1,12}(?:[ +]|%20)){0,3}PRIVATE(?:[ +]|%20)KEY(?:(?:[ +]|%20)BLOCK)?-----"
         ),
-        value=re.compile(r"(?P<bare>(?:[^-]++|-(?!----END))++)"),
+        # Whoever looks for keys writes the first line of one alone, and what stands behind it is the attack.
+        value=re.compile(
+            r"(?P<whole>(?:[^-]++|-(?!----(?:END|BEGIN)))++)(?=-----END)"
+            r"|(?P<cut>(?:[A-Za-z0-9+/=:,.\s]++|\\[nr]|%[0-9A-Fa-f]{2}|-(?!----))++)"
+        ),
     ),
     CredentialForm(
         name="shared access signature",
@@ -154,7 +161,7 @@ CREDENTIAL_FORMS = (
         source="https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html",
         signs=("signature=", "signature%3d", "signature\\u003d"),
         lead=re.compile(rf"(?:SignedHeaders=[A-Za-z0-9;_-]{{1,512}}+,?\s{{0,3}}|(?i:X-Amz-))(?i:Signature){EQUALS}"),
-        value=token(r"[0-9A-Fa-f]{64,}+"),
+        value=token(r"[0-9A-Za-z]{8,}+"),
     ),
     CredentialForm(
         name="cookie",
@@ -163,6 +170,14 @@ CREDENTIAL_FORMS = (
         signs=("cookie",),
         lead=re.compile(rf"{BEGINS}(?i:(?:set-)?cookie){QUOTE}?\s{{0,3}}(?::|%3[Aa]){BLANK}{{0,3}}{QUOTE}?"),
         value=token(rf"{COOKIE}={CRUMB}(?:;\s{{0,3}}{COOKIE}(?:={CRUMB})?)*+"),
+    ),
+    CredentialForm(
+        name="Authorization of curl",
+        what="`Authorization` with a word alone, in an option `-H` or `--header`",
+        source="https://curl.se/docs/manpage.html#-H",
+        signs=("authorization",),
+        lead=re.compile(r"(?<![\w-])(?:-H|--header)[\s=]{0,3}\\*[\"'](?i:authorization):\s{0,3}"),
+        value=token(r"[^\s\"'\\\[]++(?=\\*[\"'])"),
     ),
     CredentialForm(
         name="bearer token",
@@ -214,6 +229,25 @@ CREDENTIAL_FORMS = (
         value=re.compile(r"(?P<bare>[A-Za-z0-9/%_-]++)"),
     ),
     CredentialForm(
+        name="Teams or Discord webhook",
+        what="the path of an incoming webhook of Teams (Office 365 connectors) or Discord",
+        source="https://docs.discord.com/developers/resources/webhook#execute-webhook",
+        signs=("webhook.office", "webhooks/", "webhooks%2f"),
+        lead=re.compile(
+            r"(?i:webhook\.office\.com)(?:/|%2[Ff])(?:webhookb2(?:/|%2[Ff]))?"
+            r"|(?i:discord(?:app)?\.com)(?:/|%2[Ff])api(?:/|%2[Ff])(?:v\d{1,2}(?:/|%2[Ff]))?webhooks(?:/|%2[Ff])"
+        ),
+        value=token(r"[A-Za-z0-9/%@_-]++"),
+    ),
+    CredentialForm(
+        name="token as a user",
+        what="what stands before `@github.com` or `@gitlab.com` in the URL of a repository, where it has no password",
+        source="https://docs.github.com/authentication/keeping-your-account-and-data-secure/managing-your-personal-access-tokens",
+        signs=("@github.com", "@gitlab.com"),
+        lead=re.compile(r"(?<=https)://(?=[^\s/:@\[]{8,256}@(?i:github|gitlab)\.com)"),
+        value=token(r"[^\s/:@\[]++"),
+    ),
+    CredentialForm(
         name="URL with a password",
         what="the password in `scheme://user:password@host`",
         source="https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1",
@@ -246,12 +280,13 @@ CREDENTIAL_FORMS = (
     ),
     CredentialForm(
         name="assignment",
-        what="`PASSWORD=`, `Pwd=`, `client_secret=`, `api_key=`, `access_token=` and the like, however the name begins; "
-        "`PWD=/...`, which is a directory, is not",
+        what="`PASSWORD=`, `Pwd=`, `client_secret=`, `api_key=`, `access_token=` and the like, however the name begins, and "
+        "`TOKEN=`, `_SECRET=`, `pass=` by themselves or behind an underscore; `PWD=/...`, which is a directory, is not",
         source=_LEARN + "dotnet/framework/data/adonet/connection-string-syntax",
         signs=("pass", "pwd", "secret", "token", "key"),
         lead=re.compile(
-            rf"(?:{words_in_any_case(*_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)){QUOTE}?\s{{0,3}}[:+]?{EQUALS}\s{{0,3}}"
+            rf"(?:{words_in_any_case(*_NAMES)}|(?!PWD=(?:[/~$]|[A-Z]:))(?i:pwd)|{_SHORT})"
+            rf"{QUOTE}?\s{{0,3}}[:+]?{EQUALS}\s{{0,3}}(?:N(?='))?"
         ),
         value=WORD,
     ),
@@ -260,8 +295,49 @@ CREDENTIAL_FORMS = (
         what='the same names as members of JSON: `"password": "..."`, also with escaped quotes',
         source="https://www.rfc-editor.org/rfc/rfc8259#section-4",
         signs=("pass", "pwd", "secret", "token", "key"),
-        lead=re.compile(rf"(?:{_EVERY_NAME}|(?i:pwd)){QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
+        lead=re.compile(rf"(?:{_EVERY_NAME}|(?i:pwd)|{_SHORT}){QUOTE}\s{{0,8}}(?::|%3[Aa])\s{{0,8}}"),
         value=IN_QUOTES,
+    ),
+    CredentialForm(
+        name="line of YAML",
+        what="the same names at the beginning of a line, before a colon and a blank",
+        source="https://kubernetes.io/docs/concepts/configuration/secret/",
+        signs=("pass", "pwd", "secret", "token", "key"),
+        lead=re.compile(
+            rf"(?:\A|(?<=[\r\n])|(?<=\\n))[ \t]{{0,40}}(?:-[ \t]{{1,4}})?(?:[A-Za-z0-9]{{1,20}}[_-]){{0,4}}"
+            rf"(?:{_EVERY_NAME}|(?i:pwd|token|secret)):[ \t]{{1,4}}(?!(?:null|true|false|~)(?:\s|\Z))"
+        ),
+        value=WORD,
+    ),
+    CredentialForm(
+        name="variable of a container",
+        what="the value of a variable that is called so, in the specification of a container",
+        source="https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/",
+        signs=("value",),
+        lead=re.compile(
+            rf"(?i:name){QUOTE}\s{{0,8}}:\s{{0,8}}{QUOTE}(?:[A-Za-z0-9]{{1,20}}_){{0,4}}"
+            rf"(?:{_EVERY_NAME}|(?i:pwd|pass|token|secret)){QUOTE}\s{{0,8}},\s{{0,8}}{QUOTE}(?i:value){QUOTE}\s{{0,8}}:\s{{0,8}}"
+        ),
+        value=IN_QUOTES,
+    ),
+    CredentialForm(
+        name="element of XML",
+        what="the same names as elements of XML: `<password>...</password>`",
+        source="https://maven.apache.org/settings.html#servers",
+        signs=("password>", "passwd>", "passphrase>", "key>", "token>", "secret>", "pwd>"),
+        lead=re.compile(rf"<(?:\w{{1,32}}:)?(?:{_EVERY_NAME}|(?i:pwd|token|secret))>"),
+        value=token(r"[^<>\r\n]++"),
+    ),
+    CredentialForm(
+        name="variable that is set",
+        what="what `setx`, `SetEnvironmentVariable` and `aws configure set` set, where the name is such a name",
+        source=_LEARN + "windows-server/administration/windows-commands/setx",
+        signs=("setx", "setenvironmentvariable", "configure"),
+        lead=re.compile(
+            r"(?i:(?<![\w-])setx(?:\.exe)?\s{1,4}|SetEnvironmentVariable\(\s{0,3}\\*[\"']|(?<![\w-])aws\s{1,4}configure\s{1,4}set\s{1,4})"
+            rf"(?:[A-Za-z0-9]{{1,20}}_){{0,4}}(?:{_EVERY_NAME}|(?i:pwd|pass|token|secret))(?:\\*[\"']\s{{0,3}},\s{{0,3}}|\s{{1,4}})"
+        ),
+        value=NO_OPTION,
     ),
     CredentialForm(
         name="password of an option",
@@ -284,12 +360,16 @@ CREDENTIAL_FORMS = (
     ),
     CredentialForm(
         name="-p of a tool",
-        what="`-p X` of sshpass, PsExec, docker, podman, helm and oc login, az login and az acr login, evil-winrm, "
-        "CrackMapExec and NetExec; `-pw X` of PuTTY's tools",
+        what="`-p X` of sshpass, PsExec, docker, podman, helm and oc login, az login, az acr login, az sql and the like, "
+        "evil-winrm, CrackMapExec and NetExec; `-pw X` of PuTTY's tools",
         source="https://attack.mitre.org/techniques/T1552/",
-        signs=("sshpass", "psexec", "login", "evil-winrm", "crackmapexec", "netexec", "nxc", "plink", "pscp", "psftp", "putty"),
+        signs=(
+            "sshpass", "psexec", "login", "az ",
+            "evil-winrm", "crackmapexec", "netexec", "nxc", "plink", "pscp", "psftp", "putty",
+        ),
         tool=re.compile(
-            r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az(?:\s+acr)?|oc|buildah|helm\s+registry)\s+login|evil-winrm|crackmapexec"
+            r"(?<![\w-])(?i:sshpass|psexec(?:64)?|(?:docker|podman|az(?:\s+acr)?|oc|buildah|helm\s+registry)\s+login"
+            r"|az\s+(?:sql|mysql|postgres|mariadb|synapse)|evil-winrm|crackmapexec"
             r"|netexec|nxc|plink|pscp|psftp|putty)(?:\.exe)?(?![\w-])"
         ),
         lead=re.compile(r"(?<=[\s\"'])-pw?(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
@@ -336,12 +416,62 @@ CREDENTIAL_FORMS = (
         value=NO_OPTION,
     ),
     CredentialForm(
+        name="ldapsearch -w",
+        what="`-w X` of OpenLDAP's tools",
+        source="https://www.openldap.org/software/man.cgi?query=ldapsearch",
+        signs=("ldap",),
+        tool=re.compile(r"(?<![\w-])ldap(?:search|add|modify|modrdn|delete|passwd|whoami|compare|exop)(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])-w(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
+        value=NO_OPTION,
+    ),
+    CredentialForm(
+        name="schtasks /rp",
+        what="`/rp X` and `/p X` of schtasks",
+        source=_LEARN + "windows-server/administration/windows-commands/schtasks-create",
+        signs=("schtasks",),
+        tool=re.compile(r"(?<![\w-])(?i:schtasks)(?:\.exe)?(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])/(?i:r?p)(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|\s{1,8})"),
+        value=NO_OPTION,
+    ),
+    CredentialForm(
+        name="secret of a vault",
+        what="`--value X` of az keyvault secret set",
+        source=_LEARN + "cli/azure/keyvault/secret#az-keyvault-secret-set",
+        signs=("keyvault",),
+        tool=re.compile(r"(?<![\w-])(?i:az)(?:\.cmd)?\s+keyvault\s+secret\s+set(?![\w-])"),
+        lead=re.compile(r"(?<=[\s\"'])--value(?:\\*[\"']\s{0,3}[,\s]\s{0,3}|[\s=]{1,8})"),
+        value=NO_OPTION,
+    ),
+    CredentialForm(
+        name="Impacket target",
+        what="the password in `[domain/]user:password@host` of Impacket's tools",
+        source="https://github.com/fortra/impacket",
+        signs=(".py", "impacket"),
+        tool=re.compile(
+            r"(?<![\w-])(?i:impacket-\w{2,20}|(?:secretsdump|psexec|wmiexec|smbexec|atexec|dcomexec|smbclient|mssqlclient|lookupsid"
+            r"|samrdump|reg|services|GetUserSPNs|GetNPUsers|GetADUsers|getTGT|getST|ticketer|rpcdump|ntlmrelayx|addcomputer)\.py)(?!\w)"
+        ),
+        lead=re.compile(r"(?<=[\s\"'])(?:[^\s/:@\"'\\]{1,64}/)?[^\s/:@\"'\\]{1,64}:"),
+        value=token(r"[^\s\"'\\\[@]++(?:@[^\s\"'\\@]++)*(?=@)"),
+    ),
+    CredentialForm(
+        name="chpasswd",
+        what="the password that `echo user:password | chpasswd` sets",
+        source="https://man7.org/linux/man-pages/man8/chpasswd.8.html",
+        signs=("chpasswd",),
+        lead=re.compile(
+            r"(?<![\w-])echo\s{1,4}(?:-[en]{1,2}\s{1,4})?\\*[\"']?[\w.$-]{1,64}:"
+            r"(?=[^\s|]{1,256}\s{0,4}\|\s{0,4}(?:sudo\s{1,4})?(?:/usr)?(?:/sbin/)?chpasswd)"
+        ),
+        value=TO_A_SIGN,
+    ),
+    CredentialForm(
         name="-u of a tool",
         what="the password in `-u user:password` of curl, and in `-U user%password` of smbclient and rpcclient",
         source="https://curl.se/docs/manpage.html#-u",
         signs=("curl", "smbclient", "rpcclient"),
         tool=re.compile(r"(?<![\w-])(?i:curl|smbclient|rpcclient)(?:\.exe)?(?![\w-])"),
-        lead=re.compile(r"(?<=\s)(?:-[uU]|--(?:proxy-)?user)[\s=]{0,3}\\*[\"']?[^\s:%\"'\\]{0,128}[:%]"),
+        lead=re.compile(r"(?<=\s)(?:-[A-Za-z]{0,6}[uU]|--(?:proxy-)?user)[\s=]{0,3}\\*[\"']?[^\s:%\"'\\]{0,128}[:%](?!//)"),
         value=TO_A_SIGN,
     ),
     CredentialForm(
@@ -353,7 +483,7 @@ CREDENTIAL_FORMS = (
         lead=re.compile(
             r"(?<![\w-])(?i:net1?(?:\.exe)?[\"']?\s{1,4}use)"
             r"(?:(?i:r)\s{1,4}(?!(?:was|were|is|and|or|to|commands?|accounts?)\s)(?:\\*\"[^\"\\\r\n]{1,64}\\*\"|[^\s\"'/]{1,64})\s{1,4}"
-            r"|\s{1,4}(?:(?:[A-Za-z]:|\*)\s{1,4})?\\*[\"']?\\\\[^\s\"']{1,256}[\"']?\s{1,4})"
+            r"|\s{1,4}(?:(?:[A-Za-z]:|\*)\s{1,4})?\\*[\"']?\\\\[^\s\"']{1,256}[\"']?\s{1,4}(?:/(?i:user):[^\s\"']{1,128}\s{1,4})?)"
         ),
         value=re.compile(
             rf"(?:{QUOTED}|(?![-(/*])(?P<bare>(?:[^\s\"'&|<>`\\]|\^[&|<>^]|\\++(?![\"'\\]))++))"
@@ -367,11 +497,11 @@ CREDENTIAL_FORMS = (
         source=_LEARN + "powershell/module/microsoft.powershell.security/convertto-securestring",
         signs=("convertto-securestring", "credential"),
         lead=re.compile(
-            r"(?i:ConvertTo-SecureString)\s{1,4}(?:-\w{1,16}\s{1,4}){0,3}(?=\\*[\"'])"
+            r"(?i:ConvertTo-SecureString)\s{1,4}(?:-\w{1,16}\s{1,4}){0,3}(?![-$(])"
             r"|(?i:(?:PS|Network)Credential)\]?(?:::new)?\s{0,4}\(\s{0,4}\\*[\"'][^\"'\\\r\n]{0,128}\\*[\"']\s{0,4},\s{0,4}(?=\\*[\"'])"
             r"|(?<!\\)(?=\\*[\"'][^\"'\\\r\n]{1,256}\\*[\"']\s{0,4}\|\s{0,4}(?i:ConvertTo-SecureString))"
         ),
-        value=IN_QUOTES,
+        value=re.compile(rf"{QUOTED}|(?P<bare>[^\s\"'|;$(-][^\s\"'|;]*+)(?=\s{{1,4}}-(?i:asplain))"),
     ),
     CredentialForm(
         name="SQL password",

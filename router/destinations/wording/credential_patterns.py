@@ -19,20 +19,25 @@ def _escaped(quote: str, name: str) -> str:
     return rf"(?P<lead_{name}>\\++){quote}(?P<{name}>{within}++)"
 
 
+# How a text goes on behind a quote that closes what began before a name, as in grep 'password=' /etc && ...
+_CLOSES = r"(?:\s|[;|&)]+\s)"
 # None of the loops gives back what it took, so that no text is gone through twice.
 QUOTED = "|".join(
     (
         _escaped('"', "escaped_double"),
         _escaped("'", "escaped_single"),
-        r"\"(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)",
-        r"'(?P<single>(?:[^'\r\n]++|'')++)",
+        rf"\"(?!{_CLOSES}|\$\(|`)(?P<double>(?:[^\"\\\r\n]++|\\[^\r\n])++)",
+        rf"'(?!{_CLOSES})(?P<single>(?:[^'\r\n]++|'')++)",
         r"(?:%2[27]|&quot;|&#3[49];)(?P<named>[^\s%&\"']++)",
     )
 )
 # A word of a command line; a backslash is part of it, unless it escapes the quote that the whole command stands in.
 BARE = r"(?:[^\s\"'&|<>;`\\%]|%(?!2[0267]|3[Bb]|0[AaDd])|\^[&|<>^]|\\++(?![\"'\\]))"
-WORD = re.compile(rf"{QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{BARE}++)")
-NO_OPTION = re.compile(rf"{QUOTED}|(?![-(/])(?P<bare>{BARE}++)")
+# Quotes may stand within a word of a shell's, and one alone within a value of a connection string.
+_PIECE = r"(?:\"[^\"\s,:\\]++\"|'[^'\s,:\\]++'|'[^\s\"'&|<>;\\]++(?=;))"
+_WHOLE = rf"{BARE}++(?:{_PIECE}{BARE}*+)*+"
+WORD = re.compile(rf"{QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_WHOLE})")
+NO_OPTION = re.compile(rf"{QUOTED}|(?![-(/])(?P<bare>{_WHOLE})")
 IN_QUOTES = re.compile(QUOTED)
 IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
 TO_A_SIGN = re.compile(r"(?P<bare>[^\s\"'\\&|<>;,\[]++)")

@@ -1,7 +1,8 @@
 """What the items of the evidence name: the bare values, without the words that `router/parse/entity_facts.py` puts around them.
 
-`curl -s http://x (0x5d1), by root, child of bash` names the command `curl -s http://x`, and `pool.example (198.51.100.23)` the
-domain `pool.example`. Where an item may be read in two ways, both are names: what is withheld is rather looked for too often.
+`/usr/bin/curl: curl -s http://x (0x5d1), by root, child of bash` names the command `curl -s http://x` and its image, and
+`pool.example (198.51.100.23)` the domain `pool.example`. Where an item may be read in two ways, both are names, so
+what is withheld is rather looked for too often.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ _PROCESS = re.compile(rf"(?P<command>.*?)(?:{_PID})?{_BY}?", re.DOTALL)
 _WITH_PID = re.compile(rf"(?P<command>.*){_PID}{_BY}?", re.DOTALL)
 _PARENT = re.compile(r", child of (?P<parent>.*)", re.DOTALL)
 _PID_OF = re.compile(_PID)
+
+_SLASH = re.compile(r"[/\\]")
+_OF_A_PLACE = re.compile(r", | \(|\)")
 
 _WORDS_OF_OURS = re.compile(r"( \(|\)|, by |, child of |, | on | -> |: )")
 """What stands between the parts of an item."""
@@ -60,8 +64,17 @@ def _behind_colon(item: str) -> Iterator[str]:
 def _processes(item: str) -> Iterator[str]:
     for form in (_PROCESS, _WITH_PID):
         if found := form.fullmatch(item):
-            command = found["command"]
-            yield from (command, *(() if " " in command else _files(command)))
+            yield from _names_of_command(found["command"])
+
+
+def _names_of_command(command: str) -> Iterator[str]:
+    """A command line, and the image that stands before it where the line does not name it."""
+    yield command
+    image, colon, line = command.partition(": ")
+    if colon and _SLASH.search(image):
+        yield from (line, image, *_files(image))
+    elif " " not in command:
+        yield from _files(command)
 
 
 def _parents(item: str) -> Iterator[str]:
@@ -81,12 +94,12 @@ def _hosts(item: str) -> Iterator[str]:
 
 
 def _files(item: str) -> Iterator[str]:
-    yield re.split(r"[/\\]", item)[-1]
+    yield _SLASH.split(item)[-1]
 
 
 def _locations(item: str) -> Iterator[str]:
     where = item.partition(": ")[2] or item
-    yield from (where, *where.split(", "))
+    yield from (where, *_OF_A_PLACE.split(where))
 
 
 def _threats(item: str) -> Iterator[str]:
