@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from router.decide.markup import plain_text
+from router.decide.placeholders import unfilled
 from router.decide.prose import prose_of
+from router.domain.ai_alerts import is_about_ai
 from router.domain.decisions import Decision
 from router.domain.evidence import Evidence
 from router.domain.locations import location_of
@@ -49,7 +52,7 @@ def notice_for(
     grouped = finding.grouped if finding and finding.grouped else GroupedFacts()
     cves = finding.cves if finding and finding.cves else grouped.cves
     extended = {name: str(value) for name, value in signal.extended.items()}
-    return Notice(
+    notice = Notice(
         key=key,
         turn=turn,
         stream=signal.stream.value,
@@ -121,6 +124,8 @@ def notice_for(
         entry_points=finding.entry_points if finding else (),
         targets=finding.targets if finding else (),
     )
+    # A title is told where a description is not: in outlines, and in a group's list of its members.
+    return replace(notice, title=unfilled(signal.title)) if "{" in signal.title and is_about_ai(notice) else notice
 
 
 def _find_risk(finding: Finding) -> Risk | None:

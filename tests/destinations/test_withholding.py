@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
-from router.destinations.wording.ai_alerts import OUTLINE, is_about_ai, outline_of
+from router.destinations.wording.ai_alerts import OUTLINE, outline_of
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.withholding import WITHHELD, withheld_from
+from router.domain.ai_alerts import is_about_ai
 from router.domain.background import Background
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice
@@ -168,6 +169,7 @@ def test_an_outline_has_no_field_that_is_not_known_to_be_harmless() -> None:
     assert (told.link, told.runbooks) == ("https://portal.azure.com/x", ("https://wiki.example/ai",))
     assert (told.title, told.links, told.extended) == ("Detected credential theft attempts", (), {})
     assert outline_of(told) == told
+    assert outline_of(_an_ai_alert(is_whole=True)).is_whole
 
 
 def test_an_incident_is_about_ai_where_it_names_such_an_alert() -> None:

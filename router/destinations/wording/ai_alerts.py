@@ -7,7 +7,6 @@ So most kinds are told no more of them than an outline: what Defender calls it, 
 
 from __future__ import annotations
 
-import re
 from dataclasses import MISSING, Field, fields, replace
 from typing import Any
 
@@ -18,46 +17,15 @@ from router.domain.rulebook import By
 OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
 """What stands for the description of an alert about AI where it is told in outline."""
 
-_AI = "AI"  # the plan
-_TYPE = re.compile(r"(?:simulated_|sample_)?(?:ai[._]|(?:[a-z0-9]+_)?agentic_)", re.IGNORECASE)
-_NAMES_A_TYPE = re.compile(r"\bAI\.[A-Za-z]+_|\bAzure_Agentic_", re.IGNORECASE)
-_OF_MANAGEMENT = re.compile(r"(?:simulated_|sample_)?arm_", re.IGNORECASE)
-"""Types of Defender for Resource Manager, which sees who manages a resource and never what the resource is asked:
-https://learn.microsoft.com/azure/defender-for-cloud/defender-for-resource-manager-introduction"""
-
-_PROVIDERS = ("microsoft.cognitiveservices/", "microsoft.machinelearningservices/", "microsoft.botservice/")
-"""The providers of resources that end users' words go through: models and agents (`CognitiveServices/accounts` and
-projects in it, also speech, vision and language), workspaces, hubs and endpoints of Machine Learning, and bots. All of their
-types are meant, since which of them Defender will name, nobody knows before an alert has come."""
-
 _ALIKE = frozenset({By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, "limit"})
-
-
-def is_about_ai(notice: Notice) -> bool:
-    """Whether an alert or incident is about AI: by its type, by its plan, or by its resource, whatever its plan.
-
-    Of an AI resource, alerts about its management are not: prompts never stand in them. Every other type is, also one that
-    nobody knows yet: a plan that was guessed from a type's beginning says nothing of what stands in it. An incident is also one
-    where it names an alert of such a type.
-    """
-    if notice.plan == _AI or _TYPE.match(notice.type):
-        return True
-    if notice.stream != "cwpp":
-        return False
-    if (notice.resource_type or "").casefold().startswith(_PROVIDERS) and not _OF_MANAGEMENT.match(notice.type):
-        return True
-    return notice.kind == "incident" and any(
-        _NAMES_A_TYPE.search(text) for text in (notice.title, *notice.extended.values())
-    )
 
 
 _TOLD = frozenset(
     {
         "key", "turn", "stream", "kind", "id", "type", "title", "severity", "severity_written", "status", "plan", "sample",
         "resource", "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version",
-        "routes", "routes_to", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed",
-        "snapshot", "respond_by",
-        "status_only", "closing", "runbooks", "release",
+        "routes", "routes_to", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed", "snapshot",
+        "respond_by", "status_only", "closing", "runbooks", "release", "is_whole",
     }
 )  # fmt: skip
 """The fields that an outline has. What a notice gains is not told of AI by itself, nor are the links that a message names: both

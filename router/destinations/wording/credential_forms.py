@@ -185,7 +185,7 @@ CREDENTIAL_FORMS = (
         source="https://www.rfc-editor.org/rfc/rfc6750#section-2.1",
         signs=("bearer",),
         lead=re.compile(rf"(?i:bearer){BLANK}{{1,3}}"),
-        value=token(r"[A-Za-z0-9._~+/-]{20,}+=*+"),
+        value=token(r"[A-Za-z0-9._~+/-]{20,}+=*+|[A-Za-z0-9._~+/-]++(?=…)"),
     ),
     CredentialForm(
         name="JSON web token",
@@ -193,7 +193,9 @@ CREDENTIAL_FORMS = (
         source="https://www.rfc-editor.org/rfc/rfc7519#section-3",
         signs=("eyj",),
         lead=re.compile(rf"{BEGINS}(?=eyJ)"),
-        value=token(r"eyJ[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?"),
+        value=token(
+            r"eyJ[A-Za-z0-9_-]++\.eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)?|eyJ[A-Za-z0-9_-]*+(?:\.[A-Za-z0-9_-]*+)?(?=…)"
+        ),
     ),
     CredentialForm(
         name="token with a prefix",
@@ -218,6 +220,9 @@ CREDENTIAL_FORMS = (
             r"|sk-(?:proj-|svcacct-|admin-|ant-)[A-Za-z0-9_-]{20,}+|sk-[A-Za-z0-9]{40,}+"
             r"|hf_[A-Za-z0-9]{30,}+|dapi[a-f0-9]{32}(?:-\d)?|hvs\.[A-Za-z0-9_-]{24,}+|[sr]k_live_[A-Za-z0-9]{20,}+"
             r"|SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}|dop_v1_[a-f0-9]{64}"
+            # Of one that a text was cut in, what is left; some are not known before their last character.
+            r"|(?:gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|imt|agent|oas|ffct)-|xox[a-z]|xapp-|AIza|ya29\.|GOCSPX-|npm_|pypi-"
+            r"|dckr_pat_|AKIA|ASIA|ABSK|sk-|hf_|dapi|hvs\.|[sr]k_live_|SG\.|dop_v1_)[A-Za-z0-9_.-]*+(?=…)"
         ),
     ),
     CredentialForm(
@@ -456,7 +461,7 @@ CREDENTIAL_FORMS = (
     ),
     CredentialForm(
         name="chpasswd",
-        what="the password that `echo user:password | chpasswd` sets",
+        what="the password of `user:password` that echo hands to chpasswd",
         source="https://man7.org/linux/man-pages/man8/chpasswd.8.html",
         signs=("chpasswd",),
         lead=re.compile(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from router.destinations.wording.ai_alerts import is_about_ai, outline_of
+from router.destinations.wording.ai_alerts import outline_of
 from router.destinations.wording.masking import masked_notice
 from router.destinations.wording.withholding import withheld_from
+from router.domain.ai_alerts import is_about_ai
 from router.domain.notices import Notice
 
 

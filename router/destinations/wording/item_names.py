@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 _PID = r" \((?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,12})\)"
 _BY = r"(?:, by [^,]{1,300}|, child of .*|, by [^,]{1,300}, child of .*)"
-_PROCESS = re.compile(rf"(?P<command>.*?)(?:{_PID})?{_BY}?", re.DOTALL)
-_WITH_PID = re.compile(rf"(?P<command>.*){_PID}{_BY}?", re.DOTALL)
+_PROCESS = re.compile(rf"(?P<itself>(?P<command>.*?)(?:{_PID})?){_BY}?", re.DOTALL)
+_WITH_PID = re.compile(rf"(?P<itself>(?P<command>.*){_PID}){_BY}?", re.DOTALL)
 _PARENT = re.compile(r", child of (?P<parent>.*)", re.DOTALL)
 _PID_OF = re.compile(_PID)
 
@@ -64,7 +64,7 @@ def _behind_colon(item: str) -> Iterator[str]:
 def _processes(item: str) -> Iterator[str]:
     for form in (_PROCESS, _WITH_PID):
         if found := form.fullmatch(item):
-            yield from _names_of_command(found["command"])
+            yield from (found["itself"], *_names_of_command(found["command"]))
 
 
 def _names_of_command(command: str) -> Iterator[str]:

@@ -107,13 +107,14 @@ def _forms_of(value: str) -> Iterator[str]:
 
 def _quotes_of(form: str) -> Iterator[tuple[str, str]]:
     """A word of a form, with what finds the form in a text, whatever blanks stand between its words; or a quote cut short."""
-    is_cut = form.endswith(CUT)
-    words = form.removesuffix(CUT).split()
+    # Evidence is cut with one mark, and what waits in a group with another.
+    is_cut = form.endswith((CUT, "…"))
+    words = form.removesuffix(CUT).rstrip("…").split()
     one_line = " ".join(words)
     if words and not is_cut:
         yield _quote(words, "")
     if is_cut or len(one_line) > _LONGEST_QUOTED:
-        yield _quote(one_line[:_LONGEST_QUOTED].split(), r"(?s:.*)" if is_cut else r"[^\n…]*…?")
+        yield _quote(one_line[:_LONGEST_QUOTED].split(), r"(?s:.*)" if form.endswith(CUT) else r"[^\n…]*…?")
 
 
 def _quote(words: list[str], behind: str) -> tuple[str, str]:
