@@ -92,7 +92,8 @@ def test_a_finding_that_two_weekly_files_came_without_closes_its_ticket_a_day_la
     ((title, notes),) = files.closed().items()
     assert title == "High: Update h - vm-h"
     assert notes.startswith(
-        "Not seen since 2026-11-24, two snapshots came without it.\nHigh: Update h - vm-h\nResource: "
+        "Not seen since 2026-11-24, two snapshots came without it. It stood here for 15 days, since 2026-11-24 12:00 UTC.\n"
+        "High: Update h - vm-h\nResource: "
     )
     assert "\nPackage: h\n" in notes
     assert "fixed" not in notes.lower()
@@ -129,4 +130,6 @@ def test_an_exempted_finding_closes_its_ticket_as_exempt(
     }
     files.run(WEEK, "exempt", [row_of("h", status=exempt, is_snapshot=False)])
     (notes,) = files.closed().values()
-    assert notes.startswith("Exempt, not fixed: Accepted until May.\n")
+    assert notes.startswith(
+        "Exempt, not fixed: Accepted until May. It stood here for 7 days, since 2026-11-24 12:00 UTC.\n"
+    )

@@ -64,7 +64,7 @@ class Memory:
     async def _meet(self, part: str) -> None:
         if part == self._part:
             if self._trouble is None:
-                await asyncio.sleep(600)
+                await asyncio.Event().wait()
             else:
                 raise self._trouble
 

