@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,11 @@ class ConversationRunner:
         """Lets go of who we are at logs endpoints; the HTTP connections belong to who made them."""
         await self._logs.close()
 
-    async def answer(self, ask: Ask) -> HttpAnswer | MailAnswer | str | None:
-        """What came of an ask; raises the DeliveryError that is to be raised into the destination."""
+    async def answer(self, ask: Ask, ends: float = math.inf) -> HttpAnswer | MailAnswer | str | None:
+        """What came of an ask; raises the DeliveryError that is to be raised into the destination.
+
+        `ends` is when the conversation is broken off, in the loop's time: what cannot be taken back is not begun too late.
+        """
         match ask:
             case HttpRequest():
                 return await self._http.send(ask)
@@ -53,17 +57,22 @@ class ConversationRunner:
             case AccessToken():
                 return await self._tokens.find(ask)
             case SendMail():
-                return await self._mail.submit(ask)
+                return await self._mail.submit(ask, ends)
         return None
 
-    async def converse(self, kind: DestinationKind, attempts: Sequence[Attempt]) -> Sequence[Result]:
-        """Holds one whole conversation; a DeliveryError that the destination lets through is every attempt's result."""
+    async def converse(
+        self, kind: DestinationKind, attempts: Sequence[Attempt], ends: float = math.inf
+    ) -> Sequence[Result]:
+        """Holds one whole conversation, which whoever calls breaks off when it `ends`, in the loop's time.
+
+        A DeliveryError that the destination lets through is every attempt's result.
+        """
         conversation = kind.conversation_for(attempts)
         try:
             ask = next(conversation)
             while True:
                 try:
-                    answer = await self.answer(ask)
+                    answer = await self.answer(ask, ends)
                 except DeliveryError as trouble:
                     ask = conversation.throw(trouble)
                 else:

@@ -1,7 +1,8 @@
 """Mail to a server that passes it on: SMTP submission over STARTTLS, with aiosmtplib.
 
 One connection for each mail. What a server answers is for the destination to read; here is what keeps a mail and the
-credentials from whoever is not that server, and what keeps a server from holding us up.
+credentials from whoever is not that server, what keeps a server from holding us up, and what keeps a mail from going twice:
+it is begun only while there is time for the slowest answer, so that nobody breaks it off between the message and its answer.
 
 https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc3207 (STARTTLS)
 """
@@ -9,10 +10,12 @@ https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections import defaultdict
-from contextlib import suppress
-from typing import cast
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
@@ -21,6 +24,9 @@ from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.hosts import is_example, never_asked
 from router.domain.urls import is_loopback
+
+WAIT = 60.0
+"""Seconds for which a mail waits for one of a server's connections. Nothing is sent by then, so it may as well come again."""
 
 TIMEOUT = 30.0
 """Seconds from the look-up of a server's name until it is ready for the message."""
@@ -41,6 +47,22 @@ NAME = "[127.0.0.1]"
 
 _CLOSING = 421
 _READABLE = range(200, 600)
+_USED = 0.9
+"""The share that a submission uses of the time it has."""
+
+
+class Patience(NamedTuple):
+    """Seconds that each part of a submission may take, in their order."""
+
+    wait: float = WAIT
+    timeout: float = TIMEOUT
+    acceptance: float = ACCEPTANCE
+    goodbye: float = GOODBYE
+
+    def within(self, left: float) -> Patience:
+        """The same where all of it ends well before the seconds that are left are over; else every part is shorter."""
+        share = max(0.0, min(1.0, left * _USED / sum(self)))
+        return Patience(*(share * seconds for seconds in self))
 
 
 class Mail:
@@ -52,14 +74,17 @@ class Mail:
         timeout: float = TIMEOUT,
         acceptance: float = ACCEPTANCE,
         connections: int = CONNECTIONS,
+        wait: float = WAIT,
     ) -> None:
         self._tls = tls
-        self._timeout = timeout
-        self._acceptance = acceptance
+        self._patience = Patience(wait, timeout, acceptance)
         self._free = defaultdict[tuple[str, int], asyncio.Semaphore](lambda: asyncio.Semaphore(connections))
 
-    async def submit(self, mail: SendMail) -> MailAnswer:
+    async def submit(self, mail: SendMail, ends: float = math.inf) -> MailAnswer:
         """What the server said last, whatever it is; raises Unavailable when nothing came in time, or not over TLS.
+
+        It is over by `ends`, in the loop's time. Where the server's connections are taken for too long for that, nothing is
+        sent. Where the server had the message and said nothing in time, it may have taken it all the same.
 
         Raises Unauthorized where the server offers no way to say who we are. Errors name the host at most. A host that ends
         in `.example` is never asked: no name is looked up there and no connection opened.
@@ -68,7 +93,8 @@ class Mail:
             raise Unavailable(never_asked(mail.host))
         if mail.is_cleartext and not is_loopback(mail.host):
             raise Unavailable(f"{mail.host}: is asked over STARTTLS only; cleartext is for loopback")
-        async with self._free[mail.host, mail.port]:
+        patience = self._patience.within(ends - asyncio.get_running_loop().time())
+        async with self._turn_at(mail, patience.wait):
             client = SMTP(
                 hostname=mail.host,
                 port=mail.port,
@@ -78,27 +104,48 @@ class Mail:
                 tls_context=self._tls,
             )
             try:
-                answer = await self._bounded(client, mail)
-                await _say_goodbye(client)
+                answer = await _bounded(client, mail, patience, ends)
+                await _say_goodbye(client, patience.goodbye)
                 return answer
             finally:
                 _hang_up(client)
 
-    async def _bounded(self, client: SMTP, mail: SendMail) -> MailAnswer:
+    @asynccontextmanager
+    async def _turn_at(self, mail: SendMail, wait: float) -> AsyncIterator[None]:
+        """A context with one of the server's connections; raises Unavailable where none came free in time."""
+        free = self._free[mail.host, mail.port]
         try:
-            async with asyncio.timeout(self._timeout):
-                refusal = await _offered(client, mail)
-            if isinstance(refusal, MailAnswer):
-                return refusal
-            async with asyncio.timeout(self._acceptance):
-                return await _handed_over(client, mail, refusal)
+            async with asyncio.timeout(wait):
+                await free.acquire()
         except TimeoutError as fault:
-            raise Unavailable(f"{mail.host}: no answer in time") from fault
-        except (SMTPException, OSError, ValueError) as fault:
-            untrusted = find_untrusted(fault)
-            if untrusted is not None:
-                raise Unavailable(not_trusted(mail.host, untrusted)) from fault
-            raise Unavailable(f"{mail.host}: no answer: {type(fault).__name__}") from fault
+            taken = f"{mail.host}: nothing sent: other mails took its connections for {wait:.0f} s"
+            raise Unavailable(taken, is_crowded=True) from fault
+        try:
+            yield
+        finally:
+            free.release()
+
+
+async def _bounded(client: SMTP, mail: SendMail, patience: Patience, ends: float) -> MailAnswer:
+    now = asyncio.get_running_loop().time()
+    # When the message must go at last: then there is just time for the slowest answer.
+    latest = ends - patience.acceptance - patience.goodbye
+    if now >= latest:
+        raise Unavailable(f"{mail.host}: nothing sent: there is no time left for it")
+    try:
+        async with asyncio.timeout_at(min(now + patience.timeout, latest)):
+            refusal = await _offered(client, mail)
+        if isinstance(refusal, MailAnswer):
+            return refusal
+        async with asyncio.timeout(patience.acceptance):
+            return await _handed_over(client, mail, refusal)
+    except TimeoutError as fault:
+        raise Unavailable(f"{mail.host}: no answer in time") from fault
+    except (SMTPException, OSError, ValueError) as fault:
+        untrusted = find_untrusted(fault)
+        if untrusted is not None:
+            raise Unavailable(not_trusted(mail.host, untrusted)) from fault
+        raise Unavailable(f"{mail.host}: no answer: {type(fault).__name__}") from fault
 
 
 type _Refused = dict[str, MailReply]
@@ -173,10 +220,10 @@ def _reply_in(refusal: SMTPResponseException) -> MailReply:
     return MailReply(code=refusal.code, text=refusal.message)
 
 
-async def _say_goodbye(client: SMTP) -> None:
+async def _say_goodbye(client: SMTP, seconds: float) -> None:
     """Ends a connection as a server expects it; whatever it says to that, the mail is where it is."""
     with suppress(SMTPException, OSError):
-        async with asyncio.timeout(GOODBYE):
+        async with asyncio.timeout(seconds):
             await client.quit()
 
 

@@ -49,9 +49,10 @@ class Sender:
         longest = self.lease.total_seconds() * SHARE_OF_LEASE
         try:
             with self._tracing(claims) as observer:
-                async with asyncio.timeout(longest):
+                ends = asyncio.get_running_loop().time() + longest
+                async with asyncio.timeout_at(ends):
                     attempts = [self._attempt(claim, await self._background(claim)) for claim in claims]
-                    results = await self._answers.converse(self._kind, attempts)
+                    results = await self._answers.converse(self._kind, attempts, ends)
                 observer.record_results(results)
                 return results
         except TimeoutError:

@@ -88,7 +88,7 @@ class Unavailable(DeliveryError):
 
     Attributes:
         retry_after: the seconds that it asks us to wait, where it says so.
-        is_crowded: whether it says that it is asked too much, so that any other request makes that worse.
+        is_crowded: whether it is asked too much, as it says or as we see, so that any other request makes that worse.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, is_crowded: bool = False) -> None:
