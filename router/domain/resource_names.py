@@ -14,7 +14,10 @@ from itertools import pairwise
 from router.domain.clouds import connected_name
 from router.domain.memoize import remembered
 
-_GUID = re.compile(r"\{?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?", re.IGNORECASE)
+_GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
+_ANY_GUID = re.compile(rf"(?<![0-9a-z]){_GUID.pattern}(?![0-9a-z])", re.IGNORECASE)
+_LONE_GUID = re.compile(rf"(?<![\w.-]){_GUID.pattern}(?![\w.-])", re.IGNORECASE)
+"""A GUID that is a part of a path by itself, and not the end of a name such as `vm-...`."""
 _FILLERS = frozenset({"default", "current", "latest", "n/a", "na", "none", "null", "unknown", "undefined", "-"})
 """Names that Azure gives to the only one there is, and words for nothing."""
 
@@ -40,14 +43,28 @@ def is_guid(text: str) -> bool:
 
 
 def is_telling(text: str | None) -> bool:
-    """Whether a text names something by itself; a GUID, a number and the word `default` do not."""
+    """Whether a text names something by itself; GUIDs, a number and the word `default` do not."""
     word = text.strip() if text else ""
-    return bool(word) and not (word.isdigit() or is_guid(word) or word.lower() in _FILLERS)
+    if not word or word.isdigit() or word.lower() in _FILLERS:
+        return False
+    beside = _ANY_GUID.sub(" ", word)
+    return beside == word or any(is_telling(part) for part in re.split(r"[\W_]+", beside))
 
 
 def ending(id: str) -> str:
     """The end of an id by which people tell it from others, as texts show it: `…ab12cd`."""
     return f"…{id.strip().strip('{}')[-_END:]}"
+
+
+def with_endings(text: str) -> str:
+    """A text in which only the ends of those GUIDs are said that stand by themselves: `invoices/…ab12cd`."""
+    return _LONE_GUID.sub(lambda found: ending(found[0]), text)
+
+
+def last_ending(id: str) -> str | None:
+    """The end of the last GUID in an id; None where there is none in it."""
+    found = _ANY_GUID.findall(id)
+    return ending(found[-1]) if found else None
 
 
 @remembered
@@ -107,8 +124,8 @@ def _called(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     for _, name in pairs:
         if is_telling(name) or (names and name.isdigit()):
             names.append(name)
-    if pairs and is_guid(pairs[-1][1]):
-        names.append(f"{_singular(pairs[-1][0])} {ending(pairs[-1][1])}")
+    if pairs and not is_telling(pairs[-1][1]) and (end := last_ending(pairs[-1][1])) is not None:
+        names.append(f"{_singular(pairs[-1][0]) or 'resource'} {end}")
     return tuple(names)
 
 

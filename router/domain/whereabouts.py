@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from router.domain.clouds import is_connected, is_made_up
 from router.domain.evidence import account_name_of
 from router.domain.notices import Notice
-from router.domain.resource_names import ending, is_guid, is_telling, names_of_resource
+from router.domain.resource_names import ending, is_telling, last_ending, names_of_resource, with_endings
 
 UNKNOWN = "unknown resource"
 """What is said where a notice names nothing at all."""
@@ -61,11 +61,11 @@ class Whereabouts:
 def whereabouts_of(notice: Notice) -> Whereabouts:
     """Where it happened."""
     names, scope = _named(notice)
-    *parents, name = (" ".join(one.split()) for one in names)
+    *parents, name = (with_endings(" ".join(one.split())) for one in names)
     return Whereabouts(
         name=name,
         parents=tuple(parents),
-        scope=scope,
+        scope=with_endings(scope) if scope else None,
         environment=notice.environment,
         subscription=notice.subscription_name or _account_of(notice),
     )
@@ -104,9 +104,9 @@ def _with_its_part(notice: Notice, names: tuple[str, ...], entity: tuple[str, ..
     """The names of a resource with the part of it that its id leaves out: its pod, its image, its database."""
     type, rule = (notice.resource_type or "").lower(), notice.rule
     if is_connected(notice.resource):
-        if notice.cluster:
-            return (notice.cluster, *_pod_in(notice))
-        if notice.native_name:
+        if notice.cluster and is_telling(notice.cluster):
+            return _inside_cluster(notice, notice.cluster)
+        if notice.native_name and is_telling(notice.native_name):
             return (notice.native_name,)
         return entity if entity and is_made_up(names[-1]) and not is_made_up(entity[-1]) else names
     if [name.lower() for name in names] == [(notice.cluster or "").lower()]:
@@ -125,6 +125,12 @@ def _extended(names: tuple[str, ...], *parts: str) -> tuple[str, ...]:
     known = {name.lower() for name in names}
     fresh = (part for part in parts if is_telling(part) and part.lower().partition(".")[0] not in known)
     return tuple(dict.fromkeys((*names, *(part for part in fresh if part.lower() not in known))))
+
+
+def _inside_cluster(notice: Notice, cluster: str) -> tuple[str, ...]:
+    """A cluster with what is meant in it; one whose name says nothing is called what the evidence calls it, else a cluster."""
+    names = (cluster, *notice.evidence.clusters)
+    return (next(filter(is_telling, names), f"cluster {cluster}"), *_pod_in(notice))
 
 
 def _pod_in(notice: Notice) -> tuple[str, ...]:
@@ -183,11 +189,10 @@ def _guesses(notice: Notice) -> Iterator[tuple[str, ...]]:
     """What else may say where, the best first."""
     evidence = notice.evidence
     if notice.cluster:
-        yield (notice.cluster, *_pod_in(notice))
+        yield _inside_cluster(notice, notice.cluster)
     for names in (notice.targets, evidence.hosts, evidence.clusters, evidence.nodes, evidence.pods):
         yield from ((name,) for name in names if is_telling(name))
     yield from filter(None, map(names_of_resource, evidence.resources))
-    for id in (notice.compromised_entity, notice.resource):
-        if id and is_guid(id):
-            yield (f"resource {ending(id)}",)
+    ends = (last_ending(id) for id in (notice.compromised_entity, notice.resource) if id)
+    yield from ((f"resource {end}",) for end in ends if end is not None)
     yield (UNKNOWN,)

@@ -5,7 +5,6 @@ Fields are looked up by lower-case names, since Defender writes one name in seve
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -17,7 +16,6 @@ type Fields = Mapping[str, object]
 
 _SEVERITIES = {severity.name.lower(): severity for severity in Severity}
 _PLAIN = (str, int, float)
-_GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _NEVER = 1  # the year that .NET writes where a time was never set
 
 
@@ -50,11 +48,6 @@ def name_in(fields: Fields, *names: str) -> str | None:
         elif isinstance(value, int) and not isinstance(value, bool):
             return str(value)
     return None
-
-
-def is_guid(name: str) -> bool:
-    """Whether a name is a GUID, by which nobody knows anything."""
-    return _GUID.fullmatch(name) is not None
 
 
 def is_true(value: object) -> bool:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 
 from router.domain.posture import Cves, GroupedFacts, Image, Package
+from router.domain.resource_names import is_guid
 from router.parse.arm import Posture
 from router.parse.cves import MOST_IDS
-from router.parse.fields import Fields, fields_in, find_flag, is_guid, items_in, labels_in, name_in
+from router.parse.fields import Fields, fields_in, find_flag, items_in, labels_in, name_in
 from router.parse.recommendations import MOST_WORDS, find_registry
 
 _CVE = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII | re.IGNORECASE)

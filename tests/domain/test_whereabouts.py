@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-data"
 CONNECTED = f"{GROUP}/providers/Microsoft.Security/securityConnectors/corp/securityentitydata"
 GUID = "0b2c8f0e-6a4e-4c5c-9c1d-1f0f5a1c0d11"
+OTHER = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 LAPTOP = Evidence(hosts=("laptop-of-mallory",))
 
 
@@ -148,6 +150,55 @@ def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
     assert words(None, None, Evidence()) == UNKNOWN
     assert words(None, "0", Evidence(nodes=("aks-pool-1",))) == "aks-pool-1"
     assert words(None, None, Evidence(resources=(f"{GROUP}/providers/Microsoft.Web/sites/app",))) == "app"
+
+
+BARE = GUID.replace("-", "")
+
+
+@pytest.mark.parametrize(
+    ("resource", "entity", "said"),
+    [
+        (None, BARE, "resource …1c0d11"),
+        (None, f"{{{GUID}}}", "resource …1c0d11"),
+        (None, f"{OTHER}/{GUID}", "resource …1c0d11"),
+        (None, f"{GUID}_{OTHER}", "resource …b8a110"),
+        (f"/{GUID}", None, "resource …1c0d11"),
+        (GROUP, BARE, "resource group rg-data (subscription …b8a110)"),
+        (f"{GROUP}/providers/Microsoft.Compute/disks/{BARE}", None, "disk …1c0d11 (resource group rg-data"),
+        (f"arn:aws:ecs:eu-west-2:123456789012:task/shop/{BARE}", None, "shop/…1c0d11"),
+        (f"arn:aws:ecs:eu-west-2:123456789012:task/{OTHER}/{BARE}", None, "resource …1c0d11"),
+        (f"{CONNECTED}/{BARE}", "shop-frontend", "shop-frontend"),
+        (None, f"ledger@{OTHER}", "ledger@…b8a110"),
+        (None, f"vm-{GUID}", f"vm-{GUID}"),
+    ],
+)
+def test_a_guid_is_said_by_its_end_however_it_is_written(resource: str | None, entity: str | None, said: str) -> None:
+    """With hyphens or without, in braces, two together, or beside names; what is only a part of a name is said with it."""
+    assert words(resource, entity, Evidence()).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("fields", "evidence", "said"),
+    [
+        ({"cluster": GUID}, LAPTOP, "cluster …1c0d11"),
+        ({"cluster": BARE}, Evidence(namespaces=("jobs",), pods=("export-1",)), "cluster …1c0d11/jobs/export-1"),
+        ({"cluster": GUID}, Evidence(clusters=(GUID, "shop-prod"), pods=("export-1",)), "shop-prod/export-1"),
+        ({"cluster": "default"}, LAPTOP, "cluster default"),
+        ({"targets": (f"{GUID}/{GUID}", "vm-7")}, LAPTOP, "vm-7"),
+    ],
+)
+def test_a_cluster_whose_name_is_a_guid_is_called_a_cluster(
+    fields: dict[str, Any], evidence: Evidence, said: str
+) -> None:
+    """Or as the evidence calls it; what else goes by GUIDs alone gives way to what has a name."""
+    assert words(None, None, evidence, **fields) == said
+
+
+def test_a_connected_cluster_whose_name_is_a_guid_is_called_by_the_name_that_is_known() -> None:
+    """Its own cloud's, else the connector's."""
+    resource = f"{CONNECTED}/aws-eks-cluster-shop-prod"
+    assert words(resource, cluster=GUID, native_name="shop-prod") == "shop-prod"
+    assert words(resource, cluster=GUID, native_name=BARE) == "aws-eks-cluster-shop-prod"
 
 
 AKS = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks-web"
@@ -294,28 +345,65 @@ def test_members_of_a_group_are_named_by_the_same_words() -> None:
 
 
 PIECES = [
-    "/",
-    "//",
     "subscriptions",
     "providers",
     "Microsoft.Security",
+    "securityConnectors",
+    "securityentitydata",
     GUID,
+    GUID.upper(),
+    BARE,
+    f"{{{GUID}}}",
     "default",
     "0",
     "arn:aws:s3:::",
+    "arn:aws:ecs:eu-west-2:123456789012:task",
+    "//compute.googleapis.com",
+    "projects",
     "a b",
     "",
 ]
-TEXTS = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=9).map("/".join)
+JOINED = st.tuples(
+    st.lists(st.sampled_from(PIECES), max_size=9), st.sampled_from(["/", "//", "@", ":", "\\", " ", ", "])
+)
+TEXTS = st.text(max_size=20) | JOINED.map(lambda drawn: drawn[1].join(drawn[0]))
+BEING_SAID = re.compile(r"(?<![\w.-])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}(?![\w.-])", re.IGNORECASE)
+FEW = st.lists(TEXTS, max_size=2).map(tuple)
 
 
-@given(st.none() | TEXTS, st.none() | TEXTS, st.lists(TEXTS, max_size=2).map(tuple))
+@given(st.none() | TEXTS, st.none() | TEXTS, FEW)
 def test_there_are_always_words(resource: str | None, entity: str | None, hosts: tuple[str, ...]) -> None:
     """Whatever a message writes: something that tells, in one line, and never a bare GUID."""
     said = whereabouts_of(at(resource, entity, Evidence(hosts=hosts)))
     assert is_telling(said.words)
     assert said.words == " ".join(said.words.split())
+    assert not BEING_SAID.search(said.words)
     assert is_telling(whereabouts_of(a_finding(resource=resource, compromised_entity=entity)).words)
+
+
+@given(
+    st.none() | TEXTS,
+    st.fixed_dictionaries(
+        {name: st.none() | TEXTS for name in ("compromised_entity", "cluster", "native_name", "subscription_name")}
+    ),
+    st.builds(Evidence, clusters=FEW, pods=FEW, namespaces=FEW, nodes=FEW, images=FEW, resources=FEW),
+    st.builds(DatabaseRule, id=st.just("VA1"), server=st.none() | TEXTS, database=st.none() | TEXTS),
+    st.none() | st.builds(Image, repository=TEXTS),
+    FEW,
+)
+def test_nothing_that_a_message_names_has_a_guid_said_by_itself(
+    resource: str | None,
+    fields: dict[str, str | None],
+    evidence: Evidence,
+    rule: DatabaseRule,
+    image: Image | None,
+    targets: tuple[str, ...],
+) -> None:
+    """Whichever of its fields says where."""
+    entity = fields.pop("compromised_entity")
+    said = whereabouts_of(at(resource, entity, evidence, rule=rule, image=image, targets=targets, **fields))
+    assert said.words
+    assert not BEING_SAID.search(said.words)
 
 
 def messages() -> Iterator[object]:
