@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -19,12 +19,16 @@ VENDORS = {
     "events.pagerduty.com", "events.eu.pagerduty.com", "api.atlassian.com", "auth.atlassian.com", "id.atlassian.com",
     "api.opsgenie.com", "api.eu.opsgenie.com", "hooks.slack.com", "api.slack.com",
     # Azure's own, GitHub's, and what only names a form.
-    "management.azure.com", "token.actions.githubusercontent.com", "monitor.azure.com", "adaptivecards.io", "json-schema.org",
+    "management.azure.com", "portal.azure.com", "token.actions.githubusercontent.com", "monitor.azure.com",
+    "adaptivecards.io", "json-schema.org",
     "schema.ocsf.io", "raw.githubusercontent.com",
     # The metadata service of Azure, in an attacker's command line.
     "169.254.169.254",
 }  # fmt: skip
 """Hosts that are nobody's in particular."""
+
+DOCUMENTATION = tuple(map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")))
+"""Addresses that no host has: https://www.rfc-editor.org/rfc/rfc5737"""
 
 _URL = re.compile(r"(?:https?|sb|amqps|smtp)://(\w[^\s/?#\"'`<>)\]},:]*)")
 _MAIL = re.compile(r"[\w.+-]+@([\w-]+(?:\.[\w-]+)+)")
@@ -53,10 +57,13 @@ def hosts_in(text: str) -> Iterator[str]:
 def is_nobodys(host: str) -> bool:
     """Whether nobody in particular is reached there."""
     host = host.rpartition("@")[2]
+    if host.endswith("…"):
+        return True  # cut, it leads nowhere
     if is_example(host) or host in VENDORS or host == "localhost" or host.isupper():
         return True
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
+        return address.is_loopback or any(address in network for network in DOCUMENTATION)
     except ValueError:
         return False
 
