@@ -59,11 +59,11 @@ def prose_of(signal: Signal, evidence: Evidence) -> Prose:
 
 
 def _steps_of(signal: Signal) -> Iterator[str]:
-    """What to do, then what to look at, which some alerts say in a property."""
-    yield from signal.remediation
+    """What to look at, which some alerts say in a property, and then what to do."""
     for name, value in signal.extended.items():
         if property_key(name) == _INVESTIGATION and isinstance(value, str):
             yield value
+    yield from signal.remediation
 
 
 class _Words:

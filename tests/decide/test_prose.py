@@ -93,10 +93,10 @@ def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None
 
 
 def test_investigation_steps_stand_with_what_to_do() -> None:
-    """They follow the steps of the message itself, line by line, and are no property among others."""
+    """They come before the steps of the message itself, line by line, and are no property among others."""
     extended = {"Investigation steps": "• Confirm it.\n• See <b>the log</b>.", "potential causes": "A user did it."}
     notice = the_notice_of(read_alert(a_flat_alert(RemediationSteps=["Limit access."], ExtendedProperties=extended)))
-    assert notice.remediation == ("Limit access.", "• Confirm it.", "• See the log.")
+    assert notice.remediation == ("• Confirm it.", "• See the log.", "Limit access.")
     assert load_catalogue().properties.find_list("investigation steps", "x") == BOILERPLATE
 
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, JsonValue
 
 from router.destinations.jira.document import Node, briefing_nodes, document_of, note_nodes, paragraph, paragraphs
-from router.destinations.wording.briefing import Briefing, shortened
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.fitting import json_size, shorten
 from router.destinations.wording.placeholders import parse
+from router.destinations.wording.shortening import shortened
 from router.domain.notices import Notice
 
 FIELD_LIMIT = 255  # characters of a text field

@@ -6,14 +6,13 @@ as its vendor shows texts best, and cuts it where the vendor does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from router.destinations.wording.changes import changes_between, is_same_signal
 from router.destinations.wording.endings import ending_of
 from router.destinations.wording.evidence import CODE, title_of
-from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.destinations.wording.languages import sound_link
 from router.destinations.wording.members import count_words, member_lines
@@ -133,64 +132,6 @@ def _knows_changes(last: Notice | None, notice: Notice) -> bool:
     return last is not None and last.is_whole and is_same_signal(last, notice)
 
 
-def shortened(briefing: Briefing, room: int) -> Briefing:
-    """The same with its longer texts cut to about `room` characters in all; what a responder can do without goes first."""
-    value = max(room // 20, 20)
-    members, links = briefing.members, _first_links(briefing.links, room // 4)
-    return replace(
-        briefing,
-        headline=shorten(briefing.headline, room),
-        news=tuple(_first_lines(briefing.news, room // 4, value)),
-        description=shorten(briefing.description, room // 4),
-        what=_cut(briefing.what, value),
-        where=_cut(briefing.where, value),
-        when=_cut(briefing.when, value),
-        why=_cut(briefing.why, value),
-        members=(members[0], tuple(_first_lines(members[1], room // 4, value))) if members is not None else None,
-        evidence=tuple(_first_facts(briefing.evidence, room // 2, value)),
-        others=tuple(_first_facts(briefing.others, room // 4, value)),
-        to_do=tuple(_first_lines(briefing.to_do, room // 6, room // 6)),
-        links=links,
-        reference=_cut(briefing.reference, value),
-    )
-
-
-def _cut(facts: Sequence[Fact], room: int) -> tuple[Fact, ...]:
-    return tuple(replace(one, values=tuple(shorten(value, room) for value in one.values)) for one in facts)
-
-
-def _first_lines(lines: Sequence[str], room: int, most: int) -> Iterator[str]:
-    """Lines in their order as long as there is room, each of at most so many characters; then how many more there are."""
-    for number, line in enumerate(lines):
-        room -= min(len(line), most)
-        if room < 0 and number:
-            yield f"… [{len(lines) - number} more]"
-            return
-        yield shorten(line, most)
-
-
-def _first_facts(facts: Sequence[Fact], room: int, most: int) -> Iterator[Fact]:
-    """Facts in their order as long as there is room, each value of at most so many characters; then how many more."""
-    for number, fact in enumerate(facts):
-        if room <= 0:
-            yield Fact("…", (f"{len(facts) - number} more",))
-            return
-        values = tuple(_first_lines(fact.values, room, most))
-        room -= len(fact.name) + sum(map(len, values))
-        yield replace(fact, name=shorten(fact.name, most), values=values)
-
-
-def _first_links(links: Sequence[Link], room: int) -> tuple[Link, ...]:
-    """Links in their order as long as there is room, since half a link leads nowhere; then how many more there are."""
-    kept: list[Link] = []
-    for link in links:
-        room -= len(link.text) + len(link.url)
-        if room < 0:
-            return (*kept, Link(text=f"… [{len(links) - len(kept)} more]", url=""))
-        kept.append(link)
-    return tuple(kept)
-
-
 def link_of(notice: Notice) -> str | None:
     """The link to the portal, whole or not at all."""
     link = sound_link(notice.link)
@@ -264,8 +205,14 @@ def _where(notice: Notice) -> Mapping[str, str | None]:
         "GCP project": _named(None if is_here else notice.subscription_name, notice.project),
         "Cluster": notice.cluster if notice.cluster and notice.cluster.casefold() not in words else None,
         "Compromised entity": named if named and named.casefold() not in words else None,
-        "Resource": notice.resource or notice.compromised_entity,
+        "Resource": _before_defender(notice.resource or notice.compromised_entity),
     }
+
+
+def _before_defender(resource: str | None) -> str | None:
+    """A resource id without what Defender says of it, which some sub-assessments put behind."""
+    at = resource.casefold().find("/providers/microsoft.security/assessments/") if resource else -1
+    return resource[:at] if resource and at > 0 else resource
 
 
 def _named(name: str | None, id: str | None) -> str | None:
@@ -288,7 +235,7 @@ def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
 def _why(notice: Notice) -> Mapping[str, str | None]:
     routes = ", ".join(notice.routes)
     return {
-        "Owner": owner_of(notice) or "owners.yaml names nobody",
+        "Owner": owner_of(notice) or "not known, since owners.yaml names nobody",
         "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}" if routes else _UNROUTED,
     }
 
