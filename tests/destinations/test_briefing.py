@@ -297,10 +297,3 @@ def test_every_field_of_a_notice_has_its_reader() -> None:
     )
     missing = [one.name for one in fields(Notice) if f"notice.{one.name}" not in source and one.name not in untold]
     assert missing == []
-
-
-def test_a_resource_is_told_without_what_defender_says_of_it() -> None:
-    """Some sub-assessments name the assessment as their resource; an assessment of a whole subscription stays one."""
-    behind = f"{RESOURCE}/providers/Microsoft.Security/assessments/8bb8be0a"
-    (told,) = [fact for fact in a_briefing(a_notice(resource=behind)).where if fact.name == "Resource"]
-    assert told.values == (RESOURCE,)

@@ -205,14 +205,8 @@ def _where(notice: Notice) -> Mapping[str, str | None]:
         "GCP project": _named(None if is_here else notice.subscription_name, notice.project),
         "Cluster": notice.cluster if notice.cluster and notice.cluster.casefold() not in words else None,
         "Compromised entity": named if named and named.casefold() not in words else None,
-        "Resource": _before_defender(notice.resource or notice.compromised_entity),
+        "Resource": notice.resource or notice.compromised_entity,
     }
-
-
-def _before_defender(resource: str | None) -> str | None:
-    """A resource id without what Defender says of it, which some sub-assessments put behind."""
-    at = resource.casefold().find("/providers/microsoft.security/assessments/") if resource else -1
-    return resource[:at] if resource and at > 0 else resource
 
 
 def _named(name: str | None, id: str | None) -> str | None:
