@@ -83,7 +83,7 @@ def test_an_acceptance_is_all_that_is_known() -> None:
 
 
 @given(st.characters(), st.integers(0, 6_000))
-@settings(max_examples=30)
+@settings(max_examples=12)
 def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> None:
     """Any text makes a card that the channel takes: one that is too large would be accepted, and never be seen."""
     teams = TeamsDouble(WORKFLOW, SIGNATURE)

@@ -10,6 +10,9 @@ from textwrap import wrap
 WIDTH = 45
 """Characters of a line on a phone."""
 
+_FAR_TOO_LONG = 100 * WIDTH
+"""Characters of a text that fits on no screen, however it is broken: where it breaks need not be found."""
+
 CUT = "…"
 """What stands where a line was cut."""
 
@@ -49,6 +52,8 @@ class Line:
 
 def height_of(text: str) -> int:
     """How many lines a text takes where it is broken between words, and in a word that is longer than a line."""
+    if len(text) > _FAR_TOO_LONG:
+        return len(text) // WIDTH
     return len(wrap(text, WIDTH)) if len(text) > WIDTH else bool(text)
 
 
