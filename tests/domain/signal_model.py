@@ -305,9 +305,9 @@ class SignalModel:
         for one in needless:
             assert one.state is DeliveryState.OWED
             later = [other for other in self.entries.values() if other.turn > one.turn and other.opened == one.opened]
-            is_ended = any(other.change is Change.RESOLVED and other.turn in skips for other in [one, *later])
-            if is_ended:
-                told = [t for t in self.tried if self.entries[t].opened == one.opened and t < max(skips)]
+            ends = [other.turn for other in [one, *later] if other.change is Change.RESOLVED and other.turn in skips]
+            if ends:
+                told = [t for t in self.tried if self.entries[t].opened == one.opened and t < max(ends)]
                 assert not any(self.tried[t] > 0 for t in told), "nobody was told that it opened"
             else:
                 assert one.change is Change.UPDATED

@@ -7,7 +7,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import DeliveryState
@@ -86,8 +86,16 @@ def test_a_step_depends_on_no_order_and_on_closed_deliveries_only_where_it_says_
             assert next_step(open, signal.now) == step
 
 
+REDRIVEN_BEHIND_A_LATER_OPENING: list[Event] = [
+    Add(), Add(ends=True), Add(), Abandon(), Add(ends=True), Add(), Work(), Settle(DeliveryState.OWED, wait=1), Add(),
+    Work(), Settle(DeliveryState.DEAD), Add(), Act(redrives=True),
+]  # fmt: skip
+"""An end that was tried is superseded beside an update of the next opening, which has later turns."""
+
+
 @settings(deadline=None)
 @given(LANES, EVENTS, st.integers(0, 12))
+@example(Lane.PAGE, REDRIVEN_BEHIND_A_LATER_OPENING, 0)
 def test_a_step_that_is_taken_leads_to_another_one(lane: Lane, events: Sequence[Event], minutes: int) -> None:
     """What is superseded is so once, and what has to wait may be claimed at the instant that is said."""
     signal = SignalModel(lane)
