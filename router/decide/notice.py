@@ -60,6 +60,7 @@ def notice_for(
         id=signal.id,
         type=signal.type,
         title=prose.title,
+        unfilled_title=bare if (bare := unfilled(signal.title)) != prose.title else None,
         description=prose.description,
         severity=signal.severity.label if signal.severity is not None else None,
         severity_written=signal.severity_written,

@@ -102,6 +102,8 @@ class Notice:
         tactics, techniques: the ATT&CK tactics, and the ids of current techniques.
         attack_version: the version of ATT&CK.
         routes: the names of the routes that took it.
+        unfilled_title: its title with the names of its placeholders, where it has any; a group's notices name its other
+            members so, of whose properties nobody knows by then what is withheld.
         is_whole: whether it holds all that this version tells of a signal; not so where it was cut to wait in a group's
             state, nor in the notice of an older program.
         routes_to: those of them that lead to a destination, by its name; empty in a notice of an older program.
@@ -205,6 +207,7 @@ class Notice:
     native_name: str | None = None
     routes_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_whole: bool = False
+    unfilled_title: str | None = None
     user_impact: str | None = None
     effort: str | None = None
     threats: tuple[str, ...] = ()

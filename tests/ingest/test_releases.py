@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -52,9 +52,9 @@ def an_alert_message(place: int, **fields: object) -> Message:
     return a_message(body, place=place, at=NOW + place * timedelta(seconds=1))
 
 
-def releases(house: House, now: object = NOW + 2 * HOUR) -> list[Release | None]:
+def releases(house: House, now: datetime = NOW + 2 * HOUR) -> list[Release | None]:
     """What the notices that tickets get say of what had held the alert."""
-    told = [claim.delivery.content for claim in house.owed("tickets", now)]  # type: ignore[arg-type]
+    told = [claim.delivery.content for claim in house.owed("tickets", now)]
     return [content.release for content in told if isinstance(content, Notice)]
 
 
@@ -110,7 +110,7 @@ def ingest_and_die(house: House, batch: Sequence[Message]) -> None:
             if entries:
                 raise StoreError("the worker is dead")
 
-    house.store = Dying()  # type: ignore[assignment]
+    house.store = Dying()  # type: ignore[assignment]  # It is a store in all that an intake asks of one.
     try:
         house.ingest(*batch)
     except StoreError:
