@@ -22,6 +22,7 @@ from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_lines, print_table, screen, table_of
 from router.ingest.intake import Message
+from router.rulebook import STARTER
 
 PATIENCE = timedelta(seconds=20)
 """How long the demo waits for what the SOC turned away at first."""
@@ -69,10 +70,9 @@ class Story:
 
 async def _route(state: Path, decisions: Path) -> Story:
     clock = clock_for(None)
-    directory = _rules_directory()
     async with Soc.running(lag=LAG) as soc:
         _make_busy(soc)
-        rules, settings = connected(rules_given(directory, None, clock()), soc)
+        rules, settings = connected(rules_given(STARTER, None, clock()), soc)
         job = Job(
             rules=rules,
             only=None,
@@ -108,12 +108,6 @@ def _acts() -> tuple[list[Message], list[Message]]:
         messages = list(messages_in(named))
     first = [one for one in messages if one.arrival.place <= _FIRST_ACT[one.source.partition(":")[0]]]
     return first, [one for one in messages if one not in first]
-
-
-def _rules_directory() -> Path:
-    """The shipped rules: in a wheel beside this file, in a checkout at its top."""
-    packed = _HERE / "rules"
-    return packed if packed.is_dir() else _HERE.parent / "rules"
 
 
 def _make_busy(soc: Soc) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,10 +20,11 @@ from router.domain.signals import Alert, Finding, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
 from router.ingest.intake import Message
 from router.parse import read_signals
-from router.rulebook import load_attack
+from router.rulebook import STARTER, load_attack
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-RULES = Path(__file__).parents[1] / "rules"
+RULES = STARTER
+"""The rules that tests take as an example. `rules/` at the top is the user's own."""
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
 RESOURCE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/vm-1"
 

@@ -124,7 +124,13 @@ def _count(number: int, what: str) -> str:
 
 
 def _document(problem: Problem) -> dict[str, object]:
-    return {"file": problem.file, "line": problem.line, "level": problem.level, "message": problem.message}
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "level": problem.level,
+        "code": problem.code,
+        "message": problem.message,
+    }
 
 
 def _write(wanted: Mapping[str, object], directory: Path) -> None:

@@ -14,6 +14,7 @@
     scope, scope_fields, scope_breadth, cloud_breadth   what it holds, by which fields, and whether that is too much
     owners, attack, catalogue, examples              the other tables
     retired         what rules name although it is gone
+    starter         the rules to begin with
     schemas         the published JSON Schemas
     loading         all of it together
 
@@ -26,8 +27,10 @@ from router.rulebook.examples import Example, load_examples
 from router.rulebook.loading import Loaded, load, load_all
 from router.rulebook.problems import Problem
 from router.rulebook.schemas import schemas
+from router.rulebook.starter import STARTER
 
 __all__ = [
+    "STARTER",
     "Example",
     "Loaded",
     "Problem",

@@ -1,4 +1,4 @@
-"""rules/attack.yaml: how Defender's words become ATT&CK ids."""
+"""How Defender's words become ATT&CK ids: by rules/attack.yaml where there is one, else by the program's own table."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from router.domain.errors import BadFile
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.problems import KeyPath
+from router.rulebook.starter import STARTER
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TechniqueId, Word
 
@@ -50,15 +51,15 @@ def load_attack(path: Path) -> AttackTable:
 
 
 def read_attack(folder: Folder) -> AttackTable:
-    """The table of a rules directory; an empty one, and a problem or a warning, where it cannot be used."""
-    if not folder.has(FILE):
-        folder.blame(FILE, "is missing, so alerts are mapped to no ATT&CK tactic; add it", level="warning")
-        return _table_of(None)
-    return _read(folder, FILE)
+    """The table of a rules directory, else the starter's; an empty one, and a problem, where it cannot be used."""
+    return _table_in(folder, folder.read(FILE) if folder.has(FILE) else folder.borrow(FILE, STARTER))
 
 
 def _read(folder: Folder, file: str) -> AttackTable:
-    document = folder.read(file)
+    return _table_in(folder, folder.read(file))
+
+
+def _table_in(folder: Folder, document: Document | None) -> AttackTable:
     if document is None:
         return _table_of(None)
     for path, message in complaints_of(AttackForm, document.value):

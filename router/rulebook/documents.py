@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from router.rulebook.problems import KeyPath, Level, Problem, dotted
+from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted
 
 TWICE = "\0twice"
 """Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
@@ -123,10 +123,10 @@ class Document:
     _nodes: yaml.Node | None = None
     _drawn: bool = False
 
-    def problem(self, path: KeyPath, message: str, level: Level = "problem") -> Problem:
+    def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
         """A problem at a key path of this file; its message starts with the path."""
         words = f"{dotted(path)}: {message}" if path else message
-        return Problem(self.file, self.line_of(path), words, level, self.root)
+        return Problem(self.file, self.line_of(path), words, level, self.root, code)
 
     def line_of(self, path: KeyPath) -> int | None:
         """The line of a key path, or of as much of the way there as exists; None where no line can be told."""

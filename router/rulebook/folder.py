@@ -8,7 +8,7 @@ from os import scandir
 from pathlib import Path
 
 from router.rulebook.documents import Document, Unreadable, parse
-from router.rulebook.problems import KeyPath, Level, Problem, in_order
+from router.rulebook.problems import INVALID, KeyPath, Level, Problem, in_order
 
 
 class Folder:
@@ -57,8 +57,15 @@ class Folder:
 
     def read(self, file: str, parser: Callable[[str, str], object] = parse) -> Document | None:
         """A file of the directory; None, and a problem, where it cannot be read."""
+        return self._parsed(self._root, file, parser)
+
+    def borrow(self, file: str, lender: Path, parser: Callable[[str, str], object] = parse) -> Document | None:
+        """The file of that name in another directory, hashed and judged as if it stood in this one."""
+        return self._parsed(lender, file, parser)
+
+    def _parsed(self, root: Path, file: str, parser: Callable[[str, str], object]) -> Document | None:
         try:
-            data = (self._root / file).read_bytes()
+            data = (root / file).read_bytes()
         except OSError as error:
             missing = isinstance(error, FileNotFoundError)
             self.blame(file, "is missing; add it" if missing else f"cannot be read: {error.strerror}")
@@ -73,10 +80,14 @@ class Folder:
             self.blame(file, str(error), error.line)
         return None
 
-    def blame(self, file: str, message: str, line: int | None = None, level: Level = "problem") -> None:
+    def blame(
+        self, file: str, message: str, line: int | None = None, level: Level = "problem", code: str = INVALID
+    ) -> None:
         """Notes a problem of a file as a whole."""
-        self._problems.append(Problem(file, line, message, level, self._named))
+        self._problems.append(Problem(file, line, message, level, self._named, code))
 
-    def note(self, document: Document, path: KeyPath, message: str, level: Level = "problem") -> None:
+    def note(
+        self, document: Document, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID
+    ) -> None:
         """Notes a problem at a key path of a file."""
-        self._problems.append(document.problem(path, message, level))
+        self._problems.append(document.problem(path, message, level, code))

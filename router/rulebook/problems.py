@@ -10,6 +10,9 @@ type Level = Literal["problem", "warning"]
 type KeyPath = tuple[str | int, ...]
 """The keys and list positions that lead from the top of a document to one value."""
 
+INVALID = "invalid"
+"""The code of what no other code names: a value that is not of the form that is wanted there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -21,6 +24,7 @@ class Problem:
         message: what is wrong and what to do.
         level: whether it stops the rules, or is only a warning.
         root: the rules directory as it was given.
+        code: the sort of problem, such as unknown-alert-type. Other programs tell problems apart by it, so it never changes.
     """
 
     file: str
@@ -28,6 +32,7 @@ class Problem:
     message: str
     level: Level = "problem"
     root: str = "rules"
+    code: str = INVALID
 
     def __str__(self) -> str:
         where = f"{self.root}/{self.file}" if self.root not in ("", ".") else self.file

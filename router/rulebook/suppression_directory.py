@@ -26,7 +26,7 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
         for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
-                folder.note(document, (*path, *fault.path), fault.message, fault.level)
+                folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
             rules.setdefault(name.casefold(), []).append((document, path, name, rule))
         document.forget_lines()
     for bearers in rules.values():

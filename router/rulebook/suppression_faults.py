@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from router.rulebook.problems import KeyPath, Level
+from router.rulebook.problems import INVALID, KeyPath, Level
 
 
 class Fault(NamedTuple):
@@ -14,11 +14,13 @@ class Fault(NamedTuple):
         path: where in the rule it is.
         message: what is wrong and what to do.
         level: whether the rule cannot be used, or is only warned about.
+        code: the sort of problem.
     """
 
     path: KeyPath
     message: str
     level: Level
+    code: str = INVALID
 
 
 class Faults:
@@ -38,10 +40,10 @@ class Faults:
         """Whether the rule can be used all the same."""
         return all(fault.level == "warning" for fault in self.all)
 
-    def blame(self, path: KeyPath, message: str) -> None:
+    def blame(self, path: KeyPath, message: str, code: str = INVALID) -> None:
         """Notes what makes the rule unusable."""
-        self.all.append(Fault(path, message, "problem"))
+        self.all.append(Fault(path, message, "problem", code))
 
-    def warn(self, path: KeyPath, message: str) -> None:
+    def warn(self, path: KeyPath, message: str, code: str = INVALID) -> None:
         """Notes what is worth a look."""
-        self.all.append(Fault(path, message, "warning"))
+        self.all.append(Fault(path, message, "warning", code))

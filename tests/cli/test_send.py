@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import orjson
 import pytest
 
-from tests.builders import RULES
 from tests.cli.house import House, Said, column, ndjson
 from tests.cli.test_envelopes import listed, queried, rows
 from tests.cli.test_files import as_csv
@@ -75,7 +75,7 @@ def test_an_answer_is_sent_from_standard_input(house: House, hubs: EventHubs) ->
     """As it comes out of `az`."""
     command = [sys.executable, "-m", "router", "send", "--to", "cwpp", "-"]
     text = orjson.dumps(queried(*rows(3)), option=orjson.OPT_INDENT_2)
-    environment = os.environ | {"PYTHONPATH": str(RULES.parent)}
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=environment)
     assert (done.returncode, done.stdout) == (0, b"sent to cwpp: 3\n"), done.stderr
     assert len(arrived(hubs)) == 3

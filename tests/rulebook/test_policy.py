@@ -124,10 +124,12 @@ def test_a_file_that_is_not_text_is_a_problem_and_not_a_crash(tmp_path: Path) ->
     assert problem.message == "is not UTF-8; save it as UTF-8"
 
 
-def test_an_attack_table_that_is_missing_is_a_warning(tmp_path: Path) -> None:
-    """Without attack.yaml the stream starts, and says that no alert will have a tactic."""
+def test_without_an_attack_table_of_ones_own_the_programs_counts(tmp_path: Path) -> None:
+    """Without attack.yaml alerts are mapped by the table that the program brings, and the hash says by which."""
     rules = rules_in(tmp_path)
+    with_table = load(rules, Stream.CWPP, KINDS, NOW).rulebook
     (rules / "attack.yaml").unlink()
     result = load(rules, Stream.CWPP, KINDS, NOW)
-    assert result.rulebook is not None
-    assert [problem.level for problem in result.problems] == ["warning"]
+    assert result.rulebook is not None and with_table is not None
+    assert result.rulebook.attack == with_table.attack
+    assert (result.rulebook.hash, result.problems) == (with_table.hash, ())

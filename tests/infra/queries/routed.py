@@ -14,7 +14,7 @@ from router.domain.signals import Stream
 from tests.builders import NOW, RULES
 from tests.infra.queries.workspace import Rows
 
-SAMPLES = RULES.parent / "alert_router_demo" / "samples"
+SAMPLES = Path(__file__).parents[3] / "alert_router_demo" / "samples"
 
 
 def routed_rows(state: Path) -> Rows:
