@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from router.domain.rulebook import By, Grouping, Limit, Owner, Ownership, Rulebook
+from router.domain.owners import Owner, Owners, Ownership
+from router.domain.rulebook import By, Grouping, Limit, Rulebook
 from router.domain.signals import Stream
 from tests.builders import a_destination, a_rulebook
 
@@ -18,9 +19,11 @@ HOUR = timedelta(hours=1)
 LASTING = Grouping((By.CATEGORY, By.PACKAGE, By.OWNER), None)
 """As the starter policy groups posture."""
 
-OWNERS = tuple(
-    Ownership(lambda _, group, number=number: group == f"rg-{number}", Owner(group=f"team-{number}"))  # type: ignore[misc]
-    for number in range(5)
+OWNERS = Owners(
+    tuple(
+        Ownership(lambda _, group, number=number: group == f"rg-{number}", Owner(group=f"team-{number}"))  # type: ignore[misc]
+        for number in range(5)
+    )
 )
 """Each of some teams owns a resource group."""
 

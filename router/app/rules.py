@@ -70,7 +70,9 @@ def setting_names_of(books: Iterable[Rulebook]) -> set[str]:
 
 def pagers_of(book: Rulebook) -> set[str]:
     """The names of the secrets that hold the keys of owners' own pagers."""
-    return {entry.owner.pager for entry in book.owners if entry.owner is not None and entry.owner.pager is not None}
+    return {
+        entry.owner.pager for entry in book.owners.entries if entry.owner is not None and entry.owner.pager is not None
+    }
 
 
 def _secrets_in(book: Rulebook) -> set[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Owners, find_owner_of
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.suppression import (
     CVE,

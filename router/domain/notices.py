@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from router.domain.evidence import Evidence
+from router.domain.owners import Owner
 from router.domain.posture import DatabaseRule, Image, Package, Risk
-from router.domain.rulebook import Owner
 from router.domain.web_links import Link as Link
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
+from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Clause, Owners, find_owner_of
+from router.domain.rulebook import Clause
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs

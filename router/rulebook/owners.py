@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.clouds import CloudLocation
-from router.domain.rulebook import Owner, Ownership, Runbook
+from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
+from router.domain.rulebook import Runbook
 from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
@@ -92,12 +93,12 @@ class OwnersFile:
     """What owners.yaml says.
 
     Attributes:
-        owners: its entries, top to bottom.
+        owners: its entries, top to bottom, and the tags that they may name.
         scopes: what it calls subscriptions, accounts and projects.
         runbooks: its runbooks, top to bottom.
     """
 
-    owners: tuple[Ownership, ...] = ()
+    owners: Owners = NO_OWNERS
     scopes: NamedScopes = NO_SCOPES
     runbooks: tuple[Runbook, ...] = ()
 
@@ -111,7 +112,7 @@ def read_owners(folder: Folder) -> OwnersFile:
     if (form := find_sound(OwnersForm, document.value)) is None:
         return OwnersFile()
     return OwnersFile(
-        owners=tuple(map(_ownership, form.owners)),
+        owners=Owners(tuple(map(_ownership, form.owners))),
         scopes=NamedScopes(
             subscriptions=_by_id(folder, document, "subscriptions", form.subscriptions),
             accounts=_by_id(folder, document, "accounts", form.accounts),

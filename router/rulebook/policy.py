@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
-from router.domain.rulebook import DestinationSpec, Floor, Owners, Route, Runbook
+from router.domain.owners import Owners
+from router.domain.rulebook import DestinationSpec, Floor, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan

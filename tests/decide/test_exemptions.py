@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from router.decide import decide, explain
 from router.decide.suppression import find_suppressor
+from router.domain.owners import Owner, Owners, Ownership
 from router.domain.posture import Cves, Package
-from router.domain.rulebook import Owner, Ownership, Rulebook
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Finding, Stream
 from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
 
-OWNERS = (
-    Ownership(lambda _, group: group == "rg-web", Owner("web-shop", "Web shop")),
-    Ownership(lambda _, group: group == "rg-db", Owner(None, "Ledger")),
+OWNERS = Owners(
+    (
+        Ownership(lambda _, group: group == "rg-web", Owner("web-shop", "Web shop")),
+        Ownership(lambda _, group: group == "rg-db", Owner(None, "Ledger")),
+    )
 )
 ONE, TWO, THREE = "CVE-2021-23337", "CVE-2020-8203", "CVE-2026-1"
 

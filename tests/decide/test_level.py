@@ -14,6 +14,7 @@ from router.decide import decide, explain, notice_for
 from router.destinations import discover
 from router.domain.decisions import Outcome, StepCode
 from router.domain.evidence import Evidence
+from router.domain.owners import NO_OWNERS
 from router.domain.posture import Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
@@ -65,7 +66,7 @@ def test_floor_and_routes_look_at_one_level(
     plain = of(level)
     whens: list[dict[str, Any]] = [{"at_least": bound.label}, {"severity": labels}]
     routes = [
-        a_route(f"route-{n}", "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), ()))
+        a_route(f"route-{n}", "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), NO_OWNERS))
         for n, when in enumerate(whens)
     ]
     book = a_rulebook(stream=Stream.CSPM, floor=floor, routes=routes)
@@ -80,7 +81,9 @@ def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
 ) -> None:
     """Whatever else such a route asks, nothing High, Critical or unknown is kept quiet by it."""
     finding = of(severity, risk)
-    quiet = a_route("quiet", when=clauses_for(WhenForm.model_validate({"severity": labels}), the_attack_table(), ()))
+    quiet = a_route(
+        "quiet", when=clauses_for(WhenForm.model_validate({"severity": labels}), the_attack_table(), NO_OWNERS)
+    )
     if (
         "quiet"
         in decide(finding, a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[quiet]), NOW).routes

@@ -15,9 +15,10 @@ from router.domain.deliveries import Attempt, Delivery, Receipt
 from router.domain.evidence import Evidence
 from router.domain.keys import signal_key
 from router.domain.notices import Group, NamedMember, Notice, RecordEntry, Tactic
+from router.domain.owners import Owner
 from router.domain.ports.destinations import DestinationKind
 from router.domain.posture import Package, Risk
-from router.domain.rulebook import Lane, Owner
+from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 
 _ADDRESSES = {

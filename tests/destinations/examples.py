@@ -10,8 +10,8 @@ from typing import Any
 
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Link, NamedMember, Tactic
+from router.domain.owners import Owner
 from router.domain.posture import Package, Risk
-from router.domain.rulebook import Owner
 from router.domain.severity import Severity
 
 _SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"

@@ -22,8 +22,9 @@ from router.domain.background import Background, Counterpart, Earlier
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice, Release, Tactic
+from router.domain.owners import Owner
 from router.domain.posture import Image, Package, Risk
-from router.domain.rulebook import Lane, Owner
+from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.web_links import Link
 from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice

@@ -14,7 +14,8 @@ from router.domain.background import NO_BACKGROUND, Background, Counterpart
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
-from router.domain.rulebook import Lane, Owner
+from router.domain.owners import Owner
+from router.domain.rulebook import Lane
 from router.grouping.group_notices import _bounded
 from router.store.codec import decode, encode, tag_of
 from tests.destinations.builders import NOW, a_briefing, a_group, a_notice, a_software_update

@@ -18,7 +18,8 @@ from router.domain.background import NO_BACKGROUND, Background, Counterpart, Ear
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, NamedMember, Notice, Release
-from router.domain.rulebook import Lane, Owner
+from router.domain.owners import Owner
+from router.domain.rulebook import Lane
 from tests.destinations.builders import (
     NOW,
     RESOURCE,

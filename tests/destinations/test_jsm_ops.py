@@ -22,7 +22,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice, Tactic
-from router.domain.rulebook import Owner
+from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from router.domain.clouds import NOWHERE, CloudLocation, connected_name, is_connected, location_named
 from router.domain.entities import Entities
 from router.domain.locations import location_among, location_of
+from router.domain.owners import Owner, Owners, Ownership, find_owner_of
 from router.domain.rule_fields import rule_fields_of, signal_of
-from router.domain.rulebook import Owner, Ownership, find_owner_of
 from tests.builders import an_alert
 from tests.parse.messages import an_assessment, read_finding
 
@@ -169,7 +169,7 @@ def test_an_alert_names_its_cluster_among_its_entities(entity: dict[str, Any], l
 def test_what_an_incident_touches_elsewhere_moves_no_resource_of_azure() -> None:
     """A machine in Azure keeps its place, and its group its owner; one that Azure Arc brought may be elsewhere."""
     bucket = {"Type": "amazon-resource", "AmazonResourceId": AWS_CLUSTER}
-    owners = [Ownership(lambda _, group: group == "rg", Owner(group="web"))]
+    owners = Owners((Ownership(lambda _, group: group == "rg", Owner(group="web")),))
     for type, cloud, owner in (("Compute/virtualMachines", None, "web"), ("HybridCompute/machines", "AWS", None)):
         resource = f"/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.{type}/vm-1"
         alert = an_alert(AzureResourceId=resource, Entities=[bucket])
@@ -179,10 +179,12 @@ def test_what_an_incident_touches_elsewhere_moves_no_resource_of_azure() -> None
 
 def test_a_connectors_group_owns_nothing_of_another_cloud() -> None:
     """Whatever form the id has in which a resource of another cloud is named, its group is that of the connector."""
-    owners = [
-        Ownership(lambda _, group: group == "rg-connectors", Owner(group="connectors")),
-        Ownership(lambda subscription, _: subscription == "aaaa", Owner(group="cloud")),
-    ]
+    owners = Owners(
+        (
+            Ownership(lambda _, group: group == "rg-connectors", Owner(group="connectors")),
+            Ownership(lambda subscription, _: subscription == "aaaa", Owner(group="cloud")),
+        )
+    )
     scope = SCOPE.partition("/providers/")[0]
     for source, owner in (("Aws", "cloud"), ("Gcp", "cloud"), ("Azure", "connectors"), (None, "connectors")):
         finding = read_finding(an_assessment(resourceDetails={"Source": source, "Id": scope}))

@@ -16,9 +16,10 @@ from router.decide import decide
 from router.decide.attack import attack_of
 from router.decide.suppression import covers, is_about, values_of
 from router.domain.catalogue import Catalogue
+from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.posture import Cves, Package, Risk
 from router.domain.rule_fields import ENTITY_FIELDS, rule_fields_of, signal_of
-from router.domain.rulebook import Owner, Ownership, Rulebook
+from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
@@ -205,7 +206,7 @@ WHENS: Sequence[dict[str, Any]] = [
     {"status": ["Active", "Unhealthy"]},
 ]
 
-OWNERS = (Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),)
+OWNERS = Owners((Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),))
 
 
 def a_book(stream: Stream, rules: Sequence[SuppressionRule] = ()) -> Rulebook:
@@ -275,8 +276,8 @@ def test_elements_on_one_entity_type_are_still_met_by_the_same_entity_only() -> 
     rule = a_rule(
         groups=[[an_element("entities.host.hostname", "build-7"), an_element("entities.host.dnsdomain", "corp")]]
     )
-    assert not covers(rule, rebuilt(an_alert(Entities=halves)), ())
-    assert covers(rule, rebuilt(an_alert(Entities=[halves[0] | halves[1]])), ())
+    assert not covers(rule, rebuilt(an_alert(Entities=halves)), NO_OWNERS)
+    assert covers(rule, rebuilt(an_alert(Entities=[halves[0] | halves[1]])), NO_OWNERS)
 
 
 def test_nothing_is_kept_that_no_rule_can_match() -> None:

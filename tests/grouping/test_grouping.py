@@ -17,7 +17,8 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
-from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.owners import Owner, Owners, Ownership
+from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.ingest.intake import Message
@@ -225,7 +226,7 @@ def test_signals_are_alike_in_what_the_policy_names(
 def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(build: Build) -> None:
     """Of a first snapshot each owner gets one ticket for each type of finding, and what nobody owns is one as well."""
     owned = Ownership(lambda _, group: group == "rg-web", Owner(group="web"))
-    book = replace(a_grouping_book(Grouping((By.OWNER,), HOUR)), owners=(owned,))
+    book = replace(a_grouping_book(Grouping((By.OWNER,), HOUR)), owners=Owners((owned,)))
     house = build(book)
     take(
         house,
@@ -498,7 +499,7 @@ def test_whoever_has_a_pager_of_their_own_is_called_by_it(build: Build) -> None:
     """Neither a group nor a limit lets an alert of one team end on the page of another."""
     payments = Ownership(lambda _, group: group == "rg-pay", Owner(group="pay", pager="PAYKEY"))
     book = a_grouping_book(Grouping((By.ALERT_TYPE,), HOUR), Limit(1, HOUR), Lane.PAGE, otherwise=["tickets"])
-    house = build(replace(book, owners=(payments,)))
+    house = build(replace(book, owners=Owners((payments,))))
     theirs = RESOURCE.replace("rg-web", "rg-pay")
     take(house, *alerts("a", "b"), *alerts("c", "d", AzureResourceId=theirs))
     take(house, alert_body("e", AlertType="Other"), alert_body("f", AlertType="Other", AzureResourceId=theirs))

@@ -17,7 +17,8 @@ from router.domain.decisions import Change
 from router.domain.groups import MemberState
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
-from router.domain.rulebook import By, Grouping, Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.owners import Owner, Owners, Ownership
+from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.grouping import gravity_of
 from tests.builders import NOW, RESOURCE, a_message, alert_body
@@ -29,7 +30,7 @@ WINDOW = 10 * MINUTE
 YEAR = timedelta(days=365)
 IDS = "abcdefgh"
 SEVERITIES = ["Medium", "High", "Critical", None]
-OWNERS = (Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),)
+OWNERS = Owners((Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.domain.notices import Notice
-from router.domain.rulebook import Owner, Rulebook
+from router.domain.owners import Owner
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal, Stream
 from router.parse import evidence_of
 from tests.builders import RESOURCE, SUBSCRIPTION, an_alert

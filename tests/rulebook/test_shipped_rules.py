@@ -16,7 +16,8 @@ from router.decide.record import entry_for
 from router.destinations import discover
 from router.domain.attack import Attack
 from router.domain.decisions import Outcome
-from router.domain.rulebook import Lane, Rulebook, find_owner_of
+from router.domain.owners import find_owner_of
+from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Signal, Stream
 from router.parse import read_signals

@@ -16,8 +16,9 @@ from router.domain.deliveries import Claim, DeliveryState, Pointer, Settlement
 from router.domain.errors import StoreError
 from router.domain.groups import AggregationState, GroupState, Opening
 from router.domain.notices import Notice
+from router.domain.owners import Owner, Owners, Ownership
 from router.domain.ports.store import Store
-from router.domain.rulebook import Lane, Limit, Owner, Ownership, Rulebook
+from router.domain.rulebook import Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
 from router.ingest.limited_groups import admit_waiting_groups
@@ -285,9 +286,11 @@ def test_severities_that_alternate_make_no_storm_of_pages(store: Store) -> None:
 
 
 THEIRS = RESOURCE.replace("rg-web", "rg-b")
-OWNERS = (
-    Ownership(lambda _, group: group == "rg-web", Owner(group="a", pager="A_KEY")),
-    Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),
+OWNERS = Owners(
+    (
+        Ownership(lambda _, group: group == "rg-web", Owner(group="a", pager="A_KEY")),
+        Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),
+    )
 )
 
 

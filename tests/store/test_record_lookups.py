@@ -14,6 +14,7 @@ from router.decide.suppression import find_suppressor
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, FailedAttempt
 from router.domain.notices import Notice
+from router.domain.owners import NO_OWNERS
 from router.domain.ports.store import Store
 from router.domain.rule_fields import signal_of
 from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
@@ -164,8 +165,8 @@ def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
         life.alert("b")
     kept = run(life.store.ledger.read_fields([life.key("a"), life.key("b"), "nobody"]))
     assert set(kept) == {life.key("a"), life.key("b")}
-    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, ()) is not None
-    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, ()) is None
+    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, NO_OWNERS) is not None
+    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, NO_OWNERS) is None
     assert kept[life.key("a")].title == an_alert().title
 
 

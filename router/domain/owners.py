@@ -1,0 +1,94 @@
+"""Who answers for a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from router.domain.clouds import NOWHERE, CloudLocation, is_connected, is_of_azure
+from router.domain.locations import location_of
+from router.domain.resources import parse_resource_id
+from router.domain.signals import Signal
+from router.domain.tags import NO_TAGS, Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who answers for a resource.
+
+    Attributes:
+        group: the assignment group of tickets.
+        service: the service's name.
+        pager: the name of the secret that holds the pager key.
+    """
+
+    group: str | None = None
+    service: str | None = None
+    pager: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """One entry of owners.yaml.
+
+    Attributes:
+        owns: whether it matches a subscription and a resource group.
+        owner: the owner of what it matches; None where it says only the environment.
+        is_at: whether it matches an account, a project and a cluster; None where it names none of them.
+        environment: the environment of what it matches, where it says it.
+    """
+
+    owns: Callable[[str | None, str | None], bool]
+    owner: Owner | None
+    is_at: Callable[[CloudLocation], bool] | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who answers for what.
+
+    Attributes:
+        entries: the entries of owners.yaml, in their order.
+        tags: the tags of resources, by which an entry may know what it matches.
+    """
+
+    entries: tuple[Ownership, ...] = ()
+    tags: Tags = NO_TAGS
+
+
+NO_OWNERS = Owners()
+"""Who answers where there is no owners.yaml: nobody."""
+
+
+def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
+    """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
+    return next((entry.owner for entry in _matching(signal, owners.entries) if entry.owner is not None), None)
+
+
+def find_environment_of(signal: Signal, owners: Owners) -> str | None:
+    """The environment of the first entry, top to bottom, that matches where a signal is and says one; None where none does."""
+    saying = [entry for entry in owners.entries if entry.environment is not None]
+    return next((entry.environment for entry in _matching(signal, saying)), None)
+
+
+def _matching(signal: Signal, entries: Sequence[Ownership]) -> Iterator[Ownership]:
+    """The entries that match where a signal is.
+
+    The subscription of what a connector brings from another cloud is the connector's own, so entries that name an account, a
+    project or a cluster are asked before others there; and the connector's resource group is no group of the resource.
+    """
+    if not entries:
+        return
+    resource = parse_resource_id(signal.resource)
+    in_clouds = [entry for entry in entries if entry.is_at is not None]
+    # The entities of an alert on a resource in Azure are not asked where nobody wants to know its cluster.
+    is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource)
+    location = location_of(signal) if is_asked else NOWHERE
+    is_foreign = location.cloud is not None or is_connected(signal.resource)
+    group = None if is_foreign else resource.resource_group
+    if is_foreign:
+        entries = [*in_clouds, *(entry for entry in entries if entry.is_at is None)]
+    for entry in entries:
+        if entry.owns(resource.subscription, group) and (entry.is_at is None or entry.is_at(location)):
+            yield entry
