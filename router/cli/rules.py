@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from router.domain.ledger import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.messages import Message, MessageReader
-from router.rulebook import Example, Problem, load_all, load_catalogue, load_examples, schemas
+from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 
 FOUND = 1
 """The exit code where there is a problem, or an example that failed."""
@@ -28,9 +28,13 @@ FOUND = 1
 class _Checked:
     """The rules of a directory as far as they can be used, and everything that is to be said of them."""
 
-    books: Mapping[Stream, Rulebook]
+    loaded: Mapping[Stream, Loaded]
     examples: Mapping[Stream, tuple[Example, ...]]
     problems: tuple[Problem, ...]
+
+    @property
+    def books(self) -> Mapping[Stream, Rulebook]:
+        return {stream: one.rulebook for stream, one in self.loaded.items() if one.rulebook is not None}
 
     @property
     def is_sound(self) -> bool:
@@ -48,7 +52,7 @@ class _Failure:
 
 def check(options: Namespace) -> int:
     """Prints every problem and warning; 1 if there is a problem."""
-    checked = _checked(options.directory, clock_for(options.now)())
+    checked = _linted(options.directory, clock_for(options.now)())
     if options.format == "json":
         print_json({"problems": list(map(_document, checked.problems))})
     else:
@@ -92,10 +96,17 @@ def _checked(directory: Path, now: datetime) -> _Checked:
     examples = {stream: load_examples(directory, stream) for stream in streams}
     problems = [problem for stream in streams for problem in (*loaded[stream].problems, *examples[stream][1])]
     return _Checked(
-        books={stream: book for stream in streams if (book := loaded[stream].rulebook) is not None},
+        loaded={stream: loaded[stream] for stream in streams},
         examples={stream: found for stream, (found, _) in examples.items()},
         problems=tuple(dict.fromkeys(problems)),
     )
+
+
+def _linted(directory: Path, now: datetime) -> _Checked:
+    """The same, with what only comparing the rules finds."""
+    checked = _checked(directory, now)
+    found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
+    return replace(checked, problems=in_order([*checked.problems, *found]))
 
 
 def _failures(directory: Path, stream: Stream, checked: _Checked) -> Iterator[_Failure]:

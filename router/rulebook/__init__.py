@@ -17,6 +17,7 @@
     starter         the rules to begin with
     schemas         the published JSON Schemas
     loading         all of it together
+    lints           what rules say in vain, which only `rules check` asks
 
 Nothing here looks at the clock or at the environment.
 """
@@ -24,8 +25,9 @@ Nothing here looks at the clock or at the environment.
 from router.rulebook.attack import load_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.examples import Example, load_examples
+from router.rulebook.lints import lint
 from router.rulebook.loading import Loaded, load, load_all
-from router.rulebook.problems import Problem
+from router.rulebook.problems import Problem, in_order
 from router.rulebook.schemas import schemas
 from router.rulebook.starter import STARTER
 
@@ -34,6 +36,8 @@ __all__ = [
     "Example",
     "Loaded",
     "Problem",
+    "in_order",
+    "lint",
     "load",
     "load_all",
     "load_attack",

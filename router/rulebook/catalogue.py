@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
@@ -25,6 +25,12 @@ def load_catalogue() -> Catalogue:
         resource_plans={type.lower(): plan for type, plan in rows_of("resource_plans.tsv")},
         properties=_properties(),
     )
+
+
+@cache
+def load_spellings() -> Mapping[str, str]:
+    """Each alert type of the catalogue as Microsoft writes it, by the type in lower case."""
+    return {row[0].lower(): row[0] for row in rows_of("catalogue.tsv")}
 
 
 def _properties() -> PropertyTable:

@@ -21,6 +21,11 @@ class Folder:
         self._problems: list[Problem] = []
 
     @property
+    def named(self) -> str:
+        """The directory as it was given."""
+        return self._named
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong so far, by file and line."""
         return in_order(self._problems)

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
+from router.domain.suppression import Suppressions
 from router.rulebook.attack import read_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.destinations import RECORD, KindsByName
 from router.rulebook.folder import Folder
 from router.rulebook.owners import read_owners
-from router.rulebook.policy import read_policy
+from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppression_directory import read_suppressions
 
@@ -28,10 +29,14 @@ class Loaded:
     Attributes:
         rulebook: the rulebook; None where a problem stops it.
         problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
+        policy: the policy as far as it is sound.
+        suppressions: the suppression rules that are sound, also where a problem stops the rulebook.
     """
 
     rulebook: Rulebook | None
     problems: tuple[Problem, ...]
+    policy: Policy
+    suppressions: Suppressions
 
 
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
@@ -43,7 +48,7 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
     # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
     suppressions = read_suppressions(folder, stream, policy if is_usable else replace(policy, longest=_FOR_EVER), now)
     if not is_usable:
-        return Loaded(None, folder.problems)
+        return Loaded(None, folder.problems, policy, suppressions)
     rulebook = Rulebook(
         stream=stream,
         hash=folder.hash,
@@ -60,7 +65,7 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
         scopes=owners.scopes,
         runbooks=(*policy.runbooks, *owners.runbooks),
     )
-    return Loaded(rulebook, folder.problems)
+    return Loaded(rulebook, folder.problems, policy, suppressions)
 
 
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
@@ -103,4 +108,4 @@ def _stopped(
         )
         if document := folder.read(f"{stream}/policy.yaml"):
             folder.note(document, path, message)
-    return Loaded(None, in_order([*loaded.problems, *folder.problems]))
+    return replace(loaded, rulebook=None, problems=in_order([*loaded.problems, *folder.problems]))

@@ -40,6 +40,7 @@ class Policy:
         always: the destinations that get everything that is routed.
         otherwise: the destinations of what no route takes.
         runbooks: its runbooks, in their order.
+        types: the alert types, or globs of them, that it declares beside Defender's.
     """
 
     floor: Floor
@@ -51,6 +52,7 @@ class Policy:
     always: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     runbooks: tuple[Runbook, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 _LONG = timedelta(days=730)
@@ -103,6 +105,7 @@ class _PolicyReader:
             always=tuple(dict.fromkeys(self._names("always"))),
             otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
             runbooks=compile_runbooks(self.folder, self.document, self._runbooks()),
+            types=tuple(self._names("types")),
         )
 
     def _check_shape(self) -> None:
@@ -110,6 +113,14 @@ class _PolicyReader:
             # What is in a destination is for its kind to judge.
             if len(path) < 2 or path[0] not in ("destinations", RECORD):
                 self.folder.note(self.document, path, message)
+        if self.stream is Stream.CSPM and self._names("types"):
+            self.folder.note(
+                self.document,
+                ("types",),
+                "means nothing here: only alert types are compared with a list, and cspm has none; remove it",
+                "warning",
+                "types-in-cspm",
+            )
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
             self.folder.note(self.document, ("stream",), f"is {stream}, but the file stands in {self.stream}/")

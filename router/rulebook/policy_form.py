@@ -128,6 +128,8 @@ class PolicyForm(Form):
     """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
     Informational if not given."""
     suppression: SuppressionLifeForm = SuppressionLifeForm()
+    types: list[Word] = Field(default_factory=list)
+    """Alert types, or globs of them, that are no types of Defender's or that Microsoft does not document; in `cwpp` only."""
     destinations: dict[str, dict[str, object]] = Field(default_factory=dict)
     """Destinations by name."""
     routes: list[RouteForm] = Field(default_factory=list)

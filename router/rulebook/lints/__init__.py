@@ -1,0 +1,14 @@
+"""What rules say in vain, found by comparing them: with one another, with the catalogue, with what a stream can bring.
+
+    subject         what lints look at
+    known_types     the alert types that rules may name
+
+Each lint is a file with one function, which takes a `Subject` and yields warnings. `rules check` runs them and a start does
+not, so a lint may take its time; but where there are a hundred thousand rules it must not compare each with each.
+"""
+
+from router.rulebook.lints.known_types import KnownTypes
+from router.rulebook.lints.linting import lint
+from router.rulebook.lints.subject import Subject
+
+__all__ = ["KnownTypes", "Subject", "lint"]

@@ -1,0 +1,23 @@
+"""Every lint over the rules of one stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from router.domain.signals import Stream
+from router.rulebook.lints.subject import Subject
+from router.rulebook.loading import Loaded
+from router.rulebook.problems import Problem, in_order
+
+type Lint = Callable[[Subject], Iterator[Problem]]
+
+LINTS: tuple[Lint, ...] = ()
+"""The lints; each says what it finds as warnings that have a code."""
+
+
+def lint(rules: Path, stream: Stream, loaded: Loaded, now: datetime) -> tuple[Problem, ...]:
+    """The warnings about a stream's rules as they were loaded at `now`, by file and line."""
+    subject = Subject.of(rules, stream, loaded, now)
+    return in_order(problem for find in LINTS for problem in find(subject))

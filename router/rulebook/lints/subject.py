@@ -1,0 +1,76 @@
+"""What lints look at: the rules of one stream as they were loaded, and the files that they stand in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from router.domain.signals import Stream
+from router.domain.suppression import SuppressionRule
+from router.rulebook.documents import Document, parse_with_lower_keys
+from router.rulebook.folder import Folder
+from router.rulebook.lints.known_types import KnownTypes
+from router.rulebook.loading import Loaded
+from router.rulebook.problems import KeyPath, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The rules of one stream, as lints see them.
+
+    Attributes:
+        stream: the stream.
+        loaded: what became of its rules.
+        now: the instant as of which they are judged.
+        policy: its policy.yaml; None where that could not be read.
+        types: the alert types that are known.
+    """
+
+    stream: Stream
+    loaded: Loaded
+    now: datetime
+    policy: Document | None
+    types: KnownTypes
+    _folder: Folder
+    _files: dict[str, _RuleFile] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rules: Path, stream: Stream, loaded: Loaded, now: datetime) -> Subject:
+        """The rules of a directory as they were loaded."""
+        # What cannot be read has been said when the rules were loaded.
+        folder = Folder(rules)
+        policy = folder.read(f"{stream}/policy.yaml")
+        return cls(stream, loaded, now, policy, KnownTypes.of(loaded.policy.types), folder)
+
+    def warning(self, rule: SuppressionRule, path: KeyPath, message: str, code: str) -> Problem:
+        """A warning about a suppression rule, at a key path in it such as ("properties", "alertType")."""
+        file = self._files.get(rule.source) or self._files.setdefault(
+            rule.source, _RuleFile.read(self._folder, rule.source)
+        )
+        if file.document is None:
+            return Problem(rule.source, None, message, "warning", self._folder.named, code)
+        return file.document.problem((*file.paths.get(rule.name, ()), *path), message, "warning", code)
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleFile:
+    """A file of suppression rules, with where in it each rule of a list stands."""
+
+    document: Document | None
+    paths: dict[str, KeyPath]
+
+    @classmethod
+    def read(cls, folder: Folder, file: str) -> _RuleFile:
+        document = folder.read(file, parse_with_lower_keys)
+        value = document.value if document else None
+        bodies = value.get("value") if isinstance(value, dict) else None
+        named = enumerate(bodies if isinstance(bodies, list) else ())
+        return cls(
+            document,
+            {
+                name: ("value", number)
+                for number, body in named
+                if isinstance(body, dict) and isinstance(name := body.get("name"), str)
+            },
+        )
