@@ -62,8 +62,8 @@ def _read(folder: Folder, file: str) -> AttackTable:
 def _table_in(folder: Folder, document: Document | None) -> AttackTable:
     if document is None:
         return _table_of(None)
-    for path, message in complaints_of(AttackForm, document.value):
-        folder.note(document, path, message)
+    for path, message, code in complaints_of(AttackForm, document.value):
+        folder.note(document, path, message, code=code)
     form = find_sound(AttackForm, document.value)
     if form is not None:
         _check_ids(folder, document, form)
@@ -76,7 +76,9 @@ def _check_ids(folder: Folder, document: Document, form: AttackForm) -> None:
             for id in ids:
                 if id not in form.tactics:
                     path: KeyPath = (table, word)
-                    folder.note(document, path, f"names no tactic {id!r}; add it to tactics, or mend it")
+                    folder.note(
+                        document, path, f"names no tactic {id!r}; add it to tactics, or mend it", code="unknown-tactic"
+                    )
 
 
 def _table_of(form: AttackForm | None) -> AttackTable:

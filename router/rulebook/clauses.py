@@ -12,7 +12,7 @@ from router.domain.rulebook import Clause
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook.globs import compile_globs
-from router.rulebook.problems import Level
+from router.rulebook.problems import KeyPath, Level
 from router.rulebook.retired import doubts_about_globs
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
@@ -44,24 +44,29 @@ def clauses_for(when: WhenForm, attack: AttackTable, owners: Owners) -> tuple[Cl
 
 def doubts_about(
     when: WhenForm, stream: Stream, attack: AttackTable, catalogue: Catalogue
-) -> Iterator[tuple[tuple[str | int, ...], str, Level]]:
-    """What a `when` names that does not exist, that is gone, or that this stream's signals never have."""
+) -> Iterator[tuple[KeyPath, str, Level, str]]:
+    """What a `when` names that does not exist, is gone, or no signal of this stream has: path, message, level, code."""
     for number, word in enumerate(when.tactics or ()):
         if not attack.tactics_for(word):
             known = [*attack.tactics, *attack.tactics.values()]
-            yield ("tactics", number), f"names no tactic {word!r}{hint(word, known)}", "problem"
+            yield ("tactics", number), f"names no tactic {word!r}{hint(word, known)}", "problem", "unknown-tactic"
     plans = plans_of(catalogue)
     for number, plan in enumerate(when.plan or ()):
         if plan.lower() not in plans:
-            yield ("plan", number), unknown_plan(plan, catalogue), "warning"
+            yield ("plan", number), unknown_plan(plan, catalogue), "warning", "unknown-plan"
     for key, owner in _ONLY_IN.items():
         if key in when.model_fields_set and stream is not owner:
-            yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning"
+            yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning", "wrong-stream"
     for number, doubt in doubts_about_globs(when.alert_type or ()):
-        yield ("alert_type", number), doubt, "warning"
+        yield ("alert_type", number), doubt, "warning", "retired"
     for number, kind in enumerate(when.kind or ()):
         if kind.stream is not stream:
-            yield ("kind", number), f"{kind} belongs to {kind.stream}; no {stream} signal is one", "warning"
+            yield (
+                ("kind", number),
+                f"{kind} belongs to {kind.stream}; no {stream} signal is one",
+                "warning",
+                "wrong-stream",
+            )
 
 
 def plans_of(catalogue: Catalogue) -> dict[str, str]:

@@ -15,7 +15,7 @@ from router.rulebook.folder import Folder
 from router.rulebook.patterns import NAME, SECRET, WORDS
 from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window_for
 from router.rulebook.problems import KeyPath
-from router.rulebook.validation_messages import complaints_of, find_sound, hint
+from router.rulebook.validation_messages import Complaint, complaints_of, find_sound, hint
 from router.rulebook.withheld_names import doubts_about_withheld
 
 RECORD = "record"
@@ -46,12 +46,12 @@ def read_destination(
 ) -> DestinationSpec | None:
     """One destination; None, and problems, where its entry cannot be used. Names that it withholds may be warned about."""
     faults = list(_faults_in(name, entry, stream, kinds))
-    for inner, message in faults:
-        folder.note(document, (*path, *inner), message)
+    for inner, message, code in faults:
+        folder.note(document, (*path, *inner), message, code=code)
     if faults or not isinstance(entry, dict):
         return None
     for inner, doubt in doubts_about_withheld(entry.get(WITHHOLD), properties):
-        folder.note(document, (*path, WITHHOLD, *inner), doubt, "warning")
+        folder.note(document, (*path, WITHHOLD, *inner), doubt, "warning", code="unknown-property")
     kind = kinds[str(entry["kind"])]
     grouped = find_sound(GroupedForm, _grouped_in(entry)) or GroupedForm()
     return DestinationSpec(
@@ -67,59 +67,63 @@ def read_destination(
     )
 
 
-def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> Iterator[tuple[KeyPath, str]]:
+def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> Iterator[Complaint]:
     if not re.fullmatch(NAME, name):
-        yield (), WORDS[NAME]
+        yield Complaint((), WORDS[NAME])
     if not isinstance(entry, dict):
-        yield (), "must be a mapping with a kind"
+        yield Complaint((), "must be a mapping with a kind")
         return
     kind = kinds.get(str(entry.get("kind")))
     if kind is None:
         word = entry.get("kind")
-        yield ("kind",), f"must be {_either(kinds)}{hint(word, kinds) if isinstance(word, str) else ''}"
+        either = f"must be {_either(kinds)}{hint(word, kinds) if isinstance(word, str) else ''}"
+        yield Complaint(("kind",), either, code="unknown-kind")
         return
     refused = list(_complaints(entry, kind))
     yield from refused
     if WITHHOLD in entry and kind.lane is Lane.ROWS:
-        yield (WITHHOLD,), "is for what people read; rows keep all that a message says, so remove it"
-    yield from _literal_secrets(entry, {path for path, _ in refused})
+        whole = "is for what people read; rows keep all that a message says, so remove it"
+        yield Complaint((WITHHOLD,), whole, code="wrong-lane")
+    yield from _literal_secrets(entry, {complaint.path for complaint in refused})
     yield from _grouping_faults(entry, kind, stream)
     if stream is Stream.CSPM and kind.lane is Lane.PAGE:
-        yield ("kind",), "pages people, and posture pages nobody; choose a kind for tickets or rows"
+        pages = "pages people, and posture pages nobody; choose a kind for tickets or rows"
+        yield Complaint(("kind",), pages, code="wrong-lane")
     elif name == RECORD and kind.lane is not Lane.ROWS:
-        yield ("kind",), "writes no rows, and the record is nothing but rows; choose another kind"
+        rowless = "writes no rows, and the record is nothing but rows; choose another kind"
+        yield Complaint(("kind",), rowless, code="wrong-lane")
 
 
-def _grouping_faults(
-    entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream
-) -> Iterator[tuple[KeyPath, str]]:
+def _grouping_faults(entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream) -> Iterator[Complaint]:
     written = _grouped_in(entry)
     yield from complaints_of(GroupedForm, written)
     if kind.lane is Lane.ROWS:
-        yield from (((key,), "is for pages and tickets; rows are never held back, so remove it") for key in written)
+        useless = "is for pages and tickets; rows are never held back, so remove it"
+        yield from (Complaint((key,), useless, code="wrong-lane") for key in written)
     grouped = find_sound(GroupedForm, written)
     if grouped is None or grouped.group is None:
         return
     if grouped.group.window == OPEN and (stream is Stream.CWPP or kind.lane is Lane.PAGE):
         why = "alerts rarely say that they end" if stream is Stream.CWPP else "nobody is paged for what lasts"
-        yield ("group", "window"), f"is open, which is for tickets in cspm: {why}; choose a length, such as 30m"
+        endless = f"is open, which is for tickets in cspm: {why}; choose a length, such as 30m"
+        yield Complaint(("group", "window"), endless, code="wrong-grouping")
     for number, by in enumerate(grouped.group.by):
         if by in _ALERTS_ONLY and stream is Stream.CSPM:
-            yield ("group", "by", number), f"is {by}, which only alerts have; no finding would ever be grouped"
+            message = f"is {by}, which only alerts have; no finding would ever be grouped"
         elif by in _FINDINGS_ONLY and stream is Stream.CWPP:
-            yield ("group", "by", number), f"is {by}, which only findings have; group alerts by what they have"
+            message = f"is {by}, which only findings have; group alerts by what they have"
         elif by is By.INCIDENT and len(grouped.group.by) > 1:
-            yield (
-                ("group", "by", number),
-                "is incident, which keeps apart all that no incident names; let it stand alone",
-            )
+            message = "is incident, which keeps apart all that no incident names; let it stand alone"
+        else:
+            continue
+        yield Complaint(("group", "by", number), message, code="wrong-grouping")
 
 
 def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in entry.items() if key in GroupedForm.model_fields}
 
 
-def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[tuple[KeyPath, str]]:
+def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[Complaint]:
     written = sorted(
         {text for _, text in _strings_in(entry, ()) if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True
     )
@@ -132,16 +136,14 @@ def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Ite
     return complaints_of(kind.Config, _config_in(entry, kind), scrubbed, GroupedForm.model_fields)
 
 
-def _literal_secrets(entry: Mapping[str, object], refused: set[KeyPath]) -> Iterator[tuple[KeyPath, str]]:
+def _literal_secrets(entry: Mapping[str, object], refused: set[KeyPath]) -> Iterator[Complaint]:
     for path, secret in _secrets_in(entry, ()):
         if not re.fullmatch(SECRET, secret) and not any(blamed[: len(path)] == path for blamed in refused):
-            yield (
-                path,
-                WORDS[SECRET],
-            )
+            yield Complaint(path, WORDS[SECRET], code="literal-secret")
     for path, text in _strings_in(entry, ()):
         if "://" in text and _holds_secret(text):
-            yield path, "holds a password or a token; secrets are never written in rules: name one with {secret: NAME}"
+            literal = "holds a password or a token; secrets are never written in rules: name one with {secret: NAME}"
+            yield Complaint(path, literal, code="literal-secret")
 
 
 def _holds_secret(url: str) -> bool:

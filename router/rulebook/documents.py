@@ -23,11 +23,17 @@ class Unreadable(Exception):
 
     Attributes:
         line: the line, where the parser says it.
+        code: which of them it is.
     """
 
-    def __init__(self, message: str, line: int | None) -> None:
+    def __init__(self, message: str, line: int | None, code: str = "unreadable") -> None:
         super().__init__(message)
         self.line = line
+        self.code = code
+
+
+class _GivenTwice(yaml.constructor.ConstructorError):
+    """A mapping gives a key twice."""
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -37,7 +43,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         seen: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is given twice", key.start_mark)
+                raise _GivenTwice(None, None, f"{key.value!r} is given twice", key.start_mark)
             seen.add(key.value)
         mapping: dict[object, object] = super().construct_mapping(node, deep)
         return mapping
@@ -84,7 +90,8 @@ def _parse_yaml(text: str) -> object:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
-        raise Unreadable(f"{trouble}: {error.problem or error.context}", line) from error
+        code = "duplicate-key" if isinstance(error, _GivenTwice) else "unreadable"
+        raise Unreadable(f"{trouble}: {error.problem or error.context}", line, code=code) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
 

@@ -117,7 +117,12 @@ def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tup
 def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
     for file in folder.files_in(f"{stream}/examples"):
         if not file.lower().endswith((".yaml", ".yml", ".json")):
-            folder.blame(file, "is not read: examples stand in .yaml, .yml or .json files here", level="warning")
+            folder.blame(
+                file,
+                "is not read: examples stand in .yaml, .yml or .json files here",
+                level="warning",
+                code="file-not-read",
+            )
             continue
         document = folder.read(file)
         if document is None:
@@ -125,8 +130,8 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
         if not isinstance(document.value, list):
             folder.note(document, (), "must be a list of examples")
             continue
-        for path, message in complaints_of(ExamplesForm, document.value):
-            folder.note(document, path, message)
+        for path, message, code in complaints_of(ExamplesForm, document.value):
+            folder.note(document, path, message, code=code)
         for number, value in enumerate(document.value):
             if (form := find_sound(ExampleForm, value)) is None:
                 continue

@@ -56,7 +56,7 @@ class Folder:
         except FileNotFoundError:
             return ()
         except OSError as error:
-            self.blame(directory, f"cannot be listed: {error.strerror}")
+            self.blame(directory, f"cannot be listed: {error.strerror}", code="unreadable")
             return ()
         return tuple(f"{directory}/{name}" for name in names if name[0] != "." and not name.lower().endswith(".md"))
 
@@ -72,17 +72,19 @@ class Folder:
         try:
             data = (root / file).read_bytes()
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
-            self.blame(file, "is missing; add it" if missing else f"cannot be read: {error.strerror}")
+            if isinstance(error, FileNotFoundError):
+                self.blame(file, "is missing; add it", code="missing-file")
+            else:
+                self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
             return None
         self._read[file] = data
         try:
             text = data.decode("utf-8-sig")
             return Document(self._named, file, text, parser(text, file))
         except UnicodeDecodeError:
-            self.blame(file, "is not UTF-8; save it as UTF-8")
+            self.blame(file, "is not UTF-8; save it as UTF-8", code="unreadable")
         except Unreadable as error:
-            self.blame(file, str(error), error.line)
+            self.blame(file, str(error), error.line, code=error.code)
         return None
 
     def blame(

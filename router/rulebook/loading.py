@@ -107,5 +107,5 @@ def _stopped(
             f"writes to the same place with the same credential as {twin!r} of {other}; streams share no destination"
         )
         if document := folder.read(f"{stream}/policy.yaml"):
-            folder.note(document, path, message)
+            folder.note(document, path, message, code="shared-destination")
     return replace(loaded, rulebook=None, problems=in_order([*loaded.problems, *folder.problems]))

@@ -107,8 +107,8 @@ def read_owners(folder: Folder) -> OwnersFile:
     """What the owners.yaml of a rules directory says; nothing where it is absent or has problems."""
     if not folder.has(FILE) or (document := folder.read(FILE)) is None:
         return OwnersFile()
-    for path, message in complaints_of(OwnersForm, document.value):
-        folder.note(document, path, message)
+    for path, message, code in complaints_of(OwnersForm, document.value):
+        folder.note(document, path, message, code=code)
     if (form := find_sound(OwnersForm, document.value)) is None:
         return OwnersFile()
     return OwnersFile(
@@ -128,7 +128,9 @@ def _by_id(
     scopes: dict[str, NamedScope] = {}
     for id, form in forms.items():
         if id.lower() in scopes:
-            folder.note(document, (key, id), "is given twice; ids are the same whatever their case")
+            folder.note(
+                document, (key, id), "is given twice; ids are the same whatever their case", code="duplicate-key"
+            )
         scopes[id.lower()] = NamedScope(name=form.name, environment=form.environment)
     return scopes
 

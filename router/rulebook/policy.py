@@ -109,21 +109,22 @@ class _PolicyReader:
         )
 
     def _check_shape(self) -> None:
-        for path, message in complaints_of(PolicyForm, self.value):
+        for path, message, code in complaints_of(PolicyForm, self.value):
             # What is in a destination is for its kind to judge.
             if len(path) < 2 or path[0] not in ("destinations", RECORD):
-                self.folder.note(self.document, path, message)
+                self.folder.note(self.document, path, message, code=code)
         if self.stream is Stream.CSPM and self._names("types"):
             self.folder.note(
                 self.document,
                 ("types",),
                 "means nothing here: only alert types are compared with a list, and cspm has none; remove it",
                 "warning",
-                "types-in-cspm",
+                code="types-in-cspm",
             )
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
-            self.folder.note(self.document, ("stream",), f"is {stream}, but the file stands in {self.stream}/")
+            elsewhere = f"is {stream}, but the file stands in {self.stream}/"
+            self.folder.note(self.document, ("stream",), elsewhere, code="wrong-stream")
 
     def _life(self) -> SuppressionLifeForm:
         life = find_sound(SuppressionLifeForm, self.value.get("suppression")) or _LIFE
@@ -133,6 +134,7 @@ class _PolicyReader:
                 ("suppression", "longest"),
                 f"is more than two years, in which nobody looks at a rule again; give at most {_LONG.days}d",
                 "warning",
+                code="long-life",
             )
         return life
 
@@ -143,9 +145,8 @@ class _PolicyReader:
             if name != RECORD
         ]
         if RECORD in self._entries("destinations"):
-            self.folder.note(
-                self.document, ("destinations", RECORD), "is a reserved name; call the destination otherwise"
-            )
+            reserved = "is a reserved name; call the destination otherwise"
+            self.folder.note(self.document, ("destinations", RECORD), reserved, code="reserved-name")
         if isinstance(self.value.get(RECORD), dict):
             entries.append(((RECORD,), RECORD, self.value[RECORD]))
         read = (
@@ -162,14 +163,15 @@ class _PolicyReader:
         for number, entry in enumerate(routes if isinstance(routes, list) else ()):
             if (route := find_sound(RouteForm, entry)) is None:
                 continue
-            for path, message, level in doubts_about(route.when, self.stream, self.attack, self.known):
-                self.folder.note(self.document, ("routes", number, "when", *path), message, level)
+            for path, message, level, code in doubts_about(route.when, self.stream, self.attack, self.known):
+                self.folder.note(self.document, ("routes", number, "when", *path), message, level, code)
             if not route.to and not (route.when.severity and _QUIET.issuperset(route.when.severity)):
                 self.folder.note(
                     self.document,
                     ("routes", number, "to"),
                     f"tells nobody, yet route {route.name!r} may match High, Critical or an unknown severity; "
                     "name a destination, or give `severity` with none but Low, Medium and Informational",
+                    code="quiet-route",
                 )
             if route.respond_within and not route.to:
                 self.folder.note(
@@ -177,6 +179,7 @@ class _PolicyReader:
                     ("routes", number, "respond_within"),
                     "never applies: the route tells nobody",
                     "warning",
+                    code="never-applies",
                 )
             yield number, route
 
@@ -187,6 +190,7 @@ class _PolicyReader:
                     self.document,
                     ("routes", number, "name"),
                     f"is {entry!r}, the name of a route above; names are unique",
+                    code="duplicate-name",
                 )
 
     def _check_references(self, defined: Mapping[str, object], routes: list[tuple[int, list[str]]]) -> None:
@@ -197,14 +201,14 @@ class _PolicyReader:
             named.extend(((key, path), name) for path, name in enumerate(self._names(key)))
         strays = [(path, name) for path, name in named if name not in defined]
         for path, name in strays:
-            self.folder.note(self.document, path, f"names no destination {name!r}{_known(name, defined)}")
+            unknown = f"names no destination {name!r}{_known(name, defined)}"
+            self.folder.note(self.document, path, unknown, code="unknown-destination")
         if strays or len(routes) < self._written_routes():
             # A destination may only seem unused, where it is misspelled.
             return
         for name in defined.keys() - {name for _, name in named} - {RECORD}:
-            self.folder.note(
-                self.document, ("destinations", name), "is used by no route, nor by always or otherwise", "warning"
-            )
+            unused = "is used by no route, nor by always or otherwise"
+            self.folder.note(self.document, ("destinations", name), unused, "warning", code="unused-destination")
 
     def _floor(self) -> Floor:
         plans = plans_of(self.known)
@@ -216,9 +220,11 @@ class _PolicyReader:
                 default = severity
                 continue
             if self.stream is Stream.CSPM:
-                self.folder.note(self.document, ("floor", plan), "never applies: no cspm signal has a plan", "warning")
+                never = "never applies: no cspm signal has a plan"
+                self.folder.note(self.document, ("floor", plan), never, "warning", code="never-applies")
             elif plan.lower() not in plans:
-                self.folder.note(self.document, ("floor", plan), unknown_plan(plan, self.known), "warning")
+                unknown = unknown_plan(plan, self.known)
+                self.folder.note(self.document, ("floor", plan), unknown, "warning", code="unknown-plan")
             by_plan[plans.get(plan.lower(), plan)] = severity
         return Floor(default, by_plan)
 

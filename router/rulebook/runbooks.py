@@ -51,7 +51,7 @@ def compile_runbooks(folder: Folder, document: Document, written: Mapping[str, s
     """The runbooks of a file in their order; a glob that fits only what is gone is warned about."""
     globs = list(written)
     for number, doubt in doubts_about_globs(globs):
-        folder.note(document, (KEY, globs[number]), doubt, "warning")
+        folder.note(document, (KEY, globs[number]), doubt, "warning", code="retired")
     return tuple(_runbook(glob, url) for glob, url in written.items())
 
 

@@ -30,21 +30,22 @@ def read_scope(
 
 def _elements_in(scope: object, faults: Faults) -> list[object]:
     if scope is None:
-        faults.blame(_PATH, "is missing: a rule may not cover a whole alert type")
+        faults.blame(_PATH, "is missing: a rule may not cover a whole alert type", code="whole-alert-type")
         return []
     if not isinstance(scope, dict):
         faults.blame(_PATH, "must be a mapping with allOf")
         return []
     for key in scope.keys() - {"allof"}:
-        faults.blame((*_PATH, str(scope[key]) if key == TWICE else key), "is not known in a scope; only allOf is")
+        written = (*_PATH, str(scope[key]) if key == TWICE else key)
+        faults.blame(written, "is not known in a scope; only allOf is", code="unknown-key")
     elements = scope.get("allof")
     if isinstance(elements, list) and elements:
         return elements
-    empty = elements is None or elements == []
-    faults.blame(
-        (*_PATH, "allOf"),
-        "is empty: a rule may not cover a whole alert type" if empty else "must be a list of elements",
-    )
+    if elements is None or elements == []:
+        empty = "is empty: a rule may not cover a whole alert type"
+        faults.blame((*_PATH, "allOf"), empty, code="whole-alert-type")
+    else:
+        faults.blame((*_PATH, "allOf"), "must be a list of elements")
     return []
 
 
@@ -57,13 +58,14 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
     if operator is None:
         return None
     if operator is Operator.CONTAINS and field == CVE:
-        faults.blame((*path, operator.value), "is not known for cve, which takes only in; name each CVE whole")
+        whole = "is not known for cve, which takes only in; name each CVE whole"
+        faults.blame((*path, operator.value), whole, code="unknown-operator")
         return None
     texts = _read_texts((*path, operator.value), value[operator.value], operator, faults)
     if field is None or not texts:
         return None
     if operator is Operator.CONTAINS and (broad := _find_broad(texts, field)):
-        faults.blame((*path, operator.value), broad)
+        faults.blame((*path, operator.value), broad, code="broad-value")
         return None
     return Element(field, operator, frozenset(form for text in texts for form in field.forms_of(text)))
 
@@ -74,12 +76,12 @@ def _read_field(path: KeyPath, written: object, stream: Stream, faults: Faults) 
         faults.blame((*path, "field"), "must be the name of a field, such as entities.ip.address")
     elif field is None:
         remedy = hint(written.lower(), PORTABLE) or "; a field is called like entities.ip.address"
-        faults.blame((*path, "field"), f"{written!r} names nothing{remedy}")
+        faults.blame((*path, "field"), f"{written!r} names nothing{remedy}", code="unknown-field")
     elif stream is Stream.CWPP and is_of_findings_only(field):
-        faults.blame((*path, "field"), f"{written!r} is known of findings only; no alert has it")
+        faults.blame((*path, "field"), f"{written!r} is known of findings only; no alert has it", code="wrong-stream")
         return None
     elif not is_portable(written):
-        faults.warn((*path, "field"), f"{written!r} works here, but not in Defender")
+        faults.warn((*path, "field"), f"{written!r} works here, but not in Defender", code="not-portable")
     return field
 
 
@@ -90,23 +92,24 @@ def _read_operator(path: KeyPath, value: dict[str, object], faults: Faults) -> O
         return _OPERATORS[known[0]]
     strange = ", ".join(key for key in keys if key not in _OPERATORS)
     if TWICE in value:
-        faults.blame((*path, str(value[TWICE])), "is given twice")
+        faults.blame((*path, str(value[TWICE])), "is given twice", code="duplicate-key")
     elif strange:
-        faults.blame(path, f"has an unknown operator {strange}; use in or contains")
+        faults.blame(path, f"has an unknown operator {strange}; use in or contains", code="unknown-operator")
     else:
-        faults.blame(path, f"has {'two operators' if known else 'no operator'}; use in or contains")
+        many = "two operators" if known else "no operator"
+        faults.blame(path, f"has {many}; use in or contains", code="unknown-operator")
     return None
 
 
 def _read_texts(path: KeyPath, value: object, operator: Operator, faults: Faults) -> list[str]:
     """The values of an element; none where any of them is not as it should be."""
     if operator is Operator.CONTAINS and isinstance(value, list):
-        faults.warn(path, "is a list, which works here, but not in Defender")
+        faults.warn(path, "is a list, which works here, but not in Defender", code="not-portable")
     texts = [value] if operator is Operator.CONTAINS and isinstance(value, str) else value
     if not isinstance(texts, list):
         faults.blame(path, "must be a list of texts" if operator is Operator.IN else "must be text")
     elif not texts or any(isinstance(text, str) and not text.strip() for text in texts):
-        faults.blame(path, "has an empty value; an element needs something to look for")
+        faults.blame(path, "has an empty value; an element needs something to look for", code="empty-value")
     elif not all(isinstance(text, str) for text in texts):
         faults.blame(path, "must hold texts; put values in quotes")
     else:

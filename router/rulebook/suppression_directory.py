@@ -31,7 +31,12 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
         document.forget_lines()
     for bearers in rules.values():
         for document, path, name, _ in bearers if len(bearers) > 1 else ():
-            folder.note(document, path, f"{name!r} names another rule too, so both are left out; rename one")
+            folder.note(
+                document,
+                path,
+                f"{name!r} names another rule too, so both are left out; rename one",
+                code="duplicate-name",
+            )
     return Suppressions.of(
         bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None
     )
@@ -41,7 +46,10 @@ def _documents(folder: Folder, stream: Stream) -> Iterator[Document]:
     for file in folder.files_in(f"{stream}/suppressions"):
         if not file.lower().endswith(_SUFFIXES):
             folder.blame(
-                file, "is not read: suppression rules stand in .json, .yaml or .yml files here", level="warning"
+                file,
+                "is not read: suppression rules stand in .json, .yaml or .yml files here",
+                level="warning",
+                code="file-not-read",
             )
         elif document := folder.read(file, parse_with_lower_keys):
             yield document
@@ -62,4 +70,6 @@ def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, st
             if isinstance(name, str) and name:
                 yield ("value", number), name, body
             else:
-                folder.note(document, ("value", number), "has no name; in a list every rule needs one")
+                folder.note(
+                    document, ("value", number), "has no name; in a list every rule needs one", code="missing-key"
+                )

@@ -53,13 +53,12 @@ def read_rule(
     faults = Faults()
     properties = body.get("properties") if isinstance(body, dict) and TWICE not in body else None
     if not isinstance(properties, dict):
-        faults.blame(
-            (), "has not one `properties`; write Defender's form: {properties: {alertType, state, reason, ...}}"
-        )
+        form = "{properties: {alertType, state, reason, ...}}"
+        faults.blame((), f"has not one `properties`; write Defender's form: {form}", code="missing-key")
         return None, faults.all
     _check_keys(properties, faults)
     for path, doubt in doubts_about_rule(properties):
-        faults.warn(path, doubt)
+        faults.warn(path, doubt, code="retired")
     rule_properties = _RuleProperties(properties, life, faults)
     rule = SuppressionRule(
         name=name,
@@ -75,14 +74,16 @@ def read_rule(
     if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings:
         _check_category(rule, faults)
     if not _NAME.fullmatch(name):
-        faults.warn((), f"{name!r} is no name for Defender, which wants 2 to 50 letters, digits, - and _")
+        wanted = "which wants 2 to 50 letters, digits, - and _"
+        faults.warn((), f"{name!r} is no name for Defender, {wanted}", code="not-portable")
     return (rule if faults.are_warnings else None), faults.all
 
 
 def _check_category(rule: SuppressionRule, faults: Faults) -> None:
     path: KeyPath = ("properties", "suppressionAlertsScope")
     if not rule.is_narrow:
-        faults.blame(path, "names no resource, package, cve or owner: a rule may not cover a whole category")
+        broad = "names no resource, package, cve or owner: a rule may not cover a whole category"
+        faults.blame(path, broad, code="whole-category")
         return
     many = {element: text for group in rule.groups for element in group if (text := _find_many(element)) is not None}
     rest = tuple(tuple(element for element in group if element not in many) for group in rule.groups)
@@ -91,6 +92,7 @@ def _check_category(rule: SuppressionRule, faults: Faults) -> None:
             path,
             f"{next(iter(many.values()))!r} is no one resource: a rule may not cover a whole category; "
             "name a resource in it, or a package, cve or owner",
+            code="whole-category",
         )
 
 
@@ -104,9 +106,10 @@ def _find_many(element: Element) -> str | None:
 def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
     for key in properties.keys() - _KEYS:
         if key == TWICE:
-            faults.blame(("properties", str(properties[TWICE])), "is given twice")
+            faults.blame(("properties", str(properties[TWICE])), "is given twice", code="duplicate-key")
         else:
-            faults.warn(("properties", key), "is no key of a suppression rule, and means nothing here")
+            meaningless = "is no key of a suppression rule, and means nothing here"
+            faults.warn(("properties", key), meaningless, code="unknown-key")
 
 
 class _RuleProperties:
@@ -126,7 +129,7 @@ class _RuleProperties:
         if isinstance(value, str) and value.strip():
             return value
         if value is None or value == "":
-            self._faults.blame(path, "is missing; Defender requires it")
+            self._faults.blame(path, "is missing; Defender requires it", code="missing-key")
         else:
             self._faults.blame(path, "must be text")
         return ""
@@ -137,6 +140,7 @@ class _RuleProperties:
             self._faults.blame(
                 ("properties", "alertType"),
                 "must be one whole alert type: a rule may not cover every type, and patterns are not known",
+                code="whole-alert-type",
             )
         return type
 
@@ -145,7 +149,8 @@ class _RuleProperties:
         if state and state not in _STATES:
             self._faults.blame(("properties", "state"), "must be Enabled, Disabled or Expired")
         elif state == "expired":
-            self._faults.warn(("properties", "state"), "is Expired; the rule holds nothing. Renew it, or remove it")
+            idle = "is Expired; the rule holds nothing. Renew it, or remove it"
+            self._faults.warn(("properties", "state"), idle, code="ended")
         return state == "enabled"
 
     def comment(self) -> str:
@@ -158,7 +163,7 @@ class _RuleProperties:
         comment = self._properties.get("comment")
         if isinstance(comment, str) and "@" in comment and (found := _EMAIL.search(comment)):
             return intern(found[0])
-        self._faults.warn(("properties", "comment"), "names no owner; add an e-mail address")
+        self._faults.warn(("properties", "comment"), "names no owner; add an e-mail address", code="no-owner")
         return None
 
     def expires(self) -> datetime:
@@ -166,18 +171,20 @@ class _RuleProperties:
         value = self._properties.get("expirationdateutc")
         expires = _find_instant(value) if isinstance(value, str) else None
         if expires is None:
-            absent = value is None or value == ""
-            self._faults.blame(
-                path, "is missing: a rule must end" if absent else "must be a time such as 2026-12-31T00:00:00Z"
-            )
+            if value is None or value == "":
+                self._faults.blame(path, "is missing: a rule must end", code="no-end")
+            else:
+                self._faults.blame(path, "must be a time such as 2026-12-31T00:00:00Z")
             return self._life.now
         left = expires - self._life.now
         if left > self._life.longest:
-            self._faults.blame(path, f"is too far away: a rule lives at most {_days(self._life.longest)} from now")
+            far = f"is too far away: a rule lives at most {_days(self._life.longest)} from now"
+            self._faults.blame(path, far, code="end-too-far")
         elif left <= timedelta(0):
-            self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it")
+            self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it", code="ended")
         elif left <= self._life.warn:
-            self._faults.warn(path, f"comes within {_days(self._life.warn)}; renew the rule, or let it end")
+            soon = f"comes within {_days(self._life.warn)}; renew the rule, or let it end"
+            self._faults.warn(path, soon, code="ends-soon")
         return expires
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from router.rulebook.patterns import WORDS
-from router.rulebook.problems import KeyPath
+from router.rulebook.patterns import SECRET, WORDS
+from router.rulebook.problems import INVALID, KeyPath
 
 _SAID = {
     "missing": "is missing; add it",
@@ -26,14 +26,31 @@ _SAID = {
     "datetime_from_date_parsing": "must be a time, such as 2026-11-24T12:00:00Z",
 }
 
+_CODES = {"missing": "missing-key", "extra_forbidden": "unknown-key"}
+"""The codes of what pydantic objects to, where they say more than that a value is invalid."""
+
 _KEY = "[key]"
 """The last step of pydantic's way to the key of a mapping, and not to its value."""
 
 
+class Complaint(NamedTuple):
+    """One value that is not what is wanted there.
+
+    Attributes:
+        path: where it is.
+        message: what to do there.
+        code: the sort of problem.
+    """
+
+    path: KeyPath
+    message: str
+    code: str = INVALID
+
+
 def complaints_of(
     model: type[BaseModel], value: object, scrubbed: Callable[[str], str] = str, beside: Collection[str] = ()
-) -> Iterator[tuple[KeyPath, str]]:
-    """The path of each value that is not what a model wants, and what to do there; nothing for a sound value.
+) -> Iterator[Complaint]:
+    """What is wrong with each value that is not what a model wants; nothing for a sound value.
 
     `beside` are keys that somebody else reads there, for hints. Where a model finds words of its own, which may quote what
     they refuse, `scrubbed` has the last word.
@@ -49,7 +66,8 @@ def complaints_of(
                 "invalid_key" if detail["type"] == "string_type" and detail["loc"][-1:] == (_KEY,) else detail["type"]
             )
             path, context = _path_in(value, detail["loc"], kind), detail.get("ctx", {})
-            yield path, _find_words(kind, path, context, known) or scrubbed(_own_words(detail["msg"]))
+            message = _find_words(kind, path, context, known) or scrubbed(_own_words(detail["msg"]))
+            yield Complaint(path, message, _code_for(kind, context))
 
 
 def find_sound[Model: BaseModel](model: type[Model], value: object) -> Model | None:
@@ -100,7 +118,7 @@ def _find_words(type: str, path: KeyPath, context: Mapping[str, Any], known: Set
             return "is no key that belongs here" + (hint(word, known - {word}) or "; remove it")
         case "literal_error" | "enum":
             return f"must be {context['expected']}"
-        case "model_type" if str(context.get("class_name")).startswith("Secret"):
+        case "model_type" if _is_secret(context):
             return "must be {secret: NAME}; a secret itself is never written in rules"
         case "string_too_long":
             return f"must have at most {context['max_length']} characters"
@@ -108,6 +126,15 @@ def _find_words(type: str, path: KeyPath, context: Mapping[str, Any], known: Set
             return WORDS.get(context["pattern"], f"must look like {context['pattern']}")
         case _:
             return _SAID.get(type)
+
+
+def _code_for(type: str, context: Mapping[str, Any]) -> str:
+    is_literal = (type == "model_type" and _is_secret(context)) or context.get("pattern") == SECRET
+    return "literal-secret" if is_literal else _CODES.get(type, INVALID)
+
+
+def _is_secret(context: Mapping[str, Any]) -> bool:
+    return str(context.get("class_name")).startswith("Secret")
 
 
 def _own_words(message: str) -> str:

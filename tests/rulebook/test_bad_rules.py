@@ -42,7 +42,7 @@ def _said_about(case: Path, directory: Path) -> str:
     problems: Iterable[Problem] = load(rules, stream, KINDS, NOW).problems
     if "examples" in target:
         _, problems = load_examples(rules, stream)
-    return "".join(f"{problem.level} {replace(problem, root='rules')}\n" for problem in problems)
+    return "".join(f"{problem.level} {problem.code} {replace(problem, root='rules')}\n" for problem in problems)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.relative_to(BAD).as_posix())

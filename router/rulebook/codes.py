@@ -1,0 +1,56 @@
+"""The sorts of problems that are found in rules, each by a code that never changes.
+
+Other programs tell problems apart by the code: it is the ruleId of a SARIF report. A check gives its code as a literal,
+`code="no-owner"`, and describes it here and in docs/rules.md; a test holds the three together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from router.rulebook.problems import INVALID
+
+CODES: Mapping[str, str] = {
+    # Files.
+    "missing-file": "A file that the rules need is not there.",
+    "unreadable": "A file or a directory cannot be read: it is not UTF-8, not JSON or not YAML.",
+    "file-not-read": "A file has an ending that is not read where it stands.",
+    # What stands in any file.
+    INVALID: "A value is not of the form that is wanted there.",
+    "missing-key": "A key that is needed is not there.",
+    "unknown-key": "A key means nothing where it stands.",
+    "duplicate-key": "A key is given twice.",
+    "duplicate-name": "A rule or a route bears the name of another one.",
+    "wrong-stream": "A value belongs to the other stream, and matches nothing in this one.",
+    "retired": "An assessment or an alert type is named that Microsoft retired, deprecated or renamed.",
+    # Suppression rules.
+    "no-end": "A suppression rule has no end.",
+    "end-too-far": "A suppression rule ends later than the policy allows.",
+    "ended": "A suppression rule has ended and holds nothing.",
+    "ends-soon": "A suppression rule ends soon.",
+    "no-owner": "A suppression rule names no owner.",
+    "whole-alert-type": "A suppression rule covers a whole alert type, or every type.",
+    "whole-category": "A suppression rule covers a whole category of recommendations.",
+    "broad-value": "A suppression rule looks for a text that almost every value has in it.",
+    "empty-value": "An element of a scope has nothing to look for.",
+    "unknown-operator": "An element of a scope has not exactly one operator that is known.",
+    "unknown-field": "An element of a scope looks at a field that does not exist.",
+    "not-portable": "A suppression rule works here, but not in Defender.",
+    # Policies.
+    "long-life": "Suppression rules may live so long that nobody looks at them again.",
+    "quiet-route": "A route tells nobody of what may be grave.",
+    "types-in-cspm": "A policy of cspm declares alert types.",
+    "never-applies": "A setting never applies.",
+    "unknown-tactic": "A tactic is named that ATT&CK does not have.",
+    "unknown-plan": "A plan is named that Defender does not have.",
+    "unknown-kind": "A destination is of a kind that does not exist.",
+    "unknown-destination": "A destination is named that is not defined.",
+    "unused-destination": "A destination is defined that nothing uses.",
+    "unknown-property": "A destination withholds what nothing is known to have.",
+    "reserved-name": "A destination bears a name that is reserved.",
+    "shared-destination": "Both streams write to one place with one credential.",
+    "wrong-lane": "A key or a stream does not go with the lane of the destination's kind.",
+    "wrong-grouping": "Signals are grouped by what they do not have, or in a way that never ends.",
+    "literal-secret": "A secret is written in the rules, or named in place of its app setting.",
+}
+"""What each code says of a problem, in one sentence."""
