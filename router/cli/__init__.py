@@ -10,6 +10,7 @@
     forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
+    rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning
     azure_responses  an answer of Azure's among messages
     screen        where text is printed

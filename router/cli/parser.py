@@ -126,10 +126,11 @@ def _add_rules(commands: Commands) -> None:
     rules = _group(commands, "rules", "check, test and describe the rules")
     check = _command(rules, "check", "router.cli.rules:check", "report problems and warnings")
     test = _command(rules, "test", "router.cli.rules:test", "run the examples")
-    for command in (check, test):
+    for command, formats in ((check, ("github", "junit", "sarif")), (test, ("github", "junit"))):
         command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=_RULES)
         _add_now(command)
-        _add_format(command)
+        _add_format(command, *formats)
+    check.add_argument("--strict", action="store_true", help="warnings are problems")
     schema = _command(rules, "schema", "router.cli.rules:schema", "print the JSON Schemas of the rules files")
     schema.add_argument("name", metavar="NAME", nargs="?", help="policy, suppression, owners, ...; without it all")
     schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
@@ -250,5 +251,6 @@ def _add_ids(parser: Parser) -> None:
     parser.add_argument("ids", metavar="ID", nargs="*", help=_ID)
 
 
-def _add_format(parser: Parser) -> None:
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to print (default: text)")
+def _add_format(parser: Parser, *more: str) -> None:
+    formats = ("text", "json", *more)
+    parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")

@@ -10,8 +10,20 @@ from pathlib import Path
 
 from router.cli.decisions import decision_of
 from router.cli.dry_run import entry_of
+from router.cli.formats.github import commands_for
+from router.cli.formats.junit import report_of
+from router.cli.formats.sarif import log_of
 from router.cli.given import clock_for, lines_for, streams_in
-from router.cli.screen import json_of, print_json, print_lines
+from router.cli.rules_report import (
+    ExampleRun,
+    Unmet,
+    annotation_of,
+    annotations_of_examples,
+    cases_of_examples,
+    cases_of_files,
+    files_in,
+)
+from router.cli.screen import json_of, print_json, print_lines, print_text
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
 from router.domain.ledger import Arrival
@@ -19,9 +31,13 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.ingest.messages import Message, MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
+from router.rulebook.codes import CODES
 
 FOUND = 1
 """The exit code where there is a problem, or an example that failed."""
+
+_CHECK, _TEST = "rules check", "rules test"
+_PACKAGE = "alert-router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,40 +57,49 @@ class _Checked:
         return all(problem.level == "warning" for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An example that was not met."""
-
-    where: str
-    example: str
-    unmet: str
-
-
 def check(options: Namespace) -> int:
-    """Prints every problem and warning; 1 if there is a problem."""
-    checked = _linted(options.directory, clock_for(options.now)())
-    if options.format == "json":
-        print_json({"problems": list(map(_document, checked.problems))})
-    else:
-        print_lines([*lines_for(checked.problems), _summary(options.directory, checked)])
+    """Prints every problem and warning; 1 if there is a problem, or with `--strict` a warning."""
+    directory = options.directory
+    checked = _linted(directory, clock_for(options.now)())
+    if options.strict:
+        checked = replace(checked, problems=tuple(replace(problem, level="problem") for problem in checked.problems))
+    match options.format:
+        case "json":
+            print_json({"problems": list(map(_document, checked.problems))})
+        case "github":
+            print_lines(commands_for(_CHECK, _summary(directory, checked), list(map(annotation_of, checked.problems))))
+        case "junit":
+            print_text(report_of(_CHECK, cases_of_files(directory, files_in(directory), checked.problems)))
+        case "sarif":
+            print_json(log_of(_PACKAGE, _find_version(), "rules", CODES, list(map(annotation_of, checked.problems))))
+        case _:
+            print_lines([*lines_for(checked.problems), _summary(directory, checked)])
     return 0 if checked.is_sound else FOUND
 
 
 def test(options: Namespace) -> int:
     """Runs the examples and prints those that failed; 1 if one did, or if there is a problem."""
-    checked = _checked(options.directory, clock_for(options.now)())
+    directory = options.directory
+    checked = _checked(directory, clock_for(options.now)())
     problems = [problem for problem in checked.problems if problem.level == "problem"]
-    failures = [one for stream in checked.books for one in _failures(options.directory, stream, checked)]
-    count = sum(len(checked.examples[stream]) for stream in checked.books)
-    if options.format == "json":
-        unmet = [{"where": one.where, "example": one.example, "unmet": one.unmet} for one in failures]
-        print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
-    else:
-        lines = [f"{one.where}: {one.example}: {one.unmet}" for one in failures]
-        failed = len({(one.where, one.example) for one in failures})
-        summary = f"{options.directory}: {_count(count, 'example')}, {failed} failed"
-        print_lines([*lines_for(problems), *lines, summary])
-    return FOUND if failures or problems else 0
+    runs = [run for stream in checked.examples for run in _run_examples(directory, stream, checked)]
+    failed = [run for run in runs if run.unmet]
+    match options.format:
+        case "json":
+            unmet = [one for run in failed for one in _unmet_documents(directory, run)]
+            count = sum(run.unmet is not None for run in runs)
+            print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
+        case "github":
+            annotations = [*map(annotation_of, problems), *annotations_of_examples(directory, runs)]
+            summary = f"{_tally(directory, runs)}; {_count(len(problems), 'problem')}"
+            print_lines(commands_for(_TEST, summary, annotations))
+        case "junit":
+            cases = [*cases_of_files(directory, (), problems), *cases_of_examples(directory, runs)]
+            print_text(report_of(_TEST, cases))
+        case _:
+            lines = [f"{_where(directory, run.example)}: {one}" for run in failed for one in run.unmet or ()]
+            print_lines([*lines_for(problems), *lines, _tally(directory, runs)])
+    return FOUND if failed or problems else 0
 
 
 def schema(options: Namespace) -> int:
@@ -109,16 +134,49 @@ def _linted(directory: Path, now: datetime) -> _Checked:
     return replace(checked, problems=in_order([*checked.problems, *found]))
 
 
-def _failures(directory: Path, stream: Stream, checked: _Checked) -> Iterator[_Failure]:
+def _run_examples(directory: Path, stream: Stream, checked: _Checked) -> Iterator[ExampleRun]:
+    """The examples of a stream, each with what came of it."""
+    examples = checked.examples[stream]
+    if stream not in checked.books:
+        yield from (ExampleRun(example, None) for example in examples)
+        return
     reader = MessageReader(checked.books, load_catalogue(), stream)
-    for example in checked.examples[stream]:
-        where = f"{directory}/{example.file}" + (f":{example.line}" if example.line else "")
-        for place, body in enumerate(example.bodies, 1):
-            message = Message(body, where, Arrival("example", place))
-            which = f"{example.name} (message {place})" if len(example.bodies) > 1 else example.name
-            for part in reader.read_message(message):
-                decision = decision_of(entry_of(part, reader, example.now))
-                yield from (_Failure(where, which, unmet) for unmet in example.unmet_by(decision))
+    for example in examples:
+        yield ExampleRun(example, tuple(_unmet_in(example, reader, _where(directory, example))))
+
+
+def _unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Unmet]:
+    for place, body in enumerate(example.bodies, 1):
+        message = Message(body, where, Arrival("example", place))
+        which = f"{example.name} (message {place})" if len(example.bodies) > 1 else example.name
+        for part in reader.read_message(message):
+            decision = decision_of(entry_of(part, reader, example.now))
+            yield from (Unmet(which, unmet) for unmet in example.unmet_by(decision))
+
+
+def _where(directory: Path, example: Example) -> str:
+    return f"{directory}/{example.file}" + (f":{example.line}" if example.line else "")
+
+
+def _unmet_documents(directory: Path, run: ExampleRun) -> Iterator[dict[str, str]]:
+    where = _where(directory, run.example)
+    yield from ({"where": where, "example": one.example, "unmet": one.what} for one in run.unmet or ())
+
+
+def _tally(directory: Path, runs: list[ExampleRun]) -> str:
+    """How many examples were run, and how many of them failed."""
+    count = sum(run.unmet is not None for run in runs)
+    return f"{directory}: {_count(count, 'example')}, {sum(bool(run.unmet) for run in runs)} failed"
+
+
+def _find_version() -> str | None:
+    """The version of the package; None where the program runs without being installed."""
+    from importlib.metadata import PackageNotFoundError, version  # which only SARIF waits for
+
+    try:
+        return version(_PACKAGE)
+    except PackageNotFoundError:
+        return None
 
 
 def _summary(directory: Path, checked: _Checked) -> str:

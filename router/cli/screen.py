@@ -70,6 +70,11 @@ def print_lines(lines: Iterable[str]) -> None:
     sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
 
 
+def print_text(text: str) -> None:
+    """Prints a text as it is; whoever made it has seen to it that nothing in it acts on a terminal."""
+    sys.stdout.write(text)
+
+
 def plain(text: str) -> str:
     """Text from a message on one line, without what would move the cursor or paint the terminal."""
     return one_line(text)

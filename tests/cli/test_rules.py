@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import jsonschema
 import yaml
@@ -12,6 +13,11 @@ from tests.cli.house import House, a_suppression
 from tests.parse.messages import a_flat_alert, an_assessment
 
 NOW = "2026-11-24T12:00:00Z"
+
+
+def cases_in(report: str) -> list[ElementTree.Element]:
+    """The cases of a JUnit report."""
+    return list(ElementTree.fromstring(report).iter("testcase"))  # noqa: S314 - our own
 
 
 def an_example(**expect: object) -> str:
@@ -130,3 +136,89 @@ def test_check_names_what_is_gone(house: House) -> None:
         "rules/cwpp/suppressions/web.json:1: warning: properties.alertType: 'AppServices_CurlToDisk' is deprecated "
     )
     assert "0 problems; 2 warnings; cwpp 1 route, 2 suppression rules" in summary
+
+
+def test_check_as_annotations(house: House) -> None:
+    """Files are named from where one stands, also where the directory was named whole; the exit code stays."""
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
+    said = house.says("rules", "check", house.directory / "rules", "--format", "github", "--now", NOW)
+    assert said.code == 1
+    sum, error, warning = said.out.splitlines()
+    assert "1 problem; 1 warning" in sum
+    assert error.startswith(
+        "::error file=rules/cwpp/suppressions/broad.json,line=1,title=whole-alert-type::properties."
+    )
+    assert warning.startswith("::warning file=rules/cwpp/suppressions/old.json,line=1,title=ended::properties.")
+
+
+def test_strictly_a_warning_is_a_problem(house: House) -> None:
+    """Every format says so, and the exit code does."""
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
+    strictly = ("rules", "check", "--strict", "--now", NOW, "--format")
+    assert house.says(*strictly[:-1]).out.startswith("rules/cwpp/suppressions/old.json:1: properties.")
+    assert "1 problem; 0 warnings" in house.says(*strictly, "text").out
+    assert json.loads(house.says(*strictly, "json").out)["problems"][0]["level"] == "problem"
+    assert "\n::error file=" in house.says(*strictly, "github").out
+    assert "<failure" in house.says(*strictly, "junit").out
+    assert json.loads(house.says(*strictly, "sarif").out)["runs"][0]["results"][0]["level"] == "error"
+    assert {house.says(*strictly, format).code for format in ("text", "json", "github", "junit", "sarif")} == {1}
+    (house.directory / "rules/cwpp/suppressions/old.json").unlink()
+    assert house.says(*strictly[:-1]).code == 0
+
+
+def test_check_as_junit_has_a_case_for_each_file(house: House) -> None:
+    """One that is sound passes, one with warnings passes and says them, one that is missing fails."""
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
+    (house.directory / "rules/cspm/policy.yaml").unlink()
+    said = house.says("rules", "check", "--format", "junit", "--now", NOW)
+    assert said.code == 1
+    cases = {case.attrib["file"]: [inner.tag for inner in case] for case in cases_in(said.out)}
+    assert cases == {
+        "rules/attack.yaml": [],
+        "rules/cwpp/policy.yaml": [],
+        "rules/cwpp/suppressions/old.json": ["system-out"],
+        "rules/cspm/policy.yaml": ["failure"],
+    }
+
+
+def test_check_as_sarif_describes_every_code(house: House) -> None:
+    """A result's rule is among the tool's."""
+    house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
+    said = house.says("rules", "check", "--format", "sarif", "--now", NOW)
+    (run,) = json.loads(said.out)["runs"]
+    (result,) = run["results"]
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "whole-alert-type"
+
+
+def test_examples_as_junit_and_annotations(house: House) -> None:
+    """Those that hold are cases too, equal names are told apart, and an example over several messages fails once."""
+    message = a_flat_alert()
+    examples = [
+        {"name": "one", "now": NOW, "message": message, "expect": {"outcome": "routed"}},
+        {"name": "one", "now": NOW, "messages": [message, message], "expect": {"outcome": "noted", "routes": []}},
+    ]
+    house.writes("rules/cwpp/examples/some.yaml", yaml.safe_dump(examples))
+    said = house.says("rules", "test", "--format", "junit")
+    assert said.code == 1
+    held, failed = cases_in(said.out)
+    assert (held.attrib["name"], list(held)) == ("some: one", [])
+    assert failed.attrib["name"] == "some: one (2)"
+    assert int(failed.attrib["line"]) > 1
+    assert len((failed[0].text or "").splitlines()) == 4
+    assert house.says("rules", "test").out.endswith("rules: 2 examples, 1 failed\n")
+    sum, only = house.says("rules", "test", "--format", "github").out.splitlines()
+    assert sum == "::notice title=rules test::rules: 2 examples, 1 failed; 0 problems"
+    assert only.startswith(
+        f"::error file=rules/cwpp/examples/some.yaml,line={failed.attrib['line']},title=failed-example::"
+    )
+    assert only.count("%0A") == 3
+
+
+def test_examples_that_cannot_be_run_are_skipped(house: House) -> None:
+    """The policy that stops them is a case that failed."""
+    house.writes("rules/cwpp/policy.yaml", "stream: cwpp\n")
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="routed"))
+    policy, example = cases_in(house.says("rules", "test", "--format", "junit").out)
+    assert (policy.attrib["file"], policy[0].tag) == ("rules/cwpp/policy.yaml", "failure")
+    assert example[0].tag == "skipped"

@@ -1,0 +1,197 @@
+"""What a check found, as other programs read it: annotations of GitHub, JUnit, SARIF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from router.cli.formats.github import commands_for
+from router.cli.formats.junit import report_of
+from router.cli.formats.sarif import log_of
+from router.cli.formats.values import Annotation, Case
+
+ACTING = "a\x1b[31m\u202eb\x00\ud800"
+"""Text that would paint a terminal, turn the direction of reading, and be no XML."""
+
+
+def an_annotation(number: int = 1, **changes: Any) -> Annotation:
+    """An annotation of a line."""
+    given: dict[str, Any] = {"level": "error", "code": "no-end", "message": f"is wrong {number}", "line": number}
+    return Annotation(**({"path": "rules/a.json"} | given | changes))
+
+
+def a_case(**changes: Any) -> Case:
+    """A case that passed."""
+    return Case(**{"suite": "rules.cwpp", "name": "one", "path": "rules/cwpp/one.yaml"} | changes)
+
+
+def a_report(*cases: Case) -> ElementTree.Element:
+    """The root of a report."""
+    return ElementTree.fromstring(report_of("rules test", cases))  # noqa: S314 - our own
+
+
+def results_of(annotations: Sequence[Annotation]) -> list[Any]:
+    """The results of a SARIF log."""
+    (run,) = as_runs(log_of("alert-router", "1.0", "rules", {"no-end": "A rule has no end."}, annotations))
+    return list(run["results"])
+
+
+def as_runs(log: Any) -> list[Any]:
+    """The runs of a log."""
+    return list(log["runs"])
+
+
+def test_github_is_told_the_sum_first_and_the_worst_first() -> None:
+    """Errors stand before warnings, whatever their order was, each beside its line."""
+    lines = list(commands_for("rules check", "rules: 2", [an_annotation(3, level="warning"), an_annotation(4)]))
+    assert lines == [
+        "::notice title=rules check::rules: 2",
+        "::error file=rules/a.json,line=4,title=no-end::is wrong 4",
+        "::warning file=rules/a.json,line=3,title=no-end::is wrong 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("errors", "warnings", "said"),
+    [
+        (10, 10, ""),
+        (11, 10, "; GitHub shows 10 of a kind, so look in the log for 1 more error"),
+        (12, 13, "; GitHub shows 10 of a kind, so look in the log for 2 more errors and 3 more warnings"),
+    ],
+)
+def test_the_sum_says_how_much_github_does_not_show(errors: int, warnings: int, said: str) -> None:
+    """Ten errors and ten warnings of a step are shown; all of them are in the log."""
+    some = [*map(an_annotation, range(errors)), *(an_annotation(one, level="warning") for one in range(warnings))]
+    lines = list(commands_for("rules check", "sum", some))
+    assert lines[0] == f"::notice title=rules check::sum{said}"
+    assert len(lines) == 1 + errors + warnings
+
+
+def test_nothing_in_an_annotation_is_taken_for_a_command() -> None:
+    """Line ends, percent signs, and what ends a property are escaped; what would act is shown as its number."""
+    odd = an_annotation(path="a,b:c%\n::error::.json", message=f"100%\r\n::set-output name=x::{ACTING}", line=None)
+    _, line = commands_for("rules check", "sum", [odd])
+    assert line == (
+        "::error file=a%2Cb%3Ac%25 %3A%3Aerror%3A%3A.json,title=no-end::"
+        "100%25%0A::set-output name=x::a\\x1b[31m\\u202eb\\x00\ufffd"
+    )
+    (only,) = commands_for("::a", "x\n::b", [])
+    assert only == "::notice title=%3A%3Aa::x%0A::b"
+
+
+def test_junit_counts_and_names_cases() -> None:
+    """Suites in order, each with its cases: file and line, and both forms of a failure."""
+    root = a_report(
+        a_case(line=3, failures=("first", "second"), skipped="no"),
+        a_case(name="two", remarks=("warning: old",)),
+        a_case(suite="rules.cspm", skipped="cannot"),
+    )
+    assert root.tag == "testsuites"
+    assert (root.attrib["tests"], root.attrib["failures"], root.attrib["skipped"]) == ("3", "1", "1")
+    cwpp, cspm = root
+    assert (cwpp.attrib["name"], cwpp.attrib["tests"], cwpp.attrib["failures"]) == ("rules.cwpp", "2", "1")
+    failed, passed = cwpp
+    assert failed.attrib == {
+        "classname": "rules.cwpp", "name": "one", "file": "rules/cwpp/one.yaml", "line": "3", "time": "0",
+    }  # fmt: skip
+    (failure,) = failed
+    assert (failure.tag, failure.attrib["message"], failure.text) == ("failure", "first", "first\nsecond")
+    assert [(one.tag, one.text) for one in passed] == [("system-out", "warning: old")]
+    assert [(one.tag, one.attrib["message"]) for one in cspm[0]] == [("skipped", "cannot")]
+
+
+def test_no_two_cases_of_a_report_share_their_names() -> None:
+    """GitLab counts only the first of them: the others get a number, also where somebody wrote that number before."""
+    root = a_report(a_case(), a_case(name="one (2)"), a_case(), a_case(), a_case(suite="other"))
+    names = [(case.attrib["classname"], case.attrib["name"]) for case in root.iter("testcase")]
+    assert names == [
+        ("rules.cwpp", "one"),
+        ("rules.cwpp", "one (2)"),
+        ("rules.cwpp", "one (3)"),
+        ("rules.cwpp", "one (4)"),
+        ("other", "one"),
+    ]
+
+
+def test_junit_is_xml_whatever_it_says() -> None:
+    """Markup is text, and characters that XML 1.0 does not have are shown as their numbers; the report is ASCII."""
+    text = f'<b>&"{ACTING}\ufffe ü'
+    report = report_of(text, [a_case(suite=text, name=text, path=text, failures=(text,), remarks=(text,))])
+    assert report.isascii()
+    case = ElementTree.fromstring(report)[0][0]  # noqa: S314 - our own
+    shown = '<b>&"a\\x1b[31m\\u202eb\\x00\ufffd\\ufffe ü'
+    assert case.attrib["name"] == case[0].text == case[1].text == shown
+
+
+def test_a_sarif_log_has_what_code_scanning_asks_for() -> None:
+    """The parts that GitHub's subset requires, by name; a result knows its rule by id and by number."""
+    log = log_of(
+        "alert-router", None, "rules", {"unused": "One.", "no-end": "Two."}, [an_annotation(7), an_annotation(8)]
+    )
+    assert log["version"] == "2.1.0"
+    (run,) = as_runs(log)
+    assert run["automationDetails"] == {"id": "alert-router/rules/"}
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "alert-router"
+    assert "version" not in driver
+    assert [rule["id"] for rule in driver["rules"]] == ["unused", "no-end"]
+    assert driver["rules"][1]["name"] == "NoEnd"
+    assert {
+        rule[key]["text"] for rule in driver["rules"] for key in ("shortDescription", "fullDescription", "help")
+    } == {
+        "One.",
+        "Two.",
+    }
+    result = run["results"][0]
+    assert (result["ruleId"], result["ruleIndex"], result["level"]) == ("no-end", 1, "error")
+    assert result["message"] == {"text": "is wrong 7"}
+    assert result["locations"] == [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": "rules/a.json", "uriBaseId": "%SRCROOT%"},
+                "region": {"startLine": 7},
+            }
+        }
+    ]
+
+
+def test_fingerprints_stay_when_lines_move() -> None:
+    """Neither a line nor a position in a list is in them; rule, file and words are, and equal ones are numbered."""
+    before = an_annotation(3, message="routes[0].to[1]: names no destination")
+    moved = an_annotation(9, message="routes[4].to[0]: names no destination")
+    others = [replace(before, code="x"), replace(before, path="b"), replace(before, message="other")]
+
+    def prints(*annotations: Annotation) -> list[str]:
+        return [one["partialFingerprints"]["primaryLocationLineHash"] for one in results_of(annotations)]
+
+    assert prints(before) == prints(moved)
+    first, second = prints(before, moved)
+    assert (first[:-2], first[-2:], second[-2:]) == (second[:-2], ":1", ":2")
+    assert len({*prints(before), *prints(*others)}) == 4
+    assert re.fullmatch(r"[0-9a-f]{16}:1", first)
+
+
+def test_sarif_names_files_by_uris() -> None:
+    """Blanks, marks and bytes that are no UTF-8 are encoded; a file elsewhere has a whole URI; no text becomes a link."""
+    odd = an_annotation(
+        path="rules/a b#ü\udcff.json", line=None, message="see [this](https://evil.example)", code="new"
+    )
+    first, second = results_of([odd, an_annotation(path="/elsewhere/a b.json")])
+    place = first["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {"uri": "rules/a%20b%23%C3%BC%FF.json", "uriBaseId": "%SRCROOT%"}
+    assert place["region"] == {"startLine": 1}
+    assert "](" not in first["message"]["text"]
+    assert "ruleIndex" not in first
+    assert second["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///elsewhere/a%20b.json"}
+
+
+def test_sarif_says_what_no_encoding_can() -> None:
+    """Half a pair of UTF-16 stands in a key or a file's name that somebody wrote: it is shown, and nothing breaks."""
+    (result,) = results_of([an_annotation(path="rules/\ud800.json", message=f"{ACTING} is wrong")])
+    assert result["message"]["text"] == "a\\x1b[31m\\u202eb\\x00\ufffd is wrong"
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "rules/%ED%A0%80.json"
