@@ -16,8 +16,10 @@ import pytest
 import yaml
 
 from router.cli import main
+from router.cli.parser import new_parser
 from tests.builders import RULES
 from tests.cli.house import House, a_suppression
+from tests.docs.pages import page
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +129,20 @@ def test_hooks_are_commands_and_look_at_the_whole_directory(house: House) -> Non
         assert main(arguments) == 0
     house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
     assert [main(shlex.split(hook["entry"])[1:]) for hook in HOOKS] == [1, 1]
+
+
+def test_what_the_docs_say_to_copy_is_what_there_is() -> None:
+    """Inputs and hooks are called as the action and the hooks are, and the commands are commands."""
+    snippets = {fence.label: fence.text for fence in page("docs/rules.md").fences}
+    (job,) = yaml.safe_load(snippets[".github/workflows/rules.yml"])["jobs"].values()
+    assert job["steps"][-1]["with"].keys() <= INPUTS.keys()
+    (source,) = yaml.safe_load(snippets[".pre-commit-config.yaml"])["repos"]
+    assert [hook["id"] for hook in source["hooks"]] == [hook["id"] for hook in HOOKS]
+    for hook, told in zip(HOOKS, source["hooks"], strict=True):
+        new_parser().parse_args(shlex.split(hook["entry"])[1:] + told.get("args", []))
+    for line in yaml.safe_load(snippets[".gitlab-ci.yml"])["rules"]["script"]:
+        if line.startswith("alert-router "):
+            new_parser().parse_args(shlex.split(line.partition(" >")[0])[1:])
 
 
 @pytest.mark.soak

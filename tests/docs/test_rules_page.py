@@ -41,7 +41,9 @@ def problems_of(rules: Path, stream: str) -> list[Problem]:
 
 def test_every_snippet_of_rules_is_loaded_by_a_test() -> None:
     """A snippet in YAML or JSON says which file it is, or is part of, so that none escapes."""
-    known = re.compile(r"rules/\S+|fragment of rules/(cwpp|cspm)/policy\.yaml|\.vscode/settings\.json|tests/\S+\.json")
+    rules = r"rules/\S+|fragment of rules/(cwpp|cspm)/policy\.yaml|tests/\S+\.json"
+    beside = r"\.vscode/settings\.json|\.github/workflows/rules\.yml|\.gitlab-ci\.yml|\.pre-commit-config\.yaml"
+    known = re.compile(f"{rules}|{beside}")
     for name in ("docs/rules.md", "docs/destinations.md"):
         for fence in page(name).fences:
             if fence.language in ("yaml", "json"):
