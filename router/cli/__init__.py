@@ -1,6 +1,7 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
     parser        what can be written        given         what options mean
+    help_texts    how each --help ends
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come

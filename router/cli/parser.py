@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import sys
-from argparse import Action, ArgumentParser, ArgumentTypeError, _MutuallyExclusiveGroup, _SubParsersAction
+from argparse import (
+    Action,
+    ArgumentParser,
+    ArgumentTypeError,
+    HelpFormatter,
+    _MutuallyExclusiveGroup,
+    _SubParsersAction,
+)
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -13,11 +20,25 @@ from router.domain.errors import BadUsage
 STREAMS = ("cwpp", "cspm")
 
 
+class _HelpFormatter(HelpFormatter):
+    """Fills paragraphs, and leaves alone what has lines of its own."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class Parser(ArgumentParser):
     """A parser whose complaint is an error of ours: one line."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type, misc]
+        super().__init__(*args, allow_abbrev=False, formatter_class=_HelpFormatter, **kwargs)  # type: ignore[arg-type, misc]
+
+    def format_help(self) -> str:
+        """The help, which ends with examples and exit codes."""
+        from router.cli.help_texts import epilog_for  # for which no other command waits
+
+        self.epilog = epilog_for(self.prog)
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raises BadUsage, naming the argument first."""

@@ -28,6 +28,8 @@ HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").r
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
 INPUTS: dict[str, str] = {name: given["default"] for name, given in ACTION["inputs"].items()}
 
+AN_EXAMPLE_THAT_FAILS = "- {name: '## x', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -95,9 +97,7 @@ def test_the_action_passes_what_is_sound(house: House) -> None:
 def test_the_action_fails_what_is_not(house: House) -> None:
     """Strictly a warning is an error; a failed example is one, too; no text is a command or markup."""
     house.writes("rules/cwpp/suppressions/a\n::add-mask::b.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
-    house.writes(
-        "rules/cwpp/examples/one.yaml", "- {name: '## x', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
-    )
+    house.writes("rules/cwpp/examples/one.yaml", AN_EXAMPLE_THAT_FAILS)
     ran = run(STEPS[-1], house, strict="true", now="2026-11-24T00:00:00Z")
     assert ran.code == 1, ran
     assert all(re.match(r"::(notice|error|warning) (title|file)=", line) for line in ran.log)
@@ -128,7 +128,11 @@ def test_hooks_are_commands_and_look_at_the_whole_directory(house: House) -> Non
         assert program == "alert-router"
         assert main(arguments) == 0
     house.writes("rules/cwpp/suppressions/broad.json", a_suppression("*", "2026-12-31T00:00:00Z"))
-    assert [main(shlex.split(hook["entry"])[1:]) for hook in HOOKS] == [1, 1]
+    entries = [shlex.split(hook["entry"])[1:] for hook in HOOKS]
+    assert list(map(main, entries)) == [1, 1]
+    (house.directory / "rules/cwpp/suppressions/broad.json").unlink()
+    house.writes("rules/cwpp/examples/one.yaml", AN_EXAMPLE_THAT_FAILS)
+    assert list(map(main, entries)) == [0, 1]
 
 
 def test_what_the_docs_say_to_copy_is_what_there_is() -> None:

@@ -1,0 +1,134 @@
+"""How each `--help` ends: examples to copy, and what the exit codes mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+PROGRAM = "alert-router"
+
+
+class HelpText(NamedTuple):
+    """What stands below the options of a command.
+
+    Attributes:
+        examples: command lines to copy, each with what it does.
+        found: what exit code 1 means; None where the command has none.
+        failed: what exit code 2 means.
+    """
+
+    examples: Mapping[str, str]
+    found: str | None = None
+    failed: str = "could not be done; one line on standard error says why"
+
+
+_DIED = "done, but a delivery died, or a row of the state was set aside"
+_FAULTY = "done, and there is a problem"
+_LACKING = "could not start or go on; or all else was done, but a destination lacks a setting that it had before"
+
+HELP: Mapping[str, HelpText] = {
+    "": HelpText(
+        {
+            "alert-router demo": "see what it does, on samples",
+            "alert-router rules check": "look at the rules in rules/",
+            "alert-router run --dry-run alerts.ndjson": "decide what is in a file; nothing is sent",
+        },
+        "done, and it found what it looks for: a problem, a failed example, a dead delivery",
+    ),
+    "run": HelpText(
+        {
+            "alert-router run alerts.ndjson findings.csv": "route two files",
+            "alert-router run --dry-run --now 2027-01-01T00:00:00Z alerts.ndjson": "decide as of another day; send nothing",
+            "az graph query -q QUERY | alert-router run --stream cspm -": "route what another program prints",
+        },
+        _DIED,
+        _LACKING,
+    ),
+    "demo": HelpText({"alert-router demo": "route the samples; the state is kept in .state/demo"}, _DIED, _LACKING),
+    "explain": HelpText(
+        {
+            "alert-router explain alert.json": "each step of each decision",
+            "alert-router explain alert.json --notice oncall": "what the destination oncall is told",
+        }
+    ),
+    "rules": HelpText(
+        {"alert-router rules check": "what is wrong", "alert-router rules test": "whether the examples come true"},
+        "done, and there is a problem, or an example failed",
+    ),
+    "rules check": HelpText(
+        {
+            "alert-router rules check": "the rules in rules/",
+            "alert-router rules check --strict --format github": "beside the lines of a pull request",
+            "alert-router rules check --now 2027-03-01T00:00:00Z": "what will have ended by then",
+            "alert-router rules check mine --format sarif > rules.sarif": "for code scanning",
+        },
+        f"{_FAULTY}, or with --strict a warning",
+    ),
+    "rules test": HelpText(
+        {
+            "alert-router rules test": "the examples in rules/",
+            "alert-router rules test mine --format junit > examples.xml": "for GitLab, Azure DevOps or Jenkins",
+        },
+        "done, and an example failed, or there is a problem",
+    ),
+    "rules schema": HelpText(
+        {
+            "alert-router rules schema --out .schemas": "a file for each, for editors",
+            "alert-router rules schema policy": "print one",
+        }
+    ),
+    "state": HelpText(
+        {
+            "alert-router state": "of the state in .state",
+            "alert-router state --storage --format json": "of the account that AzureWebJobsStorage names",
+        }
+    ),
+    "dead-letters": HelpText(
+        {
+            "alert-router dead-letters list": "what was given up on",
+            "alert-router dead-letters redrive --all": "try all of it again",
+        }
+    ),
+    "dead-letters list": HelpText({"alert-router dead-letters list --state .state": "by when they were given up on"}),
+    "dead-letters show": HelpText({"alert-router dead-letters show 4f2a": "an id may be shortened"}),
+    "dead-letters redrive": HelpText(
+        {
+            "alert-router dead-letters redrive 4f2a 77c1": "two of them; the next run sends them",
+            "alert-router dead-letters redrive --all --storage": "all of them, in Azure",
+        }
+    ),
+    "dead-letters discard": HelpText({"alert-router dead-letters discard 4f2a": "forget one"}),
+    "quarantine": HelpText(
+        {
+            "alert-router quarantine list": "what was not understood",
+            "alert-router quarantine retake --all": "read all of it again",
+        }
+    ),
+    "quarantine list": HelpText({"alert-router quarantine list --storage": "in Azure"}),
+    "quarantine show": HelpText({"alert-router quarantine show 4f2a": "an id may be shortened"}),
+    "quarantine retake": HelpText({"alert-router quarantine retake 4f2a": "one of them, with today's code"}),
+    "quarantine discard": HelpText({"alert-router quarantine discard --all": "forget all of it"}),
+    "send": HelpText(
+        {"alert-router send --to cwpp alerts.ndjson": "publish a file to the hub cwpp"}, "the hub did not take all"
+    ),
+    "serve": HelpText(
+        {"alert-router serve --rules rules": "until Ctrl-C or SIGTERM"},
+        failed="could not start; one line on standard error says why",
+    ),
+}
+"""By the words behind the program's name."""
+
+_INTERRUPTED = {"130": "interrupted by Ctrl-C", "141": "nobody reads what it says", "143": "terminated"}
+
+
+def epilog_for(program: str) -> str | None:
+    """How the help of a program such as `alert-router rules check` ends; None where nothing is written of it."""
+    text = HELP.get(program.removeprefix(PROGRAM).strip())
+    if text is None:
+        return None
+    codes = {"0": "done", **({"1": text.found} if text.found else {}), "2": text.failed, **_INTERRUPTED}
+    width = max(map(len, text.examples))
+    examples = [f"  {line.ljust(width)}  # {what}" for line, what in text.examples.items()]
+    return "\n".join(
+        ["examples:", *examples, "", "exit codes:", *(f"  {code.ljust(3)}  {what}" for code, what in codes.items())]
+    )

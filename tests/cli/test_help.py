@@ -1,0 +1,59 @@
+"""Each `--help` ends with examples that work, and with the exit codes."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentParser, _SubParsersAction
+from collections.abc import Iterator
+
+import pytest
+
+from router.cli.help_texts import HELP, PROGRAM
+from router.cli.parser import new_parser
+from tests.docs.pages import page
+
+
+def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """A parser, and those of its commands and of theirs."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, _SubParsersAction):
+            for inner in action.choices.values():
+                yield from _parsers_of(inner)
+
+
+PARSERS = {parser.prog.removeprefix(PROGRAM).strip(): parser for parser in _parsers_of(new_parser())}
+
+
+def test_every_command_has_a_text_and_every_text_a_command() -> None:
+    """Groups such as `rules` and the program itself have one, too."""
+    assert HELP.keys() == PARSERS.keys()
+
+
+@pytest.mark.parametrize("command", PARSERS)
+def test_help_ends_with_examples_and_exit_codes(command: str) -> None:
+    """Examples first, each on one line, then the codes; nothing stands behind them."""
+    examples, codes = PARSERS[command].format_help().partition("\nexamples:\n")[2].split("\n\nexit codes:\n")
+    assert [line.partition("#")[0].strip() for line in examples.splitlines()] == list(HELP[command].examples)
+    listed = [line.split()[0] for line in codes.splitlines()]
+    assert listed == ["0", *(["1"] if HELP[command].found else []), "2", "130", "141", "143"]
+
+
+@pytest.mark.parametrize(
+    ("command", "example"), [(command, example) for command, text in HELP.items() for example in text.examples]
+)
+def test_an_example_is_understood(command: str, example: str) -> None:
+    """What is piped into it or where its output goes is the shell's; it shows the command under which it stands."""
+    line = example.rpartition("| ")[2].partition(" >")[0]
+    program, *arguments = shlex.split(line)
+    assert program == PROGRAM
+    assert " ".join(arguments).startswith(command)
+    new_parser().parse_args(arguments)
+
+
+def test_the_docs_give_a_command_the_same_exit_codes() -> None:
+    """docs/command-line.md says more of each, and no other ones."""
+    rows = page("docs/command-line.md").table("The command line", "command")
+    told = {row["command"].strip("`"): row["exit code"] for row in rows}
+    finding = {command for command, codes in told.items() if "1 if" in codes or codes == "as `run`"}
+    assert finding == {command for command in told if HELP[command].found}
