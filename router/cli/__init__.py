@@ -1,7 +1,7 @@
 """The command line: `alert-router ...`, also `python -m router`.
 
     parser        what can be written        given         what options mean
-    help_texts    how each --help ends
+    help_texts    how each --help ends       completion    what completes words in a shell
     run           routes files               job           the work of `run`, and of the demo
     dry_run       only decides
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come

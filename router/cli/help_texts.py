@@ -115,6 +115,13 @@ HELP: Mapping[str, HelpText] = {
         {"alert-router serve --rules rules": "until Ctrl-C or SIGTERM"},
         failed="could not start; one line on standard error says why",
     ),
+    "completion": HelpText(
+        {
+            "alert-router completion bash > ~/.local/share/bash-completion/completions/alert-router": "for the next shell",
+            "alert-router completion zsh > ~/.zfunc/_alert-router": "where ~/.zfunc is in $fpath",
+            "alert-router completion fish > ~/.config/fish/completions/alert-router.fish": "for the next shell",
+        }
+    ),
 }
 """By the words behind the program's name."""
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 from router.domain.errors import BadUsage
 
 STREAMS = ("cwpp", "cspm")
+SHELLS = ("bash", "zsh", "fish")
 
 
 class _HelpFormatter(HelpFormatter):
@@ -88,6 +89,7 @@ def new_parser() -> Parser:
     _add_quarantine(commands)
     _add_send(commands)
     _add_serve(commands)
+    _add_completion(commands)
     return parser
 
 
@@ -214,6 +216,13 @@ def _add_serve(commands: Commands) -> None:
         commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
     )
     _add_rules_dir(serve)
+
+
+def _add_completion(commands: Commands) -> None:
+    completion = _command(
+        commands, "completion", "router.cli.completion:script", "print what completes words in a shell"
+    )
+    completion.add_argument("shell", choices=SHELLS, help="the shell")
 
 
 _ID = "an id from the list, or the beginning of one"
