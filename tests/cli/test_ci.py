@@ -28,7 +28,7 @@ HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").r
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
 INPUTS: dict[str, str] = {name: given["default"] for name, given in ACTION["inputs"].items()}
 
-AN_EXAMPLE_THAT_FAILS = "- {name: '## x', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
+AN_EXAMPLE_THAT_FAILS = "- {name: '## 100%', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,10 @@ def test_the_action_passes_what_is_sound(house: House) -> None:
     assert test.startswith("::notice title=rules test::mine: 0 examples, 0 failed")
     heading, blank, *lines = ran.summary.splitlines()
     assert (heading, blank) == ("### Alert rules passed", "")
-    assert len(lines) == 3
-    assert all(line.startswith("    mine") for line in lines)
+    sum, old, examples = lines
+    assert sum.startswith("    mine: 0 problems; 1 warning")
+    assert old.startswith("    warning: mine/cwpp/suppressions/old.json:1: properties.expirationDateUtc: has passed")
+    assert examples == "    mine: 0 examples, 0 failed; 0 problems"
 
 
 def test_the_action_fails_what_is_not(house: House) -> None:
@@ -106,7 +108,8 @@ def test_the_action_fails_what_is_not(house: House) -> None:
     heading, _, *lines = ran.summary.splitlines()
     assert heading == "### Alert rules failed"
     assert all(line.startswith("    ") for line in lines)
-    assert any("## x" in line for line in lines)
+    assert any(line.startswith("    error: rules/cwpp/suppressions/a ::add-mask::b.json:1: ") for line in lines)
+    assert any(": ## 100%: id: expected" in line for line in lines)
 
 
 def test_the_action_says_what_keeps_it_from_working(house: House) -> None:
