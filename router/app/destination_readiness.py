@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from router.app.extras import EXTRA, is_installed
 from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
 from router.app.settings import Settings
 from router.destinations import discover
@@ -90,6 +91,8 @@ def _configured(spec: DestinationSpec, settings: Settings) -> tuple[object, list
             except ValidationError:
                 lacks.append(Lack(name, Why.UNFIT))
     lacks += [Lack(host, Why.EXAMPLE) for host in hosts_in(config) if is_example(host)]
+    if isinstance(config, Config) and not is_installed(config.clients):
+        lacks.append(Lack(EXTRA, Why.NOT_INSTALLED))
     return config, lacks
 
 

@@ -8,13 +8,18 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from router.app.connections import storage_for
+from router.app.extras import STORAGE_CLIENTS, refuse_absent
 from router.app.settings import STORAGE, Settings
 from router.cli.complaints import complain
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.domain.ports.store import Store
 from router.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from router.store.azure import AzureStore
 
 AT_A_TIME = 100
 """Ids that are seen to at a time: an account answers many questions at once, and each takes it a while."""
@@ -27,15 +32,15 @@ _AFTER = "~"
 async def store_in(options: Namespace) -> AsyncIterator[Store]:
     """The store that is meant: a storage account, or the directory that an earlier run left.
 
-    Raises BadFile where there is no such directory, BadSetting where no setting names an account, and StoreError where the
-    account cannot be used.
+    Raises BadFile where there is no such directory, BadUsage where Azure's clients are not installed, BadSetting where no
+    setting names an account, and StoreError where the account cannot be used.
     """
     async with AsyncExitStack() as stack:
         if not options.storage:
             store: Store = _sqlite(options.state)
             stack.push_async_callback(store.close)
         else:
-            store = account = storage_for(Settings())
+            store = account = storage_meant(Settings())
             stack.push_async_callback(store.close)
             with opening_storage():
                 await account.prepare()
@@ -52,6 +57,12 @@ async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
         if isinstance(store, SqliteStore):
             store.hold()
         yield store
+
+
+def storage_meant(settings: Settings) -> AzureStore:
+    """The store that `--storage` means; raises BadUsage where Azure's clients are not installed, and BadSetting."""
+    refuse_absent(STORAGE_CLIENTS, "--storage")
+    return storage_for(settings)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from argparse import Namespace as Options
 from collections.abc import Iterator, Sequence
 
 from router.app.connections import namespace_for
+from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.settings import Settings
 from router.cli.complaints import complain
 from router.cli.files import Source, open_files
@@ -22,6 +23,7 @@ REFUSED = 1
 
 def send(options: Options) -> int:
     """Publishes every message of some files, whatever it is; 1 where the hub did not take all, else 0."""
+    refuse_absent(HUB_CLIENTS, "send")
     namespace = namespace_for(Settings())
     with open_files(options.files) as files:
         try:

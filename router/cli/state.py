@@ -10,11 +10,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
 from router.cli.funnel import OUTCOMES
 from router.cli.given import clock_for
-from router.cli.opened_state import opening_storage, refuse_missing
+from router.cli.opened_state import opening_storage, refuse_missing, storage_meant
 from router.cli.screen import print_json, print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
@@ -57,7 +56,7 @@ def _in_directory(options: Namespace, now: datetime, retention: Retention) -> St
 
 async def _in_storage(settings: Settings, now: datetime, retention: Retention) -> StateReport:
     # It is not prepared: that would make tables where there are none.
-    store = storage_for(settings)
+    store = storage_meant(settings)
     try:
         with opening_storage():
             report = await store.describe(now, retention)

@@ -4,6 +4,7 @@
 |---|---|---|
 | a secret or a setting that is missing, or still a reference | not yet | a problem |
 | an address that ends in `.example` | not yet | a problem |
+| Azure's own client, which is not installed | not yet | a problem |
 | a setting that holds what its place does not take | a problem | a problem |
 | a setting that leads to where the other stream writes | a problem | a problem |
 
@@ -26,6 +27,7 @@ class Why(StrEnum):
 
     MISSING = "is missing"
     REFERENCE = "is still a reference to Key Vault"
+    NOT_INSTALLED = "is not installed; install alert-router[azure]"
     EXAMPLE = "ends in .example, which is never asked"
     UNFIT = "holds what its place in the rules does not take"
     SHARED = "leads to where the other stream writes, and streams share no destination"
@@ -40,7 +42,7 @@ class Lack:
     """Something that a destination needs and that cannot be used.
 
     Attributes:
-        name: the name of an app setting, or a host; never a value.
+        name: the name of an app setting, of an extra, or a host; never a value.
         why: why it cannot be used.
     """
 

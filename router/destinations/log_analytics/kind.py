@@ -70,6 +70,8 @@ class LogAnalyticsConfig(Config):
         }
     )
 
+    clients: ClassVar[tuple[str, ...]] = ("azure.monitor.ingestion", "azure.identity")
+
     kind: Literal["log_analytics"]
     endpoint: LogsEndpoint
     rule: LogsRule
