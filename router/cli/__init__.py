@@ -10,6 +10,8 @@
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
+    init          rules of one's own         origin        where the program was installed from
+    version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
     rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning
@@ -59,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _obey(arguments: Sequence[str]) -> int:
-    from router.cli.parser import new_parser
+    from router.cli.parser import parse
 
     try:
-        options = new_parser().parse_args(arguments)
+        options = parse(arguments)
         # Imported by name, so that `--help` does not wait for what only a command needs.
         module, _, function = options.command.partition(":")
         code: int = getattr(import_module(module), function)(options)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import (
-    Action,
     ArgumentParser,
     ArgumentTypeError,
     HelpFormatter,
+    Namespace,
     _MutuallyExclusiveGroup,
     _SubParsersAction,
 )
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from router.cli.origin import origin_in
 from router.domain.errors import BadUsage
 
 STREAMS = ("cwpp", "cspm")
@@ -52,24 +53,9 @@ class Parser(ArgumentParser):
 _WANTED = {
     "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
     "ID": "name one of the list",
+    "DIR": "name the directory to write",
 }
 """What to give where an argument is missing."""
-
-
-class _Version(Action):
-    """Prints the version of the package and ends; nothing else waits for it to be looked up."""
-
-    def __call__(self, parser: ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            sys.stdout.write(f"{parser.prog} {version(_PACKAGE)}\n")
-        except PackageNotFoundError as fault:
-            raise BadUsage(f"--version: {_PACKAGE} runs without being installed, and only a package has one") from fault
-        parser.exit()
-
-
-_PACKAGE = "alert-router"
 
 
 type Commands = _SubParsersAction[Parser]
@@ -78,8 +64,10 @@ type Commands = _SubParsersAction[Parser]
 def new_parser() -> Parser:
     """The parser; what it parses has in `command` the module and the function that obey it."""
     parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
-    commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="store_true", help="print the version, and the hash of the rules, and end")
+    parser.add_argument("--rules", metavar="DIR", type=Path, dest="rules_shown", help=f"with --version: {_RULES}")
+    commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_init(commands)
     _add_run(commands)
     _add_demo(commands)
     _add_explain(commands)
@@ -91,6 +79,19 @@ def new_parser() -> Parser:
     _add_serve(commands)
     _add_completion(commands)
     return parser
+
+
+def parse(arguments: Sequence[str]) -> Namespace:
+    """What a command line says; raises BadUsage."""
+    parser = new_parser()
+    options = parser.parse_args(arguments)
+    if options.version:
+        options.command = "router.cli.version:show"
+    elif options.rules_shown is not None:
+        parser.error("argument --rules: stands behind a command, or beside --version")
+    elif "command" not in options:
+        parser.error("the following arguments are required: COMMAND")
+    return options
 
 
 def instant_in(text: str) -> datetime:
@@ -121,6 +122,22 @@ def _add_run(commands: Commands) -> None:
     _add_decisions(run, "write every decision there, one JSON object a line")
     run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
     run.add_argument("files", metavar="FILE", nargs="+", help=_FILE)
+
+
+def _add_init(commands: Commands) -> None:
+    init = _command(
+        commands, "init", "router.cli.init:init", "write rules to start from, and the workflow that checks them"
+    )
+    init.add_argument(
+        "--from",
+        metavar="URL",
+        dest="origin",
+        type=origin_in,
+        help="where the workflow installs the program from (default: the commit that this one was installed from)",
+    )
+    init.add_argument(
+        "directory", metavar="DIR", type=Path, help="the directory of a repository, made unless it is there"
+    )
 
 
 def _add_demo(commands: Commands) -> None:

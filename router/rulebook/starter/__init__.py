@@ -7,3 +7,6 @@ from pathlib import Path
 
 STARTER = Path(__file__).parent / "rules"
 """The directory of the starter set."""
+
+REPOSITORY = Path(__file__).parent / "repository"
+"""The directory of what stands beside the rules in a repository of their own."""

@@ -1,0 +1,144 @@
+"""`alert-router init DIR`: a repository of rules of one's own, with the workflow that checks them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from argparse import Namespace
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from router.cli.origin import find_origin, is_fixed
+from router.cli.screen import print_lines
+from router.domain.errors import BadFile
+from router.rulebook.starter import REPOSITORY, STARTER
+
+RULES = "rules"
+WORKFLOW = ".github/workflows/alert-rules.yml"
+VARIABLE = "ALERT_ROUTER_SOURCE"
+"""The variable of a repository that says where its workflow installs the program from."""
+
+STAGING = ".alert-router-init"
+"""Where all is written before any of it is in its place; an init that was killed leaves it, and the next one takes it away."""
+
+_LEFT_OUT = frozenset({"attack.yaml"})
+"""What the program brings where a rules directory has none: it is kept up to date with the program."""
+
+
+def init(options: Namespace) -> int:
+    """Writes the repository and says what comes next; raises BadFile where rules are there already, having written nothing."""
+    directory: Path = options.directory
+    origin = options.origin or find_origin()
+    files = _files(origin)
+    _refuse_rules(directory / RULES)
+    there = [name for name in files if not _is_rule(name) and _exists(directory / name)]
+    fresh = {name: data for name, data in files.items() if name not in there}
+    try:
+        _put(fresh, directory)
+    except OSError as fault:
+        raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
+    print_lines([*_written(directory, fresh), *_left(directory, there), *_about(directory, origin), *_next(directory)])
+    return 0
+
+
+def _files(origin: str | None) -> Mapping[str, bytes]:
+    """Every file by its name in the repository."""
+    rules = {
+        f"{RULES}/{path.relative_to(STARTER).as_posix()}": path.read_bytes()
+        for path in sorted(STARTER.rglob("*"))
+        if path.is_file() and path.name not in _LEFT_OUT
+    }
+    # JSON's strings are YAML's, too.
+    written = json.dumps(origin, ensure_ascii=False) if origin is not None else f"${{{{ vars.{VARIABLE} }}}}"
+    workflow = (REPOSITORY / "workflow.yml").read_text().replace(" SOURCE\n", f" {written}\n")
+    beside = {
+        ".gitignore": (REPOSITORY / "gitignore").read_bytes(),
+        "README.md": (REPOSITORY / "README.md").read_bytes(),
+        "alert.ndjson": (REPOSITORY / "alert.ndjson").read_bytes(),
+    }
+    return {**rules, WORKFLOW: workflow.encode(), **beside}
+
+
+def _refuse_rules(rules: Path) -> None:
+    try:
+        is_free = not _exists(rules) or (not rules.is_symlink() and rules.is_dir() and not any(rules.iterdir()))
+    except OSError as fault:
+        raise BadFile(f"{rules}: cannot be listed: {fault.strerror}") from fault
+    if not is_free:
+        raise BadFile(f"{rules}: is there already, and init overwrites nothing; name another directory")
+
+
+def _put(files: Mapping[str, bytes], directory: Path) -> None:
+    """Writes files; the rules come last and all at once, so that who is interrupted before can begin again."""
+    staging = directory / STAGING
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        _remove(staging)
+        for name, data in files.items():
+            (staging / name).parent.mkdir(parents=True, exist_ok=True)
+            (staging / name).write_bytes(data)
+        beside = [name for name in files if not _is_rule(name)]
+        for name in beside:
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        for name in beside:
+            (staging / name).rename(directory / name)
+        if (directory / RULES).is_dir():
+            (directory / RULES).rmdir()
+        (staging / RULES).rename(directory / RULES)
+    finally:
+        _remove(staging)
+
+
+def _remove(directory: Path) -> None:
+    if _exists(directory):
+        shutil.rmtree(directory)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists(follow_symlinks=False)
+
+
+def _is_rule(name: str) -> bool:
+    return name.startswith(f"{RULES}/")
+
+
+def _written(directory: Path, names: Iterable[str]) -> list[str]:
+    rules = [name for name in names if _is_rule(name)]
+    beside = [name for name in names if not _is_rule(name)]
+    return [f"{directory / RULES}: written, {len(rules)} files", *(f"{directory / name}: written" for name in beside)]
+
+
+def _left(directory: Path, names: Iterable[str]) -> list[str]:
+    return [f"{directory / name}: was there, and stays as it is" for name in names]
+
+
+def _about(directory: Path, origin: str | None) -> list[str]:
+    """What its reader has to know of the workflow."""
+    workflow, lines = directory / WORKFLOW, []
+    if origin is None:
+        lines.append(
+            f"{workflow}: set the variable {VARIABLE} of the repository to where it installs the alert router from, such as "
+            "git+https://github.com/OWNER/alert-router@COMMIT; or name that with --from"
+        )
+    elif not is_fixed(origin):
+        lines.append(f"{workflow}: installs {origin}, which names no commit: what it installs may change")
+    else:
+        lines.append(f"{workflow}: installs {origin}")
+    if (top := _find_top(directory)) is not None:
+        lines.append(f"{workflow}: GitHub looks for workflows at the top of a repository; move it to {top / WORKFLOW}")
+    return lines
+
+
+def _find_top(directory: Path) -> Path | None:
+    """The top of the repository that a directory lies in, unless it is the top itself."""
+    here = directory.resolve()
+    if _exists(here / ".git"):
+        return None
+    return next((parent for parent in here.parents if _exists(parent / ".git")), None)
+
+
+def _next(directory: Path) -> list[str]:
+    enter = [] if directory.resolve() == Path.cwd() else [f"  cd {shlex.quote(str(directory))}"]
+    commands = ("rules check", "rules test", "explain alert.ndjson")
+    return ["next:", *enter, *(f"  alert-router {command}" for command in commands)]

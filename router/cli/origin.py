@@ -1,0 +1,79 @@
+"""Where the program is installed from, as a workflow can install it again."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import ArgumentTypeError
+from urllib.parse import SplitResult, urlsplit
+
+from router.domain.legible import one_line
+
+PACKAGE = "alert-router"
+
+_WEB = "https"
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
+_NAMED = re.compile(rf"{PACKAGE}(\[[a-z, ]*\])? ?@ ?(?P<where>.+)")
+_SSH = re.compile(r"[a-z0-9_-]*", re.IGNORECASE)
+"""Who one is to a server that asks for a key: no secret."""
+
+
+def find_origin() -> str | None:
+    """The commit that the installed program was made from, where anybody can get it; no credentials are in it.
+
+    None where it came from an index, a file or a directory: what such a name means elsewhere, somebody else may decide.
+    https://packaging.python.org/specifications/direct-url/
+    """
+    from importlib.metadata import PackageNotFoundError, distribution  # for which `--help` does not wait
+
+    try:
+        written = distribution(PACKAGE).read_text("direct_url.json")
+        found = json.loads(written or "{}")
+        vcs, url = found.get("vcs_info", {}), urlsplit(found.get("url", ""))
+        commit, folder = vcs.get("commit_id"), found.get("subdirectory")
+    except (PackageNotFoundError, ValueError, AttributeError):
+        return None
+    if vcs.get("vcs") != "git" or not isinstance(commit, str) or not _COMMIT.fullmatch(commit):
+        return None
+    if url.scheme != _WEB or not url.hostname or one_line(url.path) != url.path:
+        return None
+    bare = url._replace(netloc=url.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return f"git+{bare}@{commit}" + (f"#subdirectory={folder}" if folder else "")
+
+
+def origin_in(text: str) -> str:
+    """What `--from` names; raises ArgumentTypeError for what no workflow could install, or should not."""
+    if one_line(text) != text or not text.strip():
+        raise ArgumentTypeError(f"{text!r} names nothing; {_SUCH_AS}")
+    named = _NAMED.fullmatch(text)
+    where = named["where"] if named is not None else text
+    if where.startswith("./"):  # a file of the repository itself
+        return text
+    try:
+        url = urlsplit(where)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no URL; {_SUCH_AS}") from None
+    if _has_credentials(url):
+        raise ArgumentTypeError("the URL holds credentials, which everybody would read in the workflow; leave them out")
+    if url.scheme not in (_WEB, "git+https", "git+ssh") or not url.hostname:
+        raise ArgumentTypeError(f"{text!r} is no URL that a workflow can get; {_SUCH_AS}")
+    return text
+
+
+_SUCH_AS = f"write one such as git+https://github.com/OWNER/{PACKAGE}@COMMIT, or that of a wheel"
+
+
+def is_fixed(origin: str) -> bool:
+    """Whether an origin is the same program for ever: a commit, a file of the repository, or a file with its digest."""
+    path, _, fragment = origin.partition("#")
+    if "git+" in path:
+        return _COMMIT.fullmatch(path.rpartition("@")[2]) is not None
+    return path.startswith("./") or "sha256=" in fragment
+
+
+def _has_credentials(url: SplitResult) -> bool:
+    who, at, _ = url.netloc.rpartition("@")
+    if at and not (url.scheme == "git+ssh" and _SSH.fullmatch(who)):
+        return True
+    # What a query says beside a path is what a server lets its bearer do.
+    return bool(url.query)
