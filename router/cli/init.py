@@ -38,7 +38,8 @@ def init(options: Namespace) -> int:
         _put(fresh, directory)
     except OSError as fault:
         raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
-    print_lines([*_written(directory, fresh), *_left(directory, there), *_about(directory, origin), *_next(directory)])
+    about = _about(directory, origin) if WORKFLOW in fresh else []
+    print_lines([*_written(directory, fresh), *_left(directory, there), *about, *_next(directory)])
     return 0
 
 

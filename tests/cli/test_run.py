@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -414,11 +413,6 @@ def test_the_program_is_a_program(house: House, alerts: str) -> None:
 def test_help_says_what_would_surprise(house: House, command: str, words: str) -> None:
     """CSV is told by its name, standard input is no stream, and deliveries go by --now."""
     assert words in " ".join(a_process(command, "--help", within=house.directory).out.split())
-
-
-def test_the_version_is_that_of_the_package(house: House) -> None:
-    """One line, also where no command is given."""
-    assert a_process("--version", within=house.directory).out == f"alert-router {version('alert-router')}\n"
 
 
 def test_help_needs_nothing_that_is_slow(house: House) -> None:

@@ -17,15 +17,22 @@ def pins(name: str) -> dict[str, str]:
     return {found[1]: found[3] for found in PIN.finditer((ROOT / name).read_text())}
 
 
-def wanted() -> set[str]:
-    """The packages that pyproject.toml asks for at run time."""
+def wanted(*extras: str) -> set[str]:
+    """The packages that pyproject.toml asks for at run time, and for some extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {re.split(r"[\[<>=!~; ]", one, maxsplit=1)[0].lower() for one in project["dependencies"]}
+    asked = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
+    return {re.split(r"[\[<>=!~; ]", one, maxsplit=1)[0].lower() for one in asked}
 
 
 def test_everything_that_is_asked_for_is_locked() -> None:
     """A dependency that was added without remaking the locks would be missing in Azure."""
-    assert wanted() <= pins("requirements.txt").keys()
+    assert wanted("azure") <= pins("requirements.txt").keys()
+    assert wanted("azure", "demo") <= pins("requirements-dev.txt").keys()
+
+
+def test_whoever_only_works_with_files_installs_nothing_of_azures() -> None:
+    """Its clients are many, and large."""
+    assert not [name for name in wanted() if name.startswith("azure")]
 
 
 def test_what_is_tested_is_what_is_deployed() -> None:

@@ -18,7 +18,7 @@ def lacking(*whys: Why, lane: Lane = Lane.PAGE) -> Unready:
     return Unready(stream="cwpp", destination="oncall", lane=lane, lacks=lacks)
 
 
-@pytest.mark.parametrize("why", [Why.MISSING, Why.REFERENCE, Why.EXAMPLE])
+@pytest.mark.parametrize("why", [Why.MISSING, Why.REFERENCE, Why.EXAMPLE, Why.NOT_INSTALLED])
 def test_what_was_never_there_is_not_yet_and_what_was_is_a_problem(why: Why) -> None:
     """Whatever it is that is missing."""
     said = f"cwpp oncall: not yet: KEY0 {why}"

@@ -1,0 +1,275 @@
+"""`init` writes a repository of rules of one's own: sound, with a workflow that checks it, and over nothing that is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import alert_router_demo as demo
+from router.cli.init import STAGING, VARIABLE, WORKFLOW
+from router.rulebook.starter import REPOSITORY
+from tests.cli.house import House, Said
+from tests.docs.pages import ROOT
+
+ORIGIN = f"git+https://github.com/contoso/alert-router@{'0123456789' * 4}"
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> House:
+    """An empty directory."""
+    monkeypatch.chdir(tmp_path)
+    return House(tmp_path, capsys)
+
+
+def everything_in(directory: Path) -> dict[str, bytes | None]:
+    """What is there by its name: the bytes of files, None for all else."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in directory.rglob("*")
+    }
+
+
+def steps_in(directory: Path) -> tuple[dict[str, str], list[str]]:
+    """The environment of a written workflow, and the shell of its steps."""
+    workflow = yaml.safe_load((directory / WORKFLOW).read_text())
+    return workflow["env"], [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
+
+
+def shell(text: str, within: Path, **environment: str) -> Said:
+    """What a step of the workflow comes to, as GitHub runs it."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
+    done = subprocess.run(
+        command, cwd=within, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is there but what it names; the commands that it ends with, and the workflow's, are typed where it says."""
+    said = house.says("init", "my rules", "--from", ORIGIN)
+    assert (said.code, said.err) == (0, "")
+    mine = house.directory / "my rules"
+    assert {path.name for path in mine.iterdir()} == {"rules", ".github", ".gitignore", "README.md", "alert.ndjson"}
+    *lines, enter, check, test, explain = said.out.splitlines()
+    assert lines[-2:] == [f"my rules/{WORKFLOW}: installs {ORIGIN}", "next:"]
+    assert enter == "  cd 'my rules'"
+    monkeypatch.chdir(mine)
+    typed = [house.says(*command.split()[1:]) for command in (check, test, explain)]
+    assert [one.code for one in typed] == [0, 0, 0]
+    assert "0 problems; 0 warnings" in typed[0].out
+    assert " 0 failed" in typed[1].out
+    assert typed[2].out.startswith("alert.ndjson:1: routed")
+    environment, (_, *commands) = steps_in(mine)
+    assert environment == {"ALERT_ROUTER": ORIGIN}
+    assert [shell(command, mine).code for command in commands] == [0, 0]
+
+
+def test_a_second_one_is_said_to_be_one(house: House) -> None:
+    """What was written, and perhaps changed since, stays as it is."""
+    assert house.says("init", ".").code == 0
+    before = everything_in(house.directory)
+    assert (
+        house.says("init", ".").complaint
+        == "rules: is there already, and init overwrites nothing; name another directory"
+    )
+    assert everything_in(house.directory) == before
+
+
+@pytest.mark.parametrize("what", ["a file in it", "a file", "a link to nothing", "a link to an empty directory"])
+def test_where_rules_are_nothing_is_written(house: House, what: str) -> None:
+    """Whatever it is that is called so."""
+    rules = house.directory / "mine" / "rules"
+    rules.parent.mkdir()
+    if what == "a file in it":
+        house.writes("mine/rules/notes.txt", "mine")
+    elif what == "a file":
+        house.writes("mine/rules", "mine")
+    else:
+        (house.directory / "empty").mkdir()
+        rules.symlink_to(house.directory / ("empty" if "empty" in what else "nowhere"))
+    before = everything_in(house.directory)
+    assert house.says("init", "mine").complaint.startswith("mine/rules: is there already")
+    assert everything_in(house.directory) == before
+
+
+def test_an_empty_directory_of_rules_is_none(house: House) -> None:
+    """Who made the directory first has written nothing yet."""
+    (house.directory / "rules").mkdir()
+    assert house.says("init", ".").code == 0
+    assert (house.directory / "rules" / "cwpp" / "policy.yaml").is_file()
+
+
+def test_what_stands_beside_the_rules_stays_and_is_named(house: House) -> None:
+    """A README of one's own, or a workflow."""
+    house.writes("README.md", "mine")
+    house.writes(WORKFLOW, "name: mine")
+    said = house.says("init", ".")
+    assert said.code == 0
+    assert [line for line in said.out.splitlines() if "stays" in line] == [
+        f"{WORKFLOW}: was there, and stays as it is",
+        "README.md: was there, and stays as it is",
+    ]
+    assert f"{WORKFLOW}: installs" not in said.out and VARIABLE not in said.out
+    assert [(house.directory / name).read_text() for name in ("README.md", WORKFLOW)] == ["mine", "name: mine"]
+
+
+def test_one_that_was_interrupted_can_be_run_again(house: House) -> None:
+    """What it had begun is gone after that; what it had put in its place is there once."""
+    assert house.says("init", "whole").code == 0
+    house.writes(f"mine/{STAGING}/rules/cwpp/policy.yaml", "strea")
+    house.writes(f"mine/{STAGING}/README.md", "")
+    house.writes(f"mine/{WORKFLOW}", (house.directory / "whole" / WORKFLOW).read_bytes())
+    assert house.says("init", "mine").code == 0
+    assert everything_in(house.directory / "mine") == everything_in(house.directory / "whole")
+
+
+@pytest.mark.parametrize("there", ["mine", "mine/.github", "mine/.github/workflows"])
+def test_where_it_cannot_write_there_are_no_rules_and_one_line(house: House, there: str) -> None:
+    """A file stands where a directory must; without it the same command succeeds."""
+    house.writes(there, "a file")
+    assert house.says("init", "mine").complaint.startswith("mine")
+    assert everything_in(house.directory).get(there) == b"a file"
+    assert not (house.directory / "mine" / "rules").exists() and not (house.directory / "mine" / STAGING).exists()
+    (house.directory / there).unlink()
+    assert house.says("init", "mine").code == 0
+
+
+def test_the_directory_is_named(house: House) -> None:
+    """Nothing is written where somebody happens to stand."""
+    assert house.says("init").complaint.startswith("DIR: is missing; name the directory")
+
+
+def test_github_looks_for_workflows_at_the_top(house: House) -> None:
+    """Inside a repository its reader is told where the workflow belongs; a repository of its own has it there."""
+    (house.directory / "repo" / ".git").mkdir(parents=True)
+    said = house.says("init", "repo/security/alerts")
+    (line,) = [line for line in said.out.splitlines() if "at the top of a repository" in line]
+    assert line.endswith(f"move it to {(house.directory / 'repo' / WORKFLOW).resolve()}")
+    assert "at the top of a repository" not in house.says("init", "repo").out
+
+
+def test_the_alert_to_try_is_the_one_of_the_tutorial() -> None:
+    """What the README takes of the samples in a clone."""
+    (number,) = re.findall(r"sed -n (\d+)p alert_router_demo/samples/cwpp.ndjson", (ROOT / "README.md").read_text())
+    samples = (Path(demo.__file__).parent / "samples" / "cwpp.ndjson").read_bytes().splitlines()
+    assert (REPOSITORY / "alert.ndjson").read_bytes().splitlines() == [samples[int(number) - 1]]
+
+
+def test_the_actions_are_those_of_this_repository() -> None:
+    """Each is pinned by the commit by which our own workflow pins it."""
+    ours = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
+    used = re.findall(r"uses: (.+)", (REPOSITORY / "workflow.yml").read_text())
+    assert used
+    assert all(re.search(r"@[0-9a-f]{40}  # v", one) and one in ours for one in used)
+
+
+def installed(directory: Path, found: object) -> None:
+    """A distribution of the program that says where it came from."""
+    home = directory / "alert_router-0.dist-info"
+    home.mkdir(parents=True)
+    (home / "METADATA").write_text("Metadata-Version: 2.1\nName: alert-router\nVersion: 0\n")
+    (home / "direct_url.json").write_text(json.dumps(found))
+
+
+def from_git(url: str, **more: str) -> dict[str, object]:
+    """What PEP 610 says of a program that git got."""
+    return {"url": url, "vcs_info": {"vcs": "git", "commit_id": "0123456789" * 4, "requested_revision": "main"}, **more}
+
+
+@pytest.mark.parametrize(
+    ("found", "origin"),
+    [
+        (from_git("https://github.com/contoso/alert-router"), ORIGIN),
+        (from_git("https://me:ghp_canary@github.com/contoso/alert-router?token=canary#canary"), ORIGIN),
+        (from_git("https://github.com/contoso/alert-router", subdirectory="a"), f"{ORIGIN}#subdirectory=a"),
+        (from_git("ssh://git@github.com/contoso/alert-router"), None),
+        (from_git("file:///home/me/alert-router"), None),
+        ({"url": "https://github.com/contoso/alert-router", "vcs_info": {"vcs": "git", "commit_id": "main"}}, None),
+        ({"url": "https://files.example/alert_router.whl", "archive_info": {}}, None),
+        ({"url": "file:///home/me/alert-router", "dir_info": {"editable": True}}, None),
+        ({}, None),
+        ([], None),
+        ({"url": None, "vcs_info": None}, None),
+    ],
+)
+def test_the_workflow_installs_what_is_installed_here(
+    house: House, monkeypatch: pytest.MonkeyPatch, found: object, origin: str | None
+) -> None:
+    """The commit, without credentials; what only this machine or an index could give is no place to install from."""
+    installed(house.directory / "site", found)
+    monkeypatch.syspath_prepend(house.directory / "site")
+    said = house.says("init", "mine")
+    environment, _ = steps_in(house.directory / "mine")
+    assert environment == {"ALERT_ROUTER": origin or f"${{{{ vars.{VARIABLE} }}}}"}
+    assert (origin or f"set the variable {VARIABLE} of the repository") in said.out
+    assert "canary" not in said.out + str(environment)
+
+
+def test_a_workflow_that_is_not_told_where_from_asks_in_one_line(house: House) -> None:
+    """And installs nothing: on an index the name may be anybody's."""
+    house.says("init", ".")
+    environment, (install, *_) = steps_in(house.directory)
+    assert environment == {"ALERT_ROUTER": f"${{{{ vars.{VARIABLE} }}}}"}
+    said = shell(install, house.directory, ALERT_ROUTER="")
+    assert (said.code, said.err) == (1, "")
+    (line,) = said.out.splitlines()
+    assert line.startswith(f"::error::{VARIABLE}: is not set; ")
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "git+https://git.contoso.example/soc/alert-router@v1.2",
+        "git+ssh://git@github.com/contoso/alert-router@main",
+        "https://files.contoso.example/alert_router-0.1.0-py3-none-any.whl",
+        "alert-router @ https://files.contoso.example/alert_router-0.1.0-py3-none-any.whl",
+        "alert-router[azure] @ git+https://github.com/contoso/alert-router",
+        "./vendor/alert_router-0.1.0-py3-none-any.whl",
+        './it\'s "vendored"/alert_router-0.1.0-py3-none-any.whl',
+    ],
+)
+def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house: House, origin: str) -> None:
+    """Whatever YAML and the shell make of such characters; what may change is said to."""
+    said = house.says("init", ".", "--from", origin)
+    assert steps_in(house.directory)[0] == {"ALERT_ROUTER": origin}
+    assert ("may change" in said.out) == (not origin.startswith("./"))
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        " ",
+        "alert-router",
+        "alert-router==0.1.0",
+        "alert-router @ alert-router",
+        "-r requirements.txt",
+        "/home/me/alert_router.whl",
+        "file:///home/me/alert_router.whl",
+        "git+file:///work/alert-router",
+        "http://files.example/alert_router.whl",
+        "git+http://files.example/alert-router",
+        "git+https:///alert-router",
+        "https://[",
+        "https://a.example/x.whl\nname: evil",
+        "https://me:canary@github.com/contoso/alert-router",
+        "git+https://canary@github.com/contoso/alert-router@main",
+        "alert-router @ git+https://canary@github.com/contoso/alert-router@main",
+        "git+ssh://git:canary@github.com/contoso/alert-router",
+        "https://files.example/alert_router.whl?sig=canary",
+    ],
+)
+def test_what_no_workflow_should_install_is_refused(house: House, origin: str) -> None:
+    """A name is whoever's took it, a path is this machine's, a password would be everybody's; nothing is written."""
+    complaint = house.says("init", ".", f"--from={origin}").complaint
+    assert complaint.startswith("--from: ")
+    assert "canary" not in complaint
+    assert everything_in(house.directory) == {}

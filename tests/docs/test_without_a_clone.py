@@ -1,0 +1,95 @@
+"""The README's way to rules without a clone, typed to the letter on a machine that has uv alone, and what is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.builders import alert_body
+from tests.docs.pages import page
+from tests.installed import Machine, machine_in
+
+HEADING = "Rules of your own, without a clone"
+ADDRESS = "git+https://github.com/OWNER/alert-router@COMMIT"
+
+POLICY = """
+stream: cwpp
+floor: {default: Medium}
+destinations:
+  logs: {kind: log_analytics, endpoint: "https://logs.test", rule: dcr-1, table: Alerts_CL}
+  archive: {kind: file, path: archive.ndjson}
+routes: []
+always: [logs]
+otherwise: [archive]
+"""
+
+ASKERS = {"state --storage": "--storage", "dead-letters list --storage": "--storage", "serve": "serve"} | {
+    "send --to cwpp one.ndjson": "send"
+}
+"""Commands that need Azure, and what of them does."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine with uv."""
+    return machine_in(tmp_path_factory.mktemp("machine"))
+
+
+def typed(address: str) -> str:
+    """The commands under the README's heading; only the address is another."""
+    (_, after) = page("README.md").text.split(f"\n## {HEADING}\n")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", after.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+    assert ADDRESS in commands
+    return str(commands.replace(ADDRESS, address))
+
+
+def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
+    """Each command succeeds. Nothing of Azure's is installed: what needs it says so, and files are routed all the same."""
+    said = machine.types(typed(machine.wheel.as_uri()))
+    assert said.code == 0, said
+    assert "rules: 0 problems; 0 warnings" in said.out
+    assert re.search(r"\nalert-router \S+\nrules: cwpp [0-9a-f]{16}, cspm [0-9a-f]{16}\n$", said.out)
+
+    mine = machine.home / "my-rules"
+    listed = machine.types("uv pip list --quiet --python ../tools/alert-router", mine).out
+    assert "pydantic" in listed and "azure" not in listed
+    explains_and_routes(machine, mine)
+    asks_for_azure(machine, mine)
+
+
+def explains_and_routes(machine: Machine, mine: Path) -> None:
+    """The alert that `init` wrote is explained; one that goes to Azure, too, is owed there."""
+    assert machine.types("alert-router explain alert.ndjson", mine).out.startswith("alert.ndjson:1: routed")
+    (mine / "logs" / "cwpp").mkdir(parents=True)
+    (mine / "logs" / "cwpp" / "policy.yaml").write_text(POLICY)
+    (mine / "one.ndjson").write_bytes(alert_body() + b"\n")
+    said = machine.types("alert-router run --rules logs one.ndjson", mine)
+    assert (said.code, said.err) == (0, "cwpp logs: not yet: azure is not installed; install alert-router[azure]\n")
+    assert "cwpp logs: 1 owed" in said.out
+    assert len((mine / "archive.ndjson").read_bytes().splitlines()) == 1
+
+
+def asks_for_azure(machine: Machine, mine: Path) -> None:
+    """One line each, whatever the settings say, and the exit code of what could not be done."""
+    program = "import sys; from router.cli import main; print(*[main(each.split()) for each in sys.argv[1:]])"
+    commands = " ".join(f"'{command}'" for command in ASKERS)
+    said = machine.types(f'../tools/alert-router/bin/python -c "{program}" {commands}', mine)
+    assert said.out.split() == ["2"] * len(ASKERS)
+    assert said.err.splitlines() == [
+        f"azure: is not installed; install alert-router[azure], which {asker} needs" for asker in ASKERS.values()
+    ]
+
+
+@pytest.mark.soak  # It clones, and builds once more.
+def test_a_clone_is_installed_from_by_its_commit(machine: Machine) -> None:
+    """As `uvx` does from any repository; what git has is the program, its starter set too."""
+    here = Path(__file__).parents[2]
+    source = f"git+{here.as_uri()}@$(git -C '{here}' rev-parse HEAD)"
+    said = machine.types(
+        f"uvx --quiet --from {source} alert-router init of-a-commit && cd of-a-commit && "
+        f"uvx --quiet --from {source} alert-router rules test"
+    )
+    assert (said.code, said.err) == (0, ""), said
+    assert said.out.splitlines()[-1].endswith(" 0 failed")
