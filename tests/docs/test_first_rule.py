@@ -1,46 +1,85 @@
-"""The first rule that the README has a newcomer write is sound beside the shipped ones, and so is its example."""
+"""The README's tutorials, typed to the letter where `init` wrote rules: a first rule, and a first destination."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
+import shlex
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-import yaml
 
 from router.cli import main
-from tests.docs.pages import ROOT, page
+from tests.docs.pages import page
 
-RULE, EXAMPLE = "pentest-sql.json", "pentest-sql.yaml"
+RULE = "rules/cwpp/suppressions/pentest-sql.json"
+EXAMPLE = "rules/cwpp/examples/pentest-sql.yaml"
+POLICY = "mine/cwpp/policy.yaml"
 
-_SNIPPET = re.compile(r"^ {3}```\w+\n(.*?)^ {3}```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+
+def snippets(heading: str, language: str) -> list[str]:
+    """The snippets of a language under a heading; those in a list are indented."""
+    (_, after) = page("README.md").text.split(f"\n## {heading}\n")
+    return [dedent(text) for _, found, text in _FENCE.findall(after.split("\n## ")[0]) if found == language]
+
+
+def typed(text: str, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str, str]]:
+    """What each command line comes to, and what the README says of it behind `#`."""
+    came = []
+    for line in text.splitlines():
+        program, *arguments = shlex.split(line, comments=True)
+        assert program == "alert-router"
+        capsys.readouterr()
+        came.append((main(arguments), capsys.readouterr().out, line.partition(" # ")[2]))
+    return came
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> Path:
-    """The shipped rules, with what the README adds to them."""
-    rules = shutil.copytree(ROOT / "rules", tmp_path / "rules")
-    # They stand in a list, so they are indented.
-    texts = [dedent(text) for text in _SNIPPET.findall(page("README.md").text)]
-    (rule,) = [text for text in texts if "suppressionAlertsScope" in text]
-    (example,) = [text for text in texts if "suppressed_by: pentest-sql" in text]
-    assert json.loads(rule)
-    assert yaml.safe_load(example)
-    (rules / "cwpp" / "suppressions" / RULE).write_text(rule)
-    (rules / "cwpp" / "examples" / EXAMPLE).write_text(example)
-    return rules
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Where `init` wrote rules, with what the tutorials add to them."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "."]) == 0
+    (rule,), (example,) = (
+        snippets("A first rule in five minutes", "json"),
+        snippets("A first rule in five minutes", "yaml"),
+    )
+    (policy,) = snippets("A first destination in five minutes", "yaml")
+    for name, text in {RULE: rule, EXAMPLE: example, POLICY: policy}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
 
 
-@pytest.mark.parametrize("command", ["check", "test"])
-def test_the_first_rule_breaks_nothing(rules: Path, command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither the rule itself nor any shipped example fails beside it."""
-    assert main(["rules", command, str(rules)]) == 0, capsys.readouterr()
+def test_the_first_rule_does_what_the_readme_says(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before it the alert is routed; with it held, until the instant that the README names."""
+    ask, check, examples = snippets("A first rule in five minutes", "sh")
+    (checked, held, ended) = typed(check, capsys)
+    assert (checked[0], held[0], ended[0]) == (0, 0, 0)
+    (outcome, rule) = held[2].split(", ")
+    assert held[1].startswith(f"alert.ndjson:1: {outcome.strip()}, {rule}")
+    assert ended[1].startswith("alert.ndjson:1: routed")
+    assert [code for code, *_ in typed(examples, capsys)] == [0]
+    (mine / RULE).unlink()
+    ((code, said, _),) = typed(ask, capsys)
+    (shown,) = snippets("A first rule in five minutes", "text")
+    assert code == 0
+    assert all(" ".join(line.split()) in " ".join(said.split()) for line in shown.splitlines() if line.strip() != "...")
 
 
-def test_the_first_rules_example_needs_the_rule(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_rules_example_needs_the_rule(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without the rule the example fails, so it proves something."""
-    (rules / "cwpp" / "suppressions" / RULE).unlink()
-    assert main(["rules", "test", str(rules)]) == 1, capsys.readouterr()
+    (mine / RULE).unlink()
+    assert main(["rules", "test"]) == 1, capsys.readouterr()
+
+
+def test_the_first_destination_is_tried_without_sending_anything(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The commands but the one that pages."""
+    (commands,) = snippets("A first destination in five minutes", "sh")
+    *quiet, pages = commands.splitlines()
+    assert pages.startswith("PAGERDUTY_ROUTING_KEY=... ")
+    assert [code for code, *_ in typed("\n".join(quiet), capsys)] == [0, 0]
+    assert not (mine / ".state").exists()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from router.cli.init import WORKFLOW
 from tests.builders import alert_body
-from tests.docs.pages import page
+from tests.docs.pages import ROOT, page
 from tests.installed import Machine, machine_in
 
 HEADING = "Rules of your own, without a clone"
 ADDRESS = "git+https://github.com/OWNER/alert-router@COMMIT"
+COMMIT = f"git+{ROOT.as_uri()}@$(git -C '{ROOT}' rev-parse HEAD)"
+"""This clone, as the shell says it."""
 
 POLICY = """
 stream: cwpp
@@ -82,14 +87,25 @@ def asks_for_azure(machine: Machine, mine: Path) -> None:
     ]
 
 
+@pytest.mark.soak  # pip makes an environment, and asks an index for everything.
+def test_the_workflow_that_init_writes_is_green(machine: Machine) -> None:
+    """Its steps, as GitHub runs them where `actions/setup-python` has been, install this commit and find nothing wrong."""
+    made = f"uvx --quiet --from {machine.wheel.as_uri()} alert-router init green && '{sys.executable}' -m venv python"
+    assert machine.types(made).code == 0
+    steps = yaml.safe_load((machine.home / "green" / WORKFLOW).read_text())["jobs"]["check"]["steps"]
+    path = f'export PATH="{machine.home / "python" / "bin"}:$PATH" ALERT_ROUTER={COMMIT}'
+    for step in steps:
+        if "run" in step:
+            said = machine.types(f"{path}\n{step['run']}", machine.home / "green")
+            assert (said.code, said.err) == (0, ""), said
+
+
 @pytest.mark.soak  # It clones, and builds once more.
 def test_a_clone_is_installed_from_by_its_commit(machine: Machine) -> None:
     """As `uvx` does from any repository; what git has is the program, its starter set too."""
-    here = Path(__file__).parents[2]
-    source = f"git+{here.as_uri()}@$(git -C '{here}' rev-parse HEAD)"
     said = machine.types(
-        f"uvx --quiet --from {source} alert-router init of-a-commit && cd of-a-commit && "
-        f"uvx --quiet --from {source} alert-router rules test"
+        f"uvx --quiet --from {COMMIT} alert-router init of-a-commit && cd of-a-commit && "
+        f"uvx --quiet --from {COMMIT} alert-router rules test"
     )
     assert (said.code, said.err) == (0, ""), said
     assert said.out.splitlines()[-1].endswith(" 0 failed")
