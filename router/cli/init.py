@@ -6,7 +6,8 @@ import json
 import shlex
 import shutil
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import filterfalse
 from pathlib import Path
 
 from router.cli.origin import find_origin, is_fixed
@@ -79,10 +80,8 @@ def _put(files: Mapping[str, bytes], directory: Path) -> None:
         for name, data in files.items():
             (staging / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).write_bytes(data)
-        beside = [name for name in files if not _is_rule(name)]
-        for name in beside:
+        for name in filterfalse(_is_rule, files):
             (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        for name in beside:
             (staging / name).rename(directory / name)
         if (directory / RULES).is_dir():
             (directory / RULES).rmdir()
@@ -104,10 +103,10 @@ def _is_rule(name: str) -> bool:
     return name.startswith(f"{RULES}/")
 
 
-def _written(directory: Path, names: Iterable[str]) -> list[str]:
+def _written(directory: Path, names: Collection[str]) -> list[str]:
     rules = [name for name in names if _is_rule(name)]
-    beside = [name for name in names if not _is_rule(name)]
-    return [f"{directory / RULES}: written, {len(rules)} files", *(f"{directory / name}: written" for name in beside)]
+    beside = [f"{directory / name}: written" for name in names if not _is_rule(name)]
+    return [f"{directory / RULES}: written, {len(rules)} files", *beside]
 
 
 def _left(directory: Path, names: Iterable[str]) -> list[str]:
