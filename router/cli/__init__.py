@@ -10,8 +10,8 @@
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
-    init          rules of one's own         origin        where the program was installed from
-    version       what --version says
+    init          rules of one's own         workflow      what checks them on GitHub
+    origin        where the program was installed from     version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
     rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import shutil
 from argparse import Namespace
@@ -12,14 +11,12 @@ from pathlib import Path
 
 from router.cli.origin import find_origin, is_fixed
 from router.cli.screen import print_lines
+from router.cli.workflow import VARIABLE, workflow_for
 from router.domain.errors import BadFile
 from router.rulebook.starter import REPOSITORY, STARTER
 
 RULES = "rules"
 WORKFLOW = ".github/workflows/alert-rules.yml"
-VARIABLE = "ALERT_ROUTER_SOURCE"
-"""The variable of a repository that says where its workflow installs the program from."""
-
 STAGING = ".alert-router-init"
 """Where all is written before any of it is in its place; an init that was killed leaves it, and the next one takes it away."""
 
@@ -30,30 +27,28 @@ _LEFT_OUT = frozenset({"attack.yaml"})
 def init(options: Namespace) -> int:
     """Writes the repository and says what comes next; raises BadFile where rules are there already, having written nothing."""
     directory: Path = options.directory
-    origin = options.origin or find_origin()
-    files = _files(origin)
     _refuse_rules(directory / RULES)
+    origin, top = options.origin or find_origin(), _find_top(directory)
+    rules = (directory.resolve() / RULES).relative_to(top or directory.resolve())
+    files = _files(workflow_for(origin, rules.as_posix()))
     there = [name for name in files if not _is_rule(name) and _exists(directory / name)]
     fresh = {name: data for name, data in files.items() if name not in there}
     try:
         _put(fresh, directory)
     except OSError as fault:
         raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
-    about = _about(directory, origin) if WORKFLOW in fresh else []
+    about = _about(directory, origin, top) if WORKFLOW in fresh else []
     print_lines([*_written(directory, fresh), *_left(directory, there), *about, *_next(directory)])
     return 0
 
 
-def _files(origin: str | None) -> Mapping[str, bytes]:
+def _files(workflow: str) -> Mapping[str, bytes]:
     """Every file by its name in the repository."""
     rules = {
         f"{RULES}/{path.relative_to(STARTER).as_posix()}": path.read_bytes()
         for path in sorted(STARTER.rglob("*"))
         if path.is_file() and path.name not in _LEFT_OUT
     }
-    # JSON's strings are YAML's, too.
-    written = json.dumps(origin, ensure_ascii=False) if origin is not None else f"${{{{ vars.{VARIABLE} }}}}"
-    workflow = (REPOSITORY / "workflow.yml").read_text().replace(" SOURCE\n", f" {written}\n")
     beside = {
         ".gitignore": (REPOSITORY / "gitignore").read_bytes(),
         "README.md": (REPOSITORY / "README.md").read_bytes(),
@@ -113,19 +108,19 @@ def _left(directory: Path, names: Iterable[str]) -> list[str]:
     return [f"{directory / name}: was there, and stays as it is" for name in names]
 
 
-def _about(directory: Path, origin: str | None) -> list[str]:
+def _about(directory: Path, origin: str | None, top: Path | None) -> list[str]:
     """What its reader has to know of the workflow."""
     workflow, lines = directory / WORKFLOW, []
     if origin is None:
         lines.append(
-            f"{workflow}: set the variable {VARIABLE} of the repository to where it installs the alert router from, such as "
+            f"{workflow}: set the variable {VARIABLE} of the repository to where the alert router is, such as "
             "git+https://github.com/OWNER/alert-router@COMMIT; or name that with --from"
         )
     elif not is_fixed(origin):
-        lines.append(f"{workflow}: installs {origin}, which names no commit: what it installs may change")
+        lines.append(f"{workflow}: checks with {origin}, which names no commit: what that is may change")
     else:
-        lines.append(f"{workflow}: installs {origin}")
-    if (top := _find_top(directory)) is not None:
+        lines.append(f"{workflow}: checks with {origin}")
+    if top is not None:
         lines.append(f"{workflow}: GitHub looks for workflows at the top of a repository; move it to {top / WORKFLOW}")
     return lines
 

@@ -13,12 +13,14 @@ import pytest
 import yaml
 
 import alert_router_demo as demo
-from router.cli.init import STAGING, VARIABLE, WORKFLOW
+from router.cli.init import STAGING, WORKFLOW
+from router.cli.workflow import VARIABLE
 from router.rulebook.starter import REPOSITORY
 from tests.cli.house import House, Said
 from tests.docs.pages import ROOT
 
-ORIGIN = f"git+https://github.com/contoso/alert-router@{'0123456789' * 4}"
+COMMIT = "0123456789" * 4
+ORIGIN = f"git+https://git.contoso.example/soc/alert-router@{COMMIT}"
 
 
 @pytest.fixture
@@ -60,17 +62,38 @@ def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monke
     assert {path.name for path in mine.iterdir()} == {"rules", ".github", ".gitignore", "README.md", "alert.ndjson"}
     assert {path.name for path in (mine / "rules").iterdir()} == {"cwpp", "cspm", "owners.yaml"}
     *lines, enter, check, test, explain = said.out.splitlines()
-    assert lines[-2:] == [f"my rules/{WORKFLOW}: installs {ORIGIN}", "next:"]
+    assert lines[-2:] == [f"my rules/{WORKFLOW}: checks with {ORIGIN}", "next:"]
     assert enter == "  cd 'my rules'"
     monkeypatch.chdir(mine)
     typed = [house.says(*command.split()[1:]) for command in (check, test, explain)]
     assert [one.code for one in typed] == [0, 0, 0]
     assert "0 problems; 0 warnings" in typed[0].out
+    assert house.says("rules", "check", "--strict").code == 0
     assert " 0 failed" in typed[1].out
     assert typed[2].out.startswith("alert.ndjson:1: routed")
     environment, (_, *commands) = steps_in(mine)
-    assert environment == {"ALERT_ROUTER": ORIGIN}
-    assert [shell(command, mine).code for command in commands] == [0, 0]
+    assert environment == {"ALERT_ROUTER": ORIGIN, "RULES": "rules"}
+    assert [shell(command, mine, **environment).code for command in commands] == [0, 0]
+
+
+def test_what_is_wrong_stands_beside_its_line(house: House) -> None:
+    """As GitHub reads it of a workflow's output."""
+    assert house.says("init", ".", "--from", ORIGIN).code == 0
+    house.writes("rules/cwpp/suppressions/mine.json", "{\n")
+    environment, (_, check, _) = steps_in(house.directory)
+    said = shell(check, house.directory, **environment)
+    assert said.code == 1
+    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=2," in said.out
+
+
+def test_a_commit_on_github_is_an_action(house: House) -> None:
+    """Of this repository, which takes what the workflow gives it; it brings the versions that it was tested with."""
+    for address in ("contoso/alert-router", "contoso/alert-router.git"):
+        assert house.says("init", address, "--from", f"git+https://github.com/{address}@{COMMIT}").code == 0
+        workflow = yaml.safe_load((house.directory / address / WORKFLOW).read_text())
+        step = workflow["jobs"]["check"]["steps"][-1]
+        assert step == {"uses": f"contoso/alert-router@{COMMIT}", "with": {"rules": "rules"}}
+        assert step["with"].keys() <= yaml.safe_load((ROOT / "action.yml").read_text())["inputs"].keys()
 
 
 def test_a_second_one_is_said_to_be_one(house: House) -> None:
@@ -118,7 +141,7 @@ def test_what_stands_beside_the_rules_stays_and_is_named(house: House) -> None:
         f"{WORKFLOW}: was there, and stays as it is",
         "README.md: was there, and stays as it is",
     ]
-    assert f"{WORKFLOW}: installs" not in said.out and VARIABLE not in said.out
+    assert f"{WORKFLOW}: checks with" not in said.out and VARIABLE not in said.out
     assert [(house.directory / name).read_text() for name in ("README.md", WORKFLOW)] == ["mine", "name: mine"]
 
 
@@ -149,9 +172,12 @@ def test_the_directory_is_named(house: House) -> None:
 
 
 def test_github_looks_for_workflows_at_the_top(house: House) -> None:
-    """Inside a repository its reader is told where the workflow belongs; a repository of its own has it there."""
+    """Inside a repository its reader is told where the workflow belongs, and the rules are found from there."""
     (house.directory / "repo" / ".git").mkdir(parents=True)
-    said = house.says("init", "repo/security/alerts")
+    said = house.says("init", "repo/security/it's alerts")
+    environment, (_, check, _) = steps_in(house.directory / "repo" / "security" / "it's alerts")
+    assert environment["RULES"] == "security/it's alerts/rules"
+    assert shell(check, house.directory / "repo", **environment).code == 0
     (line,) = [line for line in said.out.splitlines() if "at the top of a repository" in line]
     assert line.endswith(f"move it to {(house.directory / 'repo' / WORKFLOW).resolve()}")
     assert "at the top of a repository" not in house.says("init", "repo").out
@@ -167,8 +193,8 @@ def test_the_alert_to_try_is_the_one_of_the_tutorial() -> None:
 def test_the_actions_are_those_of_this_repository() -> None:
     """Each is pinned by the commit by which our own workflow pins it."""
     ours = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
-    used = re.findall(r"uses: (.+)", (REPOSITORY / "workflow.yml").read_text())
-    assert used
+    used = [one for path in REPOSITORY.glob("*.yml") for one in re.findall(r"uses: (\S+@.+)", path.read_text())]
+    assert len(used) == 3
     assert all(re.search(r"@[0-9a-f]{40}  # v", one) and one in ours for one in used)
 
 
@@ -182,16 +208,16 @@ def installed(directory: Path, found: object) -> None:
 
 def from_git(url: str, **more: str) -> dict[str, object]:
     """What PEP 610 says of a program that git got."""
-    return {"url": url, "vcs_info": {"vcs": "git", "commit_id": "0123456789" * 4, "requested_revision": "main"}, **more}
+    return {"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT, "requested_revision": "main"}, **more}
 
 
 @pytest.mark.parametrize(
     ("found", "origin"),
     [
-        (from_git("https://github.com/contoso/alert-router"), ORIGIN),
-        (from_git("https://me:ghp_canary@github.com/contoso/alert-router?token=canary#canary"), ORIGIN),
-        (from_git("https://github.com/contoso/alert-router", subdirectory="a"), f"{ORIGIN}#subdirectory=a"),
-        (from_git("ssh://git@github.com/contoso/alert-router"), None),
+        (from_git("https://git.contoso.example/soc/alert-router"), ORIGIN),
+        (from_git("https://me:canary@git.contoso.example/soc/alert-router?token=canary#canary"), ORIGIN),
+        (from_git("https://git.contoso.example/soc/alert-router", subdirectory="a"), f"{ORIGIN}#subdirectory=a"),
+        (from_git("ssh://git@git.contoso.example/soc/alert-router"), None),
         (from_git("file:///home/me/alert-router"), None),
         ({"url": "https://github.com/contoso/alert-router", "vcs_info": {"vcs": "git", "commit_id": "main"}}, None),
         ({"url": "https://files.example/alert_router.whl", "archive_info": {}}, None),
@@ -209,7 +235,7 @@ def test_the_workflow_installs_what_is_installed_here(
     monkeypatch.syspath_prepend(house.directory / "site")
     said = house.says("init", "mine")
     environment, _ = steps_in(house.directory / "mine")
-    assert environment == {"ALERT_ROUTER": origin or f"${{{{ vars.{VARIABLE} }}}}"}
+    assert environment["ALERT_ROUTER"] == (origin or f"${{{{ vars.{VARIABLE} }}}}")
     assert (origin or f"set the variable {VARIABLE} of the repository") in said.out
     assert "canary" not in said.out + str(environment)
 
@@ -218,7 +244,7 @@ def test_a_workflow_that_is_not_told_where_from_asks_in_one_line(house: House) -
     """And installs nothing: on an index the name may be anybody's."""
     house.says("init", ".")
     environment, (install, *_) = steps_in(house.directory)
-    assert environment == {"ALERT_ROUTER": f"${{{{ vars.{VARIABLE} }}}}"}
+    assert environment["ALERT_ROUTER"] == f"${{{{ vars.{VARIABLE} }}}}"
     said = shell(install, house.directory, ALERT_ROUTER="")
     assert (said.code, said.err) == (1, "")
     (line,) = said.out.splitlines()
@@ -240,7 +266,7 @@ def test_a_workflow_that_is_not_told_where_from_asks_in_one_line(house: House) -
 def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house: House, origin: str) -> None:
     """Whatever YAML and the shell make of such characters; what may change is said to."""
     said = house.says("init", ".", "--from", origin)
-    assert steps_in(house.directory)[0] == {"ALERT_ROUTER": origin}
+    assert steps_in(house.directory)[0]["ALERT_ROUTER"] == origin
     assert ("may change" in said.out) == (not origin.startswith("./"))
 
 
