@@ -28,9 +28,9 @@ def init(options: Namespace) -> int:
     """Writes the repository and says what comes next; raises BadFile where rules are there already, having written nothing."""
     directory: Path = options.directory
     _refuse_rules(directory / RULES)
-    origin, top = options.origin or find_origin(), _find_top(directory)
-    rules = (directory.resolve() / RULES).relative_to(top or directory.resolve())
-    files = _files(workflow_for(origin, rules.as_posix()))
+    origin, here = options.origin or find_origin(), _resolved(directory)
+    top = _find_top(here)
+    files = _files(workflow_for(origin, (here / RULES).relative_to(top or here).as_posix()))
     there = [name for name in files if not _is_rule(name) and _exists(directory / name)]
     fresh = {name: data for name, data in files.items() if name not in there}
     try:
@@ -54,7 +54,7 @@ def _files(workflow: str) -> Mapping[str, bytes]:
         "README.md": (REPOSITORY / "README.md").read_bytes(),
         "alert.ndjson": (REPOSITORY / "alert.ndjson").read_bytes(),
     }
-    return {**rules, WORKFLOW: workflow.encode(), **beside}
+    return {**rules, WORKFLOW: workflow.encode("utf-8", "surrogateescape"), **beside}
 
 
 def _refuse_rules(rules: Path) -> None:
@@ -125,15 +125,21 @@ def _about(directory: Path, origin: str | None, top: Path | None) -> list[str]:
     return lines
 
 
-def _find_top(directory: Path) -> Path | None:
+def _resolved(directory: Path) -> Path:
+    try:
+        return directory.resolve()
+    except OSError as fault:  # whoever stands in a directory that is gone
+        raise BadFile(f"{directory}: cannot be found: {fault.strerror}") from fault
+
+
+def _find_top(here: Path) -> Path | None:
     """The top of the repository that a directory lies in, unless it is the top itself."""
-    here = directory.resolve()
     if _exists(here / ".git"):
         return None
     return next((parent for parent in here.parents if _exists(parent / ".git")), None)
 
 
 def _next(directory: Path) -> list[str]:
-    enter = [] if directory.resolve() == Path.cwd() else [f"  cd {shlex.quote(str(directory))}"]
+    enter = [] if directory.samefile(Path()) else [f"  cd {shlex.quote(str(directory))}"]
     commands = ("rules check", "rules test", "explain alert.ndjson")
     return ["next:", *enter, *(f"  alert-router {command}" for command in commands)]

@@ -113,6 +113,13 @@ def file_in(text: str) -> Path:
     return Path(text)
 
 
+def directory_in(text: str) -> Path:
+    """The directory of that name; an empty name, as a variable of a shell leaves it, names none."""
+    if not text.strip():
+        raise ArgumentTypeError(f"{text!r} is no directory; name one, such as . for this one")
+    return Path(text)
+
+
 def _add_run(commands: Commands) -> None:
     run = _command(commands, "run", "router.cli.run:run", "route messages from files")
     _add_stream(run, "the stream that the messages come from; without it each goes to its own")
@@ -136,7 +143,7 @@ def _add_init(commands: Commands) -> None:
         help="where the workflow installs the program from (default: the commit that this one was installed from)",
     )
     init.add_argument(
-        "directory", metavar="DIR", type=Path, help="the directory of a repository, made unless it is there"
+        "directory", metavar="DIR", type=directory_in, help="the directory of a repository, made unless it is there"
     )
 
 

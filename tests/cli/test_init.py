@@ -167,8 +167,30 @@ def test_where_it_cannot_write_there_are_no_rules_and_one_line(house: House, the
 
 
 def test_the_directory_is_named(house: House) -> None:
-    """Nothing is written where somebody happens to stand."""
+    """Nothing is written where somebody happens to stand, as where a variable of the shell is empty."""
     assert house.says("init").complaint.startswith("DIR: is missing; name the directory")
+    assert house.says("init", " ").complaint.startswith("DIR: ' ' is no directory")
+    assert everything_in(house.directory) == {}
+
+
+def test_a_directory_may_be_called_anything(house: House) -> None:
+    """What is printed of it does nothing, whatever is in its name; the workflow says it as it is."""
+    (house.directory / ".git").mkdir()
+    name = "é \x1b[2J\n😀\udcff"
+    said = house.says("init", name)
+    assert (said.code, said.err) == (0, "")
+    assert "\x1b" not in said.out
+    (name_in_workflow,) = re.findall(rb"RULES: (.*)", (house.directory / name / WORKFLOW).read_bytes())
+    assert json.loads(name_in_workflow.decode("utf-8", "surrogateescape")) == f"{name}/rules"
+
+
+def test_who_stands_in_a_directory_that_is_gone_is_told(house: House) -> None:
+    """And where to write can still be named from the top."""
+    (house.directory / "gone").mkdir()
+    os.chdir(house.directory / "gone")
+    (house.directory / "gone").rmdir()
+    assert house.says("init", "mine").complaint.startswith("mine: cannot be found")
+    assert house.says("init", house.directory / "mine").code == 0
 
 
 def test_github_looks_for_workflows_at_the_top(house: House) -> None:
