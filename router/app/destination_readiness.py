@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -43,12 +43,20 @@ class Readiness:
         return [f"owners.yaml: {lack}; its owner is paged by the key of the destination" for lack in self.pagers]
 
 
-def readiness_of(rules: Rules, settings: Settings) -> Readiness:
-    """Whether each destination of some rules can be asked; nothing is raised for what is missing."""
+def readiness_of(
+    rules: Rules, settings: Settings, can_import: Callable[[Iterable[str]], bool] = is_installed
+) -> Readiness:
+    """Whether each destination of some rules can be asked; nothing is raised for what is missing.
+
+    `can_import` says whether all of some modules are there: here, unless it speaks of another machine.
+    """
     specs = {(stream, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)}
     found = {key: _configured(spec, settings) for key, spec in specs.items()}
     for key, name in _shared(specs, {key: config for key, (config, lacks) in found.items() if not lacks}):
         found[key][1].append(Lack(name, Why.SHARED))
+    for config, lacks in found.values():
+        if isinstance(config, Config) and not can_import(config.clients):
+            lacks.append(Lack(EXTRA, Why.NOT_INSTALLED))
     return Readiness(
         ready={key: config for key, (config, lacks) in found.items() if not lacks},
         unready=tuple(
@@ -91,8 +99,6 @@ def _configured(spec: DestinationSpec, settings: Settings) -> tuple[object, list
             except ValidationError:
                 lacks.append(Lack(name, Why.UNFIT))
     lacks += [Lack(host, Why.EXAMPLE) for host in hosts_in(config) if is_example(host)]
-    if isinstance(config, Config) and not is_installed(config.clients):
-        lacks.append(Lack(EXTRA, Why.NOT_INSTALLED))
     return config, lacks
 
 

@@ -114,7 +114,7 @@ def _about(directory: Path, origin: str | None, top: Path | None) -> list[str]:
     if origin is None:
         lines.append(
             f"{workflow}: set the variable {VARIABLE} of the repository to where the alert router is, such as "
-            "git+https://github.com/OWNER/alert-router@COMMIT; or name that with --from"
+            "git+https://HOST/OWNER/alert-router@COMMIT; or name that with --from"
         )
     elif not is_fixed(origin):
         lines.append(f"{workflow}: checks with {origin}, which names no commit: what that is may change")

@@ -60,7 +60,7 @@ def origin_in(text: str) -> str:
     return text
 
 
-_SUCH_AS = f"write one such as git+https://github.com/OWNER/{PACKAGE}@COMMIT, or that of a wheel"
+_SUCH_AS = f"write one such as git+https://HOST/OWNER/{PACKAGE}@COMMIT, or that of a wheel"
 
 
 def is_fixed(origin: str) -> bool:

@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT, page
 from tests.installed import Machine, machine_in
 
 HEADING = "Rules of your own, without a clone"
-ADDRESS = "git+https://github.com/OWNER/alert-router@COMMIT"
+ADDRESS = "git+https://HOST/OWNER/alert-router@COMMIT"
 COMMIT = f"git+{ROOT.as_uri()}@$(git -C '{ROOT}' rev-parse HEAD)"
 """This clone, as the shell says it."""
 
