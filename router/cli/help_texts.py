@@ -35,6 +35,12 @@ HELP: Mapping[str, HelpText] = {
         },
         "done, and it found what it looks for: a problem, a failed example, a dead delivery",
     ),
+    "init": HelpText(
+        {
+            "alert-router init my-rules": "rules to start from, an alert to try them on, and a workflow",
+            "alert-router init . --from git+https://HOST/OWNER/alert-router@COMMIT": "say what the workflow checks with",
+        }
+    ),
     "run": HelpText(
         {
             "alert-router run alerts.ndjson findings.csv": "route two files",
