@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from router.cli.origin import PACKAGE
-from router.cli.screen import print_lines
 from router.domain.errors import BadUsage
+from router.domain.legible import one_line
 from router.domain.signals import Stream
 
 _USUAL = Path("rules")
@@ -20,22 +21,30 @@ def show(options: Namespace) -> int:
         lines = [f"{PACKAGE} {version(PACKAGE)}"]
     except PackageNotFoundError as fault:
         raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one") from fault
-    directory: Path | None = options.rules_shown
-    if directory is not None or any((_USUAL / stream).is_dir() for stream in Stream):
-        lines.append(_line_for(directory or _USUAL))
-    print_lines(lines)
+    directory: Path = options.rules_shown or _USUAL
+    streams = [stream for stream in Stream if (directory / stream).is_dir()]
+    if options.rules_shown is not None and not streams:
+        _refuse(directory)
+    if streams:
+        lines.append(_line_for(directory, streams))
+    # Where there are no rules, nothing waits for what paints tables.
+    sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
     return 0
 
 
-def _line_for(directory: Path) -> str:
-    # What has no rules does not wait for what reads them.
+def _refuse(directory: Path) -> None:
+    from router.cli.given import streams_in
+
+    streams_in(directory)
+
+
+def _line_for(directory: Path, streams: list[Stream]) -> str:
     from datetime import UTC, datetime
 
-    from router.cli.given import streams_in
     from router.destinations import discover
     from router.rulebook import load_all
 
-    loaded, streams = load_all(directory, discover(), datetime.now(UTC)), streams_in(directory)
+    loaded = load_all(directory, discover(), datetime.now(UTC))
     books = {stream: loaded[stream].rulebook for stream in streams}
     hashes = [f"{stream} {book.hash if book is not None else 'cannot be used'}" for stream, book in books.items()]
     wrong = {problem for stream in streams for problem in loaded[stream].problems if problem.level == "problem"}

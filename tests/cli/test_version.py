@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +25,9 @@ def test_without_rules_it_is_one_line_and_waits_for_nothing(tmp_path: Path) -> N
     (tmp_path / "rules" / "eslint").mkdir(parents=True)
     said = a_process("--version", within=tmp_path)
     assert (said.code, said.out, said.err) == (0, f"{PROGRAM}\n", "")
+    code = "import sys; from router.cli import main; main(['--version']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert not {"pydantic", "rich", "router.rulebook"} & set(done.stdout.split())
 
 
 def test_rules_are_named_by_the_hash_that_decisions_carry(house: House) -> None:
