@@ -44,7 +44,7 @@ def find_origin() -> str | None:
 def origin_in(text: str) -> str:
     """What `--from` names; raises ArgumentTypeError for what no workflow could install, or should not."""
     if one_line(text) != text or not text.strip():
-        raise ArgumentTypeError(f"{text!r} names nothing; {_SUCH_AS}")
+        raise ArgumentTypeError(_NO_URL)
     named = _NAMED.fullmatch(text)
     where = named["where"] if named is not None else text
     if where.startswith("./"):  # a file of the repository itself
@@ -52,15 +52,18 @@ def origin_in(text: str) -> str:
     try:
         url = urlsplit(where)
     except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no URL; {_SUCH_AS}") from None
+        raise ArgumentTypeError(_NO_URL) from None
     if _has_credentials(url):
         raise ArgumentTypeError("the URL holds credentials, which everybody would read in the workflow; leave them out")
     if url.scheme not in (_WEB, "git+https", "git+ssh") or not url.hostname:
-        raise ArgumentTypeError(f"{text!r} is no URL that a workflow can get; {_SUCH_AS}")
+        raise ArgumentTypeError(_NO_URL)
     return text
 
 
-_SUCH_AS = f"write one such as git+https://HOST/OWNER/{PACKAGE}@COMMIT, or that of a wheel"
+_NO_URL = (
+    f"is no URL that a workflow can get; write one such as git+https://HOST/OWNER/{PACKAGE}@COMMIT, or that of a wheel"
+)
+"""What was written is not repeated: a password may stand in it, wherever that is."""
 
 
 def is_fixed(origin: str) -> bool:

@@ -313,6 +313,8 @@ def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house:
         "git+https://canary@github.com/contoso/alert-router@main",
         "alert-router @ git+https://canary@github.com/contoso/alert-router@main",
         "git+ssh://git:canary@github.com/contoso/alert-router",
+        "another @ git+https://canary@github.com/contoso/alert-router",
+        "me:canary@github.com:contoso/alert-router",
         "https://files.example/alert_router.whl?sig=canary",
     ],
 )
