@@ -19,7 +19,12 @@ _RELATIVE = re.compile(r"/?projects/[^/\s]", re.IGNORECASE)
 
 _CONNECTED = "/providers/microsoft.security/securityconnectors/"
 _ENTITY = "/securityentitydata/"
+_CONNECTOR = "securityconnectors"
 _CLUSTERS = ("managedclusters", "connectedclusters")
+_NAMESPACES = ("namespaces", "managednamespaces")
+"""What stands before a namespace behind a cluster: https://cloud.google.com/asset-inventory/docs/resource-name-format and
+https://learn.microsoft.com/azure/templates/microsoft.containerservice/managedclusters/managednamespaces"""
+
 _OF_GOOGLE = ("gcp-", "gar-", "gcr-")
 _MADE_UP = ("aws-", *_OF_GOOGLE, "azure-")
 _FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microsoft.azurearcdata/")
@@ -35,12 +40,18 @@ class CloudLocation:
         account: the id of the AWS account.
         projects: the id and the number of the GCP project, as far as they are known.
         cluster: the name of the Kubernetes cluster.
+        namespaces: the namespaces in that cluster that the signal names.
+        connectors: the name, the ARM id and the GUID of the security connector that brought it, as far as they are known.
+        native: what it is called in its own cloud where that is not Azure: an ARN, or a name of Google's.
     """
 
     cloud: str | None = None
     account: str | None = None
     projects: tuple[str, ...] = ()
     cluster: str | None = None
+    namespaces: tuple[str, ...] = ()
+    connectors: tuple[str, ...] = ()
+    native: str | None = None
 
 
 NOWHERE = CloudLocation()
@@ -61,7 +72,7 @@ def location_named(name: str) -> CloudLocation:
     if name[:1] == "/" and not is_connected(name):
         parts = name.strip("/").split("/")
         cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts))), None)
-        return CloudLocation(cluster=cluster) if cluster else NOWHERE
+        return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts)) if cluster else NOWHERE
     return NOWHERE
 
 
@@ -73,7 +84,12 @@ def location_in_google(name: str) -> CloudLocation:
 def _location_in_google(rest: str) -> CloudLocation:
     parts = rest.split("/")
     project, cluster = _part_after("projects", parts), _part_after("clusters", parts)
-    return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster)
+    namespaces = _namespaces_in(parts) if cluster else ()
+    return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster, namespaces=namespaces)
+
+
+def _namespaces_in(parts: list[str]) -> tuple[str, ...]:
+    return tuple(found for word in _NAMESPACES if (found := _part_after(word, parts)))[:1]
 
 
 def is_of_azure(id: str | None) -> bool:
@@ -100,6 +116,15 @@ def connected_name(id: str) -> str | None:
     if not is_connected(id) or _ENTITY not in id.lower():
         return None
     return id.strip().rstrip("/")[id.lower().index(_ENTITY) + len(_ENTITY) :].partition("/")[0] or None
+
+
+def connector_named(id: str) -> tuple[str, ...]:
+    """The name and the ARM id of the security connector that an ARM id stands under; nothing for any other id."""
+    if not is_connected(id):
+        return ()
+    parts = id.strip().strip("/").split("/")
+    end = [part.lower() for part in parts].index(_CONNECTOR) + 2
+    return (parts[end - 1], f"/{'/'.join(parts[:end])}") if len(parts) >= end and parts[end - 1] else ()
 
 
 def is_made_up(name: str) -> bool:

@@ -99,6 +99,10 @@ class Entities:
         """The entities of a normalised type."""
         return [Entity(type, value, self) for met, value in self._drawn() if met == type]
 
+    def of_types(self, types: Set[str]) -> list[Entity]:
+        """The entities of some normalised types, in the order in which they are met."""
+        return [Entity(type, value, self) for type, value in self._drawn() if type in types]
+
     def entity_in(self, value: object) -> Entity | None:
         """The entity that a property's value is, or refers to; None for anything else."""
         if not isinstance(value, dict):

@@ -7,11 +7,13 @@ https://learn.microsoft.com/azure/defender-for-cloud/release-notes-recommendatio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from router.domain.clouds import (
     CloudLocation,
     connected_name,
+    connector_named,
+    is_connected,
     is_made_up,
     is_made_up_for_google,
     is_of_azure,
@@ -19,11 +21,18 @@ from router.domain.clouds import (
     location_named,
 )
 from router.domain.entities import Entities, Entity
+from router.domain.properties import items_in, property_key, says_something
+from router.domain.resources import parse_resource_id
 from router.domain.signals import Signal
 
 _FOREIGN = {"amazonresource": "AWS", "awsresource": "AWS", "gcpresource": "GCP", "googlecloudresource": "GCP"}
 """The types of entities, normalised, that stand for resources of other clouds."""
-_CLUSTER = "k8scluster"
+_CLUSTER, _NAMESPACE, _POD = "k8scluster", "k8snamespace", "k8spod"
+_ELSEWHERE = frozenset({*_FOREIGN, _CLUSTER})
+_INSIDE = frozenset({_NAMESPACE, _POD})
+_NAMESPACES = frozenset({"namespace", "namespacename", "k8snamespace", "kubernetesnamespace", "podnamespace"})
+"""The keys of properties that name a namespace, where the signal names a cluster: others have namespaces, too."""
+_KIND, _EFFECTIVE = "resourcetype", "effectiveazureresourceid"
 
 _NAMES = ("nativeclouduniqueidentifier", "nativeresourceid", "id", "azureresourceid")
 _IN_ENTITIES = (
@@ -38,7 +47,15 @@ _IN_ENTITIES = (
 _ACCOUNTS = ("accountid", "amazonaccountid", "awsaccountid")
 _PROJECTS = ("projectid", "gcpprojectid", "projectnumber")
 _SAID_CLOUDS = ("source", "environmentname", "cloudprovider")
-_CLOUDS = {"aws": "AWS", "amazon": "AWS", "gcp": "GCP", "google": "GCP", "googlecloud": "GCP"}
+_CLOUDS = {
+    "aws": "AWS",
+    "amazon": "AWS",
+    "gcp": "GCP",
+    "google": "GCP",
+    "googlecloud": "GCP",
+    "eks": "AWS",
+    "gke": "GCP",
+}
 _ACCOUNT_DIGITS = 12
 
 
@@ -59,19 +76,21 @@ def location_among(
     """
     is_here = is_of_azure(resource)
     # What is in Azure may have to do with a resource elsewhere, as an incident has, and is still in Azure.
-    foreign = [entity for entity in entities if entity.type == _CLUSTER or (not is_here and entity.type in _FOREIGN)]
-    behind = [found for entity in foreign if (found := entity.find("CloudResource")) is not None]
+    foreign = [] if is_here else entities.of_types(_ELSEWHERE)
+    behind = _behind(foreign)
     names = [*(details[name] for name in _NAMES if name in details), *([resource] if resource else [])]
     names += _texts_in([*foreign, *behind], _IN_ENTITIES)
+    if not is_here and (effective := _property(_EFFECTIVE, extended)):
+        names.append(effective)
     names = [name.strip() for name in names]
     named = [location_named(name) for name in names]
-    kind = next((str(value) for name, value in extended.items() if name.lower() == "resourcetype"), "")
+    kind = _property(_KIND, extended) if not is_here else ""
     said = [word for name in _SAID_CLOUDS if (word := details.get(name, "").strip())]
     hierarchy = details.get("hierarchyid", "").strip()
-    cloud = _cloud_said(said) or next(filter(None, (location.cloud for location in named)), None)
+    cloud = cloud_said(said) or next(filter(None, (location.cloud for location in named)), None)
     if cloud is None and not is_here:
         types = (_FOREIGN.get(entity.type) for entity in (*foreign, *behind))
-        cloud = next(filter(None, types), None) or _cloud_said([kind])
+        cloud = next(filter(None, types), None) or cloud_said([kind])
         if cloud is None and not said:
             cloud = _cloud_by_hierarchy(hierarchy, names)
     if cloud == "GCP":
@@ -82,18 +101,90 @@ def location_among(
     projects = [details[name] for name in _PROJECTS if name in details] + projects
     if hierarchy and cloud is not None:
         (accounts if cloud == "AWS" else projects).insert(0, hierarchy)
+    cluster = (
+        next((location.cluster for location in named if location.cluster), None)
+        or _connected_cluster(names, kind)
+        or next(filter(None, map(_cluster_of, entities.of_type(_CLUSTER))), None)
+    )
     return CloudLocation(
         cloud=cloud,
         account=next(iter(accounts), None) if cloud != "GCP" else None,
         projects=tuple(dict.fromkeys(projects)) if cloud != "AWS" else (),
-        cluster=next((location.cluster for location in named if location.cluster), None)
-        or _connected_cluster(names, kind)
-        or next(iter(_texts_in(entities.of_type(_CLUSTER), ("Name",))), None),
+        cluster=cluster,
+        namespaces=tuple(dict.fromkeys(_namespaces_in(cluster, named, entities, extended))) if cluster else (),
+        connectors=_connectors_in(names, details),
+        native=next((name for name, location in zip(names, named, strict=True) if location.cloud), None),
     )
 
 
-def _cloud_said(words: list[str]) -> str | None:
-    """The cloud that the first word of one of the texts means."""
+def is_foreign(resource: str | None, location: CloudLocation) -> bool:
+    """Whether a resource is in another cloud than Azure, so that subscription and group in its id are its connector's."""
+    return location.cloud is not None or is_connected(resource)
+
+
+def resource_group_of(signal: Signal) -> str | None:
+    """The resource group that the resource of a signal is in; None for what is in another cloud, whatever its id says.
+
+    The entities of an alert on a resource in Azure are not asked.
+    """
+    if signal.location is None and is_of_azure(signal.resource):
+        return parse_resource_id(signal.resource).resource_group
+    return (
+        None if is_foreign(signal.resource, location_of(signal)) else parse_resource_id(signal.resource).resource_group
+    )
+
+
+def names_of(signal: Signal) -> tuple[str, ...]:
+    """What the resource of a signal is called: by its id, and in its own cloud, as far as the signal says it."""
+    if signal.location is None and is_of_azure(signal.resource):
+        return (signal.resource,) if signal.resource else ()
+    return tuple(dict.fromkeys(filter(None, (signal.resource, location_of(signal).native))))
+
+
+def _property(key: str, extended: Mapping[str, object]) -> str:
+    return next((str(value) for name, value in extended.items() if name.lower() == key), "")
+
+
+def _behind(entities: list[Entity]) -> list[Entity]:
+    """The resources in a cloud that entities stand for."""
+    return [found for entity in entities if (found := entity.find("CloudResource")) is not None]
+
+
+def _cluster_of(entity: Entity) -> str | None:
+    """The name of the cluster that an entity stands for."""
+    names = [name.strip() for name in _texts_in([entity, *_behind([entity])], _IN_ENTITIES)]
+    named = next((found for name in names if (found := location_in_google(name).cluster)), None)
+    return named or _connected_cluster(names, "") or entity.text("Name")
+
+
+def _namespaces_in(
+    cluster: str, named: list[CloudLocation], entities: Entities, extended: Mapping[str, object]
+) -> Iterator[str]:
+    """The namespaces that a signal names in a cluster: in the names of its resource, its entities and its properties."""
+    for location in named:
+        yield from location.namespaces
+    for entity in entities.of_types(_INSIDE):
+        if entity.type == _NAMESPACE:
+            around = entity.find("Cluster")
+            other = _cluster_of(around) if around is not None else None
+            if other is None or other.casefold() == cluster.casefold():
+                yield from _texts_in([entity], ("Name",))
+        else:
+            yield from _texts_in([entity], ("Namespace",))
+    for name, value in extended.items():
+        if property_key(name) in _NAMESPACES:
+            for item in items_in(str(value)):
+                yield from filter(None, map(str.strip, item.split(",")))
+
+
+def _connectors_in(names: list[str], details: Mapping[str, str]) -> tuple[str, ...]:
+    guid = details.get("connectorid", "").strip()
+    connector = next(filter(None, map(connector_named, names)), ())
+    return (*connector, guid) if says_something(guid) else connector
+
+
+def cloud_said(words: Sequence[str]) -> str | None:
+    """The cloud that the first word of one of the texts means, AWS or GCP; None where none means either."""
     firsts = (text.strip().lower().partition(" ")[0].replace("-", "") for text in words)
     return next(filter(None, map(_CLOUDS.get, firsts)), None)
 

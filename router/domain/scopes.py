@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from router.domain.clouds import is_connected
-from router.domain.locations import location_of
+from router.domain.locations import is_foreign, location_of
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Signal
 
@@ -53,8 +52,7 @@ class NamedScopes:
             yield self.accounts[location.account]
         yield from (self.projects[one.lower()] for one in location.projects if one.lower() in self.projects)
         subscription = (parse_resource_id(signal.resource).subscription or "").lower()
-        is_foreign = location.cloud is not None or is_connected(signal.resource)
-        if subscription in self.subscriptions and not is_foreign:
+        if subscription in self.subscriptions and not is_foreign(signal.resource, location):
             yield self.subscriptions[subscription]
 
 

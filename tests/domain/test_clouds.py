@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.domain.clouds import NOWHERE, CloudLocation, connected_name, is_connected, location_named
 from router.domain.entities import Entities
-from router.domain.locations import location_among, location_of
+from router.domain.locations import location_among, location_of, names_of, resource_group_of
 from router.domain.owners import Owner, Owners, Ownership, find_owner_of
 from router.domain.rule_fields import rule_fields_of, signal_of
 from tests.builders import an_alert
@@ -19,6 +20,13 @@ from tests.parse.messages import an_assessment, read_finding
 SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
 EKS = f"{SCOPE}/securityentitydata/shop-prod"
 AWS_CLUSTER = "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"
+
+
+def bare(location: CloudLocation) -> CloudLocation:
+    """A location without what it says beside cloud, account, project and cluster."""
+    return replace(location, namespaces=(), connectors=(), native=None)
+
+
 IN_SHOP = CloudLocation(cloud="GCP", projects=("shop",))
 GCP_CLUSTER = "container.googleapis.com/projects/shop/zones/europe-west1-b/clusters/shop-prod"
 
@@ -40,9 +48,18 @@ GCP_CLUSTER = "container.googleapis.com/projects/shop/zones/europe-west1-b/clust
             CloudLocation(cloud="GCP", projects=("shop",)),
         ),
         (
+            f"//{GCP_CLUSTER}/k8s/namespaces/jobs/pods/p",
+            CloudLocation(cloud="GCP", projects=("shop",), cluster="shop-prod", namespaces=("jobs",)),
+        ),
+        (
             "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1",
             CloudLocation(cluster="aks-1"),
         ),
+        (
+            "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/a/managedNamespaces/b",
+            CloudLocation(cluster="a", namespaces=("b",)),
+        ),
+        ("/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/hub", NOWHERE),
         (
             "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.Kubernetes/ConnectedClusters/arc-1",
             CloudLocation(cluster="arc-1"),
@@ -117,7 +134,7 @@ def test_what_a_connector_made_up_is_no_cluster() -> None:
 )
 def test_details_say_it_first(details: dict[str, str], location: CloudLocation) -> None:
     """`hierarchyId` is the account, or the number of the project; the id of a project is kept beside it."""
-    assert location_among(None, details, Entities([]), {}) == location
+    assert bare(location_among(None, details, Entities([]), {})) == location
 
 
 @pytest.mark.parametrize(
@@ -162,8 +179,8 @@ def test_details_say_it_first(details: dict[str, str], location: CloudLocation) 
 def test_an_alert_names_its_cluster_among_its_entities(entity: dict[str, Any], location: CloudLocation) -> None:
     """Its resource is what the connector made of it. What is kept for rules says the same."""
     alert = an_alert(AzureResourceId=EKS, Entities=[entity])
-    assert location_of(alert) == location
-    assert location_of(signal_of(rule_fields_of(alert))) == location
+    assert bare(location_of(alert)) == location
+    assert location_of(signal_of(rule_fields_of(alert))) == location_of(alert)
 
 
 def test_what_an_incident_touches_elsewhere_moves_no_resource_of_azure() -> None:
@@ -199,3 +216,84 @@ def test_an_alert_on_azure_is_in_no_other_cloud() -> None:
     assert location_of(alert) == NOWHERE
     assert rule_fields_of(alert).location is None
     assert location_of(signal_of(rule_fields_of(alert))) == NOWHERE
+
+
+AKS = "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks-1"
+ARC = "/subscriptions/aaaa/resourceGroups/rg-arc/providers/Microsoft.Kubernetes/connectedClusters/shop-prod"
+IN_NAMESPACE: list[dict[str, Any]] = [
+    {"$id": "5", "Type": "K8s-cluster", "Name": "shop-prod"},
+    {"$id": "7", "Type": "K8s-namespace", "Name": "shop", "Cluster": {"$ref": "5"}},
+    {"$id": "8", "Type": "K8s-pod", "Name": "p", "Namespace": {"$ref": "7"}},
+]
+
+
+@pytest.mark.parametrize("resource", [ARC, EKS, f"{EKS}/", EKS.upper()])
+@pytest.mark.parametrize("kind", ["Kubernetes – Azure Arc", "AWS EKS Cluster"])
+def test_a_cluster_of_another_cloud_is_found_in_the_old_form_and_in_the_new_one(resource: str, kind: str) -> None:
+    """Since 2025-10-21 a connector stands where Azure Arc stood; cluster, account and namespace are the same."""
+    cloud = {"$id": "6", "Type": "amazon-resource", "AmazonResourceId": AWS_CLUSTER}
+    entities = [IN_NAMESPACE[0] | {"CloudResource": cloud}, {"$ref": "6"}, *IN_NAMESPACE[1:]]
+    alert = an_alert(AzureResourceId=resource, Entities=entities, ExtendedProperties={"resourceType": kind})
+    for one in (alert, signal_of(rule_fields_of(alert))):
+        location = location_of(one)
+        assert (location.cloud, location.account, location.namespaces) == ("AWS", "123456789012", ("shop",))
+        assert location.cluster is not None
+        assert location.cluster.lower() == "shop-prod"
+        assert [name.lower() for name in location.connectors] == ([] if resource == ARC else ["corp", SCOPE.lower()])
+        assert names_of(one) == (resource, AWS_CLUSTER)
+
+
+def test_a_connector_is_also_known_by_what_an_alert_says_beside_its_old_id() -> None:
+    """Some alerts name the cluster of Azure Arc, and what the connector calls it among their properties."""
+    alert = an_alert(AzureResourceId=ARC, ExtendedProperties={"EffectiveAzureResourceId": EKS})
+    assert location_of(alert).connectors == ("corp", SCOPE)
+
+
+def test_a_finding_names_its_connector_by_a_guid() -> None:
+    """`connectorId` is a GUID, and its name stands in the id; neither an empty one nor zeros say anything."""
+    guid, zeros = "074e03e2-f891-4e1f-aa8f-a39f9ae0f02f", "00000000-0000-0000-0000-000000000000"
+    for id, connectors in ((guid, ("corp", SCOPE, guid)), (zeros, ("corp", SCOPE)), ("", ("corp", SCOPE))):
+        finding = read_finding(an_assessment(resourceDetails={"Source": "Aws", "Id": EKS, "connectorId": id}))
+        assert location_of(finding).connectors == connectors
+
+
+@pytest.mark.parametrize(
+    ("entities", "extended", "namespaces"),
+    [
+        (IN_NAMESPACE, {"Namespace": "shop"}, ("shop",)),
+        ([], {"Namespace": "shop"}, ("shop",)),
+        ([], {"K8s namespace": '["shop", "jobs"]', "Pod Namespace": "N/A"}, ("shop", "jobs")),
+        ([], {"namespace name": "shop, jobs"}, ("shop", "jobs")),
+        ([{"Type": "K8s-pod", "Name": "p", "Namespace": "shop"}], {}, ("shop",)),
+        ([{"Type": "K8s-namespace", "Name": "shop"}, {"Type": "K8s-namespace", "Name": "jobs"}], {}, ("shop", "jobs")),
+        ([{"Type": "K8s-namespace", "Name": "x", "Cluster": {"Type": "K8s-cluster", "Name": "other"}}], {}, ()),
+        ([{"Type": "K8s-namespace"}], {"Namespace": ""}, ()),
+    ],
+)
+def test_namespaces_are_those_in_the_cluster_of_the_resource(
+    entities: list[dict[str, Any]], extended: dict[str, str], namespaces: tuple[str, ...]
+) -> None:
+    """Each once: of its entities, but for those of another cluster, and of its properties."""
+    for resource in (EKS, ARC, AKS.replace("aks-1", "shop-prod")):
+        alert = an_alert(AzureResourceId=resource, Entities=entities, ExtendedProperties=extended)
+        assert location_of(alert).namespaces == namespaces
+        assert location_of(signal_of(rule_fields_of(alert))).namespaces == namespaces
+
+
+def test_what_is_no_cluster_has_no_namespace() -> None:
+    """A namespace of WMI, of event hubs or of a service bus is none of Kubernetes."""
+    alert = an_alert(ExtendedProperties={"Namespace": "root\\cimv2"})
+    assert location_of(alert) == NOWHERE
+
+
+def test_a_cluster_elsewhere_moves_no_resource_of_azure() -> None:
+    """A registry in Azure from which a cluster of AWS pulled keeps its group, whatever other entries ask for."""
+    registry = "/subscriptions/aaaa/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/r"
+    alert = an_alert(AzureResourceId=registry, Entities=[{"Type": "K8s-cluster", "Name": AWS_CLUSTER}])
+    assert location_of(alert) == CloudLocation(cluster="shop-prod")
+    web = Ownership(lambda _, group: group == "rg", Owner(group="web"))
+    other = Ownership(lambda _, __: True, Owner(group="other"), lambda location: location.account is not None)
+    for entries in ((web,), (other, web), (web, other)):
+        for one in (alert, signal_of(rule_fields_of(alert))):
+            assert find_owner_of(one, Owners(entries)) == Owner(group="web")
+            assert resource_group_of(one) == "rg"

@@ -123,7 +123,7 @@ def test_resource_details_are_read_in_pascal_case_too() -> None:
     details = {"Source": "Aws", "Id": "arn:aws:s3:::invoices", "HierarchyId": "123456789012"}
     finding = read_finding(an_assessment(resourceDetails=details))
     assert (finding.resource, finding.cloud) == ("arn:aws:s3:::invoices", "Aws")
-    assert finding.location == CloudLocation(cloud="AWS", account="123456789012")
+    assert finding.location == CloudLocation(cloud="AWS", account="123456789012", native="arn:aws:s3:::invoices")
 
 
 def test_a_resource_without_a_name_of_its_own_is_what_the_finding_hangs_on() -> None:
