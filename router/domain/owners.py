@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from router.domain.clouds import NOWHERE, CloudLocation, is_connected, is_of_azure
-from router.domain.locations import location_of
+from router.domain.clouds import NOWHERE, CloudLocation, is_of_azure
+from router.domain.locations import is_foreign, location_of
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Signal
 from router.domain.tags import NO_TAGS, Tags
@@ -34,14 +34,22 @@ class Ownership:
     Attributes:
         owns: whether it matches a subscription and a resource group.
         owner: the owner of what it matches; None where it says only the environment.
-        is_at: whether it matches an account, a project and a cluster; None where it names none of them.
+        is_at: whether it matches an account, a project, a cluster, its namespaces and a connector; None where it names none of
+            them.
         environment: the environment of what it matches, where it says it.
+        is_known: whether it matches the names and the tags of the resource of a signal; None where it names none of them.
     """
 
     owns: Callable[[str | None, str | None], bool]
     owner: Owner | None
     is_at: Callable[[CloudLocation], bool] | None = None
     environment: str | None = None
+    is_known: Callable[[Signal, Tags], bool] | None = None
+
+    @property
+    def names_more(self) -> bool:
+        """Whether it names more than subscription and resource group, which say nothing of what a connector brings."""
+        return self.is_at is not None or self.is_known is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,32 +71,36 @@ NO_OWNERS = Owners()
 
 def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
     """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
-    return next((entry.owner for entry in _matching(signal, owners.entries) if entry.owner is not None), None)
+    return next((entry.owner for entry in _matching(signal, owners, owners.entries) if entry.owner is not None), None)
 
 
 def find_environment_of(signal: Signal, owners: Owners) -> str | None:
     """The environment of the first entry, top to bottom, that matches where a signal is and says one; None where none does."""
     saying = [entry for entry in owners.entries if entry.environment is not None]
-    return next((entry.environment for entry in _matching(signal, saying)), None)
+    return next((entry.environment for entry in _matching(signal, owners, saying)), None)
 
 
-def _matching(signal: Signal, entries: Sequence[Ownership]) -> Iterator[Ownership]:
-    """The entries that match where a signal is.
+def _matching(signal: Signal, owners: Owners, entries: Sequence[Ownership]) -> Iterator[Ownership]:
+    """Those of some entries that match where a signal is.
 
-    The subscription of what a connector brings from another cloud is the connector's own, so entries that name an account, a
-    project or a cluster are asked before others there; and the connector's resource group is no group of the resource.
+    The subscription of what a connector brings from another cloud is the connector's own, so entries that name more than a
+    subscription are asked before others there; and the connector's resource group is no group of the resource.
     """
     if not entries:
         return
     resource = parse_resource_id(signal.resource)
-    in_clouds = [entry for entry in entries if entry.is_at is not None]
     # The entities of an alert on a resource in Azure are not asked where nobody wants to know its cluster.
+    in_clouds = [entry for entry in entries if entry.is_at is not None]
     is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource)
     location = location_of(signal) if is_asked else NOWHERE
-    is_foreign = location.cloud is not None or is_connected(signal.resource)
-    group = None if is_foreign else resource.resource_group
-    if is_foreign:
-        entries = [*in_clouds, *(entry for entry in entries if entry.is_at is None)]
+    group = resource.resource_group
+    if is_foreign(signal.resource, location):
+        group = None
+        entries = [*(one for one in entries if one.names_more), *(one for one in entries if not one.names_more)]
     for entry in entries:
-        if entry.owns(resource.subscription, group) and (entry.is_at is None or entry.is_at(location)):
+        if (
+            entry.owns(resource.subscription, group)
+            and (entry.is_at is None or entry.is_at(location))
+            and (entry.is_known is None or entry.is_known(signal, owners.tags))
+        ):
             yield entry

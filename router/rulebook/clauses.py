@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from router.domain.attack import Attack, AttackTable
 from router.domain.catalogue import Catalogue
+from router.domain.locations import location_of, names_of, resource_group_of
 from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Clause
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
+from router.domain.tags import Tags
 from router.rulebook.globs import compile_globs
 from router.rulebook.problems import KeyPath, Level
 from router.rulebook.retired import doubts_about_globs
@@ -39,7 +41,7 @@ def clauses_for(when: WhenForm, attack: AttackTable, owners: Owners) -> tuple[Cl
     """The clauses of a route, in the order in which they are written."""
     # Validation sets the fields in their own order; the set of given ones does not keep the writer's.
     given = [key for key in WhenForm.model_fields if key in when.model_fields_set]
-    return tuple(Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack, owners)) for key in given)
+    return tuple(clause for key in given for clause in _clauses_of(key, when, attack, owners))
 
 
 def doubts_about(
@@ -81,6 +83,14 @@ def unknown_plan(plan: str, catalogue: Catalogue) -> str:
     return f"names no known plan {plan!r}{remedy}"
 
 
+def _clauses_of(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Iterator[Clause]:
+    if key == "tag":
+        for name, globs in (when.tag or {}).items():
+            yield Clause(f"tag.{name}", _written(globs), _tag(name, compile_globs(globs), owners.tags))
+    else:
+        yield Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack, owners))
+
+
 def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Holds:
     match key:
         case "severity":
@@ -107,6 +117,8 @@ def _holds_for(key: str, when: WhenForm, attack: AttackTable, owners: Owners) ->
             return _risk(frozenset(when.risk or ()))
         case "owner":
             return _owner(when.owner or [], owners)
+        case key if key in _MANY:
+            return _any_text(_MANY[key], compile_globs(getattr(when, key)))
         case _:
             return _text(_TEXTS[key], compile_globs(getattr(when, key)))
 
@@ -116,13 +128,32 @@ _TEXTS: dict[str, Callable[[Signal], str | None]] = {
     "plan": lambda signal: signal.plan if isinstance(signal, Alert) else None,
     "package": lambda signal: signal.package.name if isinstance(signal, Finding) and signal.package else None,
     "subscription": lambda signal: parse_resource_id(signal.resource).subscription,
-    "resource": lambda signal: signal.resource,
+    "resource_group": resource_group_of,
+    "account": lambda signal: location_of(signal).account,
+    "cluster": lambda signal: location_of(signal).cluster,
     "resource_type": lambda signal: parse_resource_id(signal.resource).type,
 }
 
 
+_MANY: dict[str, Callable[[Signal], Iterable[str]]] = {
+    "resource": names_of,
+    "project": lambda signal: location_of(signal).projects,
+    "namespace": lambda signal: location_of(signal).namespaces,
+    "connector": lambda signal: location_of(signal).connectors,
+}
+"""What finds the texts of a signal of which any will do."""
+
+
 def _text(of: Callable[[Signal], str | None], fits: Callable[[str | None], bool]) -> Holds:
     return lambda signal, _: fits(of(signal))
+
+
+def _any_text(of: Callable[[Signal], Iterable[str]], fits: Callable[[str | None], bool]) -> Holds:
+    return lambda signal, _: any(map(fits, of(signal)))
+
+
+def _tag(name: str, fits: Callable[[str | None], bool], tags: Tags) -> Holds:
+    return lambda signal, _: fits(tags.find(signal.resource, name))
 
 
 def _severity(labels: frozenset[str]) -> Holds:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from router.domain.clouds import CloudLocation
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.rulebook import Runbook
 from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.globs import compile_globs
+from router.rulebook.owner_keys import is_at, is_known, owns
 from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION
 from router.rulebook.runbooks import Runbooks, compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound
-from router.rulebook.when_form import Form, Word
+from router.rulebook.when_form import Form, TagName, Word, without_twins
 
 FILE = "owners.yaml"
 
 type Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 type SubscriptionId = Annotated[str, StringConstraints(pattern=SUBSCRIPTION)]
+type TagGlobs = Annotated[dict[TagName, Word], AfterValidator(without_twins)]
 type AccountId = Annotated[str, StringConstraints(pattern=ACCOUNT)]
 
 
@@ -47,6 +47,14 @@ class OwnerForm(Form):
     """A glob of the GCP project's id or number."""
     cluster: Word = "*"
     """A glob of the Kubernetes cluster's name, in any cloud."""
+    namespace: Word = "*"
+    """A glob of the Kubernetes namespace; of several that an alert names, any will do."""
+    connector: Word = "*"
+    """A glob of the name, the ARM id or the GUID of the security connector to another cloud."""
+    resource: Word = "*"
+    """A glob of the resource's id: an ARM id, an ARN, a name of Google's, or what a connector calls it."""
+    tag: TagGlobs = Field(default_factory=dict)
+    """Globs of the values of tags by their names; each of these tags must be there."""
     group: Word | SkipJsonSchema[None] = Field(default=None)
     """The assignment group in the ticket system."""
     service: Word | SkipJsonSchema[None] = Field(default=None)
@@ -139,31 +147,10 @@ def _ownership(form: OwnerForm) -> Ownership:
     names_owner = not form.model_fields_set.isdisjoint({"group", "service", "pager"})
     owner = Owner(form.group, form.service, form.pager.secret if form.pager else None)
     return Ownership(
-        owns=_owns(form.subscription, form.resource_group),
+        owns=owns(form.subscription, form.resource_group),
         # What says an environment alone must not take what it matches from the team that owns it.
         owner=owner if names_owner or form.environment is None else None,
-        is_at=_is_at(form.account, form.project, form.cluster),
+        is_at=is_at(form.account, form.project, form.cluster, form.namespace, form.connector),
         environment=form.environment,
+        is_known=is_known(form.resource, form.tag),
     )
-
-
-def _owns(subscription: str, resource_group: str) -> Callable[[str | None, str | None], bool]:
-    """Whether a resource belongs; a resource without the property belongs only where any value would do."""
-    in_subscription, in_group = _or_any(subscription), _or_any(resource_group)
-    return lambda subscription, group: in_subscription(subscription) and in_group(group)
-
-
-def _is_at(account: str, project: str, cluster: str) -> Callable[[CloudLocation], bool] | None:
-    """Whether a resource is where these globs say; None where any location would do."""
-    if (account, project, cluster) == ("*", "*", "*"):
-        return None
-    in_account, in_project, in_cluster = _or_any(account), _or_any(project), _or_any(cluster)
-    return lambda location: (
-        in_account(location.account)
-        and any(map(in_project, location.projects or (None,)))
-        and in_cluster(location.cluster)
-    )
-
-
-def _or_any(glob: str) -> Callable[[str | None], bool]:
-    return (lambda _: True) if glob == "*" else compile_globs((glob,))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from annotated_types import MinLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    field_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.signals import Kind
@@ -15,6 +24,7 @@ type LevelName = Literal["Informational", "Low", "Medium", "High", "Critical"]
 type LevelOrUnknown = Literal["Informational", "Low", "Medium", "High", "Critical", "unknown"]
 type RiskOrUnknown = Literal["Low", "Medium", "High", "Critical", "unknown"]
 type Word = Annotated[str, StringConstraints(min_length=1)]
+type TagName = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
 
 
@@ -45,6 +55,17 @@ type Techniques = Annotated[
     MinLen(1),
     BeforeValidator(listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
 ]
+
+
+def without_twins[T](tags: dict[str, T]) -> dict[str, T]:
+    """The same tags; ValueError where two of them are one tag."""
+    if len({name.lower() for name in tags}) < len(tags):
+        raise ValueError("names a tag twice; the names of tags are the same whatever their case")
+    return tags
+
+
+# Tags by their names, each with one value or several.
+type TagWords = Annotated[dict[TagName, Words], MinLen(1), AfterValidator(without_twins)]
 
 
 class Form(BaseModel):
@@ -81,6 +102,20 @@ class WhenForm(Form):
     """Globs of the resource id."""
     resource_type: Words | SkipJsonSchema[None] = Field(default=None)
     """Resource types, such as Microsoft.Sql/servers/databases."""
+    resource_group: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the resource group's name; what a connector brings from another cloud is in none."""
+    account: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the AWS account's id."""
+    project: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the GCP project's id or number."""
+    cluster: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the Kubernetes cluster's name, in any cloud."""
+    namespace: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the Kubernetes namespace; of several that an alert names, any will do."""
+    connector: Words | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the name, the ARM id or the GUID of the security connector to another cloud."""
+    tag: TagWords | SkipJsonSchema[None] = Field(default=None)
+    """Globs of the values of tags by their names; each of these tags must be there, and have one of the values."""
     incident: StrictBool | SkipJsonSchema[None] = Field(default=None)
     """Whether it is an incident."""
     sample: StrictBool | SkipJsonSchema[None] = Field(default=None)

@@ -23,6 +23,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
+from router.domain.tags import Tags
 from router.parse import read_signals
 from router.rulebook import load_catalogue
 from router.rulebook.clauses import clauses_for
@@ -80,6 +81,17 @@ def entities(draw: st.DrawFn) -> dict[str, object]:
     )
 
 
+AKS = "/subscriptions/x/resourceGroups/rg-web/providers/Microsoft.ContainerService/managedClusters/aks-1"
+EKS = "/subscriptions/x/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp/securityentitydata/c"
+IN_CLUSTERS: Sequence[dict[str, object]] = (
+    {"Type": "K8s-cluster", "Name": "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"},
+    {"Type": "K8s-cluster", "Name": "container.googleapis.com/projects/shop/zones/z/clusters/shop-prod"},
+    {"Type": "gcp-resource", "ProjectNumber": "42"},
+    {"Type": "K8s-namespace", "Name": "build-7"},
+    {"Type": "K8s-namespace", "Name": "build-7", "Cluster": {"Type": "K8s-cluster", "Name": "aks-1"}},
+)
+"""Entities by which an alert says in which cluster it is."""
+
 EXTENDED = st.dictionaries(st.sampled_from(["Client Name", "client name", "User", "É", ""]), VALUES, max_size=4)
 
 
@@ -93,12 +105,14 @@ def alerts(draw: st.DrawFn) -> Signal:
             Status=draw(st.sampled_from(["New", "Active", "Resolved", "InProgress", "", None])),
             Intent=draw(st.sampled_from(["Execution", "Persistence, CredentialAccess", "nonsense", ""])),
             Techniques=draw(st.sampled_from([[], ["T1562.001"], ["T1110", "T1059.001"]])),
-            AzureResourceId=draw(st.sampled_from([RESOURCE, RESOURCE.upper(), "/subscriptions/x/y", "vm-1", None])),
+            AzureResourceId=draw(
+                st.sampled_from([RESOURCE, RESOURCE.upper(), "/subscriptions/x/y", "vm-1", AKS, EKS, None])
+            ),
             ProductComponentName=draw(st.sampled_from(["VirtualMachines", "SqlServers", None])),
             IsIncident=draw(st.booleans()),
             CompromisedEntity=draw(WORDS),
-            Entities=draw(st.lists(entities(), max_size=4)),
-            ExtendedProperties=draw(EXTENDED),
+            Entities=draw(st.lists(st.one_of(entities(), st.sampled_from(IN_CLUSTERS)), max_size=4)),
+            ExtendedProperties=draw(EXTENDED) | draw(st.sampled_from([{}, {"Namespace": "build-7"}])),
         )
     )
 
@@ -195,6 +209,13 @@ WHENS: Sequence[dict[str, Any]] = [
     {"subscription": SUBSCRIPTION},
     {"resource": "*/virtualmachines/*"},
     {"resource_type": "Microsoft.Compute/virtualMachines"},
+    {"resource_group": ["rg-web", "rg-connectors"]},
+    {"account": "123456789012"},
+    {"project": ["shop", "42"]},
+    {"cluster": ["shop-prod", "aks-1"]},
+    {"namespace": "build-7"},
+    {"connector": ["corp", "*-guid"]},
+    {"tag": {"team": "web"}},
     {"incident": True},
     {"sample": True},
     {"kind": ["secure_score", "incident", "vulnerability"]},
@@ -206,7 +227,13 @@ WHENS: Sequence[dict[str, Any]] = [
     {"status": ["Active", "Unhealthy"]},
 ]
 
-OWNERS = Owners((Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),))
+OWNERS = Owners(
+    (
+        Ownership(lambda _, __: True, Owner("shop"), lambda location: "build-7" in location.namespaces),
+        Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),
+    ),
+    Tags({RESOURCE.lower().partition("/providers/")[0]: {"team": "web"}}),
+)
 
 
 def a_book(stream: Stream, rules: Sequence[SuppressionRule] = ()) -> Rulebook:

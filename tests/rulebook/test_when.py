@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from router.domain.attack import Attack
+from router.domain.entities import Entities
 from router.domain.posture import Cves, Package, Risk
+from router.domain.rulebook import Route
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
+from router.domain.tags import Tags
+from router.rulebook.clauses import clauses_for
 from router.rulebook.when_form import WhenForm
-from tests.rulebook.builders import a_route
+from tests.builders import the_attack_table
+from tests.rulebook.builders import a_route, a_sound_rulebook
 
 DATABASE = "/subscriptions/AAAA-1/resourceGroups/rg-data/providers/Microsoft.Sql/servers/s1/databases/ledger"
 
@@ -67,6 +72,32 @@ OWNERS: Mapping[str, object] = {
     "owners.yaml": {"owners": [{"resource_group": "rg-data", "group": "payments-platform", "service": "Payments"}]}
 }
 
+CONNECTOR = "/subscriptions/AAAA-1/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
+IN_EKS: Mapping[str, object] = {
+    "resource": f"{CONNECTOR}/securityentitydata/shop-prod",
+    "entities": Entities(
+        [
+            {"Type": "K8s-cluster", "Name": "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"},
+            {"Type": "K8s-namespace", "Name": "shop"},
+            {"Type": "K8s-namespace", "Name": "jobs"},
+        ]
+    ),
+}
+"""An alert on a cluster of AWS."""
+
+IN_GKE: Mapping[str, object] = {
+    "resource": f"{CONNECTOR}/securityentitydata/ledger",
+    "entities": Entities(
+        [
+            {"Type": "K8s-cluster", "Name": "container.googleapis.com/projects/books/zones/z/clusters/ledger"},
+            {"Type": "gcp-resource", "ProjectNumber": "42"},
+        ]
+    ),
+}
+"""An alert on a cluster of Google's."""
+
+TAGS = Tags({"/subscriptions/aaaa-1/resourcegroups/rg-data": {"team": "Payments", "cost center": "47"}})
+
 BRUTE_FORCE = Attack(("TA0006",), ("T1110.003",))
 
 HOLDS: list[tuple[Mapping[str, object], Signal]] = [
@@ -91,6 +122,17 @@ HOLDS: list[tuple[Mapping[str, object], Signal]] = [
     ({"resource": "*/databases/LEDGER"}, an_alert()),
     ({"resource": "/subscriptions/*/rg-data/*"}, an_alert()),
     ({"resource_type": "microsoft.sql/servers/databases"}, an_alert()),
+    ({"resource": "arn:aws:eks:*:cluster/shop-*"}, an_alert(**IN_EKS)),
+    ({"resource": "*/securityentitydata/SHOP-*"}, an_alert(**IN_EKS)),
+    ({"resource_group": "RG-*"}, an_alert()),
+    ({"account": ["9*", "1234*"]}, an_alert(**IN_EKS)),
+    ({"project": "books"}, an_alert(**IN_GKE)),
+    ({"project": "42"}, an_alert(**IN_GKE)),
+    ({"cluster": "Shop-*"}, an_alert(**IN_EKS)),
+    ({"namespace": ["x", "JOBS"]}, an_alert(**IN_EKS)),
+    ({"connector": "CORP"}, an_alert(**IN_EKS)),
+    ({"connector": "*/rg-connectors/*"}, an_alert(**IN_GKE)),
+    ({"tag": {"TEAM": ["web", "pay*"], "Cost Center": "*"}}, an_alert()),
     ({"incident": True}, an_alert(kind=Kind.INCIDENT)),
     ({"incident": False}, an_alert()),
     ({"sample": True}, an_alert(sample=True)),
@@ -145,6 +187,18 @@ FAILS: list[tuple[Mapping[str, object], Signal]] = [
     ({"resource": "ledger"}, an_alert()),
     ({"resource": "*"}, an_alert(resource=None)),
     ({"resource_type": "Microsoft.Sql/servers"}, an_alert()),
+    ({"resource_group": "rg-connectors"}, an_alert(**IN_EKS)),
+    ({"resource_group": "*"}, an_alert(resource=None)),
+    ({"account": "*"}, an_alert(**IN_GKE)),
+    ({"project": "*"}, an_alert(**IN_EKS)),
+    ({"project": "4"}, an_alert(**IN_GKE)),
+    ({"cluster": "*"}, an_alert()),
+    ({"namespace": "*"}, an_alert(**IN_GKE)),
+    ({"namespace": "sho"}, an_alert(**IN_EKS)),
+    ({"connector": "*"}, an_alert()),
+    ({"tag": {"team": "web"}}, an_alert()),
+    ({"tag": {"team": "*", "owner": "*"}}, an_alert()),
+    ({"tag": {"team": "*"}}, an_alert(**IN_EKS)),
     ({"incident": True}, an_alert()),
     ({"incident": False}, an_alert(kind=Kind.INCIDENT)),
     ({"sample": True}, an_alert()),
@@ -171,16 +225,26 @@ FAILS: list[tuple[Mapping[str, object], Signal]] = [
 ]
 
 
+def a_tagged_route(directory: Path, when: Mapping[str, object], stream: Stream) -> Route:
+    """A route over what rules directory and owners say, where some resources have tags."""
+    route = a_route(directory, when, stream, OWNERS)
+    owners = a_sound_rulebook(directory, OWNERS, stream).owners
+    if "tag" not in when:
+        return route
+    form = WhenForm.model_validate(when)
+    return replace(route, when=clauses_for(form, the_attack_table(), replace(owners, tags=TAGS)))
+
+
 @pytest.mark.parametrize(("when", "signal"), HOLDS, ids=lambda value: str(value)[:60])
 def test_a_route_takes_what_meets_all_of_when(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
     """A signal that meets every key that is given takes the route."""
-    assert a_route(tmp_path, when, signal.stream, OWNERS).matches(signal, BRUTE_FORCE)
+    assert a_tagged_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
 
 
 @pytest.mark.parametrize(("when", "signal"), FAILS, ids=lambda value: str(value)[:60])
 def test_a_route_leaves_what_misses_one_key(when: Mapping[str, object], signal: Signal, tmp_path: Path) -> None:
     """A signal that misses one key of `when` does not take the route."""
-    assert not a_route(tmp_path, when, signal.stream, OWNERS).matches(signal, BRUTE_FORCE)
+    assert not a_tagged_route(tmp_path, when, signal.stream).matches(signal, BRUTE_FORCE)
 
 
 def test_every_key_of_when_is_shown_to_hold_and_to_fail() -> None:
@@ -210,6 +274,16 @@ def test_a_clause_says_how_it_was_written(tmp_path: Path) -> None:
         "plan": "SqlServers",
         "sample": "false",
     }
+
+
+def test_a_clause_on_tags_stands_for_each_tag(tmp_path: Path) -> None:
+    """So an explanation says which of them is not there."""
+    route = a_route(tmp_path, {"tag": {"Team": ["payments", "web"], "environment": "prod"}, "namespace": "shop"})
+    assert [(clause.key, clause.written) for clause in route.when] == [
+        ("namespace", "shop"),
+        ("tag.Team", "payments, web"),
+        ("tag.environment", "prod"),
+    ]
 
 
 def test_a_route_tells_which_kinds_it_names(tmp_path: Path) -> None:

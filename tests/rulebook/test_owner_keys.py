@@ -1,0 +1,233 @@
+"""The keys by which an entry of owners.yaml knows what it matches, and the order in which entries are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.locations import location_of, resource_group_of
+from router.domain.owners import Owner, Owners, find_environment_of, find_owner_of
+from router.domain.resources import parse_resource_id
+from router.domain.rule_fields import rule_fields_of, signal_of
+from router.domain.signals import Alert, Signal
+from router.domain.tags import Tags
+from tests.builders import an_alert
+from tests.parse.messages import an_assessment, read_finding
+from tests.rulebook.builders import a_sound_rulebook, loaded
+
+SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
+AKS = "/subscriptions/bbbb/resourceGroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/aks-1"
+ARC = "/subscriptions/bbbb/resourceGroups/rg-arc/providers/Microsoft.Kubernetes/connectedClusters/shop-prod"
+VM = "/subscriptions/bbbb/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/vm-1"
+AWS_CLUSTER = "arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod"
+GCP_CLUSTER = "//container.googleapis.com/projects/ledger/locations/l/clusters/books"
+
+TAGS = Tags(
+    {
+        "/subscriptions/bbbb": {"team": "cloud", "stage": "prod"},
+        "/subscriptions/bbbb/resourcegroups/rg-web": {"team": "Web"},
+        SCOPE.lower(): {"team": "corp"},
+        SCOPE.lower().partition("/providers/")[0]: {"team": "whoever-connects"},
+    }
+)
+
+
+def an_alert_in(resource: str, *namespaces: str, cluster: str | None = None, **fields: Any) -> Alert:
+    """An alert on a resource, in namespaces of a cluster."""
+    entities = [{"Type": "K8s-namespace", "Name": name} for name in namespaces]
+    clusters = [{"Type": "K8s-cluster", "Name": cluster}] if cluster else []
+    return an_alert(AzureResourceId=resource, Entities=[*clusters, *entities], **fields)
+
+
+SHOP = an_alert_in(f"{SCOPE}/securityentitydata/shop-prod", "shop", cluster=AWS_CLUSTER)
+SHOP_BY_ARC = an_alert_in(ARC, "shop", cluster=AWS_CLUSTER)
+BOOKS = an_alert_in(f"{SCOPE}/securityentitydata/books", "jobs", "shop", cluster=GCP_CLUSTER)
+ON_AKS = an_alert_in(AKS, "monitoring")
+ON_VM = an_alert_in(VM)
+BUCKET = read_finding(
+    an_assessment(
+        resourceDetails={
+            "Source": "Aws",
+            "connectorId": "074e03e2-f891-4e1f-aa8f-a39f9ae0f02f",
+            "Id": f"{SCOPE}/securityentitydata/aws-s3-bucket-exports",
+            "NativeResourceId": "arn:aws:s3:::exports",
+            "hierarchyId": "123456789012",
+        }
+    )
+)
+SIGNALS: Mapping[str, Signal] = {
+    "shop": SHOP,
+    "shop_by_arc": SHOP_BY_ARC,
+    "books": BOOKS,
+    "bucket": BUCKET,
+    "aks": ON_AKS,
+    "vm": ON_VM,
+}
+
+
+def owners_of(directory: Path, *entries: Mapping[str, object]) -> Owners:
+    """The owners in a rules directory with these entries, where some resources have tags."""
+    book = a_sound_rulebook(directory, {"owners.yaml": {"owners": [dict(entry) for entry in entries]}})
+    return replace(book.owners, tags=TAGS)
+
+
+def group_of(signal: Signal, owners: Owners) -> str | None:
+    """The group that owns a signal; the same of what is made of it when its message is gone."""
+    found = [find_owner_of(one, owners) for one in (signal, signal_of(rule_fields_of(signal)))]
+    assert found[0] == found[1]
+    return found[0].group if found[0] else None
+
+
+@pytest.mark.parametrize(
+    ("entry", "owned"),
+    [
+        ({"resource": "*/virtualmachines/*"}, "vm"),
+        ({"resource": "/SUBSCRIPTIONS/*/managedclusters/aks-?"}, "aks"),
+        ({"resource": "arn:aws:eks:*:cluster/SHOP-*"}, "shop shop_by_arc"),
+        ({"resource": "arn:aws:s3:::exports"}, "bucket"),
+        ({"resource": "//container.googleapis.com/projects/ledger/*"}, "books"),
+        ({"resource": "*/securityentitydata/*"}, "shop books bucket"),
+        ({"resource": "vm-1"}, ""),
+        ({"namespace": "SHOP"}, "shop shop_by_arc books"),
+        ({"namespace": "jobs"}, "books"),
+        ({"namespace": "?*"}, "shop shop_by_arc books aks"),
+        ({"cluster": "shop-*", "namespace": "shop"}, "shop shop_by_arc"),
+        ({"cluster": "aks-*", "namespace": "shop"}, ""),
+        ({"account": "123456789012", "namespace": "*"}, "shop shop_by_arc bucket"),
+        ({"connector": "Corp"}, "shop books bucket"),
+        ({"connector": "*/rg-connectors/*/securityconnectors/corp"}, "shop books bucket"),
+        ({"connector": "074e03e2-*"}, "bucket"),
+        ({"connector": "cor"}, ""),
+        ({"tag": {"team": "*"}}, "shop books bucket shop_by_arc aks vm"),
+        ({"tag": {"TEAM": "web"}}, "vm"),
+        ({"tag": {"team": "cloud", "stage": "p*"}}, "shop_by_arc aks"),
+        ({"tag": {"team": "corp"}}, "shop books bucket"),
+        ({"tag": {"team": "whoever-connects"}}, ""),
+        ({"tag": {"owner": "*"}}, ""),
+        ({"tag": {"team": "*"}, "resource_group": "rg-*", "namespace": "monitoring"}, "aks"),
+    ],
+    ids=str,
+)
+def test_an_entry_owns_what_meets_all_of_its_keys(entry: Mapping[str, object], owned: str, tmp_path: Path) -> None:
+    """By globs that ignore case; an absent key, and `*`, may be anything, but a tag that is named must be there."""
+    owners = owners_of(tmp_path, {**entry, "group": "it"})
+    assert {name for name, signal in SIGNALS.items() if group_of(signal, owners) == "it"} == set(owned.split())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"account": "1*"}, {"cluster": "shop-*"}, {"namespace": "shop"}, {"connector": "corp"}, {"tag": {"team": "*"}},
+     {"resource": "*/shop-prod"}],
+    ids=str,
+)  # fmt: skip
+def test_what_names_more_than_a_subscription_is_asked_first_of_what_a_connector_brings(
+    entry: Mapping[str, object], tmp_path: Path
+) -> None:
+    """Its subscription is the connector's. In Azure the order is that of the file, whatever an entry names."""
+    owners = owners_of(tmp_path, {"group": "everything"}, {**entry, "group": "it"}, {**entry, "group": "later"})
+    assert group_of(SHOP, owners) == "it"
+    for signal in (ON_AKS, ON_VM):
+        assert group_of(signal, owners) == "everything"
+
+
+def test_an_environment_is_found_by_the_same_keys(tmp_path: Path) -> None:
+    """An entry that says it alone owns nothing, also where it is asked first."""
+    owners = owners_of(tmp_path, {"group": "all"}, {"namespace": "shop", "environment": "test"})
+    assert (find_environment_of(SHOP, owners), group_of(SHOP, owners)) == ("test", "all")
+    assert find_environment_of(ON_AKS, owners) is None
+
+
+def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names(tmp_path: Path) -> None:
+    """Its entities are not drawn for a resource, a tag or a group: that costs more than all the rest of a decision."""
+
+    class Untouched:
+        def __iter__(self) -> Any:
+            raise AssertionError("somebody looked")
+
+    entries: list[dict[str, object]] = [
+        {"resource": "*/vm-2"},
+        {"tag": {"team": "x"}},
+        {"resource_group": "rg-web", "group": "web"},
+    ]
+    alert = replace(ON_VM, entities=Untouched())  # type: ignore[arg-type]
+    assert find_owner_of(alert, owners_of(tmp_path, *entries)) == Owner("web")
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"namespce": "shop"}, "is no key that belongs here; did you mean 'namespace'?"),
+        ({"tags": {"team": "x"}}, "is no key that belongs here; did you mean 'tag'?"),
+        ({"conector": "corp"}, "is no key that belongs here; did you mean 'connector'?"),
+        ({"tag": "team"}, "must be a mapping"),
+        ({"tag": {"team": 7}}, "must be text"),
+        ({"tag": {"team": "a", "Team": "b"}}, "names a tag twice; the names of tags are the same whatever their case"),
+        ({"namespace": ""}, "must not be empty"),
+    ],
+    ids=str,
+)
+def test_a_key_that_is_none_is_said(entry: Mapping[str, object], said: str, tmp_path: Path) -> None:
+    """With its remedy."""
+    (problem,) = loaded(tmp_path, {"owners.yaml": {"owners": [{**entry, "group": "it"}]}}).problems
+    assert problem.message.partition(": ")[2] == said
+
+
+# What the tests below ask about, with globs that often fit it.
+GLOBS: Mapping[str, Sequence[str]] = {
+    "subscription": ("aaaa", "B*", "*"),
+    "resource_group": ("rg-*", "RG-WEB", "*"),
+    "account": ("1234*", "9", "*"),
+    "project": ("led*", "*"),
+    "cluster": ("shop-*", "*s*", "*"),
+    "namespace": ("shop", "?o*", "*"),
+    "connector": ("CORP", "*rg-connectors*", "*"),
+    "resource": ("*/shop-prod", "arn:*", "*1", "*"),
+}
+ENTRIES = st.fixed_dictionaries(
+    {}, optional={name: st.sampled_from(globs) for name, globs in GLOBS.items()} | {"tag": st.just({"Team": "*w*"})}
+)
+
+
+def fits(glob: str, texts: Sequence[str | None]) -> bool:
+    """Whether one of some texts fits a glob, said once more."""
+    return glob == "*" or any(text is not None and fnmatchcase(text.lower(), glob.lower()) for text in texts)
+
+
+def belongs(signal: Signal, entry: Mapping[str, Any]) -> bool:
+    """Whether a signal belongs to an entry, key by key, without the router's order."""
+    location, resource = location_of(signal), parse_resource_id(signal.resource)
+    texts: Mapping[str, Sequence[str | None]] = {
+        "subscription": [resource.subscription],
+        "resource_group": [resource_group_of(signal)],
+        "account": [location.account],
+        "project": location.projects,
+        "cluster": [location.cluster],
+        "namespace": location.namespaces,
+        "connector": location.connectors,
+        "resource": [signal.resource, location.native],
+    }
+    is_tagged = "tag" not in entry or fits("*w*", [TAGS.find(signal.resource, "team")])
+    return is_tagged and all(fits(glob, texts[name]) for name, glob in entry.items() if name != "tag")
+
+
+@settings(max_examples=60)
+@given(st.lists(ENTRIES, min_size=1, max_size=6))
+def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[str, Any]]) -> None:
+    """Top to bottom; of what a connector brings those that name more than subscription and resource group come first."""
+    with TemporaryDirectory() as directory:
+        owners = owners_of(Path(directory), *({**one, "group": str(at)} for at, one in enumerate(entries)))
+    for signal in SIGNALS.values():
+        order = list(range(len(entries)))
+        if location_of(signal).cloud is not None:
+            own = {"subscription", "resource_group"}
+            order.sort(key=lambda at: all(name in own or glob == "*" for name, glob in entries[at].items()))
+        expected = next((str(at) for at in order if belongs(signal, entries[at])), None)
+        assert group_of(signal, owners) == expected
