@@ -30,6 +30,9 @@ MOST_ALERTS = 50
 """The most alerts that the notice of an incident names."""
 
 
+MOST_NAMESPACES = 50
+"""The most namespaces that a notice names: what names more is like no other signal."""
+
 CLOSINGS = frozenset({Code.NOT_SEEN, Code.EXEMPT})
 """Codes of reasons that say how a signal ended, where it is not known to be over."""
 
@@ -110,6 +113,9 @@ def notice_for(
         account=location.account,
         project=next(iter(location.projects), None),
         cluster=location.cluster,
+        namespaces=location.namespaces if len(location.namespaces) <= MOST_NAMESPACES else (),
+        connector=next(iter(location.connectors), None),
+        tags=_tags_grouped_by(signal, rulebook),
         subscription_name=scope.name,
         environment=find_environment_of(signal, rulebook.owners) or scope.environment,
         runbooks=runbooks_for(signal, rulebook.runbooks),
@@ -136,6 +142,13 @@ def _find_risk(finding: Finding) -> Risk | None:
         return finding.risk
     level = finding.severity if finding.severity is not Severity.INFORMATIONAL else None
     return Risk(level=level, written=finding.severity_written, factors=finding.risk_factors, is_contextual=True)
+
+
+def _tags_grouped_by(signal: Signal, rulebook: Rulebook) -> Mapping[str, str]:
+    """The tags of a signal's resource that some destination groups by."""
+    names = {name for spec in rulebook.destinations.values() if spec.group is not None for name in spec.group.tags}
+    found = ((name, rulebook.owners.tags.find(signal.resource, name)) for name in sorted(names))
+    return {name: value for name, value in found if value is not None}
 
 
 def _by_destination(decision: Decision, rulebook: Rulebook) -> Mapping[str, tuple[str, ...]]:

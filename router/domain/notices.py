@@ -120,6 +120,9 @@ class Notice:
         cves: the ids of the CVEs that it names, the first 50.
         has_more_cves: whether it names more than these, or may: its list was not read to the end.
         account, project, cluster: the AWS account, the GCP project and the Kubernetes cluster that the resource is in.
+        namespaces: the namespaces in that cluster that it names, if they are no more than 50.
+        connector: the name of the security connector that brought its resource; where that is not known, its GUID.
+        tags: those tags of the resource that a destination groups by, by their names in lower case.
         respond_by: when people should have responded.
         correlation: as in `Alert`.
         alerts: the ids of the alerts that an incident names, the first 50.
@@ -212,6 +215,9 @@ class Notice:
     effort: str | None = None
     threats: tuple[str, ...] = ()
     has_fix: bool | None = None
+    namespaces: tuple[str, ...] = ()
+    connector: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

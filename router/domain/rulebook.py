@@ -125,6 +125,35 @@ class By(StrEnum):
     PACKAGE = "package"
     CVE = "cve"
     RISK = "risk"
+    RESOURCE_GROUP = "resource_group"
+    ACCOUNT = "account"
+    PROJECT = "project"
+    CLUSTER = "cluster"
+    NAMESPACE = "namespace"
+    CONNECTOR = "connector"
+
+
+BY_TAG = "tag."
+"""What stands before the name of a tag that signals of a group have in common."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByTag:
+    """A tag that the resources of a group's signals have in common.
+
+    Attributes:
+        name: the tag's name in lower case: the names of tags are the same whatever their case.
+    """
+
+    name: str
+
+    @property
+    def value(self) -> str:
+        """How policies write it."""
+        return f"{BY_TAG}{self.name}"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 def written(length: timedelta) -> str:
@@ -146,8 +175,13 @@ class Grouping:
             and is over with the last of them.
     """
 
-    by: tuple[By, ...]
+    by: tuple[By | ByTag, ...]
     window: timedelta | None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names of the tags among them."""
+        return tuple(by.name for by in self.by if isinstance(by, ByTag))
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,6 +224,9 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         account=None,
         project=None,
         cluster=None,
+        namespaces=(),
+        connector=None,
+        tags={},
         native_name=None,
         closing=None,
         cves=(),
@@ -281,6 +284,8 @@ def _bounded(notice: Notice) -> Notice:
         threats=_few(notice.threats),
         entry_points=_few(notice.entry_points),
         targets=_few(notice.targets),
+        namespaces=(),
+        tags={},
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from router.domain.clouds import is_connected
 from router.domain.groups import GroupState
 from router.domain.keys import fingerprint_of, same_id, signal_key, written_key
 from router.domain.ledger import Target, Turn
+from router.domain.locations import cloud_said
 from router.domain.notices import Notice
-from router.domain.rulebook import By, DestinationSpec, Grouping, written
+from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
 from router.domain.signals import Kind
 from router.grouping.limits import Audience, audience_of
 
@@ -140,8 +142,10 @@ def common_values_of(notice: Notice, grouping: Grouping) -> tuple[tuple[str, str
     return tuple((by.value, value[:LONGEST]) for by in grouping.by if (value := _value(notice, by)) is not None)
 
 
-def _value(notice: Notice, by: By) -> str | None:
+def _value(notice: Notice, by: By | ByTag) -> str | None:
     match by:
+        case ByTag():
+            return notice.tags.get(by.name) or None
         case By.ALERT_TYPE:
             return notice.type or None
         case By.RESOURCE:
@@ -171,3 +175,17 @@ def _value(notice: Notice, by: By) -> str | None:
             return ", ".join(notice.cves) or None if not notice.has_more_cves else None
         case By.RISK:
             return notice.risk.level.label if notice.risk is not None and notice.risk.level is not None else None
+        case By.RESOURCE_GROUP:
+            # In an id of what is in another cloud it is the group of the connector.
+            is_elsewhere = is_connected(notice.resource) or cloud_said([notice.cloud or ""]) is not None
+            return notice.resource_group if not is_elsewhere else None
+        case By.ACCOUNT:
+            return notice.account
+        case By.PROJECT:
+            return notice.project
+        case By.CLUSTER:
+            return notice.cluster
+        case By.NAMESPACE:
+            return ", ".join(sorted(notice.namespaces, key=str.casefold)) or None
+        case By.CONNECTOR:
+            return notice.connector

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from router.domain.ports.destinations import DestinationKind
 from router.domain.properties import PropertyTable
-from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit
+from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
@@ -28,8 +28,8 @@ _SHORTEST_SECRET = 6
 """A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
 
-_ALERTS_ONLY = frozenset({By.CORRELATION, By.INCIDENT})
-_FINDINGS_ONLY = frozenset({By.CATEGORY, By.PACKAGE, By.CVE, By.RISK})
+_ALERTS_ONLY: frozenset[By | ByTag] = frozenset({By.CORRELATION, By.INCIDENT})
+_FINDINGS_ONLY: frozenset[By | ByTag] = frozenset({By.CATEGORY, By.PACKAGE, By.CVE, By.RISK})
 
 type KindsByName = Mapping[str, type[DestinationKind]]
 

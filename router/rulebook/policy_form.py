@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from annotated_types import MinLen
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
-from router.domain.rulebook import By
+from router.domain.rulebook import BY_TAG, By, ByTag
 from router.domain.signals import Stream
 from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
 from router.rulebook.runbooks import Runbooks
+from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -44,8 +45,24 @@ type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_inp
 type _WindowText = Annotated[str, StringConstraints(pattern=WINDOW)]
 type Window = Annotated[_WindowText, BeforeValidator(_window, json_schema_input_type=_WindowText)]
 type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
+
+
+def _by(value: object) -> By | ByTag:
+    if isinstance(value, str) and value in set(By):
+        return By(value)
+    if isinstance(value, str) and value.startswith(BY_TAG) and len(value) > len(BY_TAG):
+        return ByTag(value.removeprefix(BY_TAG).lower())
+    words = [by.value for by in By]
+    near = hint(value, [*words, f"{BY_TAG}NAME"]) if isinstance(value, str) else ""
+    raise ValueError(f"must be {', '.join(words)}, or {BY_TAG}NAME with the name of a tag{near}")
+
+
+type _ByName = By | Annotated[str, StringConstraints(pattern=r"^tag\..+$")]
+type ByName = Annotated[By | ByTag, PlainValidator(_by, json_schema_input_type=_ByName)]
 type Bys = Annotated[
-    list[By], MinLen(1), BeforeValidator(listed, json_schema_input_type=By | Annotated[list[By], MinLen(1)])
+    list[ByName],
+    MinLen(1),
+    BeforeValidator(listed, json_schema_input_type=_ByName | Annotated[list[_ByName], MinLen(1)]),
 ]
 
 

@@ -290,7 +290,7 @@ def test_every_field_of_a_notice_has_its_reader() -> None:
     untold = {
         "key", "turn", "stream", "severity_written", "attack_version", "rulebook", "correlation", "snapshot", "status_only",
         "cloud", "resource_type", "native_name", "routes_to",
-        "is_whole", "unfilled_title",
+        "is_whole", "unfilled_title", "namespaces", "connector", "tags",
     }  # fmt: skip
     source = (
         "".join(path.read_text() for path in WORDING.glob("*.py") if path.name not in ("documents.py", "previews.py"))

@@ -18,9 +18,11 @@ from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
 from router.domain.notices import Group, Notice
 from router.domain.owners import Owner, Owners, Ownership
-from router.domain.rulebook import By, Clause, DestinationSpec, Grouping, Lane, Limit, Rulebook
+from router.domain.rulebook import By, ByTag, Clause, DestinationSpec, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
+from router.domain.tags import Tags
+from router.grouping import explain_grouping
 from router.ingest.intake import Message
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rulebook, alert_body, finding_body
 from tests.ingest.test_intake import House, changes
@@ -191,6 +193,26 @@ def test_a_group_is_as_grave_as_its_gravest_member(
     assert (notices(claims)[-1].severity, changes(claims)) == (gravest, ["opened", "updated"])
 
 
+CONNECTORS = "/subscriptions/9/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors"
+GROUP = RESOURCE.lower().partition("/providers/")[0]
+TAGS = Tags(
+    {GROUP: {"team": "Web"}, f"{RESOURCE.lower()}2": {"team": "web"}, GROUP.replace("web", "db"): {"team": "db"}}
+)
+
+
+def in_eks(cluster: str, account: str, *namespaces: str, connector: str = "corp") -> dict[str, object]:
+    """What an alert says of a cluster of AWS."""
+    name = f"arn:aws:eks:eu-west-2:{account}:cluster/{cluster}"
+    inside = [{"Type": "K8s-namespace", "Name": one} for one in namespaces]
+    resource = f"{CONNECTORS}/{connector}/securityentitydata/{cluster}"
+    return {"AzureResourceId": resource, "Entities": [{"Type": "K8s-cluster", "Name": name}, *inside]}
+
+
+def in_gke(project: str) -> dict[str, object]:
+    """What an alert says of a cluster of Google's."""
+    return {"AzureResourceId": f"//container.googleapis.com/projects/{project}/locations/l/clusters/c"}
+
+
 @pytest.mark.parametrize(
     ("by", "one", "like", "unlike"),
     [
@@ -210,13 +232,35 @@ def test_a_group_is_as_grave_as_its_gravest_member(
         (By.TACTICS, {"Intent": "Execution"}, {"Intent": "execution"}, {"Intent": "Exfiltration"}),
         (By.ENTITY, {"CompromisedEntity": "vm-1"}, {"CompromisedEntity": "VM-1"}, {"CompromisedEntity": "vm-2"}),
         (By.CORRELATION, {"CorrelationKey": "k"}, {"CorrelationKey": "k"}, {"CorrelationKey": "l"}),
+        (
+            By.RESOURCE_GROUP,
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": f"{RESOURCE.replace('rg-web', 'RG-WEB')}2"},
+            {"AzureResourceId": RESOURCE.replace("rg-web", "rg-db")},
+        ),
+        (By.ACCOUNT, in_eks("a", "1"), in_eks("b", "1"), in_eks("a", "2")),
+        (By.CLUSTER, in_eks("a", "1"), in_eks("A", "2"), in_eks("b", "1")),
+        (By.CONNECTOR, in_eks("a", "1"), in_eks("b", "2", connector="CORP"), in_eks("a", "1", connector="other")),
+        (By.PROJECT, in_gke("shop"), in_gke("SHOP"), in_gke("books")),
+        (
+            By.NAMESPACE,
+            in_eks("a", "1", "shop", "jobs"),
+            in_eks("a", "1", "jobs", "shop"),
+            in_eks("a", "1", "shop"),
+        ),
+        (
+            ByTag("team"),
+            {"AzureResourceId": RESOURCE},
+            {"AzureResourceId": f"{RESOURCE}2"},
+            {"AzureResourceId": RESOURCE.replace("rg-web", "rg-db")},
+        ),
     ],
 )
 def test_signals_are_alike_in_what_the_policy_names(
-    build: Build, by: By, one: dict[str, object], like: dict[str, object], unlike: dict[str, object]
+    build: Build, by: By | ByTag, one: dict[str, object], like: dict[str, object], unlike: dict[str, object]
 ) -> None:
     """Whatever the case it is written in; what differs there opens by itself."""
-    house = build(a_grouping_book(Grouping((by,), HOUR)))
+    house = build(replace(a_grouping_book(Grouping((by,), HOUR)), owners=Owners((), TAGS)))
     take(house, alert_body("a", **one), alert_body("b", **like), alert_body("c", **unlike))
     found = house.owed("tickets")
     assert sorted(changes(found)) == ["opened", "opened"]
@@ -236,12 +280,35 @@ def test_signals_are_alike_in_their_owner_and_those_of_nobody_are_one_group(buil
     assert groups(house.owed("tickets")) == [(2, 2), (2, 2)]
 
 
-@pytest.mark.parametrize("by", [By.RESOURCE, By.SUBSCRIPTION, By.ENTITY, By.CORRELATION])
-def test_signals_that_lack_what_they_are_grouped_by_stand_alone(build: Build, by: By) -> None:
+@pytest.mark.parametrize(
+    "by",
+    [By.RESOURCE, By.SUBSCRIPTION, By.ENTITY, By.CORRELATION, By.RESOURCE_GROUP, By.ACCOUNT, By.PROJECT, By.CLUSTER,
+     By.NAMESPACE, By.CONNECTOR, ByTag("team")],
+)  # fmt: skip
+def test_signals_that_lack_what_they_are_grouped_by_stand_alone(build: Build, by: By | ByTag) -> None:
     """What has no value is like nothing else: one group of all that is not known would hide most of it."""
     house = build(a_grouping_book(Grouping((by,), HOUR)))
     take(house, *alerts("a", "b", AzureResourceId=None, CompromisedEntity=None, CorrelationKey=""))
     assert changes(house.owed("tickets")) == ["opened", "opened"]
+
+
+def test_the_resource_group_of_a_connector_is_none_of_what_it_brings(build: Build) -> None:
+    """Two clusters of other clouds are not alike in it, and neither have they one."""
+    house = build(a_grouping_book(Grouping((By.RESOURCE_GROUP,), HOUR)))
+    take(house, alert_body("a", **in_eks("a", "1")), alert_body("b", **in_eks("b", "1")))
+    assert groups(house.owed("tickets")) == [None, None]
+
+
+def test_it_is_said_in_which_tag_signals_are_alike(build: Build) -> None:
+    """And which one a signal lacks that stands alone."""
+    book = replace(a_grouping_book(Grouping((ByTag("team"), By.NAMESPACE), HOUR)), owners=Owners((), TAGS))
+    spec, house = book.destinations["tickets"], build(book)
+    take(house, alert_body("a"), alert_body("b", **in_eks("a", "1", "shop")))
+    told = {notice.id: notice for notice in notices(house.owed("tickets"))}
+    assert explain_grouping(told["a"], spec) == "no, it has no namespace"
+    assert explain_grouping(told["b"], spec) == "no, it has no tag.team"
+    both = replace(told["a"], namespaces=("shop",))
+    assert explain_grouping(both, spec) == "with those of tag.team Web and namespace shop within 1h of the first"
 
 
 def an_incident(id: str, *members: str, **fields: object) -> bytes:

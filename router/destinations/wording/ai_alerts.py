@@ -12,12 +12,17 @@ from typing import Any
 
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
-from router.domain.rulebook import By
+from router.domain.rulebook import BY_TAG, By
 
 OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
 """What stands for the description of an alert about AI where it is told in outline."""
 
-_ALIKE = frozenset({By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, "limit"})
+_ALIKE = frozenset(
+    {
+        By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, By.RESOURCE_GROUP, By.ACCOUNT, By.PROJECT,
+        By.CONNECTOR, "limit",
+    }
+)  # fmt: skip
 
 
 _TOLD = frozenset(
@@ -58,4 +63,6 @@ def _outline_of_group(group: Group | None) -> Group | None:
     """A group without what its members have in common, where that may be an entity."""
     if group is None:
         return None
-    return replace(group, by=tuple((name, value) for name, value in group.by if name in _ALIKE))
+    return replace(
+        group, by=tuple((name, value) for name, value in group.by if name in _ALIKE or name.startswith(BY_TAG))
+    )

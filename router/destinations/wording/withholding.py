@@ -35,7 +35,8 @@ _IDENTITY = frozenset(
         "stream", "kind", "id", "type", "severity", "severity_written", "status", "plan", "sample", "resource",
         "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version", "routes",
         "routes_to", "reason", "rulebook", "product", "started", "ended", "changed", "respond_by", "link", "links", "runbooks",
-        "closing", "account", "project", "cluster", "tactics", "techniques", "turn", "snapshot", "status_only", "release",
+        "closing", "account", "project", "cluster", "connector", "tags", "tactics",
+        "techniques", "turn", "snapshot", "status_only", "release",
     }
 )  # fmt: skip
 """The fields that say what a notice is about and why it is sent; nothing that a property says is looked for there."""
