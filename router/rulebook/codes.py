@@ -36,6 +36,8 @@ CODES: Mapping[str, str] = {
     "unknown-operator": "An element of a scope has not exactly one operator that is known.",
     "unknown-field": "An element of a scope looks at a field that does not exist.",
     "not-portable": "A suppression rule works here, but not in Defender.",
+    # Owners.
+    "unreachable-owner": "An entry of owners.yaml is never reached, since an entry above matches all that it matches.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",
     "quiet-route": "A route tells nobody of what may be grave.",

@@ -16,6 +16,7 @@ from router.domain.rulebook import By
 from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
+from router.rulebook.owners import OwnerForm
 from router.rulebook.policy_form import PolicyForm, SuppressionLifeForm
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
 from router.rulebook.suppression_schema import PropertiesForm
@@ -95,6 +96,12 @@ def test_an_example_of_a_key_loads_where_signals_have_it(row: dict[str, str], ru
 
 def _to(stream: str) -> list[str]:
     return ["oncall"] if stream == "cwpp" else ["backlog"]
+
+
+def test_the_keys_of_an_owners_entry_are_listed() -> None:
+    """Those by which an entry knows what it matches; the others say whose it is."""
+    listed = column(PAGE.table("Owners", "key"), "key")
+    assert listed == [key for key in OwnerForm.model_fields if key not in ("group", "service", "pager", "environment")]
 
 
 def test_what_signals_of_a_group_have_in_common_is_listed() -> None:

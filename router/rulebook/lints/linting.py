@@ -8,12 +8,13 @@ from pathlib import Path
 
 from router.domain.signals import Stream
 from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.unreachable_owners import unreachable_owners
 from router.rulebook.loading import Loaded
 from router.rulebook.problems import Problem, in_order
 
 type Lint = Callable[[Subject], Iterator[Problem]]
 
-LINTS: tuple[Lint, ...] = ()
+LINTS: tuple[Lint, ...] = (unreachable_owners,)
 """The lints; each says what it finds as warnings that have a code."""
 
 

@@ -12,6 +12,7 @@ from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.loading import Loaded
+from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.problems import KeyPath, Problem
 
 
@@ -24,6 +25,7 @@ class Subject:
         loaded: what became of its rules.
         now: the instant as of which they are judged.
         policy: its policy.yaml; None where that could not be read.
+        owners: the owners.yaml of the rules; None where there is none, or it could not be read.
         types: the alert types that are known.
     """
 
@@ -31,6 +33,7 @@ class Subject:
     loaded: Loaded
     now: datetime
     policy: Document | None
+    owners: Document | None
     types: KnownTypes
     _folder: Folder
     _files: dict[str, _RuleFile] = field(default_factory=dict)
@@ -41,7 +44,8 @@ class Subject:
         # What cannot be read has been said when the rules were loaded.
         folder = Folder(rules)
         policy = folder.read(f"{stream}/policy.yaml")
-        return cls(stream, loaded, now, policy, KnownTypes.of(loaded.policy.types), folder)
+        owners = folder.read(OWNERS) if folder.has(OWNERS) else None
+        return cls(stream, loaded, now, policy, owners, KnownTypes.of(loaded.policy.types), folder)
 
     def warning(self, rule: SuppressionRule, path: KeyPath, message: str, code: str) -> Problem:
         """A warning about a suppression rule, at a key path in it such as ("properties", "alertType")."""

@@ -1,0 +1,106 @@
+"""Entries of owners.yaml that nothing ever reaches, because an entry above matches all that they match."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+from router.rulebook.globs import covers_glob
+from router.rulebook.lints.subject import Subject
+from router.rulebook.owner_keys import ANY
+from router.rulebook.owners import OwnerForm, OwnersForm
+from router.rulebook.problems import Problem
+from router.rulebook.validation_messages import find_sound
+
+_KEYS = ("subscription", "resource_group", "account", "project", "cluster", "namespace", "connector", "resource")
+_OF_CONNECTORS = frozenset({"subscription", "resource_group"})
+"""The keys that say nothing of what a connector brings."""
+
+
+def unreachable_owners(subject: Subject) -> Iterator[Problem]:
+    """The entries of owners.yaml that say nothing, since entries above say it of all that they match.
+
+    Entries are only compared glob by glob, so some that are never reached are not found; each that is found is one.
+    """
+    document = subject.owners
+    form = find_sound(OwnersForm, document.value) if document is not None else None
+    if document is None or form is None:
+        return
+    owning, placing = _EntriesAbove(), _EntriesAbove()
+    for number, written in enumerate(form.owners):
+        entry = _OwnerGlobs.of(number, written)
+        is_owning, is_placing = _names_owner(written), written.environment is not None
+        above = [owning.find_above(entry)] if is_owning else []
+        above += [placing.find_above(entry)] if is_placing else []
+        if None not in above:
+            first = max(one.number for one in above if one is not None)
+            yield document.problem(
+                ("owners", number),
+                f"is never reached: owners[{first}] above matches all that it matches; move it up, or remove it",
+                "warning",
+                "unreachable-owner",
+            )
+        if _takes_from_tags(written):
+            continue
+        if is_owning:
+            owning.add(entry)
+        if is_placing:
+            placing.add(entry)
+
+
+def _names_owner(form: OwnerForm) -> bool:
+    return form.environment is None or not form.model_fields_set.isdisjoint({"group", "service", "pager"})
+
+
+def _takes_from_tags(form: OwnerForm) -> bool:
+    """Whether a value of a tag stands in it, without which it is passed over."""
+    return any("{" in text for text in (form.group, form.service, form.environment) if text is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnerGlobs:
+    """An entry with those of its globs that do not fit everything, by their keys."""
+
+    number: int
+    globs: Mapping[str, str]
+
+    @classmethod
+    def of(cls, number: int, form: OwnerForm) -> _OwnerGlobs:
+        globs = {key: glob for key in _KEYS if (glob := getattr(form, key)) != ANY}
+        return cls(number, globs | {f"tag.{name.lower()}": glob for name, glob in form.tag.items()})
+
+    @property
+    def anchor(self) -> tuple[str, str]:
+        """The key whose glob begins with the longest fixed text, and that text: what it covers has it, too."""
+        fixed = {key: re.split(r"[*?]", glob, maxsplit=1)[0].lower() for key, glob in self.globs.items()}
+        return max(fixed.items(), key=lambda one: len(one[1]), default=("", ""))
+
+    def covers(self, other: _OwnerGlobs) -> bool:
+        """Whether it matches all that another entry below matches, and is asked before that one."""
+        is_asked_before = self.names_more or not other.names_more or "resource_group" in other.globs
+        return is_asked_before and all(
+            key in other.globs and covers_glob(glob, other.globs[key]) for key, glob in self.globs.items()
+        )
+
+    @property
+    def names_more(self) -> bool:
+        return not self.globs.keys() <= _OF_CONNECTORS
+
+
+@dataclass(frozen=True, slots=True)
+class _EntriesAbove:
+    """Entries by their anchors, so that each is compared with few others."""
+
+    by_anchor: dict[tuple[str, str], list[_OwnerGlobs]] = field(default_factory=dict)
+
+    def add(self, entry: _OwnerGlobs) -> None:
+        self.by_anchor.setdefault(entry.anchor, []).append(entry)
+
+    def find_above(self, entry: _OwnerGlobs) -> _OwnerGlobs | None:
+        """An entry that covers another."""
+        beginnings = ((key, glob.lower()[:end]) for key, glob in entry.globs.items() for end in range(len(glob) + 1))
+        anchors = chain([("", "")], beginnings)
+        found = (above for anchor in anchors for above in self.by_anchor.get(anchor, ()))
+        return next((above for above in found if above.covers(entry)), None)
