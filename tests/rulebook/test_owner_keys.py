@@ -21,6 +21,7 @@ from router.domain.signals import Alert, Signal
 from router.domain.tags import Tags
 from tests.builders import an_alert
 from tests.parse.messages import an_assessment, read_finding
+from tests.parse.samples import needs_samples, sample_signals
 from tests.rulebook.builders import a_sound_rulebook, loaded
 
 SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
@@ -231,3 +232,25 @@ def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[
             order.sort(key=lambda at: all(name in own or glob == "*" for name, glob in entries[at].items()))
         expected = next((str(at) for at in order if belongs(signal, entries[at])), None)
         assert group_of(signal, owners) == expected
+
+
+@needs_samples
+@pytest.mark.shared
+def test_every_real_message_is_owned_by_what_it_says_of_itself(tmp_path: Path) -> None:
+    """By its whole id in either case, by its group and subscription; what has none of them by the catch-all."""
+    signals = {signal.resource: signal for signal in sample_signals()}
+    entries: list[dict[str, object]] = []
+    for resource in filter(None, signals):
+        entries.append({"resource": resource.swapcase(), "group": f"id {resource}"})
+        parts = parse_resource_id(resource)
+        if parts.subscription and parts.resource_group:
+            where = {"subscription": parts.subscription, "resource_group": parts.resource_group.upper()}
+            entries.append({**where, "namespace": "shop", "group": "nobody's"})
+    owners = owners_of(tmp_path, *entries, {"group": "rest"})
+    groups = owners_of(tmp_path, *({**one, "namespace": "*", "resource": "*", "group": "group"} for one in entries))
+    for at, signal in signals.items():
+        found = group_of(signal, owners)
+        assert found is not None
+        assert found.lower() == (f"id {at}".lower() if at else "rest")
+        is_grouped = parse_resource_id(at).resource_group is not None
+        assert not is_grouped or group_of(signal, groups) == "group"
