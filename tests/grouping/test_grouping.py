@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.decide.notice import MOST_NAMESPACES
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
@@ -297,6 +298,15 @@ def test_the_resource_group_of_a_connector_is_none_of_what_it_brings(build: Buil
     house = build(a_grouping_book(Grouping((By.RESOURCE_GROUP,), HOUR)))
     take(house, alert_body("a", **in_eks("a", "1")), alert_body("b", **in_eks("b", "1")))
     assert groups(house.owed("tickets")) == [None, None]
+
+
+def test_what_names_more_namespaces_than_a_notice_has_stands_alone(build: Build) -> None:
+    """What is not named could be anything."""
+    for count, expected in ((MOST_NAMESPACES, [(2, 2)]), (MOST_NAMESPACES + 1, [None, None])):
+        house = build(a_grouping_book(Grouping((By.NAMESPACE,), HOUR)))
+        inside = in_eks("a", "1", *map(str, range(count)))
+        take(house, alert_body(f"a-{count}", **inside), alert_body(f"b-{count}", **inside))
+        assert groups(house.owed("tickets")) == expected
 
 
 def test_it_is_said_in_which_tag_signals_are_alike(build: Build) -> None:

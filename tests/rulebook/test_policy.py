@@ -31,6 +31,17 @@ def test_without_a_floor_everything_is_forwarded(tmp_path: Path) -> None:
     assert a_sound_rulebook(tmp_path).floor.severity_for(None) is Severity.INFORMATIONAL
 
 
+def test_a_group_may_be_by_tags_whatever_the_case_of_their_names(tmp_path: Path) -> None:
+    """One tag in two spellings is one, and a tag's name may hold blanks and dots."""
+    by = ["cluster", "tag.Team", "tag.TEAM", "tag.Cost center.v2"]
+    desk = {"kind": "desk", "url": "https://desk.example.com", "key": {"secret": "KEY"}}
+    policy = a_policy(destinations={"tickets": {**desk, "group": {"by": by, "window": "1h"}}})
+    group = a_sound_rulebook(tmp_path, {"cwpp/policy.yaml": policy}).destinations["tickets"].group
+    assert group is not None
+    assert list(map(str, group.by)) == ["cluster", "tag.team", "tag.cost center.v2"]
+    assert group.tags == ("team", "cost center.v2")
+
+
 def test_a_destination_carries_its_kind_its_lane_and_the_names_of_its_secrets(tmp_path: Path) -> None:
     """What a destination needs by name is known without any secret being read."""
     desk = {
