@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.domain.clouds import is_connected
@@ -31,6 +31,8 @@ class Tags:
         return None
 
 
+_CONNECTOR = ("providers", "microsoft.security", "securityconnectors")
+
 NO_TAGS = Tags()
 """What is known where no file of tags is named."""
 
@@ -41,11 +43,26 @@ def ids_around(resource: str) -> Iterator[str]:
     What a connector brings from another cloud ends at the connector, whose group and subscription say nothing of it.
     """
     parts = resource.strip().strip("/").lower().split("/")
-    if parts[0] != "subscriptions":
+    if len(parts) < 2 or parts[0] != "subscriptions":
         return
-    last = parts.index("securityconnectors") + 2 if is_connected(resource) else 2
-    while len(parts) >= last:
-        yield "/" + "/".join(parts)
-        parts = parts[:-2]
-        if parts[-2:-1] == ["providers"]:
-            parts = parts[:-2]
+    outermost = _end_of_connector(parts) if is_connected(resource) else 0
+    for end in reversed(_ends(parts)):
+        if end >= outermost:
+            yield "/" + "/".join(parts[:end])
+
+
+def _ends(parts: Sequence[str]) -> Sequence[int]:
+    """After how many parts of an id the id of each thing in it ends, the subscription first.
+
+    An id is read from its beginning: one that ends in the middle of a name still tells what it lies in.
+    """
+    ends = [2]
+    while ends[-1] < len(parts):
+        # An extension begins with its provider: /providers/Microsoft.Security/assessments/NAME.
+        length = 4 if parts[ends[-1]] == "providers" else 2
+        ends.append(min(ends[-1] + length, len(parts)))
+    return ends
+
+
+def _end_of_connector(parts: Sequence[str]) -> int:
+    return next(start + 4 for start in range(len(parts)) if tuple(parts[start : start + 3]) == _CONNECTOR)

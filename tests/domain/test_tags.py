@@ -1,0 +1,129 @@
+"""Which tags count for a resource: its own, and those of what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.domain.tags import NO_TAGS, Tags, ids_around
+
+SUB = "/subscriptions/aaaa"
+GROUP = f"{SUB}/resourcegroups/rg"
+SERVER = f"{GROUP}/providers/microsoft.sql/servers/s"
+DATABASE = f"{SERVER}/databases/d"
+VM = f"{GROUP}/providers/microsoft.compute/virtualmachines/vm"
+ASSESSMENT = f"{VM}/providers/microsoft.security/assessments/1111"
+CONNECTOR = f"{GROUP}/providers/microsoft.security/securityconnectors/aws"
+NODES = f"{SUB}/resourcegroups/mc_rg_aks_westeurope"
+SCALE_SET = f"{NODES}/providers/microsoft.compute/virtualmachinescalesets/pool"
+
+
+OF_SECURITY = "providers/microsoft.security"
+
+
+@pytest.mark.parametrize(
+    ("resource", "around"),
+    [
+        (DATABASE, [SERVER, GROUP, SUB]),
+        (ASSESSMENT, [VM, GROUP, SUB]),
+        (f"{ASSESSMENT}/subassessments/2", [ASSESSMENT, VM, GROUP, SUB]),
+        (f"{SCALE_SET}/virtualmachines/3", [SCALE_SET, NODES, SUB]),
+        (GROUP, [SUB]),
+        (SUB, []),
+        (f"{GROUP}/{OF_SECURITY}/assessments/1", [GROUP, SUB]),
+        (f"{SUB}/{OF_SECURITY}/assessments/1", [SUB]),
+        (f"{SUB}/{OF_SECURITY}/locations/eu/alerts/1", [f"{SUB}/{OF_SECURITY}/locations/eu", SUB]),
+        # Ids that end in the middle: what is whole of them counts.
+        (f"{GROUP}/providers/microsoft.compute/virtualmachines", [GROUP, SUB]),
+        (f"{GROUP}/providers/microsoft.compute", [GROUP, SUB]),
+        (f"{GROUP}/providers", [GROUP, SUB]),
+        (f"{VM}/extensions", [VM, GROUP, SUB]),
+        (f"{SUB}/resourcegroups", [SUB]),
+        # A group and a server that are called "providers".
+        (
+            f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers/databases/d",
+            [
+                f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers",
+                f"{SUB}/resourcegroups/providers",
+                SUB,
+            ],
+        ),
+        # What a connector brings ends at the connector, whatever its group is called.
+        (CONNECTOR, []),
+        (f"{CONNECTOR}/securityentitydata/x", [CONNECTOR]),
+        (
+            f"{CONNECTOR}/securityentitydata/x/{OF_SECURITY}/assessments/1",
+            [f"{CONNECTOR}/securityentitydata/x", CONNECTOR],
+        ),
+        (
+            f"{CONNECTOR}/securityentitydata/x".replace("/rg/", "/securityconnectors/"),
+            [CONNECTOR.replace("/rg/", "/securityconnectors/")],
+        ),
+        (f"{SUB}/resourcegroups/{OF_SECURITY}/securityconnectors/aws/x", []),
+    ],
+)
+def test_around_a_resource_are_its_parents_its_group_and_its_subscription(resource: str, around: list[str]) -> None:
+    """From the inside out, in lower case; an extension, such as an assessment, lies within what it is about."""
+    assert list(ids_around(resource)) == [resource, *around]
+    assert list(ids_around(f" {resource.upper()}/ ")) == [resource, *around]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "/", "/subscriptions", "/subscriptions/", "arn:aws:s3:::bucket", "//container.googleapis.com/projects/p",
+     "/providers/microsoft.management/managementgroups/mg"],
+)  # fmt: skip
+def test_what_is_no_id_in_a_subscription_has_nothing_around_it(text: str) -> None:
+    """Nor any tag."""
+    assert list(ids_around(text)) == []
+
+
+def test_the_nearest_tag_counts() -> None:
+    """Each name by itself; names ignore case, values keep it; a tag that is blank is there all the same."""
+    tags = Tags(
+        {
+            SUB: {"team": "Landing", "env": "prod", "cost": "1"},
+            GROUP: {"team": "Web", "env": ""},
+            DATABASE: {"cost": "7"},
+        }
+    )
+    assert [tags.find(DATABASE, name) for name in ("Team", "ENV", "cost", "nobody's")] == ["Web", "", "7", None]
+    assert tags.find(f"{DATABASE.upper()}/", "team") == "Web"
+    assert tags.find(SUB, "team") == "Landing"
+    assert tags.find("/subscriptions/bbbb", "team") is None
+    assert tags.find(None, "team") is tags.find("", "team") is NO_TAGS.find(DATABASE, "team") is None
+
+
+def test_the_group_of_a_connector_says_nothing_of_what_it_brings() -> None:
+    """A bucket of AWS is not the team's that made the connector; the connector's own tags are about what it brings."""
+    tags = Tags({SUB: {"team": "landing"}, GROUP: {"team": "connectors"}, CONNECTOR: {"cloud": "aws"}})
+    brought = f"{CONNECTOR}/securityentitydata/x"
+    assert (tags.find(brought, "team"), tags.find(brought, "cloud")) == (None, "aws")
+
+
+_WORD = st.sampled_from(["a", "b", "providers", "subscriptions", "resourceGroups", "Microsoft.X", "securityConnectors"])
+_PAIRS = st.lists(st.tuples(_WORD.filter(lambda word: word != "providers"), _WORD), min_size=1, max_size=3)
+_RESOURCES = st.lists(_PAIRS, max_size=3)
+
+
+@given(in_group=st.booleans(), resources=_RESOURCES, tagged=st.sets(st.integers(0, 12)))
+@settings(deadline=None)
+def test_a_tag_is_found_as_one_walks_outwards(
+    in_group: bool, resources: list[list[tuple[str, str]]], tagged: set[int]
+) -> None:
+    """Whatever things are called: the first of them that has the tag, in the order in which an id is built."""
+    id = "/subscriptions/S" + ("/resourceGroups/RG" if in_group else "")
+    outward = ["/subscriptions/S", *([id] if in_group else [])]
+    for types in resources:
+        id += "/providers/Microsoft.X"
+        for type, name in types:
+            id += f"/{type}/{name}"
+            outward.append(id)
+    by_id: Mapping[str, Mapping[str, str]] = {
+        outward[number].lower(): {"team": str(number)} for number in tagged if number < len(outward)
+    }
+    expected = max((number for number in tagged if number < len(outward)), default=None)
+    assert Tags(by_id).find(outward[-1], "TEAM") == (None if expected is None else str(expected))
