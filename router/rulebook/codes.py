@@ -38,6 +38,12 @@ CODES: Mapping[str, str] = {
     "not-portable": "A suppression rule works here, but not in Defender.",
     # Owners.
     "unreachable-owner": "An entry of owners.yaml is never reached, since an entry above matches all that it matches.",
+    # Tags.
+    "tag-file-name": "A file of tags is named that is none in the rules directory.",
+    "partial-tag-file": "A file of tags holds a part of an answer only.",
+    "unusable-tag-row": "A row in a file of tags does not say whose tags they are, or says no tags.",
+    "contradictory-tags": "Two files say different values of one tag of one resource.",
+    "no-tags": "A file of tags has none.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",
     "quiet-route": "A route tells nobody of what may be grave.",

@@ -68,16 +68,36 @@ class Folder:
         """The file of that name in another directory, hashed and judged as if it stood in this one."""
         return self._parsed(lender, file, parser)
 
-    def _parsed(self, root: Path, file: str, parser: Callable[[str, str], object]) -> Document | None:
+    def read_bytes(self, file: str, missing: str) -> bytes | None:
+        """What is in a file that rules name; None, and a problem, where it cannot be read or a link leads out of the directory.
+
+        `missing` says what to do where there is none.
+        """
+        try:
+            leads_out = not (self._root / file).resolve().is_relative_to(self._root.resolve())
+        except OSError as error:
+            self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
+            return None
+        if leads_out:
+            self.blame(file, "is a link out of the rules directory; put the file itself there", code="unreadable")
+            return None
+        return self._bytes_of(self._root, file, missing)
+
+    def _bytes_of(self, root: Path, file: str, missing: str) -> bytes | None:
         try:
             data = (root / file).read_bytes()
+        except FileNotFoundError:
+            self.blame(file, missing, code="missing-file")
         except OSError as error:
-            if isinstance(error, FileNotFoundError):
-                self.blame(file, "is missing; add it", code="missing-file")
-            else:
-                self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
+            self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
+        else:
+            self._read[file] = data
+            return data
+        return None
+
+    def _parsed(self, root: Path, file: str, parser: Callable[[str, str], object]) -> Document | None:
+        if (data := self._bytes_of(root, file, "is missing; add it")) is None:
             return None
-        self._read[file] = data
         try:
             text = data.decode("utf-8-sig")
             return Document(self._named, file, text, parser(text, file))

@@ -18,6 +18,7 @@ from router.rulebook.owners import read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppression_directory import read_suppressions
+from router.rulebook.tag_files import TagFiles
 
 _FOR_EVER = timedelta(days=365_000)
 
@@ -41,8 +42,12 @@ class Loaded:
 
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
     """The rules of a stream as they stand at `now`, an instant with a zone."""
+    return _load(rules, stream, kinds, now, TagFiles())
+
+
+def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_files: TagFiles) -> Loaded:
     folder = Folder(rules)
-    attack, owners, catalogue = read_attack(folder), read_owners(folder), load_catalogue()
+    attack, owners, catalogue = read_attack(folder), read_owners(folder, tag_files), load_catalogue()
     policy = read_policy(folder, stream, kinds, attack, catalogue, owners.owners)
     is_usable = folder.is_sound
     # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
@@ -70,7 +75,8 @@ def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Load
 
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
     """The rules of both streams; a destination that both write to with one credential stops both."""
-    loaded = {stream: load(rules, stream, kinds, now) for stream in Stream}
+    tag_files = TagFiles()
+    loaded = {stream: _load(rules, stream, kinds, now, tag_files) for stream in Stream}
     names = {stream: _names_by_address(one.rulebook, kinds) for stream, one in loaded.items()}
     shared = names[Stream.CWPP].keys() & names[Stream.CSPM].keys()
     if not shared:

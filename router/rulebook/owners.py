@@ -17,8 +17,9 @@ from router.rulebook.folder import Folder
 from router.rulebook.owner_keys import is_at, is_known, owns
 from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION
 from router.rulebook.runbooks import Runbooks, compile_runbooks
+from router.rulebook.tag_files import TagFiles
 from router.rulebook.validation_messages import complaints_of, find_sound
-from router.rulebook.when_form import Form, TagName, Word, without_twins
+from router.rulebook.when_form import Form, TagName, Word, Words, without_twins
 
 FILE = "owners.yaml"
 
@@ -85,6 +86,8 @@ class NamedScopeForm(Form):
 class OwnersForm(Form):
     """Owners of resources; of several entries that match, the first one counts. And what things are called."""
 
+    tags: Words = Field(default_factory=list)
+    """Files with the tags of resources, resource groups and subscriptions, as `az graph query` writes them."""
     owners: list[OwnerForm]
     subscriptions: dict[SubscriptionId, NamedScopeForm] = Field(default_factory=dict)
     """Azure subscriptions by their ids."""
@@ -111,7 +114,7 @@ class OwnersFile:
     runbooks: tuple[Runbook, ...] = ()
 
 
-def read_owners(folder: Folder) -> OwnersFile:
+def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
     """What the owners.yaml of a rules directory says; nothing where it is absent or has problems."""
     if not folder.has(FILE) or (document := folder.read(FILE)) is None:
         return OwnersFile()
@@ -120,7 +123,7 @@ def read_owners(folder: Folder) -> OwnersFile:
     if (form := find_sound(OwnersForm, document.value)) is None:
         return OwnersFile()
     return OwnersFile(
-        owners=Owners(tuple(map(_ownership, form.owners))),
+        owners=Owners(tuple(map(_ownership, form.owners)), tag_files.read(folder, document, form.tags)),
         scopes=NamedScopes(
             subscriptions=_by_id(folder, document, "subscriptions", form.subscriptions),
             accounts=_by_id(folder, document, "accounts", form.accounts),
