@@ -20,6 +20,7 @@ PROJECT = {
     "router/app/service.py": "service",
     "router/__pycache__/service.cpython-313.pyc": "compiled",
     "rules/cwpp/policy.yaml": "stream: cwpp",
+    "rules/tags/resources.json": "[]",
     "rules/cwpp/.policy.yaml.swp": "an editor's",
     "rules/.schemas/policy.json": "{}",
     "tests/test_service.py": "test",
@@ -55,6 +56,7 @@ def test_the_package_has_the_app_and_what_it_brings_along(tmp_path: Path) -> Non
         "requirements.txt",
         "router/app/service.py",
         "rules/cwpp/policy.yaml",
+        "rules/tags/resources.json",
     ]
 
 

@@ -90,6 +90,7 @@ def many(count: int, start: int = 0) -> list[object]:
         json.dumps(an_answer(ROWS), indent=2).encode("utf-8-sig"),
         json.dumps(an_answer(ROWS), indent=2).encode("utf-16"),
         "\n".join(map(json.dumps, ROWS)) + "\n\n",
+        "\n".join(json.dumps(row | {"data": ["a column"]}) for row in ROWS),
         "\n".join(json.dumps(an_answer(ROWS[at:][:2], 5, "x" if at < 4 else None), indent=2) for at in (0, 2, 4)),
         json.dumps(list(ROWS[:2])) + json.dumps(list(ROWS[2:])),
         an_answer([{"ID": row["id"], "Tags": row["tags"]} for row in ROWS]),
@@ -196,6 +197,17 @@ def lines(*documents: object) -> str:
         ({ONE: an_answer(many(2), 3, "x"), OTHER: an_answer(many(1, 2), 3)}, None),
         ({ONE: lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6))}, "holds 4 of 6"),
         ({ONE: lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6, "y"))}, "holds 4 of 6"),
+        (
+            {
+                ONE: lines(
+                    *(
+                        page | {"resultTruncated": "true"}
+                        for page in (the_rest(many(2), 3, "x"), the_rest(many(1, 2), 3))
+                    )
+                )
+            },
+            None,
+        ),
         # Something came and something went while the pages were asked for.
         ({ONE: lines(an_answer(many(20), 31, "x"), an_answer(many(10, 20), 30))}, None),
         ({ONE: lines(an_answer(many(20), 30, "x"), an_answer(many(11, 20), 31))}, None),
