@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from router.domain.clouds import NOWHERE, CloudLocation, is_of_azure
 from router.domain.locations import is_foreign, location_of
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Signal
+from router.domain.tag_texts import TagText
 from router.domain.tags import NO_TAGS, Tags
 
 
@@ -38,6 +39,7 @@ class Ownership:
             them.
         environment: the environment of what it matches, where it says it.
         is_known: whether it matches the names and the tags of the resource of a signal; None where it names none of them.
+        from_tags: what of the owner and the environment has values of tags in it: group, service or environment.
     """
 
     owns: Callable[[str | None, str | None], bool]
@@ -45,11 +47,25 @@ class Ownership:
     is_at: Callable[[CloudLocation], bool] | None = None
     environment: str | None = None
     is_known: Callable[[Signal, Tags], bool] | None = None
+    from_tags: Mapping[str, TagText] = field(default_factory=dict)
 
     @property
     def names_more(self) -> bool:
         """Whether it names more than subscription and resource group, which say nothing of what a connector brings."""
         return self.is_at is not None or self.is_known is not None
+
+    def filled(self, resource: str | None, tags: Tags) -> Ownership | None:
+        """The entry with the values of the resource's tags; None where one of them is missing or blank."""
+        if not self.from_tags:
+            return self
+        texts: dict[str, str] = {}
+        for part, text in self.from_tags.items():
+            if (filled := text.fill(resource, tags)) is None:
+                return None
+            texts[part] = filled
+        environment = texts.pop("environment", self.environment)
+        owner = replace(self.owner, **texts) if self.owner is not None else None
+        return replace(self, owner=owner, environment=environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +118,6 @@ def _matching(signal: Signal, owners: Owners, entries: Sequence[Ownership]) -> I
             entry.owns(resource.subscription, group)
             and (entry.is_at is None or entry.is_at(location))
             and (entry.is_known is None or entry.is_known(signal, owners.tags))
+            and (filled := entry.filled(signal.resource, owners.tags)) is not None
         ):
-            yield entry
+            yield filled

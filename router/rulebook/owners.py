@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.rulebook import Runbook
 from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
+from router.domain.tag_texts import TagText
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.owner_keys import is_at, is_known, owns
@@ -22,6 +31,9 @@ from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TagName, Word, Words, without_twins
 
 FILE = "owners.yaml"
+
+_OF_TAGS = ("group", "service", "environment")
+"""What an entry may make of values of tags."""
 
 type Label = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 type SubscriptionId = Annotated[str, StringConstraints(pattern=SUBSCRIPTION)]
@@ -57,13 +69,28 @@ class OwnerForm(Form):
     tag: TagGlobs = Field(default_factory=dict)
     """Globs of the values of tags by their names; each of these tags must be there."""
     group: Word | SkipJsonSchema[None] = Field(default=None)
-    """The assignment group in the ticket system."""
+    """The assignment group in the ticket system; {tag.NAME} in it stands for the value of a tag that the entry names."""
     service: Word | SkipJsonSchema[None] = Field(default=None)
-    """The service."""
+    """The service; {tag.NAME} in it likewise."""
     pager: SecretForm | SkipJsonSchema[None] = Field(default=None)
     """The routing key of the owner's own pager."""
     environment: Label | SkipJsonSchema[None] = Field(default=None)
-    """The environment, such as production. An entry that says only this owns nothing."""
+    """The environment, such as production; {tag.NAME} in it likewise. An entry that says only this owns nothing."""
+
+    @field_validator(*_OF_TAGS)
+    @classmethod
+    def _has_tags_of_the_entry(cls, text: str | None, info: ValidationInfo) -> str | None:
+        # Where the tags themselves have a problem, that one is said.
+        if text is not None and "tag" in info.data:
+            TagText.parse(text, info.data["tag"])
+        return text
+
+    @field_validator("pager", mode="before")
+    @classmethod
+    def _is_of_no_tag(cls, value: object) -> object:
+        if "{tag." in str(value):
+            raise ValueError("takes no tag: who may tag a resource must not choose who is paged; name one secret")
+        return value
 
 
 class NamedScopeForm(Form):
@@ -156,4 +183,9 @@ def _ownership(form: OwnerForm) -> Ownership:
         is_at=is_at(form.account, form.project, form.cluster, form.namespace, form.connector),
         environment=form.environment,
         is_known=is_known(form.resource, form.tag),
+        from_tags={
+            part: text
+            for part in _OF_TAGS
+            if (written := getattr(form, part)) is not None and (text := TagText.parse(written, form.tag)).names
+        },
     )
