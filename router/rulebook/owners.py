@@ -103,6 +103,13 @@ class NamedScopeForm(Form):
     environment: Label | SkipJsonSchema[None] = Field(default=None)
     """The environment of all that is in it, such as production, where no owner's entry says another one."""
 
+    @field_validator("name", "environment")
+    @classmethod
+    def _is_of_no_tag(cls, text: str | None) -> str | None:
+        if text is not None and "{tag." in text:
+            raise ValueError("takes no tag; an entry of owners does, beside the tag that it names")
+        return text
+
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.name is None and self.environment is None:
