@@ -44,6 +44,7 @@ CODES: Mapping[str, str] = {
     "unusable-tag-row": "A row in a file of tags does not say whose tags they are, or says no tags.",
     "contradictory-tags": "Two files say different values of one tag of one resource.",
     "no-tags": "A file of tags has none.",
+    "unknown-tag": "A tag, or a value of one, is named that no resource has.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",
     "quiet-route": "A route tells nobody of what may be grave.",

@@ -1,0 +1,61 @@
+"""What `rules check` says of tags that no resource has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.domain.signals import Stream
+from router.rulebook import lint
+from tests.builders import RESOURCE
+from tests.rulebook.builders import NOW, a_policy, loaded
+
+FILE = "tags/resources.json"
+ROWS = [{"id": RESOURCE, "tags": {"Team": "Payments", "env": "prod"}}, {"id": f"{RESOURCE}-2", "tags": {"TEAM": "web"}}]
+OWNERS = {"tags": [FILE], "owners": []}
+
+
+def lints(directory: Path, files: dict[str, object]) -> list[str]:
+    """What is said of rules with these files beside the tags of ROWS."""
+    result = loaded(directory, {FILE: ROWS, **files})
+    assert result.rulebook is not None, result.problems
+    found = lint(directory, Stream.CWPP, result, NOW)
+    assert {(one.level, one.code) for one in found} <= {("warning", "unknown-tag")}
+    return [f"{one.file}: {one.message}" for one in found if one.line]
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ({"team": "*"}, None),
+        ({"TEAM": "pay*", "env": "PROD"}, None),
+        ({"temm": "*"}, "owners[0].tag.temm: no resource has a tag 'temm'; did you mean 'team'?"),
+        ({"colour": "*"}, "owners[0].tag.colour: no resource has a tag 'colour'"),
+        (
+            {"team": "Paymets"},
+            "owners[0].tag.team: no resource has such a value of the tag 'team'; did you mean 'Payments'?",
+        ),
+    ],
+)
+def test_a_tag_that_no_resource_has_is_said(tag: object, said: str | None, tmp_path: Path) -> None:
+    """And a value that none has, with what was probably meant."""
+    found = lints(tmp_path, {"owners.yaml": OWNERS | {"owners": [{"tag": tag, "group": "a"}]}})
+    assert found == ([f"owners.yaml: {said}"] if said else [])
+
+
+def test_tags_of_routes_and_groups_are_looked_for_too(tmp_path: Path) -> None:
+    """Each value of a list by itself."""
+    policy = a_policy(routes=[{"name": "it", "when": {"tag": {"team": ["web", "wbe"], "evn": "x"}}, "to": ["tickets"]}])
+    policy["destinations"]["tickets"]["group"] = {"by": ["tag.owner", "tag.env", "resource"], "window": "1h"}  # type: ignore[index]
+    assert lints(tmp_path, {"owners.yaml": OWNERS, "cwpp/policy.yaml": policy}) == [
+        "cwpp/policy.yaml: destinations.tickets.group.by: no resource has a tag 'owner'",
+        "cwpp/policy.yaml: routes[0].when.tag.team: no resource has such a value of the tag 'team'; did you mean 'web'?",
+        "cwpp/policy.yaml: routes[0].when.tag.evn: no resource has a tag 'evn'; did you mean 'env'?",
+    ]
+
+
+def test_without_files_no_tag_is_known(tmp_path: Path) -> None:
+    """Whoever names a tag is told how to say which there are."""
+    (said,) = lints(tmp_path, {"owners.yaml": {"owners": [{"tag": {"team": "*"}, "group": "a"}]}})
+    assert said.startswith("owners.yaml: owners[0].tag.team: names a tag, and no file says which tags there are")
