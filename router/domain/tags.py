@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from router.domain.clouds import is_connected
+from router.domain.memoize import remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,17 @@ NO_TAGS = Tags()
 """What is known where no file of tags is named."""
 
 
-def ids_around(resource: str) -> Iterator[str]:
+@remembered
+def ids_around(resource: str) -> tuple[str, ...]:
     """The ids, in lower case, of a resource, its parents, its resource group and its subscription; nothing for no ARM id.
 
     What a connector brings from another cloud ends at the connector, whose group and subscription say nothing of it.
     """
     parts = resource.strip().strip("/").lower().split("/")
     if len(parts) < 2 or parts[0] != "subscriptions":
-        return
+        return ()
     outermost = _end_of_connector(parts) if is_connected(resource) else 0
-    for end in reversed(_ends(parts)):
-        if end >= outermost:
-            yield "/" + "/".join(parts[:end])
+    return tuple("/" + "/".join(parts[:end]) for end in reversed(_ends(parts)) if end >= outermost)
 
 
 def _ends(parts: Sequence[str]) -> Sequence[int]:

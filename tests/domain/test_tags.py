@@ -67,8 +67,7 @@ OF_SECURITY = "providers/microsoft.security"
 )
 def test_around_a_resource_are_its_parents_its_group_and_its_subscription(resource: str, around: list[str]) -> None:
     """From the inside out, in lower case; an extension, such as an assessment, lies within what it is about."""
-    assert list(ids_around(resource)) == [resource, *around]
-    assert list(ids_around(f" {resource.upper()}/ ")) == [resource, *around]
+    assert ids_around(resource) == ids_around(f" {resource.upper()}/ ") == (resource, *around)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_around_a_resource_are_its_parents_its_group_and_its_subscription(resour
 )  # fmt: skip
 def test_what_is_no_id_in_a_subscription_has_nothing_around_it(text: str) -> None:
     """Nor any tag."""
-    assert list(ids_around(text)) == []
+    assert ids_around(text) == ()
 
 
 def test_the_nearest_tag_counts() -> None:

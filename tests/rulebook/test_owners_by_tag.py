@@ -8,13 +8,14 @@ import pytest
 
 from router.decide import decide, notice_for
 from router.destinations.wording.placeholders import parse
+from router.domain.attack import Attack
 from router.domain.notices import Notice
 from router.domain.owners import Owner, find_environment_of, find_owner_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from tests.builders import RESOURCE, SUBSCRIPTION, an_alert
-from tests.rulebook.builders import NOW, a_sound_rulebook, loaded
+from tests.rulebook.builders import NOW, a_route, a_sound_rulebook, loaded
 
 FILE = "tags/resources.json"
 GROUP = RESOURCE.rpartition("/providers/")[0]
@@ -65,6 +66,15 @@ def test_an_entry_whose_tag_is_nowhere_matches_nothing(tmp_path: Path) -> None:
     assert find_owner_of(an_alert(), book.owners) == Owner("Pay\\u202ements-4711")
     assert find_owner_of(an_alert(AzureResourceId="/subscriptions/bbbb"), book.owners) is None
     assert find_environment_of(an_alert(), book.owners) is None
+
+
+def test_routes_ask_for_the_owner_that_a_tag_names(tmp_path: Path) -> None:
+    """As for any other."""
+    files = {"owners.yaml": {"tags": FILE, "owners": [{"tag": {"team": "*"}, "group": "{tag.team}"}]}, FILE: ROWS}
+    of_web = a_route(tmp_path, {"owner": ["web", "nobody"]}, files=files)
+    other, nobodys = RESOURCE.replace("vm-1", "vm-2"), "/subscriptions/bbbb"
+    alerts = [an_alert(AzureResourceId=resource) for resource in (RESOURCE, other, nobodys)]
+    assert [of_web.matches(alert, Attack()) for alert in alerts] == [False, True, True]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from router.rulebook.lints.subject import Subject
 from router.rulebook.problems import KeyPath, Problem
 from router.rulebook.validation_messages import hint
 
+_MOST = 1_000
+"""Values among which one is looked for that was probably meant."""
+
 type _Named = tuple[KeyPath, str, str]
 """Where a tag is named, its name, and a glob of its values."""
 
@@ -45,7 +48,7 @@ def _find_fault(name: str, glob: str, known: Mapping[str, set[str]]) -> str | No
     if (values := known.get(name.lower())) is None:
         return f"no resource has a tag {name!r}{hint(name.lower(), known)}"
     if not any(map(compile_globs((glob,)), values)):
-        return f"no resource has such a value of the tag {name!r}{hint(glob, values)}"
+        return f"no resource has such a value of the tag {name!r}{hint(glob, values) if len(values) <= _MOST else ''}"
     return None
 
 
