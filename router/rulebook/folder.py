@@ -41,7 +41,8 @@ class Folder:
         digest = blake2b(digest_size=8)
         for file, data in sorted(self._read.items()):
             for part in (file.encode("utf-8", "surrogateescape"), data):
-                digest.update(len(part).to_bytes(8, "big") + part)
+                digest.update(len(part).to_bytes(8, "big"))
+                digest.update(part)
         return digest.hexdigest()
 
     def has(self, file: str) -> bool:

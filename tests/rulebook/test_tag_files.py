@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.domain.signals import Stream
 from router.domain.tags import Tags
 from router.rulebook import Loaded, load, load_all
+from router.rulebook.graph_answers import pages_in, parts_among
+from router.rulebook.tag_rows import TagRows
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 
@@ -330,6 +334,28 @@ def test_tags_belong_to_the_rules(tmp_path: Path) -> None:
     both = load_all(tmp_path, KINDS, NOW)
     assert [tags_in(one).by_id for one in both.values()] == [{VM.lower(): {"team": "b"}}] * 2
     assert len({one.problems for one in both.values()}) == len(both[Stream.CWPP].problems) == 1
+
+
+_WORDS = st.sampled_from(
+    ["id", "tags", "data", "value", "columns", "rows", "name", "type", "skip_token", "total_records", "subscriptionId",
+     "resourceGroup", "/subscriptions/aaaa", "microsoft.resources/subscriptions", "team", '{"team": "a"}', "[1]", "", "\ud800"]
+)  # fmt: skip
+_VALUES = st.none() | st.booleans() | st.integers(-1, 3) | st.floats(allow_nan=True) | _WORDS
+_DOCUMENTS = st.recursive(
+    _VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=4), max_leaves=20
+)
+
+
+@given(st.lists(_DOCUMENTS, min_size=1, max_size=3))
+@settings(deadline=None)
+def test_whatever_json_a_file_has_is_taken_or_said(documents: list[object]) -> None:
+    """Nobody meets a traceback, and each tag that is taken is a text of a thing in a subscription."""
+    pages = pages_in("\n".join(map(json.dumps, documents)).encode())
+    rows = TagRows(row for page in pages for row in page.rows)
+    assert all(id.startswith("/subscriptions/") and tags for id, tags in rows.by_id.items())
+    assert {type(value) for tags in rows.by_id.values() for value in tags.values()} <= {str}
+    assert all(said.startswith("row ") for said in rows.complaints())
+    assert len(list(parts_among(("a", page) for page in pages))) <= len(pages)
 
 
 @pytest.mark.shared
