@@ -52,15 +52,14 @@ def ids_around(resource: str) -> tuple[str, ...]:
 
 
 def _ends(parts: Sequence[str]) -> Sequence[int]:
-    """After how many parts of an id the id of each thing in it ends, the subscription first.
+    """After how many parts of an id the id of each thing in it ends, the subscription first; the last may be beyond them.
 
     An id is read from its beginning: one that ends in the middle of a name still tells what it lies in.
     """
     ends = [2]
     while ends[-1] < len(parts):
         # An extension begins with its provider: /providers/Microsoft.Security/assessments/NAME.
-        length = 4 if parts[ends[-1]] == "providers" else 2
-        ends.append(min(ends[-1] + length, len(parts)))
+        ends.append(ends[-1] + (4 if parts[ends[-1]] == "providers" else 2))
     return ends
 
 

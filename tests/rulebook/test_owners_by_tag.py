@@ -41,7 +41,13 @@ def test_a_tag_names_the_group(tmp_path: Path) -> None:
     book = ruled(
         tmp_path,
         {"tag": {"ENV": "prod"}, "environment": "{tag.env}"},
-        {"tag": {"TEAM": "*"}, "group": "{tag.team}", "service": "soc-{tag.Team}", "pager": {"secret": "SOC_KEY"}},
+        {
+            "tag": {"TEAM": "*"},
+            "group": "{tag.team}",
+            "service": "soc-{tag.Team}",
+            "pager": {"secret": "SOC_KEY"},
+            "environment": "elsewhere",
+        },
         {"group": "platform"},
     )
     other, outside = RESOURCE.replace("vm-1", "vm-2"), f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-other"
@@ -51,7 +57,7 @@ def test_a_tag_names_the_group(tmp_path: Path) -> None:
         Owner("Web", "soc-Web", "SOC_KEY"),
         Owner("platform"),
     ]
-    assert [notice.environment for notice in notices] == ["PROD", None, None]
+    assert [notice.environment for notice in notices] == ["PROD", "elsewhere", None]
     assert parse("{owner.group}")(notices[1]) == "Web"
 
 
