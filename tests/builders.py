@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from ipaddress import ip_network
 from typing import Any
 
 import orjson
 
+from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.ledger import Arrival
@@ -126,7 +128,13 @@ def an_element(field: str, *values: str, operator: Operator = Operator.IN) -> El
     if field.startswith("entities."):
         _, entity, name = field.lower().split(".")
         where = Field(entity, name)
-    return Element(where, operator, frozenset(form for value in values for form in where.forms_of(value)))
+    ranges = [value for value in values if where.name == "address" and "/" in value]
+    return Element(
+        where,
+        operator,
+        frozenset(form for value in values if value not in ranges for form in where.forms_of(value)),
+        AddressRanges.of(AddressRange.of(ip_network(range)) for range in ranges),
+    )
 
 
 def a_destination(name: str, lane: Lane = Lane.TICKET) -> DestinationSpec:

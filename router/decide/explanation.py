@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from router.decide.attack import attack_of
@@ -21,12 +22,15 @@ from router.decide.decision import (
     level_words,
     matching_routes,
 )
-from router.decide.suppression import covers, find_last, is_about, is_met, values_of
+from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
 from router.domain.decisions import Decision
 from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.suppression import CVE, Element, SuppressionRule
+
+_MOST_NAMED = 5
+"""The most addresses, CVEs or values that an answer names."""
 
 
 class ExplanationStep(NamedTuple):
@@ -112,16 +116,21 @@ def _rule_words(rule: SuppressionRule, signal: Signal, rulebook: Rulebook, now: 
     for group in rule.groups:
         if not is_met(group, signal, rulebook.owners):
             return f"no, {_group_words(group, signal, rulebook)}"
-    return f"yes, until {until}"
+    within = dict.fromkeys(f"; {text} is in {held_by}" for text, held_by in find_ranges(rule, signal))
+    return f"yes, until {until}{''.join(islice(within, _MOST_NAMED))}"
 
 
 def _group_words(group: tuple[Element, ...], signal: Signal, rulebook: Rulebook) -> str:
     cves = signal.cves if isinstance(signal, Finding) else None
     if group[0].field == CVE and cves is not None and cves.ids:
         return _cve_words(group[0], cves)
-    wanted = " and ".join(f"{element.field} {element.operator} {sorted(element.values)}" for element in group)
+    wanted = " and ".join(f"{element.field} {element.operator} {_values_of(element)}" for element in group)
     found = sorted({text for element in group for text in values_of(signal, element.field, rulebook.owners)})
-    return f"{wanted} is not met: the signal has {', '.join(found[:5]) if found else 'nothing there'}"
+    return f"{wanted} is not met: the signal has {', '.join(found[:_MOST_NAMED]) if found else 'nothing there'}"
+
+
+def _values_of(element: Element) -> list[str]:
+    return [*sorted(element.values), *map(str, element.ranges)]
 
 
 def _cve_words(element: Element, cves: Cves) -> str:
@@ -129,8 +138,8 @@ def _cve_words(element: Element, cves: Cves) -> str:
     if not cves.is_whole:
         return "its list of CVEs was cut, so it may name more than the rule does"
     unnamed = [id for id in cves.ids if element.values.isdisjoint(element.field.forms_of(id))]
-    more = f" and {len(unnamed) - 5} more" if len(unnamed) > 5 else ""
-    return f"the rule must name every CVE, and does not name {', '.join(unnamed[:5])}{more}"
+    more = f" and {len(unnamed) - _MOST_NAMED} more" if len(unnamed) > _MOST_NAMED else ""
+    return f"the rule must name every CVE, and does not name {', '.join(unnamed[:_MOST_NAMED])}{more}"
 
 
 def _attack_words(signal: Signal, rulebook: Rulebook) -> str:

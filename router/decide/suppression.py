@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from router.domain.address_ranges import AddressRange, entries_for
 from router.domain.owners import Owners, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
@@ -41,6 +42,9 @@ def _found_in(index: TypeIndex, signal: Signal, owners: Owners) -> list[Suppress
         for text in texts[:1] if field == CVE else texts:
             for form in field.forms_of(text):
                 found += rules.get(form, ())
+    for field, by_length in index.by_range.items():
+        for text in values_of(signal, field, owners):
+            found += entries_for(by_length, text)
     return found
 
 
@@ -76,6 +80,20 @@ def is_met(group: tuple[Element, ...], signal: Signal, owners: Owners) -> bool:
         all(_holds(element, texts_of(entity.get(element.field.name))) for element in group)
         for entity in signal.entities.of_type(type)
     )
+
+
+def find_ranges(rule: SuppressionRule, signal: Signal) -> list[tuple[str, AddressRange]]:
+    """The addresses of a signal by which ranges of a rule hold it, each with the narrowest range that does."""
+    return [
+        (text, found)
+        for group in rule.groups
+        if any(element.ranges for element in group)
+        for entity in signal.entities.of_type(group[0].field.entity or "")
+        if all(_holds(element, texts_of(entity.get(element.field.name))) for element in group)
+        for element in group
+        for text in texts_of(entity.get(element.field.name))
+        if element.values.isdisjoint(element.field.forms_of(text)) and (found := element.ranges.find(text))
+    ]
 
 
 def _is_met_by_itself(element: Element, signal: Signal, owners: Owners) -> bool:
@@ -116,8 +134,8 @@ def _own_values(signal: Signal, name: str, owners: Owners) -> Sequence[str]:
     return [text for name, value in signal.extended.items() if name.lower() == key for text in texts_of(value)]
 
 
-def _holds(element: Element, texts: Iterable[str]) -> bool:
+def _holds(element: Element, texts: Sequence[str]) -> bool:
     forms = [form for text in texts for form in element.field.forms_of(text)]
     if element.operator is Operator.IN:
-        return not element.values.isdisjoint(forms)
+        return not element.values.isdisjoint(forms) or (bool(element.ranges) and any(map(element.ranges.find, texts)))
     return any(value in form for form in forms for value in element.values)

@@ -9,6 +9,8 @@ from enum import StrEnum
 from ipaddress import IPv6Address
 from types import MappingProxyType
 
+from router.domain.address_ranges import NO_RANGES, AddressRange, AddressRanges
+
 
 class Operator(StrEnum):
     """How an element compares; Defender has these two and no others."""
@@ -67,6 +69,10 @@ _NARROW = frozenset({"resourceid", "package", CVE.name, "owner"})
 """The names of the fields, of a finding or of its one entity, that tell one finding of a category from the next."""
 
 
+_UNHASHED: AddressRanges = field(default=NO_RANGES, hash=False)
+"""Few elements have ranges, and many are hashed while rules are loaded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Element:
     """One condition of a rule.
@@ -75,11 +81,13 @@ class Element:
         field: what it looks at.
         operator: how it compares.
         values: the values, any of which meets it: case-folded, and addresses in their normal form.
+        ranges: the ranges, an address in any of which meets it as well; only `in` on an address has some.
     """
 
     field: Field
     operator: Operator
     values: frozenset[str]
+    ranges: AddressRanges = _UNHASHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,16 +131,22 @@ class SuppressionRule:
         return self.enabled and now < self.expires
 
 
+type RulesByRange = Mapping[tuple[int, int], Mapping[int, tuple[SuppressionRule, ...]]]
+"""Rules by the version and the length of a range, and by its prefix."""
+
+
 @dataclass(frozen=True, slots=True)
 class TypeIndex:
     """The rules for one alert type.
 
     Attributes:
         by_value: the rules that a value of a field finds, by field and value.
+        by_range: the rules that an address in a field finds, by field, by version and length of a range, and by its prefix.
         others: the rules that must each be asked.
     """
 
     by_value: Mapping[Field, Mapping[str, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
+    by_range: Mapping[Field, RulesByRange] = field(default_factory=dict)
     others: tuple[SuppressionRule, ...] = ()
 
 
@@ -178,26 +192,46 @@ class Suppressions:
 
 
 def _index(rules: list[SuppressionRule]) -> TypeIndex:
-    counts: dict[tuple[Field, str], int] = {}
+    counts: dict[tuple[Field, str | AddressRange], int] = {}
     for rule in rules:
         for element in _findable(rule):
-            for value in element.values:
-                counts[element.field, value] = counts.get((element.field, value), 0) + 1
+            for key in _keys_of(element):
+                counts[element.field, key] = counts.get((element.field, key), 0) + 1
     by_value: dict[Field, dict[str, list[SuppressionRule]]] = {}
+    by_range: dict[Field, dict[tuple[int, int], dict[int, list[SuppressionRule]]]] = {}
     others: list[SuppressionRule] = []
     for rule in rules:
         findable = _findable(rule)
         if not findable:
             others.append(rule)
             continue
-        # The element whose commonest value is rarest sends the fewest signals to the rule.
-        best = min(findable, key=lambda element: max(counts[element.field, value] for value in element.values))
+        # The element whose commonest value is rarest sends the fewest signals to the rule; a range holds many values.
+        best = findable[0]
+        if len(findable) > 1:
+            best = min(
+                findable, key=lambda one: (max(counts[one.field, key] for key in _keys_of(one)), bool(one.ranges))
+            )
         for value in best.values:
             by_value.setdefault(best.field, {}).setdefault(value, []).append(rule)
+        for version, length, prefix in best.ranges if best.ranges.by_length else ():
+            by_length = by_range.setdefault(best.field, {})
+            by_length.setdefault((version, length), {}).setdefault(prefix, []).append(rule)
     return TypeIndex(
-        {field: {value: tuple(rules) for value, rules in values.items()} for field, values in by_value.items()},
+        {field: _frozen(values) for field, values in by_value.items()},
+        {
+            field: {length: _frozen(prefixes) for length, prefixes in by_length.items()}
+            for field, by_length in by_range.items()
+        },
         tuple(others),
     )
+
+
+def _frozen[Key](rules: Mapping[Key, list[SuppressionRule]]) -> dict[Key, tuple[SuppressionRule, ...]]:
+    return {key: tuple(some) for key, some in rules.items()}
+
+
+def _keys_of(element: Element) -> Iterable[str | AddressRange]:
+    return (*element.values, *element.ranges) if element.ranges.by_length else element.values
 
 
 def _findable(rule: SuppressionRule) -> list[Element]:

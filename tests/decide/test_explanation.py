@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
 import pytest
 
 from router.decide import explain
+from router.decide.explanation import ExplanationStep
 from router.domain.decisions import Outcome, StepCode
 from router.domain.severity import Severity
 from router.domain.signals import Kind
+from router.domain.suppression import SuppressionRule
 from tests.builders import NOW, a_route, a_rule, a_rulebook, an_alert, an_ip
 
 SETTLES = {
@@ -73,3 +76,19 @@ def test_attack_is_explained_before_the_routes_which_ask_for_it() -> None:
     """It settles nothing, so it stands where it is first needed, though `decide` looks it up first of all."""
     questions = [step.question for step in explain(an_alert(), a_rulebook(a_rule()), NOW).steps]
     assert questions.index("held by scanner?") < questions.index("ATT&CK?") < questions.index("route tickets?")
+
+
+def test_a_rule_that_holds_by_a_range_says_which_one() -> None:
+    """Of several ranges the narrowest is named, and an address that is named itself is held by no range."""
+    rule = a_rule(ip=["10.0.0.0/8", "10.20.0.0/16", "192.0.2.1"])
+    (held,) = (step for step in _steps(rule, "::ffff:10.20.0.5", "203.0.113.9") if step.question == "held by scanner?")
+    assert held.answer.endswith("Z; ::ffff:10.20.0.5 is in 10.20.0.0/16")
+    (named,) = (step for step in _steps(rule, "192.0.2.1") if step.question == "held by scanner?")
+    assert named.answer.startswith("yes, ")
+    assert " is in " not in named.answer
+    (other,) = (step for step in _steps(rule, "203.0.113.9") if step.question == "held by scanner?")
+    assert "entities.ip.address in ['192.0.2.1', '10.20.0.0/16', '10.0.0.0/8'] is not met" in other.answer
+
+
+def _steps(rule: SuppressionRule, *addresses: str) -> Sequence[ExplanationStep]:
+    return explain(an_alert(Entities=[an_ip(address) for address in addresses]), a_rulebook(rule), NOW).steps

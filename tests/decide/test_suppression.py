@@ -28,6 +28,29 @@ def test_in_compares_whole_values(address: str) -> None:
     assert not holds(a_rule(ip=["10.20.0.5"]), Entities=[an_ip("10.20.0.55")])
 
 
+@pytest.mark.parametrize(
+    ("range", "address", "is_held"),
+    [
+        ("10.20.0.0/16", "10.20.255.255", True),
+        ("10.20.0.0/16", "10.21.0.0", False),
+        ("10.20.0.0/16", "::ffff:10.20.0.5", True),
+        ("10.20.0.0/16", "::FFFF:0A14:0005", True),
+        ("::ffff:10.20.0.0/112", "10.20.0.5", True),
+        ("10.20.0.5/32", "10.20.0.5", True),
+        ("2001:db8::/32", "2001:0DB8:0:0:0:0:0:1", True),
+        ("2001:db8::/32", "2001:db9::1", False),
+        ("fe80::/10", "fe80::1%eth0", True),
+        ("10.20.0.0/16", "10.20.0.0/16", False),
+        ("10.20.0.0/16", "10.20.0.5:443", False),
+        ("10.20.0.0/16", "", False),
+    ],
+)
+def test_a_range_holds_the_addresses_in_it_in_whatever_spelling(range: str, address: str, is_held: bool) -> None:
+    """What is no address is in no range, and an IPv4 address that is mapped into IPv6 is in that of the IPv4 address."""
+    assert holds(a_rule(ip=[range]), Entities=[an_ip(address)]) is is_held
+    assert holds(a_rule(ip=["192.0.2.1", range]), Entities=[an_ip("192.0.2.9"), an_ip(address)]) is is_held
+
+
 def test_contains_looks_inside_and_ignores_case() -> None:
     """`contains` holds on a part of a property."""
     rule = a_rule(groups=[[an_element("entities.host.hostname", "BUILD-", operator=Operator.CONTAINS)]])
@@ -113,9 +136,14 @@ def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name
 
 
 HOSTS = st.sampled_from(["build-7", "web-1", "db-2", ""])
-ADDRESSES = st.sampled_from(["10.20.0.5", "10.20.0.55", "00.00.00.00", "::1", "0:0::1"])
+ADDRESSES = st.sampled_from(["10.20.0.5", "10.20.0.55", "00.00.00.00", "::1", "0:0::1", "::ffff:10.20.0.5"])
+RANGES = st.sampled_from(
+    ["10.20.0.0/24", "10.20.0.0/26", "10.0.0.0/8", "10.20.0.55/32", "::/127", "::ffff:10.0.0.0/104"]
+)
 ELEMENTS = st.one_of(
-    st.builds(lambda values: an_element("entities.ip.address", *values), st.lists(ADDRESSES, min_size=1, max_size=3)),
+    st.builds(
+        lambda values: an_element("entities.ip.address", *values), st.lists(ADDRESSES | RANGES, min_size=1, max_size=3)
+    ),
     st.builds(lambda values: an_element("entities.host.hostname", *values), st.lists(HOSTS, min_size=1, max_size=3)),
     st.builds(
         lambda value: an_element("entities.host.hostname", value, operator=Operator.CONTAINS),

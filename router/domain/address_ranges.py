@@ -1,0 +1,127 @@
+"""Ranges of IP addresses, and which of many holds an address. An IPv4 address that is mapped into IPv6 is the IPv4 address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+_WIDTHS = {4: 32, 6: 128}
+MAPPED = IPv6Network("::ffff:0:0/96")
+"""The IPv4 addresses as IPv6 addresses."""
+
+
+class IPNumber(NamedTuple):
+    """An IP address as a number of its version."""
+
+    version: int
+    number: int
+
+    @property
+    def width(self) -> int:
+        """How many bits it has."""
+        return _WIDTHS[self.version]
+
+
+@lru_cache(maxsize=4096)
+def find_address(text: str) -> IPNumber | None:
+    """The address that a text is, whatever its spelling; None where it is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return IPNumber(4, int(mapped)) if mapped is not None else IPNumber(address.version, int(address))
+
+
+class AddressRange(NamedTuple):
+    """All addresses that begin with the same bits.
+
+    Attributes:
+        version: 4 or 6.
+        length: how many bits they have in common.
+        prefix: these bits, as a number.
+    """
+
+    version: int
+    length: int
+    prefix: int
+
+    @classmethod
+    def of(cls, network: IPv4Network | IPv6Network) -> AddressRange:
+        """A network as a range; one of IPv4 addresses that are mapped into IPv6 is the range of these."""
+        version, length = network.version, network.prefixlen
+        number = int(network.network_address)
+        if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+            version, length, number = 4, length - MAPPED.prefixlen, number & 0xFFFFFFFF
+        return cls(version, length, number >> (_WIDTHS[version] - length))
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """The range as the standard library has it."""
+        number = self.prefix << (_WIDTHS[self.version] - self.length)
+        if self.version == 4:
+            return IPv4Network((IPv4Address(number), self.length))
+        return IPv6Network((IPv6Address(number), self.length))
+
+    def __str__(self) -> str:
+        return str(self.network)
+
+    def is_within(self, other: AddressRange) -> bool:
+        """Whether every address of it is also in another range."""
+        surplus = self.length - other.length
+        return self.version == other.version and surplus >= 0 and self.prefix >> surplus == other.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRanges:
+    """Some ranges, asked together; an address costs as many look-ups as there are different lengths.
+
+    Attributes:
+        by_length: the prefixes of the ranges of each version and length, the longest first.
+    """
+
+    by_length: tuple[tuple[int, int, frozenset[int]], ...] = ()
+
+    @classmethod
+    def of(cls, ranges: Iterable[AddressRange]) -> AddressRanges:
+        """Those ranges."""
+        prefixes: dict[tuple[int, int], set[int]] = {}
+        for version, length, prefix in ranges:
+            prefixes.setdefault((version, length), set()).add(prefix)
+        ordered = sorted(prefixes.items(), key=lambda item: (item[0][0], -item[0][1]))
+        return cls(tuple((version, length, frozenset(some)) for (version, length), some in ordered))
+
+    def __bool__(self) -> bool:
+        return bool(self.by_length)
+
+    def __iter__(self) -> Iterator[AddressRange]:
+        for version, length, prefixes in self.by_length:
+            for prefix in sorted(prefixes):
+                yield AddressRange(version, length, prefix)
+
+    def find(self, text: str) -> AddressRange | None:
+        """The narrowest range that holds the address that a text is; None where none does, or where it is no address."""
+        address = find_address(text)
+        if address is None:
+            return None
+        for version, length, prefixes in self.by_length:
+            if version == address.version and (prefix := address.number >> (address.width - length)) in prefixes:
+                return AddressRange(version, length, prefix)
+        return None
+
+
+NO_RANGES = AddressRanges()
+
+
+def entries_for[Entry](
+    by_length: Mapping[tuple[int, int], Mapping[int, Iterable[Entry]]], text: str
+) -> Iterator[Entry]:
+    """What an index by version and length, then by prefix, has for the address that a text is."""
+    if (address := find_address(text)) is None:
+        return
+    for (version, length), by_prefix in by_length.items():
+        if version == address.version:
+            yield from by_prefix.get(address.number >> (address.width - length), ())

@@ -1,0 +1,68 @@
+"""Ranges of addresses agree with the standard library's networks."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from operator import itemgetter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.address_ranges import AddressRange, AddressRanges, entries_for, find_address
+
+# Few prefixes and few bits that differ, so that addresses are often in ranges, and ranges in one another.
+_FOURS = st.builds(lambda high, low: str(ip_address(high << 24 | low)), st.sampled_from([10, 11]), st.integers(0, 3))
+_SIXES = st.builds(
+    lambda high, low: str(IPv6Address(high << 112 | low)), st.sampled_from([0x2001, 0]), st.integers(0, 3)
+)
+_MAPPED = st.builds(lambda address: f"::ffff:{address}", _FOURS)
+_ADDRESSES = _FOURS | _SIXES | _MAPPED | _SIXES.map(lambda text: IPv6Address(text).exploded.upper())
+
+
+@st.composite
+def _networks(draw: st.DrawFn) -> IPv4Network | IPv6Network:
+    address = ip_address(draw(_ADDRESSES))
+    return ip_network((address, draw(st.integers(0, address.max_prefixlen))), strict=False)
+
+
+def _is_in(text: str, network: IPv4Network | IPv6Network) -> bool:
+    """Whether an address is in a network, both as they are written or both as IPv6."""
+    address = ip_address(text)
+    if address.version != network.version:
+        address = IPv6Address(f"::ffff:{address}") if address.version == 4 else address
+        if isinstance(network, IPv4Network):
+            network = IPv6Network(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return address in network
+
+
+@given(st.lists(_networks(), max_size=5), _ADDRESSES)
+def test_ranges_hold_what_is_in_one_of_the_networks(networks: list[IPv4Network | IPv6Network], address: str) -> None:
+    """An address is found by the narrowest range that it is in, by an index too; a range around all IPv4 is not asked for."""
+    networks = [
+        one for one in networks if not (isinstance(one, IPv6Network) and one.supernet_of(IPv6Network("::ffff:0:0/96")))
+    ]
+    ranges = [AddressRange.of(network) for network in networks]
+    holding = [range for range, network in zip(ranges, networks, strict=True) if _is_in(address, network)]
+    assert AddressRanges.of(ranges).find(address) == max(holding, key=itemgetter(1), default=None)
+    index: dict[tuple[int, int], dict[int, list[AddressRange]]] = {}
+    for range in ranges:
+        index.setdefault((range.version, range.length), {}).setdefault(range.prefix, []).append(range)
+    assert sorted(entries_for(index, address)) == sorted(holding)
+
+
+@given(_networks(), _networks())
+def test_a_range_is_within_another_where_its_network_is(
+    first: IPv4Network | IPv6Network, second: IPv4Network | IPv6Network
+) -> None:
+    """As subnet_of says of networks of one version; what is written of a range is read as the same range."""
+    ranges = (AddressRange.of(first), AddressRange.of(second))
+    networks = [range.network for range in ranges]
+    is_subnet = networks[0].version == networks[1].version and networks[0].subnet_of(networks[1])  # type: ignore[arg-type]
+    assert ranges[0].is_within(ranges[1]) is is_subnet
+    assert AddressRange.of(ip_network(str(ranges[0]))) == ranges[0]
+
+
+def test_what_is_no_address_is_in_no_range() -> None:
+    """Texts that only look like addresses are none."""
+    for text in ("", "10.0.0", "10.0.0.300", "010.0.0.1", "10.0.0.0/8", "vm-1", "1"):
+        assert find_address(text) is None
