@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted
+from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted, position_in
 
 TWICE = "\0twice"
 """Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
@@ -131,19 +131,30 @@ class Document:
     _drawn: bool = False
 
     def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
-        """A problem at a key path of this file; its message starts with the path."""
-        words = f"{dotted(path)}: {message}" if path else message
-        return Problem(self.file, self.line_of(path), words, level, self.root, code)
+        """A problem at a key path of this file; its message starts with the path, its keys as the file writes them."""
+        written, line = self._find(path)
+        words = f"{dotted(written)}: {message}" if path else message
+        return Problem(self.file, line, words, level, self.root, code)
 
     def line_of(self, path: KeyPath) -> int | None:
         """The line of a key path, or of as much of the way there as exists; None where no line can be told."""
+        return self._find(path)[1]
+
+    def _find(self, path: KeyPath) -> tuple[KeyPath, int | None]:
+        """A key path as the file writes it, and its line."""
         if not self._drawn:
             self._nodes, self._drawn = _draw(self.text), True
         node, line = self._nodes, None if self._nodes is None else self._nodes.start_mark.line
+        written: list[str | int] = []
         for step in path:
             if found := _find_child(node, step):
-                node, line = found
-        return None if line is None else line + 1
+                step, node, line = found
+            written.append(step)
+        return tuple(written), None if line is None else line + 1
+
+    def position_of(self, path: KeyPath) -> str:
+        """Where a key path stands: the file, relative to the rules directory, and the line."""
+        return position_in(self.file, self.line_of(path))
 
     def forget_lines(self) -> None:
         """Lets go of what telling lines needs, until they are asked for again; thousands of files would hold it long."""
@@ -160,13 +171,22 @@ def _draw(text: str) -> yaml.Node | None:
     return node
 
 
-def _find_child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, int] | None:
-    """The node under a key or a position, and the line it starts on; a key is found whatever its case."""
+def _find_child(node: yaml.Node | None, step: str | int) -> tuple[str | int, yaml.Node, int] | None:
+    """The key or position as it is written, the node under it, and the line it starts on.
+
+    A key is found whatever its case; of several that differ in nothing else, the last, or one that is spelled like the step.
+    """
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value.lower() == str(step).lower():
-                return value, key.start_mark.line
+        wanted = str(step)
+        bearers = [
+            (key, value)
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode) and key.value.lower() == wanted.lower()
+        ]
+        if bearers:
+            key, value = next((one for one in reversed(bearers) if one[0].value == wanted), bearers[-1])
+            return (step if isinstance(step, int) else key.value), value, key.start_mark.line
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         item = node.value[step]
-        return item, item.start_mark.line
+        return step, item, item.start_mark.line
     return None

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.suppression import Suppressions
 from router.rulebook.attack import read_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.destinations import RECORD, KindsByName
@@ -17,7 +16,7 @@ from router.rulebook.folder import Folder
 from router.rulebook.owners import read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
-from router.rulebook.suppression_directory import read_suppressions
+from router.rulebook.suppression_directory import ReadSuppressions, read_suppressions
 from router.rulebook.tag_files import TagFiles
 
 _FOR_EVER = timedelta(days=365_000)
@@ -31,13 +30,13 @@ class Loaded:
         rulebook: the rulebook; None where a problem stops it.
         problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
         policy: the policy as far as it is sound.
-        suppressions: the suppression rules that are sound, also where a problem stops the rulebook.
+        suppressions: the suppression rules, also where a problem stops the rulebook.
     """
 
     rulebook: Rulebook | None
     problems: tuple[Problem, ...]
     policy: Policy
-    suppressions: Suppressions
+    suppressions: ReadSuppressions
 
 
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
@@ -58,7 +57,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         stream=stream,
         hash=folder.hash,
         floor=policy.floor,
-        suppressions=suppressions,
+        suppressions=suppressions.sound,
         routes=policy.routes,
         always=policy.always,
         otherwise=policy.otherwise,

@@ -36,7 +36,12 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.root}/{self.file}" if self.root not in ("", ".") else self.file
-        return f"{where}:{self.line}: {self.message}" if self.line else f"{where}: {self.message}"
+        return f"{position_in(where, self.line)}: {self.message}"
+
+
+def position_in(file: str, line: int | None) -> str:
+    """A line of a file, as people and editors find it."""
+    return f"{file}:{line}" if line else file
 
 
 def dotted(path: KeyPath) -> str:

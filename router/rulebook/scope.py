@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.signals import Stream
 from router.domain.suppression import CVE, Element, Field, Operator
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import KeyPath
 from router.rulebook.scope_breadth import find_breadth
 from router.rulebook.scope_fields import PORTABLE, find_field, is_of_findings_only, is_portable
+from router.rulebook.scope_ranges import find_breadth_of, looks_like_range, read_range
+from router.rulebook.scope_values import doubts_about_values
 from router.rulebook.suppression_faults import Faults
 from router.rulebook.validation_messages import hint
 
@@ -67,7 +70,31 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
     if operator is Operator.CONTAINS and (broad := _find_broad(texts, field)):
         faults.blame((*path, operator.value), broad, code="broad-value")
         return None
-    return Element(field, operator, frozenset(form for text in texts for form in field.forms_of(text)))
+    path = (*path, operator.value)
+    for doubt in doubts_about_values(texts, field, operator):
+        faults.warn(path, doubt.message, doubt.code)
+    ranges: list[AddressRange] = []
+    if operator is Operator.IN and field.name == "address" and "/" in "".join(texts):
+        texts, ranges = _without_ranges(path, texts, faults)
+    values = frozenset(form for text in texts for form in field.forms_of(text))
+    return Element(field, operator, values, AddressRanges.of(ranges)) if ranges else Element(field, operator, values)
+
+
+def _without_ranges(path: KeyPath, texts: list[str], faults: Faults) -> tuple[list[str], list[AddressRange]]:
+    """The texts that are no ranges of addresses, and the ranges."""
+    written = [text for text in texts if looks_like_range(text)]
+    read = list(map(read_range, written))
+    for complaint in read:
+        if isinstance(complaint, str):
+            faults.blame(path, complaint, code="address-range")
+    ranges = [range for range in read if isinstance(range, AddressRange)]
+    if len(ranges) == len(written) and (breadth := find_breadth_of(ranges)):
+        faults.blame(path, breadth, code="address-range")
+    elif ranges and len(ranges) == len(written):
+        many = f"and {len(ranges) - 1} more are ranges of addresses, which work"
+        words = many if len(ranges) > 1 else "is a range of addresses, which works"
+        faults.warn(path, f"{written[0]!r} {words} here, but not in Defender", code="not-portable")
+    return [text for text in texts if not looks_like_range(text)], ranges
 
 
 def _read_field(path: KeyPath, written: object, stream: Stream, faults: Faults) -> Field | None:
@@ -90,11 +117,12 @@ def _read_operator(path: KeyPath, value: dict[str, object], faults: Faults) -> O
     known = [key for key in keys if key in _OPERATORS]
     if len(keys) == 1 and known:
         return _OPERATORS[known[0]]
-    strange = ", ".join(key for key in keys if key not in _OPERATORS)
+    strange = [key for key in keys if key not in _OPERATORS]
     if TWICE in value:
         faults.blame((*path, str(value[TWICE])), "is given twice", code="duplicate-key")
     elif strange:
-        faults.blame(path, f"has an unknown operator {strange}; use in or contains", code="unknown-operator")
+        for key in strange:
+            faults.blame((*path, key), "is an unknown operator; use in or contains", code="unknown-operator")
     else:
         many = "two operators" if known else "no operator"
         faults.blame(path, f"has {many}; use in or contains", code="unknown-operator")

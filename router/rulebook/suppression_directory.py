@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from router.domain.signals import Stream
 from router.domain.suppression import Element, SuppressionRule, Suppressions
@@ -17,29 +18,53 @@ from router.rulebook.suppression_rule import Life, read_rule
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
-def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datetime) -> Suppressions:
-    """The rules that are sound. A name that two rules bear is neither's: which came first is nothing to rely on."""
+class ReadSuppressions(NamedTuple):
+    """What became of a directory of suppression rules.
+
+    Attributes:
+        sound: the rules that can be used. A name that two rules bear is neither's: which came first is nothing to rely on.
+        refused: the others, as far as they could be read.
+    """
+
+    sound: Suppressions
+    refused: tuple[SuppressionRule, ...]
+
+
+def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datetime) -> ReadSuppressions:
+    """The suppression rules of a stream."""
     life = Life(policy.longest, policy.warn, now)
     rules: dict[str, list[tuple[Document, KeyPath, str, SuppressionRule | None]]] = {}
+    refused: list[SuppressionRule] = []
     shared: dict[Element, Element] = {}
     for document in _documents(folder, stream):
         for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
                 folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
+            if rule is not None and any(fault.level == "problem" for fault in faults):
+                refused.append(rule)
+                rule = None
             rules.setdefault(name.casefold(), []).append((document, path, name, rule))
         document.forget_lines()
     for bearers in rules.values():
-        for document, path, name, _ in bearers if len(bearers) > 1 else ():
-            folder.note(
-                document,
-                path,
-                f"{name!r} names another rule too, so both are left out; rename one",
-                code="duplicate-name",
-            )
-    return Suppressions.of(
-        bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None
-    )
+        if len(bearers) > 1:
+            _blame_namesakes(folder, [(document, path, name) for document, path, name, _ in bearers])
+            refused += [rule for *_, rule in bearers if rule is not None]
+    sound = [bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None]
+    return ReadSuppressions(Suppressions.of(sound), tuple(refused))
+
+
+def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]]) -> None:
+    """Notes of each rule whose name another one bears where that one stands; ARM takes names in any case for one."""
+    positions = [document.position_of(path) for document, path, _ in bearers]
+    for number, (document, path, name) in enumerate(bearers):
+        other = bearers[0 if number else 1][2]
+        said = (
+            f"{name!r} names another rule too" if other == name else f"{name!r} and {other!r} are one name in Defender"
+        )
+        words = f"{said}, at {positions[0 if number else 1]}, so both are left out; rename one"
+        folder.note(document, path, words, code="duplicate-name")
+        document.forget_lines()
 
 
 def _documents(folder: Folder, stream: Stream) -> Iterator[Document]:

@@ -22,13 +22,22 @@ from router.rulebook.retired import doubts_about_rule
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import names_many
 from router.rulebook.suppression_faults import Fault, Faults
+from router.rulebook.validation_messages import hint
 
 _KEYS = frozenset(
     "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905
 )
+_REASONS = (
+    "AlertSeverityTooHigh", "FalsePositive", "Noise", "NotRelevant", "Other", "SpecificEntityFalsePositive", "Unclear",
+)  # fmt: skip
+"""The reasons that Defender's own policy offers. Azure/azure-policy, ASC_SuppressionRulesForAlerts_Deploy.json"""
+_KNOWN_REASONS = frozenset(map(str.lower, _REASONS))
+LONGEST_COMMENT = 140
+"""How many characters of a comment Defender takes; with more its answer is 500, which says nothing of the cause."""
 _STATES = frozenset({"enabled", "disabled", "expired"})
 _CATEGORIES = frozenset(map(str.casefold, CATEGORIES))
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?(?:Z|[+-]\d\d:\d\d)?", re.IGNORECASE | re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
 
 
@@ -49,7 +58,7 @@ class Life(NamedTuple):
 def read_rule(
     name: str, body: object, source: str, stream: Stream, life: Life, shared: dict[Element, Element]
 ) -> tuple[SuppressionRule | None, list[Fault]]:
-    """A rule and what is said about it; no rule where any of that is a problem. `shared` keeps equal elements one."""
+    """A rule as far as it can be read, and what is said about it. `shared` keeps equal elements one."""
     faults = Faults()
     properties = body.get("properties") if isinstance(body, dict) and TWICE not in body else None
     if not isinstance(properties, dict):
@@ -66,7 +75,7 @@ def read_rule(
         expires=rule_properties.expires(),
         enabled=rule_properties.enabled(),
         groups=read_scope(properties.get("suppressionalertsscope"), stream, faults, shared),
-        reason=intern(rule_properties.text("reason", "reason")),
+        reason=rule_properties.reason(),
         comment=rule_properties.comment(),
         owner=rule_properties.owner(),
         source=source,
@@ -76,7 +85,7 @@ def read_rule(
     if not _NAME.fullmatch(name):
         wanted = "which wants 2 to 50 letters, digits, - and _"
         faults.warn((), f"{name!r} is no name for Defender, {wanted}", code="not-portable")
-    return (rule if faults.are_warnings else None), faults.all
+    return rule, faults.all
 
 
 def _check_category(rule: SuppressionRule, faults: Faults) -> None:
@@ -153,11 +162,29 @@ class _RuleProperties:
             self._faults.warn(("properties", "state"), idle, code="ended")
         return state == "enabled"
 
+    def reason(self) -> str:
+        reason = self.text("reason", "reason")
+        if reason and reason.lower() not in _KNOWN_REASONS:
+            known = hint(reason, _REASONS) or f"; use one of {', '.join(_REASONS)}"
+            self._faults.warn(
+                ("properties", "reason"), f"{reason!r} is no reason that Defender offers{known}", code="not-portable"
+            )
+        return intern(reason)
+
     def comment(self) -> str:
         comment = self._properties.get("comment")
-        if comment is not None and not isinstance(comment, str):
+        if comment is None:
+            return ""
+        if not isinstance(comment, str):
             self._faults.blame(("properties", "comment"), "must be text")
-        return comment if isinstance(comment, str) else ""
+            return ""
+        if len(comment) > LONGEST_COMMENT:
+            self._faults.warn(
+                ("properties", "comment"),
+                f"has {len(comment)} characters; Defender takes {LONGEST_COMMENT} and answers longer ones with error 500",
+                code="not-portable",
+            )
+        return comment
 
     def owner(self) -> str | None:
         comment = self._properties.get("comment")
@@ -176,6 +203,12 @@ class _RuleProperties:
             else:
                 self._faults.blame(path, "must be a time such as 2026-12-31T00:00:00Z")
             return self._life.now
+        if isinstance(value, str) and not _is_portable_time(value):
+            self._faults.warn(
+                path,
+                f"{value!r} is read as {expires:%Y-%m-%dT%H:%M:%SZ}, but Defender wants it written so",
+                code="not-portable",
+            )
         left = expires - self._life.now
         if left > self._life.longest:
             far = f"is too far away: a rule lives at most {_days(self._life.longest)} from now"
@@ -196,6 +229,12 @@ def _find_instant(text: str) -> datetime | None:
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _is_portable_time(text: str) -> bool:
+    """Whether a time is written as ARM takes it, with up to seven digits of a second."""
+    return _TIME.fullmatch(text) is not None
 
 
 def _days(length: timedelta) -> str:

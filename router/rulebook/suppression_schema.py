@@ -32,7 +32,7 @@ class InForm(_Form):
     field: Annotated[str, Field(pattern=FIELD_PATTERN)]
     """What to look at, such as entities.ip.address."""
     values: Annotated[list[Word], MinLen(1)] = Field(alias="in")
-    """The values, any of which will do."""
+    """The values, any of which will do; for addresses also ranges such as 10.20.0.0/16, which Defender does not take."""
 
 
 class ContainsForm(_Form):
@@ -62,11 +62,11 @@ class PropertiesForm(_Form):
     """The alert type, or a finding's type or recommendation category, whole; case does not matter."""
     state: Literal["Enabled", "Disabled", "Expired"]
     reason: Word
-    """Such as Noise, FalsePositive or NotRelevant."""
+    """AlertSeverityTooHigh, FalsePositive, Noise, NotRelevant, Other, SpecificEntityFalsePositive or Unclear."""
     expirationDateUtc: AwareDatetime  # noqa: N815 - Defender's name
     """The first instant at which the rule holds nothing any more."""
     comment: str | SkipJsonSchema[None] = Field(default=None)
-    """Why, and who owns the rule: its first e-mail address."""
+    """Why, and who owns the rule: its first e-mail address. Defender takes at most 140 characters."""
     suppressionAlertsScope: ScopeForm  # noqa: N815 - Defender's name
     lastModifiedUtc: str | SkipJsonSchema[None] = Field(default=None)  # noqa: N815 - Defender's name
 

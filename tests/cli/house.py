@@ -21,6 +21,7 @@ from tests.waiting import PATIENCE
 POLICIES = {
     "cwpp": """
 stream: cwpp
+types: [VM_Example]
 floor: {default: Medium}
 destinations:
   people: {kind: file, path: PATH/people.ndjson}

@@ -9,13 +9,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from router.domain.signals import Stream
-from router.rulebook import Problem, load, load_examples
+from router.rulebook import Problem, in_order, lint, load, load_examples
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 
@@ -39,10 +38,12 @@ def _said_about(case: Path, directory: Path) -> str:
     rules = rules_in(directory, stream=stream)
     (rules / target).parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(case, rules / target)
-    problems: Iterable[Problem] = load(rules, stream, KINDS, NOW).problems
+    loaded = load(rules, stream, KINDS, NOW)
+    problems: Iterable[Problem] = in_order([*loaded.problems, *lint(rules, stream, loaded, NOW)])
     if "examples" in target:
         _, problems = load_examples(rules, stream)
-    return "".join(f"{problem.level} {problem.code} {replace(problem, root='rules')}\n" for problem in problems)
+    lines = "".join(f"{problem.level} {problem.code} {problem}\n" for problem in problems)
+    return lines.replace(rules.as_posix(), "rules")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.relative_to(BAD).as_posix())

@@ -76,6 +76,9 @@ BEYOND_SCHEMA = {
     "group-that-is-open", "group-of-pages-that-is-open",
     "runbook-with-a-password", "runbook-with-a-token", "runbook-with-a-token-in-its-fragment", "runbook-with-a-secret",
     "runbook-for-a-number", "account-without-quotes",
+    "address-range-around-everything-mapped", "address-range-of-everything", "address-range-of-everything-in-ipv6",
+    "address-range-of-everything-mapped", "address-range-that-is-none", "address-range-too-wide-in-ipv6",
+    "address-range-with-host-bits", "address-ranges-too-wide-together", "address-ranges-too-wide-only-together",
 }  # fmt: skip
 """Mistakes that only the program can see: a name that nothing bears, a time too far away, a secret in a URL."""
 

@@ -230,7 +230,7 @@ def test_hidden_files_and_notes_are_not_rules(tmp_path: Path) -> None:
 def test_json_that_yaml_would_refuse_still_has_lines(text: str, tmp_path: Path) -> None:
     """Tabs, escapes and Windows line ends do not keep a problem from its line."""
     problems = loaded(tmp_path, {"cwpp/suppressions/ab.json": text}).problems
-    assert [problem.line for problem in problems if problem.message.startswith("properties.colour")] == [3]
+    assert [problem.line for problem in problems if problem.message.startswith("properties.Colour")] == [3]
 
 
 def test_a_place_whose_line_cannot_be_told_is_still_reported(tmp_path: Path) -> None:

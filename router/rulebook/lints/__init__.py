@@ -3,6 +3,8 @@
     subject         what lints look at
     known_types     the alert types that rules may name
     unknown_tags    tags and values of tags that no resource has
+    unknown_types   suppression rules about types that nobody knows
+    covered_scopes  suppression rules that another one covers; scope_index finds those worth comparing
 
 Each lint is a file with one function, which takes a `Subject` and yields warnings. `rules check` runs them and a start does
 not, so a lint may take its time; but where there are a hundred thousand rules it must not compare each with each.

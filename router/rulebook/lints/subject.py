@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -47,14 +48,45 @@ class Subject:
         owners = folder.read(OWNERS) if folder.has(OWNERS) else None
         return cls(stream, loaded, now, policy, owners, KnownTypes.of(loaded.policy.types), folder)
 
+    @property
+    def rules(self) -> Collection[SuppressionRule]:
+        """The suppression rules that can be used."""
+        return self.loaded.suppressions.sound.by_name.values()
+
+    @property
+    def refused(self) -> Collection[SuppressionRule]:
+        """The suppression rules that cannot be used, as far as they could be read."""
+        return self.loaded.suppressions.refused
+
     def warning(self, rule: SuppressionRule, path: KeyPath, message: str, code: str) -> Problem:
         """A warning about a suppression rule, at a key path in it such as ("properties", "alertType")."""
-        file = self._files.get(rule.source) or self._files.setdefault(
-            rule.source, _RuleFile.read(self._folder, rule.source)
-        )
+        file = self._file_of(rule)
         if file.document is None:
             return Problem(rule.source, None, message, "warning", self._folder.named, code)
-        return file.document.problem((*file.paths.get(rule.name, ()), *path), message, "warning", code)
+        return file.document.problem((*file.path_of(rule), *path), message, "warning", code)
+
+    def position_of(self, rule: SuppressionRule) -> str:
+        """The file of a suppression rule, relative to the rules directory, and its line."""
+        file = self._file_of(rule)
+        if file.document is None:
+            return rule.source
+        return file.document.position_of(file.path_of(rule))
+
+    def written_type(self, rule: SuppressionRule) -> str:
+        """The alert type of a suppression rule as its file writes it."""
+        file = self._file_of(rule)
+        body: object = file.document.value if file.document else None
+        for step in (*file.path_of(rule), "properties", "alerttype"):
+            if isinstance(body, dict):
+                body = body.get(step)
+            elif isinstance(body, list) and isinstance(step, int):
+                body = body[step]
+        return body if isinstance(body, str) else rule.alert_type
+
+    def _file_of(self, rule: SuppressionRule) -> _RuleFile:
+        if rule.source not in self._files:
+            self._files[rule.source] = _RuleFile.read(self._folder, rule.source)
+        return self._files[rule.source]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +110,6 @@ class _RuleFile:
                 if isinstance(body, dict) and isinstance(name := body.get("name"), str)
             },
         )
+
+    def path_of(self, rule: SuppressionRule) -> KeyPath:
+        return self.paths.get(rule.name, ())

@@ -1,0 +1,279 @@
+"""What `rules check` finds by comparing rules: with one another, and with the alert types that are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.cli import main
+from router.decide.suppression import covers
+from router.domain.owners import NO_OWNERS
+from router.domain.signals import Stream
+from router.domain.suppression import Element, Operator, SuppressionRule
+from router.rulebook import Problem, lint
+from router.rulebook.lints import KnownTypes
+from router.rulebook.lints.covered_scopes import covers_scope, find_wider
+from router.rulebook.lints.scope_index import ScopeIndex
+from tests.builders import NOW as THEN
+from tests.builders import a_rule, an_alert, an_element, an_ip
+from tests.rulebook.builders import NOW, a_body, a_policy, loaded, rules_in
+
+
+def said(directory: Path, files: Mapping[str, object], stream: Stream = Stream.CWPP) -> list[str]:
+    """What the lints say of a rules directory."""
+    problems = lint(directory, stream, loaded(directory, files, stream), NOW)
+    assert all(problem.level == "warning" for problem in problems)
+    return [str(problem).replace(f"{directory.as_posix()}/", "") for problem in problems]
+
+
+def scopes(**scopes: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Rules of one type by their names, with the elements of their scopes."""
+    return {
+        f"cwpp/suppressions/{name}.json": a_body(suppressionAlertsScope={"allOf": list(elements)})
+        for name, elements in scopes.items()
+    }
+
+
+IP, HOST, COMMAND = "entities.ip.address", "entities.host.hostname", "entities.process.commandline"
+BUILD: Mapping[str, object] = {"field": HOST, "contains": "build-"}
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ([{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}], [{"field": IP, "in": ["10.20.0.6"]}]),
+        ([{"field": IP, "in": ["::1"]}], [{"field": IP, "in": ["0:0::1"]}, BUILD]),
+        ([{"field": IP, "in": ["10.0.0.0/8"]}], [{"field": IP, "in": ["10.20.0.0/16", "::ffff:10.1.2.3"]}]),
+        ([{"field": IP, "contains": "10.20.0."}], [{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]),
+        ([BUILD], [{"field": HOST, "contains": ["build-7", "rebuild-8"]}]),
+        ([BUILD], [{"field": HOST, "in": ["BUILD-7"]}]),
+        ([BUILD], [BUILD, {"field": IP, "in": ["10.20.0.5"]}]),
+        ([{"field": HOST, "contains": ["web", "build"]}], [BUILD]),
+        (
+            [{"field": COMMAND, "contains": "/opt/agent/run --all"}],
+            [{"field": COMMAND, "contains": "sh /opt/agent/run --all-now"}, {"field": HOST, "in": ["x-1"]}],
+        ),
+    ],
+)  # fmt: skip
+def test_a_scope_that_another_one_covers_is_said(
+    tmp_path: Path, wide: list[dict[str, object]], narrow: list[dict[str, object]]
+) -> None:
+    """The narrow rule is warned about, whichever is read first, and names the other one and where it stands."""
+    for names in (("a", "b"), ("b", "a")):
+        directory = tmp_path / names[0]
+        found = said(directory, scopes(**{f"rule-{names[0]}": wide, f"rule-{names[1]}": narrow}))
+        assert len(found) == 1
+        assert found[0].startswith(f"cwpp/suppressions/rule-{names[1]}.json:")
+        assert f"held by rule 'rule-{names[0]}' (cwpp/suppressions/rule-{names[0]}.json:" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}], [{"field": IP, "in": ["10.20.0.6", "10.20.0.7"]}]),
+        ([{"field": IP, "in": ["10.20.0.0/16"]}], [{"field": IP, "in": ["10.20.0.5", "10.21.0.5"]}]),
+        ([{"field": IP, "in": ["10.20.0.0/16"]}], [{"field": IP, "contains": "10.20.0."}]),
+        ([BUILD, {"field": IP, "in": ["10.20.0.5"]}], [BUILD, {"field": HOST, "in": ["build-7"]}]),
+        ([{"field": HOST, "contains": "build-7"}], [{"field": HOST, "contains": ["build-7x", "web-1"]}]),
+        ([{"field": HOST, "contains": "build"}], [{"field": COMMAND, "contains": "build"}]),
+    ],
+)
+def test_scopes_that_only_overlap_are_not_said(
+    tmp_path: Path, one: list[dict[str, object]], other: list[dict[str, object]]
+) -> None:
+    """Each holds something that the other one does not."""
+    assert said(tmp_path, scopes(one=one, other=other)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "Disabled"},
+        {"expirationDateUtc": "2026-11-24T11:00:00Z"},
+        {"expirationDateUtc": "2027-05-31T23:59:59Z"},
+        {"alertType": "SQL.VM_BruteForce"},
+    ],
+)
+def test_a_rule_that_is_off_or_ends_earlier_or_of_another_type_covers_nothing(
+    tmp_path: Path, changes: Mapping[str, object]
+) -> None:
+    """What the other rule holds after that is held by nothing else."""
+    wide = a_body(suppressionAlertsScope={"allOf": [{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]}, **changes)
+    assert said(tmp_path, {"cwpp/suppressions/wide.json": wide, "cwpp/suppressions/narrow.json": a_body()}) == []
+
+
+def test_of_equal_scopes_all_but_one_are_said(tmp_path: Path) -> None:
+    """The one that ends last stays, and of those that end together the first by name, whatever the order of elements."""
+    elements: list[Mapping[str, object]] = [BUILD, {"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]
+    for number, order in enumerate(permutations(["first", "second", "third"])):
+        files = scopes(**{name: elements if name == "first" else elements[::-1] for name in order})
+        found = said(tmp_path / str(number), files)
+        assert [line.partition(":")[0] for line in found] == [
+            "cwpp/suppressions/second.json",
+            "cwpp/suppressions/third.json",
+        ]
+        assert all("is the scope of rule 'first' (cwpp/suppressions/first.json:1) too" in line for line in found)
+    files["cwpp/suppressions/third.json"] = a_body(
+        suppressionAlertsScope={"allOf": elements}, expirationDateUtc="2027-06-02T00:00:00Z"
+    )
+    found = said(tmp_path / "late", files)
+    assert [line.partition(":")[0] for line in found] == [
+        "cwpp/suppressions/first.json",
+        "cwpp/suppressions/second.json",
+    ]
+
+
+def test_scopes_that_cover_each_other_are_said_once(tmp_path: Path) -> None:
+    """One address in two spellings is one scope, though it is written differently."""
+    files = scopes(
+        b=[{"field": IP, "in": ["::1"]}], a=[{"field": IP, "in": ["0:0::1", "::1"]}, {"field": IP, "in": ["::1"]}]
+    )
+    found = said(tmp_path, files)
+    assert [line.partition(":")[0] for line in found] == ["cwpp/suppressions/b.json"]
+
+
+TEXTS = st.text("ab/-. ", min_size=1, max_size=6)
+ELEMENTS = st.one_of(
+    st.builds(lambda texts: an_element(COMMAND, *texts), st.lists(TEXTS, min_size=1, max_size=2)),
+    st.builds(
+        lambda texts: an_element(COMMAND, *texts, operator=Operator.CONTAINS), st.lists(TEXTS, min_size=1, max_size=2)
+    ),
+    st.builds(
+        lambda values: an_element(IP, *values),
+        st.lists(
+            st.sampled_from(["10.0.0.1", "::ffff:10.0.0.1", "::1", "0::1", "10.0.0.0/8", "10.0.0.0/30", "::/127"]),
+            min_size=1,
+            max_size=3,
+        ),
+    ),
+    st.builds(lambda text: an_element(IP, text, operator=Operator.CONTAINS), st.sampled_from(["10.", "ffff", "::"])),
+)
+
+
+@st.composite
+def live_rules(draw: st.DrawFn) -> list[SuppressionRule]:
+    """Rules with small scopes, those that end last first, as they are compared."""
+    rules = []
+    for number in range(draw(st.integers(2, 7))):
+        groups: dict[object, list[Element]] = {}
+        for element in draw(st.lists(ELEMENTS, min_size=1, max_size=3)):
+            groups.setdefault(element.field.entity, []).append(element)
+        expires = THEN + timedelta(days=draw(st.integers(1, 2)))
+        rules.append(a_rule(f"rule-{number}", expires=expires, groups=list(groups.values())))
+    return sorted(rules, key=lambda rule: (-rule.expires.timestamp(), rule.name))
+
+
+@given(live_rules())
+def test_the_index_finds_what_comparing_each_with_each_finds(rules: list[SuppressionRule]) -> None:
+    """The first rule that covers another one is found; of two that cover each other the second is covered."""
+    index = ScopeIndex.of(rules)
+    for place, rule in enumerate(rules):
+        wider = [
+            other
+            for number, other in enumerate(rules)
+            if number != place
+            and other.expires >= rule.expires
+            and covers_scope(other, rule)
+            and not (number > place and covers_scope(rule, other))
+        ]
+        assert find_wider(index, place, rule) is (wider[0] if wider else None)
+
+
+@given(
+    live_rules(), st.lists(TEXTS, max_size=3), st.lists(st.sampled_from(["10.0.0.1", "::FFFF:a00:1", "::1", "0:0::1"]))
+)
+def test_a_scope_that_covers_another_one_holds_whatever_that_one_holds(
+    rules: list[SuppressionRule], commands: list[str], addresses: list[str]
+) -> None:
+    """The warning is never wrong: what the covered rule holds, the other one holds."""
+    processes = [{"$id": f"p{n}", "Type": "process", "CommandLine": command} for n, command in enumerate(commands)]
+    alert = an_alert(Entities=[*processes, *map(an_ip, addresses)])
+    held = [rule for rule in rules if covers(rule, alert, NO_OWNERS)]
+    for rule in held:
+        assert all(wider in held for wider in rules if covers_scope(wider, rule))
+
+
+def test_types_that_the_policy_declares_are_known(tmp_path: Path) -> None:
+    """Whole or by a glob, in whatever case, and with the prefix of a sample; they are offered for misspelled ones."""
+    types = ["Contoso.DiskFull", "AzureMonitor.*", "SIMULATED_Own"]
+    names = ["contoso.diskfull", "AzureMonitor.Heartbeat", "SIMULATED_Contoso.DiskFull", "SIMULATED_Own", "VM_X"]
+    files = {f"cwpp/suppressions/rule-{n}.json": a_body(alertType=name) for n, name in enumerate(names)}
+    files["cwpp/policy.yaml"] = a_policy(types=types)
+    files["cwpp/suppressions/rule-5.json"] = a_body(alertType="Contoso.DiskFul")
+    found = said(tmp_path, files)
+    assert [line.partition(":")[0] for line in found] == [
+        "cwpp/suppressions/rule-4.json",
+        "cwpp/suppressions/rule-5.json",
+    ]
+    assert "did you mean Contoso.DiskFull?" in found[1]
+
+
+def test_the_catalogue_is_known_in_any_case_and_for_samples() -> None:
+    """Each type of the catalogue is known, fits its own glob, and is what its title stands for."""
+    known = KnownTypes.of([])
+    for type, written in known.spellings.items():
+        assert known.has(type)
+        assert known.has(f"SIMULATED_{written}")
+        assert list(known.fitting(written)) == [written]
+    assert known.entitled("THIS IS A SAMPLE ALERT: Digital currency mining activity") == known.entitled(
+        "digital currency mining activity."
+    )
+    assert len(known.entitled("Digital currency mining activity")) > 1
+    assert list(known.fitting("simulated_sql.db_brute*")) == ["SQL.DB_BruteForce"]
+    assert not known.has("")
+
+
+def test_findings_have_too_many_types_to_list(tmp_path: Path) -> None:
+    """In cspm nothing is said of a type that is not known."""
+    assert said(tmp_path, {"cspm/suppressions/one.json": a_body(alertType="no-such-key")}, Stream.CSPM) == []
+
+
+def test_lints_are_said_by_check_and_by_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A start loads the rules and does not compare them; `rules check` says both, in the order of the files."""
+    files = {"cwpp/suppressions/a.json": a_body(alertType="SQL.DB_BruteForc"), "cwpp/suppressions/b.txt": "x"}
+    assert [problem.code for problem in loaded(tmp_path, files).problems] == ["not-portable", "file-not-read"]
+    policy = a_policy(
+        destinations={"tickets": {"kind": "webhook", "url": "https://soc.example", "key": {"secret": "KEY"}}}
+    )
+    rules_in(tmp_path, {**files, "cwpp/policy.yaml": policy})
+    main(["rules", "check", str(tmp_path), "--format", "json", "--now", NOW.isoformat()])
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    codes = [problem["code"] for problem in problems if problem["file"].startswith("cwpp/suppressions/")]
+    assert codes == ["not-portable", "unknown-alert-type", "file-not-read"]
+
+
+def test_a_broken_policy_hides_no_lint(tmp_path: Path) -> None:
+    """Everything is said at once: the rules are compared, though the stream would not start."""
+    files = {"cwpp/policy.yaml": a_policy(routes=7), "cwpp/suppressions/one.json": a_body(alertType="SQL.DB_BruteForc")}
+    assert ["SQL.DB_BruteForce?" in line for line in said(tmp_path, files)] == [True]
+
+
+def test_rules_with_one_name_say_where_the_other_one_stands(tmp_path: Path) -> None:
+    """In two files, or in one file and a list, and whatever the case; all of them are left out."""
+    rule_list = {"value": [{"name": "other", **a_body()}, {"name": "SCANNER", **a_body()}]}
+    files = {
+        "cwpp/suppressions/Scanner.json": a_body(),
+        "cwpp/suppressions/list.json": rule_list,
+        "cwpp/suppressions/scanner.yaml": a_body(),
+    }
+    result = loaded(tmp_path, files)
+    named = [problem for problem in result.problems if problem.code == "duplicate-name"]
+    assert result.rulebook is not None
+    assert list(result.rulebook.suppressions.by_name) == ["other"]
+    line = _line_of(named, "list")
+    assert [problem.message.partition(", so")[0] for problem in named] == [
+        f"'Scanner' and 'SCANNER' are one name in Defender, at cwpp/suppressions/list.json:{line}",
+        "value[1]: 'SCANNER' and 'Scanner' are one name in Defender, at cwpp/suppressions/Scanner.json:1",
+        "'scanner' and 'Scanner' are one name in Defender, at cwpp/suppressions/Scanner.json:1",
+    ]
+
+
+def _line_of(problems: Sequence[Problem], file: str) -> int | None:
+    return next(problem.line for problem in problems if file in problem.file)
