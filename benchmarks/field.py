@@ -18,9 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from shutil import copy
 
-from benchmarks.workload import RULES_SHIPPED, TYPES, Origin, alert_at
+from benchmarks.workload import TYPES, Origin, alert_at
 from router.app.rules import Rules, load_rules
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
@@ -55,7 +54,6 @@ def rules_for(directory: Path, start: datetime, length: int) -> Rules:
         (directory / stream).mkdir(parents=True)
         there = dict.fromkeys(("pagerduty", "servicenow", "logs"), "https://soc.example") | {"user": "router"}
         (directory / stream / "policy.yaml").write_text(policy.format_map(there))
-    copy(RULES_SHIPPED / "attack.yaml", directory)
     rules = load_rules(directory, list(Stream), start)
     books = dict(rules.books)
     held = [

@@ -13,10 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from shutil import copy
 
 SIZE = 4_900  # bytes
-RULES_SHIPPED = Path(__file__).parent.parent / "rules"
 NOWHERE = "http://127.0.0.1:9/hook"
 
 TYPES = (
@@ -228,6 +226,5 @@ def _rules(count: int, now: datetime) -> Iterator[dict[str, object]]:
 def _write_policy(directory: Path, url: str) -> Path:
     suppressions = directory / "cwpp" / "suppressions"
     suppressions.mkdir(parents=True)
-    copy(RULES_SHIPPED / "attack.yaml", directory)
     (directory / "cwpp" / "policy.yaml").write_text(POLICY.format(url=url))
     return suppressions

@@ -74,8 +74,8 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(one)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Makes it; 1 and what uv said where something cannot be installed."""
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Makes it of the project at `root`; 1 and what uv said where something cannot be installed."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.package", description="Makes the package that a release ships."
     )
@@ -83,10 +83,10 @@ def main(arguments: list[str] | None = None) -> int:
     to: Path = parser.parse_args(arguments).to
     with TemporaryDirectory() as scratch:
         try:
-            install(ROOT / "requirements.txt", Path(scratch))
+            install(root / "requirements.txt", Path(scratch))
         except subprocess.CalledProcessError:
             return 1
-        pack(contents(ROOT, Path(scratch)), to)
+        pack(contents(root, Path(scratch)), to)
     print(f"{to}: {digest(to)}")
     return 0
 

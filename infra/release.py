@@ -83,7 +83,7 @@ def released(template: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[s
     return copy
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, rules: Path = ROOT / "rules") -> int:
     """Writes both beside the package; 1 and one line where the template lacks a parameter, or package or rules are missing."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.release", description="Makes what a release ships beside its package."
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     release = Release(asked.repository, asked.tag)
     try:
-        defaults = {"secretNames": secret_names(ROOT / "rules", now()), "packageUri": release.package}
+        defaults = {"secretNames": secret_names(rules, now()), "packageUri": release.package}
         template = released(json.loads((ROOT / "infra" / TEMPLATE).read_text("utf-8")), defaults)
         notes = release.notes(digest(asked.directory / PACKAGE))
     except FileNotFoundError as fault:

@@ -114,11 +114,11 @@ def _python() -> str:
     return f'"{shown}"' if " " in shown else shown
 
 
-def main() -> int:
+def main(rules: Path = RULES) -> int:
     """Prints it; 1 where the rules are of no use or azd has not provisioned yet."""
     try:
-        rules = load_rules(RULES, list(Stream), datetime.now(UTC))
-        print("\n".join(closing_lines(rules, os.environ, _references(rules, os.environ))))
+        read = load_rules(rules, list(Stream), datetime.now(UTC))
+        print("\n".join(closing_lines(read, os.environ, _references(read, os.environ))))
     except BadPolicy as fault:
         print(fault, file=sys.stderr)
         return 1

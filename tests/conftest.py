@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.stack.azurite import Azurite, azurite_running
+from tests.users_rules import stand_guard
 from tests.waiting import wait_until
 
 # No property is about speed: what is slow here may be the machine, which others share.
@@ -29,7 +30,8 @@ _ENOUGH = 4 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Puts temporary files into memory where there is enough of it: none of them has to outlast a power cut."""
+    """Guards the user's rules, and puts temporary files into memory where there is room: none has to outlast a power cut."""
+    stand_guard()
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ast
+import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from router.cli import main
+from router.destinations import discover
+from router.rulebook import load_all
+from tests.builders import NOW
 from tests.leash import leashed
+from tests.users_rules import USERS_RULES, NotOurs
 from tests.waiting import PATIENCE
 
 TESTS = Path(__file__).parent
@@ -128,6 +135,35 @@ def test_every_process_that_tests_start_is_on_a_leash() -> None:
     ]
     loose = {name for name, first in starting if first is None or ast.unparse(first) != leashed.__name__}
     assert loose == SELF_LEASHED.keys()
+
+
+LOOKS: dict[str, Callable[[Path], object]] = {
+    "a file": lambda there: (there / "cwpp" / "policy.yaml").read_text(),
+    "a relative path": lambda there: Path(os.path.relpath(there), "cwpp", "policy.yaml").read_bytes(),
+    "a descriptor": lambda there: os.open(there / "attack.yaml", os.O_RDONLY),
+    "what is there": lambda there: list(there.iterdir()),
+    "a pattern": lambda there: list(there.parent.glob("rules/*/policy.yaml")),
+    "a copy": lambda there: shutil.copytree(there, there.parent / ".copied"),
+    "a rulebook": lambda there: load_all(there, discover(), NOW),
+    "the program": lambda there: main(["rules", "check", str(there)]),
+    "a process": lambda there: subprocess.run([sys.executable, "-m", "router", "rules", "check"], cwd=there.parent),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_no_test_looks_into_the_users_rules(look: Callable[[Path], object]) -> None:
+    """Whoever replaces them by others has tests that pass all the same."""
+    with pytest.raises(NotOurs, match="the user's own"):
+        look(USERS_RULES)
+
+
+def test_no_test_looks_into_them_by_another_name(tmp_path: Path) -> None:
+    """A link that a test makes leads there too; rules of its own it may call as it likes."""
+    (tmp_path / "rules").symlink_to(USERS_RULES)
+    with pytest.raises(NotOurs):
+        (tmp_path / "rules" / "cwpp" / "policy.yaml").read_text()
+    (tmp_path / "own" / "rules").mkdir(parents=True)
+    assert list((tmp_path / "own" / "rules").iterdir()) == []
 
 
 @pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from tests.docs.pages import ROOT, Fence, page
+from tests.builders import RULES
+from tests.docs.pages import Fence, page
 
 NOW = "2026-11-24T12:00:00Z"
 """The day on which the papers were written; the ends of their rules are counted from it."""
@@ -27,12 +28,12 @@ def fragments(name: str) -> list[Fence]:
 
 
 def write_rules(directory: Path) -> Path:
-    """The rules of docs/rules.md, with the shipped attack.yaml."""
+    """The rules of docs/rules.md, with the starter's attack.yaml."""
     for label, text in whole_files().items():
         file = directory / label
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    shutil.copy(ROOT / "rules/attack.yaml", directory / "rules/attack.yaml")
+    shutil.copy(RULES / "attack.yaml", directory / "rules/attack.yaml")
     return directory / "rules"
 
 

@@ -12,6 +12,7 @@ import pytest
 from router.destinations import discover
 from router.domain.hosts import is_example
 from router.rulebook import schemas
+from tests.builders import RULES
 from tests.docs.pages import DOCS, ROOT, page
 
 VENDORS = {
@@ -68,10 +69,10 @@ def is_nobodys(host: str) -> bool:
         return False
 
 
-SHIPPED = [path for path in sorted((ROOT / "rules").rglob("*")) if path.suffix in (".yaml", ".json")]
+SHIPPED = [path for path in sorted(RULES.rglob("*")) if path.suffix in (".yaml", ".json")]
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.relative_to(RULES).as_posix())
 def test_no_address_in_the_rules_is_anybodys(path: Path) -> None:
     """Destinations, comments and examples."""
     assert sorted({host for host in hosts_in(path.read_text()) if not is_nobodys(host)}) == []

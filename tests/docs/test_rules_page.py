@@ -21,6 +21,7 @@ from router.rulebook.policy_form import PolicyForm, SuppressionLifeForm
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
 from router.rulebook.suppression_schema import PropertiesForm
 from router.rulebook.when_form import WhenForm
+from tests.builders import RULES
 from tests.docs.pages import ROOT, Fence, column, page, pairs, spans
 from tests.docs.rules_on_paper import NOW, apply_fragment, fragments, replace_in_policy, whole_files, write_rules
 
@@ -176,7 +177,7 @@ def test_an_editor_finds_a_schema_for_every_sort_of_file() -> None:
     by_schema = {Path(schema).name: glob for schema, glob in settings["yaml.schemas"].items()}
     by_schema |= {Path(one["url"]).name: one["fileMatch"][0] for one in settings["json.schemas"]}
     assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover())}
-    assert all(list(ROOT.glob(glob)) for glob in by_schema.values())
+    assert all(list(RULES.parent.glob(glob)) for glob in by_schema.values())
 
 
 def test_the_page_gives_a_file_of_every_sort() -> None:

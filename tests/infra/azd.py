@@ -21,6 +21,7 @@ from types import MappingProxyType
 
 import yaml
 
+from tests.builders import RULES
 from tests.infra.variants import ROOT
 from tests.leash import leashed
 
@@ -270,7 +271,7 @@ class Azd:
 def azd_on(project: Path, python: Path, **outside: str) -> Azd:
     """A copy of the project in which `azd env new` was called and a region chosen, with azd on the path and no az."""
     shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("hooks_env", "__pycache__"))
-    shutil.copytree(ROOT / "rules", project / "rules")
+    shutil.copytree(RULES, project / "rules")
     shutil.copy(ROOT / "azure.yaml", project)
     (project / "router").symlink_to(ROOT / "router")
     for name in (NAME, "another"):

@@ -14,6 +14,7 @@ import yaml
 
 from infra.parameters import NAMES
 from infra.required import DEFENDER
+from tests.builders import RULES
 from tests.infra.predicted import Deployment
 from tests.infra.variants import ENVIRONMENT, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, deployed
 
@@ -105,13 +106,18 @@ def packaged(path: Path) -> bool:
     return not any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
 
 
-@pytest.mark.parametrize(
-    "needed", ["function_app.py", "host.json", "requirements.txt", "rules/attack.yaml", "router/app/lazy.py"]
-)
+@pytest.mark.parametrize("needed", ["function_app.py", "host.json", "requirements.txt", "router/app/lazy.py"])
 def test_what_the_app_needs_is_packaged(needed: str) -> None:
-    """The code, its locked dependencies, the host's settings and the rules."""
+    """The code, its locked dependencies and the host's settings."""
     assert (ROOT / needed).is_file()
     assert packaged(Path(needed))
+
+
+def test_whatever_rules_may_hold_is_packaged() -> None:
+    """The starter's files, which stand under rules/ in a new clone."""
+    names = [Path("rules", path.relative_to(RULES)) for path in RULES.rglob("*") if path.is_file()]
+    assert names
+    assert [name for name in names if not packaged(name)] == []
 
 
 def test_what_the_app_does_not_need_stays_at_home() -> None:

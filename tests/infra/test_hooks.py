@@ -131,7 +131,6 @@ def test_rules_that_name_no_secret_say_so(azd: Azd) -> None:
     for stream in ("cwpp", "cspm"):
         (azd.project / "rules" / stream).mkdir(parents=True)
         (azd.project / "rules" / stream / "policy.yaml").write_text(SILENT.format(stream=stream))
-    shutil.copy(ROOT / "rules" / "attack.yaml", azd.project / "rules")
     outcome = azd.provision()
     assert (outcome.code, outcome.said) == (0, "")
     assert outcome.deployed is not None

@@ -45,7 +45,7 @@ def test_a_template_without_the_parameter_is_refused(missing: str) -> None:
 def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path) -> None:
     """Beside the package, by one command: a template that asks for neither, and notes with the button."""
     (tmp_path / PACKAGE).write_bytes(b"package")
-    assert main(["soc/router", "v1.0", str(tmp_path)]) == 0
+    assert main(["soc/router", "v1.0", str(tmp_path)], RULES) == 0
     parameters = json.loads((tmp_path / "azuredeploy.json").read_text())["parameters"]
     assert parameters["secretNames"]["defaultValue"] == secret_names(RULES, now())
     assert parameters["packageUri"]["defaultValue"] == Release("soc/router", "v1.0").package
@@ -55,7 +55,7 @@ def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path) -> None:
 
 def test_without_a_package_nothing_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Notes would name one that is not there."""
-    assert main(["soc/router", "v1.0", str(tmp_path)]) == 1
+    assert main(["soc/router", "v1.0", str(tmp_path)], RULES) == 1
     assert capsys.readouterr().err == f"{tmp_path / PACKAGE}: is not there; run `make package`\n"
     assert list(tmp_path.iterdir()) == []
 

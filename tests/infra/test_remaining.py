@@ -140,5 +140,5 @@ def test_without_azd_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatch:
 
     for name in OUTPUTS:
         monkeypatch.delenv(name, raising=False)
-    assert main() == 1
+    assert main(RULES) == 1
     assert capsys.readouterr().err == "AZURE_SUBSCRIPTION_ID: azd has no such output; run azd provision first\n"

@@ -10,10 +10,10 @@ from pathlib import Path
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Stream
 from router.rulebook import Loaded, load
+from tests.builders import RULES
 from tests.rulebook.kinds import KINDS
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-SHIPPED = Path(__file__).parents[2] / "rules"
 
 
 def a_policy(stream: str = "cwpp", **parts: object) -> dict[str, object]:
@@ -39,7 +39,7 @@ def rules_in(directory: Path, files: Mapping[str, object] | None = None, stream:
     """A sound rules directory with some files added or replaced; what is no text is written as JSON, which YAML knows."""
     contents: dict[str, object] = {
         f"{stream}/policy.yaml": a_policy(stream),
-        "attack.yaml": (SHIPPED / "attack.yaml").read_text(encoding="utf-8"),
+        "attack.yaml": (RULES / "attack.yaml").read_text(encoding="utf-8"),
         **(files or {}),
     }
     for name, content in contents.items():

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from router.destinations import discover
 from router.rulebook import schemas
-from tests.rulebook.builders import SHIPPED
+from tests.builders import RULES
 from tests.rulebook.kinds import KINDS
 
 BAD = Path(__file__).parent / "bad"
@@ -41,7 +41,7 @@ def schema_for(path: Path) -> str:
     return path.stem
 
 
-SHIPPED_FILES = [path for path in sorted(SHIPPED.rglob("*")) if path.suffix in (".json", ".yaml")]
+SHIPPED_FILES = [path for path in sorted(RULES.rglob("*")) if path.suffix in (".json", ".yaml")]
 
 
 @pytest.mark.parametrize("name", ["policy", "suppression", "owners", "attack", "examples"])
@@ -52,7 +52,7 @@ def test_a_schema_is_a_schema(name: str) -> None:
     Draft202012Validator.check_schema(schema)
 
 
-@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.relative_to(SHIPPED).as_posix())
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.relative_to(RULES).as_posix())
 def test_the_shipped_rules_meet_their_schemas(path: Path) -> None:
     """An editor that knows the schemas has nothing to say about the shipped rules."""
     Draft202012Validator(schemas(discover())[schema_for(path)]).validate(content_of(path))

@@ -22,8 +22,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Signal, Stream
 from router.parse import read_signals
 from router.rulebook import Example, load_all, load_catalogue, load_examples
-from tests.builders import an_alert
-from tests.rulebook.builders import SHIPPED
+from tests.builders import RULES, an_alert
 
 TODAY = datetime(2026, 11, 24, tzinfo=UTC)
 IN_A_YEAR = TODAY + timedelta(days=365)
@@ -31,14 +30,14 @@ IN_A_YEAR = TODAY + timedelta(days=365)
 
 def the_rules(stream: Stream, now: datetime = TODAY) -> Rulebook:
     """The shipped rulebook of a stream."""
-    book = load_all(SHIPPED, discover(), now)[stream].rulebook
+    book = load_all(RULES, discover(), now)[stream].rulebook
     assert book is not None
     return book
 
 
 def the_examples(stream: Stream) -> tuple[Example, ...]:
     """The shipped examples of a stream."""
-    examples, problems = load_examples(SHIPPED, stream)
+    examples, problems = load_examples(RULES, stream)
     assert problems == ()
     return examples
 
@@ -47,7 +46,7 @@ def the_examples(stream: Stream) -> tuple[Example, ...]:
 @pytest.mark.parametrize("stream", Stream)
 def test_nothing_is_wrong_with_the_shipped_rules(stream: Stream, now: datetime) -> None:
     """The shipped rules load without a problem or a warning, today and in a year."""
-    assert load_all(SHIPPED, discover(), now)[stream].problems == ()
+    assert load_all(RULES, discover(), now)[stream].problems == ()
 
 
 @pytest.mark.parametrize("stream", Stream)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from router.domain.signals import Stream
 from router.rulebook import load, load_examples
-from tests.rulebook.builders import NOW, SHIPPED, a_body, loaded, rules_in
+from tests.builders import RULES
+from tests.rulebook.builders import NOW, a_body, loaded, rules_in
 from tests.rulebook.kinds import KINDS
 
 POLICY: dict[str, Any] = {
@@ -132,7 +133,7 @@ def test_any_text_at_all_can_be_a_rules_file(text: str) -> None:
 
 def test_every_shipped_file_can_be_damaged_without_a_crash() -> None:
     """Each of the first lines of the shipped policy may be missing; loading answers all the same."""
-    lines = (SHIPPED / "cwpp/policy.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (RULES / "cwpp/policy.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     for number in range(len(lines)):
         with tempfile.TemporaryDirectory() as directory:
             text = "".join(lines[:number] + lines[number + 1 :])

@@ -14,10 +14,10 @@ from zipfile import ZipFile
 import pytest
 
 from infra.package import DEPENDENCIES, OWN, main
-from tests.builders import alert_body
+from tests.builders import RULES, alert_body
 from tests.stack.azurite import Azurite
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
-from tests.stack.stack import stack_running
+from tests.stack.stack import ROOT, stack_running
 from tests.stack.test_doors import delivered, on_record, publish
 from tests.waiting import PATIENCE
 
@@ -43,10 +43,14 @@ for module in list(sys.modules.values()):
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where it was unpacked."""
+    """Where one that ships the starter's rules was unpacked."""
     directory = tmp_path_factory.mktemp("package")
+    project = directory / "project"
+    project.mkdir()
+    for name in OWN:
+        (project / name).symlink_to(RULES if name == "rules" else ROOT / name)
     made = directory / "alert-router.zip"
-    assert main([str(made)]) == 0
+    assert main([str(made)], project) == 0
     with ZipFile(made) as file:
         file.extractall(directory / "app")
     made.unlink()
