@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from router.app.rules import load_rules, secret_names_of
+from router.app.rules import load_rules_of_hubs, secret_names_of
 from router.domain.errors import BadSetting, UserError
-from router.domain.signals import Stream
 
 HERE = Path(__file__).parent
 RULES = HERE.parent / "rules"
@@ -39,7 +38,7 @@ _BOOLEANS = dict.fromkeys(("1", "t", "T", "true", "True", "TRUE"), True) | dict.
 
 def secret_names(rules: Path, now: datetime) -> str:
     """The names of the secrets of both streams, separated by commas; raises BadPolicy where a policy is of no use."""
-    return ",".join(sorted(secret_names_of(load_rules(rules, list(Stream), now).books.values()))) or NONE
+    return ",".join(sorted(secret_names_of(load_rules_of_hubs(rules, now).books.values()))) or NONE
 
 
 def rendered(environment: Mapping[str, str]) -> dict[str, object]:

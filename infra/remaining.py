@@ -15,13 +15,12 @@ from infra.programs import NoAnswer
 from infra.proof import LONGEST
 from infra.references import RESOLVED, VERSION, address_of, refresh
 from router.app.destination_readiness import readiness_of
-from router.app.rules import Rules, load_rules, secret_names_of, specs_of
+from router.app.rules import Rules, load_rules_of_hubs, secret_names_of, specs_of
 from router.app.settings import Settings
 from router.destinations.config import settings_in
 from router.destinations.log_analytics.kind import LogAnalyticsConfig
 from router.domain.destination_readiness import Why, remark_on
 from router.domain.errors import BadPolicy
-from router.domain.signals import Stream
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "rules"
@@ -117,7 +116,7 @@ def _python() -> str:
 def main(rules: Path = RULES) -> int:
     """Prints it; 1 where the rules are of no use or azd has not provisioned yet."""
     try:
-        read = load_rules(rules, list(Stream), datetime.now(UTC))
+        read = load_rules_of_hubs(rules, datetime.now(UTC))
         print("\n".join(closing_lines(read, os.environ, _references(read, os.environ))))
     except BadPolicy as fault:
         print(fault, file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,8 +12,10 @@ from router.destinations import discover
 from router.destinations.config import settings_in
 from router.domain.errors import BadPolicy
 from router.domain.ports.store import Store
-from router.domain.rulebook import DestinationSpec, Rulebook
+from router.domain.rulebook import DestinationSpec, Floor, Rulebook
+from router.domain.severity import Severity
 from router.domain.signals import Stream
+from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
 from router.rulebook import Problem
@@ -41,6 +43,30 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
     if len(books) < len(streams):
         raise BadPolicy([str(problem) for problem in problems if problem.level == "problem"])
     return Rules(books, problems)
+
+
+def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
+    """The rulebooks of both hubs' streams: where a directory has no cspm/, one by which posture is recorded and told to nobody.
+
+    Raises BadPolicy as `load_rules` does, and where there is no cwpp/: alerts that nobody is told are never what was meant.
+    """
+    if (directory / Stream.CSPM).is_dir():
+        return load_rules(directory, list(Stream), now)
+    rules = load_rules(directory, [Stream.CWPP], now)
+    book = rules.books[Stream.CWPP]
+    nobody = Rulebook(
+        stream=Stream.CSPM,
+        hash=book.hash,
+        floor=Floor(Severity.MEDIUM),
+        suppressions=Suppressions.of(()),
+        routes=(),
+        always=(),
+        otherwise=(),
+        attack=book.attack,
+        catalogue=book.catalogue,
+        destinations={},
+    )
+    return replace(rules, books={**rules.books, Stream.CSPM: nobody})
 
 
 def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:

@@ -14,10 +14,9 @@ from router.app.connections import namespace_for, storage_for
 from router.app.delivery import SHARE, senders_over
 from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
-from router.app.rules import Rules, intake_over, load_rules, specs_of
+from router.app.rules import Rules, intake_over, load_rules_of_hubs, specs_of
 from router.app.settings import Settings
 from router.deliver import Isolation, Worker
-from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -105,13 +104,13 @@ async def service_over(
 
 @asynccontextmanager
 async def service_at(directory: Path) -> AsyncIterator[Service]:
-    """The service as the app settings say; raises what `load_rules` and `service_over` do.
+    """The service as the app settings say; raises what `load_rules_of_hubs` and `service_over` do.
 
     The rules are those in a directory, unless a setting names another one. The log gets their problems, and which
     destinations cannot be asked. SIGTERM ends the process in order.
     """
     settings = Settings()
-    rules = load_rules(settings.rules or directory, list(Stream), now())
+    rules = load_rules_of_hubs(settings.rules or directory, now())
     for problem in rules.problems:
         _LOG.warning("%s", problem)
     drain = Drain()

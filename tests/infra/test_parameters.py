@@ -90,6 +90,8 @@ def test_every_secret_is_found_wherever_the_rules_name_it(tmp_path: Path) -> Non
     posture = tmp_path / "cspm" / "policy.yaml"
     posture.write_text(posture.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_SECRET"))
     assert secret_names(tmp_path, now()) == "ANOTHER_SECRET,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,THE_OWNERS_KEY"
+    shutil.rmtree(posture.parent)
+    assert secret_names(tmp_path, now()) == "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,THE_OWNERS_KEY"
 
 
 def printed(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -89,6 +89,13 @@ def test_it_checks_what_a_change_must_pass() -> None:
     assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < ran
 
 
+def test_no_workflow_asks_whether_rules_are_as_they_came() -> None:
+    """Only .ci/run does, which is for the project's own repository."""
+    starter = "router/rulebook/starter/rules"
+    assert f"diff -r rules {starter}" in (ROOT / ".ci" / "run").read_text().splitlines()
+    assert [path.name for path in PATH.parent.iterdir() if starter in path.read_text()] == []
+
+
 @pytest.mark.parametrize(("job", "reading"), [("deploy", DEPLOY), ("preview", PARAMETERS)])
 def test_what_was_chosen_reaches_azure(job: str, reading: str) -> None:
     """A parameter that somebody set is not silently back at its default, nor missing in the preview."""

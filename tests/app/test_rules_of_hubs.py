@@ -1,0 +1,46 @@
+"""The app in Azure reads two hubs, whatever rules it was given."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from router.app.rules import intake_over, load_rules_of_hubs, secret_names_of
+from router.domain.decisions import Outcome
+from router.domain.errors import BadPolicy
+from router.domain.signals import Stream
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, RULES, a_message, alert_body, finding_body
+from tests.store.acts import run
+
+
+def rules_without(directory: Path, stream: Stream) -> Path:
+    """The starter's rules, but for those of a stream."""
+    shutil.copytree(RULES, directory, ignore=shutil.ignore_patterns(stream.value))
+    return directory
+
+
+def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sqlite: SqliteStore) -> None:
+    """Alerts go where their rules say, and findings end on record like any other message: none is lost or quarantined."""
+    rules = load_rules_of_hubs(rules_without(tmp_path / "rules", Stream.CSPM), NOW)
+    assert secret_names_of(rules.books.values()) == {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD"}
+    (alert,) = run(intake_over(sqlite, rules, Stream.CWPP).ingest([a_message(alert_body())], NOW))
+    assert "oncall" in alert.destinations
+    (finding,) = run(intake_over(sqlite, rules, Stream.CSPM).ingest([a_message(finding_body())], NOW))
+    assert (finding.outcome, finding.destinations) == (Outcome.ROUTED, ())
+
+
+def test_alerts_without_rules_stop_the_app(tmp_path: Path) -> None:
+    """Alerts that nobody is told of are never what was meant: one line says which file is missing."""
+    with pytest.raises(BadPolicy, match=r"^\S+/cwpp/policy\.yaml: is missing; add it$"):
+        load_rules_of_hubs(rules_without(tmp_path / "rules", Stream.CWPP), NOW)
+
+
+def test_a_policy_of_posture_that_is_missing_stops_the_app(tmp_path: Path) -> None:
+    """A folder for posture without its policy is a mistake, as `rules check` says."""
+    rules = rules_without(tmp_path / "rules", Stream.CSPM)
+    (rules / "cspm").mkdir()
+    with pytest.raises(BadPolicy, match=r"^\S+/cspm/policy\.yaml: is missing; add it$"):
+        load_rules_of_hubs(rules, NOW)
