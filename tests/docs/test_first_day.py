@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import page
+from tests.docs.deploy_rules import PAGE, write_addresses
 from tests.infra.azd import NAME, SUBSCRIPTION, Azd, az_that_knows, azd_on, locked_python, references
 from tests.infra.test_proof import COLUMNS, NOW, row
 from tests.infra.variants import DEFENDER, OPERATORS
 
-PAGE = page("docs/deploy.md")
 SECRETS = ("PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD")
 
 SHOWN = {
@@ -91,10 +90,7 @@ def test_from_nothing_to_a_routed_alert(azd: Azd) -> None:
     assert "reference to Key Vault" not in said and "az keyvault" not in said
     assert "ends in .example" in said
 
-    for policy in (azd.project / "rules").glob("*/policy.yaml"):
-        policy.write_text(
-            policy.read_text().replace("pagerduty.example", "pagerduty.com").replace(".example", ".invalid")
-        )
+    write_addresses(azd.project / "rules")
     said = followed(azd, "3. Rules")
     assert "not yet" not in said and ".example" not in said
 

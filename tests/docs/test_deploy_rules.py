@@ -1,0 +1,82 @@
+"""The rules that docs/deploy.md tells a newcomer to write are sound, and their examples hold."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from router.cli import main
+from tests.builders import RULES
+from tests.docs.deploy_rules import PAGE, delete_destination, delete_examples, edit_yaml, write_addresses
+
+DESTINATIONS = [
+    (stream, name)
+    for stream in ("cwpp", "cspm")
+    for name in yaml.safe_load((RULES / stream / "policy.yaml").read_text())["destinations"]
+]
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """What a new clone has, with the newcomer's own addresses."""
+    rules = shutil.copytree(RULES, tmp_path / "rules")
+    write_addresses(rules)
+    return rules
+
+
+def assert_sound(rules: Path, capsys: pytest.CaptureFixture[str], *, deleting: bool) -> None:
+    """`rules check` has nothing to say, and `rules test` nothing that is not to be deleted."""
+    assert main(["rules", "check", str(rules)]) == 0, capsys.readouterr()
+    assert ": 0 problems; 0 warnings; " in capsys.readouterr().out
+    code, said = main(["rules", "test", str(rules)]), capsys.readouterr().out
+    assert (code, delete_examples(said)) == (int(deleting), deleting), said
+    assert main(["rules", "test", str(rules)]) == 0, capsys.readouterr()
+
+
+def test_own_addresses_leave_no_example_behind(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every address that ends in .example is in the table; all examples go on to hold."""
+    texts = [(rules / stream / "policy.yaml").read_text() for stream in ("cwpp", "cspm")]
+    assert [found for text in texts for found in re.findall(r"^ +url: .*\.example\b.*", text, re.MULTILINE)] == []
+    assert_sound(rules, capsys, deleting=False)
+
+
+@pytest.mark.parametrize(("stream", "name"), DESTINATIONS)
+def test_whoever_does_not_want_a_destination(
+    rules: Path, capsys: pytest.CaptureFixture[str], stream: str, name: str
+) -> None:
+    """What the page says to delete with it is all that names it."""
+    delete_destination(rules / stream / "policy.yaml", name)
+    assert_sound(rules, capsys, deleting=True)
+
+
+def test_whoever_does_not_want_the_starters_suppressions_and_owners(
+    rules: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their files can go: nothing but examples needs them."""
+    for path in (*rules.glob("*/suppressions/*.json"), rules / "owners.yaml"):
+        path.unlink()
+    assert_sound(rules, capsys, deleting=True)
+
+
+def test_whoever_wants_no_posture(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Alerts alone."""
+    shutil.rmtree(rules / "cspm")
+    assert_sound(rules, capsys, deleting=False)
+
+
+def test_a_route_for_changed_files(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the section on file integrity has it."""
+    (route,) = re.findall(r"`(alert_type: [\w-]+)`", PAGE.section("File integrity"))
+    (types,) = re.findall(r"`(types: \[[\w-]+\])`", PAGE.section("File integrity"))
+
+    def edit(said: dict[str, Any]) -> None:
+        said |= yaml.safe_load(types)
+        said["routes"].append({"name": "files", "when": yaml.safe_load(route), "to": ["oncall"]})
+
+    edit_yaml(rules / "cwpp" / "policy.yaml", edit)
+    assert_sound(rules, capsys, deleting=False)
