@@ -37,7 +37,7 @@ with open(project / "asked", "a") as asked:
 path = project / ".azure" / os.environ.get("AZURE_ENV_NAME", "{name}") / ".env"
 if sys.argv[1:] == ["env", "get-values"]:
     sys.exit(print(path.read_text(), end=""))
-if sys.argv[1:] in (["auth", "login"], ["env", "new", "{name}"]):
+if sys.argv[1:3] == ["auth", "login"] or sys.argv[1:] == ["env", "new", "{name}"]:
     sys.exit(0)
 if sys.argv[1] != "env":
     sys.path.insert(0, "{root}")
@@ -219,7 +219,11 @@ class Azd:
         match arguments:
             case ("up",):
                 return self.up()
-            case ("deploy",):
+            case ("provision", *_):
+                outcome = self.provision()
+                self.put_out()
+                return outcome
+            case ("deploy", *_):
                 return self.run("postdeploy")
             case ("hooks", "run", event):
                 return self.run(event)
@@ -274,6 +278,11 @@ def azd_on(project: Path, python: Path, **outside: str) -> Azd:
     shutil.copytree(RULES, project / "rules")
     shutil.copy(ROOT / "azure.yaml", project)
     (project / "router").symlink_to(ROOT / "router")
+    return azd_in(project, python, **outside)
+
+
+def azd_in(project: Path, python: Path, **outside: str) -> Azd:
+    """The same in a project that is there already."""
     for name in (NAME, "another"):
         (project / ".azure" / name).mkdir(parents=True)
         (project / ".azure" / name / ".env").write_text(

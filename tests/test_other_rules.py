@@ -1,0 +1,115 @@
+"""`rules/` belongs to whoever cloned the project: a clone in which it is another's passes whatever this one passes.
+
+`make soak` runs it, since it runs `make test` in each clone. What holds the same in `make test` is tests/users_rules.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from infra.compiler import find_compiler
+from tests.infra import test_release_workflow as release
+from tests.infra import test_workflow as deploy
+from tests.infra.azd import az_that_knows, azd_in, locked_python
+from tests.infra.variants import DEFENDER, ROOT
+from tests.other_rules import OTHER_RULES
+
+pytestmark = pytest.mark.soak
+
+LASTING = Path("/var/tmp")  # noqa: S108  A clone with all that it installs is too much for memory.
+AZ: Mapping[str, object] = {"bicep install": ("", ""), "deployment sub what-if": ("Resource changes: no change.\n", "")}
+"""What az says to the workflows, beside what it says to azd's hooks."""
+ALL_TESTS = "make test"
+
+
+@pytest.fixture(params=list(OTHER_RULES))
+def clone(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A clone of what is worked on, with other rules, committed as their owner would."""
+    with TemporaryDirectory(prefix="other-rules-", dir=LASTING if LASTING.is_dir() else None) as scratch:
+        at = Path(scratch, "clone")
+        said("git", "clone", "--quiet", "--no-checkout", "--shared", str(ROOT), str(at), at=ROOT)
+        listed = said("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", at=ROOT).split("\0")
+        for name in listed:
+            if name and (ROOT / name).is_file() and not name.startswith("rules/"):
+                (at / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, at / name)
+        OTHER_RULES[request.param](at / "rules")
+        said("git", "add", "--all", at=at)
+        said(
+            "git", "-c", "user.name=a", "-c", "user.email=a@contoso.example", "commit", "-qm", "Rules of our own", at=at
+        )
+        yield at
+
+
+def said(*command: str, at: Path, **more: str) -> str:
+    """What a command prints in a directory, as a person's shell or GitHub's runner starts it; it must go well."""
+    ours = (
+        "PYTEST_CURRENT",
+        "PYTEST_XDIST_WORKER",
+        "PYTEST_XDIST_TESTRUN",
+        "VIRTUAL_ENV",
+        "PYTHONPATH",
+        "MAKE",
+        "MFLAGS",
+    )
+    given = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
+    done = subprocess.run(
+        command, cwd=at, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout[-5000:]}"
+    return done.stdout
+
+
+def run_steps(clone: Path, scripts: list[str], **more: str) -> None:
+    """Runs the steps of a job, each as GitHub's runner starts it; all must go well."""
+    for script in scripts:
+        said("bash", "-e", "-c", script, at=clone, **more)
+
+
+def runner(clone: Path, scratch: Path) -> dict[str, str]:
+    """A runner of GitHub's, with doubles of az and azd, and the compiler that stands here."""
+    azd = azd_in(clone, locked_python(scratch / "hooks_env"))
+    az_that_knows(azd, DEFENDER, AZ)
+    if compiler := find_compiler():
+        (clone / "bin" / "bicep").symlink_to(compiler.path)
+    files = {"GITHUB_PATH": "path", "GITHUB_ENV": "env", "GITHUB_STEP_SUMMARY": "summary.md", "RUNNER_TEMP": "."}
+    return {
+        **{name: str(scratch / file) for name, file in files.items()},
+        "PATH": os.pathsep.join((str(clone / "bin"), str(clone / ".venv" / "bin"), os.environ["PATH"])),
+        "VARIABLES": json.dumps({"ROUTER_PARTITIONS": "8"}),
+        "GITHUB_REPOSITORY": "soc/router",
+        "GITHUB_REF_NAME": "v1",
+        "AZURE_ENV_NAME": "soc",
+        "AZURE_LOCATION": "westeurope",
+        "DEFENDER_PRINCIPAL_ID": DEFENDER,
+        **dict.fromkeys(("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"), DEFENDER),
+    }
+
+
+def test_whatever_runs_without_azure_goes_well(clone: Path, tmp_path: Path) -> None:
+    """`make run`, and each step of both workflows, but for `make test` and what only GitHub can do; rules/ stays as it is."""
+    assert "89 sample messages" in said("make", "setup", "run", at=clone)
+    given = runner(clone, tmp_path)
+    checks = [script for script in deploy.commands("check") if script != ALL_TESTS]
+    run_steps(clone, checks, **given)
+    run_steps(clone, deploy.commands("preview"), **given)
+    assert "no change" in (tmp_path / "summary.md").read_text()
+    run_steps(clone, deploy.commands("deploy"), **given)
+    only_there = [script for script in release.commands("build") if script not in (*checks, ALL_TESTS)]
+    assert len(only_there) == 2
+    run_steps(clone, only_there, **given)
+    assert {path.name for path in (clone / "dist").iterdir()} >= {"alert-router.zip", "azuredeploy.json", "notes.md"}
+    assert said("git", "status", "--porcelain", "--", "rules", at=clone) == ""
+
+
+def test_make_test_goes_well(clone: Path) -> None:
+    """As long as it takes."""
+    assert " passed" in said("make", "test", at=clone)
