@@ -3,7 +3,7 @@
 It is in the wheel and is not deployed: nothing of `router` imports it but the command that starts it.
 
 story         what happens in it
-connection    the shipped rules, directed at the SOC
+connection    the starter's rules, directed at the SOC
 soc           the SOC on loopback: one double of each vendor, which the tests and `make stack` use too
 samples       89 messages
 """

@@ -1,4 +1,4 @@
-"""The shipped rules, their destinations directed at the SOC on loopback.
+"""The starter's rules, their destinations directed at the SOC on loopback.
 
 Only addresses and users change, and where an issue goes in Jira, after the rules are loaded, so that their hash is that
 of the files. A file stays where it is; a kind that the SOC has no endpoint for is left out, and said so. One webhook is

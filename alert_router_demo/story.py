@@ -1,4 +1,4 @@
-"""What happens in the demo: samples are routed by the shipped rules to a SOC that is busy at first."""
+"""What happens in the demo: samples are routed by the starter's rules to a SOC that is busy at first."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tell(options: Namespace) -> int:
     job, report, held = story.job, story.report, story.held
     to = screen()
     to.print(
-        f"\n  {report.tally.received} sample messages, the shipped rules, and a SOC on 127.0.0.1 that is busy at first"
+        f"\n  {report.tally.received} sample messages, the starter's rules, and a SOC on 127.0.0.1 that is busy at first"
     )
     print_report(job, report)
     _print_counts(to, held)
@@ -118,7 +118,7 @@ def _make_busy(soc: Soc) -> None:
 
 
 def _held(soc: Soc) -> list[tuple[str, str, str]]:
-    """What each vendor of the shipped rules holds and answered, and each other one that was asked."""
+    """What each vendor of the starter's rules holds and answered, and each other one that was asked."""
     return [
         (endpoint.name, f"{endpoint.count()} {endpoint.holds}", _answers(endpoint.answers))
         for endpoint in soc.endpoints
