@@ -96,7 +96,7 @@ def follow(at: Path, upstream: Path) -> None:
     """Types what stands on the page; only `git merge` may end with a conflict."""
     (_, section) = page("docs/upgrade.md").text.split(f"\n## {HEADING}\n")
     for line in "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)).splitlines():
-        command = [str(upstream) if word.startswith("https://") else word for word in shlex.split(line)]
+        command = [str(upstream) if word.startswith("https://") else word for word in shlex.split(line, comments=True)]
         run(at, command, may_fail=command[1] == "merge")
 
 
