@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from router.rulebook.json_mistakes import explain_json_error
 from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted, position_in
+from router.rulebook.yaml_mistakes import explain_yaml_error
 
 TWICE = "\0twice"
 """Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
@@ -32,19 +34,35 @@ class Unreadable(Exception):
         self.code = code
 
 
-class _GivenTwice(yaml.constructor.ConstructorError):
-    """A mapping gives a key twice."""
+_TEXT = "tag:yaml.org,2002:str"
+
+
+class _Refused(Exception):
+    """A text is YAML, and no rules file may say what it says."""
+
+    def __init__(self, message: str, key: yaml.Node, code: str = "unreadable") -> None:
+        super().__init__(message)
+        self.line = key.start_mark.line + 1
+        self.code = code
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML's safe types without timestamps (rules and messages hold times as text), and no key twice."""
+    """YAML's safe types without timestamps (rules and messages hold times as text), no key twice, and each key a text."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise _GivenTwice(None, None, f"{key.value!r} is given twice", key.start_mark)
-            seen.add(key.value)
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _Refused("has a key that is a list or a mapping; a key is a text", key)
+            line = key.start_mark.line + 1
+            if key.value in first:
+                where = f", here and on line {first[key.value]}" if first[key.value] != line else ""
+                raise _Refused(f"{key.value!r} is given twice{where}; remove one", key, "duplicate-key")
+            first[key.value] = line
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            # A key is what somebody called something: `on`, `no`, 1:30 and 012345670123 are those texts, as in JSON.
+            key.tag = _TEXT
         mapping: dict[object, object] = super().construct_mapping(node, deep)
         return mapping
 
@@ -76,24 +94,41 @@ def parse_with_lower_keys(text: str, file: str) -> object:
 
 
 def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, object]] | None) -> object:
+    if not text.strip():
+        raise Unreadable(_EMPTY, None, "empty-file")
     try:
         return json.loads(text, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
-        raise Unreadable(f"is not JSON: {error.msg}", error.lineno) from error
+        line, words = _find_conflict(text) or explain_json_error(text, error)
+        raise Unreadable(f"is not JSON: {words}", line) from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"cannot be read: {error}", None) from error
 
 
 def _parse_yaml(text: str) -> object:
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
+        value: object = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
+    except _Refused as refused:
+        raise Unreadable(f"cannot be read: {refused}", refused.line, refused.code) from refused
+    except yaml.YAMLError as error:
+        line, words = _find_conflict(text) or explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
-        code = "duplicate-key" if isinstance(error, _GivenTwice) else "unreadable"
-        raise Unreadable(f"{trouble}: {error.problem or error.context}", line, code=code) from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Unreadable(f"{trouble}: {words}", line) from error
+    except (ValueError, RecursionError) as error:
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
+    if value is None:
+        raise Unreadable(_EMPTY, None, "empty-file")
+    return value
+
+
+_EMPTY = "says nothing; write something there, or remove the file"
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
+
+
+def _find_conflict(text: str) -> tuple[int, str] | None:
+    """The line of the first marker that a merge left, and what to say of it."""
+    found = _CONFLICT.search(text)
+    return (text.count("\n", 0, found.start()) + 1, "has a merge conflict that is not resolved") if found else None
 
 
 def _merged(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
@@ -175,6 +210,7 @@ def _find_child(node: yaml.Node | None, step: str | int) -> tuple[str | int, yam
     """The key or position as it is written, the node under it, and the line it starts on.
 
     A key is found whatever its case; of several that differ in nothing else, the last, or one that is spelled like the step.
+    `key:value` without a space is a key as a whole, and is found by what stands before the colon.
     """
     if isinstance(node, yaml.MappingNode):
         wanted = str(step)
@@ -186,6 +222,11 @@ def _find_child(node: yaml.Node | None, step: str | int) -> tuple[str | int, yam
         if bearers:
             key, value = next((one for one in reversed(bearers) if one[0].value == wanted), bearers[-1])
             return (step if isinstance(step, int) else key.value), value, key.start_mark.line
+        glued = (
+            key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value.startswith(f"{wanted}:")
+        )
+        if (key := next(glued, None)) is not None:
+            return step, key, key.start_mark.line
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         item = node.value[step]
         return step, item, item.start_mark.line

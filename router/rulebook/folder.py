@@ -99,11 +99,15 @@ class Folder:
     def _parsed(self, root: Path, file: str, parser: Callable[[str, str], object]) -> Document | None:
         if (data := self._bytes_of(root, file, "is missing; add it")) is None:
             return None
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
+            self.blame(file, "is UTF-16, or no text; save it as UTF-8", code="unreadable")
+            return None
         try:
             text = data.decode("utf-8-sig")
             return Document(self._named, file, text, parser(text, file))
-        except UnicodeDecodeError:
-            self.blame(file, "is not UTF-8; save it as UTF-8", code="unreadable")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            self.blame(file, "is not UTF-8; save it as UTF-8", line, code="unreadable")
         except Unreadable as error:
             self.blame(file, str(error), error.line, code=error.code)
         return None

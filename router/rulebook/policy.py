@@ -203,7 +203,7 @@ class _PolicyReader:
         for path, name in strays:
             unknown = f"names no destination {name!r}{_known(name, defined)}"
             self.folder.note(self.document, path, unknown, code="unknown-destination")
-        if strays or len(routes) < self._written_routes():
+        if strays or len(routes) < self._written_routes() or not self._has_lists():
             # A destination may only seem unused, where it is misspelled.
             return
         for name in defined.keys() - {name for _, name in named} - {RECORD}:
@@ -243,6 +243,10 @@ class _PolicyReader:
     def _written_routes(self) -> int:
         routes = self.value.get("routes")
         return len(routes) if isinstance(routes, list) else 0
+
+    def _has_lists(self) -> bool:
+        """Whether what names destinations is of the form that can be read."""
+        return all(isinstance(self.value.get(key, []), list) for key in ("routes", "always", "otherwise"))
 
     def _entries(self, key: str) -> Mapping[str, object]:
         entries = self.value.get(key)

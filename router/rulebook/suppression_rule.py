@@ -22,7 +22,7 @@ from router.rulebook.retired import doubts_about_rule
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import names_many
 from router.rulebook.suppression_faults import Fault, Faults
-from router.rulebook.validation_messages import hint
+from router.rulebook.validation_messages import hint, must_be_text
 
 _KEYS = frozenset(
     "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905
@@ -140,7 +140,7 @@ class _RuleProperties:
         if value is None or value == "":
             self._faults.blame(path, "is missing; Defender requires it", code="missing-key")
         else:
-            self._faults.blame(path, "must be text")
+            self._faults.blame(path, must_be_text(value))
         return ""
 
     def alert_type(self) -> str:
@@ -176,7 +176,7 @@ class _RuleProperties:
         if comment is None:
             return ""
         if not isinstance(comment, str):
-            self._faults.blame(("properties", "comment"), "must be text")
+            self._faults.blame(("properties", "comment"), must_be_text(comment))
             return ""
         if len(comment) > LONGEST_COMMENT:
             self._faults.warn(

@@ -13,13 +13,10 @@ from router.rulebook.problems import INVALID, KeyPath
 
 _SAID = {
     "missing": "is missing; add it",
-    "string_type": "must be text",
     "bool_type": "must be true or false",
-    "list_type": "must be a list",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
-    "invalid_key": "must be text; put it in quotes",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
     "timezone_aware": "needs a zone, as in 2026-11-24T12:00:00Z",
@@ -28,9 +25,6 @@ _SAID = {
 
 _CODES = {"missing": "missing-key", "extra_forbidden": "unknown-key"}
 """The codes of what pydantic objects to, where they say more than that a value is invalid."""
-
-_KEY = "[key]"
-"""The last step of pydantic's way to the key of a mapping, and not to its value."""
 
 
 class Complaint(NamedTuple):
@@ -62,12 +56,12 @@ def complaints_of(
         for detail in error.errors(include_url=False, include_input=False):
             if detail["type"] == "none_required":  # the other half of "or not given at all"
                 continue
-            kind = (
-                "invalid_key" if detail["type"] == "string_type" and detail["loc"][-1:] == (_KEY,) else detail["type"]
+            kind, context = detail["type"], detail.get("ctx", {})
+            path, written = _path_in(value, detail["loc"], kind)
+            message = _find_words(kind, path, written, context, known) or scrubbed(_own_words(detail["msg"]))
+            yield Complaint(
+                _without_value(path) if kind == "extra_forbidden" else path, message, _code_for(kind, context)
             )
-            path, context = _path_in(value, detail["loc"], kind), detail.get("ctx", {})
-            message = _find_words(kind, path, context, known) or scrubbed(_own_words(detail["msg"]))
-            yield Complaint(path, message, _code_for(kind, context))
 
 
 def find_sound[Model: BaseModel](model: type[Model], value: object) -> Model | None:
@@ -98,8 +92,29 @@ def hint(word: str, known: Collection[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _path_in(value: object, location: KeyPath, type: str) -> KeyPath:
-    """pydantic's location without its own steps, such as the member of a union that it tried."""
+def must_be_text(value: object) -> str:
+    """What to say of a value that is no text, and should be one; the value is not repeated."""
+    if isinstance(value, bool):
+        return "must be text, and is read as true or false (as on, off, yes and no are, too); put it in quotes"
+    if isinstance(value, int | float):
+        return "must be text, and is read as a number; put it in quotes"
+    if isinstance(value, dict) and None in value.values():
+        return "must be text, and is read as a mapping; put a text with { in quotes"
+    return "must be text"
+
+
+def _must_be_list(value: object) -> str:
+    remedy = "; put it in [ ]" if isinstance(value, str) else "; begin each entry with -" if value else ""
+    return f"must be a list{remedy}"
+
+
+def _without_value(path: KeyPath) -> KeyPath:
+    """The path of a key in which there is more than a key, as in `key:value`, without what stands behind the colon."""
+    return (*path[:-1], str(path[-1]).partition(":")[0])
+
+
+def _path_in(value: object, location: KeyPath, type: str) -> tuple[KeyPath, object]:
+    """pydantic's location without its own steps, such as the member of a union that it tried; and what is there."""
     path: list[str | int] = []
     for step in location:
         children: Mapping[Any, object] = value if isinstance(value, dict) else {}
@@ -108,13 +123,19 @@ def _path_in(value: object, location: KeyPath, type: str) -> KeyPath:
         if step in children:
             path.append(step)
             value = children[step]
-    return (*path, location[-1]) if type == "missing" else tuple(path)
+    return ((*path, location[-1]) if type == "missing" else tuple(path)), value
 
 
-def _find_words(type: str, path: KeyPath, context: Mapping[str, Any], known: Set[str]) -> str | None:
+def _find_words(type: str, path: KeyPath, written: object, context: Mapping[str, Any], known: Set[str]) -> str | None:
     match type:
+        case "string_type":
+            return must_be_text(written)
+        case "list_type":
+            return _must_be_list(written)
         case "extra_forbidden":
             word = str(path[-1])
+            if word.partition(":")[0] in known and ":" in word:
+                return "has no space behind its colon; add one"
             return "is no key that belongs here" + (hint(word, known - {word}) or "; remove it")
         case "literal_error" | "enum":
             return f"must be {context['expected']}"

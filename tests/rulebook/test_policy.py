@@ -127,14 +127,6 @@ def test_a_broken_policy_does_not_hide_what_is_wrong_elsewhere(tmp_path: Path) -
     ]
 
 
-def test_a_file_that_is_not_text_is_a_problem_and_not_a_crash(tmp_path: Path) -> None:
-    """A file in another encoding is reported by name."""
-    rules = rules_in(tmp_path)
-    (rules / "cwpp/policy.yaml").write_bytes("stream: cwpp".encode("utf-16"))
-    (problem,) = load(rules, Stream.CWPP, KINDS, NOW).problems
-    assert problem.message == "is not UTF-8; save it as UTF-8"
-
-
 def test_without_an_attack_table_of_ones_own_the_programs_counts(tmp_path: Path) -> None:
     """Without attack.yaml alerts are mapped by the table that the program brings, and the hash says by which."""
     rules = rules_in(tmp_path)

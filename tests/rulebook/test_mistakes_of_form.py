@@ -1,0 +1,195 @@
+"""A text that is not YAML or JSON is told by the line to mend and by what to do there, not in a parser's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.rulebook.documents import Unreadable, parse
+from router.rulebook.folder import Folder
+
+YAML = """\
+stream: cwpp
+destinations:
+  oncall: {kind: pager, key: {secret: PAGER_KEY}}
+  tickets:
+    kind: desk
+    url: "https://desk.example.com"
+routes:
+  - name: page
+    when: {at_least: High}
+    to: [oncall]
+always: [oncall]
+"""
+
+JSON = """\
+{
+  "properties": {
+    "alertType": "SQL.DB_BruteForce",
+    "state": "Enabled",
+    "reason": "Noise",
+    "suppressionAlertsScope": {
+      "allOf": [{"field": "entities.ip.address", "in": ["10.20.0.5"]}]
+    }
+  }
+}
+"""
+
+
+def what_is_said(text: str, file: str) -> tuple[int | None, str]:
+    """The line and the words about a text that cannot be read."""
+    with pytest.raises(Unreadable) as met:
+        parse(text, file)
+    return met.value.line, str(met.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("    when", "\twhen", 9, "has a tab in its indentation; YAML is indented with spaces"),
+        ("    when", "  \twhen", 9, "has a tab in its indentation"),
+        ("  - name", "\t- name", 8, "has a tab in its indentation"),
+        ("  - name", "  -\tname", 8, "has a tab in its indentation"),
+        ("  oncall:", "\toncall:", 3, "has a tab in its indentation"),
+        ("{at_least: High}", "{resource: */rg-x/*}", 9, "begins with * and is not in quotes"),
+        ("{at_least: High}", "{resource: *}", 9, "begins with * and is not in quotes"),
+        ("{at_least: High}", "{resource: [*.SQL, x]}", 9, "begins with * and is not in quotes"),
+        ("{at_least: High}", "\n      resource: *sql", 10, "begins with * and is not in quotes"),
+        ("{at_least: High}", "{owner: @team}", 9, "begins with @ and is not in quotes"),
+        ("{at_least: High}", "{owner: %team}", 9, "begins with % and is not in quotes"),
+        ("{at_least: High}", "{owner: `team`}", 9, "begins with ` and is not in quotes"),
+        ("{at_least: High}", "{owner: !team}", 9, "begins with ! and is not in quotes"),
+        ("[oncall]\nalways", "!oncall\nalways", 10, "begins with ! and is not in quotes"),
+        ("name: page", "name: page: high", 8, "has a text with a colon in it that is not in quotes"),
+        ("stream: cwpp", "stream:cwpp", 1, "has no space behind the colon of 'stream'"),
+        ("    to: ", "    to:", 10, "has no space behind the colon of 'to'"),
+        ("always: ", "always:", 11, "has no space behind the colon of 'always'"),
+        ("  - name", "  -name", 8, "has no space behind its dash"),
+        ('.com"', ".com", 6, "opens a quotation mark that nothing closes"),
+        ("name: page", "name: 'page", 8, "opens a quotation mark that nothing closes"),
+        ("to: [oncall]", "to: [oncall", 10, "opens a [ that nothing closes"),
+        ("High}", "High", 9, "opens a { that nothing closes"),
+        ("always: [oncall]", "always: [oncall", 11, "opens a [ that nothing closes"),
+        ("to: [oncall]", "to: [\n      oncall\n      tickets:\n    ]", 10, "opens a [ that nothing closes"),
+        ("to: [oncall]", "to: [oncall]]", 10, "has a ] that nothing opens"),
+        ("High}", "High}}", 9, "has a } that nothing opens"),
+        ("always: [oncall]", "stream: cwpp", 11, "'stream' is given twice, here and on line 1; remove one"),
+        ("High}", "High, at_least: Low}", 9, "'at_least' is given twice; remove one"),
+        ("    to", " - name: b\n    to", 10, "does not line up with the lines above"),
+        ("    when", "   when", 9, "does not line up with the lines above"),
+        ("    when", "      when", 9, "does not line up with the lines above"),
+        ("    to", "  to", 10, "does not line up with the lines above"),
+        ("  tickets", "   tickets", 4, "does not line up with the lines above"),
+        ("stream", " stream", 2, "does not line up with the lines above"),
+        ("    when", "\u00a0\u00a0when", 9, "has a blank that is no space"),
+        ("stream: ", "stream:\u00a0", 1, "has a blank that is no space"),
+        ("name: page", "name: pa\x07ge", 8, "has the control character U+0007; remove it"),
+        ("always", "---\nalways", 11, "begins a second document"),
+        ("always", "=======\nalways", 11, "has a merge conflict that is not resolved"),
+        ('"https://desk', '"C:\\desk', 6, "has a backslash in double quotes that means nothing"),
+        ("stream: cwpp", "? [a, b]\n: c\nstream: cwpp", 1, "has a key that is a list or a mapping; a key is a text"),
+        (YAML, "\n# nothing yet\n", None, "says nothing"),
+        (YAML, "", None, "says nothing"),
+    ],
+)
+def test_a_mistake_in_yaml_is_told_with_its_line_and_its_remedy(
+    old: str, new: str, line: int | None, words: str
+) -> None:
+    """The line is the one to mend, which need not be the one on which the parser gave up."""
+    assert old in YAML
+    said_at, said = what_is_said(YAML.replace(old, new, 1), "cwpp/policy.yaml")
+    assert words in said
+    assert said_at == line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("    }\n", "    },\n", 8, "has a comma before the end of a list or an object; remove it"),
+        ('"10.20.0.5"', '"10.20.0.5",', 7, "has a comma before the end"),
+        ('    "state"', '    // on\n    "state"', 4, "has a comment, and JSON has none"),
+        ('    "state"', '    /* on */\n    "state"', 4, "has a comment, and JSON has none"),
+        ('    "state"', '    # on\n    "state"', 4, "has a comment, and JSON has none"),
+        ('"Noise"', '"Noise" // why', 5, "has a comment, and JSON has none"),
+        ('"Noise"', "'Noise'", 5, "has single quotes, and JSON has double ones"),
+        ('"reason"', "'reason'", 5, "has single quotes, and JSON has double ones"),
+        ('"Noise"', "\u201cNoise\u201d", 5, "has a typographic quotation mark"),
+        ('"reason"', "reason", 5, "has a key without double quotes"),
+        ('"Noise"', "Noise", 5, "put a text in double quotes"),
+        ('"Noise"', "True", 5, "put a text in double quotes"),
+        ('"Noise"', "", 5, "has no value before its ,"),
+        ('"Enabled",', '"Enabled"', 4, "has no comma at its end"),
+        ('"Noise"', '"the "Noise" here"', 5, "has no comma between two values"),
+        ('"reason":', '"reason"', 5, "has no colon behind a key"),
+        ('"Noise",', '"Noise,', 5, "opens a quotation mark that is not closed on its line"),
+        ('"Noise"', '"No\tise"', 5, "has a tab in a text"),
+        ('"Noise"', '"C:\\Scan"', 5, "has a backslash that means nothing; write it twice"),
+        ("  }\n}\n", "  }\n", 1, "opens a { that nothing closes"),
+        ('"10.20.0.5"]}]\n    }\n  }\n}\n', '"10.20.0.5"', 7, "opens a [ that nothing closes"),
+        ("  }\n}\n", "  }\n}\n}\n", 11, "goes on behind its end"),
+        ('"10.20.0.5"]', '"10.20.0.5"', 7, "opens a [ that a } closes; a ] is missing, or wrong"),
+        (JSON, JSON + JSON, 11, "begins a second document"),
+        (JSON, "properties:\n  state: Enabled\n", 1, "if it is YAML, let its name end in .yaml"),
+        ('    "state"', '=======\n    "state"', 4, "has a merge conflict that is not resolved"),
+        (JSON, " \n\n", None, "says nothing"),
+    ],
+)
+def test_a_mistake_in_json_is_told_with_its_line_and_its_remedy(
+    old: str, new: str, line: int | None, words: str
+) -> None:
+    """The line is the one to mend, which need not be the one on which the parser gave up."""
+    assert old in JSON
+    said_at, said = what_is_said(JSON.replace(old, new, 1), "cwpp/suppressions/one.json")
+    assert words in said
+    assert said_at == line
+
+
+def test_keys_are_texts_as_they_are_written() -> None:
+    """A key is what somebody called something, so none is read as a truth value, a number or a time."""
+    text = (
+        "on: 1\nno: 2\n1:30: 3\n012345670123: 4\n~: 5\n2026-11-24: 6\nbase: &base {yes: 7}\nheir: {<<: *base, off: 8}\n"
+    )
+    read = parse(text, "owners.yaml")
+    assert isinstance(read, dict)
+    assert list(read) == ["on", "no", "1:30", "012345670123", "~", "2026-11-24", "base", "heir"]
+    assert read["heir"] == {"yes": 7, "off": 8}
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (YAML.encode("utf-16"), "policy.yaml: is UTF-16, or no text; save it as UTF-8"),
+        (YAML.encode("utf-16-le"), "policy.yaml: is UTF-16, or no text; save it as UTF-8"),
+        ((YAML + "# caf\xe9\n").encode("latin-1"), "policy.yaml:12: is not UTF-8; save it as UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_utf_8_is_told_so(data: bytes, words: str, tmp_path: Path) -> None:
+    """What is not UTF-8 is told with the line of the first wrong character; UTF-16, as editors on Windows save it, by name."""
+    (tmp_path / "policy.yaml").write_bytes(data)
+    folder = Folder(tmp_path)
+    assert folder.read("policy.yaml") is None
+    assert [str(problem) for problem in folder.problems] == [f"{tmp_path}/{words}"]
+
+
+@pytest.mark.parametrize(
+    "data", [b"\xef\xbb\xbf" + YAML.encode(), YAML.replace("\n", "\r\n").encode(), b"---\n" + YAML.encode() + b"...\n"]
+)
+def test_a_byte_order_mark_windows_line_ends_and_one_document_in_dashes_are_fine(data: bytes, tmp_path: Path) -> None:
+    """How an editor saves UTF-8 makes no difference."""
+    (tmp_path / "policy.yaml").write_bytes(data)
+    document = Folder(tmp_path).read("policy.yaml")
+    assert document is not None
+    assert document.value == parse(YAML, "policy.yaml")
+    assert document.line_of(("always",)) in (11, 12)
+
+
+@given(st.text(alphabet="ab:-[]{}'\"*&!\t\n #,\\\u00a0", max_size=30), st.sampled_from(["a.yaml", "a.json"]))
+def test_whatever_is_written_has_a_line_of_the_text(text: str, file: str) -> None:
+    """No text makes the explanation fail, and a line that is told is one that the text has."""
+    try:
+        parse(text, file)
+    except Unreadable as error:
+        assert error.line is None or 1 <= error.line <= text.count("\n") + 1
