@@ -34,7 +34,7 @@ def explain_yaml_error(text: str, error: yaml.YAMLError) -> tuple[int | None, st
     mark, opened = error.problem_mark, error.context_mark
     lines = _BREAK.split(text)
     at = min(mark.line, len(lines) - 1) if mark else 0
-    stopped = _Position(lines, at, mark.column if mark else 0, min(opened.line, at) if opened else None)
+    stopped = _Stop(lines, at, mark.column if mark else 0, min(opened.line, at) if opened else None)
     problem, context = error.problem or "", error.context or ""
     line, words = stopped.explain(problem, context)
     return line + 1, words
@@ -47,7 +47,7 @@ def _unprintable(text: str) -> tuple[int | None, str]:
     return line, f"has the control character U+{ord(found[0]):04X}; remove it"
 
 
-class _Position:
+class _Stop:
     """Where the parser stopped: a line and a column of a text, and the line on which it began what it was reading."""
 
     def __init__(self, lines: Sequence[str], at: int, column: int, opened: int | None) -> None:
