@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from os.path import relpath
 from pathlib import Path
 
 from router.app.clock import Clock
@@ -28,13 +29,24 @@ def stream_for(name: str | None) -> Stream | None:
 def streams_in(directory: Path, only: Stream | None = None) -> list[Stream]:
     """The streams that a rules directory has rules for, or the one asked for; raises BadFile where there is none."""
     if not directory.is_dir():
-        raise BadFile(f"{directory}: is no directory of rules; name one with --rules")
-    if only is not None:
-        return [only]
-    streams = [stream for stream in Stream if (directory / stream).is_dir()]
+        what = "is a file, and no directory of rules" if directory.exists() else "is no directory of rules"
+        raise BadFile(f"{directory}: {what}{_remedy_for(directory)}")
+    streams = _streams_below(directory)
     if not streams:
-        raise BadFile(f"{directory}: has neither cwpp/ nor cspm/; name a directory of rules with --rules")
-    return streams
+        raise BadFile(f"{directory}: has neither cwpp/ nor cspm/{_remedy_for(directory)}")
+    return streams if only is None else [only]
+
+
+def _streams_below(directory: Path) -> list[Stream]:
+    return [stream for stream in Stream if (directory / stream).is_dir()]
+
+
+def _remedy_for(given: Path) -> str:
+    """What to give in place of a path that is no directory of rules: one below it, around it, or where they usually are."""
+    for directory in (given / "rules", *given.absolute().parents, Path("rules")):
+        if _streams_below(directory):
+            return f"; did you mean {directory if given.is_absolute() else relpath(directory)}?"
+    return "; name the one in which cwpp/ or cspm/ is, with --rules, or behind rules check and rules test"
 
 
 def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from difflib import get_close_matches
 
 from router.decide import decide, notice_for
 from router.destinations import discover
@@ -11,6 +12,7 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Attempt, Delivery
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
+from router.domain.ledger import RECORD
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
 from router.parse import alerts_named_in, evidence_of
@@ -18,9 +20,13 @@ from router.parse import alerts_named_in, evidence_of
 
 def check_destination(name: str, books: Iterable[Rulebook]) -> None:
     """Raises BadUsage where no policy names a destination so."""
-    named = {one for book in books for one in book.destinations}
+    named = sorted({one for book in books for one in book.destinations})
+    if name == RECORD:
+        raise BadUsage(f"--notice {name}: gets decisions as rows and no notices; name one of {', '.join(named)}")
     if name not in named:
-        raise BadUsage(f"--notice {name}: no policy names such a destination; there are {', '.join(sorted(named))}")
+        near = get_close_matches(name, named, n=1)
+        meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(named)}"
+        raise BadUsage(f"--notice {name}: no policy names such a destination; {meant}")
 
 
 def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> str:

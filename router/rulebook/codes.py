@@ -14,6 +14,7 @@ CODES: Mapping[str, str] = {
     # Files.
     "missing-file": "A file that the rules need is not there.",
     "unreadable": "A file or a directory cannot be read: it is not UTF-8, not JSON or not YAML.",
+    "empty-file": "A file says nothing.",
     "file-not-read": "A file has an ending that is not read where it stands.",
     # What stands in any file.
     INVALID: "A value is not of the form that is wanted there.",

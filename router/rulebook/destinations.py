@@ -26,6 +26,8 @@ WITHHOLD = "withhold"
 
 _SHORTEST_SECRET = 6
 """A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
+_PLACEHOLDER = re.compile(r"\{[A-Za-z]+(?:[._][A-Za-z]+)*\}")
+"""A text that is nothing but the name of a placeholder is no secret, and whoever misspelled it should read it."""
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
 
 _ALERTS_ONLY: frozenset[By | ByTag] = frozenset({By.CORRELATION, By.INCIDENT})
@@ -76,7 +78,8 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
     kind = kinds.get(str(entry.get("kind")))
     if kind is None:
         word = entry.get("kind")
-        either = f"must be {_either(kinds)}{hint(word, kinds) if isinstance(word, str) else ''}"
+        verb = "is missing; it is" if word is None else "must be"
+        either = f"{verb} {_either(kinds)}{hint(word, kinds) if isinstance(word, str) else ''}"
         yield Complaint(("kind",), either, code="unknown-kind")
         return
     refused = list(_complaints(entry, kind))
@@ -125,7 +128,13 @@ def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
 
 def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[Complaint]:
     written = sorted(
-        {text for _, text in _strings_in(entry, ()) if len(text) >= _SHORTEST_SECRET}, key=len, reverse=True
+        {
+            text
+            for _, text in _strings_in(entry, ())
+            if len(text) >= _SHORTEST_SECRET and not _PLACEHOLDER.fullmatch(text)
+        },
+        key=len,
+        reverse=True,
     )
 
     def scrubbed(message: str) -> str:

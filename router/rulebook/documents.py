@@ -57,7 +57,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             line = key.start_mark.line + 1
             if key.value in first:
                 where = f", here and on line {first[key.value]}" if first[key.value] != line else ""
-                raise _Refused(f"{key.value!r} is given twice{where}; remove one", key, "duplicate-key")
+                raise _Refused(f"{key.value!r} is given twice{where}; remove one", key, code="duplicate-key")
             first[key.value] = line
         self.flatten_mapping(node)
         for key, _ in node.value:
@@ -95,7 +95,7 @@ def parse_with_lower_keys(text: str, file: str) -> object:
 
 def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, object]] | None) -> object:
     if not text.strip():
-        raise Unreadable(_EMPTY, None, "empty-file")
+        raise Unreadable(_EMPTY, None, code="empty-file")
     try:
         return json.loads(text, object_pairs_hook=hook)
     except json.JSONDecodeError as error:
@@ -117,7 +117,7 @@ def _parse_yaml(text: str) -> object:
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
     if value is None:
-        raise Unreadable(_EMPTY, None, "empty-file")
+        raise Unreadable(_EMPTY, None, code="empty-file")
     return value
 
 

@@ -223,7 +223,8 @@ class _PolicyReader:
                 never = "never applies: no cspm signal has a plan"
                 self.folder.note(self.document, ("floor", plan), never, "warning", code="never-applies")
             elif plan.lower() not in plans:
-                unknown = unknown_plan(plan, self.known)
+                is_default = plan.lower() == "default"
+                unknown = "is no plan; did you mean 'default'?" if is_default else unknown_plan(plan, self.known)
                 self.folder.note(self.document, ("floor", plan), unknown, "warning", code="unknown-plan")
             by_plan[plans.get(plan.lower(), plan)] = severity
         return Floor(default, by_plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -100,12 +101,23 @@ def must_be_text(value: object) -> str:
         return "must be text, and is read as a number; put it in quotes"
     if isinstance(value, dict) and None in value.values():
         return "must be text, and is read as a mapping; put a text with { in quotes"
-    return "must be text"
+    if isinstance(value, list):
+        return "must be one text, and is a list"
+    return "has no value; give it one, or remove it" if value is None else "must be text"
 
 
 def _must_be_list(value: object) -> str:
     remedy = "; put it in [ ]" if isinstance(value, str) else "; begin each entry with -" if value else ""
     return f"must be a list{remedy}"
+
+
+def _must_be_one_of(expected: str, written: object) -> str:
+    """What to say of a value that is none of some words, which are given as a choice in single quotes."""
+    if isinstance(written, list):
+        return f"must be one value and no list: {expected}"
+    words = {word.lower(): word for word in re.findall("'([^']+)'", expected)}
+    near = get_close_matches(written.lower(), words, n=1) if isinstance(written, str) else []
+    return f"must be {expected}" + (f"; did you mean {words[near[0]]!r}?" if near else "")
 
 
 def _without_value(path: KeyPath) -> KeyPath:
@@ -138,7 +150,7 @@ def _find_words(type: str, path: KeyPath, written: object, context: Mapping[str,
                 return "has no space behind its colon; add one"
             return "is no key that belongs here" + (hint(word, known - {word}) or "; remove it")
         case "literal_error" | "enum":
-            return f"must be {context['expected']}"
+            return _must_be_one_of(context["expected"], written)
         case "model_type" if _is_secret(context):
             return "must be {secret: NAME}; a secret itself is never written in rules"
         case "string_too_long":

@@ -18,12 +18,12 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.signals import Kind
-from router.rulebook.patterns import TECHNIQUE
+from router.rulebook.patterns import BLANK_NOT, TECHNIQUE
 
 type LevelName = Literal["Informational", "Low", "Medium", "High", "Critical"]
 type LevelOrUnknown = Literal["Informational", "Low", "Medium", "High", "Critical", "unknown"]
 type RiskOrUnknown = Literal["Low", "Medium", "High", "Critical", "unknown"]
-type Word = Annotated[str, StringConstraints(min_length=1)]
+type Word = Annotated[str, StringConstraints(min_length=1, pattern=BLANK_NOT)]
 type TagName = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
 

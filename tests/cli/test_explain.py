@@ -51,10 +51,13 @@ def test_what_a_destination_would_be_told_is_shown_as_text(house: House) -> None
     assert [document["notice"].splitlines()[0] for document in documents][1:] == [
         low.splitlines()[1], foreign.splitlines()[1],
     ]  # fmt: skip
-    wrong = house.says("explain", "a.ndjson", "--notice", "nobody")
-    assert (wrong.code, wrong.err) == (
-        2, "--notice nobody: no policy names such a destination; there are backlog, everything, people\n"
-    )  # fmt: skip
+    for name, said_of_it in (
+        ("nobody", "no policy names such a destination; there are backlog, everything, people"),
+        ("peopel", "no policy names such a destination; did you mean people?"),
+        ("record", "gets decisions as rows and no notices; name one of backlog, everything, people"),
+    ):
+        wrong = house.says("explain", "a.ndjson", "--notice", name)
+        assert (wrong.code, wrong.err) == (2, f"--notice {name}: {said_of_it}\n")
 
 
 def test_what_a_message_does_not_say_is_said_in_words(house: House) -> None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.destinations import discover
+from router.rulebook import schemas
 from router.rulebook.documents import Unreadable, parse
 from router.rulebook.folder import Folder
+from router.rulebook.patterns import WORDS
 
 YAML = """\
 stream: cwpp
@@ -193,3 +196,20 @@ def test_whatever_is_written_has_a_line_of_the_text(text: str, file: str) -> Non
         parse(text, file)
     except Unreadable as error:
         assert error.line is None or 1 <= error.line <= text.count("\n") + 1
+
+
+def _patterns_in(schema: object) -> set[str]:
+    if isinstance(schema, list):
+        return set().union(*map(_patterns_in, schema))
+    if not isinstance(schema, dict):
+        return set()
+    own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+    return own.union(*map(_patterns_in, schema.values()))
+
+
+def test_what_must_have_a_pattern_is_described_in_words() -> None:
+    """No problem shows a regular expression: each that a form or a kind of destination asks for has words of its own."""
+    published = schemas(discover())
+    # A suppression rule is read by hand, and addresses are judged by what they lead to; editors alone see those patterns.
+    asked = _patterns_in({name: one for name, one in published.items() if name != "suppression"})
+    assert {pattern for pattern in asked if "[Hh][Tt]" not in pattern} - WORDS.keys() == set()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from router.destinations import discover
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Stream
@@ -136,3 +137,24 @@ def test_without_an_attack_table_of_ones_own_the_programs_counts(tmp_path: Path)
     assert result.rulebook is not None and with_table is not None
     assert result.rulebook.attack == with_table.attack
     assert (result.rulebook.hash, result.problems) == (with_table.hash, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{owner.grup}", "assignment_group: {owner.grup} is no placeholder; did you mean {owner.group}?"),
+        ("{salary}", "assignment_group: {salary} is no placeholder; there are id, key, "),
+        ("{hunter2}", "assignment_group: ... is no placeholder; there are id, key, "),
+    ],
+)
+def test_a_placeholder_that_is_none_is_named_where_it_cannot_be_a_secret(text: str, said: str, tmp_path: Path) -> None:
+    """Whoever misspelled a placeholder reads what they wrote, though nothing else that is written is repeated."""
+    desk = {
+        "kind": "servicenow",
+        "url": "https://desk.example",
+        "auth": {"user": "router", "password": {"secret": "DESK_KEY"}},
+        "fields": {"assignment_group": text},
+    }
+    rules = rules_in(tmp_path, {"cwpp/policy.yaml": a_policy(destinations={"tickets": desk})})
+    (problem,) = load(rules, Stream.CWPP, discover(), NOW).problems
+    assert problem.message.startswith(f"destinations.tickets.fields: {said}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -49,7 +50,9 @@ def parse(text: str) -> Text:
     fixed, names = pieces[::2], pieces[1::2]
     for name in names:
         if name not in PLACEHOLDERS:
-            raise ValueError(f"{{{name}}} is no placeholder; there are {', '.join(sorted(PLACEHOLDERS))}")
+            near = get_close_matches(name, PLACEHOLDERS, n=1)
+            meant = f"did you mean {{{near[0]}}}?" if near else f"there are {', '.join(sorted(PLACEHOLDERS))}"
+            raise ValueError(f"{{{name}}} is no placeholder; {meant}")
     if any("{" in piece or "}" in piece for piece in fixed):
         raise ValueError("a brace stands alone; braces hold a placeholder, such as {owner.group}")
     makers = [PLACEHOLDERS[name] for name in names]
