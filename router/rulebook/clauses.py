@@ -71,6 +71,14 @@ def doubts_about(
             )
 
 
+def is_for_other_stream(when: WhenForm, stream: Stream) -> bool:
+    """Whether a `when` asks for what no signal of a stream has, so that it holds for none."""
+    if when.kind and all(kind.stream is not stream for kind in when.kind):
+        return True
+    # `sample: false` and `incident: false` hold for every finding.
+    return any(getattr(when, key) not in (None, False) for key, owner in _ONLY_IN.items() if owner is not stream)
+
+
 def plans_of(catalogue: Catalogue) -> dict[str, str]:
     """The plans that rules may name, by their names in lower case."""
     return {plan.lower(): plan for plan in catalogue.plan_names.values()}

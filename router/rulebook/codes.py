@@ -56,6 +56,12 @@ CODES: Mapping[str, str] = {
     "unknown-tag": "A tag, or a value of one, is named that no resource has.",
     # Policies.
     "long-life": "Suppression rules may live so long that nobody looks at them again.",
+    "dead-route": "A route can match nothing that gets as far as the routes.",
+    "dead-value": "One of the values of a route fits nothing that there is.",
+    "wrong-plan": "A route names alert types and a plan that is none of theirs.",
+    "unknown-alert-type": "An alert type is named that is not known.",
+    "quiet-in-vain": "A quiet route keeps nothing quiet, since another one takes all that it takes.",
+    "route-twice": "A route takes what another one takes, and tells nobody else.",
     "quiet-route": "A route tells nobody of what may be grave.",
     "types-in-cspm": "A policy of cspm declares alert types.",
     "never-applies": "A setting never applies.",

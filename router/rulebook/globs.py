@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import translate
 
 
@@ -37,3 +37,44 @@ def covers_glob(wider: str, narrower: str) -> bool:
 
 def _covers_character(wider: str, narrower: str) -> bool:
     return narrower != "*" and (wider == "?" or wider.lower() == narrower.lower())
+
+
+def is_glob(text: str) -> bool:
+    """Whether a text fits more than itself."""
+    return "*" in text or "?" in text
+
+
+def could_fit(glob: str, places: Sequence[Collection[str]]) -> bool:
+    """Whether a glob fits some text that has, place by place, one of these characters. Both are in small letters."""
+    ends = {0}
+    for letter in glob:
+        if letter == "*":
+            ends = set(range(min(ends), len(places) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(places) and (letter == "?" or letter in places[end])}
+        if not ends:
+            return False
+    return len(places) in ends
+
+
+def may_meet(one: str, other: str) -> bool:
+    """Whether some text fits both of two globs, which are in small letters."""
+    reached = {(0, 0)}
+    waiting = [(0, 0)]
+    while waiting:
+        here, there = waiting.pop()
+        a, b = one[here : here + 1], other[there : there + 1]
+        if not a and not b:
+            return True
+        steps = {(here + 1, there)} if a == "*" else set()
+        steps |= {(here, there + 1)} if b == "*" else set()
+        if a and b:
+            if "*" not in (a, b) and (a == b or "?" in (a, b)):
+                steps.add((here + 1, there + 1))
+            elif a == "*" and b != "*":
+                steps.add((here, there + 1))
+            elif b == "*" and a != "*":
+                steps.add((here + 1, there))
+        waiting += steps - reached
+        reached |= steps
+    return False

@@ -7,7 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from router.domain.signals import Stream
+from router.rulebook.lints.covered_routes import find_covered_routes
 from router.rulebook.lints.covered_scopes import find_covered_scopes
+from router.rulebook.lints.dead_routes import find_dead_routes
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.unknown_tags import find_unknown_tags
 from router.rulebook.lints.unknown_types import find_unknown_types
@@ -17,7 +19,14 @@ from router.rulebook.problems import Problem, in_order
 
 type Lint = Callable[[Subject], Iterator[Problem]]
 
-LINTS: tuple[Lint, ...] = (find_unknown_types, find_covered_scopes, unreachable_owners, find_unknown_tags)
+LINTS: tuple[Lint, ...] = (
+    find_unknown_types,
+    find_covered_scopes,
+    unreachable_owners,
+    find_unknown_tags,
+    find_dead_routes,
+    find_covered_routes,
+)
 """The lints; each says what it finds as warnings that have a code."""
 
 

@@ -1,0 +1,220 @@
+"""What the keys of a route's `when` ask in vain: what no signal that gets as far as the routes can have.
+
+A contradiction is said only where it is certain from how messages are read and decided. A missing or unknown severity is above
+every floor, whatever else a route asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from router.domain.catalogue import Catalogue
+from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Floor
+from router.domain.severity import Severity
+from router.domain.signals import Kind, Stream
+from router.rulebook.clauses import NOBODY, SEVERITIES
+from router.rulebook.globs import compile_globs, could_fit, is_glob, may_meet
+from router.rulebook.lints.known_types import KnownTypes
+from router.rulebook.problems import KeyPath
+from router.rulebook.when_form import WhenForm
+
+_SCORES = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
+"""The kinds that have no severity, ever."""
+
+_OVER = {Stream.CWPP: {"resolved", "dismissed"}, Stream.CSPM: {"healthy", "notapplicable"}}
+"""The statuses of what is over, in small letters; what is over is told as such and never gets as far as the routes."""
+
+_HEX = frozenset("0123456789abcdef")
+_GUID = [_HEX if place not in (8, 13, 18, 23) else frozenset("-") for place in range(36)]
+"""The characters of a subscription's id, place by place."""
+
+_NOTHING = "so the route matches nothing"
+
+
+class Contradiction(NamedTuple):
+    """Something that a `when` asks in vain.
+
+    Attributes:
+        path: where in the `when` it is.
+        message: why nothing can have it, and what to do.
+        code: the sort of problem.
+        is_fatal: whether the route can match nothing for that alone.
+    """
+
+    path: KeyPath
+    message: str
+    code: str
+    is_fatal: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a route of a stream is judged against.
+
+    Attributes:
+        stream: the stream.
+        floor: its floor.
+        types: the alert types that are known.
+        catalogue: what is known of them.
+        owners: the groups and services that owners.yaml gives; None where they are not all known.
+        is_all_owned: whether everything has an owner.
+        subscriptions: the ids of subscriptions by the names that owners.yaml gives them, in lower case.
+    """
+
+    stream: Stream
+    floor: Floor
+    types: KnownTypes
+    catalogue: Catalogue
+    owners: Collection[str] | None = None
+    is_all_owned: bool = False
+    subscriptions: Mapping[str, str]
+
+
+def find_contradictions(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+    """Everything that a `when` asks in vain."""
+    yield from _of_severity(when, around)
+    yield from _of_kind(when, around.stream)
+    yield from _of_status(when, around.stream)
+    yield from _of_subscription(when, around.subscriptions)
+    yield from _of_resource(when)
+    yield from _of_owner(when, around)
+    if around.stream is Stream.CWPP:
+        yield from _of_alert_type(when, around)
+
+
+def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+    if when.severity is None:
+        return
+    levels = {SEVERITIES.get(label) for label in when.severity}
+    known = {level for level in levels if level is not None}
+    if when.at_least is not None:
+        known = {level for level in known if level >= SEVERITIES[when.at_least]}
+        if not known and None not in levels:
+            yield _fatal(("at_least",), f"is above all that `severity` names, {_NOTHING}; leave one of the two out")
+            return
+    if None in levels:
+        return
+    if when.kind and _SCORES.issuperset(when.kind):
+        yield _fatal(("severity",), f"is nothing that scores and compliance have, {_NOTHING}; leave it out")
+        return
+    # A recommendation that something is not covered at all is told whatever its severity.
+    may_pass = around.stream is Stream.CSPM and (not when.kind or Kind.RECOMMENDATION in when.kind)
+    lowest = _lowest_floor(when, around)
+    if not may_pass and max(known) < lowest:
+        remedy = "lower the floor, or remove the route"
+        yield _fatal(("severity",), f"is below the floor, {lowest.label}, {_NOTHING}; {remedy}")
+
+
+def _lowest_floor(when: WhenForm, around: Surroundings) -> Severity:
+    """The lowest floor of the plans that a route can match."""
+    floor = around.floor
+    floors = {floor.default, *floor.by_plan.values()}
+    if when.plan and not any(map(is_glob, when.plan)):
+        by_plan = {plan.lower(): severity for plan, severity in floor.by_plan.items()}
+        floors = {by_plan.get(plan.lower(), floor.default) for plan in when.plan}
+    return min(floors)
+
+
+def _of_kind(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
+    if when.incident is None or stream is not Stream.CWPP or not when.kind:
+        return
+    kinds = {kind for kind in when.kind if kind.stream is stream}
+    if kinds and kinds == ({Kind.ALERT} if when.incident else {Kind.INCIDENT}):
+        word = "asks for incidents" if when.incident else "asks for no incidents"
+        yield _fatal(("incident",), f"{word}, and `kind` for the opposite, {_NOTHING}; leave one of the two out")
+
+
+def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
+    over = [number for number, status in enumerate(when.status or ()) if status.casefold() in _OVER[stream]]
+    is_fatal = len(over) == len(when.status or ())
+    for number in over:
+        message = (
+            "is the status of what is over, and no route is asked about that; `always` is told, and who knew of it"
+        )
+        yield _dead_value("status", number, message, is_fatal)
+
+
+def _of_subscription(when: WhenForm, by_name: Mapping[str, str]) -> Iterator[Contradiction]:
+    strange = [
+        (number, glob) for number, glob in enumerate(when.subscription or ()) if not could_fit(glob.lower(), _GUID)
+    ]
+    is_fatal = len(strange) == len(when.subscription or ())
+    for number, glob in strange:
+        id = by_name.get(glob.lower())
+        remedy = f"that of {glob!r} is {id}" if id else "write an id, or a glob of ids"
+        yield _dead_value("subscription", number, f"fits no subscription's id, which is a GUID; {remedy}", is_fatal)
+
+
+def _of_resource(when: WhenForm) -> Iterator[Contradiction]:
+    types = when.resource_type or ()
+    bare = [number for number, type in enumerate(types) if "/" not in type and not is_glob(type)]
+    for number in bare:
+        message = "is no resource type, which has a provider, as in Microsoft.Compute/virtualMachines"
+        yield _dead_value("resource_type", number, message, len(bare) == len(types))
+    # A name in another cloud stands for a resource whose id, with its own type, is a connector's.
+    if not when.resource or not all(id.startswith("/subscriptions/") and not is_glob(id) for id in when.resource):
+        return
+    named = [parse_resource_id(id) for id in when.resource]
+    for key, parts in (
+        ("resource_type", [one.type for one in named]),
+        ("subscription", [one.subscription for one in named]),
+    ):
+        globs = getattr(when, key)
+        if globs and not any(map(compile_globs(globs), parts)):
+            yield _fatal((key,), f"fits none of the ids in `resource`, {_NOTHING}; leave one of the two out")
+
+
+def _of_owner(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+    owners = around.owners
+    if when.owner is None or owners is None:
+        return
+    said: dict[int, str] = {}
+    for number, glob in enumerate(when.owner):
+        if not any(map(compile_globs([glob]), owners)):
+            if glob.lower() != NOBODY:
+                said[number] = "fits no group and no service in owners.yaml"
+            elif around.is_all_owned:
+                said[number] = "stands for what has no owner, and by owners.yaml everything has one"
+    for number, message in said.items():
+        yield _dead_value("owner", number, message, len(said) == len(when.owner))
+
+
+def _of_alert_type(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+    known = around.types
+    for number, glob in enumerate(when.alert_type or ()):
+        is_known = known.has(glob) if not is_glob(glob) else any(known.fitting(glob)) or _may_be_declared(glob, known)
+        if not is_known:
+            declare = "if it is right, list it under types in cwpp/policy.yaml"
+            message = f"{glob!r} fits no alert type that is known; {declare}"
+            yield Contradiction(("alert_type", number), message, "unknown-alert-type", False)
+    yield from _of_plan(when, around)
+
+
+def _of_plan(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+    """What to say of a plan where each alert type that a route names is of another one."""
+    if not when.plan or not when.alert_type or any(_may_be_declared(glob, around.types) for glob in when.alert_type):
+        return
+    types = [type for glob in when.alert_type for type in around.types.fitting(glob)]
+    plans = {around.catalogue.find_plan(None, type) for type in types}
+    if not types or None in plans or any(map(compile_globs(when.plan), plans)):
+        return
+    named = ", ".join(sorted(filter(None, plans)))
+    yield Contradiction(
+        ("plan",), f"is the plan of no alert type in `alert_type`; they are of {named}", "wrong-plan", False
+    )
+
+
+def _may_be_declared(glob: str, known: KnownTypes) -> bool:
+    return any(may_meet(glob.lower(), declared.lower()) for declared in known.declared)
+
+
+def _fatal(path: KeyPath, message: str) -> Contradiction:
+    return Contradiction(path, message, "dead-route", True)
+
+
+def _dead_value(key: str, number: int, message: str, is_fatal: bool) -> Contradiction:
+    words = f"{message}; {_NOTHING[3:]}" if is_fatal else message
+    return Contradiction((key, number), words, "dead-route" if is_fatal else "dead-value", is_fatal)

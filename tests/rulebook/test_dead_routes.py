@@ -1,0 +1,289 @@
+"""Routes that nothing can match, and routes that change nothing, are said; a route that can match something never is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.destinations import discover
+from router.domain.attack import Attack
+from router.domain.owners import Owner, Owners, Ownership
+from router.domain.posture import Risk
+from router.domain.rulebook import Floor
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Finding, Kind, Signal, Stream
+from router.rulebook import STARTER, lint, load, load_attack, load_catalogue
+from router.rulebook.clauses import clauses_for, is_for_other_stream
+from router.rulebook.globs import compile_globs, could_fit, covers_glob, may_meet
+from router.rulebook.lints import KnownTypes
+from router.rulebook.lints.contradictions import Surroundings, find_contradictions
+from router.rulebook.lints.covered_routes import takes_all_of
+from router.rulebook.when_form import WhenForm
+from tests.rulebook.builders import NOW, a_policy, loaded, rules_in
+
+SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
+VM = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-shop/providers/Microsoft.Compute/virtualMachines/web-01"
+FLOOR = Floor(Severity.MEDIUM, {"VirtualMachines": Severity.LOW})
+
+
+def the_surroundings(stream: Stream = Stream.CWPP, floor: Floor = FLOOR, *, all_owned: bool = False) -> Surroundings:
+    """Those of a stream whose resources are owned by `web`."""
+    return Surroundings(
+        stream=stream,
+        floor=floor,
+        types=KnownTypes.of(["Contoso.*", "Sentinel_Rule"]),
+        catalogue=load_catalogue(),
+        owners={"web", "shop"},
+        is_all_owned=all_owned,
+        subscriptions={"contoso production": SUBSCRIPTION},
+    )
+
+
+def what_is_vain(when: Mapping[str, object], around: Surroundings) -> list[tuple[str, str, bool]]:
+    """What a `when` asks in vain: the code, where, and whether the route is dead for that."""
+    found = find_contradictions(WhenForm.model_validate(when), around)
+    return [(one.code, ".".join(map(str, one.path)), one.is_fatal) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("when", "vain"),
+    [
+        ({"severity": ["Low", "Medium"], "at_least": "High"}, [("dead-route", "at_least", True)]),
+        ({"severity": ["Low", "High"], "at_least": "High"}, []),
+        ({"severity": ["Low", "unknown"], "at_least": "High"}, []),
+        ({"severity": "Informational"}, [("dead-route", "severity", True)]),
+        ({"severity": ["Informational", "unknown"]}, []),
+        ({"severity": "Low"}, []),
+        ({"severity": "Low", "plan": "KeyVaults"}, [("dead-route", "severity", True)]),
+        ({"severity": "Low", "plan": ["KeyVaults", "virtualmachines"]}, []),
+        ({"severity": "Low", "plan": "K*"}, []),
+        ({"at_least": "Critical"}, []),
+        ({"kind": "alert", "incident": True}, [("dead-route", "incident", True)]),
+        ({"kind": "incident", "incident": False}, [("dead-route", "incident", True)]),
+        ({"kind": ["alert", "incident"], "incident": True}, []),
+        ({"status": ["Resolved", "New"]}, [("dead-value", "status.0", False)]),
+        ({"status": "dismissed"}, [("dead-route", "status.0", True)]),
+        ({"subscription": "Contoso Production"}, [("dead-route", "subscription.0", True)]),
+        ({"subscription": ["prod-*", "6f0a*"]}, [("dead-value", "subscription.0", False)]),
+        ({"subscription": ["*", f"{SUBSCRIPTION.upper()}", "????????-*-9c45-*"]}, []),
+        ({"resource_type": "virtualMachines"}, [("dead-route", "resource_type.0", True)]),
+        ({"resource_type": ["Microsoft.Sql/*", "*"]}, []),
+        ({"resource_type": "Microsoft.Sql/servers", "resource": VM}, [("dead-route", "resource_type", True)]),
+        ({"resource_type": "microsoft.compute/*", "resource": VM}, []),
+        ({"subscription": "0*", "resource": VM}, [("dead-route", "subscription", True)]),
+        ({"resource_type": "Microsoft.Sql/servers", "resource": "*/Microsoft.Compute/*"}, []),
+        ({"owner": ["w*", "payments"]}, [("dead-value", "owner.1", False)]),
+        ({"owner": ["payments"]}, [("dead-route", "owner.0", True)]),
+        ({"owner": "nobody"}, []),
+        ({"alert_type": "VM_SshBruteforceSucces"}, [("unknown-alert-type", "alert_type.0", False)]),
+        ({"alert_type": ["VM_*", "SQLDB_*", "Contoso.Own", "*.Own"]}, [("unknown-alert-type", "alert_type.1", False)]),
+        ({"alert_type": ["simulated_vm_*", "*", "sentinel_rule"]}, []),
+        ({"alert_type": "VM_*", "plan": "KeyVaults"}, [("wrong-plan", "plan", False)]),
+        ({"alert_type": ["VM_*", "KV_*"], "plan": "KeyVaults"}, []),
+        ({"alert_type": "Contoso.Own", "plan": "KeyVaults"}, []),
+        ({"tactics": "Impact", "techniques": "T1110"}, []),
+        ({}, []),
+    ],
+)
+def test_what_an_alerts_route_asks_in_vain_is_said(when: dict[str, object], vain: list[tuple[str, str, bool]]) -> None:
+    """Each contradiction is said at the key or the value that is at fault; what is possible is not said."""
+    assert what_is_vain(when, the_surroundings()) == vain
+
+
+@pytest.mark.parametrize(
+    ("when", "vain"),
+    [
+        ({"severity": "Low"}, []),
+        ({"severity": "Low", "kind": ["recommendation", "attack_path"]}, []),
+        ({"severity": "Low", "kind": "attack_path"}, [("dead-route", "severity", True)]),
+        ({"severity": "High", "kind": ["secure_score", "compliance"]}, [("dead-route", "severity", True)]),
+        ({"severity": ["High", "unknown"], "kind": "secure_score"}, []),
+        ({"at_least": "High", "kind": "secure_score"}, []),
+        ({"status": ["Healthy", "Unhealthy"]}, [("dead-value", "status.0", False)]),
+        ({"status": "Resolved"}, []),
+        ({"alert_type": "nothing-of-alerts"}, []),
+    ],
+)
+def test_what_a_findings_route_asks_in_vain_is_said(when: dict[str, object], vain: list[tuple[str, str, bool]]) -> None:
+    """A recommendation may say that something is not covered, which passes every floor; scores have no severity."""
+    assert what_is_vain(when, the_surroundings(Stream.CSPM, Floor(Severity.MEDIUM))) == vain
+
+
+def test_nobody_is_in_vain_where_everything_has_an_owner() -> None:
+    """An entry of owners.yaml that matches everything leaves nothing for nobody."""
+    around = the_surroundings(all_owned=True)
+    assert what_is_vain({"owner": ["nobody", "web"]}, around) == [("dead-value", "owner.0", False)]
+
+
+WORDS: dict[str, st.SearchStrategy[object]] = {
+    "severity": st.lists(st.sampled_from([*(one.label for one in Severity), "unknown"]), min_size=1, max_size=2),
+    "at_least": st.sampled_from([one.label for one in Severity]),
+    "kind": st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=2),
+    "incident": st.booleans(),
+    "sample": st.booleans(),
+    "status": st.lists(st.sampled_from(["New", "Resolved", "Dismissed", "Healthy", "Unhealthy", "InProgress"]), min_size=1),
+    "plan": st.lists(st.sampled_from(["VirtualMachines", "virtualmachines", "KeyVaults", "V*"]), min_size=1, max_size=2),
+    "subscription": st.lists(st.sampled_from([SUBSCRIPTION, "6f*", "prod", "*"]), min_size=1, max_size=2),
+    "resource": st.lists(st.sampled_from([VM, "*web-01", "web-01"]), min_size=1, max_size=2),
+    "resource_type": st.lists(st.sampled_from(["Microsoft.Compute/*", "virtualMachines", "Microsoft.Sql/servers"]), min_size=1),
+    "owner": st.lists(st.sampled_from(["web", "nobody", "shop", "payments"]), min_size=1, max_size=2),
+    "risk": st.just(["High"]),
+}  # fmt: skip
+WHENS = st.dictionaries(st.sampled_from(list(WORDS)), st.none(), max_size=4).flatmap(
+    lambda keys: st.fixed_dictionaries({key: WORDS[key] for key in keys})
+)
+LEVELS = st.none() | st.sampled_from(list(Severity))
+RESOURCES = st.sampled_from(
+    [VM, VM.replace("6f0a", "0000"), VM.replace("Microsoft.Compute", "Microsoft.Sql"), "web-01"]
+)
+STATUSES = st.none() | st.sampled_from(["New", "InProgress", "Unhealthy", "Active"])
+SIGNALS = st.builds(
+    Alert,
+    kind=st.sampled_from([Kind.ALERT, Kind.INCIDENT]), id=st.just("a"), type=st.just("VM_X"), title=st.just("t"),
+    severity=LEVELS, status=STATUSES, resource=RESOURCES, sample=st.booleans(),
+    plan=st.none() | st.sampled_from(["VirtualMachines", "KeyVaults"]),
+) | st.builds(
+    Finding,
+    kind=st.sampled_from([Kind.RECOMMENDATION, Kind.VULNERABILITY, Kind.ATTACK_PATH]), id=st.just("f"), type=st.just("k"),
+    title=st.just("t"), severity=LEVELS, status=STATUSES, resource=RESOURCES,
+    risk=st.none() | st.just(Risk(level=Severity.LOW, is_contextual=True)),
+) | st.builds(
+    Finding,
+    kind=st.sampled_from([Kind.SECURE_SCORE, Kind.COMPLIANCE]), id=st.just("f"), type=st.just("k"), title=st.just("t"),
+    severity=st.none(), status=STATUSES, resource=RESOURCES,
+)  # fmt: skip
+OWNERS = Owners((Ownership(lambda _, group: group == "rg-shop", Owner("web", "shop")),))
+ATTACK = load_attack(STARTER / "attack.yaml")
+
+
+@settings(deadline=None, max_examples=200)
+@given(WHENS, SIGNALS)
+def test_a_route_that_is_called_dead_matches_nothing_that_passes_the_floor(
+    when: dict[str, object], signal: Signal
+) -> None:
+    """What is said to match nothing matches no signal that gets as far as the routes."""
+    rulebook_floor = FLOOR if signal.stream is Stream.CWPP else Floor(Severity.MEDIUM)
+    form, around = WhenForm.model_validate(when), the_surroundings(signal.stream, rulebook_floor)
+    dead = any(one.is_fatal for one in find_contradictions(form, around)) or is_for_other_stream(form, signal.stream)
+    plan = signal.plan if isinstance(signal, Alert) else None
+    passes = signal.level is None or signal.level >= rulebook_floor.severity_for(plan)
+    holds = all(clause.holds(signal, Attack()) for clause in clauses_for(form, ATTACK, OWNERS))
+    assert not (dead and passes and holds)
+
+
+@settings(deadline=None, max_examples=200)
+@given(WHENS, WHENS, SIGNALS)
+def test_a_route_that_is_said_to_take_all_of_another_does(
+    wide: dict[str, object], more: dict[str, object], signal: Signal
+) -> None:
+    """What meets the narrower `when` meets the wider one."""
+    first, second = WhenForm.model_validate(wide), WhenForm.model_validate(wide | more)
+    if takes_all_of(first, second) and all(
+        clause.holds(signal, Attack()) for clause in clauses_for(second, ATTACK, OWNERS)
+    ):
+        assert all(clause.holds(signal, Attack()) for clause in clauses_for(first, ATTACK, OWNERS))
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "is_covered"),
+    [
+        ("vm_*", "vm_ssh*", True),
+        ("*", "*", True),
+        ("*ssh*", "vm_ssh?", True),
+        ("vm_?", "vm_x", True),
+        ("vm_?", "vm_?", True),
+        ("vm_?", "vm_*", False),
+        ("vm_x", "vm_?", False),
+        ("vm_ssh*", "vm_*", False),
+        ("*ab*", "*a*b*", False),
+    ],
+)
+def test_a_glob_covers_another_only_where_that_is_sure(wide: str, narrow: str, is_covered: bool) -> None:
+    """A star of the narrower glob may stand for anything, so only a star of the wider one takes it."""
+    assert covers_glob(wide, narrow) is is_covered
+
+
+GLOBS = st.text(alphabet="ab*?", max_size=6)
+
+
+@given(GLOBS, GLOBS, st.text(alphabet="ab", max_size=6))
+def test_what_is_known_of_two_globs_holds_for_every_text(one: str, other: str, text: str) -> None:
+    """A glob that covers another one fits what that fits; two that fit one text may meet."""
+    fits_one, fits_other = compile_globs([one])(text), compile_globs([other])(text)
+    assert not (covers_glob(one, other) and fits_other and not fits_one)
+    assert not (fits_one and fits_other and not may_meet(one, other))
+    assert not fits_one or could_fit(one, text)
+
+
+def lints_of(directory: Path, routes: list[dict[str, object]], **parts: object) -> list[str]:
+    """What `rules check` says beside what loading says of a policy with those routes."""
+    destinations = {
+        "oncall": {"kind": "pager", "key": {"secret": "PAGER_KEY"}},
+        "tickets": {"kind": "desk", "url": "https://desk.example.com", "key": {"secret": "DESK_KEY"}},
+    }
+    policy = a_policy("cwpp", destinations=destinations, routes=routes, floor={"default": "Medium"}, **parts)
+    files = {
+        "cwpp/policy.yaml": policy,
+        "owners.yaml": {"owners": [{"subscription": "*", "group": "web"}, {"group": "b"}]},
+    }
+    found = lint(rules_in(directory, files), Stream.CWPP, loaded(directory, files), NOW)
+    return [f"{one.level} {one.code} {one.message}" for one in found]
+
+
+def test_a_dead_route_is_said_with_its_place_and_what_only_it_would_reach(tmp_path: Path) -> None:
+    """The warning is at the key at fault; a destination that nothing else names is said, too."""
+    routes: list[dict[str, object]] = [
+        {"name": "low", "when": {"severity": "Low"}, "to": ["oncall", "tickets"]},
+        {"name": "free", "when": {"owner": "nobody"}, "to": ["oncall"]},
+    ]
+    said = lints_of(tmp_path, routes)
+    assert said == [
+        "warning unused-destination destinations.oncall: is reached by nothing: "
+        "route 'free' can match nothing, and no other one names it",
+        "warning dead-route routes[0].when.severity: is below the floor, Medium, so the route matches nothing; "
+        "lower the floor, or remove the route",
+        "warning dead-route routes[1].when.owner[0]: stands for what has no owner, and by owners.yaml everything has one; "
+        "the route matches nothing",
+    ]
+
+
+def test_a_quiet_route_beside_a_wider_one_is_said_to_keep_nothing_quiet(tmp_path: Path) -> None:
+    """Order never matters, so what a quiet route takes is told where another route takes it, too."""
+    quiet: dict[str, object] = {"name": "hush", "when": {"severity": "Medium", "alert_type": "VM_Ssh*"}, "to": []}
+    wide: dict[str, object] = {
+        "name": "all-of-vms",
+        "when": {"severity": ["Medium", "High"], "alert_type": "VM_*"},
+        "to": ["tickets"],
+    }
+    aside: dict[str, object] = {"name": "high", "when": {"at_least": "High", "alert_type": "VM_*"}, "to": ["oncall"]}
+    assert lints_of(tmp_path, [quiet, wide, aside]) == [
+        "warning quiet-in-vain routes[0].to: keeps nothing quiet: route 'all-of-vms' takes all that it takes, "
+        "and order never matters; narrow that one, or remove this one"
+    ]
+    assert lints_of(tmp_path, [quiet, aside], otherwise=["tickets"]) == []
+
+
+def test_a_route_that_is_there_twice_is_said_once_and_one_that_adds_something_is_not(tmp_path: Path) -> None:
+    """Of two routes that take the same, the one that tells nobody else and no sooner is said."""
+    page: dict[str, object] = {"name": "page", "when": {"at_least": "High"}, "to": ["oncall"]}
+    both: dict[str, object] = {
+        "name": "both",
+        "when": {"severity": ["High", "Critical", "unknown"]},
+        "to": ["tickets", "oncall"],
+    }
+    again = "takes what route 'both' takes, and tells nobody else; remove one"
+    assert lints_of(tmp_path, [page, both]) == [f"warning route-twice routes[0]: {again}"]
+    assert lints_of(tmp_path, [page | {"respond_within": "30m"}, both]) == []
+    assert lints_of(tmp_path, [both, both | {"name": "more"}, page | {"to": ["oncall", "tickets"]}]) == [
+        f"warning route-twice routes[1]: {again}", f"warning route-twice routes[2]: {again}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", Stream)
+def test_the_starter_set_has_no_route_in_vain(stream: Stream) -> None:
+    """What the program brings is not warned about."""
+    assert lint(STARTER, stream, load(STARTER, stream, discover(), NOW), NOW) == ()
