@@ -16,6 +16,7 @@ CODES: Mapping[str, str] = {
     "unreadable": "A file or a directory cannot be read: it is not UTF-8, not JSON or not YAML.",
     "empty-file": "A file says nothing.",
     "file-not-read": "A file has an ending that is not read where it stands.",
+    "stray-file": "A file or a directory stands where nothing reads it.",
     # What stands in any file.
     INVALID: "A value is not of the form that is wanted there.",
     "missing-key": "A key that is needed is not there.",
@@ -38,7 +39,6 @@ CODES: Mapping[str, str] = {
     "impossible-value": "An element looks for a value that no signal has.",
     "address-range": "A range of addresses is unclear or too wide.",
     "range-as-text": "A range of addresses stands where texts are compared.",
-    "unknown-alert-type": "An alert type is named that is not known.",
     "title-as-type": "The title of an alert is named in place of its type.",
     "same-scope": "A suppression rule holds what another one holds.",
     "covered-scope": "A suppression rule holds nothing that a wider one does not hold.",
@@ -59,7 +59,6 @@ CODES: Mapping[str, str] = {
     "dead-route": "A route can match nothing that gets as far as the routes.",
     "dead-value": "One of the values of a route fits nothing that there is.",
     "wrong-plan": "A route names alert types and a plan that is none of theirs.",
-    "unknown-alert-type": "An alert type is named that is not known.",
     "quiet-in-vain": "A quiet route keeps nothing quiet, since another one takes all that it takes.",
     "route-twice": "A route takes what another one takes, and tells nobody else.",
     "quiet-route": "A route tells nobody of what may be grave.",

@@ -7,6 +7,7 @@
     covered_scopes  suppression rules that another one covers; scope_index finds those worth comparing
     dead_routes     routes that nothing can match; contradictions is what they ask in vain
     covered_routes  routes that change nothing beside another one
+    stray_files     files that nothing reads where they stand
 
 Each lint is a file with one function, which takes a `Subject` and yields warnings. `rules check` runs them and a start does
 not, so a lint may take its time; but where there are a hundred thousand rules it must not compare each with each.

@@ -10,6 +10,7 @@ from router.domain.signals import Stream
 from router.rulebook.lints.covered_routes import find_covered_routes
 from router.rulebook.lints.covered_scopes import find_covered_scopes
 from router.rulebook.lints.dead_routes import find_dead_routes
+from router.rulebook.lints.stray_files import find_stray_files
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.unknown_tags import find_unknown_tags
 from router.rulebook.lints.unknown_types import find_unknown_types
@@ -26,6 +27,7 @@ LINTS: tuple[Lint, ...] = (
     find_unknown_tags,
     find_dead_routes,
     find_covered_routes,
+    find_stray_files,
 )
 """The lints; each says what it finds as warnings that have a code."""
 

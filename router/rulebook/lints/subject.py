@@ -22,6 +22,7 @@ class Subject:
     """The rules of one stream, as lints see them.
 
     Attributes:
+        root: the rules directory.
         stream: the stream.
         loaded: what became of its rules.
         now: the instant as of which they are judged.
@@ -30,6 +31,7 @@ class Subject:
         types: the alert types that are known.
     """
 
+    root: Path
     stream: Stream
     loaded: Loaded
     now: datetime
@@ -46,7 +48,12 @@ class Subject:
         folder = Folder(rules)
         policy = folder.read(f"{stream}/policy.yaml")
         owners = folder.read(OWNERS) if folder.has(OWNERS) else None
-        return cls(stream, loaded, now, policy, owners, KnownTypes.of(loaded.policy.types), folder)
+        return cls(rules, stream, loaded, now, policy, owners, KnownTypes.of(loaded.policy.types), folder)
+
+    @property
+    def named(self) -> str:
+        """The rules directory as it was given."""
+        return self._folder.named
 
     @property
     def rules(self) -> Collection[SuppressionRule]:

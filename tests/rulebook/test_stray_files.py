@@ -1,0 +1,66 @@
+"""A rule that stands where nothing reads it is said, since it does nothing in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from router.domain.signals import Stream
+from router.rulebook import lint, load
+from tests.rulebook.builders import NOW, a_body, rules_in
+from tests.rulebook.kinds import KINDS
+
+UNREAD = "is a directory in which nothing is read"
+SUPPRESSIONS_AND_EXAMPLES = "suppression rules stand in cwpp/suppressions/, examples in cwpp/examples/"
+
+
+def strays_in(rules: Path) -> list[str]:
+    """What is said of files that are not read, without where the directory is."""
+    found = lint(rules, Stream.CWPP, load(rules, Stream.CWPP, KINDS, NOW), NOW)
+    return [f"{one.file}: {one.message}" for one in found if one.code == "stray-file"]
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("cwpp/suppression/one.json", f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions/?"),
+        ("cwpp/Suppressions/one.json", f"cwpp/Suppressions: {UNREAD}; did you mean cwpp/suppressions/?"),
+        ("cwpp/exemptions/a/one.json", f"cwpp/exemptions: {UNREAD}; did you mean cwpp/suppressions/?"),
+        ("cwpp/example/one.yaml", f"cwpp/example: {UNREAD}; did you mean cwpp/examples/?"),
+        ("cwpp/teams/one.json", f"cwpp/teams: {UNREAD}; {SUPPRESSIONS_AND_EXAMPLES}"),
+        ("cwpp/one.json", f"cwpp/one.json: is not read; {SUPPRESSIONS_AND_EXAMPLES}"),
+        ("cwpp/policy.yml", "cwpp/policy.yml: is not read; did you mean cwpp/policy.yaml?"),
+        ("cwpp/polcy.yaml", "cwpp/polcy.yaml: is not read; did you mean cwpp/policy.yaml?"),
+        ("cwpp/owners.yaml", "cwpp/owners.yaml: is not read; it stands beside cwpp/, as owners.yaml"),
+        ("policy.yaml", "policy.yaml: is not read; the policy of a stream is cwpp/policy.yaml or cspm/policy.yaml"),
+        ("owners.yml", "owners.yml: is not read; did you mean owners.yaml?"),
+        ("owner.yaml", "owner.yaml: is not read; did you mean owners.yaml?"),
+        ("one.json", "one.json: is not read; rules stand in cwpp/ and cspm/"),
+        ("suppressions/one.json", f"suppressions: {UNREAD}; move it into cwpp/ or cspm/ as suppressions/"),
+        ("cwp/policy.yaml", f"cwp: {UNREAD}; did you mean cwpp/?"),
+        ("production/policy.yaml", f"production: {UNREAD}; rules stand in cwpp/ and cspm/"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_rule_where_nothing_reads_it_is_said(file: str, said: str, tmp_path: Path) -> None:
+    """It is named, with where it was probably meant to be."""
+    assert strays_in(rules_in(tmp_path, {file: a_body()})) == [said]
+
+
+def test_what_is_read_and_what_is_no_rule_is_no_stray(tmp_path: Path) -> None:
+    """The known places, hidden files, Markdown, other sorts of files, and tags that owners.yaml names."""
+    files = {
+        "owners.yaml": {"owners": [], "tags": ["tags/all.json"]}, "coverage.yaml": "", "tags/all.json": "[]",
+        "cwpp/suppressions/one.json": a_body(), "cwpp/examples/one.yaml": "[]", "cspm/anything.yaml": "",
+        ".schemas/policy.schema.json": "{}", "README.md": "", "cwpp/notes.txt": "", "pictures/a.png": "", "cwpp/.keep": "",
+    }  # fmt: skip
+    assert strays_in(rules_in(tmp_path, files)) == []
+
+
+def test_at_the_top_of_a_repository_only_what_is_called_like_a_rule_is_said(tmp_path: Path) -> None:
+    """Where rules are a repository of their own, other files of YAML stand beside them."""
+    rules = rules_in(tmp_path, {"mkdocs.yml": "", "infra/main.json": "{}", "owner.yaml": "", "cwpp/one.json": "{}"})
+    (rules / ".git").mkdir()
+    assert strays_in(rules) == [
+        f"cwpp/one.json: is not read; {SUPPRESSIONS_AND_EXAMPLES}", "owner.yaml: is not read; did you mean owners.yaml?",
+    ]  # fmt: skip
