@@ -234,7 +234,7 @@ def lints_of(directory: Path, routes: list[dict[str, object]], **parts: object) 
     policy = a_policy("cwpp", destinations=destinations, routes=routes, floor={"default": "Medium"}, **parts)
     files = {
         "cwpp/policy.yaml": policy,
-        "owners.yaml": {"owners": [{"subscription": "*", "group": "web"}, {"group": "b"}]},
+        "owners.yaml": {"owners": [{"subscription": "0*", "group": "web"}, {"group": "b"}]},
     }
     found = lint(rules_in(directory, files), Stream.CWPP, loaded(directory, files), NOW)
     return [f"{one.level} {one.code} {one.message}" for one in found]

@@ -169,7 +169,7 @@ def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names(tmp_path: P
         ({"tags": {"team": "x"}}, "is no key that belongs here; did you mean 'tag'?"),
         ({"conector": "corp"}, "is no key that belongs here; did you mean 'connector'?"),
         ({"tag": "team"}, "must be a mapping"),
-        ({"tag": {"team": 7}}, "must be text"),
+        ({"tag": {"team": 7}}, "must be text, and is read as a number; put it in quotes"),
         ({"tag": {"team": "a", "Team": "b"}}, "names a tag twice; the names of tags are the same whatever their case"),
         ({"namespace": ""}, "must not be empty"),
     ],

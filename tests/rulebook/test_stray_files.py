@@ -12,6 +12,7 @@ from tests.rulebook.builders import NOW, a_body, rules_in
 from tests.rulebook.kinds import KINDS
 
 UNREAD = "is a directory in which nothing is read"
+ELSEWHERE = "rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
 SUPPRESSIONS_AND_EXAMPLES = "suppression rules stand in cwpp/suppressions/, examples in cwpp/examples/"
 
 
@@ -36,10 +37,10 @@ def strays_in(rules: Path) -> list[str]:
         ("policy.yaml", "policy.yaml: is not read; the policy of a stream is cwpp/policy.yaml or cspm/policy.yaml"),
         ("owners.yml", "owners.yml: is not read; did you mean owners.yaml?"),
         ("owner.yaml", "owner.yaml: is not read; did you mean owners.yaml?"),
-        ("one.json", "one.json: is not read; rules stand in cwpp/ and cspm/"),
+        ("one.json", f"one.json: is not read; {ELSEWHERE}"),
         ("suppressions/one.json", f"suppressions: {UNREAD}; move it into cwpp/ or cspm/ as suppressions/"),
         ("cwp/policy.yaml", f"cwp: {UNREAD}; did you mean cwpp/?"),
-        ("production/policy.yaml", f"production: {UNREAD}; rules stand in cwpp/ and cspm/"),
+        ("production/policy.yaml", f"production: {UNREAD}; {ELSEWHERE}"),
     ],
 )  # fmt: skip
 def test_what_looks_like_a_rule_where_nothing_reads_it_is_said(file: str, said: str, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ def lints(directory: Path, files: dict[str, object]) -> list[str]:
     """What is said of rules with these files beside the tags of ROWS."""
     result = loaded(directory, {FILE: ROWS, **files})
     assert result.rulebook is not None, result.problems
-    found = lint(directory, Stream.CWPP, result, NOW)
-    assert {(one.level, one.code) for one in found} <= {("warning", "unknown-tag")}
+    found = [one for one in lint(directory, Stream.CWPP, result, NOW) if one.code == "unknown-tag"]
+    assert {one.level for one in found} <= {"warning"}
     return [f"{one.file}: {one.message}" for one in found if one.line]
 
 

@@ -19,6 +19,8 @@ _ENDINGS = frozenset({".yaml", ".yml", ".json"})
 _CALLED = {"exemptions": _SUPPRESSIONS, "silences": _SUPPRESSIONS, "tests": _EXAMPLES}
 """What people call our directories."""
 
+_ELSEWHERE = "; rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
+
 
 def find_stray_files(subject: Subject) -> Iterator[Problem]:
     """A warning for each file of YAML or JSON, and each directory with such files, that nothing reads where it stands."""
@@ -27,7 +29,7 @@ def find_stray_files(subject: Subject) -> Iterator[Problem]:
             remedy = _remedy_at_the_top(name, path.is_dir())
             # What stands beside rules in a repository of its own may be anything.
             if remedy or not (subject.root / ".git").exists():
-                yield _stray(subject, name, path.is_dir(), remedy or "; rules stand in cwpp/ and cspm/")
+                yield _stray(subject, name, path.is_dir(), remedy or _ELSEWHERE)
     for name, path in _rules_like(subject.root / subject.stream):
         if name not in (_POLICY, _SUPPRESSIONS, _EXAMPLES) and not _is_named(path, subject):
             remedy = _remedy_in_a_stream(name, path.is_dir(), subject.stream)
