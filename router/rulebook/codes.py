@@ -39,6 +39,7 @@ CODES: Mapping[str, str] = {
     "impossible-value": "An element looks for a value that no signal has.",
     "address-range": "A range of addresses is unclear or too wide.",
     "range-as-text": "A range of addresses stands where texts are compared.",
+    "unknown-alert-type": "An alert type is named that is not known.",
     "title-as-type": "The title of an alert is named in place of its type.",
     "same-scope": "A suppression rule holds what another one holds.",
     "covered-scope": "A suppression rule holds nothing that a wider one does not hold.",

@@ -80,6 +80,7 @@ def what_is_vain(when: Mapping[str, object], around: Surroundings) -> list[tuple
         ({"owner": ["payments"]}, [("dead-route", "owner.0", True)]),
         ({"owner": "nobody"}, []),
         ({"alert_type": "VM_SshBruteforceSucces"}, [("unknown-alert-type", "alert_type.0", False)]),
+        ({"alert_type": "Suspicious SSH attack"}, [("unknown-alert-type", "alert_type.0", False)]),
         ({"alert_type": ["VM_*", "SQLDB_*", "Contoso.Own", "*.Own"]}, [("unknown-alert-type", "alert_type.1", False)]),
         ({"alert_type": ["simulated_vm_*", "*", "sentinel_rule"]}, []),
         ({"alert_type": "VM_*", "plan": "KeyVaults"}, [("wrong-plan", "plan", False)]),

@@ -18,6 +18,7 @@ from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES
 from router.rulebook.globs import compile_globs, could_fit, is_glob, may_meet
 from router.rulebook.lints.known_types import KnownTypes
+from router.rulebook.lints.unknown_types import about_unknown_type
 from router.rulebook.problems import KeyPath
 from router.rulebook.when_form import WhenForm
 
@@ -185,11 +186,12 @@ def _of_owner(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
 def _of_alert_type(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
     known = around.types
     for number, glob in enumerate(when.alert_type or ()):
-        is_known = known.has(glob) if not is_glob(glob) else any(known.fitting(glob)) or _may_be_declared(glob, known)
-        if not is_known:
-            declare = "if it is right, list it under types in cwpp/policy.yaml"
-            message = f"{glob!r} fits no alert type that is known; {declare}"
-            yield Contradiction(("alert_type", number), message, "unknown-alert-type", False)
+        if is_glob(glob):
+            if not any(known.fitting(glob)) and not _may_be_declared(glob, known):
+                words = f"{glob!r} fits no alert type that is known; if it is right, list it under types in cwpp/policy.yaml"
+                yield Contradiction(("alert_type", number), words, "unknown-alert-type", False)
+        elif not known.has(glob):
+            yield Contradiction(("alert_type", number), *about_unknown_type(glob, known), False)
     yield from _of_plan(when, around)
 
 

@@ -17,24 +17,8 @@ from router.rulebook.policy_form import RouteForm, timedelta_for
 from router.rulebook.problems import Problem
 from router.rulebook.when_form import WhenForm
 
-_GLOBS = frozenset(
-    [
-        "alert_type",
-        "plan",
-        "subscription",
-        "resource",
-        "resource_type",
-        "resource_group",
-        "account",
-        "project",
-        "cluster",
-        "namespace",
-        "connector",
-        "category",
-        "package",
-        "cve",
-    ]
-)
+_IN_CLOUDS = frozenset({"resource_group", "account", "project", "cluster", "namespace", "connector"})
+_GLOBS = _IN_CLOUDS | {"alert_type", "plan", "subscription", "resource", "resource_type", "category", "package", "cve"}
 """The keys that take globs, of which any may fit."""
 
 _LEVELS: frozenset[Severity | None] = frozenset({None, *Severity})

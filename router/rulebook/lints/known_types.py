@@ -10,7 +10,7 @@ from functools import cache
 from itertools import islice
 
 from router.rulebook.catalogue import load_catalogue, load_spellings
-from router.rulebook.globs import compile_globs
+from router.rulebook.globs import compile_globs, is_glob
 
 _SAMPLE = "simulated_"
 """How the types of Defender's sample alerts begin, in lower case."""
@@ -52,7 +52,7 @@ class KnownTypes:
     def fitting(self, glob: str) -> Iterator[str]:
         """The known types that a glob fits, those of sample alerts included; of declared ones those that are written whole."""
         fits = compile_globs([glob])
-        whole = {type.lower(): type for type in self.declared if not _is_glob(type)}
+        whole = {type.lower(): type for type in self.declared if not is_glob(type)}
         for type, written in {**self.spellings, **whole}.items():
             if fits(type) or fits(f"{_SAMPLE}{type}"):
                 yield written
@@ -88,11 +88,7 @@ class KnownTypes:
 
     def _whole(self) -> Iterator[str]:
         yield from self.spellings.values()
-        yield from (type for type in self.declared if not _is_glob(type))
-
-
-def _is_glob(text: str) -> bool:
-    return "*" in text or "?" in text
+        yield from (type for type in self.declared if not is_glob(type))
 
 
 def _bare(type: str) -> str:

@@ -36,13 +36,13 @@ def find_unknown_types(subject: Subject) -> Iterator[Problem]:
         written = subject.written_type(rule)
         if written not in said:
             # Each is compared with all that are known, which takes milliseconds: beyond so many no likely ones are looked for.
-            said[written] = _words_for(written, subject.types if len(said) < MOST_COMPARED else None)
+            said[written] = about_unknown_type(written, subject.types if len(said) < MOST_COMPARED else None)
         words, code = said[written]
         yield subject.warning(rule, _PATH, words, code)
 
 
-def _words_for(written: str, known: KnownTypes | None) -> tuple[str, str]:
-    """What to say of a type that is not known, and its code."""
+def about_unknown_type(written: str, known: KnownTypes | None) -> tuple[str, str]:
+    """What to say of a type that is not known, and the code of that; without what is known nothing is offered in its place."""
     if known is not None and (title := about_title(written, known)):
         return title, "title-as-type"
     return _about_type(written, known), "unknown-alert-type"
@@ -60,7 +60,7 @@ def about_title(text: str, known: KnownTypes) -> str | None:
 
 def _about_type(type: str, known: KnownTypes | None) -> str:
     if _GUID.fullmatch(type) or type.casefold() in _CATEGORIES:
-        return f"{type!r} names findings, which no alert is; a rule about them stands in cspm/suppressions"
+        return f"{type!r} names findings, which no alert is; what is about them stands in cspm/"
     if known is not None and (near := known.near(type)):
         return f"{type!r} is no alert type that is known; did you mean {_listed(near)}? Otherwise, {_DECLARE}"
     return f"{type!r} is no alert type that is known; {_DECLARE}"
