@@ -55,8 +55,8 @@ package: setup  ## dist/alert-router.zip, as a release ships it
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack
 
-soak: setup  ## the long proofs: faults through the whole stack, and 100,000 messages while workers are killed
-	@$(BIN)/python -m pytest -q -n 2 -m soak
+soak: setup  ## the long proofs: every property with all its examples, faults through the whole stack, and 100,000 messages while workers are killed
+	@$(BIN)/python -m pytest -q -n 2 -m "soak or hypothesis" --hypothesis-profile=all
 	@$(BIN)/python -m tests.stack.soak
 
 bench: setup  ## the measurements of docs/benchmarks.md

@@ -16,13 +16,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.examples import ALL, SOME
 from tests.stack.azurite import Azurite, azurite_running
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
 
-# No property is about speed: what is slow here may be the machine, which others share.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# No property is about speed: what is slow here may be the machine, which others share. `make soak` tries all examples.
+for name, most in (("some", SOME), ("all", ALL)):
+    settings.register_profile(name, max_examples=most, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("some")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  Nobody else's files are looked at.
 _ENOUGH = 4 << 30

@@ -28,6 +28,7 @@ from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.web_links import Link
 from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice
+from tests.examples import some_of
 
 WORDING = Path(headlines.__file__).parent
 LIMIT = 4_000
@@ -231,7 +232,7 @@ def test_what_is_no_time_stays_as_it_is() -> None:
     assert time_words("2026-11-24T13:00:00+01:00") == "2026-11-24 12:00 UTC"
 
 
-@settings(max_examples=60)
+@settings(max_examples=some_of(60))
 @given(
     st.integers(200, 6_000),
     st.integers(0, 5_000),

@@ -28,6 +28,7 @@ from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_not
 from tests.destinations.conversations import converse, mail_answered
 from tests.destinations.goldens import exchange_of
 from tests.destinations.mails import ReadMail, read, shown_in
+from tests.examples import some_of
 
 PASSWORD = "SMTP_PASSWORD"
 TAKEN = mail_answered(MailStep.MESSAGE, 250, "2.0.0 Ok: queued as 4F2A1C0B")
@@ -261,7 +262,7 @@ def test_whatever_an_alert_says_the_page_fits(character: str, length: int) -> No
 
 
 @given(st.text(max_size=250).map(one_line).map(str.strip), st.text(max_size=300).map(legible))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=some_of(200), deadline=None)
 def test_a_subject_and_a_text_arrive_as_they_were_written(subject: str, text: str) -> None:
     """Whatever is in them, in lines that every server takes, and nothing of it becomes a header or a part."""
     raw = mail_of({"From": "a@b.example", "Subject": subject}, text, text, "0a")

@@ -28,6 +28,7 @@ from tests.destinations.builders import a_destination, a_group, a_notice, an_att
 from tests.destinations.conversations import converse, payload_of
 from tests.destinations.goldens import CASES, Case
 from tests.destinations.mails import read, tags_in
+from tests.examples import some_of
 
 KINDS = discover()
 PEOPLE = [name for name, kind in KINDS.items() if kind.lane is not Lane.ROWS]
@@ -230,7 +231,7 @@ def _nodes_in(value: Any) -> Iterator[str]:
                 yield from _nodes_in(item)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=some_of(25))
 @given(text=HOSTILE, case=st.sampled_from(CASES), number=st.integers(0, 1))
 @pytest.mark.parametrize("kind", PEOPLE)
 def test_what_people_are_told_is_words_and_nothing_else(kind: str, text: str, case: Case, number: int) -> None:
@@ -242,7 +243,7 @@ def test_what_people_are_told_is_words_and_nothing_else(kind: str, text: str, ca
         assert markup_in(kind, document) == []
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=some_of(25))
 @given(text=HOSTILE, case=st.sampled_from(CASES))
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_byte_that_is_sent_acts_on_whoever_looks_at_it(kind: str, text: str, case: Case) -> None:

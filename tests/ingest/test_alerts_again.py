@@ -30,6 +30,7 @@ from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.destinations.builders import a_notice
+from tests.examples import some_of
 from tests.ingest.again import LANES, Promise, Said, Soc, a_book
 from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
@@ -206,7 +207,7 @@ def test_a_groups_notice_says_the_same_however_often_it_is_owed(is_news: bool) -
     assert [one.content.status_only for one in owed if isinstance(one.content, Notice)] == [not is_news] * 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some_of(60), deadline=None)
 @given(histories(), COMING, GROUPINGS)
 def test_in_any_order_from_any_source_an_alert_is_told_once_for_each_time_it_began_to_stand(
     history: list[Said], coming: list[Come], grouped: str | None
@@ -215,7 +216,7 @@ def test_in_any_order_from_any_source_an_alert_is_told_once_for_each_time_it_beg
     asyncio.run(in_a_directory(arrive(history, coming), grouped))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some_of(40), deadline=None)
 @given(UNTIMED, GROUPINGS)
 def test_what_has_no_time_of_its_own_counts_when_it_comes(said: list[Said], grouped: str | None) -> None:
     """Of one partition: nothing that changed is silenced for the lack of a time."""

@@ -19,6 +19,7 @@ from router.ingest.gaps import GRACE, READ, GapFiller, GapReport
 from router.ingest.intake import Intake
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook
+from tests.examples import some_of
 from tests.hubs import LONG_AGO, Shelf
 
 PLACE = Partition("cwpp", "0")
@@ -246,7 +247,7 @@ def test_numbers_that_the_hub_never_gave_are_said_to_be_lost(watch: Watch) -> No
     assert (taken(report), [loss.span for loss in report.losses]) == (["cwpp:0:1:5", "cwpp:0:1:6"], [Span(2, 4)])
 
 
-@settings(max_examples=30)
+@settings(max_examples=some_of(30))
 @given(
     st.lists(st.tuples(st.integers(0, 29), st.integers(1, 8)), max_size=8),
     st.lists(st.integers(1, 6), max_size=4),

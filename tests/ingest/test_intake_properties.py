@@ -28,10 +28,11 @@ from tests.builders import (
     an_ip,
     finding_body,
 )
+from tests.examples import some_of
 from tests.ingest.test_intake import House, changes
 
 MINUTE = timedelta(minutes=1)
-few = settings(max_examples=60)
+few = settings(max_examples=some_of(60))
 
 
 @contextmanager

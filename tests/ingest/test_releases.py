@@ -19,6 +19,7 @@ from router.domain.notices import Notice, Release
 from router.domain.rulebook import Rulebook
 from router.ingest.intake import Message
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
+from tests.examples import some_of
 from tests.ingest.test_intake import House
 
 MINUTE = timedelta(minutes=1)
@@ -58,7 +59,7 @@ def releases(house: House, now: datetime = NOW + 2 * HOUR) -> list[Release | Non
     return [content.release for content in told if isinstance(content, Notice)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=some_of(40), deadline=None)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 6), max_size=4), st.booleans()), max_size=6))
 def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tuple[list[int], bool]]) -> None:
     """Whatever came again, in whatever batches, and whether the worker died before it had put a batch on record.

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from router.domain.deliveries import Claim
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW
+from tests.examples import some_of
 from tests.ingest.snapshot_model import Model, Said
 from tests.ingest.weeks import DAY, HOUR, Weeks, body_of, notices
 
@@ -81,7 +82,7 @@ def weeks(draw: st.DrawFn) -> list[Week]:
     return found
 
 
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=some_of(25), deadline=None)
 
 
 @EXAMPLES
@@ -176,7 +177,7 @@ FILES = {
 """What files hold: which findings, each as a row of a snapshot or not, and whether it is a Delete. One is new each time."""
 
 
-@settings(EXAMPLES, max_examples=100)
+@settings(EXAMPLES, max_examples=some_of(100))
 @given(
     st.lists(
         st.tuples(st.sampled_from([*FILES, *[NEW] * 8]), st.sampled_from([1, 25, 25, 25, 80, 170])),

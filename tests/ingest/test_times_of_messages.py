@@ -23,6 +23,7 @@ from router.ingest.intake import Intake, Message
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, a_rulebook, alert_body
+from tests.examples import some_of
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_row
 
@@ -73,7 +74,7 @@ async def _nothing_is_silenced(store: Store, timed: Sequence[Timed], is_from_hub
 KEY = signal_key("cwpp", "alert", "alert-1")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=some_of(60), deadline=None)
 @given(TIMED, st.booleans())
 def test_in_a_file_no_time_silences_what_comes_later(timed: list[Timed], is_from_hub: bool) -> None:
     """A message's own time, the hub's or this machine's: what is impossible counts for nothing."""

@@ -20,6 +20,7 @@ from tests.constructed.posture import (
     an_exposure_path,
     an_image_update,
 )
+from tests.examples import some_of
 from tests.parse.messages import (
     CATALOGUE,
     Message,
@@ -162,7 +163,7 @@ def _mutated(data: st.DataObject, message: Message) -> Message:
     return message
 
 
-@settings(max_examples=300)
+@settings(max_examples=some_of(300))
 @given(build=st.sampled_from(_MESSAGES), data=st.data())
 def test_reading_is_total_on_mutated_messages(build: Callable[[], Message], data: st.DataObject) -> None:
     """A message with any of its parts gone, replaced or written differently is read or quarantined, never fatal."""
@@ -182,7 +183,7 @@ def _holders_in(message: Message) -> list[Message]:
 
 @pytest.mark.parametrize("build", _MESSAGES)
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=some_of(40))
 def test_odd_optional_fields_cost_no_message(build: Callable[[], Message], data: st.DataObject) -> None:
     """However odd its optional fields are, a message that can be identified keeps its id and is not quarantined."""
     message = orjson.loads(orjson.dumps(build()))

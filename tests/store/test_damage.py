@@ -25,6 +25,7 @@ from router.store.sqlite import SqliteStore
 from router.store.sqlite.schema import SCHEMA, VERSION
 from router.store.sqlite.watermark import SECTOR
 from tests.builders import NOW
+from tests.examples import some_of
 from tests.leash import leashed
 from tests.store.acts import run
 from tests.store.builders import an_entry, noise
@@ -215,7 +216,7 @@ STATES = [a_state(30, 0), a_state(0, 30), a_state(30, 30), a_state(40, 4, 3000),
     keep=st.floats(0, 1),
     middle=st.binary(max_size=40),
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=some_of(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_opens_has_everything(tmp_path: Path, files: Files, name: str, keep: float, middle: bytes) -> None:
     """Wherever a file is cut, and whatever then follows: the state is told damaged, or nothing of it is missing."""
     content = files.get(name, b"")

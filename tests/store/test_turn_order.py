@@ -43,6 +43,7 @@ from router.domain.supersession import is_overtaken, redriven_with
 from router.domain.turn_order import ClaimNow, GiveUp, Skip, first_open, next_step
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
+from tests.examples import some_of
 from tests.store.acts import run
 from tests.store.histories import LANES, STEPS, History, Step
 
@@ -147,7 +148,7 @@ def in_a_file(lane: Lane, steps: Sequence[Step]) -> list[object]:
     return seen
 
 
-@settings(max_examples=100)
+@settings(max_examples=some_of(100))
 @given(LANES, STEPS)
 def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, steps: list[Step]) -> None:
     """The account decides in one function what the file decides in one statement: both see the same of any history."""

@@ -13,6 +13,7 @@ from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts
 from tests.vendors.talks import Line, on_the_line
 
@@ -122,7 +123,7 @@ def test_a_client_is_known_by_its_tokens() -> None:
 
 
 @given(life=lives_of_alerts())
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who finish: at most one issue, open if it stands.
 

@@ -14,6 +14,7 @@ from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.talks import Line, on_the_line
 
@@ -137,7 +138,7 @@ def test_a_resolution_whose_opening_died_closes_what_it_left() -> None:
 
 
 @given(life=lives())
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""
     vendor = JsmOpsDouble([KEY])

@@ -8,10 +8,11 @@ from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_notice
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives
 
 
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 @given(life=lives())
 def test_at_most_one_page_is_open_and_only_while_its_signal_stands(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals: events of one key fold, and what is over is resolved."""

@@ -15,6 +15,7 @@ from alert_router_demo.soc.servicenow import ServiceNowDouble
 from router.domain.deliveries import DeliveryState
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts
 from tests.vendors.room import Room, a_room, opened, resolved, updated
 
@@ -130,7 +131,7 @@ def lived(life: Life, instance: ServiceNowDouble, account: SocAccount, make: At,
     return [ticket.fields["active"] for ticket in instance.tickets]
 
 
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 @given(life=lives_of_alerts())
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """In both tables, whatever people close: look-ups see what was inserted, so nothing is opened twice."""

@@ -18,6 +18,7 @@ from alert_router_demo.soc.servicenow_events import EventAlert, EventManagementD
 from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives_of_alerts
 from tests.vendors.room import Room, a_room, opened, resolved, updated
 
@@ -168,7 +169,7 @@ def test_nothing_is_cut_behind_our_back() -> None:
     play(act)
 
 
-@settings(max_examples=20)
+@settings(max_examples=some_of(20))
 @given(life=lives_of_alerts())
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals, people who close: at most one alert, open if it stands."""

@@ -17,6 +17,7 @@ from router.domain.errors import Unavailable
 from router.domain.evidence import Evidence
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work
@@ -66,7 +67,7 @@ def test_an_answer_that_is_lost_is_owed_again_and_leaves_a_copy() -> None:
 
 
 @given(st.lists(st.text(alphabet=st.sampled_from("<>&!@#|*`~\n ab:/") | st.characters(codec="utf-8")), max_size=6))
-@settings(max_examples=30)
+@settings(max_examples=some_of(30))
 def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody(texts: list[str]) -> None:
     """Any text makes a message within every limit, without a mention, and with no link but the portal's."""
     slack = SlackDouble(PATH)
@@ -94,7 +95,7 @@ def is_in_order(told: Sequence[str], life: Life) -> bool:
     return place <= len(changes) and (not told or told[-1] == changes[-1] or changes[-1] == Change.RESOLVED.value)
 
 
-@settings(max_examples=25)
+@settings(max_examples=some_of(25))
 @given(life=lives())
 def test_a_channel_is_told_in_the_order_of_turns(life: Life) -> None:
     """Messages may come twice, never late."""

@@ -16,6 +16,7 @@ from router.domain.deliveries import Delivery, Receipt
 from router.domain.errors import Rejected, Unavailable
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_delivery, a_destination, a_notice
+from tests.examples import some_of
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work
 
@@ -95,7 +96,7 @@ def test_requests_that_are_too_large_all_the_same_are_halved() -> None:
 
 
 @given(poison=st.sets(st.integers(0, 59), max_size=8))
-@settings(max_examples=15)
+@settings(max_examples=some_of(15))
 def test_a_refused_event_costs_only_itself(poison: set[int]) -> None:
     """Whichever events Splunk cannot read, those alone are dead; every other one arrives, and none more than twice."""
     splunk = SplunkHecDouble(TOKEN, poison={str(number) for number in poison})

@@ -15,6 +15,7 @@ from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import a_destination, a_huge_notice
+from tests.examples import some_of
 from tests.vendors.room import a_life, opened
 from tests.vendors.talks import Send, at_work
 from tests.waiting import until
@@ -83,7 +84,7 @@ def test_an_acceptance_is_all_that_is_known() -> None:
 
 
 @given(st.characters(), st.integers(0, 6_000))
-@settings(max_examples=12)
+@settings(max_examples=some_of(12))
 def test_whatever_an_alert_says_it_is_posted(character: str, length: int) -> None:
     """Any text makes a card that the channel takes: one that is too large would be accepted, and never be seen."""
     teams = TeamsDouble(WORKFLOW, SIGNATURE)

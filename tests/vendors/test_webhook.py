@@ -17,6 +17,7 @@ from router.domain.deliveries import DeliveryState, Receipt
 from router.domain.ports.destinations import DestinationKind
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice
 from tests.destinations.ocsf_schema import problems_in
+from tests.examples import some_of
 from tests.vendors.lives import Life, live, lives
 from tests.vendors.room import TIME, Room, a_room, opened, resolved, updated
 
@@ -105,7 +106,7 @@ def test_a_huge_alert_is_taken() -> None:
     play(act)
 
 
-@settings(max_examples=20)
+@settings(max_examples=some_of(20))
 @given(life=lives())
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(life: Life) -> None:
     """Turns put down in any order, lost answers, refusals: no older state is the last one."""

@@ -1,0 +1,16 @@
+"""How many examples a property is tried with: some in `make test`, all of them in `make soak`."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+ALL = 100
+"""Examples in `make soak` of a property that says no number."""
+
+SOME = 40
+"""The same in `make test`. Each run draws others, so that many runs try as many as one long one."""
+
+
+def some_of(most: int) -> int:
+    """The examples of a property that takes long: that many in `make soak`, and two fifths of them in `make test`."""
+    return most * settings().max_examples // ALL
