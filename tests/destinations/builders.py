@@ -142,11 +142,11 @@ def a_software_update(**changes: Any) -> Notice:
 
 
 def a_huge_notice(**changes: Any) -> Notice:
-    """An alert that no vendor takes as it is: a description of 1 MB, and thousands of entities."""
-    names = tuple(f"host-{number}-" + "h" * 200 for number in range(2_100))
+    """An alert that no vendor takes as it is: 1.5 MB, of which a description of 300 KB and thousands of entities."""
+    names = tuple(f"host-{number}-" + "h" * 200 for number in range(420))
     values: dict[str, Any] = {
         "title": "Ö" * 5_000,
-        "description": "d" * 1_000_000,
+        "description": "d" * 300_000,
         "remediation": tuple("r" * 1_000 for _ in range(500)),
         "evidence": Evidence(hosts=names, processes=names, ips=names, urls=names, hashes=names),
         "extended": {f"key-{number}": "\x01" * 1_000 for number in range(300)},
