@@ -13,7 +13,7 @@ from router.rulebook.attack import read_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.destinations import RECORD, KindsByName
 from router.rulebook.folder import Folder
-from router.rulebook.owners import read_owners
+from router.rulebook.owners import OwnersFile, read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppression_directory import ReadSuppressions, read_suppressions
@@ -30,12 +30,14 @@ class Loaded:
         rulebook: the rulebook; None where a problem stops it.
         problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
         policy: the policy as far as it is sound.
+        owners: what owners.yaml says.
         suppressions: the suppression rules, also where a problem stops the rulebook.
     """
 
     rulebook: Rulebook | None
     problems: tuple[Problem, ...]
     policy: Policy
+    owners: OwnersFile
     suppressions: ReadSuppressions
 
 
@@ -52,7 +54,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
     # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
     suppressions = read_suppressions(folder, stream, policy if is_usable else replace(policy, longest=_FOR_EVER), now)
     if not is_usable:
-        return Loaded(None, folder.problems, policy, suppressions)
+        return Loaded(None, folder.problems, policy, owners, suppressions)
     rulebook = Rulebook(
         stream=stream,
         hash=folder.hash,
@@ -69,7 +71,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         scopes=owners.scopes,
         runbooks=(*policy.runbooks, *owners.runbooks),
     )
-    return Loaded(rulebook, folder.problems, policy, suppressions)
+    return Loaded(rulebook, folder.problems, policy, owners, suppressions)
 
 
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
@@ -80,7 +82,7 @@ def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, 
     shared = names[Stream.CWPP].keys() & names[Stream.CSPM].keys()
     if not shared:
         return loaded
-    return {stream: _stopped(rules, stream, one, names, shared) for stream, one in loaded.items()}
+    return {stream: _stopped(stream, one, names, shared) for stream, one in loaded.items()}
 
 
 type _Address = tuple[str, str, tuple[str, ...]]
@@ -96,14 +98,13 @@ def _names_by_address(rulebook: Rulebook | None, kinds: KindsByName) -> dict[_Ad
 
 
 def _stopped(
-    rules: Path,
     stream: Stream,
     loaded: Loaded,
     names: Mapping[Stream, Mapping[_Address, str]],
     shared: Collection[_Address],
 ) -> Loaded:
     """The same without a rulebook, with a problem for each destination that the other stream has too."""
-    folder = Folder(rules)
+    problems = list(loaded.problems)
     other = Stream.CSPM if stream is Stream.CWPP else Stream.CWPP
     for address in shared:
         name, twin = names[stream][address], names[other][address]
@@ -111,6 +112,6 @@ def _stopped(
         message = (
             f"writes to the same place with the same credential as {twin!r} of {other}; streams share no destination"
         )
-        if document := folder.read(f"{stream}/policy.yaml"):
-            folder.note(document, path, message, code="shared-destination")
-    return replace(loaded, rulebook=None, problems=in_order([*loaded.problems, *folder.problems]))
+        if loaded.policy.document is not None:
+            problems.append(loaded.policy.document.problem(path, message, code="shared-destination"))
+    return replace(loaded, rulebook=None, problems=in_order(problems))

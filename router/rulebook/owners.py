@@ -32,6 +32,9 @@ from router.rulebook.when_form import Form, TagName, Word, Words, without_twins
 
 FILE = "owners.yaml"
 
+OF_OWNERS = frozenset({"group", "service", "pager"})
+"""What an entry says of owners; every other key but `environment` says what the entry matches."""
+
 _OF_TAGS = ("group", "service", "environment")
 """What an entry may make of values of tags."""
 
@@ -76,6 +79,16 @@ class OwnerForm(Form):
     """The routing key of the owner's own pager."""
     environment: Label | SkipJsonSchema[None] = Field(default=None)
     """The environment, such as production; {tag.NAME} in it likewise. An entry that says only this owns nothing."""
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether it says an owner. One with an environment alone must not take what it matches from the team that owns it."""
+        return self.environment is None or not self.model_fields_set.isdisjoint(OF_OWNERS)
+
+    @property
+    def has_values_of_tags(self) -> bool:
+        """Whether values of tags stand in it, without which it is passed over."""
+        return any("{" in text for part in _OF_TAGS if (text := getattr(self, part)) is not None)
 
     @field_validator(*_OF_TAGS)
     @classmethod
@@ -141,11 +154,15 @@ class OwnersFile:
         owners: its entries, top to bottom, and the tags that they may name.
         scopes: what it calls subscriptions, accounts and projects.
         runbooks: its runbooks, top to bottom.
+        form: all of it as it is written; None where it has problems.
+        document: the file; None where there is none, or it could not be read.
     """
 
     owners: Owners = NO_OWNERS
     scopes: NamedScopes = NO_SCOPES
     runbooks: tuple[Runbook, ...] = ()
+    form: OwnersForm | None = None
+    document: Document | None = None
 
 
 def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
@@ -155,7 +172,7 @@ def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
     for path, message, code in complaints_of(OwnersForm, document.value):
         folder.note(document, path, message, code=code)
     if (form := find_sound(OwnersForm, document.value)) is None:
-        return OwnersFile()
+        return OwnersFile(document=document)
     return OwnersFile(
         owners=Owners(tuple(map(_ownership, form.owners)), tag_files.read(folder, document, form.tags)),
         scopes=NamedScopes(
@@ -164,6 +181,8 @@ def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
             projects=_by_id(folder, document, "projects", form.projects),
         ),
         runbooks=compile_runbooks(folder, document, form.runbooks),
+        form=form,
+        document=document,
     )
 
 
@@ -181,12 +200,10 @@ def _by_id(
 
 
 def _ownership(form: OwnerForm) -> Ownership:
-    names_owner = not form.model_fields_set.isdisjoint({"group", "service", "pager"})
     owner = Owner(form.group, form.service, form.pager.secret if form.pager else None)
     return Ownership(
         owns=owns(form.subscription, form.resource_group),
-        # What says an environment alone must not take what it matches from the team that owns it.
-        owner=owner if names_owner or form.environment is None else None,
+        owner=owner if form.has_owner else None,
         is_at=is_at(form.account, form.project, form.cluster, form.namespace, form.connector),
         environment=form.environment,
         is_known=is_known(form.resource, form.tag),

@@ -41,6 +41,8 @@ class Policy:
         otherwise: the destinations of what no route takes.
         runbooks: its runbooks, in their order.
         types: the alert types, or globs of them, that it declares beside Defender's.
+        route_forms: its well-formed routes as they are written, each with its number in the list.
+        document: the file; None where it could not be read.
     """
 
     floor: Floor
@@ -53,6 +55,8 @@ class Policy:
     otherwise: tuple[str, ...] = ()
     runbooks: tuple[Runbook, ...] = ()
     types: tuple[str, ...] = ()
+    route_forms: tuple[tuple[int, RouteForm], ...] = ()
+    document: Document | None = None
 
 
 _LONG = timedelta(days=730)
@@ -106,6 +110,8 @@ class _PolicyReader:
             otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
             runbooks=compile_runbooks(self.folder, self.document, self._runbooks()),
             types=tuple(self._names("types")),
+            route_forms=tuple(routes),
+            document=self.document,
         )
 
     def _check_shape(self) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from router.domain.severity import Severity
 from router.rulebook.clauses import SEVERITIES
 from router.rulebook.globs import covers_glob
-from router.rulebook.lints.dead_routes import routes_in
 from router.rulebook.lints.subject import Subject
 from router.rulebook.policy_form import RouteForm, timedelta_for
 from router.rulebook.problems import Problem
@@ -28,7 +27,7 @@ def find_covered_routes(subject: Subject) -> Iterator[Problem]:
     """A warning for each quiet route whose every signal another route tells, and for each route that another one repeats."""
     if subject.policy is None or subject.loaded.rulebook is None:
         return
-    routes = list(routes_in(subject.policy))
+    routes = subject.loaded.policy.route_forms
     loud = [route for _, route in routes if route.to]
     for place, (number, route) in enumerate(routes):
         if not route.to:

@@ -6,18 +6,10 @@ from collections.abc import Iterator
 
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.clauses import is_for_other_stream
-from router.rulebook.documents import Document
 from router.rulebook.lints.contradictions import Surroundings, find_contradictions
 from router.rulebook.lints.subject import Subject
-from router.rulebook.policy_form import RouteForm
+from router.rulebook.owners import OF_OWNERS
 from router.rulebook.problems import Problem
-from router.rulebook.validation_messages import find_sound
-
-_TAG = "{tag."
-"""How an owner begins that is the value of a tag, of which there is no list."""
-
-_OF_OWNERS = frozenset({"group", "service", "pager"})
-"""What an entry of owners.yaml says of owners; every other key says what the entry matches."""
 
 
 def find_dead_routes(subject: Subject) -> Iterator[Problem]:
@@ -26,7 +18,7 @@ def find_dead_routes(subject: Subject) -> Iterator[Problem]:
         return
     around = _surroundings(subject)
     alive, dead = set(subject.loaded.policy.always) | set(subject.loaded.policy.otherwise), {}
-    for number, route in routes_in(subject.policy):
+    for number, route in subject.loaded.policy.route_forms:
         found = list(find_contradictions(route.when, around))
         for one in found:
             yield subject.policy.problem(("routes", number, "when", *one.path), one.message, "warning", one.code)
@@ -40,26 +32,21 @@ def find_dead_routes(subject: Subject) -> Iterator[Problem]:
         yield subject.policy.problem(("destinations", destination), said, "warning", code="unused-destination")
 
 
-def routes_in(policy: Document) -> Iterator[tuple[int, RouteForm]]:
-    """The routes of a policy that are well formed, each with its number in the list."""
-    routes = policy.value.get("routes") if isinstance(policy.value, dict) else None
-    for number, entry in enumerate(routes if isinstance(routes, list) else ()):
-        if (route := find_sound(RouteForm, entry)) is not None:
-            yield number, route
-
-
 def _surroundings(subject: Subject) -> Surroundings:
-    owners = subject.owners.value if subject.owners is not None else {}
-    written = owners.get("owners") if isinstance(owners, dict) else None
-    entries = [entry for entry in written or () if isinstance(entry, dict)]
-    named = {str(entry[key]) for entry in entries for key in ("group", "service") if key in entry}
+    form = subject.loaded.owners.form
+    entries = form.owners if form is not None else []
+    named = {name for entry in entries for name in (entry.group, entry.service) if name is not None}
     scopes = subject.loaded.rulebook.scopes.subscriptions if subject.loaded.rulebook is not None else {}
     return Surroundings(
         stream=subject.stream,
         floor=subject.loaded.policy.floor,
         types=subject.types,
         catalogue=load_catalogue(),
-        owners=None if any(_TAG in name for name in named) else named,
-        is_all_owned=any(entry and _OF_OWNERS.issuperset(entry) and _TAG not in str(entry) for entry in entries),
+        # There is no list of owners where one of them is the value of a tag.
+        owners=None if any("{" in name for name in named) else named,
+        is_all_owned=any(
+            entry.model_fields_set and OF_OWNERS.issuperset(entry.model_fields_set) and not entry.has_values_of_tags
+            for entry in entries
+        ),
         subscriptions={scope.name.lower(): id for id, scope in scopes.items() if scope.name is not None},
     )

@@ -14,7 +14,7 @@ from router.rulebook.lints.stray_files import find_stray_files
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.unknown_tags import find_unknown_tags
 from router.rulebook.lints.unknown_types import find_unknown_types
-from router.rulebook.lints.unreachable_owners import unreachable_owners
+from router.rulebook.lints.unreachable_owners import find_unreachable_owners
 from router.rulebook.loading import Loaded
 from router.rulebook.problems import Problem, in_order
 
@@ -23,7 +23,7 @@ type Lint = Callable[[Subject], Iterator[Problem]]
 LINTS: tuple[Lint, ...] = (
     find_unknown_types,
     find_covered_scopes,
-    unreachable_owners,
+    find_unreachable_owners,
     find_unknown_tags,
     find_dead_routes,
     find_covered_routes,

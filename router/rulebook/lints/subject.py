@@ -13,7 +13,6 @@ from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.loading import Loaded
-from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.problems import KeyPath, Problem
 
 
@@ -26,8 +25,6 @@ class Subject:
         stream: the stream.
         loaded: what became of its rules.
         now: the instant as of which they are judged.
-        policy: its policy.yaml; None where that could not be read.
-        owners: the owners.yaml of the rules; None where there is none, or it could not be read.
         types: the alert types that are known.
     """
 
@@ -35,8 +32,6 @@ class Subject:
     stream: Stream
     loaded: Loaded
     now: datetime
-    policy: Document | None
-    owners: Document | None
     types: KnownTypes
     _folder: Folder
     _files: dict[str, _RuleFile] = field(default_factory=dict)
@@ -44,16 +39,22 @@ class Subject:
     @classmethod
     def of(cls, rules: Path, stream: Stream, loaded: Loaded, now: datetime) -> Subject:
         """The rules of a directory as they were loaded."""
-        # What cannot be read has been said when the rules were loaded.
-        folder = Folder(rules)
-        policy = folder.read(f"{stream}/policy.yaml")
-        owners = folder.read(OWNERS) if folder.has(OWNERS) else None
-        return cls(rules, stream, loaded, now, policy, owners, KnownTypes.of(loaded.policy.types), folder)
+        return cls(rules, stream, loaded, now, KnownTypes.of(loaded.policy.types), Folder(rules))
 
     @property
     def named(self) -> str:
         """The rules directory as it was given."""
         return self._folder.named
+
+    @property
+    def policy(self) -> Document | None:
+        """The policy.yaml of the stream; None where it could not be read."""
+        return self.loaded.policy.document
+
+    @property
+    def owners(self) -> Document | None:
+        """The owners.yaml of the rules; None where there is none, or it could not be read."""
+        return self.loaded.owners.document
 
     @property
     def rules(self) -> Collection[SuppressionRule]:
@@ -91,6 +92,7 @@ class Subject:
         return body if isinstance(body, str) else rule.alert_type
 
     def _file_of(self, rule: SuppressionRule) -> _RuleFile:
+        # Loading keeps no text of a hundred thousand files: those that are warned about are read again.
         if rule.source not in self._files:
             self._files[rule.source] = _RuleFile.read(self._folder, rule.source)
         return self._files[rule.source]

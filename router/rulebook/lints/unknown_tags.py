@@ -20,7 +20,7 @@ type _Named = tuple[KeyPath, str, str]
 
 
 def find_unknown_tags(subject: Subject) -> Iterator[Problem]:
-    """Each tag and each value of one that nothing in the tag files has, so that the rule matches nothing."""
+    """A warning for each tag, and each value of one, that nothing in the tag files has."""
     book = subject.loaded.rulebook
     if book is None:
         return

@@ -10,28 +10,26 @@ from itertools import chain
 from router.rulebook.globs import covers_glob
 from router.rulebook.lints.subject import Subject
 from router.rulebook.owner_keys import ANY
-from router.rulebook.owners import OwnerForm, OwnersForm
+from router.rulebook.owners import OwnerForm
 from router.rulebook.problems import Problem
-from router.rulebook.validation_messages import find_sound
 
 _KEYS = ("subscription", "resource_group", "account", "project", "cluster", "namespace", "connector", "resource")
 _OF_CONNECTORS = frozenset({"subscription", "resource_group"})
 """The keys that say nothing of what a connector brings."""
 
 
-def unreachable_owners(subject: Subject) -> Iterator[Problem]:
-    """The entries of owners.yaml that say nothing, since entries above say it of all that they match.
+def find_unreachable_owners(subject: Subject) -> Iterator[Problem]:
+    """A warning for each entry of owners.yaml that says nothing, since entries above say it of all that it matches.
 
     Entries are only compared glob by glob, so some that are never reached are not found; each that is found is one.
     """
-    document = subject.owners
-    form = find_sound(OwnersForm, document.value) if document is not None else None
+    form, document = subject.loaded.owners.form, subject.owners
     if document is None or form is None:
         return
     owning, placing = _EntriesAbove(), _EntriesAbove()
     for number, written in enumerate(form.owners):
         entry = _OwnerGlobs.of(number, written)
-        is_owning, is_placing = _names_owner(written), written.environment is not None
+        is_owning, is_placing = written.has_owner, written.environment is not None
         above = [owning.find_above(entry)] if is_owning else []
         above += [placing.find_above(entry)] if is_placing else []
         if None not in above:
@@ -42,21 +40,12 @@ def unreachable_owners(subject: Subject) -> Iterator[Problem]:
                 "warning",
                 "unreachable-owner",
             )
-        if _takes_from_tags(written):
+        if written.has_values_of_tags:
             continue
         if is_owning:
             owning.add(entry)
         if is_placing:
             placing.add(entry)
-
-
-def _names_owner(form: OwnerForm) -> bool:
-    return form.environment is None or not form.model_fields_set.isdisjoint({"group", "service", "pager"})
-
-
-def _takes_from_tags(form: OwnerForm) -> bool:
-    """Whether a value of a tag stands in it, without which it is passed over."""
-    return any("{" in text for text in (form.group, form.service, form.environment) if text is not None)
 
 
 @dataclass(frozen=True, slots=True)
