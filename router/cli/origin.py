@@ -1,4 +1,4 @@
-"""Where the program is installed from, as a workflow can install it again."""
+"""Which version of the program is installed, and from where, as a workflow can install it again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _NAMED = re.compile(rf"{PACKAGE}(\[[a-z, ]*\])? ?@ ?(?P<where>.+)")
 _SSH = re.compile(r"[a-z0-9_-]*", re.IGNORECASE)
 """Who one is to a server that asks for a key: no secret."""
+
+
+def find_version() -> str | None:
+    """The version of the installed program; None where it runs without being installed."""
+    from importlib.metadata import PackageNotFoundError, version  # for which `--help` does not wait
+
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return None
 
 
 def find_origin() -> str | None:

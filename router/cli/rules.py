@@ -13,7 +13,9 @@ from router.cli.dry_run import entry_of
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
+from router.cli.formats.values import counted
 from router.cli.given import clock_for, lines_for, streams_in
+from router.cli.origin import PACKAGE, find_version
 from router.cli.rules_report import (
     ExampleRun,
     Unmet,
@@ -37,7 +39,6 @@ FOUND = 1
 """The exit code where there is a problem, or an example that failed."""
 
 _CHECK, _TEST = "rules check", "rules test"
-_PACKAGE = "alert-router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def check(options: Namespace) -> int:
         case "junit":
             print_text(report_of(_CHECK, cases_of_files(directory, files_in(directory), checked.problems)))
         case "sarif":
-            print_json(log_of(_PACKAGE, _find_version(), "rules", CODES, list(map(annotation_of, checked.problems))))
+            print_json(log_of(PACKAGE, find_version(), "rules", CODES, list(map(annotation_of, checked.problems))))
         case _:
             print_lines([*lines_for(checked.problems), _summary(directory, checked)])
     return 0 if checked.is_sound else FOUND
@@ -91,7 +92,7 @@ def test(options: Namespace) -> int:
             print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
         case "github":
             annotations = [*map(annotation_of, problems), *annotations_of_examples(directory, runs)]
-            summary = f"{_tally(directory, runs)}; {_count(len(problems), 'problem')}"
+            summary = f"{_tally(directory, runs)}; {counted(len(problems), 'problem')}"
             print_lines(commands_for(_TEST, summary, annotations))
         case "junit":
             cases = [*cases_of_files(directory, (), problems), *cases_of_examples(directory, runs)]
@@ -166,30 +167,16 @@ def _unmet_documents(directory: Path, run: ExampleRun) -> Iterator[dict[str, str
 def _tally(directory: Path, runs: list[ExampleRun]) -> str:
     """How many examples were run, and how many of them failed."""
     count = sum(run.unmet is not None for run in runs)
-    return f"{directory}: {_count(count, 'example')}, {sum(bool(run.unmet) for run in runs)} failed"
-
-
-def _find_version() -> str | None:
-    """The version of the package; None where the program runs without being installed."""
-    from importlib.metadata import PackageNotFoundError, version  # which only SARIF waits for
-
-    try:
-        return version(_PACKAGE)
-    except PackageNotFoundError:
-        return None
+    return f"{directory}: {counted(count, 'example')}, {sum(bool(run.unmet) for run in runs)} failed"
 
 
 def _summary(directory: Path, checked: _Checked) -> str:
     problems = sum(problem.level == "problem" for problem in checked.problems)
-    parts = [_count(problems, "problem"), _count(len(checked.problems) - problems, "warning")]
+    parts = [counted(problems, "problem"), counted(len(checked.problems) - problems, "warning")]
     for stream, book in checked.books.items():
-        routes, held = _count(len(book.routes), "route"), _count(len(book.suppressions.by_name), "suppression rule")
+        routes, held = counted(len(book.routes), "route"), counted(len(book.suppressions.by_name), "suppression rule")
         parts.append(f"{stream} {routes}, {held}, hash {book.hash}")
     return f"{directory}: {'; '.join(parts)}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _document(problem: Problem) -> dict[str, object]:

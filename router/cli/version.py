@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from router.cli.origin import PACKAGE
+from router.cli.formats.values import counted
+from router.cli.origin import PACKAGE, find_version
 from router.domain.errors import BadUsage
 from router.domain.legible import one_line
 from router.domain.signals import Stream
@@ -17,10 +17,9 @@ _USUAL = Path("rules")
 
 def show(options: Namespace) -> int:
     """Prints the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
-    try:
-        lines = [f"{PACKAGE} {version(PACKAGE)}"]
-    except PackageNotFoundError as fault:
-        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one") from fault
+    if (version := find_version()) is None:
+        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one")
+    lines = [f"{PACKAGE} {version}"]
     directory: Path = options.rules_shown or _USUAL
     streams = [stream for stream in Stream if (directory / stream).is_dir()]
     if options.rules_shown is not None and not streams:
@@ -48,6 +47,5 @@ def _line_for(directory: Path, streams: list[Stream]) -> str:
     books = {stream: loaded[stream].rulebook for stream in streams}
     hashes = [f"{stream} {book.hash if book is not None else 'cannot be used'}" for stream, book in books.items()]
     wrong = {problem for stream in streams for problem in loaded[stream].problems if problem.level == "problem"}
-    problems = "1 problem" if len(wrong) == 1 else f"{len(wrong)} problems"
-    see = f"; {problems}, see alert-router rules check {directory}" if wrong else ""
+    see = f"; {counted(len(wrong), 'problem')}, see alert-router rules check {directory}" if wrong else ""
     return f"{directory}: {', '.join(hashes)}{see}"

@@ -2,7 +2,7 @@
 
     problems        what is wrong, where
     folder          the directory as it is read: files, their hash, their problems
-    documents       a file's text, what it says and on which line
+    documents       a file's text, what it says and on which line; yaml_mistakes, json_mistakes  why it says nothing
     validation_messages  what pydantic objects to, in the words of a rules file
     patterns        regular expressions that names, secrets and durations in rules files must match
     globs           the globs in which a rule's author names resources
@@ -12,7 +12,10 @@
     suppression_directory            the directory of suppression rules
     suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
     scope, scope_fields, scope_breadth, cloud_breadth   what it holds, by which fields, and whether that is too much
+    scope_ranges, scope_values       ranges of addresses; values that no signal has
     owners, attack, catalogue, examples              the other tables
+    owner_keys      what the keys of an entry of owners.yaml match
+    tag_files, tag_rows, graph_answers               which tags there are, as `az graph query` printed them
     retired         what rules name although it is gone
     starter         the rules to begin with
     codes           the sorts of problems, and what each is

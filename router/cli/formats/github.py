@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from router.cli.formats.values import Annotation, Severity
+from router.cli.formats.values import Annotation, Severity, counted
 from router.domain.legible import legible, one_line
 
 MOST = 10
@@ -24,15 +24,11 @@ def commands_for(title: str, summary: str, annotations: Sequence[Annotation]) ->
     """
     levels: tuple[Severity, ...] = ("error", "warning")
     ordered = {level: [one for one in annotations if one.level == level] for level in levels}
-    beyond = [_count(len(some) - MOST, f"more {level}") for level, some in ordered.items() if len(some) > MOST]
+    beyond = [counted(len(some) - MOST, f"more {level}") for level, some in ordered.items() if len(some) > MOST]
     hidden = f"; GitHub shows {MOST} of a kind, so look in the log for {' and '.join(beyond)}" if beyond else ""
     yield f"::notice title={_property(title)}::{_message(summary + hidden)}"
     for level in levels:
         yield from map(_command, ordered[level])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _command(annotation: Annotation) -> str:

@@ -18,7 +18,7 @@ from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES
 from router.rulebook.globs import compile_globs, could_fit, is_glob, may_meet
 from router.rulebook.lints.known_types import KnownTypes
-from router.rulebook.lints.unknown_types import about_unknown_type
+from router.rulebook.lints.type_messages import about_unknown_glob, about_unknown_type
 from router.rulebook.problems import KeyPath
 from router.rulebook.when_form import WhenForm
 
@@ -188,8 +188,7 @@ def _of_alert_type(when: WhenForm, around: Surroundings) -> Iterator[Contradicti
     for number, glob in enumerate(when.alert_type or ()):
         if is_glob(glob):
             if not any(known.fitting(glob)) and not _may_be_declared(glob, known):
-                words = f"{glob!r} fits no alert type that is known; if it is right, list it under types in cwpp/policy.yaml"
-                yield Contradiction(("alert_type", number), words, "unknown-alert-type", False)
+                yield Contradiction(("alert_type", number), about_unknown_glob(glob), "unknown-alert-type", False)
         elif not known.has(glob):
             yield Contradiction(("alert_type", number), *about_unknown_type(glob, known), False)
     yield from _of_plan(when, around)
