@@ -139,9 +139,9 @@ class OwnersForm(Form):
     subscriptions: dict[SubscriptionId, NamedScopeForm] = Field(default_factory=dict)
     """Azure subscriptions by their ids."""
     accounts: dict[AccountId, NamedScopeForm] = Field(default_factory=dict)
-    """AWS accounts by their ids, in quotes."""
+    """AWS accounts by their ids."""
     projects: dict[Word, NamedScopeForm] = Field(default_factory=dict)
-    """GCP projects by their ids, or by their numbers in quotes."""
+    """GCP projects by their ids or numbers."""
     runbooks: Runbooks = Field(default_factory=dict)
     """Addresses of runbooks by globs of the alert type, or of a finding's type or category."""
 

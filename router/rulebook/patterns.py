@@ -19,7 +19,7 @@ WORDS = {
     WINDOW: "must be a number of days, hours or minutes, such as 7d, 8h or 30m, or for tickets of findings: open",
     TECHNIQUE: "must be the id of a technique, such as T1110 or T1110.003",
     SUBSCRIPTION: "must be the id of a subscription, such as 6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110; no glob and no name",
-    ACCOUNT: "must be the 12 digits of an AWS account, in quotes",
+    ACCOUNT: "must be the 12 digits of an AWS account",
     BLANK_NOT: "must not be empty",
     # Those of destinations, each as its kind writes it; a test knows when one is missing.
     r"[^\W_]": "must have a letter or a digit in it",
