@@ -128,7 +128,7 @@ def test_check_names_what_is_gone(house: House) -> None:
     said = house.says("rules", "check", "--now", NOW)
     assert said.code == 0
     findings, machines, web, summary = said.out.splitlines()
-    assert findings.endswith("names findings, which no alert is; what is about them stands in cspm/")
+    assert findings.endswith("names findings, and no alert; a rule about findings stands in cspm/")
     assert machines.startswith(
         f"rules/cwpp/suppressions/machines.json:1: warning: properties.alertType: names the assessment {key} "
     )

@@ -133,7 +133,7 @@ def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
     is_fatal = len(over) == len(when.status or ())
     for number in over:
         message = (
-            "is the status of what is over, and no route is asked about that; `always` is told, and who knew of it"
+            "is the status of a signal that has ended, which no route takes; `always` hears of that, and who was told"
         )
         yield _dead_value("status", number, message, is_fatal)
 

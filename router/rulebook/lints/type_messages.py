@@ -37,7 +37,7 @@ def _about_title(text: str, known: KnownTypes) -> str | None:
 
 def _about_type(type: str, known: KnownTypes | None) -> str:
     if _GUID.fullmatch(type) or type.casefold() in _CATEGORIES:
-        return f"{type!r} names findings, which no alert is; what is about them stands in cspm/"
+        return f"{type!r} names findings, and no alert; a rule about findings stands in cspm/"
     if known is not None and (near := known.near(type)):
         return f"{type!r} is no alert type that is known; did you mean {_listed(near)}? Otherwise, {_DECLARE}"
     return f"{type!r} is no alert type that is known; {_DECLARE}"
