@@ -38,7 +38,7 @@ class Ownership:
         is_at: whether it matches an account, a project, a cluster, its namespaces and a connector; None where it names none of
             them.
         environment: the environment of what it matches, where it says it.
-        is_known: whether it matches the names and the tags of the resource of a signal; None where it names none of them.
+        has_name_and_tags: whether it matches the names and the tags of a signal's resource; None where it names none of them.
         from_tags: what of the owner and the environment has values of tags in it: group, service or environment.
     """
 
@@ -46,13 +46,13 @@ class Ownership:
     owner: Owner | None
     is_at: Callable[[CloudLocation], bool] | None = None
     environment: str | None = None
-    is_known: Callable[[Signal, Tags], bool] | None = None
+    has_name_and_tags: Callable[[Signal, Tags], bool] | None = None
     from_tags: Mapping[str, TagText] = field(default_factory=dict)
 
     @property
     def names_more(self) -> bool:
         """Whether it names more than subscription and resource group, which say nothing of what a connector brings."""
-        return self.is_at is not None or self.is_known is not None
+        return self.is_at is not None or self.has_name_and_tags is not None
 
     def filled(self, resource: str | None, tags: Tags) -> Ownership | None:
         """The entry with the values of the resource's tags; None where one of them is missing or blank."""
@@ -117,7 +117,7 @@ def _matching(signal: Signal, owners: Owners, entries: Sequence[Ownership]) -> I
         if (
             entry.owns(resource.subscription, group)
             and (entry.is_at is None or entry.is_at(location))
-            and (entry.is_known is None or entry.is_known(signal, owners.tags))
+            and (entry.has_name_and_tags is None or entry.has_name_and_tags(signal, owners.tags))
             and (filled := entry.filled(signal.resource, owners.tags)) is not None
         ):
             yield filled

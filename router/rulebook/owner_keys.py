@@ -42,7 +42,7 @@ def is_at(
     )
 
 
-def is_known(resource: str, tags: Mapping[str, str]) -> Callable[[Signal, Tags], bool] | None:
+def has_name_and_tags(resource: str, tags: Mapping[str, str]) -> Callable[[Signal, Tags], bool] | None:
     """Whether the resource of a signal is called so and has these tags; None where any would do."""
     if resource == ANY and not tags:
         return None

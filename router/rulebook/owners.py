@@ -23,7 +23,7 @@ from router.domain.scopes import NO_SCOPES, NamedScope, NamedScopes
 from router.domain.tag_texts import TagText
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.owner_keys import is_at, is_known, owns
+from router.rulebook.owner_keys import has_name_and_tags, is_at, owns
 from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION
 from router.rulebook.runbooks import Runbooks, compile_runbooks
 from router.rulebook.tag_files import TagFiles
@@ -206,7 +206,7 @@ def _ownership(form: OwnerForm) -> Ownership:
         owner=owner if form.has_owner else None,
         is_at=is_at(form.account, form.project, form.cluster, form.namespace, form.connector),
         environment=form.environment,
-        is_known=is_known(form.resource, form.tag),
+        has_name_and_tags=has_name_and_tags(form.resource, form.tag),
         from_tags={
             part: text
             for part in _OF_TAGS
