@@ -11,8 +11,11 @@ from router.cli.formats.values import Annotation, Case, Severity
 from router.domain.signals import Stream
 from router.rulebook import Example, Problem
 from router.rulebook.attack import FILE as ATTACK
+from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.folder import Folder
 from router.rulebook.owners import FILE as OWNERS
+from router.rulebook.policy import FILE as POLICY
+from router.rulebook.suppression_directory import DIRECTORY as SUPPRESSIONS
 
 FAILED_EXAMPLE = "failed-example"
 """The code of an example that was not met."""
@@ -95,8 +98,8 @@ def cases_of_examples(directory: Path, runs: Iterable[ExampleRun]) -> Iterator[C
 def files_in(directory: Path) -> tuple[str, ...]:
     """The files of a rules directory that are read, relative to it."""
     folder = Folder(directory)
-    named = [file for file in (OWNERS, ATTACK, *(f"{stream}/policy.yaml" for stream in Stream)) if folder.has(file)]
-    listed = [f"{stream}/{kind}" for stream in Stream for kind in ("suppressions", "examples")]
+    named = [file for file in (OWNERS, ATTACK, *(f"{stream}/{POLICY}" for stream in Stream)) if folder.has(file)]
+    listed = [f"{stream}/{kind}" for stream in Stream for kind in (SUPPRESSIONS, EXAMPLES)]
     return (*named, *(file for one in listed for file in folder.files_in(one)))
 
 

@@ -19,6 +19,9 @@ from router.rulebook.problems import Problem
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, LevelName, Word
 
+DIRECTORY = "examples"
+"""The examples of a stream, in the stream's directory."""
+
 type Message = dict[str, object] | str
 
 
@@ -115,7 +118,7 @@ def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tup
 
 
 def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
-    for file in folder.files_in(f"{stream}/examples"):
+    for file in folder.files_in(f"{stream}/{DIRECTORY}"):
         if not file.lower().endswith((".yaml", ".yml", ".json")):
             folder.blame(
                 file,

@@ -22,6 +22,9 @@ from router.rulebook.runbooks import KEY as RUNBOOKS
 from router.rulebook.runbooks import compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
+FILE = "policy.yaml"
+"""The policy of a stream, in the stream's directory."""
+
 _QUIET = frozenset({"Informational", "Low", "Medium"})
 """The severities that a route may keep quiet."""
 
@@ -72,7 +75,7 @@ def read_policy(
     folder: Folder, stream: Stream, kinds: KindsByName, attack: AttackTable, known: Catalogue, owners: Owners
 ) -> Policy:
     """The policy of a stream."""
-    document = folder.read(f"{stream}/policy.yaml")
+    document = folder.read(f"{stream}/{FILE}")
     if document is None:
         return _UNREAD
     if not isinstance(document.value, dict):

@@ -15,6 +15,9 @@ from router.rulebook.policy import Policy
 from router.rulebook.problems import KeyPath
 from router.rulebook.suppression_rule import Life, read_rule
 
+DIRECTORY = "suppressions"
+"""The suppression rules of a stream, in the stream's directory."""
+
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -68,7 +71,7 @@ def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]
 
 
 def _documents(folder: Folder, stream: Stream) -> Iterator[Document]:
-    for file in folder.files_in(f"{stream}/suppressions"):
+    for file in folder.files_in(f"{stream}/{DIRECTORY}"):
         if not file.lower().endswith(_SUFFIXES):
             folder.blame(
                 file,

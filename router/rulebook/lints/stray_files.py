@@ -8,15 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from router.domain.signals import Stream
 from router.rulebook.attack import FILE as ATTACK
+from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.lints.subject import Subject
 from router.rulebook.owners import FILE as OWNERS
+from router.rulebook.policy import FILE as POLICY
 from router.rulebook.problems import Problem
+from router.rulebook.suppression_directory import DIRECTORY as SUPPRESSIONS
 
-_POLICY = "policy.yaml"
-_SUPPRESSIONS, _EXAMPLES = "suppressions", "examples"
 _AT_THE_TOP = frozenset({ATTACK, OWNERS, "coverage.yaml"})
 _ENDINGS = frozenset({".yaml", ".yml", ".json"})
-_CALLED = {"exemptions": _SUPPRESSIONS, "silences": _SUPPRESSIONS, "tests": _EXAMPLES}
+_CALLED = {"exemptions": SUPPRESSIONS, "silences": SUPPRESSIONS, "tests": EXAMPLES}
 """What people call our directories."""
 
 _ELSEWHERE = "; rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
@@ -31,7 +32,7 @@ def find_stray_files(subject: Subject) -> Iterator[Problem]:
             if remedy or not (subject.root / ".git").exists():
                 yield _stray(subject, name, path.is_dir(), remedy or _ELSEWHERE)
     for name, path in _rules_like(subject.root / subject.stream):
-        if name not in (_POLICY, _SUPPRESSIONS, _EXAMPLES) and not _is_named(path, subject):
+        if name not in (POLICY, SUPPRESSIONS, EXAMPLES) and not _is_named(path, subject):
             remedy = _remedy_in_a_stream(name, path.is_dir(), subject.stream)
             yield _stray(subject, f"{subject.stream}/{name}", path.is_dir(), remedy)
 
@@ -70,7 +71,7 @@ def _remedy_at_the_top(name: str, is_directory: bool) -> str | None:
     """Where it belongs; None where its name says nothing of that."""
     stem = PurePosixPath(name).stem.lower()
     if is_directory:
-        if near := _near(name, [*Stream, _SUPPRESSIONS, _EXAMPLES]):
+        if near := _near(name, [*Stream, SUPPRESSIONS, EXAMPLES]):
             return f"; did you mean {near}/?" if near in set(Stream) else f"; move it into cwpp/ or cspm/ as {near}/"
         return None
     if stem == "policy":
@@ -82,15 +83,15 @@ def _remedy_at_the_top(name: str, is_directory: bool) -> str | None:
 def _remedy_in_a_stream(name: str, is_directory: bool, stream: Stream) -> str:
     stem = PurePosixPath(name).stem.lower()
     if is_directory:
-        near = _near(name, [_SUPPRESSIONS, _EXAMPLES])
+        near = _near(name, [SUPPRESSIONS, EXAMPLES])
         return f"; did you mean {stream}/{near}/?" if near else f"; {_whereabouts_in(stream)}"
     if f"{stem}.yaml" in _AT_THE_TOP:
         return f"; it stands beside {stream}/, as {stem}.yaml"
-    return f"; did you mean {stream}/{_POLICY}?" if _near(stem, ["policy"]) else f"; {_whereabouts_in(stream)}"
+    return f"; did you mean {stream}/{POLICY}?" if _near(stem, ["policy"]) else f"; {_whereabouts_in(stream)}"
 
 
 def _whereabouts_in(stream: Stream) -> str:
-    return f"suppression rules stand in {stream}/{_SUPPRESSIONS}/, examples in {stream}/{_EXAMPLES}/"
+    return f"suppression rules stand in {stream}/{SUPPRESSIONS}/, examples in {stream}/{EXAMPLES}/"
 
 
 def _near(name: str, known: list[str]) -> str | None:
