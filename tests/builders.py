@@ -155,7 +155,7 @@ def a_route(
 
 @cache
 def the_attack_table() -> AttackTable:
-    """ATT&CK as the shipped rules have it."""
+    """ATT&CK as the starter's rules have it."""
     return load_attack(RULES / "attack.yaml")
 
 

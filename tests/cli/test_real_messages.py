@@ -113,7 +113,7 @@ def test_whatever_else_lies_there_has_an_outcome(house: House) -> None:
     assert "internal" not in {reason.partition(": ")[0] for reason in column(decisions, "reason")}
 
 
-def test_a_dry_run_under_the_shipped_rules(house: House) -> None:
+def test_a_dry_run_under_the_starter_rules(house: House) -> None:
     """The rules that this project ships have a decision on each."""
     decisions = house.routes("--dry-run", "--now", NOW, "--rules", RULES, *the_files())
     assert {"routed", "below_floor", "quarantined"} == set(column(decisions, "outcome"))

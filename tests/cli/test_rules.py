@@ -103,7 +103,7 @@ def test_examples_under_a_bad_policy_are_a_problem(house: House) -> None:
     assert said.out.startswith("rules/cwpp/policy.yaml:")
 
 
-def test_the_shipped_rules_pass(house: House) -> None:
+def test_the_starter_rules_pass(house: House) -> None:
     """What this project ships is sound, and does what its examples say."""
     assert house.says("rules", "check", RULES).code == 0
     assert house.says("rules", "test", RULES).code == 0

@@ -35,7 +35,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> DemoRuns:
 
 
 def test_everything_arrives(runs: DemoRuns) -> None:
-    """Samples of every kind are routed by the shipped rules to a SOC that turns requests away at first; exit 0."""
+    """Samples of every kind are routed by the starter's rules to a SOC that turns requests away at first; exit 0."""
     first, decisions = runs.first, runs.decisions
     assert (first.code, first.err) == (0, "")
     assert len(decisions) >= 60

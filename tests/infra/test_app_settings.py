@@ -31,7 +31,7 @@ OF_THE_HOST = {
 """What Microsoft's host reads, and we do not."""
 
 OF_THE_RULES = setting_names_of(load_rules(RULES, list(Stream), now()).books.values())
-"""What the shipped rules call {setting: NAME}."""
+"""What the starter's rules call {setting: NAME}."""
 
 OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}
 """What Microsoft's worker for Python reads, or what it sets telemetry up with."""

@@ -105,7 +105,7 @@ def test_what_stood_before_is_asked_for_and_sent() -> None:
 
 
 def written_out(directory: Path, outputs: Mapping[str, str]) -> Path:
-    """The shipped rules, with endpoints and rules in the place of the settings that they name."""
+    """The starter's rules, with endpoints and rules in the place of the settings that they name."""
     shutil.copytree(RULES, directory, dirs_exist_ok=True)
     for stream in Stream:
         path = directory / stream.value / "policy.yaml"
@@ -129,7 +129,7 @@ def test_what_is_written_already_is_not_told_again(tmp_path: Path) -> None:
     assert not [line for line in said(written_out(tmp_path, deployed)) if "endpoint" in line]
 
 
-def test_the_shipped_rules_need_no_such_line() -> None:
+def test_the_starter_rules_need_no_such_line() -> None:
     """They name the settings that hold what is deployed."""
     assert not [line for line in said(RULES) if "endpoint" in line]
 

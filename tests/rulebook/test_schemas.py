@@ -53,8 +53,8 @@ def test_a_schema_is_a_schema(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.relative_to(RULES).as_posix())
-def test_the_shipped_rules_meet_their_schemas(path: Path) -> None:
-    """An editor that knows the schemas has nothing to say about the shipped rules."""
+def test_the_starter_rules_meet_their_schemas(path: Path) -> None:
+    """An editor that knows the schemas has nothing to say about the starter's rules."""
     Draft202012Validator(schemas(discover())[schema_for(path)]).validate(content_of(path))
 
 

@@ -131,8 +131,8 @@ def test_any_text_at_all_can_be_a_rules_file(text: str) -> None:
         load_examples(rules, Stream.CWPP)
 
 
-def test_every_shipped_file_can_be_damaged_without_a_crash() -> None:
-    """Each of the first lines of the shipped policy may be missing; loading answers all the same."""
+def test_every_starter_file_can_be_damaged_without_a_crash() -> None:
+    """Each of the first lines of the starter's policy may be missing; loading answers all the same."""
     lines = (RULES / "cwpp/policy.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     for number in range(len(lines)):
         with tempfile.TemporaryDirectory() as directory:

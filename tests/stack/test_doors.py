@@ -107,7 +107,7 @@ async def publish(stack: Stack, hub: str, *bodies: bytes, **properties: str) -> 
 
 
 def ship(rules: Path, soc: Soc) -> dict[str, str]:
-    """Puts the shipped rules there, pointed at a SOC, alerts also at its webhook; returns the secrets that they name.
+    """Puts the starter's rules there, pointed at a SOC, alerts also at its webhook; returns the secrets that they name.
 
     They group nothing here: a group's key tells when its first signal came, and two ways there take their own time.
     """
@@ -199,7 +199,7 @@ def standing(soc: Soc) -> dict[str, list[str]]:
 def test_samples_come_out_of_hubs_as_out_of_files(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every kind of message, under the shipped rules: the same decisions, pages, tickets and rows as `run` has for the same
+    """Every kind of message, under the starter's rules: the same decisions, pages, tickets and rows as `run` has for the same
     files, and the fates that a dry run says. The health page has nothing to complain of then."""
     secrets = ship(stack.rules, stack.soc)
     files = {stream: tmp_path / file.name for stream, file in FILES.items()}

@@ -1,4 +1,4 @@
-"""Rows that the program sends: the demo's samples, routed by the shipped rules to Log Analytics on loopback."""
+"""Rows that the program sends: the demo's samples, routed by the starter's rules to Log Analytics on loopback."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def test_a_destination_that_refuses_our_credentials_fires_until_it_takes_them(wo
 
 
 def test_a_rule_that_ends_within_two_weeks_fires_with_its_end(at_work: Callable[..., AtWork]) -> None:
-    """Two weeks is what the shipped policy of alerts warns at, too."""
+    """Two weeks is what the starter's policy of alerts warns at, too."""
     soon, later = NOW + timedelta(days=13), NOW + timedelta(days=15)
     work = at_work(a_rule("pentest", expires=soon), a_rule("scanner", expires=later))
     work.minutes()

@@ -29,14 +29,14 @@ IN_A_YEAR = TODAY + timedelta(days=365)
 
 
 def the_rules(stream: Stream, now: datetime = TODAY) -> Rulebook:
-    """The shipped rulebook of a stream."""
+    """The starter's rulebook of a stream."""
     book = load_all(RULES, discover(), now)[stream].rulebook
     assert book is not None
     return book
 
 
 def the_examples(stream: Stream) -> tuple[Example, ...]:
-    """The shipped examples of a stream."""
+    """The starter's examples of a stream."""
     examples, problems = load_examples(RULES, stream)
     assert problems == ()
     return examples
@@ -44,13 +44,13 @@ def the_examples(stream: Stream) -> tuple[Example, ...]:
 
 @pytest.mark.parametrize("now", [TODAY, IN_A_YEAR], ids=["today", "in a year"])
 @pytest.mark.parametrize("stream", Stream)
-def test_nothing_is_wrong_with_the_shipped_rules(stream: Stream, now: datetime) -> None:
-    """The shipped rules load without a problem or a warning, today and in a year."""
+def test_nothing_is_wrong_with_the_starter_rules(stream: Stream, now: datetime) -> None:
+    """The starter's rules load without a problem or a warning, today and in a year."""
     assert load_all(RULES, discover(), now)[stream].problems == ()
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_every_shipped_suppression_rule_still_holds_in_a_year(stream: Stream) -> None:
+def test_every_starter_suppression_rule_still_holds_in_a_year(stream: Stream) -> None:
     """The examples of suppression do not end before anybody has tried them."""
     rules = the_rules(stream).suppressions.by_name.values()
     assert rules
@@ -89,7 +89,7 @@ def _unnumbered(body: bytes) -> bytes:
     [(stream, example) for stream in Stream for example in the_examples(stream)],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_the_shipped_examples_come_true(stream: Stream, example: Example) -> None:
+def test_the_starter_examples_come_true(stream: Stream, example: Example) -> None:
     """Each example's messages get the decision that it expects."""
     book = the_rules(stream)
     for body in example.bodies:
@@ -161,7 +161,7 @@ def the_samples(stream: Stream, *, moved: bool) -> list[Signal]:
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_the_shipped_rules_silence_nobody_and_own_nothing(stream: Stream) -> None:
+def test_the_starter_rules_silence_nobody_and_own_nothing(stream: Stream) -> None:
     """What they hold and own is the samples', and in another tenant, whatever it calls its things, not even that."""
     assert len(SUBSCRIPTIONS) == 3
     book = the_rules(stream)
@@ -173,14 +173,14 @@ def test_the_shipped_rules_silence_nobody_and_own_nothing(stream: Stream) -> Non
 
 
 @pytest.mark.parametrize("stream", Stream)
-def test_every_shipped_rule_names_a_subscription_of_the_samples(stream: Stream) -> None:
+def test_every_starter_rule_names_a_subscription_of_the_samples(stream: Stream) -> None:
     """So none of them can hold anything that somebody meets."""
     for rule in the_rules(stream).suppressions.by_name.values():
         values = [value for group in rule.groups for element in group for value in element.values]
         assert any(subscription in value for value in values for subscription in SUBSCRIPTIONS), rule.name
 
 
-def test_every_shipped_owner_names_a_subscription_of_the_samples() -> None:
+def test_every_starter_owner_names_a_subscription_of_the_samples() -> None:
     """Also where nothing of the samples would lie in it."""
     for subscription in (ELSEWHERE, None):
         for group in ("rg-payments", "rg-web-01", "rg-data", "rg-build", "anything", None):
