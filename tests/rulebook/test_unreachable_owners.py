@@ -50,6 +50,14 @@ def test_an_entry_that_one_above_covers_is_said(entries: list[dict[str, object]]
     ]
 
 
+def test_what_is_judged_is_what_was_loaded(tmp_path: Path) -> None:
+    """A file that somebody mends meanwhile is judged by the next check, and this one says one thing of it throughout."""
+    rules = rules_in(tmp_path, {"owners.yaml": {"owners": [{"group": "all"}, {"group": "all"}]}})
+    loaded = load(rules, Stream.CWPP, KINDS, NOW)
+    (rules / "owners.yaml").write_text("owners: [{group: all}]")
+    assert "unreachable-owner" in {one.code for one in lint(rules, Stream.CWPP, loaded, NOW)}
+
+
 @pytest.mark.parametrize(
     "entries",
     [
