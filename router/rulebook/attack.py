@@ -44,29 +44,34 @@ class AttackForm(Form):
 def load_attack(path: Path) -> AttackTable:
     """The table in a file; raises BadFile, with every problem, where it cannot be used."""
     folder = Folder(path.parent)
-    table = _read(folder, path.name)
+    table = _table_in(folder, folder.read(path.name))
     if not folder.is_sound:
         raise BadFile("\n".join(map(str, folder.problems)))
     return table
 
 
 def read_attack(folder: Folder) -> AttackTable:
-    """The table of a rules directory, else the starter's; an empty one, and a problem, where it cannot be used."""
-    return _table_in(folder, folder.read(FILE) if folder.has(FILE) else folder.borrow(FILE, STARTER))
-
-
-def _read(folder: Folder, file: str) -> AttackTable:
-    return _table_in(folder, folder.read(file))
+    """The table of a rules directory, else the starter's; where there is one that cannot be used, that is a problem."""
+    if not folder.has(FILE):
+        return _table_in(folder, folder.borrow(FILE, STARTER))
+    # No rule is blamed for naming a tactic that a table which nobody could read does not have.
+    return _find_table(folder, folder.read(FILE)) or load_attack(STARTER / FILE)
 
 
 def _table_in(folder: Folder, document: Document | None) -> AttackTable:
+    return _find_table(folder, document) or AttackTable(tactics={}, words={}, successors={}, techniques={})
+
+
+def _find_table(folder: Folder, document: Document | None) -> AttackTable | None:
+    """The table that a file holds; None, and a problem, where it holds none."""
     if document is None:
-        return _table_of(None)
+        return None
     for path, message, code in complaints_of(AttackForm, document.value):
         folder.note(document, path, message, code=code)
     form = find_sound(AttackForm, document.value)
-    if form is not None:
-        _check_ids(folder, document, form)
+    if form is None:
+        return None
+    _check_ids(folder, document, form)
     return _table_of(form)
 
 
@@ -81,9 +86,7 @@ def _check_ids(folder: Folder, document: Document, form: AttackForm) -> None:
                     )
 
 
-def _table_of(form: AttackForm | None) -> AttackTable:
-    if form is None:
-        return AttackTable(tactics={}, words={}, successors={}, techniques={})
+def _table_of(form: AttackForm) -> AttackTable:
     words: dict[str, tuple[str, ...]] = {word_of(id): (id,) for id in form.tactics}
     words |= {word_of(name): (id,) for id, name in form.tactics.items()}
     words |= {word_of(word): tuple(ids) for table in (form.names, form.intents) for word, ids in table.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from hashlib import blake2b
 from os import scandir
@@ -46,17 +47,23 @@ class Folder:
         return digest.hexdigest()
 
     def has(self, file: str) -> bool:
-        """Whether there is such a file."""
-        return (self._root / file).is_file()
+        """Whether there is something of that name, so that what can be no file is blamed, and not passed over."""
+        try:
+            (self._root / file).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # reading it says why
+            return True
+        return True
 
     def files_in(self, directory: str) -> tuple[str, ...]:
         """The files of a directory by name; none where there is no directory. Hidden ones and Markdown do not count."""
         try:
             with scandir(self._root / directory) as entries:
                 names = sorted(entry.name for entry in entries)
-        except FileNotFoundError:
-            return ()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not self.has(directory):
+                return ()
             self.blame(directory, f"cannot be listed: {error.strerror}", code="unreadable")
             return ()
         return tuple(f"{directory}/{name}" for name in names if name[0] != "." and not name.lower().endswith(".md"))
@@ -86,9 +93,16 @@ class Folder:
 
     def _bytes_of(self, root: Path, file: str, missing: str) -> bytes | None:
         try:
-            data = (root / file).read_bytes()
+            path = root / file
+            if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
+                # Reading from a pipe or a device may never end.
+                self.blame(file, "is a pipe or a device; put a file there", code="unreadable")
+                return None
+            data = path.read_bytes()
         except FileNotFoundError:
-            self.blame(file, missing, code="missing-file")
+            dangling = path.is_symlink()
+            said = "is a link to a file that is not there; put the file itself there" if dangling else missing
+            self.blame(file, said, code="missing-file")
         except OSError as error:
             self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,3 +141,37 @@ def test_one_stream_that_is_broken_leaves_the_other_alone(tmp_path: Path) -> Non
     results = load_all(rules, KINDS, NOW)
     assert results[Stream.CSPM].rulebook is None
     assert results[Stream.CWPP].rulebook is not None
+
+
+@pytest.mark.parametrize("file", ["owners.yaml", "attack.yaml", "cwpp/policy.yaml", "cwpp/suppressions/one.json"])
+@pytest.mark.parametrize(
+    "put",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("nowhere"), lambda path: path.symlink_to(path)],
+    ids=["pipe", "directory", "dangling link", "circle"],
+)
+def test_what_is_no_file_is_blamed_and_neither_waited_for_nor_passed_over(
+    put: Callable[[Path], None], file: str, tmp_path: Path
+) -> None:
+    """Owners whose file is a broken link are not as good as none: whoever they page would not be told."""
+    rules = rules_in(tmp_path, FILES)
+    (rules / file).unlink()
+    put(rules / file)
+    problems = load(rules, Stream.CWPP, KINDS, NOW).problems
+    assert [(problem.file, problem.level) for problem in problems] == [(file, "problem")]
+
+
+def test_a_directory_of_rules_that_is_a_broken_link_is_blamed(tmp_path: Path) -> None:
+    """It is not as good as none."""
+    rules = rules_in(tmp_path)
+    (rules / "cwpp/suppressions").symlink_to("nowhere")
+    assert [problem.file for problem in load(rules, Stream.CWPP, KINDS, NOW).problems] == ["cwpp/suppressions"]
+
+
+@pytest.mark.parametrize("text", ["", "[", "version: 19", "a\0b"])
+def test_a_broken_attack_table_is_the_only_thing_to_blame(text: str, tmp_path: Path) -> None:
+    """No route is blamed for its tactics, which the table would have if it could be read."""
+    routes = [{"name": "one", "when": {"tactics": ["Impact", "Exfiltration"]}, "to": ["tickets"]}]
+    files = {"attack.yaml": text, "cwpp/policy.yaml": a_policy(routes=routes)}
+    problems = load(rules_in(tmp_path, files), Stream.CWPP, KINDS, NOW).problems
+    assert {problem.file for problem in problems} == {"attack.yaml"}
+    assert all(problem.level == "problem" for problem in problems)
