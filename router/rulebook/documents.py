@@ -77,6 +77,9 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_whole_mapping)
 _Loader.add_constructor("tag:yaml.org,2002:seq", _Loader.construct_whole_sequence)
+for _type in ("binary", "omap", "pairs", "set", "timestamp"):
+    # JSON has none of them, and neither has a message or a rule.
+    _Loader.yaml_constructors.pop(f"tag:yaml.org,2002:{_type}", None)
 _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()

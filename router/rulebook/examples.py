@@ -154,7 +154,8 @@ def _example(form: ExampleForm, file: str, line: int | None) -> Example:
         line=line,
         now=form.now.astimezone(UTC),
         bodies=tuple(
-            (message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)).encode()
+            # Half a pair of UTF-16 may stand in JSON, as \ud800 does, and arrives so.
+            (message if isinstance(message, str) else json.dumps(message)).encode("utf-8", "surrogatepass")
             for message in messages
         ),
         expect=form.expect.model_dump(mode="json", exclude_unset=True),
