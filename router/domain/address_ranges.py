@@ -8,7 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
-_WIDTHS = {4: 32, 6: 128}
+WIDTHS = {4: 32, 6: 128}
+"""How many bits an address has, by its version."""
 MAPPED = IPv6Network("::ffff:0:0/96")
 """The IPv4 addresses as IPv6 addresses."""
 
@@ -22,7 +23,7 @@ class IPNumber(NamedTuple):
     @property
     def width(self) -> int:
         """How many bits it has."""
-        return _WIDTHS[self.version]
+        return WIDTHS[self.version]
 
 
 @lru_cache(maxsize=4096)
@@ -56,12 +57,12 @@ class AddressRange(NamedTuple):
         number = int(network.network_address)
         if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
             version, length, number = 4, length - MAPPED.prefixlen, number & 0xFFFFFFFF
-        return cls(version, length, number >> (_WIDTHS[version] - length))
+        return cls(version, length, number >> (WIDTHS[version] - length))
 
     @property
     def network(self) -> IPv4Network | IPv6Network:
         """The range as the standard library has it."""
-        number = self.prefix << (_WIDTHS[self.version] - self.length)
+        number = self.prefix << (WIDTHS[self.version] - self.length)
         if self.version == 4:
             return IPv4Network((IPv4Address(number), self.length))
         return IPv6Network((IPv6Address(number), self.length))

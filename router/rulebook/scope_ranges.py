@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
-from router.domain.address_ranges import MAPPED, AddressRange
+from router.domain.address_ranges import MAPPED, WIDTHS, AddressRange
 
 SHORTEST = {4: 8, 6: 16}
 """How many bits the addresses of a range must have in common at least."""
+
+MOST = 16
+"""How many ranges of the shortest prefix may be held together, apart: a sixteenth of all IPv4 addresses."""
 
 _PRIVATE = (IPv6Network("fc00::/7"), IPv6Network("fe80::/10"))
 """What is wider and yet no more than one's own addresses."""
@@ -48,6 +51,13 @@ def find_breadth_of(ranges: Iterable[AddressRange]) -> str | None:
     for network in whole:
         if not _is_narrow(network):
             return f"holds {network} with its ranges together, which {_too_wide(network)}"
+    for version, shortest in SHORTEST.items():
+        sizes = [network.num_addresses for network in whole if network.version == version and not network.is_private]
+        if sum(sizes) > MOST * 2 ** (WIDTHS[version] - shortest):
+            return (
+                f"holds more IPv{version} addresses with its ranges together than {MOST} ranges of {shortest} bits: "
+                "a rule may not cover a whole alert type"
+            )
     return None
 
 

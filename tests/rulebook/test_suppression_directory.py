@@ -156,6 +156,24 @@ def test_only_an_enabled_rule_holds(state: str, enabled: bool, tmp_path: Path) -
     assert the_rule(tmp_path, a_body(state=state)).is_active(NOW) is enabled
 
 
+@pytest.mark.parametrize(
+    ("ranges", "is_too_wide"),
+    [
+        ([f"{first}.0.0.0/8" for first in range(0, 256, 2)], True),
+        ([f"20{second:02x}::/16" for second in range(0, 256, 2)], True),
+        ([f"{first}.0.0.0/8" for first in range(12, 44, 2)], False),
+        (["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10"], False),
+    ],
+)
+def test_ranges_that_lie_apart_may_not_hold_most_addresses(
+    ranges: list[str], *, is_too_wide: bool, tmp_path: Path
+) -> None:
+    """Every second network is half of the world, though none of them is too wide; private ones are one's own."""
+    scope = a_scope({"field": "entities.ip.address", "in": ranges})
+    found = loaded(tmp_path, {"cwpp/suppressions/one.json": a_body(suppressionAlertsScope=scope)})
+    assert any("more IPv" in problem.message for problem in found.problems) is is_too_wide
+
+
 def test_elements_on_one_entity_type_belong_together(tmp_path: Path) -> None:
     """Elements of one entity type are one group, in any order; each of the signal's own properties is one alone."""
     scope = a_scope(
