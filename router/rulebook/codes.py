@@ -63,6 +63,7 @@ CODES: Mapping[str, str] = {
     "quiet-in-vain": "A quiet route keeps nothing quiet, since another one takes all that it takes.",
     "route-twice": "A route takes what another one takes, and tells nobody else.",
     "quiet-route": "A route tells nobody of what may be grave.",
+    "broad-types": "A policy declares a glob of alert types that fits Defender's own types.",
     "types-in-cspm": "A policy of cspm declares alert types.",
     "never-applies": "A setting never applies.",
     "unknown-tactic": "A tactic is named that ATT&CK does not have.",

@@ -230,6 +230,37 @@ def test_the_catalogue_is_known_in_any_case_and_for_samples() -> None:
     assert not known.has("")
 
 
+def test_what_the_router_itself_raises_is_known(tmp_path: Path) -> None:
+    """Rules and routes about changed files, which docs/deploy.md tells to write, pass without `types`."""
+    routes = [{"name": "files", "when": {"alert_type": ["file-integrity"]}, "to": ["tickets"]}]
+    files = {
+        "cwpp/policy.yaml": a_policy(routes=routes),
+        "cwpp/suppressions/one.json": a_body(alertType="File-Integrity"),
+    }
+    assert said(tmp_path, files) == []
+
+
+@pytest.mark.parametrize("glob", ["*", "SQL.*", "?M_*", "*_bruteforce"])
+def test_a_declared_glob_that_fits_types_of_defender_is_said(glob: str, tmp_path: Path) -> None:
+    """What it fits would pass for right, however it is misspelled; globs of one's own types are not said."""
+    files = {"cwpp/policy.yaml": a_policy(types=["Contoso.*", "SQL.DB_BruteForce", glob])}
+    (found,) = said(tmp_path, files)
+    assert found.startswith("cwpp/policy.yaml:")
+    assert f"types[2]: {glob!r} fits " in found
+
+
+def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not(tmp_path: Path) -> None:
+    """Only a narrow rule holds findings of a category, so that a wider one which is not narrow does not hold them."""
+    account = {"field": "subscriptionId", "in": ["11111111-1111-1111-1111-111111111111"]}
+    one = {"field": "resourceId", "contains": "/resourceGroups/rg-build/"}
+    for type, count in (("ContosoCategory", 0), ("fde1c0c9-0fd2-4ecc-87b5-98956cbc1095", 1)):
+        files = {
+            f"cspm/suppressions/{name}.json": a_body(alertType=type, suppressionAlertsScope={"allOf": scope})
+            for name, scope in (("wide", [account]), ("narrow", [account, one]))
+        }
+        assert len([line for line in said(tmp_path, files, Stream.CSPM) if "holds nothing" in line]) == count
+
+
 def test_findings_have_too_many_types_to_list(tmp_path: Path) -> None:
     """In cspm nothing is said of a type that is not known."""
     assert said(tmp_path, {"cspm/suppressions/one.json": a_body(alertType="no-such-key")}, Stream.CSPM) == []

@@ -5,6 +5,7 @@
     linting         all lints, one after the other
 
     unknown_types       suppression rules about types that nobody knows
+    broad_types         declared types that are Defender's own
     covered_scopes      suppression rules that another one covers; scope_index finds those worth comparing
     unreachable_owners  entries of owners.yaml below one that matches all that they match
     unknown_tags        tags and values of tags that no resource has

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
 from router.rulebook.lints.scope_index import ScopeIndex
 from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.type_messages import GUID
 from router.rulebook.problems import KeyPath, Problem
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
@@ -14,11 +16,15 @@ _PATH: KeyPath = ("properties", "suppressionAlertsScope")
 
 def find_covered_scopes(subject: Subject) -> Iterator[Problem]:
     """A warning for each rule that is in force and holds nothing that another one does not hold. Of equals one is said."""
-    by_type: dict[str, list[SuppressionRule]] = {}
+    alike: dict[tuple[str, bool], list[SuppressionRule]] = {}
     for rule in subject.rules:
         if rule.is_active(subject.now):
-            by_type.setdefault(rule.alert_type, []).append(rule)
-    for rules in by_type.values():
+            # A narrow rule may be about a category, and then holds what no other rule of the same text does.
+            may_be_of_category = (
+                subject.stream is Stream.CSPM and rule.is_narrow and GUID.fullmatch(rule.alert_type) is None
+            )
+            alike.setdefault((rule.alert_type, may_be_of_category), []).append(rule)
+    for rules in alike.values():
         if len(rules) > 1:
             yield from _covered_among(subject, rules)
 

@@ -1,4 +1,4 @@
-"""The alert types that rules may name: Defender's, as far as they are known, and those that the policy declares."""
+"""The alert types that rules may name: Defender's as far as known, the router's, and those that the policy declares."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from itertools import islice
 from router.rulebook.catalogue import load_catalogue, load_spellings
 from router.rulebook.globs import compile_globs, is_glob
 
+_OURS = "file-integrity"
+"""The type of what the router's own log search rule raises: that rule's name in infra/file-integrity.bicep."""
 _SAMPLE = "simulated_"
 """How the types of Defender's sample alerts begin, in lower case."""
 _SAMPLE_TITLE = "this is a sample alert:"
@@ -29,7 +31,7 @@ class KnownTypes:
     """The alert types of one stream that are known.
 
     Attributes:
-        spellings: each type of the catalogue as it is written, by the type in lower case.
+        spellings: each type of the catalogue and of the router as it is written, by the type in lower case.
         declared: the types, or globs of types, that the policy declares, as they are written.
         is_declared: whether a type is one of these.
     """
@@ -40,9 +42,9 @@ class KnownTypes:
 
     @classmethod
     def of(cls, declared: Iterable[str]) -> KnownTypes:
-        """Those of the catalogue, and those that a policy declares."""
+        """Those of the catalogue and of the router, and those that a policy declares."""
         globs = tuple(declared)
-        return cls(load_spellings(), globs, compile_globs(globs))
+        return cls({**load_spellings(), _OURS: _OURS}, globs, compile_globs(globs))
 
     def has(self, type: str) -> bool:
         """Whether a type is known, that of a sample alert included."""

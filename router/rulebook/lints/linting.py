@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router.domain.signals import Stream
+from router.rulebook.lints.broad_types import find_broad_types
 from router.rulebook.lints.covered_routes import find_covered_routes
 from router.rulebook.lints.covered_scopes import find_covered_scopes
 from router.rulebook.lints.dead_routes import find_dead_routes
@@ -22,6 +23,7 @@ type Lint = Callable[[Subject], Iterator[Problem]]
 
 LINTS: tuple[Lint, ...] = (
     find_unknown_types,
+    find_broad_types,
     find_covered_scopes,
     find_unreachable_owners,
     find_unknown_tags,

@@ -7,7 +7,8 @@ import re
 from router.domain.posture import CATEGORIES
 from router.rulebook.lints.known_types import KnownTypes
 
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""The key of an assessment."""
 _CATEGORIES = frozenset(map(str.casefold, CATEGORIES))
 _DECLARE = "if it is right, list it under types in cwpp/policy.yaml"
 _MOST_NAMED = 5
@@ -36,7 +37,7 @@ def _about_title(text: str, known: KnownTypes) -> str | None:
 
 
 def _about_type(type: str, known: KnownTypes | None) -> str:
-    if _GUID.fullmatch(type) or type.casefold() in _CATEGORIES:
+    if GUID.fullmatch(type) or type.casefold() in _CATEGORIES:
         return f"{type!r} names findings, and no alert; a rule about findings stands in cspm/"
     if known is not None and (near := known.near(type)):
         return f"{type!r} is no alert type that is known; did you mean {_listed(near)}? Otherwise, {_DECLARE}"
