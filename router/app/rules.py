@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
 from router.rulebook import Problem
+
+_NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
 
     Raises BadPolicy as `load_rules` does, and where there is no cwpp/: alerts that nobody is told are never what was meant.
     """
-    if (directory / Stream.CSPM).is_dir():
+    # What stands there and is no directory was meant to be one: that stops the start.
+    if (directory / Stream.CSPM).exists(follow_symlinks=False):
         return load_rules(directory, list(Stream), now)
     rules = load_rules(directory, [Stream.CWPP], now)
     book = rules.books[Stream.CWPP]
@@ -66,7 +69,8 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
         catalogue=book.catalogue,
         destinations={},
     )
-    return replace(rules, books={**rules.books, Stream.CSPM: nobody})
+    said = Problem(str(Stream.CSPM), None, _NO_POSTURE, "warning", directory.as_posix(), "missing-file")
+    return Rules({**rules.books, Stream.CSPM: nobody}, (*rules.problems, said))
 
 
 def intake_over(store: Store, rules: Rules, only: Stream | None) -> Intake:

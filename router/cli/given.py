@@ -31,10 +31,11 @@ def streams_in(directory: Path, only: Stream | None = None) -> list[Stream]:
     if not directory.is_dir():
         what = "is a file, and no directory of rules" if directory.exists() else "is no directory of rules"
         raise BadFile(f"{directory}: {what}{_remedy_for(directory)}")
-    streams = _streams_below(directory)
-    if not streams:
+    if not _streams_below(directory):
         raise BadFile(f"{directory}: has neither cwpp/ nor cspm/{_remedy_for(directory)}")
-    return streams if only is None else [only]
+    # What has a stream's name and is no directory was meant to be one; reading it says what is wrong.
+    meant = [stream for stream in Stream if (directory / stream).exists(follow_symlinks=False)]
+    return meant if only is None else [only]
 
 
 def _streams_below(directory: Path) -> list[Stream]:

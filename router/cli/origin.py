@@ -14,6 +14,7 @@ PACKAGE = "alert-router"
 _WEB = "https"
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _NAMED = re.compile(rf"{PACKAGE}(\[[a-z, ]*\])? ?@ ?(?P<where>.+)")
+_OF_PIP = frozenset({"egg", "subdirectory", "md5", "sha1", "sha224", "sha256", "sha384", "sha512"})
 _SSH = re.compile(r"[a-z0-9_-]*", re.IGNORECASE)
 """Who one is to a server that asks for a key: no secret."""
 
@@ -88,5 +89,6 @@ def _has_credentials(url: SplitResult) -> bool:
     who, at, _ = url.netloc.rpartition("@")
     if at and not (url.scheme == "git+ssh" and _SSH.fullmatch(who)):
         return True
-    # What a query says beside a path is what a server lets its bearer do.
-    return bool(url.query)
+    # What a query says beside a path is what a server lets its bearer do; behind a # pip takes a few keys, none of them secret.
+    said = {part.partition("=")[0] for part in url.fragment.split("&") if part}
+    return bool(url.query) or not said <= _OF_PIP

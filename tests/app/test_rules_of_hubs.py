@@ -30,6 +30,9 @@ def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sq
     assert "oncall" in alert.destinations
     (finding,) = run(intake_over(sqlite, rules, Stream.CSPM).ingest([a_message(finding_body())], NOW))
     assert (finding.outcome, finding.destinations) == (Outcome.ROUTED, ())
+    assert [str(one).partition("; ")[0] for one in rules.problems] == [
+        f"{tmp_path.as_posix()}/rules/cspm: is missing, so posture is recorded and told to nobody"
+    ]
 
 
 def test_alerts_without_rules_stop_the_app(tmp_path: Path) -> None:

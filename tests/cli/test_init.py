@@ -83,7 +83,7 @@ def test_what_is_wrong_stands_beside_its_line(house: House) -> None:
     environment, (_, check, _) = steps_in(house.directory)
     said = shell(check, house.directory, **environment)
     assert said.code == 1
-    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=2," in said.out
+    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=1," in said.out
 
 
 def test_a_commit_on_github_is_an_action(house: House) -> None:
@@ -316,6 +316,8 @@ def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house:
         "another @ git+https://canary@github.com/contoso/alert-router",
         "me:canary@github.com:contoso/alert-router",
         "https://files.example/alert_router.whl?sig=canary",
+        "git+https://github.com/contoso/alert-router@main#egg=alert-router&token=canary",
+        "https://files.example/alert_router.whl#canary",
     ],
 )
 def test_what_no_workflow_should_install_is_refused(house: House, origin: str) -> None:

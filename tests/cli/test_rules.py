@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 import yaml
 
+from router.app.rules import load_rules_of_hubs
+from router.domain.errors import BadPolicy
 from tests.builders import RULES
 from tests.cli.house import House, a_suppression
 from tests.parse.messages import a_flat_alert, an_assessment
@@ -44,6 +51,50 @@ def test_a_problem_is_exit_1_and_a_warning_is_not(house: House) -> None:
     assert said.code == 1
     assert said.out.startswith("rules/cwpp/suppressions/broad.json:1: ")
     assert "rules: 1 problem; 1 warning; cwpp 1 route, 1 suppression rule, hash " in said.out
+
+
+def test_a_stream_without_rules_is_said(house: House) -> None:
+    """What comes in for it is told to nobody, which nobody should have to conclude from its absence."""
+    shutil.rmtree(house.directory / "rules/cspm")
+    assert house.says("rules", "check").out.endswith("; cspm has no rules, and nobody is told of it\n")
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("nowhere"), lambda path: path.write_text("")])
+def test_a_stream_whose_directory_is_none_is_a_problem(make: Callable[[Path], object], house: House) -> None:
+    """It is not as good as a stream without rules: somebody meant to have some."""
+    shutil.rmtree(house.directory / "rules/cspm")
+    make(house.directory / "rules/cspm")
+    said = house.says("rules", "check")
+    assert said.code == 1
+    assert said.out.startswith("rules/cspm")
+    with pytest.raises(BadPolicy, match=r"cspm/policy\.yaml"):
+        load_rules_of_hubs(house.directory / "rules", datetime.fromisoformat(NOW))
+
+
+@pytest.mark.parametrize("written", ["!!set {a}", "!!binary aaaa", "!!timestamp 2026-01-01", "!!omap [a: 1]", "!own 1"])
+@pytest.mark.parametrize("command", ["check", "test"])
+def test_a_message_holds_only_what_json_has(command: str, written: str, house: House) -> None:
+    """YAML's other types are a problem of the file, on their line."""
+    example = f"- name: odd\n  now: {NOW}\n  message: {{a: {written}}}\n  expect: {{outcome: routed}}\n"
+    house.writes("rules/cwpp/examples/odd.yaml", example)
+    said = house.says("rules", command)
+    assert (said.code, said.err) == (1, "")
+    assert said.out.startswith("rules/cwpp/examples/odd.yaml:3: cannot be read: ")
+
+
+@pytest.mark.parametrize("format", ["text", "json", "github", "junit"])
+def test_half_a_pair_of_utf_16_in_a_message_is_read_as_it_arrives(format: str, house: House) -> None:
+    """JSON can say it, so that Defender could; a text that holds it is none that could arrive, and is quarantined."""
+    bodies: list[object] = [{**a_flat_alert(), "Description": "\ud800"}, "\ud800"]
+    examples = [
+        {"name": str(number), "now": NOW, "message": body, "expect": {"outcome": "routed"}}
+        for number, body in enumerate(bodies)
+    ]
+    house.writes("rules/cwpp/examples/odd.json", json.dumps(examples))
+    said = house.says("rules", "test", "--format", format)
+    assert (said.code, said.err) == (1, "")
+    assert "quarantined" in said.out
+    assert said.out.isprintable() or "\\ud800" not in said.out
 
 
 def test_check_looks_at_examples_too(house: House) -> None:
