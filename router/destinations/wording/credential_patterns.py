@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 # Where a word begins: not within another, but also behind what stands for a sign in URLs (%20), JSON (\n, \u0026) and HTML.
 BEGINS = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt])|(?<=\\u00[0-9a-fA-F]{2}))"
 EQUALS = r"(?:=(?!=)|%3[Dd]|\\u003[dD])"
@@ -36,20 +34,20 @@ BARE = r"(?:[^\s\"'&|<>;`\\%]|%(?!2[0267]|3[Bb]|0[AaDd])|\^[&|<>^]|\\++(?![\"'\\
 # Quotes may stand within a word of a shell's, and one alone within a value of a connection string.
 _PIECE = r"(?:\"[^\"\s,:\\]++\"|'[^'\s,:\\]++'|'[^\s\"'&|<>;\\]++(?=;))"
 _WHOLE = rf"{BARE}++(?:{_PIECE}{BARE}*+)*+"
-WORD = re.compile(rf"{QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_WHOLE})")
-NO_OPTION = re.compile(rf"{QUOTED}|(?![-(/])(?P<bare>{_WHOLE})")
-IN_QUOTES = re.compile(QUOTED)
-IN_A_QUERY = re.compile(r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)")
-TO_A_SIGN = re.compile(r"(?P<bare>[^\s\"'\\&|<>;,\[]++)")
+WORD = rf"{QUOTED}|\{{(?P<braced>[^{{}}\r\n]++)\}}|(?P<bare>{_WHOLE})"
+NO_OPTION = rf"{QUOTED}|(?![-(/])(?P<bare>{_WHOLE})"
+IN_QUOTES = QUOTED
+IN_A_QUERY = r"(?P<bare>(?:[A-Za-z0-9+/=_.~*!-]|%(?!2[0267]|3[BbCcEe]|0[AaDd])[0-9A-Fa-f]{2})++)"
+TO_A_SIGN = r"(?P<bare>[^\s\"'\\&|<>;,\[]++)"
 
 # The name and the value of a cookie.
 COOKIE = r"[^\s=;,:\"'\\\[\]<>&|]{1,128}+"
 CRUMB = r"(?:\"[^\"\r\n]*+\"|[^\s;\"'\\]*+)"
 
 
-def token(form: str) -> re.Pattern[str]:
+def token(form: str) -> str:
     """A value of a form that is known to its last character."""
-    return re.compile(f"(?P<bare>{form})")
+    return f"(?P<bare>{form})"
 
 
 def words_in_any_case(*names: str) -> str:

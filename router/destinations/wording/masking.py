@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 from router.destinations.wording.credential_forms import CREDENTIAL_FORMS, CREDENTIAL_NAMES, CredentialForm
 from router.destinations.wording.texts import name_of, texts_in, with_texts
@@ -72,13 +73,19 @@ def masked_notice(notice: Notice) -> Notice:
     )
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern of a form. It is compiled for the first text that has a sign of the form, so that no start waits for all."""
+    return re.compile(pattern)
+
+
 def _pieces(form: CredentialForm, text: str) -> Iterator[str]:
     """The pieces of a text, with the mark for every credential of a form."""
     done = 0
     for lead in _leads(form, text):
         if lead.start() < done:
             continue
-        value = form.value.match(text, lead.end())
+        value = _compiled(form.value).match(text, lead.end())
         if value is None or value.lastgroup is None:
             continue
         yield text[done : value.start(value.lastgroup)]
@@ -90,11 +97,11 @@ def _pieces(form: CredentialForm, text: str) -> Iterator[str]:
 def _leads(form: CredentialForm, text: str) -> Iterator[re.Match[str]]:
     """The places where a value of a form may follow; where a tool has to stand before them, those in a command of it."""
     if form.tool is None:
-        yield from form.lead.finditer(text)
+        yield from _compiled(form.lead).finditer(text)
         return
     end = 0
-    for tool in form.tool.finditer(text):
+    for tool in _compiled(form.tool).finditer(text):
         if tool.start() >= end:
             ends = _COMMAND_ENDS.search(text, tool.end())
             end = ends.start() if ends is not None else len(text)
-            yield from form.lead.finditer(text, tool.end(), end)
+            yield from _compiled(form.lead).finditer(text, tool.end(), end)
