@@ -19,8 +19,9 @@ from router.cli.batches import batches_of
 from router.cli.files import InputFile, open_files
 from router.cli.given import clock_for, rules_given
 from router.cli.job import Job, Report, at_work, messages_in
+from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
-from router.cli.screen import print_lines, print_table, screen, table_of
+from router.cli.screen import print_table, screen, table_of
 from router.ingest.intake import Message
 from router.rulebook import STARTER
 

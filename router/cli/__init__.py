@@ -7,6 +7,7 @@
     files, csv_messages   files -> messages  stdin         lines -> messages, as they come
     csv_times     how the times of a CSV file are written
     splitting     bytes -> lines, elements   batches       messages -> batches
+    entries       what would be on record
     decisions     the decisions file         progress      the bar on a terminal
     forgetting    what is old goes at the end of a job
     tally         what a run came to         funnel        as people read it
@@ -16,7 +17,7 @@
     rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning
     azure_responses  an answer of Azure's among messages
-    screen        where text is printed
+    printing      where lines and JSON are printed      screen     where tables are painted
     streams       what is wrong with standard input, output and error
     interrupts    Ctrl-C and SIGTERM         stopping      a stop in order
     complaints    what is said on standard error

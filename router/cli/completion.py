@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterator
 
 from router.cli.parser import new_parser
-from router.cli.screen import print_text
+from router.cli.printing import print_text
 
 
 def script(options: Namespace) -> int:

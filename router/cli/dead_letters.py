@@ -12,7 +12,8 @@ import orjson
 
 from router.cli.given import clock_for
 from router.cli.opened_state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
-from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.cli.printing import plain, print_json
+from router.cli.screen import print_table, screen, table_of
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice

@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 
 from router.app.clock import Clock
 from router.cli.decisions import decisions_at
+from router.cli.entries import entry_of
 from router.cli.files import Source
 from router.cli.job import batches_in
 from router.cli.progress import progress_over
 from router.cli.stdin import Stdin
 from router.cli.stopping import Stop
 from router.cli.tally import Tally
-from router.decide import decide, entry_for
-from router.domain.notices import RecordEntry
-from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
-
-
-def entry_of(part: MessagePart, reader: MessageReader, now: datetime) -> RecordEntry:
-    """What would be on record of a part that nothing came before."""
-    if isinstance(part, NotUnderstood):
-        return reader.entry_for(part, now)
-    decision = decide(part.signal, reader.rulebooks[part.signal.stream], now)
-    return entry_for(part.signal, decision, key=part.arrival.key, source=part.source, now=now)
+from router.ingest.messages import MessageReader
 
 
 async def decide_only(sources: Sequence[Source], reader: MessageReader, clock: Clock, decisions: Path | None) -> Tally:

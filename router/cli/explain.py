@@ -10,11 +10,12 @@ from rich.console import Console
 
 from router.app.rules import reader_over
 from router.cli.decisions import decision_of
-from router.cli.dry_run import entry_of
+from router.cli.entries import entry_of
 from router.cli.files import open_files
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.notice_preview import check_destination, preview_of
-from router.cli.screen import plain, print_json, print_lines, print_table, screen, table_of
+from router.cli.printing import plain, print_json, print_lines
+from router.cli.screen import print_table, screen, table_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook

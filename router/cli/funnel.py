@@ -8,7 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from router.cli.screen import plain, print_table, table_of
+from router.cli.printing import plain
+from router.cli.screen import print_table, table_of
 from router.cli.tally import NOBODY, UNKNOWN, Standing, Tally
 from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome

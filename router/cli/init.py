@@ -10,7 +10,7 @@ from itertools import filterfalse
 from pathlib import Path
 
 from router.cli.origin import find_origin, is_fixed
-from router.cli.screen import print_lines
+from router.cli.printing import print_lines
 from router.cli.workflow import VARIABLE, workflow_for
 from router.domain.errors import BadFile
 from router.rulebook.starter import REPOSITORY, STARTER

@@ -11,7 +11,8 @@ from datetime import datetime
 from router.app.rules import intake_over, reader_over
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.opened_state import each, ids_for, ids_meant, refuse_unnamed, store_in, store_to_change
-from router.cli.screen import plain, print_json, print_table, screen, table_of
+from router.cli.printing import plain, print_json
+from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry

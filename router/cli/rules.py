@@ -9,13 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 from router.cli.decisions import decision_of
-from router.cli.dry_run import entry_of
+from router.cli.entries import entry_of
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
 from router.cli.formats.values import counted
 from router.cli.given import clock_for, lines_for, streams_in
 from router.cli.origin import PACKAGE, find_version
+from router.cli.printing import json_of, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,
     Unmet,
@@ -25,7 +26,6 @@ from router.cli.rules_report import (
     cases_of_files,
     files_in,
 )
-from router.cli.screen import json_of, print_json, print_lines, print_text
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
 from router.domain.ledger import Arrival

@@ -1,4 +1,4 @@
-"""Where text is printed for people."""
+"""Where tables are painted for people."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from router.destinations.wording.fitting import encodable
+from router.cli.printing import plain
 from router.destinations.wording.masking import masked
-from router.domain.legible import legible, legible_json, one_line
+from router.domain.legible import legible
 
 _WIDTH = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
@@ -53,28 +52,3 @@ def print_table(screen: Console, table: Table, indent: int = 2) -> None:
         screen.print(table, width=screen.width - indent, soft_wrap=False)
     for line in captured.get().splitlines():
         screen.file.write(f"{' ' * indent}{line}".rstrip() + "\n")
-
-
-def print_json(value: object) -> None:
-    """Prints a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
-    sys.stdout.write(json_of(value).decode())
-
-
-def json_of(value: object) -> bytes:
-    """A value as JSON, indented, with a line end."""
-    return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def print_lines(lines: Iterable[str]) -> None:
-    """Prints lines as they are, each on one."""
-    sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
-
-
-def print_text(text: str) -> None:
-    """Prints a text as it is; whoever made it has seen to it that nothing in it acts on a terminal."""
-    sys.stdout.write(text)
-
-
-def plain(text: str) -> str:
-    """Text from a message on one line, without what would move the cursor or paint the terminal."""
-    return one_line(text)

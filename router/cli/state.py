@@ -14,7 +14,8 @@ from router.app.settings import STORAGE, Settings
 from router.cli.funnel import OUTCOMES
 from router.cli.given import clock_for
 from router.cli.opened_state import opening_storage, refuse_missing, storage_meant
-from router.cli.screen import print_json, print_table, screen, table_of
+from router.cli.printing import print_json
+from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from router.cli.complaints import complain
 from router.cli.decisions import decisions_at
-from router.cli.screen import json_of, print_table, screen, table_of
+from router.cli.printing import json_of
+from router.cli.screen import print_table, screen, table_of
 from router.domain.legible import legible, legible_json, one_line
 from tests.cli.house import House, ndjson
 from tests.destinations.builders import an_entry

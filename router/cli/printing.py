@@ -1,0 +1,36 @@
+"""Where lines and JSON are printed: whoever only says something does not wait for what paints tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+import orjson
+
+from router.destinations.wording.fitting import encodable
+from router.domain.legible import legible_json, one_line
+
+
+def print_json(value: object) -> None:
+    """Prints a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
+    sys.stdout.write(json_of(value).decode())
+
+
+def json_of(value: object) -> bytes:
+    """A value as JSON, indented, with a line end."""
+    return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Prints lines as they are, each on one."""
+    sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
+
+
+def print_text(text: str) -> None:
+    """Prints a text as it is; whoever made it has seen to it that nothing in it acts on a terminal."""
+    sys.stdout.write(text)
+
+
+def plain(text: str) -> str:
+    """Text from a message on one line, without what would move the cursor or paint the terminal."""
+    return one_line(text)
