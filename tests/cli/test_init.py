@@ -79,7 +79,7 @@ def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monke
 def test_what_is_wrong_stands_beside_its_line(house: House) -> None:
     """As GitHub reads it of a workflow's output."""
     assert house.says("init", ".", "--from", ORIGIN).code == 0
-    house.writes("rules/cwpp/suppressions/mine.json", "{\n")
+    house.writes("rules/cwpp/suppressions/mine.json", '{\n  "properties": {\n')
     environment, (_, check, _) = steps_in(house.directory)
     said = shell(check, house.directory, **environment)
     assert said.code == 1

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,7 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
-from tests.builders import RULES, alert_body
+from tests.builders import alert_body
 from tests.cli.house import House
 from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
@@ -96,8 +97,8 @@ async def seed_storage(seed: Seed) -> None:
 
 
 async def take(store: Store, *bodies: bytes) -> None:
-    """Takes messages in as they came four days ago, in their order, those on the stream of alerts."""
-    intake = intake_over(store, load_rules(RULES, list(Stream), BEFORE), Stream.CWPP)
+    """Takes messages in as they came four days ago, in their order, those on the stream of alerts, by the rules of the house."""
+    intake = intake_over(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
     for place, body in enumerate(bodies):
         await intake.ingest([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
 
