@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from router.cli import main
 from router.destinations import discover
+from router.domain.signals import Stream
 from router.rulebook import load_all
 from tests.builders import NOW
 from tests.leash import leashed
@@ -24,6 +25,7 @@ from tests.users_rules import USERS_RULES, NotOurs
 from tests.waiting import PATIENCE
 
 TESTS = Path(__file__).parent
+ROUTER = (sys.executable, "-m", "router")
 
 PACES = {
     "waiting.py": "looks again and again until something is so",
@@ -145,9 +147,11 @@ LOOKS: dict[str, Callable[[Path], object]] = {
     "a pattern": lambda there: list(there.parent.glob("rules/*/policy.yaml")),
     "a copy": lambda there: shutil.copytree(there, there.parent / ".copied"),
     "a rulebook": lambda there: load_all(there, discover(), NOW),
-    "the program": lambda there: main(["rules", "check", str(there)]),
-    "a process": lambda there: subprocess.run([sys.executable, "-m", "router", "rules", "check"], cwd=there.parent),
+    "a process": lambda there: subprocess.run([*ROUTER, "rules", "check"], cwd=there.parent),
+    "a process that is told": lambda there: subprocess.run([*ROUTER, "run", "--rules", "rules"], cwd=there.parent),
 }
+if any((USERS_RULES / stream).is_dir() for stream in Stream):  # Where there are none, the program looks no further.
+    LOOKS["the program"] = lambda there: main(["rules", "check", str(there)])
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)

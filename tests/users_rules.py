@@ -41,7 +41,7 @@ def _heard(event: str, arguments: tuple[object, ...]) -> None:
             _refuse_untold([os.fsdecode(word) for word in words], directory)
 
 
-def _is_theirs(path: str | bytes, *, is_certain: bool) -> bool:
+def _is_theirs(path: str | bytes | Path, *, is_certain: bool) -> bool:
     # Most paths are told by this; the rest by where they lead, since a link may lead there too.
     text = os.fsdecode(path)
     if "rules" not in text or not (is_certain or Path(text).is_absolute()):
@@ -52,5 +52,8 @@ def _is_theirs(path: str | bytes, *, is_certain: bool) -> bool:
 def _refuse_untold(words: Sequence[str], directory: object) -> None:
     is_router = words[1:3] == ["-m", "router"] or Path(words[0]).name == "alert-router"
     where = os.fsdecode(directory) if isinstance(directory, str | bytes | os.PathLike) else "."
-    if is_router and not _TOLD & set(words) and os.path.realpath(where) == str(ROOT):
-        raise NotOurs(f"{' '.join(words)}: would take the user's own rules; say --rules, or start it elsewhere")
+    is_untold = not _TOLD & set(words) and os.path.realpath(where) == str(ROOT)
+    if is_router and (is_untold or any(_is_theirs(Path(where, word), is_certain=True) for word in words)):
+        raise NotOurs(
+            f"{' '.join(words)}: would take the user's own rules; say --rules and others, or start it elsewhere"
+        )

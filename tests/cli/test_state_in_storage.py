@@ -97,7 +97,7 @@ async def seed_storage(seed: Seed) -> None:
 
 
 async def take(store: Store, *bodies: bytes) -> None:
-    """Takes messages in as they came four days ago, in their order, those on the stream of alerts, by the rules of the house."""
+    """Takes messages in on the stream of alerts as they came four days ago, in their order, by the rules of the house."""
     intake = intake_over(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
     for place, body in enumerate(bodies):
         await intake.ingest([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
