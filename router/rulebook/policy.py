@@ -16,7 +16,7 @@ from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionLifeForm, timedelta_for
+from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionsForm, timedelta_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.runbooks import KEY as RUNBOOKS
 from router.rulebook.runbooks import compile_runbooks
@@ -37,6 +37,7 @@ class Policy:
         floor: the lowest severity that is forwarded.
         longest: how long suppression rules may live.
         warn: how long before its end a suppression rule is warned about.
+        are_rules_portable: whether suppression rules are to work in Defender too.
         destinations: the destinations by name.
         record: the destination of the record, where there is one.
         routes: the routes, in their order.
@@ -51,6 +52,7 @@ class Policy:
     floor: Floor
     longest: timedelta
     warn: timedelta
+    are_rules_portable: bool = True
     destinations: Mapping[str, DestinationSpec] = field(default_factory=dict)
     record: DestinationSpec | None = None
     routes: tuple[Route, ...] = ()
@@ -65,9 +67,11 @@ class Policy:
 _LONG = timedelta(days=730)
 """The longest life of suppression rules that is not warned about."""
 
-_LIFE = SuppressionLifeForm()
+_SUPPRESSIONS = SuppressionsForm()
 _UNREAD = Policy(
-    floor=Floor(Severity.INFORMATIONAL), longest=timedelta_for(_LIFE.longest), warn=timedelta_for(_LIFE.warn)
+    floor=Floor(Severity.INFORMATIONAL),
+    longest=timedelta_for(_SUPPRESSIONS.longest),
+    warn=timedelta_for(_SUPPRESSIONS.warn),
 )
 
 
@@ -101,11 +105,12 @@ class _PolicyReader:
         routes = list(self._routes())
         self._check_names([route.name for _, route in routes])
         self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
-        life = self._life()
+        suppressions = self._suppressions()
         return Policy(
             floor=self._floor(),
-            longest=timedelta_for(life.longest),
-            warn=timedelta_for(life.warn),
+            longest=timedelta_for(suppressions.longest),
+            warn=timedelta_for(suppressions.warn),
+            are_rules_portable=suppressions.portable,
             record=destinations.pop(RECORD, None),
             destinations=destinations,
             routes=tuple(self._compiled(route) for _, route in routes),
@@ -135,9 +140,9 @@ class _PolicyReader:
             elsewhere = f"is {stream}, but the file stands in {self.stream}/"
             self.folder.note(self.document, ("stream",), elsewhere, code="wrong-stream")
 
-    def _life(self) -> SuppressionLifeForm:
-        life = find_sound(SuppressionLifeForm, self.value.get("suppression")) or _LIFE
-        if timedelta_for(life.longest) > _LONG:
+    def _suppressions(self) -> SuppressionsForm:
+        suppressions = find_sound(SuppressionsForm, self.value.get("suppression")) or _SUPPRESSIONS
+        if timedelta_for(suppressions.longest) > _LONG:
             self.folder.note(
                 self.document,
                 ("suppression", "longest"),
@@ -145,7 +150,7 @@ class _PolicyReader:
                 "warning",
                 code="long-life",
             )
-        return life
+        return suppressions
 
     def _destinations(self) -> dict[str, DestinationSpec]:
         entries: list[tuple[KeyPath, str, object]] = [

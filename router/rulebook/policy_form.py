@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from annotated_types import MinLen
-from pydantic import BeforeValidator, Field, PlainValidator, StringConstraints
+from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.rulebook import BY_TAG, By, ByTag
@@ -83,14 +83,17 @@ def window_for(window: str) -> timedelta | None:
     return None if window == OPEN else timedelta_for(window)
 
 
-class SuppressionLifeForm(Form):
-    """How long suppression rules may live."""
+class SuppressionsForm(Form):
+    """How long suppression rules may live, and where they are to work."""
 
     longest: Duration = "365d"
     """The longest life counted from now, inclusive, in days (d), hours (h) or minutes (m); a rule that would live longer
     is left out."""
     warn: Duration = "14d"
     """How long before its end a rule is warned about."""
+    portable: StrictBool = True
+    """Whether rules are to work in Defender too; false: they are this router's alone, and nothing is said about what Defender
+    would refuse or change."""
 
 
 class RouteForm(Form):
@@ -144,7 +147,7 @@ class PolicyForm(Form):
     floor: dict[Word, LevelName] = Field(default_factory=dict)
     """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
     Informational if not given."""
-    suppression: SuppressionLifeForm = SuppressionLifeForm()
+    suppression: SuppressionsForm = SuppressionsForm()
     types: list[Word] = Field(default_factory=list)
     """Alert types, or globs of them, that are no types of Defender's or that Microsoft does not document; in `cwpp` only."""
     destinations: dict[str, dict[str, object]] = Field(default_factory=dict)

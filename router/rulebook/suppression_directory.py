@@ -11,12 +11,15 @@ from router.domain.signals import Stream
 from router.domain.suppression import Element, SuppressionRule, Suppressions
 from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
+from router.rulebook.policy import FILE as POLICY
 from router.rulebook.policy import Policy
 from router.rulebook.problems import KeyPath
 from router.rulebook.suppression_rule import Life, read_rule
 
 DIRECTORY = "suppressions"
 """The suppression rules of a stream, in the stream's directory."""
+
+_MATTERS_THERE = "matters only if the rule is to go there; where none is, say suppression: {portable: false}"
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -43,11 +46,18 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
         for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
-                folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
+                if not fault.is_of_defender:
+                    folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
+                elif policy.are_rules_portable:
+                    words = f"{fault.message} ({_MATTERS_THERE} in {stream}/{POLICY})"
+                    folder.note(document, (*path, *fault.path), words, fault.level, fault.code)
             if rule is not None and any(fault.level == "problem" for fault in faults):
                 refused.append(rule)
                 rule = None
-            rules.setdefault(name.casefold(), []).append((document, path, name, rule))
+            # ARM takes names in any case for one.
+            rules.setdefault(name.casefold() if policy.are_rules_portable else name, []).append(
+                (document, path, name, rule)
+            )
         document.forget_lines()
     for bearers in rules.values():
         if len(bearers) > 1:
@@ -58,7 +68,7 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
 
 
 def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]]) -> None:
-    """Notes of each rule whose name another one bears where that one stands; ARM takes names in any case for one."""
+    """Notes of each rule whose name another one bears where that one stands."""
     positions = [document.position_of(path) for document, path, _ in bearers]
     for number, (document, path, name) in enumerate(bearers):
         other = bearers[0 if number else 1][2]

@@ -22,6 +22,11 @@ class Fault(NamedTuple):
     level: Level
     code: str = INVALID
 
+    @property
+    def is_of_defender(self) -> bool:
+        """Whether it matters in Defender only."""
+        return self.code == "not-portable"
+
 
 class Faults:
     """Everything that is wrong with a rule.

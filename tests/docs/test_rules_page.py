@@ -17,7 +17,7 @@ from router.domain.signals import Stream
 from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
 from router.rulebook.owners import OwnerForm
-from router.rulebook.policy_form import PolicyForm, SuppressionLifeForm
+from router.rulebook.policy_form import PolicyForm, SuppressionsForm
 from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
 from router.rulebook.suppression_schema import PropertiesForm
 from router.rulebook.when_form import WhenForm
@@ -114,8 +114,9 @@ def test_the_keys_of_a_policy_are_listed() -> None:
     """The keys are those of the policy, and the defaults of suppression are told."""
     table = PAGE.table("The policy", "key")
     assert column(table, "key") == list(PolicyForm.model_fields)
-    life = SuppressionLifeForm()
-    assert spans(pairs(table, "key", "if absent")["suppression"]) == [life.longest, life.warn]
+    rules = SuppressionsForm()
+    defaults = [rules.longest, rules.warn, str(rules.portable).lower()]
+    assert spans(pairs(table, "key", "if absent")["suppression"]) == defaults
     required = {name for name, field in PolicyForm.model_fields.items() if field.is_required()}
     assert {spans(row["key"])[0] for row in table if row["if absent"] == "a problem"} == required
 

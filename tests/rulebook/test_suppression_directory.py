@@ -226,6 +226,46 @@ def test_of_two_rules_with_one_name_neither_is_in_force(tmp_path: Path) -> None:
     assert {problem.file for problem in result.problems} == files.keys() - {"cwpp/suppressions/other.json"}
 
 
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"suppressionAlertsScope": a_scope(an_element("entities.ip.address", "10.20.0.0/16"))},
+        {"suppressionAlertsScope": a_scope(an_element("extendedProperties.Client", "scanner"))},
+        {"suppressionAlertsScope": a_scope({"field": "entities.host.hostname", "contains": ["vm-a", "vm-b"]})},
+        {"comment": f"Scanner, owner secops@example.com {'.' * 140}"},
+        {"reason": "We know this scanner"},
+        {"expirationDateUtc": "2027-06-01"},
+    ],
+    ids=str,
+)
+def test_what_only_defender_would_refuse_is_said_unless_rules_are_this_routers_alone(
+    properties: dict[str, object], tmp_path: Path
+) -> None:
+    """The warning names the key that ends it, and with the key the rule passes `rules check --strict`."""
+    files = {"cwpp/suppressions/rule.json": a_body(**properties)}
+    (warning,) = loaded(tmp_path, files).problems
+    assert (warning.level, warning.code) == ("warning", "not-portable")
+    assert "say suppression: {portable: false} in cwpp/policy.yaml" in warning.message
+    own = a_policy(suppression={"portable": False})
+    alone = loaded(tmp_path, files | {"cwpp/policy.yaml": own})
+    assert alone.problems == ()
+    assert alone.rulebook is not None
+    assert set(alone.rulebook.suppressions.by_name) == {"rule"}
+
+
+def test_names_that_only_defender_would_refuse_are_fine_where_rules_are_this_routers_alone(tmp_path: Path) -> None:
+    """There a name may have any letters, and two that differ in case alone are two; an owner is still asked for."""
+    listed = {"value": [{"name": name, **a_body()} for name in ("the scanner", "Scanner", "scanner")]}
+    policy = a_policy(suppression={"portable": False})
+    result = loaded(tmp_path, {"cwpp/policy.yaml": policy, "cwpp/suppressions/all.json": listed})
+    assert result.problems == ()
+    assert result.rulebook is not None
+    assert set(result.rulebook.suppressions.by_name) == {"the scanner", "Scanner", "scanner"}
+    twice = {"value": [{"name": "scanner", **a_body(comment="Nobody's")}, {"name": "scanner", **a_body()}]}
+    result = loaded(tmp_path, {"cwpp/policy.yaml": policy, "cwpp/suppressions/all.json": twice})
+    assert sorted(problem.code for problem in result.problems) == ["duplicate-name", "duplicate-name", "no-owner"]
+
+
 def test_rules_of_the_other_stream_do_not_count(tmp_path: Path) -> None:
     """Suppression rules belong to the stream they stand in."""
     book = a_sound_rulebook(tmp_path, {"cspm/suppressions/exemption.json": a_body()})
