@@ -262,8 +262,28 @@ def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not(tmp
 
 
 def test_findings_have_too_many_types_to_list(tmp_path: Path) -> None:
-    """In cspm nothing is said of a type that is not known."""
-    assert said(tmp_path, {"cspm/suppressions/one.json": a_body(alertType="no-such-key")}, Stream.CSPM) == []
+    """In cspm nothing is said of a type that is not known, or that a policy of cwpp declares."""
+    declared = {"cwpp/policy.yaml": a_policy(types=["Contoso.*"])}
+    for type in ("no-such-key", "SQL.DB_BruteForc", "Contoso.DiskFull", "Data"):
+        files = {"cspm/suppressions/one.json": a_body(alertType=type), **declared}
+        assert said(tmp_path, files, Stream.CSPM) == []
+
+
+def test_an_alert_type_among_exemptions_is_said(tmp_path: Path) -> None:
+    """A rule about an alert in cspm holds nothing, however the type is written and also where the rule is refused."""
+    files = {
+        "cspm/suppressions/all.json": {
+            "value": [
+                {"name": "one", **a_body(alertType="sql.DB_BruteForce")},
+                {"name": "two", **a_body(alertType="SIMULATED_SQL.DB_BruteForce", state="enabled?")},
+            ]
+        }
+    }
+    words = "is an alert type, which no finding has; move the rule into cwpp/suppressions/"
+    assert said(tmp_path, files, Stream.CSPM) == [
+        f"cspm/suppressions/all.json:6: value[0].properties.alertType: 'sql.DB_BruteForce' {words}",
+        f"cspm/suppressions/all.json:26: value[1].properties.alertType: 'SIMULATED_SQL.DB_BruteForce' {words}",
+    ]
 
 
 def test_lints_are_said_by_check_and_by_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

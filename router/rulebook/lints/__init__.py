@@ -4,7 +4,7 @@
     known_types     the alert types that rules may name; type_messages is what to say of others
     linting         all lints, one after the other
 
-    unknown_types       suppression rules about types that nobody knows
+    unknown_types       suppression rules about types that nobody knows, or that the other stream has
     broad_types         declared types that are Defender's own
     covered_scopes      suppression rules that another one covers; scope_index finds those worth comparing
     unreachable_owners  entries of owners.yaml below one that matches all that they match

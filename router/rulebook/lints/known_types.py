@@ -49,7 +49,11 @@ class KnownTypes:
     def has(self, type: str) -> bool:
         """Whether a type is known, that of a sample alert included."""
         bare = type.lower().removeprefix(_SAMPLE)
-        return bare in self.spellings or self.is_declared(bare) or self.is_declared(type)
+        return self.is_of_alerts(type) or self.is_declared(bare) or self.is_declared(type)
+
+    def is_of_alerts(self, type: str) -> bool:
+        """Whether a type is one of the catalogue's, that of a sample alert included."""
+        return type.lower().removeprefix(_SAMPLE) in self.spellings
 
     def fitting(self, glob: str) -> Iterator[str]:
         """The known types that a glob fits, those of sample alerts included; of declared ones those that are written whole."""

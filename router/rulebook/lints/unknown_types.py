@@ -1,4 +1,4 @@
-"""Suppression rules about alert types that nobody knows: most likely misspelled, or an alert's title in place of its type."""
+"""Suppression rules about alert types that nobody knows, most likely misspelled or titles, and about those of the other stream."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from router.domain.signals import Stream
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.type_messages import about_unknown_type
 from router.rulebook.problems import KeyPath, Problem
+from router.rulebook.suppression_directory import DIRECTORY
 
 _PATH: KeyPath = ("properties", "alertType")
 MOST_COMPARED = 500
@@ -15,8 +16,12 @@ MOST_COMPARED = 500
 
 
 def find_unknown_types(subject: Subject) -> Iterator[Problem]:
-    """A warning for each rule about a type that is not known, refused ones included. Findings have too many types to list."""
-    if subject.stream is not Stream.CWPP:
+    """A warning for each rule about a type that is not known, refused ones included.
+
+    Findings have too many types to list, so among exemptions only those are said whose type is known to be one of alerts.
+    """
+    if subject.stream is Stream.CSPM:
+        yield from _find_types_of_alerts(subject)
         return
     strange: dict[str, bool] = {}
     said: dict[str, tuple[str, str]] = {}
@@ -33,3 +38,11 @@ def find_unknown_types(subject: Subject) -> Iterator[Problem]:
             said[written] = about_unknown_type(written, subject.types if len(said) < MOST_COMPARED else None)
         words, code = said[written]
         yield subject.warning(rule, _PATH, words, code)
+
+
+def _find_types_of_alerts(subject: Subject) -> Iterator[Problem]:
+    for rule in (*subject.rules, *subject.refused):
+        if subject.types.is_of_alerts(rule.alert_type):
+            written = subject.written_type(rule)
+            words = f"{written!r} is an alert type, which no finding has; move the rule into cwpp/{DIRECTORY}/"
+            yield subject.warning(rule, _PATH, words, "wrong-stream")
