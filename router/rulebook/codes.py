@@ -47,7 +47,8 @@ CODES: Mapping[str, str] = {
     "unknown-field": "An element of a scope looks at a field that does not exist.",
     "not-portable": "A suppression rule works here, but not in Defender.",
     # Owners.
-    "unreachable-owner": "An entry of owners.yaml is never reached, since an entry above matches all that it matches.",
+    "unreachable-owner": "An entry of owners.yaml is not reached, or not in Azure, since one above matches what it matches.",
+    "dead-owner": "An entry of owners.yaml asks for what no resource has.",
     # Tags.
     "tag-file-name": "A file of tags is named that is none in the rules directory.",
     "partial-tag-file": "A file of tags holds a part of an answer only.",

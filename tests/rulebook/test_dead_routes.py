@@ -22,6 +22,7 @@ from router.rulebook.globs import compile_globs, could_fit, covers_glob, may_mee
 from router.rulebook.lints import KnownTypes
 from router.rulebook.lints.contradictions import Surroundings, find_contradictions
 from router.rulebook.lints.covered_routes import takes_all_of
+from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.when_form import WhenForm
 from tests.rulebook.builders import NOW, a_policy, loaded, rules_in
 
@@ -39,7 +40,7 @@ def the_surroundings(stream: Stream = Stream.CWPP, floor: Floor = FLOOR, *, all_
         catalogue=load_catalogue(),
         owners={"web", "shop"},
         is_all_owned=all_owned,
-        subscriptions={"contoso production": SUBSCRIPTION},
+        names=NamedIds({"contoso production": SUBSCRIPTION}),
     )
 
 
@@ -70,6 +71,10 @@ def what_is_vain(when: Mapping[str, object], around: Surroundings) -> list[tuple
         ({"subscription": "Contoso Production"}, [("dead-route", "subscription.0", True)]),
         ({"subscription": ["prod-*", "6f0a*"]}, [("dead-value", "subscription.0", False)]),
         ({"subscription": ["*", f"{SUBSCRIPTION.upper()}", "????????-*-9c45-*"]}, []),
+        ({"account": ["Retail", "12345678901?"]}, [("dead-value", "account.0", False)]),
+        ({"account": ["1234*6789012", "aws"]}, []),
+        ({"resource": ["rg-shop/*", "*"]}, [("dead-value", "resource.0", False)]),
+        ({"resource": "web-01"}, [("dead-route", "resource.0", True)]),
         ({"resource_type": "virtualMachines"}, [("dead-route", "resource_type.0", True)]),
         ({"resource_type": ["Microsoft.Sql/*", "*"]}, []),
         ({"resource_type": "Microsoft.Sql/servers", "resource": VM}, [("dead-route", "resource_type", True)]),
@@ -139,9 +144,7 @@ WHENS = st.dictionaries(st.sampled_from([*WORDS, "severity", "severity", "plan"]
 )
 KNOWN_LEVELS = st.sampled_from(list(Severity))
 LEVELS = st.none() | KNOWN_LEVELS
-RESOURCES = st.sampled_from(
-    [VM, VM.replace("6f0a", "0000"), VM.replace("Microsoft.Compute", "Microsoft.Sql"), "web-01"]
-)
+RESOURCES = st.sampled_from([VM, VM.replace("6f0a", "0000"), VM.replace("Microsoft.Compute", "Microsoft.Sql")])
 STATUSES = st.none() | st.sampled_from(["New", "InProgress", "Unhealthy", "Active"])
 SIGNALS = st.builds(
     Alert,

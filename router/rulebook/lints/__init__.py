@@ -8,6 +8,7 @@
     broad_types         declared types that are Defender's own
     covered_scopes      suppression rules that another one covers; scope_index finds those worth comparing
     unreachable_owners  entries of owners.yaml below one that matches all that they match
+    owners_in_vain      entries of owners.yaml that match nothing; impossible_globs knows which globs fit nothing
     unknown_tags        tags and values of tags that no resource has
     dead_routes         routes that nothing can match; contradictions is what they ask in vain
     covered_routes      routes that change nothing beside another one

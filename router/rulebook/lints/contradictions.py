@@ -6,7 +6,7 @@ every floor, whatever else a route asks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES
-from router.rulebook.globs import compile_globs, could_fit, is_glob, may_meet
+from router.rulebook.globs import compile_globs, is_glob, may_meet
+from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.lints.type_messages import about_unknown_glob, about_unknown_type
 from router.rulebook.problems import KeyPath
@@ -27,10 +28,6 @@ _SCORES = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIAN
 
 _OVER = {Stream.CWPP: {"resolved", "dismissed"}, Stream.CSPM: {"healthy", "notapplicable"}}
 """The statuses of what is over, in small letters; what is over is told as such and never gets as far as the routes."""
-
-_HEX = frozenset("0123456789abcdef")
-_GUID = [_HEX if place not in (8, 13, 18, 23) else frozenset("-") for place in range(36)]
-"""The characters of a subscription's id, place by place."""
 
 _NOTHING = "so the route matches nothing"
 
@@ -62,7 +59,7 @@ class Surroundings:
         catalogue: what is known of them.
         owners: the groups and services that owners.yaml gives; None where they are not all known.
         is_all_owned: whether everything has an owner.
-        subscriptions: the ids of subscriptions by the names that owners.yaml gives them, in lower case.
+        names: what owners.yaml calls subscriptions and accounts.
     """
 
     stream: Stream
@@ -71,7 +68,7 @@ class Surroundings:
     catalogue: Catalogue
     owners: Collection[str] | None = None
     is_all_owned: bool = False
-    subscriptions: Mapping[str, str]
+    names: NamedIds
 
 
 def find_contradictions(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
@@ -79,7 +76,7 @@ def find_contradictions(when: WhenForm, around: Surroundings) -> Iterator[Contra
     yield from _of_severity(when, around)
     yield from _of_kind(when, around.stream)
     yield from _of_status(when, around.stream)
-    yield from _of_subscription(when, around.subscriptions)
+    yield from _of_ids(when, around.names)
     yield from _of_resource(when)
     yield from _of_owner(when, around)
     if around.stream is Stream.CWPP:
@@ -138,15 +135,11 @@ def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
         yield _dead_value("status", number, message, is_fatal)
 
 
-def _of_subscription(when: WhenForm, by_name: Mapping[str, str]) -> Iterator[Contradiction]:
-    strange = [
-        (number, glob) for number, glob in enumerate(when.subscription or ()) if not could_fit(glob.lower(), _GUID)
-    ]
-    is_fatal = len(strange) == len(when.subscription or ())
-    for number, glob in strange:
-        id = by_name.get(glob.lower())
-        remedy = f"that of {glob!r} is {id}" if id else "write an id, or a glob of ids"
-        yield _dead_value("subscription", number, f"fits no subscription's id, which is a GUID; {remedy}", is_fatal)
+def _of_ids(when: WhenForm, names: NamedIds) -> Iterator[Contradiction]:
+    for key, globs in (("subscription", when.subscription), ("account", when.account), ("resource", when.resource)):
+        found = [(number, one) for number, glob in enumerate(globs or ()) for one in names.find_in_vain({key: glob})]
+        for number, one in found:
+            yield _dead_value(key, number, one.message, len(found) == len(globs or ()))
 
 
 def _of_resource(when: WhenForm) -> Iterator[Contradiction]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.clauses import is_for_other_stream
 from router.rulebook.lints.contradictions import Surroundings, find_contradictions
+from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.subject import Subject
 from router.rulebook.owners import OF_OWNERS
 from router.rulebook.problems import Problem
@@ -36,7 +37,6 @@ def _surroundings(subject: Subject) -> Surroundings:
     form = subject.loaded.owners.form
     entries = form.owners if form is not None else []
     named = {name for entry in entries for name in (entry.group, entry.service) if name is not None}
-    scopes = subject.loaded.rulebook.scopes.subscriptions if subject.loaded.rulebook is not None else {}
     return Surroundings(
         stream=subject.stream,
         floor=subject.loaded.policy.floor,
@@ -48,5 +48,5 @@ def _surroundings(subject: Subject) -> Surroundings:
             entry.model_fields_set and OF_OWNERS.issuperset(entry.model_fields_set) and not entry.has_values_of_tags
             for entry in entries
         ),
-        subscriptions={scope.name.lower(): id for id, scope in scopes.items() if scope.name is not None},
+        names=NamedIds.of(subject.loaded.owners.scopes),
     )

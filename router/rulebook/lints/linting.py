@@ -11,6 +11,7 @@ from router.rulebook.lints.broad_types import find_broad_types
 from router.rulebook.lints.covered_routes import find_covered_routes
 from router.rulebook.lints.covered_scopes import find_covered_scopes
 from router.rulebook.lints.dead_routes import find_dead_routes
+from router.rulebook.lints.owners_in_vain import find_owners_in_vain
 from router.rulebook.lints.stray_files import find_stray_files
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.unknown_tags import find_unknown_tags
@@ -26,6 +27,7 @@ LINTS: tuple[Lint, ...] = (
     find_broad_types,
     find_covered_scopes,
     find_unreachable_owners,
+    find_owners_in_vain,
     find_unknown_tags,
     find_dead_routes,
     find_covered_routes,

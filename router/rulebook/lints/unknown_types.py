@@ -1,4 +1,4 @@
-"""Suppression rules about alert types that nobody knows, most likely misspelled or titles, and about those of the other stream."""
+"""Suppression rules about alert types that nobody knows, most likely misspelled, and exemptions about alert types."""
 
 from __future__ import annotations
 
