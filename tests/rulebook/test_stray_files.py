@@ -65,3 +65,25 @@ def test_at_the_top_of_a_repository_only_what_is_called_like_a_rule_is_said(tmp_
     assert strays_in(rules) == [
         f"cwpp/one.json: is not read; {SUPPRESSIONS_AND_EXAMPLES}", "owner.yaml: is not read; did you mean owners.yaml?",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        "owners: []\ntags:\n\t- tags/all.json\n",
+        "owners: []\nowners: []\ntags: [tags/all.json]\n",
+        "owners: []\ntagz: [tags/all.json]\n",
+        "- owners\n",
+        "",
+    ],
+    ids=["tab", "twice", "misspelled", "no mapping", "empty"],
+)
+def test_where_owners_cannot_be_read_only_what_is_called_like_a_rule_is_said(owners: str, tmp_path: Path) -> None:
+    """What may be the files of tags that owners.yaml names is none of its own mistakes; a misspelled directory is one."""
+    files = {
+        "owners.yaml": owners,
+        "tags/all.json": "[]",
+        "cwpp/tags.json": "[]",
+        "cwpp/suppression/one.json": a_body(),
+    }
+    assert strays_in(rules_in(tmp_path, files)) == [f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions/?"]

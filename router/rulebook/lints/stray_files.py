@@ -25,16 +25,19 @@ _ELSEWHERE = "; rules stand in cwpp/ and cspm/, and files of tags are named in o
 
 def find_stray_files(subject: Subject) -> Iterator[Problem]:
     """A warning for each file of YAML or JSON, and each directory with such files, that nothing reads where it stands."""
+    are_all_tags_known = _are_all_tags_known(subject)
     for name, path in _rules_like(subject.root):
         if name not in _AT_THE_TOP and name not in set(Stream) and not _is_named(path, subject):
             remedy = _remedy_at_the_top(name, path.is_dir())
             # What stands beside rules in a repository of its own may be anything.
-            if remedy or not (subject.root / ".git").exists():
+            if remedy or (are_all_tags_known and not (subject.root / ".git").exists()):
                 yield _stray(subject, name, path.is_dir(), remedy or _ELSEWHERE)
     for name, path in _rules_like(subject.root / subject.stream):
         if name not in (POLICY, SUPPRESSIONS, EXAMPLES) and not _is_named(path, subject):
             remedy = _remedy_in_a_stream(name, path.is_dir(), subject.stream)
-            yield _stray(subject, f"{subject.stream}/{name}", path.is_dir(), remedy)
+            if remedy or are_all_tags_known:
+                file = f"{subject.stream}/{name}"
+                yield _stray(subject, file, path.is_dir(), remedy or f"; {_whereabouts_in(subject.stream)}")
 
 
 def _stray(subject: Subject, file: str, is_directory: bool, remedy: str) -> Problem:
@@ -59,6 +62,14 @@ def _has_rules(directory: Path) -> bool:
     return any(path.suffix.lower() in _ENDINGS for path in directory.rglob("*") if path.is_file())
 
 
+def _are_all_tags_known(subject: Subject) -> bool:
+    """Whether owners.yaml says which files of tags there are: one that is absent does, one with a mistake in it may not."""
+    owners = subject.owners.value if subject.owners is not None else None
+    if subject.loaded.owners.form is not None or (isinstance(owners, dict) and "tags" in owners):
+        return True
+    return not (subject.root / OWNERS).exists()
+
+
 def _is_named(path: Path, subject: Subject) -> bool:
     """Whether owners.yaml names a file of tags, or something in the directory."""
     owners = subject.owners.value if subject.owners is not None else None
@@ -80,14 +91,15 @@ def _remedy_at_the_top(name: str, is_directory: bool) -> str | None:
     return f"; did you mean {near}.yaml?" if near else None
 
 
-def _remedy_in_a_stream(name: str, is_directory: bool, stream: Stream) -> str:
+def _remedy_in_a_stream(name: str, is_directory: bool, stream: Stream) -> str | None:
+    """The same in the directory of a stream."""
     stem = PurePosixPath(name).stem.lower()
     if is_directory:
         near = _near(name, [SUPPRESSIONS, EXAMPLES])
-        return f"; did you mean {stream}/{near}/?" if near else f"; {_whereabouts_in(stream)}"
+        return f"; did you mean {stream}/{near}/?" if near else None
     if f"{stem}.yaml" in _AT_THE_TOP:
         return f"; it stands beside {stream}/, as {stem}.yaml"
-    return f"; did you mean {stream}/{POLICY}?" if _near(stem, ["policy"]) else f"; {_whereabouts_in(stream)}"
+    return f"; did you mean {stream}/{POLICY}?" if _near(stem, ["policy"]) else None
 
 
 def _whereabouts_in(stream: Stream) -> str:
