@@ -22,7 +22,7 @@ CODES: Mapping[str, str] = {
     "missing-key": "A key that is needed is not there.",
     "unknown-key": "A key means nothing where it stands.",
     "duplicate-key": "A key is given twice.",
-    "duplicate-name": "A rule or a route bears the name of another one.",
+    "duplicate-name": "A rule, a route or an example bears the name of another one.",
     "wrong-stream": "A value belongs to the other stream, and matches nothing in this one.",
     "retired": "An assessment or an alert type is named that Microsoft retired, deprecated or renamed.",
     # Suppression rules.

@@ -118,6 +118,7 @@ def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tup
 
 
 def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
+    positions: dict[str, str] = {}
     for file in folder.files_in(f"{stream}/{DIRECTORY}"):
         if not file.lower().endswith((".yaml", ".yml", ".json")):
             folder.blame(
@@ -143,6 +144,10 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
             elif not form.expect.model_fields_set:
                 folder.note(document, (number, "expect"), "must expect something")
             else:
+                if form.name in positions:
+                    twin = f"is the name of another example too, at {positions[form.name]}; rename one"
+                    folder.note(document, (number, "name"), twin, "warning", "duplicate-name")
+                positions.setdefault(form.name, document.position_of((number,)))
                 yield _example(form, file, document.line_of((number,)))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 from hashlib import blake2b
 from os import scandir
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from router.rulebook.documents import Document, Unreadable, parse
 from router.rulebook.problems import INVALID, KeyPath, Level, Problem, in_order
@@ -68,6 +69,13 @@ class Folder:
             return ()
         return tuple(f"{directory}/{name}" for name in names if name[0] != "." and not name.lower().endswith(".md"))
 
+    def find_near(self, file: str, but: Collection[str]) -> str | None:
+        """A file with the same ending at the top, or in a directory there, whose name is nearly this."""
+        ending = PurePosixPath(file).suffix
+        there = (path for depth in ("", "*/") for path in self._root.glob(f"{depth}*{ending}") if path.is_file())
+        names = {path.relative_to(self._root).as_posix() for path in there}.difference(but)
+        return next(iter(get_close_matches(file, names, n=1, cutoff=0.8)), None)
+
     def read(self, file: str, parser: Callable[[str, str], object] = parse) -> Document | None:
         """A file of the directory; None, and a problem, where it cannot be read."""
         return self._parsed(self._root, file, parser)
@@ -76,10 +84,10 @@ class Folder:
         """The file of that name in another directory, hashed and judged as if it stood in this one."""
         return self._parsed(lender, file, parser)
 
-    def read_bytes(self, file: str, missing: str) -> bytes | None:
+    def read_bytes(self, file: str, missing: Callable[[], str]) -> bytes | None:
         """What is in a file that rules name; None, and a problem, where it cannot be read or a link leads out of the directory.
 
-        `missing` says what to do where there is none.
+        `missing` is asked what to say where there is none.
         """
         try:
             leads_out = not (self._root / file).resolve().is_relative_to(self._root.resolve())
@@ -91,7 +99,7 @@ class Folder:
             return None
         return self._bytes_of(self._root, file, missing)
 
-    def _bytes_of(self, root: Path, file: str, missing: str) -> bytes | None:
+    def _bytes_of(self, root: Path, file: str, missing: Callable[[], str]) -> bytes | None:
         try:
             path = root / file
             if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):
@@ -101,7 +109,7 @@ class Folder:
             data = path.read_bytes()
         except FileNotFoundError:
             dangling = path.is_symlink()
-            said = "is a link to a file that is not there; put the file itself there" if dangling else missing
+            said = "is a link to a file that is not there; put the file itself there" if dangling else missing()
             self.blame(file, said, code="missing-file")
         except OSError as error:
             self.blame(file, f"cannot be read: {error.strerror}", code="unreadable")
@@ -111,7 +119,7 @@ class Folder:
         return None
 
     def _parsed(self, root: Path, file: str, parser: Callable[[str, str], object]) -> Document | None:
-        if (data := self._bytes_of(root, file, "is missing; add it")) is None:
+        if (data := self._bytes_of(root, file, lambda: "is missing; add it")) is None:
             return None
         if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
             self.blame(file, "is UTF-16, or no text; save it as UTF-8", code="unreadable")

@@ -137,7 +137,10 @@ class _PolicyReader:
             )
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
-            elsewhere = f"is {stream}, but the file stands in {self.stream}/"
+            elsewhere = (
+                f"is {stream}, but the file stands in {self.stream}/; "
+                f"write stream: {self.stream}, or move the file into {stream}/"
+            )
             self.folder.note(self.document, ("stream",), elsewhere, code="wrong-stream")
 
     def _suppressions(self) -> SuppressionsForm:

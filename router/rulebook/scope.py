@@ -40,13 +40,15 @@ def _elements_in(scope: object, faults: Faults) -> list[object]:
         return []
     for key in scope.keys() - {"allof"}:
         written = (*_PATH, str(scope[key]) if key == TWICE else key)
-        faults.blame(written, "is not known in a scope; only allOf is", code="unknown-key")
+        is_meant = "allof" not in scope and bool(hint(key, ["allof"]))
+        near = "; did you mean 'allOf'?" if is_meant else ""
+        faults.blame(written, f"is not known in a scope; only allOf is{near}", code="unknown-key")
     elements = scope.get("allof")
     if isinstance(elements, list) and elements:
         return elements
     if elements is None or elements == []:
-        empty = "is empty: a rule may not cover a whole alert type"
-        faults.blame((*_PATH, "allOf"), empty, code="whole-alert-type")
+        state = "is empty" if "allof" in scope else "is missing"
+        faults.blame((*_PATH, "allOf"), f"{state}: a rule may not cover a whole alert type", code="whole-alert-type")
     else:
         faults.blame((*_PATH, "allOf"), "must be a list of elements")
     return []

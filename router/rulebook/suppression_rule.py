@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
@@ -24,9 +25,13 @@ from router.rulebook.scope_breadth import names_many
 from router.rulebook.suppression_faults import Fault, Faults
 from router.rulebook.validation_messages import hint, must_be_text
 
-_KEYS = frozenset(
-    "alerttype state reason expirationdateutc comment suppressionalertsscope lastmodifiedutc".split()  # noqa: SIM905
-)
+_KEYS = {
+    spelling.lower(): spelling
+    for spelling in (
+        "alertType", "state", "reason", "expirationDateUtc", "comment", "suppressionAlertsScope", "lastModifiedUtc",
+    )
+}  # fmt: skip
+"""The keys of a rule as Defender spells them, by the keys in lower case."""
 _REASONS = (
     "AlertSeverityTooHigh", "FalsePositive", "Noise", "NotRelevant", "Other", "SpecificEntityFalsePositive", "Unclear",
 )  # fmt: skip
@@ -113,11 +118,13 @@ def _find_many(element: Element) -> str | None:
 
 
 def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
-    for key in properties.keys() - _KEYS:
+    absent = {key: spelling for key, spelling in _KEYS.items() if properties.get(key) is None}
+    for key in properties.keys() - _KEYS.keys():
         if key == TWICE:
             faults.blame(("properties", str(properties[TWICE])), "is given twice", code="duplicate-key")
         else:
-            meaningless = "is no key of a suppression rule, and means nothing here"
+            near = next((f"; did you mean {absent[near]!r}?" for near in get_close_matches(key, absent, n=1)), "")
+            meaningless = f"is no key of a suppression rule, and means nothing here{near}"
             faults.warn(("properties", key), meaningless, code="unknown-key")
 
 
@@ -211,7 +218,9 @@ class _RuleProperties:
             )
         left = expires - self._life.now
         if left > self._life.longest:
-            far = f"is too far away: a rule lives at most {_days(self._life.longest)} from now"
+            latest = self._life.now + self._life.longest
+            lives = f"a rule lives at most {_days(self._life.longest)} from now"
+            far = f"is too far away: {lives}; give at most {latest:%Y-%m-%dT%H:%M:%SZ}"
             self._faults.blame(path, far, code="end-too-far")
         elif left <= timedelta(0):
             self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it", code="ended")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
 
 from router.domain.legible import one_line
@@ -17,8 +18,6 @@ KEY = "tags"
 
 _QUERY = "az graph query --first 1000 -o json -q 'resources | union resourcecontainers | project id, tags'"
 """A query may unite these two tables: https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language"""
-
-_MISSING = f"is missing; make it: {_QUERY} > FILE"
 
 
 type _Complaint = tuple[str, str, int | None, Level, str]
@@ -40,7 +39,7 @@ class TagFiles:
             file = PurePosixPath(name).as_posix()
             if (fault := _find_fault(name) or ("is named twice; remove one" if file in read else None)) is not None:
                 folder.note(document, (KEY, number), fault, code="tag-file-name")
-            elif (data := folder.read_bytes(file, _MISSING)) is not None:
+            elif (data := folder.read_bytes(file, partial(_missing, folder, document, number, files))) is not None:
                 read[file] = data
         if read != self._read:
             self._read = read
@@ -48,6 +47,13 @@ class TagFiles:
         for complaint in self._complaints:
             folder.blame(*complaint)
         return self._tags
+
+
+def _missing(folder: Folder, document: Document, number: int, files: Sequence[str]) -> str:
+    """What to say of a file that is not there: where it is named, which file may be meant, and how to make it."""
+    near = folder.find_near(files[number], but=files)
+    remedy = f"did you mean {near}? Otherwise make it" if near else "make it"
+    return f"is missing, and {document.position_of((KEY, number))} names it; {remedy}: {_QUERY} > FILE"
 
 
 def _find_fault(name: str) -> str | None:

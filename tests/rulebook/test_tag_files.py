@@ -260,7 +260,10 @@ def test_values_are_shown_to_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (None, "missing-file tags/a.json: is missing; make it: az graph query --first 1000"),
+        (
+            None,
+            "missing-file tags/a.json: is missing, and owners.yaml:3 names it; make it: az graph query --first 1000",
+        ),
         ("", "unreadable tags/a.json: is empty; az says why on its standard error"),
         ("id  team\n--  ----\n", "unreadable tags/a.json: is not JSON, as az writes it with -o json"),
         ('{"data": [', "unreadable tags/a.json: is not JSON"),
@@ -275,6 +278,25 @@ def test_a_file_that_cannot_be_read_stops_the_start(content: object, words: str,
     (message,) = said(loaded)
     assert loaded.rulebook is None
     assert message.startswith(f"problem {words}")
+
+
+def test_a_missing_file_is_said_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+    """Its name is compared with those of files that owners.yaml does not name yet, wherever they stand."""
+    there = {"tags/resources.json": an_answer([]), "tag/containers.json": an_answer([])}
+    named = ["tags/resource.json", "tags/containers.json", "tags/machines.json"]
+    assert remedies_in(rules_with(tmp_path / "a", there, named)) == {
+        "tags/resource.json": "did you mean tags/resources.json? Otherwise make it",
+        "tags/containers.json": "did you mean tag/containers.json? Otherwise make it",
+        "tags/machines.json": "make it",
+    }
+    named = ["tags/resource.json", "tags/resources.json"]
+    assert remedies_in(rules_with(tmp_path / "b", there, named)) == {"tags/resource.json": "make it"}
+
+
+def remedies_in(loaded: Loaded) -> dict[str, str]:
+    """What to do about each file that is missing, without how to make it."""
+    missing = [one for one in loaded.problems if one.code == "missing-file"]
+    return {one.file: one.message.partition("names it; ")[2].partition(":")[0] for one in missing}
 
 
 @pytest.mark.parametrize("content", [an_answer([]), [], {"error": {"code": "BadRequest"}}, [{"id": VM, "team": "a"}]])
