@@ -16,6 +16,7 @@ from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.notice_preview import check_destination, preview_of
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
+from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
 from router.domain.rulebook import Rulebook
@@ -49,7 +50,11 @@ def run(options: Namespace) -> int:
 
 def _document(part: MessagePart, reader: MessageReader, now: datetime, destination: str | None) -> dict[str, object]:
     steps = [{"question": question, "answer": answer} for question, answer in _steps(part, reader, now)]
-    document: dict[str, object] = {"decision": decision_of(entry_of(part, reader, now)), "steps": steps}
+    document: dict[str, object] = {
+        "decision": decision_of(entry_of(part, reader, now)),
+        "owner": owner_of(part, reader),
+        "steps": steps,
+    }
     return document if destination is None else document | {"notice": _notice(part, destination, reader, now)}
 
 

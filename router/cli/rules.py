@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from router.cli.decisions import decision_of
-from router.cli.entries import entry_of
 from router.cli.formats.github import commands_for
 from router.cli.formats.junit import report_of
 from router.cli.formats.sarif import log_of
@@ -19,19 +17,18 @@ from router.cli.origin import PACKAGE, find_version
 from router.cli.printing import json_of, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,
-    Unmet,
     annotation_of,
     annotations_of_examples,
     cases_of_examples,
     cases_of_files,
     files_in,
 )
+from router.cli.unmet import unmet_in
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
-from router.domain.ledger import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.ingest.messages import Message, MessageReader
+from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.codes import CODES
 
@@ -143,16 +140,7 @@ def _run_examples(directory: Path, stream: Stream, checked: _Checked) -> Iterato
         return
     reader = MessageReader(checked.books, load_catalogue(), stream)
     for example in examples:
-        yield ExampleRun(example, tuple(_unmet_in(example, reader, _where(directory, example))))
-
-
-def _unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Unmet]:
-    for place, body in enumerate(example.bodies, 1):
-        message = Message(body, where, Arrival("example", place))
-        which = f"{example.name} (message {place})" if len(example.bodies) > 1 else example.name
-        for part in reader.read_message(message):
-            decision = decision_of(entry_of(part, reader, example.now))
-            yield from (Unmet(which, unmet) for unmet in example.unmet_by(decision))
+        yield ExampleRun(example, tuple(unmet_in(example, reader, _where(directory, example))))
 
 
 def _where(directory: Path, example: Example) -> str:

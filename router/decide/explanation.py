@@ -2,7 +2,7 @@
 
 The questions stand in the order in which `decide` settles them, so the first that is answered yes is the one that decided.
 ATT&CK settles nothing: `decide` looks it up first, since every decision carries it, and it is told before the routes, which
-ask for it.
+ask for it. So is the owner, whom notices name.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from router.decide.decision import (
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
 from router.domain.decisions import Decision
+from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Finding, Signal
@@ -69,6 +70,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
                 for rule in _by_name(rules)
             ),
             *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
+            ExplanationStep("owner?", _owner_words(signal, rulebook)),
             ExplanationStep("ATT&CK?", _attack_words(signal, rulebook)),
             *_route_steps(signal, rulebook, now),
         ),
@@ -140,6 +142,13 @@ def _cve_words(element: Element, cves: Cves) -> str:
     unnamed = [id for id in cves.ids if element.values.isdisjoint(element.field.forms_of(id))]
     more = f" and {len(unnamed) - _MOST_NAMED} more" if len(unnamed) > _MOST_NAMED else ""
     return f"the rule must name every CVE, and does not name {', '.join(unnamed[:_MOST_NAMED])}{more}"
+
+
+def _owner_words(signal: Signal, rulebook: Rulebook) -> str:
+    entry = find_owning_entry(signal, rulebook.owners)
+    if entry is None or entry.owner is None:
+        return "nobody, no entry of owners.yaml that names an owner matches"
+    return f"{entry.owner.name or 'an owner without group and service'}, as entry {entry.number} of owners.yaml says"
 
 
 def _attack_words(signal: Signal, rulebook: Rulebook) -> str:

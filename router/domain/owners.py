@@ -27,6 +27,11 @@ class Owner:
     service: str | None = None
     pager: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """What people call it: its group, else its service; None where it has neither."""
+        return self.group or self.service
+
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
@@ -40,6 +45,7 @@ class Ownership:
         environment: the environment of what it matches, where it says it.
         has_name_and_tags: whether it matches the names and the tags of a signal's resource; None where it names none of them.
         from_tags: what of the owner and the environment has values of tags in it: group, service or environment.
+        number: which entry of the file it is, from 1; None where it is of no file.
     """
 
     owns: Callable[[str | None, str | None], bool]
@@ -48,6 +54,7 @@ class Ownership:
     environment: str | None = None
     has_name_and_tags: Callable[[Signal, Tags], bool] | None = None
     from_tags: Mapping[str, TagText] = field(default_factory=dict)
+    number: int | None = None
 
     @property
     def names_more(self) -> bool:
@@ -87,7 +94,13 @@ NO_OWNERS = Owners()
 
 def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
     """The owner of the first entry, top to bottom, that matches where a signal is; None where none does."""
-    return next((entry.owner for entry in _matching(signal, owners, owners.entries) if entry.owner is not None), None)
+    entry = find_owning_entry(signal, owners)
+    return entry.owner if entry is not None else None
+
+
+def find_owning_entry(signal: Signal, owners: Owners) -> Ownership | None:
+    """The entry that names a signal's owner, with the values of tags in it; None where nobody owns what the signal is about."""
+    return next((entry for entry in _matching(signal, owners, owners.entries) if entry.owner is not None), None)
 
 
 def find_environment_of(signal: Signal, owners: Owners) -> str | None:

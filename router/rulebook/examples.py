@@ -15,8 +15,8 @@ from pydantic import AwareDatetime, Field, RootModel, StrictBool, field_validato
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Kind, Stream
 from router.rulebook.folder import Folder
-from router.rulebook.problems import Problem
-from router.rulebook.validation_messages import complaints_of, find_sound
+from router.rulebook.problems import KeyPath, Problem
+from router.rulebook.validation_messages import complaints_of, find_sound, hint
 from router.rulebook.when_form import Form, LevelName, Word
 
 DIRECTORY = "examples"
@@ -48,6 +48,8 @@ class ExpectForm(Form):
     """The routes that match."""
     destinations: list[str] = Field(default_factory=list)
     """The destinations that are told, those of `always` among them."""
+    owner: str | None = None
+    """The owner's group in owners.yaml, or its service where it has no group; null for nobody."""
     tactics: list[str] = Field(default_factory=list)
     """ATT&CK tactic ids."""
     techniques: list[str] = Field(default_factory=list)
@@ -101,13 +103,16 @@ class Example:
     bodies: tuple[bytes, ...]
     expect: Mapping[str, object]
 
-    def unmet_by(self, decision: Mapping[str, object]) -> tuple[str, ...]:
-        """What a line of the decisions file shows otherwise than expected: `routes: expected [...], got [...]`."""
-        return tuple(
-            f"{key}: expected {json.dumps(wanted)}, got {json.dumps(decision.get(key))}"
+    def unmet_by(self, decided: Mapping[str, object]) -> Mapping[str, str]:
+        """What is otherwise than expected, by key: `routes: expected [...], got [...]`.
+
+        `decided` is a line of the decisions file, and beside it who the `owner` is.
+        """
+        return {
+            key: f"{key}: expected {json.dumps(wanted)}, got {json.dumps(decided.get(key))}"
             for key, wanted in self.expect.items()
-            if not _meets(key, wanted, decision.get(key))
-        )
+            if not _meets(key, wanted, decided.get(key))
+        }
 
 
 def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tuple[Problem, ...]]:
@@ -135,7 +140,7 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
             folder.note(document, (), "must be a list of examples")
             continue
         for path, message, code in complaints_of(ExamplesForm, document.value):
-            folder.note(document, path, message, code=code)
+            folder.note(document, path, _with_keys(path, message, code), code=code)
         for number, value in enumerate(document.value):
             if (form := find_sound(ExampleForm, value)) is None:
                 continue
@@ -149,6 +154,16 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
                     folder.note(document, (number, "name"), twin, "warning", "duplicate-name")
                 positions.setdefault(form.name, document.position_of((number,)))
                 yield _example(form, file, document.line_of((number,)))
+
+
+def _with_keys(path: KeyPath, message: str, code: str) -> str:
+    """A complaint, which says of an unknown key in `expect` what can be expected; the keys of messages are no help there."""
+    if code != "unknown-key" or path[1:2] != ("expect",):
+        return message
+    known = list(ExpectForm.model_fields)
+    if str(path[-1]) in known:  # it has no space behind its colon
+        return message
+    return "is no key that belongs here" + (hint(str(path[-1]), known) or f"; the keys are {', '.join(known)}")
 
 
 def _example(form: ExampleForm, file: str, line: int | None) -> Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Annotated, Self
 
 from pydantic import (
@@ -174,7 +175,7 @@ def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
     if (form := find_sound(OwnersForm, document.value)) is None:
         return OwnersFile(document=document)
     return OwnersFile(
-        owners=Owners(tuple(map(_ownership, form.owners)), tag_files.read(folder, document, form.tags)),
+        owners=Owners(tuple(map(_ownership, form.owners, count(1))), tag_files.read(folder, document, form.tags)),
         scopes=NamedScopes(
             subscriptions=_by_id(folder, document, "subscriptions", form.subscriptions),
             accounts=_by_id(folder, document, "accounts", form.accounts),
@@ -199,7 +200,7 @@ def _by_id(
     return scopes
 
 
-def _ownership(form: OwnerForm) -> Ownership:
+def _ownership(form: OwnerForm, number: int) -> Ownership:
     owner = Owner(form.group, form.service, form.pager.secret if form.pager else None)
     return Ownership(
         owns=owns(form.subscription, form.resource_group),
@@ -212,4 +213,5 @@ def _ownership(form: OwnerForm) -> Ownership:
             for part in _OF_TAGS
             if (written := getattr(form, part)) is not None and (text := TagText.parse(written, form.tag)).names
         },
+        number=number,
     )

@@ -35,6 +35,22 @@ def test_every_step_is_said(house: House) -> None:
         assert line in lines
 
 
+def test_whose_it_is_is_said(house: House) -> None:
+    """By which entry of owners.yaml, or that nobody owns it; in JSON the name stands by itself, too."""
+    house.writes(
+        "a.ndjson", ndjson(a_flat_alert(), a_flat_alert(AzureResourceId="/subscriptions/1/resourceGroups/a"), b"?")
+    )
+    house.writes("rules/owners.yaml", "owners:\n- {environment: production}\n- {subscription: '1', group: payments}\n")
+    said = [" ".join(line.split()) for line in house.says("explain", "a.ndjson").out.splitlines()]
+    assert [line for line in said if line.startswith("owner? ")] == [
+        "owner? nobody, no entry of owners.yaml that names an owner matches",
+        "owner? payments, as entry 2 of owners.yaml says",
+    ]
+    explained = json.loads(house.says("explain", "--format", "json", "a.ndjson").out)
+    assert [one["owner"] for one in explained] == [None, "payments", None]
+    assert {"question": "owner?", "answer": "payments, as entry 2 of owners.yaml says"} in explained[1]["steps"]
+
+
 def test_what_a_destination_would_be_told_is_shown_as_text(house: House) -> None:
     """Its own words for what goes there, and why it is told nothing of the rest; a name that nobody has is refused."""
     house.writes("a.ndjson", ndjson(a_flat_alert(), a_flat_alert(Severity="Low"), {"no": "alert"}))

@@ -138,6 +138,51 @@ def test_an_example_that_fails_says_what_it_got(house: House) -> None:
     assert [failure["example"] for failure in failures["failures"]] == ["an alert", "an alert"]
 
 
+OWNERS = """
+owners:
+- {subscription: 0*, environment: production}
+- {subscription: 1*, group: payments}
+- {subscription: 2*, service: ledger}
+- {subscription: 3*, pager: {secret: PAGER}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "owner"), [("1", "payments"), ("2", "ledger"), ("3", None), ("0", None), ("9", None)]
+)
+def test_an_example_may_expect_an_owner(house: House, first: str, owner: str | None) -> None:
+    """By its group, else by its service; null is nobody, whom what is not understood has for an owner, too."""
+    house.writes("rules/owners.yaml", OWNERS)
+    message = a_flat_alert(
+        AzureResourceId=f"/subscriptions/{first}0000000-0000-0000-0000-000000000000/resourceGroups/a"
+    )
+    example = {"name": "an alert", "now": NOW, "message": message}
+    house.writes("rules/cwpp/examples/one.yaml", yaml.safe_dump([example | {"expect": {"owner": owner}}]))
+    assert house.says("rules", "test").code == 0
+    house.writes("rules/cwpp/examples/one.yaml", yaml.safe_dump([example | {"expect": {"owner": "others"}}]))
+    said = house.says("rules", "test")
+    assert said.code == 1
+    assert said.out.startswith(
+        f'rules/cwpp/examples/one.yaml:1: an alert: owner: expected "others", got {json.dumps(owner)}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("ownr", "did you mean 'owner'?"),
+        ("route", "did you mean 'routes'?"),
+        ("whatever", "the keys are outcome, reason, "),
+        ("messages", "the keys are outcome, reason, "),
+    ],
+)
+def test_what_can_be_expected_is_said_where_a_key_is_unknown(house: House, key: str, words: str) -> None:
+    """The nearest key of a decision, or all of them; a key of something else is no help."""
+    house.writes("rules/cwpp/examples/one.yaml", an_example(**{key: "x"}))
+    line = house.says("rules", "test").out.splitlines()[0]
+    assert line.startswith(f"rules/cwpp/examples/one.yaml:2: [0].expect.{key}: is no key that belongs here; {words}")
+
+
 def test_an_example_of_the_wrong_stream_is_quarantined(house: House) -> None:
     """Examples of a stream come in on that stream."""
     example = {"name": "finding", "now": NOW, "message": an_assessment(), "expect": {"reason": "wrong_stream"}}

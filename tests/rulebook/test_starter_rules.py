@@ -97,7 +97,7 @@ def test_the_starter_examples_come_true(stream: Stream, example: Example) -> Non
             assert isinstance(signal, Signal), signal
             entry = entry_for(signal, decide(signal, book, example.now), key="", source="", now=example.now)
             line = {key: getattr(entry, key) for key in example.expect}
-            assert example.unmet_by({k: list(v) if isinstance(v, tuple) else v for k, v in line.items()}) == ()
+            assert example.unmet_by({k: list(v) if isinstance(v, tuple) else v for k, v in line.items()}) == {}
 
 
 def test_every_alert_type_that_is_high_in_microsofts_reference_pages() -> None:

@@ -198,9 +198,9 @@ def test_an_example_says_what_a_decision_shows_otherwise(tmp_path: Path) -> None
     """Lists compare in any order, a code stands for any reason with it, and every difference is told."""
     rules = rules_in(tmp_path, {"cwpp/examples/a.yaml": EXAMPLES})
     (one, two), _ = load_examples(rules, Stream.CWPP)
-    assert one.unmet_by(DECISION) == ()
-    assert one.unmet_by(DECISION | {"reason": "otherwise: because"}) == ()
-    assert two.unmet_by(DECISION) == ('severity: expected "High", got "Low"',)
+    assert one.unmet_by(DECISION) == {}
+    assert one.unmet_by(DECISION | {"reason": "otherwise: because"}) == {}
+    assert two.unmet_by(DECISION) == {"severity": 'severity: expected "High", got "Low"'}
     assert len(one.unmet_by(DECISION | {"reason": "routes: x", "suppressed_by": "y", "routes": ["a"]})) == 3
 
 
