@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from rich.console import Console
 
@@ -19,18 +20,22 @@ from router.cli.screen import print_table, screen, table_of
 from router.cli.unmet import owner_of
 from router.decide import explain, notice_for
 from router.domain.decisions import Decision, Outcome
+from router.domain.errors import BadUsage
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal
 from router.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
+from router.rulebook import has_examples
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""
 
 
 def run(options: Namespace) -> int:
-    """Explains each signal, as it is decided by itself: what came before it is not asked."""
+    """Explains each signal, as it is decided by itself: what came before it is not asked. Raises BadUsage."""
+    if has_examples(Path(options.file)):
+        raise BadUsage(f"{options.file}: holds examples, and no messages; alert-router rules test runs them")
     now, only = clock_for(options.now)(), stream_for(options.stream)
     reader = reader_over(rules_given(options.rules, only, now), only)
     if options.notice is not None:

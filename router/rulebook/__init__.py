@@ -28,7 +28,7 @@ Nothing here looks at the clock or at the environment.
 
 from router.rulebook.attack import load_attack
 from router.rulebook.catalogue import load_catalogue
-from router.rulebook.examples import Example, load_examples
+from router.rulebook.examples import Example, has_examples, load_examples
 from router.rulebook.lints import lint
 from router.rulebook.loading import Loaded, load, load_all
 from router.rulebook.problems import Problem, in_order
@@ -40,6 +40,7 @@ __all__ = [
     "Example",
     "Loaded",
     "Problem",
+    "has_examples",
     "in_order",
     "lint",
     "load",

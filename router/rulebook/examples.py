@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field, RootModel, StrictBool, field_validato
 
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Kind, Stream
+from router.rulebook.documents import Unreadable, parse
 from router.rulebook.folder import Folder
 from router.rulebook.problems import KeyPath, Problem
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
@@ -21,6 +22,11 @@ from router.rulebook.when_form import Form, LevelName, Word
 
 DIRECTORY = "examples"
 """The examples of a stream, in the stream's directory."""
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_MESSAGES = frozenset({"message", "messages"})
+_LARGEST = 1024 * 1024
+"""The most bytes of a file that is asked whether it holds examples; a larger one is an export."""
 
 type Message = dict[str, object] | str
 
@@ -122,10 +128,22 @@ def load_examples(rules: Path, stream: Stream) -> tuple[tuple[Example, ...], tup
     return examples, folder.problems
 
 
+def has_examples(path: Path) -> bool:
+    """Whether a file, wherever it lies, holds examples and no messages; False where that cannot be told, and of a huge one."""
+    try:
+        if not path.name.lower().endswith(_SUFFIXES) or not path.is_file() or path.stat().st_size > _LARGEST:
+            return False
+        value = parse(path.read_text(encoding="utf-8-sig"), path.name)
+    except (OSError, ValueError, Unreadable):
+        return False
+    entries = value if isinstance(value, list) else []
+    return any(isinstance(one, dict) and "expect" in one and _MESSAGES & one.keys() for one in entries)
+
+
 def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
     positions: dict[str, str] = {}
     for file in folder.files_in(f"{stream}/{DIRECTORY}"):
-        if not file.lower().endswith((".yaml", ".yml", ".json")):
+        if not file.lower().endswith(_SUFFIXES):
             folder.blame(
                 file,
                 "is not read: examples stand in .yaml, .yml or .json files here",

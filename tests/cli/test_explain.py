@@ -122,6 +122,23 @@ def test_what_is_not_understood_is_explained_too(house: House) -> None:
         assert words in out
 
 
+def test_a_file_of_examples_is_said_to_be_one(house: House) -> None:
+    """In YAML and in JSON, sound or not; a list of messages is none."""
+    message = a_flat_alert()
+    one = {"name": "one", "now": NOW, "message": message, "expect": {"outcome": "routed"}}
+    for name, content in (
+        ("rules/cwpp/examples/a.yaml", "# mine\n" + yaml.safe_dump([one])),
+        ("some.json", json.dumps([one])),
+        ("odd.yml", yaml.safe_dump([{"messages": [message], "expect": {}}])),
+    ):
+        assert (
+            house.says("explain", house.writes(name, content)).complaint
+            == f"{name}: holds examples, and no messages; alert-router rules test runs them"
+        )
+    for name in ("messages.json", "messages.yaml"):
+        assert house.says("explain", house.writes(name, json.dumps([message, message]))).code == 0
+
+
 def test_as_json_it_holds_the_decision(house: House) -> None:
     """--format json gives each decision as the decisions file does, and its steps."""
     house.writes("a.ndjson", ndjson(a_flat_alert(), b"?"))

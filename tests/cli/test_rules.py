@@ -129,7 +129,7 @@ def test_an_example_that_fails_says_what_it_got(house: House) -> None:
     said = house.says("rules", "test")
     assert said.code == 1
     assert said.out.splitlines() == [
-        'rules/cwpp/examples/one.yaml:1: an alert: outcome: expected "below_floor", got "routed"',
+        'rules/cwpp/examples/one.yaml:1: an alert: outcome: expected "below_floor", got "routed" (routes: high)',
         'rules/cwpp/examples/one.yaml:1: an alert: notice: expected "updated", got "opened"',
         "rules: 1 example, 1 failed",
     ]
@@ -181,6 +181,43 @@ def test_what_can_be_expected_is_said_where_a_key_is_unknown(house: House, key: 
     house.writes("rules/cwpp/examples/one.yaml", an_example(**{key: "x"}))
     line = house.says("rules", "test").out.splitlines()[0]
     assert line.startswith(f"rules/cwpp/examples/one.yaml:2: [0].expect.{key}: is no key that belongs here; {words}")
+
+
+def test_why_no_rule_holds_what_one_should_is_said_as_explain_says_it(house: House) -> None:
+    """Of the rule that is named, or of each for the type; of one that is about other types, and one that is nowhere."""
+    until = "2026-12-31T00:00:00Z"
+    for name, type, host in (("db", "VM_Example", "db-01"), ("app", "VM_Example", "app-1"), ("sql", "SQL_X", "web-01")):
+        house.writes(f"rules/cwpp/suppressions/{name}.json", a_suppression(type, until, host=host))
+    unmet = "entities.host.hostname in ['db-01'] is not met: the signal has web-01"
+    for expect, why in (
+        ({"outcome": "suppressed", "suppressed_by": "db"}, f"(held by db? no, {unmet})"),
+        ({"suppressed_by": "db"}, f"(held by db? no, {unmet})"),
+        ({"outcome": "suppressed"}, f"; held by db? no, {unmet})"),
+        ({"suppressed_by": "sql"}, "(the rule sql is not about VM_Example)"),
+        ({"suppressed_by": "gone"}, "(there is no rule gone)"),
+    ):
+        house.writes("rules/cwpp/examples/one.yaml", an_example(**expect))
+        first, *others = house.says("rules", "test").out.splitlines()[:-1]
+        assert first.endswith(why), expect
+        assert not any("held by" in other for other in others)
+        assert why in json.loads(house.says("rules", "test", "--format", "json").out)["failures"][0]["unmet"]
+
+
+def test_why_an_outcome_is_another_one_is_said(house: House) -> None:
+    """What was not understood says what is at fault, a rule that holds its end, and a low severity the floor."""
+    house.writes("rules/cwpp/suppressions/web.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    for message, expected, got in (
+        (an_assessment(), "suppressed", 'got "quarantined" (wrong_stream: cspm recommendation on the cwpp stream)'),
+        ("{}", "routed", 'got "quarantined" (unknown_shape'),
+        ("{oh", "routed", "; at fault: "),
+        (a_flat_alert(), "routed", 'got "suppressed" (rule: web until 2026-12-31T00:00:00Z)'),
+        (a_flat_alert(Severity="Low"), "suppressed", 'got "below_floor" (floor: Low is below Medium (default))'),
+    ):
+        example = {"name": "one", "now": NOW, "message": message, "expect": {"outcome": expected}}
+        house.writes("rules/cwpp/examples/one.yaml", yaml.safe_dump([example]))
+        assert got in house.says("rules", "test").out
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="routed", suppressed_by="web"))
+    assert house.says("rules", "test").out.splitlines()[0].endswith("(rule: web until 2026-12-31T00:00:00Z)")
 
 
 def test_an_example_of_the_wrong_stream_is_quarantined(house: House) -> None:
