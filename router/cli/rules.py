@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,9 +31,13 @@ from router.domain.signals import Stream
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.codes import CODES
+from router.rulebook.examples import DIRECTORY as EXAMPLES
 
 FOUND = 1
 """The exit code where there is a problem, or an example that failed."""
+
+_EXAMPLES = " or ".join(f"{stream}/{EXAMPLES}" for stream in Stream)
+"""Where examples stand."""
 
 _CHECK, _TEST = "rules check", "rules test"
 
@@ -89,14 +93,13 @@ def test(options: Namespace) -> int:
             print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
         case "github":
             annotations = [*map(annotation_of, problems), *annotations_of_examples(directory, runs)]
-            summary = f"{_tally(directory, runs)}; {counted(len(problems), 'problem')}"
-            print_lines(commands_for(_TEST, summary, annotations))
+            print_lines(commands_for(_TEST, _tally(directory, runs, problems), annotations))
         case "junit":
             cases = [*cases_of_files(directory, (), problems), *cases_of_examples(directory, runs)]
             print_text(report_of(_TEST, cases))
         case _:
             lines = [f"{_where(directory, run.example)}: {one}" for run in failed for one in run.unmet or ()]
-            print_lines([*lines_for(problems), *lines, _tally(directory, runs)])
+            print_lines([*lines_for(problems), *lines, _tally(directory, runs, problems)])
     return FOUND if failed or problems else 0
 
 
@@ -152,10 +155,15 @@ def _unmet_documents(directory: Path, run: ExampleRun) -> Iterator[dict[str, str
     yield from ({"where": where, "example": one.example, "unmet": one.what} for one in run.unmet or ())
 
 
-def _tally(directory: Path, runs: list[ExampleRun]) -> str:
-    """How many examples were run, and how many of them failed."""
+def _tally(directory: Path, runs: Sequence[ExampleRun], problems: Sequence[Problem]) -> str:
+    """How many examples were run, how many of them failed, how many problems there are; and that nothing was tested."""
     count = sum(run.unmet is not None for run in runs)
-    return f"{directory}: {counted(count, 'example')}, {sum(bool(run.unmet) for run in runs)} failed"
+    failed = sum(bool(run.unmet) for run in runs)
+    tally = f"{directory}: {counted(count, 'example')}, {failed} failed; {counted(len(problems), 'problem')}"
+    if count:
+        return tally
+    why = "the rules cannot be used" if runs else f"there is no {'sound ' if problems else ''}example in {_EXAMPLES}"
+    return f"{tally}; nothing was tested: {why}"
 
 
 def _summary(directory: Path, checked: _Checked) -> str:

@@ -120,7 +120,24 @@ def test_an_example_that_holds(house: House) -> None:
     house.writes("rules/cwpp/suppressions/known.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
     house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="suppressed", suppressed_by="known", reason="rule"))
     assert house.says("rules", "test", "--now", "2027-06-01") == house.says("rules", "test")
-    assert house.says("rules", "test").out == "rules: 1 example, 0 failed\n"
+    assert house.says("rules", "test").out == "rules: 1 example, 0 failed; 0 problems\n"
+
+
+def test_where_no_example_is_it_is_said(house: House) -> None:
+    """In the sum, which counts problems as well, in the log of GitHub, too; what cannot be read or run is no sound example."""
+    said = house.says("rules", "test")
+    assert said.code == 0
+    assert said.out.startswith(
+        "rules: 0 examples, 0 failed; 0 problems; nothing was tested: there is no example in cwpp/"
+    )
+    assert said.out.strip() in house.says("rules", "test", "--format", "github").out
+    house.writes("rules/cwpp/examples/one.yaml", "- {name: odd}\n")
+    said = house.says("rules", "test")
+    assert said.code == 1
+    assert "rules: 0 examples, 0 failed; 2 problems; nothing was tested: there is no sound example in cwpp/" in said.out
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="routed"))
+    house.writes("rules/cwpp/policy.yaml", "stream: cwpp\n")
+    assert "; nothing was tested: the rules cannot be used\n" in house.says("rules", "test").out
 
 
 def test_an_example_that_fails_says_what_it_got(house: House) -> None:
@@ -131,7 +148,7 @@ def test_an_example_that_fails_says_what_it_got(house: House) -> None:
     assert said.out.splitlines() == [
         'rules/cwpp/examples/one.yaml:1: an alert: outcome: expected "below_floor", got "routed" (routes: high)',
         'rules/cwpp/examples/one.yaml:1: an alert: notice: expected "updated", got "opened"',
-        "rules: 1 example, 1 failed",
+        "rules: 1 example, 1 failed; 0 problems",
     ]
     failures = json.loads(house.says("rules", "test", "--format", "json").out)
     assert failures["examples"] == 1
@@ -340,7 +357,7 @@ def test_examples_as_junit_and_annotations(house: House) -> None:
     assert failed.attrib["name"] == "some: one (2)"
     assert int(failed.attrib["line"]) > 1
     assert len((failed[0].text or "").splitlines()) == 4
-    assert house.says("rules", "test").out.endswith("rules: 2 examples, 1 failed\n")
+    assert house.says("rules", "test").out.endswith("rules: 2 examples, 1 failed; 0 problems\n")
     sum, only = house.says("rules", "test", "--format", "github").out.splitlines()
     assert sum == "::notice title=rules test::rules: 2 examples, 1 failed; 0 problems"
     assert only.startswith(
