@@ -30,14 +30,15 @@ def init(options: Namespace) -> int:
     _refuse_rules(directory / RULES)
     origin, here = options.origin or find_origin(), _resolved(directory)
     top = _find_top(here)
-    files = _files(workflow_for(origin, (here / RULES).relative_to(top or here).as_posix()))
+    text = workflow_for(origin, (here / RULES).relative_to(top or here).as_posix())
+    files = _files(text)
     there = [name for name in files if not _is_rule(name) and _exists(directory / name)]
     fresh = {name: data for name, data in files.items() if name not in there}
     try:
         _put(fresh, directory)
     except OSError as fault:
         raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
-    about = _about(directory, origin, top) if WORKFLOW in fresh else []
+    about = _about(directory, origin, top, text) if WORKFLOW in fresh else []
     print_lines([*_written(directory, fresh), *_left(directory, there), *about, *_next(directory)])
     return 0
 
@@ -108,13 +109,14 @@ def _left(directory: Path, names: Iterable[str]) -> list[str]:
     return [f"{directory / name}: was there, and stays as it is" for name in names]
 
 
-def _about(directory: Path, origin: str | None, top: Path | None) -> list[str]:
-    """What its reader has to know of the workflow."""
+def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> list[str]:
+    """What the reader of a workflow has to know of it."""
     workflow, lines = directory / WORKFLOW, []
     if origin is None:
+        line = next(number for number, one in enumerate(text.splitlines(), 1) if f"vars.{VARIABLE}" in one)
         lines.append(
-            f"{workflow}: set the variable {VARIABLE} of the repository to where the alert router is, such as "
-            "git+https://HOST/OWNER/alert-router@COMMIT; or name that with --from"
+            f"{workflow}:{line}: write there, behind ALERT_ROUTER:, where the alert router is, such as "
+            f"git+https://HOST/OWNER/alert-router@COMMIT; or set the variable {VARIABLE} of the repository to that"
         )
     elif not is_fixed(origin):
         lines.append(f"{workflow}: checks with {origin}, which names no commit: what that is may change")

@@ -44,6 +44,11 @@ def steps_in(directory: Path) -> tuple[dict[str, str], list[str]]:
     return workflow["env"], [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
 
 
+def workflow_lines(directory: Path) -> list[str]:
+    """A written workflow, line by line."""
+    return (directory / WORKFLOW).read_text().splitlines()
+
+
 def shell(text: str, within: Path, **environment: str) -> Said:
     """What a step of the workflow comes to, as GitHub runs it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -73,17 +78,28 @@ def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monke
     assert typed[2].out.startswith("alert.ndjson:1: routed")
     environment, (_, *commands) = steps_in(mine)
     assert environment == {"ALERT_ROUTER": ORIGIN, "RULES": "rules"}
-    assert [shell(command, mine, **environment).code for command in commands] == [0, 0]
+    environment["GITHUB_STEP_SUMMARY"] = "summary.md"
+    assert [shell(command, mine, **environment).code for command in commands] == [0, 0, 0]
+    heading, blank, *results = (mine / "summary.md").read_text().splitlines()
+    assert (heading, blank) == ("### Alert rules", "")
+    assert [line.partition(";")[0] for line in results] == [
+        "    rules: 0 problems",
+        f"    {typed[1].out.split(';')[0]}",
+    ]
 
 
 def test_what_is_wrong_stands_beside_its_line(house: House) -> None:
     """As GitHub reads it of a workflow's output."""
     assert house.says("init", ".", "--from", ORIGIN).code == 0
     house.writes("rules/cwpp/suppressions/mine.json", '{\n  "properties": {\n')
-    environment, (_, check, _) = steps_in(house.directory)
+    environment, (_, check, _, summary) = steps_in(house.directory)
     said = shell(check, house.directory, **environment)
     assert said.code == 1
-    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=1," in said.out
+    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=2," in said.out
+    assert shell(summary, house.directory, **environment, GITHUB_STEP_SUMMARY="summary.md") == Said(0, "", "")
+    results = (house.directory / "summary.md").read_text().splitlines()[2:]
+    assert results[0].startswith("    rules/cwpp/suppressions/mine.json:2: ")
+    assert " failed; 1 problem" in results[-1]
 
 
 def test_a_commit_on_github_is_an_action(house: House) -> None:
@@ -197,7 +213,7 @@ def test_github_looks_for_workflows_at_the_top(house: House) -> None:
     """Inside a repository its reader is told where the workflow belongs, and the rules are found from there."""
     (house.directory / "repo" / ".git").mkdir(parents=True)
     said = house.says("init", "repo/security/it's alerts")
-    environment, (_, check, _) = steps_in(house.directory / "repo" / "security" / "it's alerts")
+    environment, (_, check, *_) = steps_in(house.directory / "repo" / "security" / "it's alerts")
     assert environment["RULES"] == "security/it's alerts/rules"
     assert shell(check, house.directory / "repo", **environment).code == 0
     (line,) = [line for line in said.out.splitlines() if "at the top of a repository" in line]
@@ -258,7 +274,12 @@ def test_the_workflow_installs_what_is_installed_here(
     said = house.says("init", "mine")
     environment, _ = steps_in(house.directory / "mine")
     assert environment["ALERT_ROUTER"] == (origin or f"${{{{ vars.{VARIABLE} }}}}")
-    assert (origin or f"set the variable {VARIABLE} of the repository") in said.out
+    number = next(
+        number for number, line in enumerate(workflow_lines(house.directory / "mine"), 1) if "ALERT_ROUTER:" in line
+    )
+    asked = f"\nmine/{WORKFLOW}:{number}: write there, behind ALERT_ROUTER:, where the alert router is, "
+    assert (origin or asked) in said.out
+    assert (VARIABLE in said.out) == (origin is None)
     assert "canary" not in said.out + str(environment)
 
 
