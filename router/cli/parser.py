@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import (
+    Action,
+    ArgumentError,
     ArgumentParser,
     ArgumentTypeError,
     HelpFormatter,
@@ -10,7 +13,7 @@ from argparse import (
     _MutuallyExclusiveGroup,
     _SubParsersAction,
 )
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -42,6 +45,29 @@ class Parser(ArgumentParser):
         self.epilog = epilog_for(self.prog)
         return super().format_help()
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """What a command line says; raises BadUsage for what it does not know, which only the command itself can help with."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(self._words_for(unknown, options))
+        return options, []
+
+    def _words_for(self, unknown: Sequence[str], options: Namespace) -> str:
+        """What to say of arguments that it does not know."""
+        name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
+        if name == "--rules" and self.prog in _CHECKS:
+            line = shlex.join([*self.prog.split(), value or str(options.directory)])
+            return f"argument --rules: is no option here, where the directory stands by itself; write: {line}"
+        return f"unrecognized arguments: {' '.join(unknown)}{_meant(name, self._option_string_actions)}"
+
+    def _check_value(self, action: Action, value: object) -> None:
+        try:
+            super()._check_value(action, value)
+        except ArgumentError as error:
+            raise ArgumentError(action, error.message + _meant(str(value), map(str, action.choices or ()))) from None
+
     def error(self, message: str) -> NoReturn:
         """Raises BadUsage, naming the argument first."""
         lacking = message.removeprefix("the following arguments are required: ")
@@ -49,6 +75,17 @@ class Parser(ArgumentParser):
             message = f"{lacking}: is missing; {_WANTED[lacking]}"
         raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """What a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
+    from difflib import get_close_matches  # for which no command that is spelled well waits
+
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_CHECKS = ("alert-router rules check", "alert-router rules test")
+"""What takes a directory of rules by itself."""
 
 _WANTED = {
     "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",

@@ -321,6 +321,14 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
     assert all(line.startswith("rules/c") and "/policy.yaml:" in line for line in lines)
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("explian", "explain"), ("rule", "rules"), ("fly", None)])
+def test_a_command_that_is_nearly_one_is_said_to_be_meant(house: House, typed: str, meant: str | None) -> None:
+    """Of what is far from all of them nothing is guessed."""
+    complaint = house.says(typed, "check").complaint
+    assert complaint.endswith((f"; did you mean {meant}?" if meant else "") + "; see alert-router --help")
+    assert ("did you mean" in complaint) == (meant is not None)
+
+
 @pytest.mark.parametrize(
     ("arguments", "at_fault"),
     [
@@ -331,7 +339,10 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
         (("run", "--now", "yesterday", "a.ndjson"), "--now: 'yesterday' is no time"),
         (("run", "--now", "0001-01-01", "a.ndjson"), "--now: '0001-01-01' is no time to route at"),
         (("run", "--now", "9999-12-31T23:59:59-10:00", "a.ndjson"), "--now: "),
-        (("run", "--dry", "a.ndjson"), "unrecognized arguments: --dry"),
+        (
+            ("run", "--dry", "a.ndjson"),
+            "unrecognized arguments: --dry; did you mean --dry-run?; see alert-router run --help",
+        ),
         (("run", "--rules", "nowhere", "a.ndjson"), "nowhere: is no directory of rules; did you mean rules?"),
         (("run", "--rules", ".", "a.ndjson"), ".: has neither cwpp/ nor cspm/; did you mean rules?"),
         (("run", "--rules", ".", "--stream", "cwpp", "a.ndjson"), ".: has neither cwpp/ nor cspm/; did you mean rules?"),
@@ -352,6 +363,19 @@ def test_a_bad_policy_is_told_whole(house: House, alerts: str) -> None:
         (("explain", "missing.json"), "missing.json: cannot be read"),
         (("explain", "--format", "xml", "a.ndjson"), "--format: invalid choice: 'xml'"),
         (("rules",), "the following arguments are required: COMMAND"),
+        (
+            ("rules", "chek"),
+            "COMMAND: invalid choice: 'chek' (choose from check, test, schema); did you mean check?; see alert-router rules --",
+        ),
+        (
+            ("rules", "check", "--rules", "my own"),
+            "--rules: is no option here, where the directory stands by itself; write: alert-router rules check 'my own'; see ",
+        ),
+        (
+            ("rules", "test", "--rules=mine", "--format", "json"),
+            "--rules: is no option here, where the directory stands by itself; write: alert-router rules test mine; see ",
+        ),
+        (("rules", "check", "a", "b"), "unrecognized arguments: b; see alert-router rules check --help"),
         (("rules", "check", "nowhere"), "nowhere: is no directory of rules"),
         (("rules", "check", "rules/cwpp"), "rules/cwpp: has neither cwpp/ nor cspm/; did you mean rules?"),
         (("rules", "check", "rules/cwpp/gone.yaml"), "rules/cwpp/gone.yaml: is no directory of rules; did you mean rules?"),
