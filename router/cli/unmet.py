@@ -61,10 +61,11 @@ def _why(part: MessagePart, example: Example, reader: MessageReader, decided: Ma
 
 def _rules_asked(signal: Signal, rulebook: Rulebook, name: object, now: datetime) -> list[str]:
     """What each suppression rule for a signal, or the one of a name, says of it, as `explain` says it."""
-    asked = [step for step in explain(signal, rulebook, now).steps if step.question.startswith("held by ")]
-    if name is not None and (only := [step for step in asked if step.question == f"held by {name}?"]):
-        asked = only
-    elif name is not None:
+    steps = explain(signal, rulebook, now).steps
+    asked = [step for step in steps if step.rule is not None and name in (None, step.rule)]
+    if not asked:
+        if name is None:
+            return [f"there is no rule for {signal.type}"]
         is_there = name in rulebook.suppressions.by_name
         return [f"the rule {name} is not about {signal.type}" if is_there else f"there is no rule {name}"]
     more = [f"and {len(asked) - _MOST_RULES} more rules"] if len(asked) > _MOST_RULES else []

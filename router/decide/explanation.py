@@ -35,10 +35,17 @@ _MOST_NAMED = 5
 
 
 class ExplanationStep(NamedTuple):
-    """One question that was asked, and the answer."""
+    """One question that was asked, and the answer.
+
+    Attributes:
+        question: the question.
+        answer: the answer in words.
+        rule: the name of the suppression rule that the question is about; None for any other question.
+    """
 
     question: str
     answer: str
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +73,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
             ExplanationStep("only noted?", "yes, nobody answers a number" if is_noted(signal, rulebook) else "no"),
             ExplanationStep("below the floor?", _floor_words(signal, rulebook)),
             *(
-                ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, rulebook, now))
+                ExplanationStep(f"held by {rule.name}?", _rule_words(rule, signal, rulebook, now), rule.name)
                 for rule in _by_name(rules)
             ),
             *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
