@@ -220,6 +220,12 @@ def test_why_no_rule_holds_what_one_should_is_said_as_explain_says_it(house: Hou
         assert why in json.loads(house.says("rules", "test", "--format", "json").out)["failures"][0]["unmet"]
 
 
+def test_where_no_rule_is_about_its_type_that_is_why_a_signal_is_not_held(house: House) -> None:
+    """It says so of the type, and of no rule."""
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="suppressed"))
+    assert house.says("rules", "test").out.splitlines()[0].endswith("there is no rule for VM_Example)")
+
+
 def test_why_an_outcome_is_another_one_is_said(house: House) -> None:
     """What was not understood says what is at fault, a rule that holds its end, and a low severity the floor."""
     house.writes("rules/cwpp/suppressions/web.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
