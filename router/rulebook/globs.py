@@ -1,16 +1,15 @@
-"""Globs as rules use them: anchored, case ignored, `*` for any text (also `/`) and `?` for one character."""
+"""What globs have in common: which of them fit a text, and whether one fits all, or some, of what another one does."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from fnmatch import translate
+
+from router.domain.globs import glob_pattern
 
 
 def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:
     """A question that is answered yes where any of the globs fits; None fits nothing."""
-    # fnmatch compiles to atomic groups, so no glob makes matching explode; its character classes are not ours.
-    patterns = tuple(re.compile(translate(glob.replace("[", "[[]")), re.IGNORECASE) for glob in globs)
+    patterns = tuple(map(glob_pattern, globs))
 
     def fits(text: str | None) -> bool:
         return text is not None and any(pattern.match(text) for pattern in patterns)
@@ -37,11 +36,6 @@ def covers_glob(wider: str, narrower: str) -> bool:
 
 def _covers_character(wider: str, narrower: str) -> bool:
     return narrower != "*" and (wider == "?" or wider.lower() == narrower.lower())
-
-
-def is_glob(text: str) -> bool:
-    """Whether a text fits more than itself."""
-    return "*" in text or "?" in text
 
 
 def could_fit(glob: str, places: Sequence[Collection[str]]) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from router.domain.globs import is_glob
 from router.domain.signals import Stream
 from router.rulebook.catalogue import load_spellings
-from router.rulebook.globs import compile_globs, is_glob
+from router.rulebook.globs import compile_globs
 from router.rulebook.lints.subject import Subject
 from router.rulebook.problems import Problem
 

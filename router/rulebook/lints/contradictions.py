@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
+from router.domain.globs import is_glob
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES
-from router.rulebook.globs import compile_globs, is_glob, may_meet
+from router.rulebook.globs import compile_globs, may_meet
 from router.rulebook.lints.impossible_globs import NamedIds
 from router.rulebook.lints.known_types import KnownTypes
 from router.rulebook.lints.type_messages import about_unknown_glob, about_unknown_type

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from router.domain.globs import is_glob
 from router.domain.scopes import NamedScope, NamedScopes
-from router.rulebook.globs import compile_globs, could_fit, is_glob
+from router.rulebook.globs import compile_globs, could_fit
 
 _HEX = frozenset("0123456789abcdef")
 _GUID = [_HEX if place not in (8, 13, 18, 23) else frozenset("-") for place in range(36)]

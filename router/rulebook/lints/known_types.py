@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from functools import cache
 from itertools import islice
 
+from router.domain.globs import is_glob
 from router.rulebook.catalogue import load_catalogue, load_spellings
-from router.rulebook.globs import compile_globs, is_glob
+from router.rulebook.globs import compile_globs
 
 _OURS = "file-integrity"
 """The type of what the router's own log search rule raises: that rule's name in infra/file-integrity.bicep."""
