@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 from router.decide.attack import attack_of
-from router.decide.suppression import find_suppressor
+from router.decide.suppression import find_shadows, find_silence, find_suppressor
 from router.domain.attack import Attack
 from router.domain.decisions import Change, Decision, DecisionStep, Outcome, StepCode
 from router.domain.reasons import Code, Reason
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
+from router.domain.silences import NO_SILENCES, Silences
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """Kinds that are by nature not for people: numbers that move, with nobody to answer them."""
@@ -36,8 +38,34 @@ _NOT_UNDERSTOOD = (DecisionStep(StepCode.NOT_UNDERSTOOD),)
 
 
 @lru_cache(maxsize=1024)
-def _held_by(rule: str) -> Steps:
-    return (DecisionStep(StepCode.SUPPRESSION_HELD, rule),)
+def _held_by(name: str) -> Steps:
+    return (DecisionStep(StepCode.SUPPRESSION_HELD, name),)
+
+
+class Holder(NamedTuple):
+    """What holds a signal back.
+
+    Attributes:
+        name: its name on record.
+        until: when it ends; of a silence that comes again, the end of its window.
+        reason: why it is the outcome.
+    """
+
+    name: str
+    until: datetime
+    reason: Reason
+
+
+class Holding(NamedTuple):
+    """Whether anything holds a signal back.
+
+    Attributes:
+        holder: what does; None where nothing does.
+        refused: the name of a silence that covers it and may not hold anything that grave.
+    """
+
+    holder: Holder | None
+    refused: str | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -46,8 +74,8 @@ def _routed_by(routes: tuple[str, ...]) -> Steps:
     return (DecisionStep(StepCode.SUPPRESSION_NONE), *(matched or [DecisionStep(StepCode.ROUTE_OTHERWISE)]))
 
 
-def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
-    """The decision on a signal under a rulebook at an instant."""
+def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> Decision:
+    """The decision on a signal under a rulebook and the silences of its stream at an instant."""
     attack = attack_of(signal, rulebook)
     is_known = bool(attack.tactics or attack.techniques)
     decided = partial(Decision, rulebook=rulebook.hash, tactics=attack.tactics, techniques=attack.techniques)
@@ -65,13 +93,19 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime) -> Decision:
     if reason := find_floor_above(signal, rulebook):
         return decided(outcome=Outcome.BELOW_FLOOR, reason=reason, steps=_BELOW[is_known])
     passed = (_PASSED if signal.level is not None else _UNKNOWN)[is_known]
-    if rule := find_suppressor(signal, rulebook.suppressions, now, rulebook.owners):
+    if rulebook.shadows.by_name:
+        shadows = find_shadows(signal, rulebook.shadows, now, rulebook.owners)
+        decided = partial(decided, shadowed_by=shadows)
+    holder, refused = find_holder(signal, rulebook, silences, now)
+    if refused is not None:
+        passed = (*passed, DecisionStep(StepCode.SILENCE_REFUSED, refused))
+    if holder is not None:
         return decided(
             outcome=Outcome.SUPPRESSED,
-            reason=Reason(Code.RULE, f"{rule.name} until {rule.expires:%Y-%m-%dT%H:%M:%SZ}"),
-            suppressed_by=rule.name,
-            suppressed_until=rule.expires,
-            steps=passed + _held_by(rule.name),
+            reason=holder.reason,
+            suppressed_by=holder.name,
+            suppressed_until=holder.until,
+            steps=passed + _held_by(holder.name),
         )
     routes = matching_routes(signal, attack, rulebook)
     names, people = tuple(sorted([route.name for route in routes])), people_for(routes, rulebook)
@@ -95,6 +129,25 @@ def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
         rulebook=rulebook.hash if rulebook is not None else "",
         steps=_NOT_UNDERSTOOD,
     )
+
+
+def find_holder(signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime) -> Holding:
+    """What holds a signal back: a rule or a silence, whichever ends last; where they end together, the rule."""
+    rule = find_suppressor(signal, rulebook.suppressions, now, rulebook.owners)
+    by_rule = Holder(rule.name, rule.expires, _until(Code.RULE, rule.name, rule.expires)) if rule is not None else None
+    covering = find_silence(signal, silences, now, rulebook.owners)
+    if covering is None:
+        return Holding(by_rule)
+    silence, window = covering
+    if rulebook.silences.refuses(signal.level):
+        return Holding(by_rule, silence.name)
+    if by_rule is not None and by_rule.until >= window.ends:
+        return Holding(by_rule)
+    return Holding(Holder(silence.name, window.ends, _until(Code.SILENCE, silence.id, window.ends)))
+
+
+def _until(code: Code, name: str, end: datetime) -> Reason:
+    return Reason(code, f"{name} until {end:%Y-%m-%dT%H:%M:%SZ}")
 
 
 def is_noted(signal: Signal, rulebook: Rulebook) -> bool:

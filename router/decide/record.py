@@ -55,4 +55,5 @@ def entry_for(
         signal=about,
         turn=turn,
         steps=written_steps(decision.steps),
+        shadowed_by=decision.shadowed_by,
     )

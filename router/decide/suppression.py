@@ -6,11 +6,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from router.domain.address_ranges import AddressRange, entries_for
+from router.domain.globs import glob_pattern
 from router.domain.owners import Owners, find_owner_of
+from router.domain.recurrences import Window
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
+from router.domain.silences import Silence, Silences
 from router.domain.suppression import (
     CVE,
+    RESOURCE_NAME,
     Element,
     Field,
     Operator,
@@ -25,12 +29,37 @@ def find_suppressor(
     signal: Signal, suppressions: Suppressions, now: datetime, owners: Owners
 ) -> SuppressionRule | None:
     """The active rule that covers a signal; of several the one that expires last, then the first by name."""
+    asked = _worth_asking(signal, suppressions, owners)
+    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal, owners)) if asked else None
+
+
+def find_shadows(signal: Signal, shadows: Suppressions, now: datetime, owners: Owners) -> tuple[str, ...]:
+    """The names of all active shadow rules that cover a signal, sorted: each would hold it, whatever the others do."""
+    asked = _worth_asking(signal, shadows, owners)
+    return tuple(sorted({rule.name for rule in asked if rule.is_active(now) and covers(rule, signal, owners)}))
+
+
+def find_silence(signal: Signal, silences: Silences, now: datetime, owners: Owners) -> tuple[Silence, Window] | None:
+    """The silence that covers a signal, and its window that is open; of several the one whose window ends last."""
+    if not silences.by_name:
+        return None
+    asked = _worth_asking(signal, silences.of_types, owners) + _found_in(silences.of_any, signal, owners)
+    open = (
+        (silence, window)
+        for rule in asked
+        if (window := (silence := silences.by_name[rule.name]).find_window_at(now)) and covers(rule, signal, owners)
+    )
+    return min(open, key=lambda one: (-one[1].ends.timestamp(), one[0].id), default=None)
+
+
+def _worth_asking(signal: Signal, suppressions: Suppressions, owners: Owners) -> list[SuppressionRule]:
+    """The rules about a signal's type or category that are worth asking."""
     asked: list[SuppressionRule] = []
     if (index := suppressions.by_type.get(signal.type.casefold())) is not None:
         asked += _found_in(index, signal, owners)
     if (category := category_of(signal)) and (index := suppressions.by_category.get(category)) is not None:
         asked += _found_in(index, signal, owners)
-    return find_last(rule for rule in asked if rule.is_active(now) and covers(rule, signal, owners)) if asked else None
+    return asked
 
 
 def _found_in(index: TypeIndex, signal: Signal, owners: Owners) -> list[SuppressionRule]:
@@ -119,6 +148,8 @@ def _own_values(signal: Signal, name: str, owners: Owners) -> Sequence[str]:
     """What the signal itself offers: its resource, its subscription, extended properties; a package, CVEs, its owner."""
     if name == "resourceid":
         return texts_of(signal.resource)
+    if name == RESOURCE_NAME.name:
+        return texts_of((signal.resource or "").rstrip("/").rpartition("/")[2])
     if name == "subscriptionid":
         return texts_of(parse_resource_id(signal.resource).subscription)
     if name == "compromisedentity":
@@ -138,4 +169,6 @@ def _holds(element: Element, texts: Sequence[str]) -> bool:
     forms = [form for text in texts for form in element.field.forms_of(text)]
     if element.operator is Operator.IN:
         return not element.values.isdisjoint(forms) or (bool(element.ranges) and any(map(element.ranges.find, texts)))
+    if element.operator is Operator.LIKE:
+        return any(glob_pattern(value).match(form) for form in forms for value in element.values)
     return any(value in form for form in forms for value in element.values)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from router.domain.holders import shadow_name
 from router.domain.notices import RecordEntry
 
 LONGEST_TEXT = 200
@@ -40,7 +41,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RuleHits:
-    """How often a suppression rule held a signal, in its whole life.
+    """How often a suppression rule or a silence held a signal, or a shadow rule would have, in its whole life.
 
     Attributes:
         total: how many decisions it made.
@@ -58,11 +59,11 @@ class RuleHits:
 
 
 type Rule = tuple[str, str]
-"""A suppression rule: its stream and its name."""
+"""A suppression rule, a silence or a shadow rule: its stream and its name, as `router.domain.holders` gives it."""
 
 
 def rule_of(stream: str | None, name: str) -> Rule:
-    """A suppression rule as its hits are counted under."""
+    """What the hits of a rule are counted under, by its name on record."""
     return stream or "", _clipped(name)
 
 
@@ -106,9 +107,12 @@ def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
     """How often each rule held a signal, by some decisions."""
     hits: dict[Rule, RuleHits] = {}
     for entry in entries:
-        if entry.suppressed_by is None:
+        names = [*map(shadow_name, entry.shadowed_by), *([entry.suppressed_by] if entry.suppressed_by else [])]
+        if not names:
             continue
-        rule, at = rule_of(entry.stream, entry.suppressed_by), decided_at(entry)
+        at = decided_at(entry)
         one = RuleHits(1, at, at)
-        hits[rule] = hits[rule].joined(one) if rule in hits else one
+        for name in names:
+            rule = rule_of(entry.stream, name)
+            hits[rule] = hits[rule].joined(one) if rule in hits else one
     return hits

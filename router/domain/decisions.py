@@ -47,6 +47,7 @@ class StepCode(StrEnum):
     FLOOR_UNKNOWN = "floor.unknown"
     SUPPRESSION_HELD = "suppression.held"
     SUPPRESSION_NONE = "suppression.none"
+    SILENCE_REFUSED = "silence.refused"
     ROUTE_MATCHED = "route.matched"
     ROUTE_OTHERWISE = "route.otherwise"
     LEDGER_OLDER = "ledger.older"
@@ -63,7 +64,7 @@ class DecisionStep(NamedTuple):
 
     Attributes:
         code: what was asked and what the answer was.
-        rule: the name of the suppression rule or the route that answered; None where none did.
+        rule: the name of the suppression rule, the silence or the route that answered; None where none did.
     """
 
     code: StepCode
@@ -90,8 +91,9 @@ class Decision:
         rulebook: the hash of the rulebook that was in force.
         notice: what people are notified of; None for nothing: destinations that only `always` names are not people.
         respond_by: when people should have answered, where a route says how soon.
-        suppressed_by: the suppression rule that holds the signal.
-        suppressed_until: when that rule ends.
+        suppressed_by: the name, as `router.domain.holders` gives it, of the suppression rule or silence that holds the signal.
+        suppressed_until: when that ends.
+        shadowed_by: the shadow rules that would hold the signal.
         tactics: ATT&CK tactic ids.
         techniques: current ATT&CK technique ids.
         routes: the routes that matched.
@@ -107,6 +109,7 @@ class Decision:
     respond_by: datetime | None = None
     suppressed_by: str | None = None
     suppressed_until: datetime | None = None
+    shadowed_by: tuple[str, ...] = ()
     tactics: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()

@@ -232,7 +232,7 @@ class RecordEntry:
             where the message was not understood.
         outcome, reason: the outcome, and its reason as a code with words.
         notice: what people are notified of, where they are.
-        suppressed_by, suppressed_until: the rule that holds it, and until when.
+        suppressed_by, suppressed_until: the name of the rule or silence that holds it, and until when.
         tactics, techniques, routes, destinations: as in `Decision`.
         rulebook: the hash of the rulebook that decided.
         source: where the message came from, for people.
@@ -240,6 +240,7 @@ class RecordEntry:
             an older program put on record.
         turn: the turn of that signal that the decision made; None where it made none, as a repeat.
         steps: the steps of the decision in their order, each as `DecisionStep` writes it.
+        shadowed_by: the shadow rules that would hold it.
     """
 
     key: str
@@ -268,10 +269,11 @@ class RecordEntry:
     signal: str | None = None
     turn: int | None = None
     steps: tuple[str, ...] = ()
+    shadowed_by: tuple[str, ...] = ()
 
 
 DECISION_KEYS = (
     "id", "stream", "kind", "type", "title", "severity", "status", "plan", "resource", "sample", "outcome", "reason", "notice",
-    "suppressed_by", "suppressed_until", "tactics", "techniques", "routes", "destinations", "rulebook", "source",
+    "suppressed_by", "suppressed_until", "shadowed_by", "tactics", "techniques", "routes", "destinations", "rulebook", "source",
 )  # fmt: skip
 """What other programs read of an entry, in their order: a contract, so what an entry gains is not in it by itself."""

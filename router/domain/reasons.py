@@ -20,6 +20,7 @@ class Code(StrEnum):
     KIND = "kind"
     FLOOR = "floor"
     RULE = "rule"
+    SILENCE = "silence"
     ROUTES = "routes"
     OTHERWISE = "otherwise"
     SAME = "same"

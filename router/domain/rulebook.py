@@ -13,7 +13,8 @@ from router.domain.owners import NO_OWNERS, Owners
 from router.domain.scopes import NO_SCOPES, NamedScopes
 from router.domain.severity import Severity
 from router.domain.signals import Signal, Stream
-from router.domain.suppression import Suppressions
+from router.domain.silences import BOUNDS, SilenceBounds
+from router.domain.suppression import NO_SUPPRESSIONS, Suppressions
 
 
 class Lane(StrEnum):
@@ -239,6 +240,11 @@ class Rulebook:
         hash: the hash of the files that it was made from.
         floor: the lowest severity that is forwarded.
         suppressions: the rules that hold signals back.
+        shadows: the rules of which is only recorded what they would hold back.
+        silences: what silences may do.
+        notify: the names of destinations that hear of the ends of rules, silences and holds.
+        warn: how long before its end they hear of a suppression rule.
+        grave_an_hour: how many signals of High or worse a rule or silence may hold within an hour before they hear of it.
         routes: the routes, in their order.
         always: the names of destinations that get every signal that is routed, noted or resolved.
         otherwise: the names of destinations for what no route takes.
@@ -265,3 +271,8 @@ class Rulebook:
     owners: Owners = NO_OWNERS
     scopes: NamedScopes = NO_SCOPES
     runbooks: tuple[Runbook, ...] = ()
+    shadows: Suppressions = NO_SUPPRESSIONS
+    silences: SilenceBounds = BOUNDS
+    notify: tuple[str, ...] = ()
+    warn: timedelta = timedelta(days=14)
+    grave_an_hour: int = 20

@@ -13,10 +13,11 @@ from router.domain.address_ranges import NO_RANGES, AddressRange, AddressRanges
 
 
 class Operator(StrEnum):
-    """How an element compares; Defender has these two and no others."""
+    """How an element compares. Rules have the two that Defender has; globs are for silences alone."""
 
     IN = "in"
     CONTAINS = "contains"
+    LIKE = "like"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,10 @@ def _text(value: object) -> str | None:
 CVE = Field(None, "cve")
 """The CVEs that a finding names. An element on it holds only where it names every one of them."""
 
-_NARROW = frozenset({"resourceid", "package", CVE.name, "owner"})
+RESOURCE_NAME = Field(None, "resourcename")
+"""The last part of the id of a signal's resource; silences alone look at it."""
+
+_NARROW = frozenset({"resourceid", RESOURCE_NAME.name, "package", CVE.name, "owner"})
 """The names of the fields, of a finding or of its one entity, that tell one finding of a category from the next."""
 
 
@@ -150,7 +154,8 @@ class TypeIndex:
     others: tuple[SuppressionRule, ...] = ()
 
 
-_NO_RULES = TypeIndex()
+NO_RULES = TypeIndex()
+"""The index over no rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +179,9 @@ class Suppressions:
         by_type: dict[str, list[SuppressionRule]] = {}
         for rule in by_name.values():
             by_type.setdefault(rule.alert_type, []).append(rule)
-        indexes = {type: _index(rules) for type, rules in by_type.items()}
+        indexes = {type: index_over(rules) for type, rules in by_type.items()}
         by_category = {
-            type: indexes[type] if len(narrow) == len(rules) else _index(narrow)
+            type: indexes[type] if len(narrow) == len(rules) else index_over(narrow)
             for type, rules in by_type.items()
             if (narrow := [rule for rule in rules if rule.is_narrow])
         }
@@ -188,10 +193,15 @@ class Suppressions:
 
     def index_for(self, alert_type: str) -> TypeIndex:
         """The index for a case-folded alert type."""
-        return self.by_type.get(alert_type, _NO_RULES)
+        return self.by_type.get(alert_type, NO_RULES)
 
 
-def _index(rules: list[SuppressionRule]) -> TypeIndex:
+NO_SUPPRESSIONS = Suppressions.of(())
+"""No suppression rules."""
+
+
+def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
+    """The index over rules for one alert type."""
     counts: dict[tuple[Field, str | AddressRange], int] = {}
     for rule in rules:
         for element in _findable(rule):

@@ -25,6 +25,7 @@ from router.domain.signals import Quarantined, Stream
 from router.grouping import Aggregator
 from router.ingest.messages import Message, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
+from router.ingest.silence_reader import SilenceReader
 from router.ingest.snapshot_due import SnapshotDue
 from router.ingest.transitions import SignalTransition, transition_for
 
@@ -43,6 +44,7 @@ class Intake:
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
+        self.silences = SilenceReader(store.documents)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""
@@ -163,11 +165,22 @@ class Intake:
     async def _transitions_for(self, wave: Sequence[Observation], now: datetime) -> list[SignalTransition]:
         on_record = await self._store.record.find_outcomes([observation.arrival.key for observation in wave])
         rows = await self.find_published_rows([key for observation in wave for key in observation.keys], now)
+        silences = {
+            stream: await self.silences.silences(stream.value, now)
+            for stream in {observation.signal.stream for observation in wave}
+        }
 
         def transition_of(observation: Observation, rows: Mapping[str, LedgerRow]) -> SignalTransition:
             known = [rows[key] for key in (*observation.keys, *observation.other_keys) if key in rows]
             rulebook = self._rulebooks[observation.signal.stream]
-            return transition_for(observation, known, rulebook, now, on_record=on_record.get(observation.arrival.key))
+            return transition_for(
+                observation,
+                known,
+                rulebook,
+                now,
+                on_record=on_record.get(observation.arrival.key),
+                silences=silences[observation.signal.stream],
+            )
 
         transitions = [transition_of(observation, rows) for observation in wave]
         # Whether a signal came in as another kind before costs a request: only what opens or ends a signal asks it.

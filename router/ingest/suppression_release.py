@@ -1,4 +1,4 @@
-"""Decides again what a suppression rule held, when the rule ends: what it covered is never buried."""
+"""Decides again what a suppression rule or a silence held, when that ends: what it covered is never buried."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ async def release_held(
 ) -> list[RecordEntry]:
     """Decides again every signal that still stands and whose rule ended, was removed, disabled or changed, until stopped.
 
-    Returns the entries of those signals that are no longer held; raises StoreError.
+    So with silences, as the store has them by now: one that was extended a moment ago lets go of nothing. Returns the entries
+    of those signals that are no longer held; raises StoreError.
     """
-    active = [rule.name for rule in rulebook.suppressions.active(now)]
+    await intake.silences.read_again(now)
+    silences = await intake.silences.silences(rulebook.stream.value, now)
+    active = [rule.name for rule in rulebook.suppressions.active(now)] + [one.name for one in silences.active(now)]
     released: list[RecordEntry] = []
     some: list[LedgerRow] = []
     async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):

@@ -22,6 +22,7 @@ from router.domain.reasons import Code, Reason
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
+from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.observations import Observation
 from router.ingest.releases import release_of
 from router.parse import alerts_named_in, evidence_of
@@ -75,6 +76,7 @@ def transition_for(
     now: datetime,
     *,
     on_record: Outcome | None = None,
+    silences: Silences = NO_SILENCES,
 ) -> SignalTransition:
     """The transition that an observation causes in the rows of its signal, none of which carries a pending turn.
 
@@ -88,9 +90,10 @@ def transition_for(
     rows = [replace(row, seen=row.seen.without_impossible(now)) for row in rows]
     if len(rows) < 2:
         only = rows[0] if rows else None
-        return _transition_of_row(observation, only, only, rulebook, now, on_record)
+        return _transition_of_row(observation, only, only, rulebook, silences, now, on_record)
     row, *others = sorted(rows, key=lambda one: (not one.open, one.state.resolved))
-    transition = _transition_of_row(observation, row, _latest(observation, rows), rulebook, now, on_record)
+    latest = _latest(observation, rows)
+    transition = _transition_of_row(observation, row, latest, rulebook, silences, now, on_record)
     if transition.row is None:
         return transition
     return replace(
@@ -127,6 +130,7 @@ def _transition_of_row(
     row: LedgerRow | None,
     latest: LedgerRow | None,
     rulebook: Rulebook,
+    silences: Silences,
     now: datetime,
     on_record: Outcome | None,
 ) -> SignalTransition:
@@ -159,7 +163,7 @@ def _transition_of_row(
         )
     number = row.turn + 1 if row is not None else 1
     status_only = _is_status_only(observation, state, row)
-    decision = decide(observation.signal, rulebook, now)
+    decision = decide(observation.signal, rulebook, now, silences)
     decision, targets = _with_targets(decision, row, rulebook, number, status_only=status_only)
     # A message that is decided otherwise than before has a second place on record; its first outcome stays.
     is_new = on_record is not None and (on_record is not decision.outcome or latest is not row or is_back)
@@ -178,7 +182,7 @@ def _transition_of_row(
         named = _new_first(alerts_named_in(signal), row)
         evidence = evidence_of(signal, rulebook.catalogue)
         notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
-        release = release_of(row, decision, rulebook, now)
+        release = release_of(row, decision, rulebook, silences, now)
         notice = replace(notice, status_only=status_only, release=release)
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
     next_row = _next_row(observation, key, seen, state, row, decision, turn, now)

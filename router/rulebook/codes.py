@@ -73,7 +73,7 @@ CODES: Mapping[str, str] = {
     "unknown-destination": "A destination is named that is not defined.",
     "unused-destination": "A destination is defined that nothing uses.",
     "unknown-property": "A destination withholds what nothing is known to have.",
-    "reserved-name": "A destination bears a name that is reserved.",
+    "reserved-name": "A destination or a rule bears a name that is reserved.",
     "shared-destination": "Both streams write to one place with one credential.",
     "wrong-lane": "A key or a stream does not go with the lane of the destination's kind.",
     "wrong-grouping": "Signals are grouped by what they do not have, or in a way that never ends.",

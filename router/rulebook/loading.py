@@ -70,6 +70,10 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         owners=owners.owners,
         scopes=owners.scopes,
         runbooks=(*policy.runbooks, *owners.runbooks),
+        silences=policy.silences,
+        notify=policy.notify,
+        warn=policy.warn,
+        grave_an_hour=policy.grave_an_hour,
     )
     return Loaded(rulebook, folder.problems, policy, owners, suppressions)
 

@@ -9,14 +9,15 @@ from datetime import timedelta
 from router.domain.attack import AttackTable
 from router.domain.catalogue import Catalogue
 from router.domain.owners import Owners
-from router.domain.rulebook import DestinationSpec, Floor, Route, Runbook
+from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
+from router.domain.silences import BOUNDS, SilenceBounds
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, plans_of, unknown_plan
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.policy_form import PolicyForm, RouteForm, SuppressionsForm, timedelta_for
+from router.rulebook.policy_form import PolicyForm, RouteForm, SilencesForm, SuppressionsForm, timedelta_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.runbooks import KEY as RUNBOOKS
 from router.rulebook.runbooks import compile_runbooks
@@ -37,6 +38,9 @@ class Policy:
         floor: the lowest severity that is forwarded.
         longest: how long suppression rules may live.
         warn: how long before its end a suppression rule is warned about.
+        grave_an_hour: how many grave signals a rule or silence may hold within an hour before people hear of it.
+        silences: what silences may do.
+        notify: the destinations that hear of the ends of rules, silences and holds.
         are_rules_portable: whether suppression rules are to work in Defender too.
         destinations: the destinations by name.
         record: the destination of the record, where there is one.
@@ -52,6 +56,9 @@ class Policy:
     floor: Floor
     longest: timedelta
     warn: timedelta
+    grave_an_hour: int = 20
+    silences: SilenceBounds = BOUNDS
+    notify: tuple[str, ...] = ()
     are_rules_portable: bool = True
     destinations: Mapping[str, DestinationSpec] = field(default_factory=dict)
     record: DestinationSpec | None = None
@@ -105,11 +112,15 @@ class _PolicyReader:
         routes = list(self._routes())
         self._check_names([route.name for _, route in routes])
         self._check_references(self._entries("destinations"), [(number, route.to) for number, route in routes])
+        self._check_lanes_of_notify(destinations)
         suppressions = self._suppressions()
         return Policy(
             floor=self._floor(),
             longest=timedelta_for(suppressions.longest),
             warn=timedelta_for(suppressions.warn),
+            grave_an_hour=suppressions.grave_an_hour,
+            silences=self._silences(),
+            notify=tuple(dict.fromkeys(self._names("notify"))),
             are_rules_portable=suppressions.portable,
             record=destinations.pop(RECORD, None),
             destinations=destinations,
@@ -154,6 +165,15 @@ class _PolicyReader:
                 code="long-life",
             )
         return suppressions
+
+    def _silences(self) -> SilenceBounds:
+        form = find_sound(SilencesForm, self.value.get("silences")) or SilencesForm()
+        return SilenceBounds(
+            longest=timedelta_for(form.longest),
+            recurring=timedelta_for(form.recurring),
+            ticket=form.ticket,
+            refuse=SEVERITIES[form.refuse.at_least] if form.refuse is not None else None,
+        )
 
     def _destinations(self) -> dict[str, DestinationSpec]:
         entries: list[tuple[KeyPath, str, object]] = [
@@ -214,7 +234,7 @@ class _PolicyReader:
         named: list[tuple[KeyPath, str]] = [
             (("routes", number, "to", path), name) for number, to in routes for path, name in enumerate(to)
         ]
-        for key in ("always", "otherwise"):
+        for key in ("always", "otherwise", "notify"):
             named.extend(((key, path), name) for path, name in enumerate(self._names(key)))
         strays = [(path, name) for path, name in named if name not in defined]
         for path, name in strays:
@@ -224,8 +244,17 @@ class _PolicyReader:
             # A destination may only seem unused, where it is misspelled.
             return
         for name in defined.keys() - {name for _, name in named} - {RECORD}:
-            unused = "is used by no route, nor by always or otherwise"
+            unused = "is used by no route, nor by always, otherwise or notify"
             self.folder.note(self.document, ("destinations", name), unused, "warning", code="unused-destination")
+
+    def _check_lanes_of_notify(self, destinations: Mapping[str, DestinationSpec]) -> None:
+        for number, name in enumerate(self._names("notify")):
+            lane = destinations[name].lane if name in destinations else Lane.TICKET
+            if lane is Lane.TICKET:
+                continue
+            why = "calls people at night" if lane is Lane.PAGE else "takes rows, which nobody reads in time"
+            wrong = f"{name!r} {why}; name a destination for tickets, a chat or mail"
+            self.folder.note(self.document, ("notify", number), wrong, code="wrong-lane")
 
     def _floor(self) -> Floor:
         plans = plans_of(self.known)
@@ -264,7 +293,7 @@ class _PolicyReader:
 
     def _has_lists(self) -> bool:
         """Whether what names destinations is of the form that can be read."""
-        return all(isinstance(self.value.get(key, []), list) for key in ("routes", "always", "otherwise"))
+        return all(isinstance(self.value.get(key, []), list) for key in ("routes", "always", "otherwise", "notify"))
 
     def _entries(self, key: str) -> Mapping[str, object]:
         entries = self.value.get(key)

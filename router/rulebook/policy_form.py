@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated
 
 from annotated_types import MinLen
-from pydantic import BeforeValidator, Field, PlainValidator, StrictBool, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, StrictBool, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 
 from router.domain.rulebook import BY_TAG, By, ByTag
@@ -37,6 +38,15 @@ def _counted(value: object) -> object:
     return value
 
 
+def _grave(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_GRAVE:
+        raise ValueError(f"must be a whole number from 1 to {MOST_GRAVE:,}")
+    return value
+
+
+MOST_GRAVE = 100_000
+"""The largest number of grave signals in an hour that a policy may put up with."""
+
 MOST_OPENINGS = 1_000
 """The largest limit: the times of so many openings are kept for each destination."""
 
@@ -44,6 +54,7 @@ type _Length = Annotated[str, StringConstraints(pattern=DURATION)]
 type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_input_type=_Length)]
 type _WindowText = Annotated[str, StringConstraints(pattern=WINDOW)]
 type Window = Annotated[_WindowText, BeforeValidator(_window, json_schema_input_type=_WindowText)]
+type GraveSignals = Annotated[int, Field(ge=1, le=MOST_GRAVE)]
 type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
 
 
@@ -91,9 +102,42 @@ class SuppressionsForm(Form):
     is left out."""
     warn: Duration = "14d"
     """How long before its end a rule is warned about."""
+    grave_an_hour: Annotated[GraveSignals, BeforeValidator(_grave)] = 20
+    """How many signals of High or worse one rule or silence may hold within an hour before `notify` hears of it."""
     portable: StrictBool = True
     """Whether rules are to work in Defender too; false: they are this router's alone, and nothing is said about what Defender
     would refuse or change."""
+
+
+class RefuseForm(Form):
+    """Which signals no silence holds."""
+
+    at_least: LevelName
+    """The lowest severity of those; what is of unknown severity is among them."""
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as fault:
+        raise ValueError(f"is no pattern: {fault}; write one such as ^CHG-[0-9]+$") from fault
+    return text
+
+
+type Pattern = Annotated[Word, AfterValidator(_pattern)]
+
+
+class SilencesForm(Form):
+    """What silences may do, which people make while the router runs."""
+
+    longest: Duration = "24h"
+    """The longest that a silence may hold without a break, extensions counted; of a recurring one, the longest window."""
+    recurring: Duration = "90d"
+    """The longest life of a recurring silence, from its first window to its end."""
+    ticket: Pattern | None = None
+    """A pattern that the ticket of each silence must match; without it none needs a ticket."""
+    refuse: RefuseForm | None = None
+    """What no silence holds, however it is made; without it nothing is refused."""
 
 
 class RouteForm(Form):
@@ -148,6 +192,11 @@ class PolicyForm(Form):
     """The lowest severity that is forwarded: for Defender plans by name, and as `default` for all others, where it is
     Informational if not given."""
     suppression: SuppressionsForm = SuppressionsForm()
+    silences: SilencesForm = SilencesForm()
+    """What silences may do."""
+    notify: list[Name] = Field(default_factory=list)
+    """The destinations that hear when a rule, a silence or a hold of a destination is about to end or ended, holds nothing for
+    long, or holds very much; for tickets, chats and mail only."""
     types: list[Word] = Field(default_factory=list)
     """Alert types, or globs of them, that are no types of Defender's or that Microsoft does not document; in `cwpp` only."""
     destinations: dict[str, dict[str, object]] = Field(default_factory=dict)

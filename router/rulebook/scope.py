@@ -15,7 +15,7 @@ from router.rulebook.suppression_faults import Faults
 from router.rulebook.validation_messages import hint
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
-_OPERATORS = {operator.value: operator for operator in Operator}
+_OPERATORS = {operator.value: operator for operator in (Operator.IN, Operator.CONTAINS)}
 
 
 def read_scope(

@@ -14,6 +14,7 @@ from functools import lru_cache
 from sys import intern
 from typing import NamedTuple
 
+from router.domain.holders import RESERVED
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
@@ -87,7 +88,11 @@ def read_rule(
     )
     if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings:
         _check_category(rule, faults)
-    if not _NAME.fullmatch(name):
+    if name.startswith(RESERVED):
+        faults.blame(
+            (), f"{name!r} is no name for a rule: silences and shadow rules are called so", code="reserved-name"
+        )
+    elif not _NAME.fullmatch(name):
         wanted = "which wants 2 to 50 letters, digits, - and _"
         faults.warn((), f"{name!r} is no name for Defender, {wanted}", code="not-portable")
     return rule, faults.all

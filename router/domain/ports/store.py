@@ -28,8 +28,8 @@ class Documents(Protocol):
         """One document."""
         ...
 
-    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
-        """All documents of a kind, by their ids."""
+    async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:
+        """All documents of a kind, or those whose instant is not before another, by their ids."""
         ...
 
     async def remove_document(self, document: StoredDocument) -> bool:

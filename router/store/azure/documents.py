@@ -55,9 +55,10 @@ class AzureDocuments:
         row = await self._table.find(*_keys(kind, id).values())
         return await self._document(kind, row) if row is not None else None
 
-    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
-        """All documents of a kind, by their ids."""
-        rows = [row async for row in self._table.rows(kind.value)]
+    async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:
+        """All documents of a kind, or those whose instant is not before another, by their ids."""
+        where = f"at ge '{sorting(since)}'" if since is not None else None
+        rows = [row async for row in self._table.rows(kind.value, where=where)]
         found = await asyncio.gather(*(self._document(kind, row) for row in rows))
         return sorted((one for one in found if one is not None), key=lambda one: one.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
@@ -36,9 +37,11 @@ class SqliteDocuments:
         """One document."""
         return next(iter(self._read("kind=? AND id=?", kind, id)), None)
 
-    async def list_documents(self, kind: DocumentKind) -> Sequence[StoredDocument]:
-        """All documents of a kind, by their ids."""
-        return self._read("kind=? ORDER BY id", kind)
+    async def list_documents(self, kind: DocumentKind, since: datetime | None = None) -> Sequence[StoredDocument]:
+        """All documents of a kind, or those whose instant is not before another, by their ids."""
+        if since is None:
+            return self._read("kind=? ORDER BY id", kind)
+        return self._read("kind=? AND at>=? ORDER BY id", kind, micros(since))
 
     async def remove_document(self, document: StoredDocument) -> bool:
         """Removes a document if its stored version is still `version`; False if it is not."""
@@ -46,7 +49,7 @@ class SqliteDocuments:
         with self._connection.writing() as db:
             return bool(db.execute(sql, (document.kind.value, document.id, document.version)).rowcount)
 
-    def _read(self, where: str, kind: DocumentKind, *values: str) -> list[StoredDocument]:
+    def _read(self, where: str, kind: DocumentKind, *values: object) -> list[StoredDocument]:
         def document(row: Columns) -> StoredDocument:
             return StoredDocument(
                 kind=kind,

@@ -1,0 +1,154 @@
+"""Silences: what a person holds back at run time, until an end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from router.domain.clocks import is_possible
+from router.domain.holders import silence_name
+from router.domain.recurrences import Recurrence, Window
+from router.domain.severity import Severity
+from router.domain.suppression import (
+    NO_RULES,
+    NO_SUPPRESSIONS,
+    Element,
+    SuppressionRule,
+    Suppressions,
+    TypeIndex,
+    index_over,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """A silence. It holds what meets its scope, and of what meets it nothing that the policy refuses to hold.
+
+    Attributes:
+        id: its id, which is unique.
+        stream: the stream that it is for.
+        alert_type: the alert type, or the recommendation category, that it is about; None for any.
+        groups: its elements, as those of a suppression rule.
+        begins: the first instant at which it may hold anything.
+        until: the first instant at which it holds nothing any more.
+        every: when it holds meanwhile, where that is not all the time.
+        reason: why it is there.
+        author: who made it.
+        ticket: the ticket that allows it.
+        made: when it was made.
+        first: when the first of the silences began that it goes on with; its own beginning where it goes on with none.
+        ended: when somebody ended it before its end.
+    """
+
+    id: str
+    stream: str
+    alert_type: str | None
+    groups: tuple[tuple[Element, ...], ...]
+    begins: datetime
+    until: datetime
+    reason: str
+    author: str
+    made: datetime
+    first: datetime
+    every: Recurrence | None = None
+    ticket: str | None = None
+    ended: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name on record."""
+        return silence_name(self.id)
+
+    @property
+    def end(self) -> datetime:
+        """The first instant at which it holds nothing any more, whoever ended it."""
+        return self.until if self.ended is None else min(self.until, self.ended)
+
+    def find_window_at(self, now: datetime) -> Window | None:
+        """The window in which it holds signals at an instant; None where it holds nothing then.
+
+        One that a clock made which was ahead holds nothing: what it would hold is rather told.
+        """
+        if not self.begins <= now < self.end or not is_possible(self.made, now):
+            return None
+        if self.every is None:
+            return Window(self.begins, self.end)
+        window = self.every.find_window_at(now)
+        return window and Window(max(window.begins, self.begins), min(window.ends, self.end))
+
+    def is_active(self, now: datetime) -> bool:
+        """Whether it holds anything at an instant."""
+        return self.find_window_at(now) is not None
+
+    def as_rule(self) -> SuppressionRule:
+        """The same as a suppression rule, whose scope is asked like any other; of windows that knows nothing."""
+        return SuppressionRule(
+            name=self.name,
+            alert_type=(self.alert_type or "").casefold(),
+            expires=self.end,
+            enabled=True,
+            groups=self.groups,
+            comment=self.reason,
+            owner=self.author,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceBounds:
+    """What the policy of a stream allows silences.
+
+    Attributes:
+        longest: how long one window may be, extensions counted.
+        recurring: how long a recurring silence may last in all.
+        ticket: the pattern that the ticket of each must match; None where none is needed.
+        refuse: the lowest severity of signals that no silence holds; None where there is none. What is of unknown severity is
+            held by none either, where there is one.
+    """
+
+    longest: timedelta = timedelta(hours=24)
+    recurring: timedelta = timedelta(days=90)
+    ticket: str | None = None
+    refuse: Severity | None = None
+
+    def refuses(self, level: Severity | None) -> bool:
+        """Whether no silence may hold a signal of that level."""
+        return self.refuse is not None and (level is None or level >= self.refuse)
+
+
+BOUNDS = SilenceBounds()
+"""What a policy allows that says nothing of silences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silences:
+    """The silences of one stream that are not long over.
+
+    Attributes:
+        by_name: the silences by their names on record.
+        of_types: the scopes of those that are about one alert type or category.
+        of_any: the scopes of the others.
+    """
+
+    by_name: Mapping[str, Silence] = field(default_factory=dict)
+    of_types: Suppressions = NO_SUPPRESSIONS
+    of_any: TypeIndex = NO_RULES
+
+    @classmethod
+    def of(cls, silences: Iterable[Silence]) -> Silences:
+        """The index over some silences, whose ids are distinct."""
+        by_name = {silence.name: silence for silence in silences}
+        if not by_name:
+            return NO_SILENCES
+        typed = [silence.as_rule() for silence in by_name.values() if silence.alert_type is not None]
+        untyped = [silence.as_rule() for silence in by_name.values() if silence.alert_type is None]
+        return cls(MappingProxyType(by_name), Suppressions.of(typed), index_over(untyped))
+
+    def active(self, now: datetime) -> list[Silence]:
+        """Those that hold anything at an instant."""
+        return [silence for silence in self.by_name.values() if silence.is_active(now)]
+
+
+NO_SILENCES = Silences()
+"""Where nobody silenced anything, or nothing is known of it: a file is decided without a state."""
