@@ -21,3 +21,8 @@ class Severity(IntEnum):
 
 
 _LABELS = {severity: severity.name.capitalize() for severity in Severity}
+
+
+def find_severity(stored: object) -> Severity | None:
+    """The severity that a stored number stands for; None where it stands for none."""
+    return Severity(stored) if isinstance(stored, int) and stored in _LABELS else None

@@ -11,6 +11,7 @@ from router.domain.decisions import Outcome
 from router.domain.errors import HubError
 from router.domain.journal import Event, Extent, HubEpoch, InFlightMarker, Loss, Partition, Progress, Span, Taken
 from router.domain.ledger import LedgerRow, Version
+from router.domain.lookback import DecisionPage, HeldCounts, StandingPage
 from router.domain.lookups import SignalAtResource, SignalLookup
 from router.domain.notices import RecordEntry
 from router.domain.quarantine import QuarantineEntry
@@ -63,6 +64,26 @@ class Ledger(Protocol):
 
     async def read_fields(self, keys: Collection[str]) -> Mapping[str, RuleFields]:
         """What rules can match of those signals of which it is kept: an older program did not write it."""
+        ...
+
+    def walk_standing(self, stream: str, types: Collection[str] | None = None) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that stand and that rules could match, in pages; at least one page.
+
+        `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of
+        another. Damaged rows are left out: they are mended when their signals are asked for. Rows may be written meanwhile.
+        In Azure it looks at no more than 20 pages, and its last page says whether that was all.
+        """
+        ...
+
+    async def held_counts(self, stream: str) -> HeldCounts:
+        """How many signals of a stream each rule or silence holds now that still stand, by its name.
+
+        In Azure it looks at no more than 20 pages of those that are held.
+        """
+        ...
+
+    def walk_held(self, stream: str, name: str) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that a rule or silence holds now, in pages, as `walk_standing` gives them."""
         ...
 
 
@@ -150,6 +171,16 @@ class Record(Protocol):
         self, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
     ) -> Sequence[RecordEntry]:
         """The latest decisions from one instant to before another, with one of some outcomes; the latest first."""
+        ...
+
+    def walk_decisions(
+        self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
+    ) -> AsyncIterator[DecisionPage]:
+        """The decisions of a stream from one instant to before another, with one of some outcomes, in pages, the latest first.
+
+        At least one page, and the last says how far back it looked. None is missing and none comes twice, also of those that
+        were made at the same instant, whatever is put on record meanwhile. In Azure it is at most 20 pages.
+        """
         ...
 
     async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:

@@ -10,6 +10,7 @@ from itertools import batched
 from router.domain.damage import mended
 from router.domain.errors import Undecodable
 from router.domain.ledger import LedgerRow, Version
+from router.domain.lookback import HeldCounts, StandingPage
 from router.domain.rule_fields import RuleFields
 from router.domain.snapshots import Appeared
 from router.store.azure.bodies import Bodies
@@ -33,6 +34,7 @@ from router.store.azure.ledger_rows import (
     row_of,
 )
 from router.store.azure.outbox import AzureOutbox
+from router.store.azure.standing import AzureStanding
 from router.store.azure.suppression_index import HeldIndex, is_named_by, signal_of
 from router.store.azure.tables import Entity, Step, Table, quoted, version_of
 from router.store.codec import attempted, readable
@@ -59,6 +61,7 @@ class AzureLedger:
         self._aside = aside
         self._outbox = outbox
         self._groups = groups
+        self._standing = AzureStanding(table, held, bodies)
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold is left out, since no transition asks for it.
@@ -141,6 +144,18 @@ class AzureLedger:
             yield [one for row in page.rows if (one := readable(None, appeared_in, row)) is not None]
             if (after := page.next) is None:
                 return
+
+    def walk_standing(self, stream: str, types: Collection[str] | None = None) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that stand and that rules could match, in at most 20 pages."""
+        return self._standing.walk_standing(stream, types)
+
+    async def held_counts(self, stream: str) -> HeldCounts:
+        """How many signals of a stream each rule or silence holds now that still stand, by its name."""
+        return await self._standing.held_counts(stream)
+
+    def walk_held(self, stream: str, name: str) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that a rule or silence holds now, in at most 20 pages."""
+        return self._standing.walk_held(stream, name)
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.

@@ -20,6 +20,7 @@ from router.store.azure.count_rows import (
     rule_hits_in,
 )
 from router.store.azure.damaged_rows import RowQuarantine
+from router.store.azure.decision_walk import DecisionWalk, KeyPage
 from router.store.azure.lookup_rows import (
     LONGEST_TEXT,
     PARTITIONS,
@@ -84,6 +85,12 @@ class LookupSearch:
                 break
             until, window = low, _GROWTH * window
         return keys
+
+    def walk_decisions(
+        self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
+    ) -> AsyncIterator[KeyPage]:
+        """The keys on record of the decisions of a stream in a span of time, in pages, the latest first."""
+        return DecisionWalk(self._table, self._aside).key_pages(stream, since, until, outcomes)
 
     async def _decisions(self, partition: str, low: str, high: str) -> list[_Found]:
         def decision_in(row: Columns) -> _Found:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import batched, groupby
 
 from router.domain.counts import Cell, RuleHits
 from router.domain.decisions import Outcome
 from router.domain.ledger import message_of
+from router.domain.lookback import DecisionPage
 from router.domain.lookups import SignalAtResource, SignalLookup, with_signal
 from router.domain.notices import RecordEntry
 from router.store.azure.bodies import Bodies, fresh_name
@@ -126,6 +127,13 @@ class AzureRecord:
     ) -> Sequence[RecordEntry]:
         """The latest decisions from one instant to before another, with one of some outcomes; the latest first."""
         return await self._read(await self._search.decisions_between(since, until, most, outcomes))
+
+    async def walk_decisions(
+        self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
+    ) -> AsyncIterator[DecisionPage]:
+        """The decisions of a stream in a span of time, in pages, the latest first; at most 20 pages."""
+        async for page in self._search.walk_decisions(stream, since, until, outcomes):
+            yield DecisionPage(await self._read(page.keys), page.looked)
 
     async def _read(self, keys: Sequence[str]) -> list[RecordEntry]:
         """The entries of those decisions that are on record, in their order; what is damaged is put aside."""

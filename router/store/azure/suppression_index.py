@@ -9,8 +9,9 @@ import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from router.domain.ledger import LedgerRow
+from router.store.azure.row_counts import filter_of
 from router.store.azure.shards import named
-from router.store.azure.tables import AFTER, Entity, RowPage, Step, Table, version_of
+from router.store.azure.tables import AFTER, Entity, RowPage, Step, Table, quoted, version_of
 from router.store.codec import attempt
 from router.store.row_reader import Columns
 
@@ -44,6 +45,23 @@ class HeldIndex:
     async def page(self, after: Mapping[str, str] | None, most: int) -> RowPage:
         """A page of all entries, with when each was made."""
         return await self._table.page(None, after, most, (*_COLUMNS, "Timestamp"))
+
+    async def entries_of_stream(self, stream: str, after: Mapping[str, str] | None) -> RowPage:
+        """A page of the entries of a stream."""
+        return await self._table.page(f"PartitionKey eq '{quoted(stream)}'", after, select=_COLUMNS)
+
+    async def entries_under(self, stream: str, rule: str) -> AsyncIterator[RowPage]:
+        """The entries under a rule, whichever rulebook held the signals, in pages: some look-ups for each rulebook."""
+        low = ""
+        while (entry := await self._table.first(stream, low, select=_COLUMNS)) is not None:
+            rulebook = entry["RowKey"].split(".")[0]
+            prefix, after = _prefix(rulebook, rule), None
+            while True:
+                page = await self._table.page(filter_of(stream, prefix, prefix + AFTER), after, select=_COLUMNS)
+                yield page
+                if (after := page.next) is None:
+                    break
+            low = f"{rulebook}.{AFTER}"
 
     async def in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Entity]:
         """What is entered under another rulebook, or under a rule that is not among the active ones."""

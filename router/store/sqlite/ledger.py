@@ -16,6 +16,7 @@ from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
+from router.domain.lookback import HeldCounts, StandingPage
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.snapshots import Appeared
@@ -30,6 +31,7 @@ from router.store.sqlite.groups import SqliteGroups
 from router.store.sqlite.outbox import SqliteOutbox
 from router.store.sqlite.schema import EPOCH, ODD_ROW, micros
 from router.store.sqlite.selecting import columns_of
+from router.store.sqlite.standing import SqliteStanding
 from router.store.stored_names import RULE_FIELDS, TURN
 
 _COLUMNS = (
@@ -65,6 +67,7 @@ class SqliteLedger:
         self._clock = clock
         self._outbox = outbox
         self._groups = groups
+        self._standing = SqliteStanding(connection, self.read_fields)
 
     async def find_rows(self, keys: Collection[str]) -> Mapping[str, LedgerRow]:
         """The rows of those signals that are known; what they hold and their fields are left out: no transition asks for them.
@@ -112,6 +115,18 @@ class SqliteLedger:
             # A damaged row is mended when its signal is asked for.
             yield [one for row in mine if (one := readable(None, _appeared, row)) is not None]
             after = rows[-1].raw("key")
+
+    def walk_standing(self, stream: str, types: Collection[str] | None = None) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that stand and that rules could match, in pages."""
+        return self._standing.walk_standing(stream, types)
+
+    async def held_counts(self, stream: str) -> HeldCounts:
+        """How many signals of a stream each rule or silence holds now that still stand, by its name."""
+        return await self._standing.held_counts(stream)
+
+    def walk_held(self, stream: str, name: str) -> AsyncIterator[StandingPage]:
+        """The signals of a stream that a rule or silence holds now, in pages."""
+        return self._standing.walk_held(stream, name)
 
     async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
         """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -16,17 +16,18 @@ from router.domain.counts import Cell, RuleHits, decided_at
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
 from router.domain.ledger import message_of
+from router.domain.lookback import DecisionPage
 from router.domain.lookups import SignalAtResource, SignalLookup, ending, written
 from router.domain.notices import RecordEntry
 from router.store.cells import cell_in
-from router.store.codec import attempt, decode, encode, readable
+from router.store.codec import attempt, encode, readable
 from router.store.row_reader import Columns
 from router.store.sqlite.connection import Clock, Connection
 from router.store.sqlite.damaged_rows import sound
-from router.store.sqlite.record_rows import enter
+from router.store.sqlite.decision_walk import SqliteDecisionWalk
+from router.store.sqlite.record_rows import enter, entry_in
 from router.store.sqlite.schema import micros
 from router.store.sqlite.selecting import columns_of
-from router.store.stored_names import RECORD_ENTRY
 
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
@@ -67,7 +68,7 @@ class SqliteRecord:
     async def decisions_of(self, signal: str, most: int) -> Sequence[RecordEntry]:
         """The latest decisions on a signal, by its key; the latest first."""
         where = "signal=? ORDER BY decided DESC, rowid DESC LIMIT ?"
-        return self._sound("record", where, (signal, most), _entry)
+        return self._sound("record", where, (signal, most), entry_in)
 
     async def decisions_between(
         self, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
@@ -75,10 +76,16 @@ class SqliteRecord:
         """The latest decisions from one instant to before another, with one of some outcomes; the latest first."""
         where = "outcome=? AND decided>=? AND decided<? ORDER BY decided DESC LIMIT ?"
         found = [
-            self._sound("record", where, (outcome.value, micros(since), micros(until), most), _entry)
+            self._sound("record", where, (outcome.value, micros(since), micros(until), most), entry_in)
             for outcome in outcomes
         ]
         return list(islice(merge(*found, key=decided_at, reverse=True), most))
+
+    def walk_decisions(
+        self, stream: str, since: datetime, until: datetime, outcomes: Collection[Outcome]
+    ) -> AsyncIterator[DecisionPage]:
+        """The decisions of a stream in a span of time, in pages, the latest first: all of them."""
+        return SqliteDecisionWalk(self._connection, self._clock).pages(stream, since, until, outcomes)
 
     async def find_signals(self, id: str, most: int) -> Sequence[SignalLookup]:
         """Signals of that id, or whose id ends so, whatever its case; whole ids first."""
@@ -148,11 +155,6 @@ def _row_of(entry: RecordEntry) -> tuple[object, ...]:
 
 def _outcome(row: Columns) -> tuple[str, Outcome]:
     return row.text("message"), row.word("outcome", Outcome)
-
-
-def _entry(row: Columns) -> RecordEntry:
-    entry: RecordEntry = decode(RECORD_ENTRY, row.body("body"))
-    return entry
 
 
 def _lookup(row: Columns) -> SignalLookup:

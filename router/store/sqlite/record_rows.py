@@ -1,4 +1,4 @@
-"""What a decision leaves beside its row of the record: its count, the hit of its rule, and what finds its signal again."""
+"""A decision in its row of the record, and what it leaves beside that: its count, its rule's hit, what finds its signal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from router.domain.decisions import Outcome
 from router.domain.lookups import ending
 from router.domain.notices import RecordEntry
 from router.store.cells import text_of
+from router.store.codec import decode
+from router.store.row_reader import Columns
 from router.store.sqlite.schema import micros
+from router.store.stored_names import RECORD_ENTRY
 
 _LOOKUP = """
 INSERT INTO lookups (signal, stream, id_end, resource_end, type, sample) VALUES (?,?,?,?,?,?) ON CONFLICT (signal) DO UPDATE
@@ -48,3 +51,9 @@ def _lookup_of(entry: RecordEntry) -> tuple[object, ...] | None:
         return None
     resource = ending(entry.resource or "") or None
     return entry.signal, entry.stream, ending(entry.id), resource, entry.type, entry.sample
+
+
+def entry_in(row: Columns) -> RecordEntry:
+    """The decision that a row of the record has; raises Undecodable."""
+    entry: RecordEntry = decode(RECORD_ENTRY, row.body("body"))
+    return entry
