@@ -15,7 +15,8 @@ class DocumentKind(StrEnum):
     A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
     them when, and a warning that somebody was warned. A fact is what is known of the coverage of a workload, a source when a
     subscription, cluster or plan was last heard, and tags are a resource's.
-    Snapshots are those of a subscription's findings that are over, and whether they count.
+    Snapshots are those of a subscription's findings that are over, and whether they count. Rules are those of a stream that
+    were seen, and since when; rule events are what people were notified of about its rules, silences and holds.
     """
 
     SILENCE = "silence"
@@ -26,6 +27,8 @@ class DocumentKind(StrEnum):
     SOURCE = "source"
     TAGS = "tags"
     SNAPSHOTS = "snapshots"
+    RULES = "rules"
+    RULE_EVENTS = "rule_events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
