@@ -14,6 +14,7 @@
     init          rules of one's own         workflow      what checks them on GitHub
     origin        where the program was installed from     version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
+    author        under whose name a command goes on record    durations     how long, as it is written
     unmet         what examples expect and do not get
     rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning
