@@ -17,12 +17,21 @@ from router.app.identity import identity_for
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, specs_of
 from router.app.settings import Settings
-from router.deliver import BackgroundReader, ConversationRunner, Isolation, Sender, Worker, no_background
+from router.deliver import (
+    BackgroundReader,
+    ConversationRunner,
+    HoldReader,
+    Isolation,
+    Sender,
+    Worker,
+    no_background,
+)
 from router.destinations import discover
 from router.domain.deliveries import Pointer
+from router.domain.destination_holds import DestinationHold
 from router.domain.errors import BadFile, StoreError
 from router.domain.lane_limits import LEASE
-from router.domain.ports.deliver import ReadsBackground
+from router.domain.ports.deliver import DestinationHolds, ReadsBackground
 from router.domain.ports.store import Store
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
@@ -50,6 +59,7 @@ class Dispatcher:
         rules: Rules,
         readiness: Readiness,
         workers: Mapping[Pointer, Worker],
+        holds: DestinationHolds,
         clock: Clock,
         end: Callable[[], None],
     ) -> None:
@@ -58,14 +68,20 @@ class Dispatcher:
         self._rules = rules
         self._readiness = readiness
         self._workers = workers
+        self._holds = holds
         self._clock = clock
 
     async def deliver_due(self) -> None:
         """Delivers until nothing is due now, having given up on what has nowhere left to go; raises StoreError."""
         now = self._clock()
         named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self._rules.books.items()}
-        await give_up_undeliverable(self._outbox, named, self._readiness.unready, now, now)
+        held = {stream: await self.held_in(stream) for stream in named}
+        await give_up_undeliverable(self._outbox, named, self._readiness.unready, held, now, now)
         await _all_of(worker.deliver_at(pointer) for pointer, worker in self._workers.items())
+
+    async def held_in(self, stream: str) -> Mapping[str, DestinationHold]:
+        """The destinations of a stream that persons hold now, by name; raises StoreError."""
+        return await self._holds.held_in(stream, self._clock())
 
     async def write_unwritten(self) -> None:
         """Writes down what was sent and storage did not take before; raises StoreError."""
@@ -89,7 +105,7 @@ async def dispatcher_over(
     is_stopped: Callable[[], bool],
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
-    isolation, ending = Isolation(), asyncio.Event()
+    isolation, holds, ending = Isolation(), HoldReader(store.documents), asyncio.Event()
     async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
         workers = {
             Pointer(stream.value, spec.lane, spec.name): Worker(
@@ -100,11 +116,12 @@ async def dispatcher_over(
                 clock=clock,
                 concurrency=max(1, CONCURRENCY[spec.lane] // SHARE),
                 isolation=isolation,
+                holds=holds,
                 is_stopped=lambda: ending.is_set() or is_stopped(),
             )
             for stream, spec, sender in senders
         }
-        dispatcher = Dispatcher(store, rules, readiness, workers, clock, ending.set)
+        dispatcher = Dispatcher(store, rules, readiness, workers, holds, clock, ending.set)
         try:
             yield dispatcher
         finally:

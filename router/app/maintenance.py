@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.app.forgetting import find_instant_to_forget_by
+from router.deliver import NoHolds
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
+from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Unready, given_up_until
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
-from router.domain.ports.deliver import Outbox, QueuedOutbox
+from router.domain.ports.deliver import DestinationHolds, Outbox, QueuedOutbox
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Rulebook
@@ -34,6 +36,8 @@ FORGETTING = 10
 REST = timedelta(hours=1)
 """How long nothing is forgotten after nothing more was old enough."""
 
+_NO_HOLDS = NoHolds()
+
 ROLLOUT = timedelta(minutes=15)
 """How long instances with older rules may run, which do not know a destination that newer ones deliver to."""
 
@@ -42,7 +46,8 @@ class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
     `named` are the destinations that the policy names, and `unready` those of them that cannot be asked. `rules` are the
-    suppression rules of all streams, which share the state, and `retention` says how long that is kept.
+    suppression rules of all streams, which share the state, and `retention` says how long that is kept. `holds` are those that
+    the workers of this process know.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Sweeper:
         rules: Collection[Rule],
         retention: Retention,
         unready: Sequence[Unready] = (),
+        holds: DestinationHolds = _NO_HOLDS,
     ) -> None:
         self._store = store
         self._outbox = outbox
@@ -66,6 +72,7 @@ class Sweeper:
         self._ends = SnapshotEnds(intake, store, rulebook)
         self._named = named
         self._unready = unready
+        self._holds = holds
         self._stream = rulebook.stream.value
         self._rules = rules
         self._retention = retention
@@ -99,6 +106,7 @@ class Sweeper:
             ended=len(ended),
             backlog=await self._outbox.backlog(self._stream),
             paused=await self._outbox.pauses(self._stream),
+            held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self._rulebook.suppressions.active(now)},
             set_aside=await self._store.quarantine.count_damaged_rows(self._stream),
             warnings=tuple(report.warnings),
@@ -112,9 +120,14 @@ class Sweeper:
     async def _repoint(self, now: datetime) -> int:
         """Gives up on what has nowhere left to go, and points at what is due; returns how many pointers."""
         steps = _Steps()
-        named = {self._stream: self._named}
-        await steps.do(give_up_undeliverable(self._outbox, named, self._unready, now, now - ROLLOUT), None)
-        repointed = await self._outbox.repoint(self._stream, now, [one.destination for one in self._unready])
+        held = await self._holds.held_in(self._stream, now)
+        named, since = {self._stream: self._named}, now - ROLLOUT
+        await steps.do(
+            give_up_undeliverable(self._outbox, named, self._unready, {self._stream: held}, now, since), None
+        )
+        # Pointers to what cannot be asked would be let go; what is held is pointed at when it is free.
+        left = {*(one.destination for one in self._unready), *held}
+        repointed = await self._outbox.repoint(self._stream, now, left)
         steps.raise_fault()
         return repointed
 
@@ -143,20 +156,25 @@ async def give_up_undeliverable(
     outbox: Outbox,
     named: Mapping[str, Collection[str]],
     unready: Sequence[Unready],
+    held: Mapping[str, Mapping[str, DestinationHold]],
     now: datetime,
     unnamed_since: datetime,
 ) -> None:
     """Owes at once what only a wrong clock deferred or gave up on, and gives up on what has nowhere left to go.
 
     `named` gives for each stream the destinations that its policy names: what was owed to any other one until `unnamed_since`
-    is dead. So is what the `unready` ones were owed for as long as their lane lets anything live. A step that fails keeps no
-    other from being done; what the first of them raised, a StoreError, is raised in the end.
+    is dead. So is what the `unready` ones were owed for as long as their lane lets anything live. Nothing dies where a person
+    holds a destination: `held` gives those of each stream. A step that fails keeps no other from being done; what the first of
+    them raised, a StoreError, is raised in the end.
     """
     steps = _Steps()
     await steps.do(outbox.repair_times(now), 0)
     for stream, destinations in named.items():
-        await steps.do(outbox.abandon(stream, destinations, unnamed_since, now), 0)
+        known = {*destinations, *held.get(stream, {})}
+        await steps.do(outbox.abandon(stream, known, unnamed_since, now), 0)
     for one in unready:
+        if one.destination in held.get(one.stream, {}):
+            continue
         await steps.do(outbox.give_up(one.stream, one.destination, given_up_until(one, now), one.error, now), 0)
     steps.raise_fault()
 

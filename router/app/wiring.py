@@ -16,7 +16,7 @@ from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
 from router.app.rules import Rules, intake_over, load_rules_of_hubs, specs_of
 from router.app.settings import Settings
-from router.deliver import Isolation, Worker
+from router.deliver import HoldReader, Isolation, Worker
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ async def service_over(
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
         draining = drain if drain is not None else Drain()
         process, isolation, lock = uuid4().hex, Isolation(), SharedExclusiveLock()
+        holds = HoldReader(store.documents)
         intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
         event_intakes = {
             stream: EventIntake(intake, store.journal, process, lock) for stream, intake in intakes.items()
@@ -74,6 +75,7 @@ async def service_over(
                     clock=clock,
                     concurrency=settings.at_a_time or POINTERS // SHARE,
                     isolation=isolation,
+                    holds=holds,
                     is_stopped=draining.asked.is_set,
                     on_settled=telemetry.delivered,
                 )
@@ -90,6 +92,7 @@ async def service_over(
                     unready=[one for one in readiness.unready if one.stream == stream],
                     rules=rules_of(rules.books.values()),
                     retention=settings.retention,
+                    holds=holds,
                 )
                 for stream, book in rules.books.items()
             },

@@ -67,6 +67,8 @@ def print_standings(screen: Console, standings: Sequence[Standing], now: datetim
             screen.print(f"{where}: {one.owed} owed, not tried: {plain(one.unready)}")
         if one.paused is not None:
             screen.print(f"{where}: paused, {plain(one.paused)}")
+        if one.held is not None:
+            screen.print(f"{where}: {plain(one.held)}")
         if one.due is not None:
             screen.print(f"{where}: {one.owed} owed, next due {_when(one.due, now)}{_why(one)}")
         if one.waiting:

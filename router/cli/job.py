@@ -241,7 +241,11 @@ class Work:
         """The result of the job. What is old enough is forgotten first."""
         unready = self._readiness.unready
         standings = [
-            one for stream in Stream for one in await standings_in(self._store, stream, self._before[stream], unready)
+            one
+            for stream in Stream
+            for one in await standings_in(
+                self._store, stream, self._before[stream], unready, await self._dispatcher.held_in(stream)
+            )
         ]
         books, received = self._job.rules.books, self._tally.received
         await forget_old(self._store, books, self._retention, self._job.clock(), received, lambda: self._stop.is_asked)
@@ -265,7 +269,8 @@ class Work:
 
     async def _dues(self) -> list[datetime]:
         outbox, unready = self._store.outbox, self._readiness.unready
-        dues = [await dues_in(outbox, stream, unready) for stream in self._job.rules.books]
+        held_in = self._dispatcher.held_in
+        dues = [await dues_in(outbox, stream, unready, await held_in(stream)) for stream in self._job.rules.books]
         return [next.due for one in dues for next in one.values()]
 
 

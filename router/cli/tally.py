@@ -9,6 +9,7 @@ from datetime import datetime
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, NextDue
+from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Unready
 from router.domain.notices import RecordEntry
 from router.domain.ports.deliver import Outbox
@@ -75,6 +76,7 @@ class Standing:
         due: when the next one is due.
         error: its last error, if it had any.
         paused: why it is paused, where it is: it refuses our credentials.
+        held: who holds it until when, and why, where a person does.
         unready: what it lacks, where it cannot be asked.
         waiting: how many groups wait for room under its limit.
     """
@@ -89,6 +91,7 @@ class Standing:
     due: datetime | None = None
     error: str | None = None
     paused: str | None = None
+    held: str | None = None
     unready: str | None = None
     waiting: int = 0
 
@@ -96,11 +99,13 @@ class Standing:
 type Counts = Mapping[tuple[str, DeliveryState], int]
 
 
-async def standings_in(store: Store, stream: str, before: Counts, unready: Sequence[Unready]) -> list[Standing]:
-    """How it stands with every destination of a stream, given the counts from before the run."""
+async def standings_in(
+    store: Store, stream: str, before: Counts, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
+) -> list[Standing]:
+    """How it stands with every destination of a stream, given the counts from before the run, and those that are held."""
     outbox = store.outbox
     counts = await outbox.counts(stream)
-    dues, pauses = await dues_in(outbox, stream, unready), await outbox.pauses(stream)
+    dues, pauses = await dues_in(outbox, stream, unready, held), await outbox.pauses(stream)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
     def new(destination: str, state: DeliveryState) -> int:
@@ -118,22 +123,27 @@ async def standings_in(store: Store, stream: str, before: Counts, unready: Seque
             due=dues[destination].due if destination in dues else None,
             error=dues[destination].error if destination in dues else None,
             paused=pauses[destination].error if destination in pauses else None,
+            held=words_of_hold(held[destination]) if destination in held else None,
             unready=lacking.get(destination),
             waiting=(await store.groups.read_admission(stream, destination)).waiting_groups,
         )
-        for destination in sorted({destination for destination, _ in counts})
+        for destination in sorted({*(destination for destination, _ in counts), *held})
     ]
 
 
-async def dues_in(outbox: Outbox, stream: str, unready: Sequence[Unready]) -> Mapping[str, NextDue]:
+async def dues_in(
+    outbox: Outbox, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
+) -> Mapping[str, NextDue]:
     """When each destination that is owed something is next tried.
 
-    A paused one is tried when it is probed, and one that is not ready never.
+    A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
     """
-    pauses = await outbox.pauses(stream)
     left = {one.destination for one in unready if one.stream == stream}
+    earliest = {name: pause.probe for name, pause in (await outbox.pauses(stream)).items()}
+    for name, hold in held.items():
+        earliest[name] = max(hold.ends, earliest.get(name, hold.ends))
     return {
-        destination: due._replace(due=max(due.due, pauses[destination].probe)) if destination in pauses else due
-        for destination, due in (await outbox.next_due(stream)).items()
+        destination: next._replace(due=max(next.due, earliest.get(destination, next.due)))
+        for destination, next in (await outbox.next_due(stream)).items()
         if destination not in left
     }

@@ -7,6 +7,7 @@ background     what the state knows beside a notice, read where it is sent
 conversation_runner  does what a destination asks for, and sends it the answers
 settlement_writer  what became of claims, kept where storage did not take it
 credentials    whether a destination takes our credentials
+destination_holds  which destinations persons hold, read for a whole process, and changed by a command
 concurrency    how many sends go side by side
 isolation      what keeps a poison suspect alone
 backoff        how long to wait before an attempt, and chance
@@ -15,8 +16,18 @@ http, logs_ingestion, tokens, files, azure_transport, loopback_credential   the 
 
 from router.deliver.background import BackgroundReader, no_background
 from router.deliver.conversation_runner import ConversationRunner
+from router.deliver.destination_holds import HoldReader, NoHolds
 from router.deliver.isolation import Isolation
 from router.deliver.sender import Sender
 from router.deliver.worker import Worker
 
-__all__ = ["BackgroundReader", "ConversationRunner", "Isolation", "Sender", "Worker", "no_background"]
+__all__ = [
+    "BackgroundReader",
+    "ConversationRunner",
+    "HoldReader",
+    "Isolation",
+    "NoHolds",
+    "Sender",
+    "Worker",
+    "no_background",
+]

@@ -5,8 +5,8 @@ sent, so that a commit is paid once for a handful of deliveries. What was sent a
 process dies just then, which is why a destination says how it deduplicates.
 
 What cannot be tried just now is requeued or put back, and that spends no attempt: the destination refuses our credentials,
-wishes to be left alone or has its share of this worker's sends already, a poison suspect is being sent, storage fails, or the
-process comes to its end.
+wishes to be left alone or has its share of this worker's sends already, a person holds it, a poison suspect is being sent,
+storage fails, or the process comes to its end.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from router.deliver.backoff import chance, seconds_after
 from router.deliver.concurrency import ConcurrencyLimit
 from router.deliver.credentials import CredentialPause
 from router.deliver.delivery_pass import DeliveryPass, Finished, is_suspect
+from router.deliver.destination_holds import NoHolds
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.deliver.settlement_writer import OnSettled, Settled, SettlementWriter
@@ -26,7 +27,7 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Claim, Pause, Pointer, Receipt, Settlement
 from router.domain.errors import DeliveryError, StoreError, Unauthorized, Unavailable
 from router.domain.pauses import PROBE
-from router.domain.ports.deliver import Outbox
+from router.domain.ports.deliver import DestinationHolds, Outbox
 from router.domain.settlement import settlement_for, untried
 
 BUSY = timedelta(seconds=5)
@@ -38,12 +39,14 @@ LONGEST_REST = 30.0
 GATHER = 0.03
 """Seconds for which deliveries gather before they are settled, where others of the same pass are on their way."""
 
+_NO_HOLDS = NoHolds()
+
 
 class Worker:
     """Delivers to one destination of a stream with at most `concurrency` sends at a time, however many calls ask for it.
 
-    `isolation` is shared by all workers of a process. Once `is_stopped` says so, what is on its way is finished, and what is
-    claimed and not sent is put back. `on_settled` is called with what became of claims.
+    `isolation` and `holds` are shared by all workers of a process. Once `is_stopped` says so, what is on its way is finished,
+    and what is claimed and not sent is put back. `on_settled` is called with what became of claims.
     """
 
     def __init__(
@@ -56,15 +59,19 @@ class Worker:
         clock: Callable[[], datetime],
         concurrency: int,
         isolation: Isolation,
+        holds: DestinationHolds = _NO_HOLDS,
         is_stopped: Callable[[], bool] = lambda: False,
         on_settled: OnSettled = lambda _: None,
     ) -> None:
+        self._stream = stream
+        self._destination = destination
         self._sender = sender
         self._outbox = outbox
         self._clock = clock
         self._concurrency = concurrency
         self._limit = ConcurrencyLimit(concurrency)
         self._isolation = isolation
+        self._holds = holds
         self._is_stopped = is_stopped
         self._settlements = SettlementWriter(outbox, on_settled)
         self._credentials = CredentialPause(stream, destination, outbox)
@@ -82,6 +89,9 @@ class Worker:
                 await self._outbox.requeue(pointer, self._rest_until + _some_of(rest))
                 return
             await self._settlements.write_unwritten()
+            if await self._is_held(now):
+                # The pointer is let go, as while a destination is paused: what is owed is pointed at again when it is free.
+                return
             pause = await self._credentials.find_pause(now)
             if pause is not None and (not await self._is_resumed_by_probe(pointer, pause, now) or pointer.names_one):
                 return
@@ -90,6 +100,10 @@ class Worker:
     async def write_unwritten(self) -> None:
         """Writes down what was sent and storage did not take before; raises StoreError. The last thing that a process does."""
         await self._settlements.write_unwritten()
+
+    async def _is_held(self, now: datetime) -> bool:
+        """Whether a person keeps the destination from being asked."""
+        return self._destination in await self._holds.held_in(self._stream, now)
 
     async def _is_resumed_by_probe(self, pointer: Pointer, pause: Pause, now: datetime) -> bool:
         """One delivery probes a paused destination when that is due; whether it is not paused any more."""
@@ -184,6 +198,8 @@ class Worker:
 
     async def _attempt(self, this_pass: DeliveryPass, claims: Sequence[Claim]) -> None:
         began, width = self._clock(), self._limit.width
+        if not this_pass.is_over:
+            await self._end_if_held(this_pass, began)
         if this_pass.is_over or self._is_stopped():
             this_pass.finished += [Finished(claim, None, began) for claim in claims]
             return
@@ -191,6 +207,14 @@ class Worker:
         results = await self._sender.attempt_delivery(claims)
         this_pass.finished += [Finished(claim, result, began) for claim, result in zip(claims, results, strict=True)]
         self._look_at(this_pass, results, width)
+
+    async def _end_if_held(self, this_pass: DeliveryPass, now: datetime) -> None:
+        """Ends a pass where the destination is held since it began; what is claimed is put back, for when it is free."""
+        try:
+            if await self._is_held(now):
+                this_pass.end(now)
+        except StoreError as fault:
+            this_pass.fail(fault, now + BUSY)
 
     def _look_at(self, this_pass: DeliveryPass, results: Sequence[Result], width: int) -> None:
         """Ends a pass where what is left would meet the same trouble, and asks a destination less that is asked too much."""

@@ -23,7 +23,7 @@ class ChangeSubject(StrEnum):
 class ChangeAction(StrEnum):
     """What was made of it. Its values are stored.
 
-    It ended at an instant that somebody had set; released means that a person ended it before.
+    A person ends a silence, and releases a hold. What ends by itself has no change for that: the last one says when.
     """
 
     ADDED = "added"

@@ -1,4 +1,4 @@
-"""What each lane allows a delivery: how long it lives, waits and is claimed."""
+"""What each lane allows a delivery: how long it lives, waits and is claimed, and how long its destination may be held."""
 
 from __future__ import annotations
 
@@ -17,3 +17,6 @@ LEASE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=5), Lan
 
 LONGEST_LEASE = timedelta(days=1)
 """How long a claim may be one worker's alone by settings."""
+
+LONGEST_HOLD = {Lane.PAGE: timedelta(hours=4), Lane.TICKET: timedelta(hours=48), Lane.ROWS: timedelta(hours=48)}
+"""How long a person may hold a destination, extensions counted: shorter than anything lives that is owed there."""

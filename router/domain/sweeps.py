@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from router.domain.deliveries import Backlog, Pause
+from router.domain.destination_holds import DestinationHold
 from router.domain.journal import Loss
 from router.domain.rulebook import Lane
 
@@ -26,6 +27,7 @@ class Swept:
         ended: how many findings ended because two snapshots came without them.
         backlog: what is open and what is dead, by destination.
         paused: the pauses, by destination.
+        held: the destinations that persons hold, by name.
         holding: until when each suppression rule holds that has not ended.
         set_aside: how many rows of the state are in quarantine because they could not be decoded.
         warnings: lines for people, without a secret.
@@ -41,6 +43,7 @@ class Swept:
     ended: int = 0
     backlog: Mapping[str, Backlog] = field(default_factory=dict)
     paused: Mapping[str, Pause] = field(default_factory=dict)
+    held: Mapping[str, DestinationHold] = field(default_factory=dict)
     holding: Mapping[str, datetime] = field(default_factory=dict)
     set_aside: int = 0
     warnings: Sequence[str] = ()

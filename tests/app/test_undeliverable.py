@@ -27,7 +27,7 @@ LACKING = Unready(stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=
 
 def give_up(outbox: Outbox, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:
     """Gives up where the policy of `cwpp` names some destinations."""
-    run(give_up_undeliverable(outbox, {"cwpp": named}, unready, now, since))
+    run(give_up_undeliverable(outbox, {"cwpp": named}, unready, {}, now, since))
 
 
 def errors(store: Store) -> list[str]:

@@ -110,7 +110,7 @@ class Town:
         async with Http(trust) as http:
             logs, tokens = Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock)
             answers = ConversationRunner(http, logs, tokens, Mail(trust))
-            await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), self.now, self.now)
+            await give_up_undeliverable(self.store.outbox, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
             for name, lane in LANES.items():
                 worker = Worker(
                     "cwpp",

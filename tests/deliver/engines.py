@@ -18,7 +18,7 @@ import pytest
 
 from router.app.clock import now as by_the_clock
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import ConversationRunner, Isolation, Sender, Worker
+from router.deliver import ConversationRunner, HoldReader, Isolation, Sender, Worker
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
@@ -95,6 +95,7 @@ class Engine:
         self.outbox = FaultyOutbox(store.outbox)
         self.clock = Clock()
         self.isolation = Isolation()
+        self.holds = HoldReader(store.documents)
         self.settled: list[Settled] = []
 
     @property
@@ -120,6 +121,7 @@ class Engine:
             clock=self.clock,
             concurrency=concurrency,
             isolation=self.isolation,
+            holds=self.holds,
             is_stopped=is_stopped,
             on_settled=self.settled.append,
         )
@@ -231,8 +233,8 @@ class FromFile:
     async def round(self, kind: DestinationKind, clock: Clock) -> None:
         """As each run does."""
         await self._outbox.release_claims()
-        await give_up_undeliverable(self._outbox, {"cwpp": [TICKETS]}, (), clock(), clock())
-        async with _worker(kind, clock, self._outbox) as worker:
+        await _give_up(self.store, clock)
+        async with _worker(kind, clock, self.store) as worker:
             await worker.deliver_at(Pointer("cwpp", kind.lane, TICKETS))
 
 
@@ -241,12 +243,11 @@ class FromAccount:
 
     def __init__(self, store: AzureStore) -> None:
         self.store: Store = store
-        self._outbox = store.outbox
 
     async def round(self, kind: DestinationKind, clock: Clock) -> None:
         """As a sweep and a worker do."""
-        await self._outbox.repair_times(clock())
-        async with _worker(kind, clock, self._outbox) as worker:
+        await _give_up(self.store, clock)
+        async with _worker(kind, clock, self.store) as worker:
             for number in range(MOST):
                 await worker.deliver_at(pointer_to(a_delivery(key=f"k{number}", lane=kind.lane)))
 
@@ -255,11 +256,24 @@ MOST = 4
 """Signals, `k0` and so on, that pointers come for."""
 
 
+async def _give_up(store: Store, clock: Clock) -> None:
+    held = {"cwpp": await HoldReader(store.documents).held_in("cwpp", clock())}
+    await give_up_undeliverable(store.outbox, {"cwpp": [TICKETS]}, (), held, clock(), clock())
+
+
 @asynccontextmanager
-async def _worker(kind: DestinationKind, clock: Clock, outbox: Outbox) -> AsyncIterator[Worker]:
+async def _worker(kind: DestinationKind, clock: Clock, store: Store) -> AsyncIterator[Worker]:
     async with Http(_trust()) as http:
-        sender = a_sender(kind, clock, http)
-        yield Worker("cwpp", TICKETS, sender, outbox=outbox, clock=clock, concurrency=4, isolation=Isolation())
+        yield Worker(
+            "cwpp",
+            TICKETS,
+            a_sender(kind, clock, http),
+            outbox=store.outbox,
+            clock=clock,
+            concurrency=4,
+            isolation=Isolation(),
+            holds=HoldReader(store.documents),
+        )
 
 
 @asynccontextmanager

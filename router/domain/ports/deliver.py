@@ -23,6 +23,7 @@ from router.domain.deliveries import (
     Redrive,
     Settlement,
 )
+from router.domain.destination_holds import DestinationHold
 from router.domain.groups import AggregationState
 from router.domain.histories import History
 from router.domain.lookups import SignalAtResource
@@ -145,6 +146,14 @@ class Outbox(Histories, Protocol):
 
     async def discard(self, id: str, now: datetime) -> bool:
         """Takes a dead letter off the list for good; False if there is none."""
+        ...
+
+
+class DestinationHolds(Protocol):
+    """The destinations that persons hold."""
+
+    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
+        """The destinations of a stream that are held now, by name, as they were some seconds ago at most."""
         ...
 
 

@@ -1,0 +1,116 @@
+"""Which destinations persons hold: read for all workers of a process together, and changed by a command."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
+from router.domain.destination_holds import (
+    DestinationHold,
+    document_of_hold,
+    find_hold_in,
+    hold_after,
+    holds_in_force,
+    id_of_hold,
+    read_holds,
+)
+from router.domain.documents import DocumentKind
+from router.domain.ledger import Version
+from router.domain.ports.store import Documents, Store
+
+FRESH = timedelta(seconds=15)
+"""How long what was read about holds is trusted: a hold is obeyed within that, and a conversation that is under way."""
+
+
+class HoldReader:
+    """The holds that are in force, read at most every 15 seconds whoever asks; raises StoreError."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._read_at: datetime | None = None
+        self._holds: tuple[DestinationHold, ...] = ()
+        self._lock = asyncio.Lock()
+
+    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
+        """The destinations of a stream that are held now, by name."""
+        if not self._is_fresh(now):
+            async with self._lock:
+                if not self._is_fresh(now):
+                    documents = await self._documents.list_documents(DocumentKind.HOLD)
+                    self._holds, self._read_at = tuple(read_holds(documents).holds), now
+        return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
+
+    def _is_fresh(self, now: datetime) -> bool:
+        """Whether it was read a while ago at most, and by no clock that was set back since."""
+        return self._read_at is not None and timedelta() <= now - self._read_at <= FRESH
+
+
+class NoHolds:
+    """Holds of which there are none."""
+
+    async def held_in(self, stream: str, now: datetime) -> Mapping[str, DestinationHold]:
+        """No destination."""
+        return {}
+
+
+class MadeHold(NamedTuple):
+    """A hold as it was written, and the one that it extends; None where it is a new one."""
+
+    hold: DestinationHold
+    extended: DestinationHold | None
+
+
+async def hold_destination(store: Store, wanted: DestinationHold, now: datetime) -> MadeHold:
+    """Holds a destination, and puts on record who did; raises BadUsage where that is not allowed, and StoreError."""
+    while True:
+        known, version = await _find(store, wanted.stream, wanted.destination)
+        made = MadeHold(*hold_after(known, wanted, now))
+        if await store.documents.put_document(document_of_hold(made.hold, version)) is not None:
+            break
+    action = ChangeAction.ADDED if made.extended is None else ChangeAction.EXTENDED
+    await _record(store, made.hold, action, wanted.author, wanted.reason, now)
+    return made
+
+
+async def release_destination(
+    store: Store, stream: str, destination: str, *, author: str, reason: str, now: datetime
+) -> DestinationHold | None:
+    """Ends a hold, and puts on record who did; the hold as it is then, None where the destination is not held.
+
+    Raises StoreError.
+    """
+    while True:
+        known, version = await _find(store, stream, destination)
+        if known is None or not known.is_in_force(now):
+            return None
+        released = replace(known, released=now)
+        if await store.documents.put_document(document_of_hold(released, version)) is not None:
+            break
+    await _record(store, released, ChangeAction.RELEASED, author, reason, now)
+    return released
+
+
+async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
+    """The last hold of a destination, and the version of its document; one that does not decode is written over."""
+    document = await store.documents.find_document(DocumentKind.HOLD, id_of_hold(stream, destination))
+    return (find_hold_in(document), document.version) if document is not None else (None, None)
+
+
+async def _record(
+    store: Store, hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime
+) -> None:
+    change = ChangeEntry(
+        subject=ChangeSubject.HOLD,
+        id=id_of_hold(hold.stream, hold.destination),
+        stream=hold.stream,
+        action=action,
+        at=now,
+        author=author,
+        reason=reason,
+        until=hold.ends,
+    )
+    await store.documents.put_document(document_of_change(change))

@@ -1,0 +1,189 @@
+"""A hold of a destination: a person keeps it from being asked, until an end that no extension moves beyond its bound.
+
+| lane | held at most | what is owed there lives |
+|---|---|---|
+| page | 4 hours | 6 hours |
+| ticket, rows | 48 hours | 72 hours |
+
+The bound counts from the first start. Who holds a destination again less than an hour after a hold ended extends that one:
+nothing stays held by renewing it. While a destination is held nothing is claimed there and nothing given up on; after that each
+delivery is tried before it may die of age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from router.domain.clocks import is_possible
+from router.domain.document_bodies import BodyFields, body_of, find_in_body
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import BadUsage
+from router.domain.lane_limits import LONGEST_HOLD
+from router.domain.ledger import Version
+from router.domain.rulebook import Lane
+
+APART = timedelta(hours=1)
+"""How long a destination is free before another hold counts as a new one."""
+
+WARNING = timedelta(hours=1)
+"""How long before its end the author of a long hold hears of it."""
+
+LONG = timedelta(hours=4)
+"""A hold that lasts longer is a long one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationHold:
+    """A hold of a destination.
+
+    Attributes:
+        stream: the stream of the destination.
+        destination: its name.
+        lane: its lane, which bounds the hold.
+        author: who holds it: who set its end last.
+        reason: why, in the author's words.
+        since: when it began; where it was extended, when the first of them did.
+        until: when it ends.
+        released: when a person ended it before that; None where nobody did.
+    """
+
+    stream: str
+    destination: str
+    lane: Lane
+    author: str
+    reason: str
+    since: datetime
+    until: datetime
+    released: datetime | None = None
+
+    @property
+    def ends(self) -> datetime:
+        """When it ends, or ended: by itself, or since a person released the destination."""
+        return self.until if self.released is None else min(self.until, self.released)
+
+    @property
+    def latest_end(self) -> datetime:
+        """Until when it can be extended."""
+        return self.since + LONGEST_HOLD[self.lane]
+
+    def is_possible(self, now: datetime) -> bool:
+        """Whether clocks that are right can have set its times: it has begun, and lasts no longer than it may."""
+        return is_possible(self.since, now) and self.since <= self.until <= self.latest_end
+
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether the destination is held now."""
+        return self.is_possible(now) and now < self.ends
+
+
+class ReadHolds(NamedTuple):
+    """The holds that documents have, those that are over among them, and how many of the documents do not decode."""
+
+    holds: Sequence[DestinationHold]
+    undecodable: int
+
+
+def hold_after(
+    known: DestinationHold | None, wanted: DestinationHold, now: datetime
+) -> tuple[DestinationHold, DestinationHold | None]:
+    """The hold that a wish makes, which begins now, and the one that it extends; None where it extends none.
+
+    `known` is the last hold of the same destination. Raises BadUsage where it would end later than it may, or at no later
+    instant than it begins.
+    """
+    where = f"{wanted.destination}: cannot be held"
+    if wanted.until <= now:
+        raise BadUsage(f"{where} until {written(wanted.until)}, which is over; name a time to come with --for")
+    extended = known if known is not None and _counts_on(known, now) else None
+    hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
+    if hold.until > hold.latest_end:
+        hours = LONGEST_HOLD[hold.lane] // timedelta(hours=1)
+        bound = f"a destination of the {hold.lane} lane is held for {hours} h at most"
+        if extended is None:
+            raise BadUsage(f"{where} for so long: {bound}; name a shorter time with --for")
+        if hold.latest_end > now:
+            raise BadUsage(f"{where} beyond {written(hold.latest_end)}: {bound}, and it is since {written(hold.since)}")
+        again = f"again from {written(extended.ends + APART)} on, an hour after that ended"
+        raise BadUsage(f"{where} now: {bound}, and it was since {written(hold.since)}; {again}")
+    return hold, extended
+
+
+def _counts_on(known: DestinationHold, now: datetime) -> bool:
+    """Whether a hold that begins now extends another one."""
+    return known.is_possible(now) and now - known.ends < APART
+
+
+def holds_in_force(holds: Iterable[DestinationHold], now: datetime) -> list[DestinationHold]:
+    """The holds of destinations that are held now, by their streams and names."""
+    found = [hold for hold in holds if hold.is_in_force(now)]
+    return sorted(found, key=lambda hold: (hold.stream, hold.destination))
+
+
+def is_to_be_warned_of(hold: DestinationHold, now: datetime) -> bool:
+    """Whether the author of a hold is to hear that it ends soon: a long one ends within the hour."""
+    return hold.is_in_force(now) and hold.until - hold.since > LONG and hold.until - now <= WARNING
+
+
+def is_over(hold: DestinationHold, now: datetime) -> bool:
+    """Whether a hold has come to its end, of which its author hears."""
+    return hold.is_possible(now) and hold.ends <= now
+
+
+def words_of_hold(hold: DestinationHold) -> str:
+    """Who holds a destination until when, and why."""
+    return f"held by {hold.author} since {written(hold.since)} until {written(hold.ends)}: {hold.reason}"
+
+
+def written(instant: datetime) -> str:
+    """An instant as people read it, to the second."""
+    return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def id_of_hold(stream: str, destination: str) -> str:
+    """What the document of a destination's hold is called."""
+    return f"{stream}/{destination}"
+
+
+def document_of_hold(hold: DestinationHold, version: Version | None = None) -> StoredDocument:
+    """The document of a hold, to be written over a version of it."""
+    body = body_of(
+        {
+            "stream": hold.stream,
+            "destination": hold.destination,
+            "lane": hold.lane,
+            "author": hold.author,
+            "reason": hold.reason,
+            "since": hold.since,
+            "until": hold.until,
+            "released": hold.released,
+        }
+    )
+    id = id_of_hold(hold.stream, hold.destination)
+    return StoredDocument(kind=DocumentKind.HOLD, id=id, at=hold.ends, body=body, version=version)
+
+
+def find_hold_in(document: StoredDocument) -> DestinationHold | None:
+    """The hold that a document has; None where it does not decode."""
+    return find_in_body(document.body, _hold_in)
+
+
+def read_holds(documents: Iterable[StoredDocument]) -> ReadHolds:
+    """The holds that documents have."""
+    found = [find_hold_in(document) for document in documents]
+    holds = [hold for hold in found if hold is not None]
+    return ReadHolds(holds, len(found) - len(holds))
+
+
+def _hold_in(fields: BodyFields) -> DestinationHold:
+    return DestinationHold(
+        stream=fields.text("stream"),
+        destination=fields.text("destination"),
+        lane=Lane(fields.text("lane")),
+        author=fields.text("author"),
+        reason=fields.text("reason"),
+        since=fields.instant("since"),
+        until=fields.instant("until"),
+        released=fields.optional_instant("released"),
+    )
