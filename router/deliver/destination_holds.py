@@ -97,7 +97,7 @@ async def release_destination(
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
     document = await store.documents.find_document(DocumentKind.HOLD, id_of_hold(stream, destination))
-    return (find_hold_in(document), document.version) if document is not None else (None, None)
+    return (find_hold_in(document.body), document.version) if document is not None else (None, None)
 
 
 async def _record(

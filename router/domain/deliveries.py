@@ -244,7 +244,11 @@ class Backlog(NamedTuple):
 
 
 class NextDue(NamedTuple):
-    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any."""
+    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any.
+
+    `owed` is how many deliveries are open there.
+    """
 
     due: datetime
     error: str | None
+    owed: int = 1

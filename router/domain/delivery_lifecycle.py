@@ -100,6 +100,8 @@ TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = 
     "released": frozenset({(_CLAIMED, _OWED)}),
     # Superseded by what follows it, or overtaken when a person wants it sent again.
     "skipped": frozenset({(_OWED, _SKIPPED), (_DEAD, _SKIPPED)}),
+    # Due at once, since a person wants its destination to be asked.
+    "brought_forward": frozenset({(_OWED, _OWED)}),
     "discarded": frozenset({(_DEAD, _SKIPPED)}),
     "given_up": frozenset({(_OWED, _DEAD), (_CLAIMED, _DEAD)}),
     # A dead letter, and whatever became of the resolutions that came after it.
@@ -196,6 +198,11 @@ def redriven[E: OutboxEntry](entry: E, now: datetime) -> E:
     return replace(
         entry, state=DeliveryState.OWED, redriven=entry.redriven + 1, born=now, due=now, lease=None, settled=None
     )
+
+
+def brought_forward[E: OutboxEntry](entry: E, due: datetime) -> E:
+    """A delivery that is owed and due at an instant at the latest."""
+    return replace(entry, due=min(entry.due, due))
 
 
 def losses_of(entry: OutboxEntry) -> int:

@@ -164,14 +164,14 @@ def document_of_hold(hold: DestinationHold, version: Version | None = None) -> S
     return StoredDocument(kind=DocumentKind.HOLD, id=id, at=hold.ends, body=body, version=version)
 
 
-def find_hold_in(document: StoredDocument) -> DestinationHold | None:
-    """The hold that a document has; None where it does not decode."""
-    return find_in_body(document.body, _hold_in)
+def find_hold_in(body: bytes) -> DestinationHold | None:
+    """The hold that the body of a document has; None where it does not decode."""
+    return find_in_body(body, _hold_in)
 
 
 def read_holds(documents: Iterable[StoredDocument]) -> ReadHolds:
     """The holds that documents have."""
-    found = [find_hold_in(document) for document in documents]
+    found = [find_hold_in(document.body) for document in documents]
     holds = [hold for hold in found if hold is not None]
     return ReadHolds(holds, len(found) - len(holds))
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from router.domain.deliveries import DeliveryState
 from router.domain.delivery_lifecycle import OutboxEntry, due_at, is_claimable, is_poison, is_suspect
 from router.domain.lane_limits import LONGEST_LEASE
 from router.domain.supersession import superseded
@@ -65,6 +66,13 @@ def next_step[E: OutboxEntry](
 def first_open[E: OutboxEntry](entries: Iterable[E]) -> E | None:
     """The delivery whose turn it is: the first that is open."""
     return min((one for one in entries if one.is_open), key=_turn, default=None)
+
+
+def next_owed[E: OutboxEntry](signals: Iterable[Collection[E]]) -> E | None:
+    """Of some signals the delivery that may be claimed next, where nobody has the first of its signal in flight."""
+    firsts = (first_open(entries) for entries in signals)
+    owed = [one for one in firsts if one is not None and one.state is DeliveryState.OWED]
+    return min(owed, key=lambda one: one.due, default=None)
 
 
 class Waiting(NamedTuple):

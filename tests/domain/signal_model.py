@@ -16,6 +16,7 @@ from router.domain.delivery_lifecycle import (
     TRANSITIONS,
     OutboxEntry,
     added,
+    brought_forward,
     claimed,
     deferred,
     discarded,
@@ -32,7 +33,7 @@ from router.domain.delivery_lifecycle import (
 from router.domain.lane_limits import LEASE
 from router.domain.rulebook import Lane
 from router.domain.supersession import is_overtaken, redriven_with
-from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, next_step
+from router.domain.turn_order import ClaimNow, GiveUp, Skip, Wait, next_owed, next_step
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 
@@ -86,6 +87,11 @@ class Act:
 
 
 @dataclass(frozen=True)
+class BringForward:
+    """A person wants the destination to be asked now."""
+
+
+@dataclass(frozen=True)
 class Restart:
     """The only process was ended, and gives back what it had claimed; or storage did not give what was claimed."""
 
@@ -99,7 +105,7 @@ class Jump:
     ahead: timedelta
 
 
-type Event = Add | Work | Settle | Die | Abandon | Act | Restart | Jump
+type Event = Add | Work | Settle | Die | Abandon | Act | BringForward | Restart | Jump
 
 ENDS = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD])
 AHEAD = st.sampled_from([timedelta(), 10 * MINUTE, 180 * MINUTE, timedelta(days=3), timedelta(days=4_000)])
@@ -112,6 +118,7 @@ _ONE = st.one_of(
     ),
     st.builds(lambda times: [Die(times)], st.sampled_from([1, SUSPECT, SUSPECT + 2])),
     st.just([Abandon()]),
+    st.just([BringForward()]),
     st.builds(lambda redrives, which: [Act(redrives, which)], st.booleans(), st.integers(0, 1)),
     st.builds(
         lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], *[st.booleans()] * 2
@@ -173,6 +180,9 @@ class SignalModel:
                         self._move("given_up", given_up(one, self.clock, NOWHERE))
             case Act(redrives, which):
                 self._act(redrives, which)
+            case BringForward():
+                if (owed := next_owed([list(self.entries.values())])) is not None:
+                    self._move("brought_forward", brought_forward(owed, self.clock))
             case Restart(is_deferred):
                 for one in [one for one in self.entries.values() if one.state is DeliveryState.CLAIMED]:
                     if is_deferred:

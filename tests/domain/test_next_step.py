@@ -24,6 +24,7 @@ from tests.domain.signal_model import (
     Abandon,
     Act,
     Add,
+    BringForward,
     Die,
     Event,
     Restart,
@@ -120,12 +121,13 @@ def a_history(random: Random) -> list[Event]:
         Settle(random.choice(states), random.randint(0, 1), random.randint(0, 3), random.random() < 0.8),
         Die(random.choice((1, 5))),
         Abandon(),
+        BringForward(),
         Act(True, random.randint(0, 1)),
         Act(False),
         Restart(),
         Restart(True),
     ]
-    return random.choices(every, weights=[3, 3, 5, 2, 6, 1, 1, 3, 1, 1, 1], k=40)
+    return random.choices(every, weights=[3, 3, 5, 2, 6, 1, 1, 1, 3, 1, 1, 1], k=40)
 
 
 def test_every_transition_that_is_listed_is_made_and_no_other() -> None:

@@ -402,9 +402,9 @@ def test_what_waits_for_an_earlier_turn_is_not_next_due(store: Store) -> None:
     """A claimed delivery is due again when its lease ends."""
     owe(store, OPENING, UPDATE)
     (opening,) = claim(store)
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None)}
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None, 2)}
     settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503")}
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + HOUR, "503", 2)}
 
 
 def test_a_claim_that_is_given_back_does_not_count_as_lost(sqlite: SqliteStore) -> None:
@@ -431,3 +431,22 @@ def test_one_of_several_workers_takes_the_probe_that_is_due(store: Store) -> Non
     run(store.outbox.resume("cwpp", "tickets"))
     assert not run(store.outbox.probe(taken, next + LEASE))
     assert run(store.outbox.pauses("cwpp")) == {}
+
+
+def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destination_can_be_asked(store: Store) -> None:
+    """One delivery, the one that would be tried next; what is due sooner, in flight or not its turn stays as it is."""
+    assert not run(store.outbox.bring_forward("cwpp", "tickets", NOW, NOW))
+    owe(store, OPENING, a_delivery(turn=2, change=Change.UPDATED), a_delivery(key="later"))
+    for one in claim(store):
+        assert one.delivery.turn == 1
+        due = NOW + (2 * HOUR if one.delivery.key == "later" else HOUR)
+        settle(store, one, DeliveryState.OWED, due=due, error="401")
+    assert claim(store, after=HOUR / 4) == []
+    assert run(store.outbox.bring_forward("cwpp", "tickets", NOW + HOUR / 4, NOW))
+    assert not run(store.outbox.bring_forward("cwpp", "others", NOW + HOUR / 4, NOW))
+    (brought,) = claim(store, after=HOUR / 4)
+    assert (brought.delivery.id, brought.number, brought.born) == (OPENING.id, 2, NOW)
+    later = NOW + HOUR / 4
+    assert run(store.outbox.bring_forward("cwpp", "tickets", later, later))
+    assert [one.delivery.key for one in claim(store, after=HOUR / 4)] == ["later"]
+    assert not run(store.outbox.bring_forward("cwpp", "tickets", later, later))

@@ -43,6 +43,7 @@ async def ask() -> list[object]:
         outbox.settle([Settlement(delivery=OPENING, state=DeliveryState.SENT, at=NOW)]),
         outbox.repair_times(NOW),
         outbox.abandon("cwpp", [], NOW, NOW),
+        outbox.bring_forward("cwpp", "tickets", NOW, NOW),
         outbox.repoint("cwpp", NOW),
         outbox.counts("cwpp"),
         outbox.next_due("cwpp"),

@@ -210,10 +210,10 @@ def test_a_destination_is_next_due_with_the_first_of_its_signals(store: Store) -
         if one.delivery.key != "claimed":
             due = NOW + (LEASE / 2 if one.delivery.key == "sooner" else LEASE * 2)
             settle(store, one, DeliveryState.OWED, due=due, error=one.delivery.key)
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE / 2, "sooner")}
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE / 2, "sooner", 3)}
     (sooner,) = claim(store, after=LEASE / 2)
     settle(store, sooner, DeliveryState.SENT)
-    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None)}
+    assert run(store.outbox.next_due("cwpp")) == {"tickets": NextDue(NOW + LEASE, None, 2)}
 
 
 def test_updates_have_a_row_each_in_the_rows_lane(store: Store) -> None:

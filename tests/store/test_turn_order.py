@@ -106,7 +106,8 @@ class PureOutbox:
 
     async def next_due(self, stream: str) -> Mapping[str, NextDue]:
         first = first_open(self._entries.values())
-        return {"tickets": NextDue(due_at(first), first.error)} if first is not None else {}
+        owed = sum(one.is_open for one in self._entries.values())
+        return {"tickets": NextDue(due_at(first), first.error, owed)} if first is not None else {}
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         oldest = min((one.born for one in self._entries.values() if one.is_open), default=None)

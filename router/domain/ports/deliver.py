@@ -89,6 +89,10 @@ class Outbox(Histories, Protocol):
         """
         ...
 
+    async def bring_forward(self, stream: str, destination: str, due: datetime, now: datetime) -> bool:
+        """Makes one delivery due at an instant at the latest, and brings its pointer then; False where none waits there."""
+        ...
+
     async def has_delivered(self, stream: str, destination: str) -> bool:
         """Whether a destination ever took a delivery, whatever is kept of it."""
         ...

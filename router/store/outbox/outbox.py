@@ -8,6 +8,7 @@ from datetime import datetime
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, Delivery, Pointer, Redrive, Settlement
 from router.domain.delivery_lifecycle import OutboxEntry
+from router.store.outbox.bringing_forward import BringingForward
 from router.store.outbox.claiming import Claiming
 from router.store.outbox.dead_letters import DeadLetters
 from router.store.outbox.giving_up import GivingUp
@@ -26,6 +27,7 @@ class TableOutbox[E: OutboxEntry]:
         self._settling = Settling(table, in_flight)
         self._letters = DeadLetters(table)
         self._giving_up = GivingUp(table, self._claiming, self._letters)
+        self._bringing_forward = BringingForward(table)
 
     async def put_in_outbox(self, deliveries: Sequence[Delivery], now: datetime) -> None:
         """Owes deliveries, create-if-absent by their id, and points at them, also at those that were there already."""
@@ -51,6 +53,10 @@ class TableOutbox[E: OutboxEntry]:
     async def give_up(self, stream: str, destination: str, born_until: datetime, error: str, now: datetime) -> int:
         """Gives up on what was owed until an instant at a destination that nobody can ask; returns how many deliveries."""
         return await self._giving_up.give_up(stream, destination, born_until, error, now)
+
+    async def bring_forward(self, stream: str, destination: str, due: datetime, now: datetime) -> bool:
+        """Makes one delivery due at an instant at the latest, and points at it; False where none waits there."""
+        return await self._bringing_forward.bring_forward(stream, destination, due, now)
 
     async def dead(self) -> Sequence[DeadLetter | DamagedLetter]:
         """The dead letters, oldest first; of those that cannot be decoded what is left of them."""

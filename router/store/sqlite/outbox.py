@@ -115,7 +115,7 @@ class SqliteOutbox(TableOutbox[SqliteEntry]):
                 )
             )
         errors = {row.raw("place"): row.words("error") or None for row in rows}
-        return {name: NextDue(first.due, errors[first.location]) for name, first in firsts.items()}
+        return {name: NextDue(first.due, errors[first.location], len(waiting[name])) for name, first in firsts.items()}
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination of which deliveries are kept."""

@@ -41,7 +41,7 @@ class Figures:
         if first is None or not isinstance(first.location, Location):
             return None
         entry = await self._deliveries.find(first.location)
-        return NextDue(first.due, entry.error if entry is not None else None)
+        return NextDue(first.due, entry.error if entry is not None else None, len(waiting))
 
     async def backlog(self, stream: str) -> Mapping[str, Backlog]:
         """What is open and what is dead by destination, for every destination that was ever owed anything."""
