@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
+from router.domain.clocks import SKEW
 from router.domain.destination_holds import (
     DestinationHold,
     document_of_hold,
@@ -27,11 +29,16 @@ FRESH = timedelta(seconds=15)
 
 
 class HoldReader:
-    """The holds that are in force, read at most every 15 seconds whoever asks; raises StoreError."""
+    """The holds that are in force, read at most every 15 seconds whoever asks; raises StoreError.
 
-    def __init__(self, documents: Documents) -> None:
+    `ticks` counts seconds, whatever the clock says: a time to deliver at may stand still.
+    """
+
+    def __init__(self, documents: Documents, ticks: Callable[[], float] = time.monotonic) -> None:
         self._documents = documents
+        self._ticks = ticks
         self._read_at: datetime | None = None
+        self._ticked = 0.0
         self._holds: tuple[DestinationHold, ...] = ()
         self._lock = asyncio.Lock()
 
@@ -40,13 +47,17 @@ class HoldReader:
         if not self._is_fresh(now):
             async with self._lock:
                 if not self._is_fresh(now):
-                    documents = await self._documents.list_documents(DocumentKind.HOLD)
-                    self._holds, self._read_at = tuple(read_holds(documents).holds), now
+                    ticked = self._ticks()
+                    documents = await self._documents.list_documents(DocumentKind.HOLD, now - SKEW)
+                    self._holds = tuple(read_holds(documents).holds)
+                    self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
 
     def _is_fresh(self, now: datetime) -> bool:
         """Whether it was read a while ago at most, and by no clock that was set back since."""
-        return self._read_at is not None and timedelta() <= now - self._read_at <= FRESH
+        if self._read_at is None or self._ticks() - self._ticked > FRESH.total_seconds():
+            return False
+        return timedelta() <= now - self._read_at <= FRESH
 
 
 class NoHolds:
