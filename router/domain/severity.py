@@ -26,3 +26,11 @@ _LABELS = {severity: severity.name.capitalize() for severity in Severity}
 def find_severity(stored: object) -> Severity | None:
     """The severity that a stored number stands for; None where it stands for none."""
     return Severity(stored) if isinstance(stored, int) and stored in _LABELS else None
+
+
+_GRAVITY = {label: severity.value for severity, label in _LABELS.items()}
+
+
+def gravity_of(severity: str | None) -> int:
+    """How grave a severity is. In doubt the router is loud: one that is not known is the gravest."""
+    return _GRAVITY.get(severity or "", max(Severity) + 1)

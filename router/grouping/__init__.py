@@ -1,7 +1,6 @@
 """Aggregation: which signals a destination is notified of as one group, what a turn changes in it, and its notices."""
 
 from router.grouping.aggregator import Aggregator
-from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import explain_grouping
 
-__all__ = ["Aggregator", "explain_grouping", "gravity_of"]
+__all__ = ["Aggregator", "explain_grouping"]

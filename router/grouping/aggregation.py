@@ -30,7 +30,7 @@ from router.domain.groups import (
 )
 from router.domain.keys import group_key
 from router.domain.rulebook import DestinationSpec, Lane, Limit, written
-from router.grouping.gravity import gravity_of
+from router.domain.severity import gravity_of
 from router.grouping.group_notices import (
     change_of,
     delivery_of,

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from router.domain.groups import AdmissionState, Deferred, GroupState, HeldGroups
 from router.domain.rulebook import DestinationSpec
-from router.grouping.gravity import gravity_of
+from router.domain.severity import gravity_of
 from router.grouping.group_notices import NAMED
 from router.grouping.grouping_keys import held_key_for
 from router.grouping.held_groups import APART, earliest, held_for, is_over, room_for

@@ -13,9 +13,9 @@ from router.domain.groups import GroupState, GroupTurn
 from router.domain.notices import NamedMember, Notice, Release
 from router.domain.posture import DatabaseRule, Image, Package, Risk
 from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.severity import gravity_of
 from router.domain.web_links import Link
 from router.domain.whereabouts import whereabouts_of
-from router.grouping.gravity import gravity_of
 from router.grouping.grouping_keys import LONGEST, MemberTurn, is_for_same_audience
 
 NAMED = 20

@@ -10,7 +10,7 @@ from router.domain.clocks import is_possible
 from router.domain.groups import Opening
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane, Limit
-from router.grouping.gravity import gravity_of
+from router.domain.severity import gravity_of
 
 
 class Audience(NamedTuple):

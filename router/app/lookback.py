@@ -1,0 +1,69 @@
+"""Asks rules and silences about what a store keeps: what they would have held, and what they would hold now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from router.decide.preview import ASKED_ABOUT, Matcher, Preview, Previewer
+from router.domain.lookback import Looked
+from router.domain.lookups import with_signal
+from router.domain.ports.store import Store
+from router.domain.rule_fields import RuleFields, signal_of
+from router.domain.signals import Signal
+
+
+async def look_back(
+    store: Store, stream: str, matchers: Sequence[Matcher], since: datetime, until: datetime
+) -> list[Preview]:
+    """What each of some rules and silences would have held of a stream in a span of time, and would hold of what stands now.
+
+    The store is walked once for all of them; raises StoreError.
+    """
+    previewers = [Previewer(matcher) for matcher in matchers]
+    looked = Looked(until, is_whole=False)
+    async for page in store.record.walk_decisions(stream, since, until, ASKED_ABOUT):
+        # An older program did not put the signal on record.
+        entries = [with_signal(entry) for entry in page.entries]
+        wanted = {
+            entry.signal
+            for entry in entries
+            if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
+        }
+        signals = _signals_of(await store.ledger.read_fields(wanted) if wanted else {})
+        for entry in entries:
+            for one in previewers:
+                one.look_at_decision(entry, signals.get(entry.signal or ""))
+        looked = page.looked
+    is_whole = await _look_at_standing(store, stream, previewers)
+    return [one.preview(since, until, looked, is_standing_whole=is_whole) for one in previewers]
+
+
+async def _look_at_standing(store: Store, stream: str, previewers: Sequence[Previewer]) -> bool:
+    """Asks about what stands; whether that was all."""
+    is_whole = False
+    async for stands in store.ledger.walk_standing(stream, _types_of([one.matcher for one in previewers])):
+        for signal in stands.signals:
+            found = signal_of(signal.fields) if signal.fields is not None else None
+            for one in previewers:
+                one.look_at_standing(signal, found)
+        is_whole = stands.is_whole
+    for one in previewers:
+        async for held in store.ledger.walk_held(stream, one.matcher.name):
+            for signal in held.signals:
+                one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
+    return is_whole
+
+
+def _signals_of(fields: Mapping[str, RuleFields]) -> Mapping[str, Signal]:
+    return {key: signal_of(one) for key, one in fields.items()}
+
+
+def _types_of(matchers: Sequence[Matcher]) -> Collection[str] | None:
+    """The types that any of them is about; None where one may be about any."""
+    types: set[str] = set()
+    for one in matchers:
+        if one.types is None:
+            return None
+        types.update(one.types)
+    return types

@@ -1,0 +1,381 @@
+"""What a rule or a silence would have held: it is asked about what was decided, and about what stands now. Pure.
+
+It is asked as if it were in force all the time. Only signals that were past the floor and not resolved are asked about, since
+no other ever gets as far as a rule. What a signal says is known as it was last heard of it, and not as it was at each decision.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from heapq import nsmallest
+from typing import NamedTuple, Protocol
+
+from router.decide.suppression import covers, is_about
+from router.domain.counts import decided_at
+from router.domain.decisions import Change, Outcome
+from router.domain.lookback import Looked, StandingSignal
+from router.domain.notices import RecordEntry
+from router.domain.owners import Owners
+from router.domain.severity import gravity_of
+from router.domain.signals import Signal, Stream
+from router.domain.suppression import SuppressionRule
+
+ASKED_ABOUT = frozenset({Outcome.ROUTED, Outcome.SUPPRESSED})
+"""The outcomes of decisions on signals that rules were asked about."""
+
+NAMED = 5
+"""Signals that a preview names, the gravest first, and of those the latest."""
+
+
+class Matcher(Protocol):
+    """What may hold signals back: a suppression rule, a silence.
+
+    Attributes:
+        name: the name under which it is stored that it holds a signal.
+        types: the alert types and recommendation categories that it is about, case-folded; None for any.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def types(self) -> Collection[str] | None: ...
+
+    def covers(self, signal: Signal) -> bool:
+        """Whether it holds a signal while it is in force."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatcher:
+    """A suppression rule, judged as if it were in force all the time.
+
+    Attributes:
+        rule: the rule.
+        owners: who owns what, for rules that name owners.
+    """
+
+    rule: SuppressionRule
+    owners: Owners
+
+    @property
+    def name(self) -> str:
+        """The name of the rule."""
+        return self.rule.name
+
+    @property
+    def types(self) -> Collection[str]:
+        """The one type, or category, that the rule is about."""
+        return (self.rule.alert_type,)
+
+    def covers(self, signal: Signal) -> bool:
+        """Whether the rule is about a signal and holds it."""
+        return is_about(self.rule, signal) and covers(self.rule, signal, self.owners)
+
+
+class Amount(NamedTuple):
+    """How much there is of something.
+
+    Attributes:
+        signals: how many signals, each once.
+        decisions: how many decisions on them: one for each message, and one more where what held it had ended.
+    """
+
+    signals: int = 0
+    decisions: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedSignal:
+    """A signal that a preview names. Texts are as they arrived: whoever prints them masks them.
+
+    Attributes:
+        id, type, title, severity, resource: what it says of itself.
+        at: when the latest decision on it was made that would have been another; None for what only stands.
+        outcome: what was decided.
+        held_by: the name of what held it; None where it was routed.
+        destinations: the destinations that were told.
+    """
+
+    id: str | None
+    type: str | None
+    title: str | None
+    severity: str | None
+    resource: str | None
+    outcome: str
+    at: datetime | None = None
+    held_by: str | None = None
+    destinations: tuple[str, ...] = ()
+
+
+class Spared(NamedTuple):
+    """What a destination would not have been told.
+
+    Attributes:
+        opened: how many openings: new pages or tickets, or members of a group's.
+        notices: how many notices in all.
+    """
+
+    opened: int = 0
+    notices: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingPreview:
+    """What a rule would hold of what stands now.
+
+    Attributes:
+        looked_at: how many signals that stand were looked at, of the types that the rule is about.
+        signals: how many of them it covers.
+        by_severity: the same by severity, the gravest first; an empty text is a severity that is not known.
+        held_already: how many of them something holds now, by the name of what does.
+        let_go: how many signals something of its name holds now and it would not: they would come out.
+        named: some of them.
+        unjudged: about how many it could not be asked, because what rules can match of them is not kept.
+        is_whole: whether all that stands was looked at.
+    """
+
+    looked_at: int = 0
+    signals: int = 0
+    by_severity: Mapping[str, int] = field(default_factory=dict)
+    held_already: Mapping[str, int] = field(default_factory=dict)
+    let_go: int = 0
+    named: Sequence[NamedSignal] = ()
+    unjudged: int = 0
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a rule would have held. Its numbers are never to be added to those of another rule: both may hold the same.
+
+    Attributes:
+        name: the name under which it would be stored that it holds a signal.
+        since, until: the span that was asked for.
+        looked: how far back it was looked.
+        looked_at: how many decisions were looked at.
+        held: what it would have held, also what others held.
+        held_already: how many of these decisions were that something held it, by the name of what did.
+        by_day: what it would have held, by the day in UTC.
+        by_severity: the same by the severity, the gravest first; an empty text is one that is not known.
+        by_tactic: the same by ATT&CK tactic id; a signal may have several, and an empty text is none.
+        by_type: the same by type.
+        named: some of the signals.
+        spared: what destinations would not have been told, by their names.
+        let_go: what something of its name held and it would not have: what a change of a rule lets through.
+        unjudged: about how many decisions it could not be asked, because what rules can match of their signals is not kept:
+            an older program did not write it, or it was forgotten or damaged.
+        standing: what it would hold of what stands now.
+    """
+
+    name: str
+    since: datetime
+    until: datetime
+    looked: Looked
+    looked_at: int
+    held: Amount
+    held_already: Mapping[str, int]
+    by_day: Mapping[date, Amount]
+    by_severity: Mapping[str, Amount]
+    by_tactic: Mapping[str, Amount]
+    by_type: Mapping[str, Amount]
+    named: Sequence[NamedSignal]
+    spared: Mapping[str, Spared]
+    let_go: Amount
+    unjudged: int
+    standing: StandingPreview
+
+    @property
+    def gravest(self) -> int | None:
+        """How grave the gravest signal is that it would have held or would hold now, as `gravity_of` has it; None for none."""
+        return max(map(gravity_of, (*self.by_severity, *self.standing.by_severity)), default=None)
+
+
+class Previewer:
+    """Asks one rule or silence about decisions and about signals that stand, in any number of pages, and adds up."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self.matcher = matcher
+        self._looked_at = 0
+        self._held = _Amounts()
+        self._by_day = _AmountsBy[date]()
+        self._by_severity = _AmountsBy[str]()
+        self._by_tactic = _AmountsBy[str]()
+        self._by_type = _AmountsBy[str]()
+        self._held_already: Counter[str] = Counter()
+        self._spared: Counter[str] = Counter()
+        self._openings_spared: Counter[str] = Counter()
+        self._let_go = _Amounts()
+        self._unjudged = 0
+        self._named: list[NamedSignal] = []
+        self._stand_looked_at = 0
+        self._stand: Counter[str] = Counter()
+        self._stand_held_already: Counter[str] = Counter()
+        self._stand_let_go = 0
+        self._stand_unjudged = 0
+        self._stand_named: list[NamedSignal] = []
+
+    def may_cover(self, entry: RecordEntry) -> bool:
+        """Whether what is on record leaves it open that it covers the signal, or held it: only then is the signal needed."""
+        types, type = self.matcher.types, entry.type
+        # The record does not say of which category a finding is.
+        is_about = types is None or type is None or type.casefold() in types or entry.stream != Stream.CWPP
+        return is_about or entry.suppressed_by == self.matcher.name
+
+    def look_at_decision(self, entry: RecordEntry, signal: Signal | None) -> None:
+        """Asks about a decision, the latest first, given what is known of its signal now; None where nothing is."""
+        self._looked_at += 1
+        if not self.may_cover(entry):
+            return
+        if signal is None:
+            self._unjudged += 1
+            return
+        key = entry.signal or entry.key
+        if not self.matcher.covers(signal):
+            if entry.suppressed_by == self.matcher.name:
+                self._let_go.add(key)
+            return
+        if self._held.add(key):
+            self._named = _gravest([*self._named, _named_of(entry)])
+        self._by_day.add(decided_at(entry).astimezone(UTC).date(), key)
+        self._by_severity.add(entry.severity or "", key)
+        self._by_type.add(entry.type or "", key)
+        for tactic in entry.tactics or ("",):
+            self._by_tactic.add(tactic, key)
+        if entry.suppressed_by is not None:
+            self._held_already[entry.suppressed_by] += 1
+        elif entry.notice is not None:
+            self._spared.update(entry.destinations)
+            self._openings_spared.update(entry.destinations if entry.notice == Change.OPENED else ())
+
+    def look_at_standing(self, standing: StandingSignal, signal: Signal | None) -> None:
+        """Asks about a signal that stands, given what is known of it; None where nothing is."""
+        if not standing.is_of_type(self.matcher.types):
+            return
+        self._stand_looked_at += 1
+        if signal is None:
+            self._stand_unjudged += 1
+        elif self.matcher.covers(signal):
+            named = _named_standing(standing, signal)
+            self._stand[named.severity or ""] += 1
+            self._stand_named = _gravest([*self._stand_named, named])
+            if standing.held_by is not None:
+                self._stand_held_already[standing.held_by] += 1
+
+    def look_at_held(self, signal: Signal | None) -> None:
+        """Asks about a signal that something of its name holds now."""
+        if signal is not None and not self.matcher.covers(signal):
+            self._stand_let_go += 1
+
+    def preview(self, since: datetime, until: datetime, looked: Looked, *, is_standing_whole: bool) -> Preview:
+        """What came of it, of a span that was looked at so far."""
+        return Preview(
+            name=self.matcher.name,
+            since=since,
+            until=until,
+            looked=looked,
+            looked_at=self._looked_at,
+            held=self._held.amount,
+            held_already=_most_first(self._held_already),
+            by_day=dict(sorted(self._by_day.amounts.items())),
+            by_severity={name: self._by_severity.amounts[name] for name in _by_gravity(self._by_severity.amounts)},
+            by_tactic=_largest_first(self._by_tactic.amounts),
+            by_type=_largest_first(self._by_type.amounts),
+            named=self._named,
+            spared={name: Spared(self._openings_spared[name], number) for name, number in sorted(self._spared.items())},
+            let_go=self._let_go.amount,
+            unjudged=self._unjudged,
+            standing=StandingPreview(
+                looked_at=self._stand_looked_at,
+                signals=self._stand.total(),
+                by_severity={name: self._stand[name] for name in _by_gravity(self._stand)},
+                held_already=_most_first(self._stand_held_already),
+                let_go=self._stand_let_go,
+                named=self._stand_named,
+                unjudged=self._stand_unjudged,
+                is_whole=is_standing_whole,
+            ),
+        )
+
+
+class _Amounts:
+    """Counts decisions, and signals once each."""
+
+    def __init__(self) -> None:
+        self._keys: set[str] = set()
+        self._decisions = 0
+
+    def add(self, key: str) -> bool:
+        """Counts a decision on a signal; returns whether it is the first on that."""
+        is_new = key not in self._keys
+        self._keys.add(key)
+        self._decisions += 1
+        return is_new
+
+    @property
+    def amount(self) -> Amount:
+        return Amount(len(self._keys), self._decisions)
+
+
+class _AmountsBy[Name]:
+    """The same by some name."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[Name, _Amounts] = {}
+
+    def add(self, name: Name, key: str) -> None:
+        self._by_name.setdefault(name, _Amounts()).add(key)
+
+    @property
+    def amounts(self) -> dict[Name, Amount]:
+        return {name: one.amount for name, one in self._by_name.items()}
+
+
+def _named_of(entry: RecordEntry) -> NamedSignal:
+    return NamedSignal(
+        id=entry.id,
+        type=entry.type,
+        title=entry.title,
+        severity=entry.severity,
+        resource=entry.resource,
+        at=decided_at(entry),
+        outcome=entry.outcome,
+        held_by=entry.suppressed_by,
+        destinations=entry.destinations,
+    )
+
+
+def _named_standing(standing: StandingSignal, signal: Signal) -> NamedSignal:
+    return NamedSignal(
+        id=signal.id,
+        type=signal.type,
+        title=signal.title,
+        severity=standing.severity.label if standing.severity is not None else None,
+        resource=signal.resource,
+        outcome=standing.outcome,
+        held_by=standing.held_by,
+    )
+
+
+def _gravest(signals: Iterable[NamedSignal]) -> list[NamedSignal]:
+    """The gravest of some signals, and of those the latest."""
+
+    def rank(one: NamedSignal) -> tuple[int, float, str]:
+        return -gravity_of(one.severity), -one.at.timestamp() if one.at is not None else 0, one.id or ""
+
+    return nsmallest(NAMED, signals, key=rank)
+
+
+def _by_gravity(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=gravity_of, reverse=True)
+
+
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+
+
+def _largest_first(amounts: Mapping[str, Amount]) -> dict[str, Amount]:
+    return dict(sorted(amounts.items(), key=lambda one: (-one[1].signals, -one[1].decisions, one[0])))
