@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -54,24 +56,52 @@ def sources(*parts: str) -> list[Path]:
     return found
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Every module that a file imports, also inside functions; those for type checking alone are left out."""
-    tree = ast.parse(path.read_text())
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the tests ask of a file.
+
+    Attributes:
+        imports: every module that it imports, also inside functions; those for type checking alone are left out.
+        calls: the last word of each name that it calls.
+        broad_excepts: how often it catches whatever goes wrong.
+        reads_environment: whether it names the environment.
+    """
+
+    imports: frozenset[str]
+    calls: frozenset[str]
+    broad_excepts: int
+    reads_environment: bool
+
+
+@cache
+def source(path: Path) -> Source:
+    """A file, read and parsed once for all tests: half of what they take is the parsing."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
     typing_only = {
         id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for block in nodes
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            if node.module == "router":
-                yield from (f"router.{alias.name}" for alias in node.names)
+    called = [node.func for node in nodes if isinstance(node, ast.Call)]
+    caught = [node.type for node in nodes if isinstance(node, ast.ExceptHandler)]
+    return Source(
+        imports=frozenset(module for node in nodes if id(node) not in typing_only for module in imported_by(node)),
+        calls=frozenset(one.id for one in called if isinstance(one, ast.Name))
+        | {one.attr for one in called if isinstance(one, ast.Attribute)},
+        broad_excepts=sum(one is None or ast.unparse(one) == "Exception" for one in caught),
+        reads_environment=any(isinstance(one, ast.Attribute) and one.attr in ("environ", "getenv") for one in nodes),
+    )
+
+
+def imported_by(node: ast.AST) -> Iterator[str]:
+    """The modules that a statement imports; none where it is another one."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        yield node.module
+        if node.module == "router":
+            yield from (f"router.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("part", sorted(FLOORS))
@@ -79,7 +109,7 @@ def test_imports_go_down_only(part: str) -> None:
     """Rooms do not import each other sideways, and nothing below imports what stands above it."""
     allowed = FLOORS[part] | {part}
     for path in sources(part):
-        used = {module.split(".")[1] for module in imports_of(path) if module.startswith("router.")}
+        used = {module.split(".")[1] for module in source(path).imports if module.startswith("router.")}
         assert used <= allowed, f"{path.relative_to(ROOT)} imports {sorted(used - allowed)}"
 
 
@@ -94,7 +124,7 @@ def test_every_part_of_the_house_has_its_floor() -> None:
 def test_no_room_knows_the_demo() -> None:
     """It is not deployed; the command line names it only when it is asked for."""
     for path in [*sources(*FLOORS, "cli"), ROOT / "function_app.py"]:
-        assert DEMO not in {module.split(".")[0] for module in imports_of(path)}, path.relative_to(ROOT)
+        assert DEMO not in {module.split(".")[0] for module in source(path).imports}, path.relative_to(ROOT)
 
 
 @pytest.mark.parametrize("room", ["parse", "decide", "destinations", "domain"])
@@ -102,15 +132,11 @@ def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file(room: s
     """What comes in comes in as an argument."""
     for path in sources(room):
         where = path.relative_to(ROOT)
-        modules = {module for module in imports_of(path) if path.name != "__init__.py" or room != "destinations"}
+        modules = {module for module in source(path).imports if path.name != "__init__.py" or room != "destinations"}
         impure = {module for module in modules if module in IMPURE or module.split(".")[0] in IMPURE}
         assert not impure, f"{where} imports {sorted(impure)}"
-        calls = {
-            node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute)
-        }
-        assert not calls & IMPURE_CALLS, f"{where} calls {sorted(calls & IMPURE_CALLS)}"
+        impure_calls = source(path).calls & IMPURE_CALLS
+        assert not impure_calls, f"{where} calls {sorted(impure_calls)}"
 
 
 def test_the_ground_floor_is_the_standard_library_only() -> None:
@@ -118,30 +144,20 @@ def test_the_ground_floor_is_the_standard_library_only() -> None:
     import sys
 
     for path in sources("domain"):
-        roots = {module.split(".")[0] for module in imports_of(path)} - {"router", "__future__"}
+        roots = {module.split(".")[0] for module in source(path).imports} - {"router", "__future__"}
         assert roots <= set(sys.stdlib_module_names), f"{path.relative_to(ROOT)} imports {sorted(roots)}"
 
 
 def test_there_are_two_broad_excepts_one_in_each_shell_loop() -> None:
     """Anything else that goes wrong is caught by its name, or not at all."""
-    found = [
-        str(path.relative_to(ROUTER))
-        for path in ROUTER.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
-    ]
+    found = [str(path.relative_to(ROUTER)) for path in ROUTER.rglob("*.py") for _ in range(source(path).broad_excepts)]
     assert sorted(found) == ["deliver/sender.py", "ingest/intake.py"]
 
 
 def test_only_settings_reads_the_environment() -> None:
     """One place to look for what a deployment must set."""
-    readers = [
-        str(path.relative_to(ROUTER))
-        for path in ROUTER.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
-    ]
-    assert set(readers) <= {"app/settings.py"}
+    readers = {str(path.relative_to(ROUTER)) for path in ROUTER.rglob("*.py") if source(path).reads_environment}
+    assert readers <= {"app/settings.py"}
 
 
 @pytest.mark.parametrize("name", ["utils", "helpers", "manager", "common", "misc"])

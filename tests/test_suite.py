@@ -84,8 +84,11 @@ def calls() -> list[tuple[str, ast.Call]]:
 
 
 def called(call: ast.Call) -> str:
-    """The last word of what is called."""
-    return ast.unparse(call.func).rpartition(".")[2]
+    """The last word of what is called; none where that has no name of its own."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def given(call: ast.Call, keyword: str) -> ast.expr | None:

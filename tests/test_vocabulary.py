@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,6 +41,8 @@ GONE = {
     "destination": "desk desks place places",
 }
 """The words that went, beside the standard term, or some of them, that says it."""
+
+WORDS = {word for gone in GONE.values() for word in gone.split()}
 
 ENGLISH = {
     "carried", "carry", "company", "fold", "folded", "folding", "gather", "hearing", "in_hand", "kept", "mark", "marked",
@@ -119,9 +122,20 @@ def gone_in(name: Name) -> set[str]:
     """The words of a name that went."""
     words = words_of(name.text.rpartition(".")[2])
     pairs = {f"{one}_{next}" for one, next in pairwise(words)}
-    hits = {word for gone in GONE.values() for word in gone.split()} & (set(words) | pairs)
+    hits = WORDS & (set(words) | pairs)
     is_sentence = name.text.startswith("test_") and name.what == "function"
     return hits - ENGLISH if is_sentence else hits
+
+
+@cache
+def names_to_mind() -> list[tuple[Name, str]]:
+    """Every name that holds words that went, and those words; each file is parsed once for all tests."""
+    return [
+        (name, ", ".join(sorted(words)))
+        for path in files(*PARTS)
+        for name in names_in(path)
+        if (words := gone_in(name))
+    ]
 
 
 def find_exception(name: Name) -> str | None:
@@ -160,17 +174,16 @@ def test_in_the_name_of_a_test_plain_english_stays() -> None:
 def test_no_name_holds_a_word_that_went() -> None:
     """Each thing is named once, by the standard term."""
     found = sorted(
-        f"{name.where}: {name.what} {name.text} holds {', '.join(sorted(gone_in(name)))}"
-        for path in files(*PARTS)
-        for name in names_in(path)
-        if gone_in(name) and find_exception(name) is None
+        f"{name.where}: {name.what} {name.text} holds {words}"
+        for name, words in names_to_mind()
+        if find_exception(name) is None
     )
     assert not found, "\n".join(found)
 
 
 def test_every_exception_is_needed() -> None:
     """An exception goes with the name that it was made for."""
-    used = {find_exception(name) for path in files(*PARTS) for name in names_in(path) if gone_in(name)}
+    used = {find_exception(name) for name, _ in names_to_mind()}
     assert EXCEPTIONS.keys() - used == set()
 
 
