@@ -38,7 +38,7 @@ PACES = {
     "stack/functions_host/host.py": "looks again and again until nothing is under way",
     "stack/functions_host/queues.py": "Azure's own pace: an empty queue is looked at less and less often",
     "stack/functions_host/timers.py": "Azure's own pace: a timer",
-    "stack/functions_host/worker.py": "looks again and again until its host is gone",
+    "stack/functions_worker/worker.py": "looks again and again until its host is gone",
     "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
     "stack/functions_host/sample_app/function_app.py": "a function that hangs, or takes its time",
     "stack/gate/orders.py": "a request that is slow",

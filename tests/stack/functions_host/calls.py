@@ -19,7 +19,7 @@ from azure.eventhub.aio import PartitionContext
 from azure.storage.queue import QueueMessage
 
 from tests.stack.functions_host.functions import Function
-from tests.stack.functions_host.protocol import protocol
+from tests.stack.functions_worker.protocol import protocol
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.stack.functions_host.calls import Call
 from tests.stack.functions_host.functions import Function
 from tests.stack.functions_host.invocations import Invocation, Outcome
-from tests.stack.functions_host.protocol import protocol
+from tests.stack.functions_worker.protocol import protocol
 
 _PARAMETER = re.compile(r"\{(\*)?(\w+)(?::[^}?]+)?(\?)?\}")
 _ORIGIN = "http://127.0.0.1"

@@ -15,8 +15,8 @@ from tests.stack.functions_host.calls import Call
 from tests.stack.functions_host.conditions import Conditions, Death
 from tests.stack.functions_host.functions import Function
 from tests.stack.functions_host.process import WorkerDied
-from tests.stack.functions_host.protocol import protocol
 from tests.stack.functions_host.workers import Workers
+from tests.stack.functions_worker.protocol import protocol
 
 
 class Outcome(StrEnum):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from infra.package import DEPENDENCIES
-from tests.stack.functions_host.protocol import find_message, protocol, write_message
+from tests.stack.functions_worker.protocol import find_message, protocol, write_message
 
 _REPOSITORY = Path(__file__).parents[3]
 _GRACE = 5.0
@@ -42,7 +42,7 @@ class WorkerProcess:
         paths = {"PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
         with theirs, log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.stack.functions_host.worker", str(theirs.fileno())),
+                *(sys.executable, "-m", "tests.stack.functions_worker.worker", str(theirs.fileno())),
                 cwd=app,
                 env={**env, **paths},
                 pass_fds=(theirs.fileno(),),

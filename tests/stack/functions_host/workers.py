@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.stack.functions_host.functions import Function, function_of
 from tests.stack.functions_host.process import WorkerDied, WorkerProcess
-from tests.stack.functions_host.protocol import protocol
+from tests.stack.functions_worker.protocol import protocol
 from tests.waiting import PATIENCE
 
 _HOST_VERSION = "4.1045.0"

@@ -1,7 +1,8 @@
 """The worker process: Microsoft's own worker library, told what to do over a socket that it inherits.
 
-`python -m tests.stack.functions_host.worker DESCRIPTOR` is started by the host, never by hand. The app's directory and
-this repository are on its PYTHONPATH; its environment is the app's settings and nothing else.
+`python -m tests.stack.functions_worker.worker DESCRIPTOR` is started by the host, never by hand. The app's directory and
+this repository are on its PYTHONPATH; its environment is the app's settings and nothing else. It is no part of the host's
+package, which would bring the SDKs that the host listens with into every worker: half of what one takes to start.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, NoReturn
 
 import azure_functions_runtime as runtime  # type: ignore[import-untyped]
 
-from tests.stack.functions_host.protocol import find_message, protocol, write_message
+from tests.stack.functions_worker.protocol import find_message, protocol, write_message
 
 _ANSWERS = {
     "worker_init_request": "worker_init_response",
