@@ -14,7 +14,7 @@ def script(options: Namespace) -> int:
     import shtab  # which nothing else waits for
 
     parser = new_parser()
-    named = {"FILE": shtab.FILE, "DIR": shtab.DIRECTORY}
+    named = {"FILE": shtab.FILE, "FILE|ID": shtab.FILE, "DIR": shtab.DIRECTORY}
     for command in _parsers_of(parser):
         for action in command._actions:
             if isinstance(action.metavar, str) and action.metavar in named:

@@ -1,4 +1,4 @@
-"""`alert-router explain`: every step of the decision on each signal in a file, in words."""
+"""`alert-router explain`: every step of the decision on each signal in a file, in words; or the life of one in a state."""
 
 from __future__ import annotations
 
@@ -27,12 +27,42 @@ from router.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 from router.rulebook import has_examples
+from router.store.sqlite import SqliteStore
+
+DEFAULT_STATE = Path(".state")
+"""Where a signal is looked for where no state is named."""
 
 type Steps = list[tuple[str, str]]
 """Questions and answers."""
 
 
 def run(options: Namespace) -> int:
+    """Explains a file's messages, or the signal of a state that is meant. Raises BadUsage."""
+    if is_signal_meant(options):
+        from router.cli.explain_signal import run as explain_signal  # a file needs no store
+
+        return explain_signal(options)
+    return _explain_file(options)
+
+
+def is_signal_meant(options: Namespace) -> bool:
+    """Whether a signal of a state is meant, and no file: what is a file is one. Raises BadUsage where it can be neither."""
+    name, is_state_named = options.file, options.storage or options.state is not None
+    if name == "-" or (Path(name).exists() and not Path(name).is_dir()):
+        if is_state_named:
+            raise BadUsage(f"{name}: is a file, which is explained without a state; leave out --state or --storage")
+        return False
+    if is_state_named or SqliteStore.is_in(DEFAULT_STATE):
+        return True
+    if Path(name).is_dir():
+        return False  # who reads files says why it cannot be read
+    raise BadUsage(
+        f"{name}: is no file, and no state is in {DEFAULT_STATE} to find a signal in; name a file, or a state with --state "
+        "or --storage"
+    )
+
+
+def _explain_file(options: Namespace) -> int:
     """Explains each signal, as it is decided by itself: what came before it is not asked. Raises BadUsage."""
     if has_examples(Path(options.file)):
         raise BadUsage(f"{options.file}: holds examples, and no messages; alert-router rules test runs them")

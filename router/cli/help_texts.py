@@ -55,7 +55,10 @@ HELP: Mapping[str, HelpText] = {
         {
             "alert-router explain alert.json": "each step of each decision",
             "alert-router explain alert.json --notice oncall": "what the destination oncall is told",
-        }
+            "alert-router explain 2517_ab12cd --state .state": "the life of that signal, and why it paged nobody",
+            "alert-router explain INC0010009 --storage": "of the signal that a ticket tells of, in Azure",
+        },
+        failed="could not be done, or no signal is meant, or more than one; one line on standard error says why",
     ),
     "rules": HelpText(
         {"alert-router rules check": "what is wrong", "alert-router rules test": "whether the examples come true"},

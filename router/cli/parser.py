@@ -89,6 +89,7 @@ _CHECKS = ("alert-router rules check", "alert-router rules test")
 
 _WANTED = {
     "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
+    "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
     "ID": "name one of the list",
     "DIR": "name the directory to write",
 }
@@ -191,19 +192,18 @@ def _add_demo(commands: Commands) -> None:
 
 
 def _add_explain(commands: Commands) -> None:
-    explain = _command(
-        commands, "explain", "router.cli.explain:run", "say every step of the decision on each signal in a file"
-    )
-    _add_stream(explain, "the stream that the messages come from; without it each goes to its own")
+    explain = _command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
+    _add_stream(explain, "the stream that the messages come from, or the signal is of; without it either")
     _add_rules_dir(explain)
-    _add_now(explain)
+    _add_state_or_storage(explain, default=None)
+    _add_now(explain, "the time to decide at, or to tell of")
     _add_format(explain)
     explain.add_argument(
         "--notice",
         metavar="DESTINATION",
         help="print the first notice to that destination instead of the steps, as text (in JSON, beside them)",
     )
-    explain.add_argument("file", metavar="FILE", help=_FILE)
+    explain.add_argument("file", metavar="FILE|ID", help=f"a file: {_FILE}; or of a signal in a state: {_SIGNAL}")
 
 
 def _add_rules(commands: Commands) -> None:
@@ -291,6 +291,8 @@ _FILE = (
     "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
     "- is standard input, NDJSON or JSON, whose lines are taken as they come"
 )
+_EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
+_SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
@@ -317,14 +319,15 @@ def _add_rules_dir(parser: Parser) -> None:
     parser.add_argument("--rules", metavar="DIR", type=Path, default=Path("rules"), help=_RULES)
 
 
-def _add_state(parser: Parser | _MutuallyExclusiveGroup, default: str = ".state") -> None:
-    help = f"where the state is kept (default: {default})"
-    parser.add_argument("--state", metavar="DIR", type=Path, default=Path(default), help=help)
+def _add_state(parser: Parser | _MutuallyExclusiveGroup, default: str | None = ".state") -> None:
+    """Without a default the command itself looks at what it is asked about before it takes a state."""
+    help = f"where the state is kept (default: {default or '.state, if there is one'})"
+    parser.add_argument("--state", metavar="DIR", type=Path, default=default and Path(default), help=help)
 
 
-def _add_state_or_storage(parser: Parser) -> None:
+def _add_state_or_storage(parser: Parser, default: str | None = ".state") -> None:
     one = parser.add_mutually_exclusive_group()
-    _add_state(one)
+    _add_state(one, default)
     help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
     one.add_argument("--storage", action="store_true", help=help)
 

@@ -92,7 +92,7 @@ def test_no_complaint_lets_a_name_act(house: House, arguments: list[str]) -> Non
 
 def test_a_name_with_a_line_end_makes_no_line_of_its_own(house: House) -> None:
     """A complaint is one line, which nobody can continue with one that looks like ours."""
-    assert house.says("explain", "a\nrules: 0 problems").complaint.startswith("a rules: 0 problems: cannot be read")
+    assert house.says("explain", "a\nrules: 0 problems").complaint.startswith("a rules: 0 problems: is no file")
 
 
 def test_a_name_that_is_no_text_is_shown_all_the_same(house: House) -> None:

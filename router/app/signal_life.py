@@ -1,0 +1,309 @@
+"""Reads the life of a signal from a state, and finds the signal that people mean; nothing is decided anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from router.app.destination_readiness import Readiness
+from router.app.rules import Rules, specs_of
+from router.domain.deliveries import DeliveryStatus, Pause
+from router.domain.groups import GroupState
+from router.domain.keys import same_id, signal_key
+from router.domain.ledger import RECORD, LedgerRow, record_key
+from router.domain.lookups import SignalLookup, with_signal
+from router.domain.notices import RecordEntry
+from router.domain.ports.store import Store
+from router.domain.quarantine import QuarantineEntry
+from router.domain.rulebook import DestinationSpec, Lane, written
+from router.domain.signal_life import DestinationLife, GroupLife, HolderLife, SignalLife
+from router.domain.signals import Kind, Stream
+
+MOST_DECISIONS = 200
+"""Decisions that are told of one signal, the latest: a finding that only repeats itself makes one a snapshot."""
+
+MOST_SIGNALS = 20
+"""Signals of which an end of an id may be meant; more are not told apart."""
+
+_SHORTEST = 6
+"""Characters of a text that is looked for in the bodies of quarantined messages: anything shorter is in all of them."""
+
+_KEY_DIGITS, _DIGITS = 32, frozenset("0123456789abcdef")
+
+
+class Meant(NamedTuple):
+    """A signal that people may mean.
+
+    Attributes:
+        key: its key.
+        stream: its stream.
+        via: how it was found, where that is not by its own id: the reference of a ticket, or a resource.
+    """
+
+    key: str
+    stream: str
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an id of some kind leads to.
+
+    Attributes:
+        signals: the signals that may be meant, each once.
+        has_more: whether there are more of them.
+        quarantined: messages in quarantine that are called so, or that say it; looked for where no signal is found.
+    """
+
+    signals: tuple[Meant, ...] = ()
+    has_more: bool = False
+    quarantined: tuple[QuarantineEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationFacts:
+    """What is known of destinations beside the state.
+
+    Attributes:
+        specs: the destinations of the rules, by stream and name.
+        unready: what those lack that cannot be asked, in words, by stream and name.
+    """
+
+    specs: Mapping[tuple[str, str], DestinationSpec] = field(default_factory=dict)
+    unready: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+NO_FACTS = DestinationFacts()
+"""Where the rules are not at hand."""
+
+
+def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
+    """What rules say of destinations, and the settings, where they are those by which destinations are asked."""
+    return DestinationFacts(
+        {(stream.value, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)},
+        {(one.stream, one.destination): one.why for one in readiness.unready} if readiness is not None else {},
+    )
+
+
+async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
+    """The signals that a text may mean: a key, an id or its end, the reference of a ticket, a resource or its end.
+
+    The first of these that leads anywhere counts, so that a whole id is never mistaken for the end of another.
+    """
+    text = text.strip()
+    for look in (_by_key, _by_id, _by_whole_id, _by_reference, _by_resource):
+        found = [one for one in await look(store, text) if only is None or one.stream == only]
+        if found:
+            signals = tuple(dict.fromkeys(found))
+            return Found(signals[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
+    return Found(quarantined=tuple(await _in_quarantine(store, text)))
+
+
+async def _by_key(store: Store, text: str) -> list[Meant]:
+    """The signal with that key, or the members of a group with it."""
+    key = text.lower()
+    if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
+        if statuses := await store.outbox.deliveries_of(key):
+            return await _told_of_by(store, statuses, None)
+        if entries := await store.record.decisions_of(key, 1):
+            return [Meant(key, entries[0].stream or "")]
+        # The ledger mends the row of a key that has deliveries, which that of a group would have, too: this one has none.
+        if rows := await store.ledger.find_rows([key]):
+            return [Meant(row.key, row.stream) for row in rows.values()]
+    return []
+
+
+async def _by_whole_id(store: Store, text: str) -> list[Meant]:
+    """The signals of that id of which only the ledger knows: look-ups go with the decisions, and what is open stays."""
+    keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
+    return [Meant(row.key, row.stream) for row in (await store.ledger.find_rows(keys)).values()]
+
+
+async def _by_id(store: Store, text: str) -> list[Meant]:
+    found = await store.record.find_signals(text, MOST_SIGNALS + 1)
+    whole = [one for one in found if one.id == same_id(text)]
+    return [_meant(one) for one in whole or found]
+
+
+async def _by_reference(store: Store, text: str) -> list[Meant]:
+    """The signals of which a ticket tells, by its number in the vendor's spelling or in capitals."""
+    for reference in dict.fromkeys((text, text.upper())):
+        if statuses := await store.outbox.find_by_reference(reference):
+            return await _told_of_by(store, statuses, f"{statuses[0].destination} {reference}")
+    return []
+
+
+async def _told_of_by(store: Store, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
+    """The signals that deliveries tell of: by themselves, or as members of groups, as far as those are still named."""
+    keys = dict.fromkeys((one.stream, one.destination, one.key) for one in statuses)
+    found = [one for key in keys for one in await _members(store, *key)]
+    return [Meant(key, stream, via) for key, stream in dict.fromkeys(found)]
+
+
+async def _members(store: Store, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
+    """The signals of a key, each with its stream: its own, or those that the group with it names, or named when it ended."""
+    if await store.record.decisions_of(key, 1):
+        return [(key, stream)]
+    states, last = await asyncio.gather(
+        store.groups.read_aggregation(stream, destination, groups=[key]),
+        store.outbox.find_last_notice(stream, destination, key),
+    )
+    named = [one.key for state in states.groups.values() for one in state.group.named]
+    if last is not None:
+        named += [
+            *(one.key for one in (last.group.named if last.group else ())),
+            signal_key(stream, last.kind, last.id),
+        ]
+        if named[-1] == key:
+            return [(key, stream)]
+    known = [one for one in dict.fromkeys(named) if await store.record.decisions_of(one, 1)]
+    if known or key not in states.groups:
+        return [(one, stream) for one in known]
+    # A summary names groups.
+    return [
+        member
+        for one in dict.fromkeys(named)
+        if one != key
+        for member in await _members(store, stream, destination, one)
+    ]
+
+
+async def _by_resource(store: Store, text: str) -> list[Meant]:
+    found = await store.record.find_signals_at(text, MOST_SIGNALS + 1)
+    whole = [one for one in found if one.resource == same_id(text)]
+    return [_meant(one)._replace(via=one.resource) for one in whole or found]
+
+
+def _meant(found: SignalLookup) -> Meant:
+    return Meant(found.signal, found.stream)
+
+
+async def _in_quarantine(store: Store, text: str) -> list[QuarantineEntry]:
+    """The messages in quarantine that are called so, or in whose bodies the text stands, whatever its case."""
+    wanted = text.lower()
+    inside = wanted.encode() if len(wanted) >= _SHORTEST else None
+    return [
+        one
+        for one in await store.quarantine.list_quarantined()
+        if one.id == wanted or (inside is not None and inside in one.quarantined.body.lower())
+    ]
+
+
+async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FACTS) -> SignalLife:
+    """The life of a signal."""
+    key = meant.key
+    decisions, rows, owed = await asyncio.gather(
+        store.record.decisions_of(key, MOST_DECISIONS + 1),
+        store.ledger.find_rows([key]),
+        store.outbox.deliveries_of(key),
+    )
+    row = rows.get(key)
+    entries = tuple(with_signal(entry) for entry in reversed(decisions[:MOST_DECISIONS]))
+    stream = row.stream if row is not None else meant.stream
+    destinations = await asyncio.gather(
+        *(
+            _destination_life(store, stream, name, key, row, [one for one in owed if one.destination == name], facts)
+            for name in sorted(_names(entries, row, owed))
+        )
+    )
+    pauses = await store.outbox.pauses(stream) if destinations else {}
+    record = await _record_deliveries(store, stream, entries)
+    return SignalLife(
+        key=key,
+        stream=stream,
+        decisions=entries,
+        has_earlier=len(decisions) > MOST_DECISIONS,
+        row=row,
+        holder=_holder(row),
+        destinations=tuple(_with_pause(one, pauses) for one in (*destinations, *record)),
+    )
+
+
+def _names(entries: Iterable[RecordEntry], row: LedgerRow | None, owed: Iterable[DeliveryStatus]) -> set[str]:
+    """The names of all destinations that a signal has to do with."""
+    names = {name for entry in entries for name in entry.destinations} | {one.destination for one in owed}
+    if row is not None:
+        names |= {*row.open, *row.grouped, *(one.destination for one in (row.pending.targets if row.pending else ()))}
+    return names
+
+
+async def _destination_life(
+    store: Store,
+    stream: str,
+    name: str,
+    key: str,
+    row: LedgerRow | None,
+    deliveries: Sequence[DeliveryStatus],
+    facts: DestinationFacts,
+) -> DestinationLife:
+    group = await _group_life(store, stream, name, key)
+    spec = facts.specs.get((stream, name))
+    limit = spec.limit if spec is not None else None
+    return DestinationLife(
+        name=name,
+        lane=next(_lanes(name, row, [*deliveries, *(group.deliveries if group else ())], spec), None),
+        deliveries=tuple(deliveries),
+        group=group,
+        unready=facts.unready.get((stream, name)),
+        limit=f"{limit.most} openings within {written(limit.window)}" if limit is not None else None,
+    )
+
+
+def _lanes(
+    name: str, row: LedgerRow | None, deliveries: Sequence[DeliveryStatus], spec: DestinationSpec | None
+) -> Iterator[Lane]:
+    """What says the lane of a destination, what was owed there last before what is planned, and that before the rules."""
+    yield from (one.lane for one in reversed(deliveries))
+    if row is not None and row.pending is not None:
+        yield from (target.lane for target in row.pending.targets if target.destination == name)
+    if spec is not None:
+        yield spec.lane
+
+
+async def _group_life(store: Store, stream: str, name: str, key: str) -> GroupLife | None:
+    """The group of which a signal is a member at a destination, with its deliveries; None where it is a member of none."""
+    member = (await store.groups.read_aggregation(stream, name, members=[key])).members.get(key)
+    if member is None:
+        return None
+    states, admission, deliveries = await asyncio.gather(
+        store.groups.read_aggregation(stream, name, groups=[member.group]),
+        store.groups.read_admission(stream, name),
+        store.outbox.deliveries_at(stream, name, member.group),
+    )
+    state: GroupState | None = states.groups.get(member.group)
+    return GroupLife(
+        key=member.group,
+        by=state.group.by if state is not None else (),
+        total=state.group.total if state is not None else None,
+        standing=state.group.standing if state is not None else None,
+        is_summary=state is not None and state.group.limited,
+        is_open=state is not None and state.is_open,
+        waits_for_room=member.group in admission.waiting or (state is not None and state.is_held),
+        stands=member.stands,
+        changed=member.at,
+        deliveries=tuple(deliveries),
+    )
+
+
+async def _record_deliveries(store: Store, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
+    """What the record's second home was owed of some decisions; nothing where there is none."""
+    found = await asyncio.gather(
+        *(
+            store.outbox.deliveries_at(entry.stream or stream, RECORD, record_key(entry.key, entry.stream or stream))
+            for entry in entries
+        )
+    )
+    deliveries = tuple(one for some in found for one in some)
+    return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries)] if deliveries else []
+
+
+def _holder(row: LedgerRow | None) -> HolderLife | None:
+    """What holds a signal now."""
+    by = row.held_by if row is not None else None
+    return HolderLife(name=by.rule, until=by.until, since=by.since, messages=by.messages) if by is not None else None
+
+
+def _with_pause(one: DestinationLife, pauses: Mapping[str, Pause]) -> DestinationLife:
+    return replace(one, pause=pauses.get(one.name))

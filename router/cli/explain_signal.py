@@ -1,0 +1,264 @@
+"""`alert-router explain ID`: the whole life of one signal, from the state; nothing is decided anew."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.console import Console
+
+from router.app.destination_readiness import readiness_of
+from router.app.rules import load_rules
+from router.app.settings import Settings
+from router.app.signal_life import (
+    MOST_DECISIONS,
+    NO_FACTS,
+    DestinationFacts,
+    Found,
+    Meant,
+    facts_of,
+    find_meant,
+    read_life,
+)
+from router.cli.explain import DEFAULT_STATE
+from router.cli.given import clock_for, stream_for, streams_in
+from router.cli.opened_state import each, store_in
+from router.cli.printing import plain, print_json
+from router.cli.screen import print_table, screen, table_of
+from router.cli.signal_document import document_of, match_document
+from router.destinations.wording.masking import masked
+from router.domain.deliveries import DeliveryStatus
+from router.domain.errors import BadFile, BadPolicy, BadUsage
+from router.domain.notices import RecordEntry
+from router.domain.paging_answer import paging_answer
+from router.domain.ports.store import Store
+from router.domain.quarantine import QuarantineEntry
+from router.domain.signal_life import DestinationLife, SignalLife
+from router.domain.signal_waits import instant, waits_of
+from router.domain.step_words import holder_words, stored_step
+
+type Facts = Iterator[tuple[str, object]]
+"""Names and what they are, one a line."""
+
+
+def run(options: Namespace) -> int:
+    """Tells the life of the signal that is meant. Raises BadUsage where there is none, or where several may be meant."""
+    if options.state is None:
+        options.state = DEFAULT_STATE
+    return asyncio.run(_explain(options))
+
+
+async def _explain(options: Namespace) -> int:
+    now = clock_for(options.now)()
+    async with store_in(options) as store:
+        found = await find_meant(store, options.file, stream_for(options.stream))
+        if len(found.signals) != 1:
+            await _refuse(store, found, options)
+        life = await read_life(store, found.signals[0], _facts(options, now))
+    if options.format == "json":
+        print_json(document_of(life, found.signals[0], now))
+    else:
+        _print(screen(), life, found.signals[0], now)
+    return 0
+
+
+def _facts(options: Namespace, now: datetime) -> DestinationFacts:
+    """What the rules say of destinations, where they are at hand and whole.
+
+    Whether a destination can be asked only the settings say of who delivers from the state: for a directory those are here.
+    """
+    try:
+        rules = load_rules(options.rules, streams_in(options.rules), now)
+    except (BadFile, BadPolicy):
+        return NO_FACTS
+    return facts_of(rules, None if options.storage else readiness_of(rules, Settings()))
+
+
+async def _refuse(store: Store, found: Found, options: Namespace) -> None:
+    """Says which signals may be meant, or what was found in their place, and raises BadUsage."""
+    name, where = options.file, "the account" if options.storage else options.state
+    if not found.signals:
+        raise BadUsage(_nothing_words(name, where, found.quarantined))
+    matches = await each(lambda one: _match(store, one), found.signals)
+    if options.format == "json":
+        print_json({"matches": [match_document(one, latest) for one, latest in matches]})
+    else:
+        heads = ("key", "when", "type", "title", "resource")
+        print_table(screen(), table_of(heads, [_match_row(one, latest) for one, latest in matches]), indent=0)
+    number = f"more than {len(matches)}" if found.has_more else str(len(matches))
+    raise BadUsage(f"{name}: may mean {number} signals; give the key of one, or more of its id")
+
+
+def _nothing_words(name: str, where: object, quarantined: Sequence[QuarantineEntry]) -> str:
+    if quarantined:
+        ids = ", ".join(one.id for one in quarantined[:5])
+        why = "; ".join(dict.fromkeys(str(one.quarantined.reason) for one in quarantined[:5]))
+        return (
+            f"{name}: paged nobody: it is in a message that was not understood ({plain(why)}); "
+            f"alert-router quarantine show {ids.partition(',')[0]} prints it" + (f", of {ids}" if "," in ids else "")
+        )
+    return (
+        f"{name}: is no file, and no signal in {where}: none has that id or key, no id or resource ends so, no ticket has that "
+        "number, and no message in quarantine says it"
+    )
+
+
+async def _match(store: Store, one: Meant) -> tuple[Meant, RecordEntry | None]:
+    return one, next(iter(await store.record.decisions_of(one.key, 1)), None)
+
+
+def _match_row(one: Meant, latest: RecordEntry | None) -> Sequence[object]:
+    if latest is None:
+        return one.key, None, None, None, None
+    return one.key, _short(latest.at), latest.type, latest.title, latest.resource
+
+
+def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
+    to.print(_line(paging_answer(life, now).words), style="bold", soft_wrap=True)
+    print_table(to, table_of(("", ""), list(_signal_facts(life, meant))))
+    if waits := waits_of(life, now):
+        _head(to, "still to happen")
+        for wait in waits:
+            to.print(f"  {_line(wait.words)}", soft_wrap=True)
+    _head(to, "messages")
+    if life.has_earlier:
+        to.print(f"  the latest {MOST_DECISIONS}; there are earlier ones")
+    for entry in life.decisions:
+        to.print(f"  {_line(_decision_line(entry))}", soft_wrap=True)
+        print_table(to, table_of(("", ""), list(_decision_facts(entry))), indent=4)
+    for one in life.destinations:
+        _head(to, _destination_words(one))
+        print_table(to, table_of(("", ""), list(_destination_facts(one))))
+        if one.all_deliveries:
+            heads = ("turn", "change", "state", "owed since", "attempts", "settled", "receipt", "error")
+            rows = [_delivery_row(one, delivery) for delivery in one.all_deliveries]
+            print_table(to, table_of(heads, rows, numbers=(4,)))
+        if failures := [row for delivery in one.all_deliveries for row in _failure_rows(one, delivery)]:
+            print_table(to, table_of(("attempts that failed", "at", "error"), failures))
+
+
+def _head(to: Console, words: str) -> None:
+    to.print()
+    to.print(_line(words), style="bold")
+
+
+def _line(words: str) -> str:
+    return plain(masked(words))
+
+
+def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
+    latest = life.latest
+    if meant.via is not None:
+        yield "found by", meant.via
+    if latest is not None:
+        yield "what", f"{latest.severity or 'unknown'} {latest.kind} {latest.type}: {latest.title}"
+        yield "id", latest.id
+        if latest.resource:
+            yield "resource", latest.resource
+        if latest.plan:
+            yield "plan", latest.plan
+        if latest.sample:
+            yield "sample", "it is one of Defender's samples"
+    yield "key", life.key
+    if life.row is None:
+        yield "now", "what it is now is not kept"
+        return
+    status = "over" if life.row.state.resolved else "it stands"
+    opened = ", ".join(sorted(life.row.open))
+    yield "now", f"{status}, {f'open at {opened}' if opened else 'open nowhere'}"
+    if (holder := life.holder) is not None:
+        since = f", since {instant(holder.since)}" if holder.since is not None else ""
+        messages = f", messages: {holder.messages}" if holder.messages is not None else ""
+        yield "held by", f"{holder_words(holder.name)} until {instant(holder.until)}{since}{messages}"
+        if holder.author is not None or holder.reason is not None:
+            yield "made by", f"{holder.author or 'nobody said who'}: {holder.reason or 'nobody said why'}"
+
+
+def _decision_line(entry: RecordEntry) -> str:
+    turn = f" (turn {entry.turn})" if entry.turn is not None else ""
+    return f"{_short(entry.at)} {entry.outcome}, {entry.reason}{turn}"
+
+
+def _decision_facts(entry: RecordEntry) -> Facts:
+    yield "from", entry.source
+    if entry.status:
+        yield "status", entry.status
+    if entry.suppressed_by:
+        until = f" until {_short(entry.suppressed_until)}" if entry.suppressed_until else ""
+        yield "held by", f"{holder_words(entry.suppressed_by)}{until}"
+    if entry.destinations:
+        yield "goes to", ", ".join(entry.destinations)
+    steps = "; ".join(stored_step(step).words for step in entry.steps)
+    yield "steps", steps or "they are not known: an older program decided"
+
+
+def _destination_words(one: DestinationLife) -> str:
+    return f"{one.name} ({one.lane} lane)" if one.lane is not None else one.name
+
+
+def _destination_facts(one: DestinationLife) -> Facts:
+    if one.held is not None:
+        yield "held", one.held
+    if one.pause is not None:
+        yield (
+            "paused",
+            f"since {instant(one.pause.since)}, tries again at {instant(one.pause.probe)}: {one.pause.error}",
+        )
+    if one.unready is not None and one.is_waited_for:
+        yield "not yet", one.unready
+    if (group := one.group) is not None:
+        common = " and ".join(f"{name} {value}" for name, value in group.by)
+        what = (
+            "a summary of what the limit held back" if group.is_summary else f"the group of {common or 'one incident'}"
+        )
+        signals = f"{group.total} signal{'' if group.total == 1 else 's'}"
+        counted = f": {signals}, {group.standing} still open" if group.total is not None else ""
+        yield "member of", f"{what}{counted}"
+        yield "group key", group.key
+        yield "joined", f"last changed it at {instant(group.changed)}"
+    elif not one.deliveries:
+        yield "deliveries", "none is kept"
+
+
+def _turn(one: DestinationLife, delivery: DeliveryStatus) -> str:
+    of_group = one.group is not None and delivery.key == one.group.key
+    return f"group's {delivery.turn}" if of_group else str(delivery.turn)
+
+
+def _failure_rows(one: DestinationLife, delivery: DeliveryStatus) -> Iterator[Sequence[object]]:
+    for failed in delivery.failed:
+        yield f"of turn {_turn(one, delivery)}", instant(failed.at), failed.error
+
+
+def _delivery_row(one: DestinationLife, delivery: DeliveryStatus) -> Sequence[object]:
+    return (
+        _turn(one, delivery),
+        delivery.change,
+        delivery.state,
+        instant(delivery.born),
+        delivery.attempts,
+        instant(delivery.settled) if delivery.settled is not None else None,
+        _receipt_words(delivery),
+        delivery.error,
+    )
+
+
+def _receipt_words(delivery: DeliveryStatus) -> str | None:
+    receipt = delivery.receipt
+    if receipt is None:
+        return None
+    refused = receipt.handles.get("refused")
+    parts = [receipt.reference, receipt.link, f"refused for {refused}" if refused else None]
+    return ", ".join(part for part in parts if part) or "taken"
+
+
+def _short(written: str | None) -> str | None:
+    """An instant of the record as people read it; what is none stands as it is written."""
+    if written is None:
+        return None
+    try:
+        return instant(datetime.fromisoformat(written))
+    except ValueError:
+        return written

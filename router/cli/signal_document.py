@@ -1,0 +1,137 @@
+"""The life of a signal as JSON: a contract, described in docs/command-line.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from router.app.signal_life import Meant
+from router.cli.decisions import decision_of
+from router.destinations.wording.masking import masked
+from router.domain.deliveries import DeliveryStatus
+from router.domain.notices import RecordEntry
+from router.domain.paging_answer import paging_answer
+from router.domain.signal_life import DestinationLife, GroupLife, HolderLife, SignalLife
+from router.domain.signal_waits import waits_of
+from router.domain.step_words import stored_step
+
+
+def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:
+    """The life of a signal at an instant, and how it was found."""
+    answer, latest, row = paging_answer(life, now), life.latest, life.row
+    return {
+        "paging": {"code": answer.code, "words": masked(answer.words)},
+        "found_by": meant.via,
+        "signal": {
+            "key": life.key,
+            "stream": life.stream,
+            "id": latest.id if latest else None,
+            "kind": latest.kind if latest else None,
+            "type": latest.type if latest else None,
+            "title": latest.title if latest else None,
+            "severity": latest.severity if latest else None,
+            "resource": latest.resource if latest else None,
+            "sample": latest.sample if latest else None,
+        },
+        "now": {
+            "resolved": row.state.resolved,
+            "outcome": row.outcome,
+            "open": dict(row.open),
+            "pending_turn": row.pending.number if row.pending else None,
+        }
+        if row
+        else None,
+        "held": _holder(life.holder) if life.holder else None,
+        "decisions": [_decision(entry) for entry in life.decisions],
+        "has_earlier_decisions": life.has_earlier,
+        "destinations": [_destination(one) for one in life.destinations],
+        "waits": [
+            {"destination": wait.destination, "key": wait.key, "turn": wait.turn, "words": masked(wait.words)}
+            for wait in waits_of(life, now)
+        ],
+    }
+
+
+def match_document(one: Meant, latest: RecordEntry | None) -> dict[str, object]:
+    """A signal that may be meant."""
+    return {
+        "key": one.key,
+        "stream": one.stream,
+        "found_by": one.via,
+        "id": latest.id if latest else None,
+        "type": latest.type if latest else None,
+        "title": latest.title if latest else None,
+        "resource": latest.resource if latest else None,
+        "at": latest.at if latest else None,
+    }
+
+
+def _decision(entry: RecordEntry) -> dict[str, object]:
+    steps = [stored_step(step)._asdict() for step in entry.steps]
+    return decision_of(entry) | {"at": entry.at, "key": entry.key, "turn": entry.turn, "steps": steps or None}
+
+
+def _holder(one: HolderLife) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "until": _iso(one.until),
+        "since": _iso(one.since),
+        "messages": one.messages,
+        "author": one.author,
+        "reason": one.reason,
+    }
+
+
+def _destination(one: DestinationLife) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "lane": one.lane,
+        "paused": {
+            "since": _iso(one.pause.since),
+            "probe": _iso(one.pause.probe),
+            "error": masked(one.pause.error),
+        }
+        if one.pause
+        else None,
+        "held": one.held,
+        "not_ready": one.unready,
+        "group": _group(one.group) if one.group else None,
+        "deliveries": [_delivery(delivery) for delivery in one.deliveries],
+    }
+
+
+def _group(group: GroupLife) -> dict[str, object]:
+    return {
+        "key": group.key,
+        "by": dict(group.by),
+        "signals": group.total,
+        "standing": group.standing,
+        "is_summary": group.is_summary,
+        "open": group.is_open,
+        "waits_for_room": group.waits_for_room,
+        "changed": _iso(group.changed),
+        "deliveries": [_delivery(delivery) for delivery in group.deliveries],
+    }
+
+
+def _delivery(one: DeliveryStatus) -> dict[str, object]:
+    receipt = one.receipt
+    return {
+        "key": one.key,
+        "turn": one.turn,
+        "lane": one.lane,
+        "change": one.change,
+        "state": one.state,
+        "born": _iso(one.born),
+        "due": _iso(one.due),
+        "settled": _iso(one.settled),
+        "attempts": one.attempts,
+        "error": masked(one.error) if one.error else None,
+        "failed": [{"at": _iso(failed.at), "error": masked(failed.error)} for failed in one.failed],
+        "reference": receipt.reference if receipt else None,
+        "link": receipt.link if receipt else None,
+        "refused": receipt.handles.get("refused") if receipt else None,
+    }
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat().replace("+00:00", "Z") if at is not None else None

@@ -1,0 +1,298 @@
+"""Whether a signal paged anybody, and if not, why: the first line of its life. Pure.
+
+What was delivered says more than what was decided, and what may still be delivered more than what died. So the first row of
+this table that is true answers. Where a pager was called, and the signal was over and came again since, only the deliveries
+since then count; what was sent before is added.
+
+| of the deliveries to pagers that open or update, the signal's own and its group's | answer |
+|---|---|
+| one was sent | `paged`; `grouped` where the group was paged before the signal came |
+| one is owed or claimed | `owed`, with what it waits for; `paused`, `held` and `not_ready` where the destination is |
+| its group waits for room under a limit | `limit` |
+| its turn is decided and not published | `pending` |
+| one is dead | `dead` |
+| one was superseded or discarded | `superseded`, `discarded` |
+| there is none, and a decision names a pager | `not_kept` |
+
+Where there never was one, the latest decision answers that is neither a repeat nor that the signal is over: `below_floor`,
+`noted`, `held_back`, `not_understood`; `no_pager`, or `sample`, where it is routed and no pager is among its destinations.
+`over` where the signal was over when it was first heard of, and `unknown` where no decision is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.delivery_errors import DISCARDED
+from router.domain.delivery_lifecycle import OPEN
+from router.domain.notices import RecordEntry
+from router.domain.rulebook import Lane
+from router.domain.signal_life import DestinationLife, SignalLife
+from router.domain.signal_waits import instant, limit_words, waits_at
+from router.domain.step_words import holder_words
+
+
+class PagingCode(StrEnum):
+    """Whether a signal paged anybody, and if not, why."""
+
+    PAGED = "paged"
+    GROUPED = "grouped"
+    OWED = "owed"
+    PAUSED = "paused"
+    HELD = "held"
+    NOT_READY = "not_ready"
+    LIMIT = "limit"
+    PENDING = "pending"
+    DEAD = "dead"
+    SUPERSEDED = "superseded"
+    DISCARDED = "discarded"
+    NOT_KEPT = "not_kept"
+    BELOW_FLOOR = "below_floor"
+    NOTED = "noted"
+    HELD_BACK = "held_back"
+    NOT_UNDERSTOOD = "not_understood"
+    SAMPLE = "sample"
+    NO_PAGER = "no_pager"
+    OVER = "over"
+    UNKNOWN = "unknown"
+
+
+class PagingAnswer(NamedTuple):
+    """Whether a signal paged anybody, and if not, why.
+
+    Attributes:
+        code: the answer, for programs.
+        words: the answer, for people: one sentence or two.
+    """
+
+    code: PagingCode
+    words: str
+
+
+class _Call(NamedTuple):
+    """A delivery to a pager that calls somebody, and the destination where it is."""
+
+    destination: DestinationLife
+    delivery: DeliveryStatus
+
+
+def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
+    """Whether a signal paged anybody, and if not, why."""
+    answer = (
+        _by_deliveries(life, now) or _by_groups(life) or _by_pending(life) or _by_ended(life) or _by_decisions(life)
+    )
+    if answer.code is PagingCode.PAGED:
+        return _with_what_came_after(answer, life)
+    before = [page for page in _every_page(life) if page.delivery.state is DeliveryState.SENT]
+    if not before or answer.code is PagingCode.GROUPED:
+        return answer
+    return answer._replace(words=f"{answer.words} Before that it had: {_sent_words(before[0])}.")
+
+
+def _with_what_came_after(answer: PagingAnswer, life: SignalLife) -> PagingAnswer:
+    """The answer that it paged, and what the latest decision says where that would page nobody."""
+    entry = _deciding(life.decisions)
+    if entry is None or entry.outcome not in _WHY:
+        return answer
+    later = _by_decisions(life).words.removeprefix("It paged nobody: ")
+    return answer._replace(words=f"{answer.words} Now it would page nobody: {later}")
+
+
+def _every_page(life: SignalLife) -> list[_Call]:
+    """The deliveries to pagers that call somebody, the latest first."""
+    pages = [
+        _Call(one, delivery)
+        for one in life.destinations
+        for delivery in one.all_deliveries
+        if delivery.lane is Lane.PAGE and delivery.change is not Change.RESOLVED
+    ]
+    return sorted(pages, key=lambda page: (page.delivery.born, page.delivery.turn), reverse=True)
+
+
+def _pages(life: SignalLife, states: frozenset[DeliveryState]) -> list[_Call]:
+    """Those of them in some states that belong to the latest opening of the signal, or of its group, at their pager."""
+    every = _every_page(life)
+    opened: dict[tuple[str, str], int] = {}
+    for one, delivery in every:
+        opened[one.name, delivery.key] = max(opened.get((one.name, delivery.key), 0), delivery.opened)
+    return [
+        page
+        for page in every
+        if page.delivery.state in states and page.delivery.opened == opened[page.destination.name, page.delivery.key]
+    ]
+
+
+def _by_deliveries(life: SignalLife, now: datetime) -> PagingAnswer | None:
+    """The answer by what was sent or is to be sent."""
+    sent = _pages(life, frozenset({DeliveryState.SENT}))
+    came = _first_heard(life)
+    if own := [page for page in sent if not _is_earlier(page, came)]:
+        return PagingAnswer(PagingCode.PAGED, f"It paged somebody: {_sent_words(own[-1])}.")
+    if owed := _pages(life, OPEN):
+        return _owed_answer(owed[-1], now)
+    if sent:
+        group = sent[0].destination.group
+        others = f" of {group.total} signals" if group is not None else ""
+        return PagingAnswer(
+            PagingCode.GROUPED,
+            f"It called nobody anew: its group{others} had paged before it came: {_sent_words(sent[0])}.",
+        )
+    return None
+
+
+def _first_heard(life: SignalLife) -> datetime | None:
+    return datetime.fromisoformat(life.decisions[0].at) if life.decisions and not life.has_earlier else None
+
+
+def _is_earlier(page: _Call, came: datetime | None) -> bool:
+    """Whether a group's page was owed before the signal came."""
+    group = page.destination.group
+    return group is not None and page.delivery.key == group.key and came is not None and page.delivery.born < came
+
+
+def _sent_words(page: _Call) -> str:
+    delivery = page.delivery
+    when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+    receipt = delivery.receipt
+    reference = f", as {receipt.reference}" if receipt is not None and receipt.reference else ""
+    group = page.destination.group
+    as_group = " of its group" if group is not None and delivery.key == group.key else ""
+    return f"{page.destination.name} took turn {delivery.turn}{as_group} ({delivery.change}){when}{reference}"
+
+
+def _owed_answer(page: _Call, now: datetime) -> PagingAnswer:
+    one, delivery = page
+    (words,) = [wait.words for wait in waits_at(one, now) if (wait.key, wait.turn) == (delivery.key, delivery.turn)]
+    code = PagingCode.OWED
+    if one.held is not None:
+        code = PagingCode.HELD
+    elif one.unready is not None:
+        code = PagingCode.NOT_READY
+    elif one.pause is not None:
+        code = PagingCode.PAUSED
+    return PagingAnswer(code, f"It paged nobody yet: {words}.")
+
+
+def _by_groups(life: SignalLife) -> PagingAnswer | None:
+    waiting = [one for one in life.destinations if one.group is not None and one.group.waits_for_room]
+    for one in sorted(waiting, key=lambda one: one.lane is not Lane.PAGE):
+        if one.lane in (Lane.PAGE, None):
+            return PagingAnswer(
+                PagingCode.LIMIT,
+                f"It paged nobody yet: its group at {one.name} waits for room under {limit_words(one)}.",
+            )
+    return None
+
+
+def _by_pending(life: SignalLife) -> PagingAnswer | None:
+    pending = life.row.pending if life.row is not None else None
+    if pending is None:
+        return None
+    pagers = [one.destination for one in pending.targets if one.lane is Lane.PAGE and one.change is not Change.RESOLVED]
+    if not pagers:
+        return None
+    words = f"turn {pending.number} is decided for {', '.join(pagers)}, and not yet published"
+    return PagingAnswer(PagingCode.PENDING, f"It paged nobody yet: {words}; the next run or the next sweep does it.")
+
+
+def _by_ended(life: SignalLife) -> PagingAnswer | None:
+    """The answer by deliveries that ended otherwise than sent."""
+    if dead := _pages(life, frozenset({DeliveryState.DEAD})):
+        one, delivery = dead[0]
+        died = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+        tried = f" after {delivery.attempts} attempt{'' if delivery.attempts == 1 else 's'}"
+        return PagingAnswer(
+            PagingCode.DEAD,
+            f"It paged nobody: its delivery to {one.name} died{died}{tried}: {delivery.error or 'no error'}.",
+        )
+    if skipped := _pages(life, frozenset({DeliveryState.SKIPPED})):
+        one, delivery = skipped[0]
+        when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
+        if delivery.error == DISCARDED:
+            return PagingAnswer(
+                PagingCode.DISCARDED, f"It paged nobody: a person discarded its dead letter to {one.name}{when}."
+            )
+        return PagingAnswer(
+            PagingCode.SUPERSEDED,
+            f"It paged nobody: its delivery to {one.name} was skipped{when}, since a later turn left nothing to say.",
+        )
+    pagers = {one.name for one in life.destinations if one.lane is Lane.PAGE and not one.deliveries}
+    named = sorted({name for entry in life.decisions if entry.notice for name in entry.destinations} & pagers)
+    if named:
+        return PagingAnswer(
+            PagingCode.NOT_KEPT,
+            f"Nobody knows any more: it was decided for {', '.join(named)}, and no delivery there is kept.",
+        )
+    return None
+
+
+def _by_decisions(life: SignalLife) -> PagingAnswer:
+    """The answer of the decision that settled it."""
+    entry = _deciding(life.decisions)
+    if entry is None:
+        if life.decisions and not life.has_earlier:
+            return PagingAnswer(PagingCode.OVER, "It paged nobody: it was over when it was first heard of.")
+        return PagingAnswer(PagingCode.UNKNOWN, "Nobody knows any more: no decision says it that is kept.")
+    return _WHY.get(entry.outcome, _by_routes)(entry)
+
+
+def _deciding(decisions: Sequence[RecordEntry]) -> RecordEntry | None:
+    passing = (Outcome.REPEAT, Outcome.RESOLVED)
+    return next((entry for entry in reversed(decisions) if entry.outcome not in passing), None)
+
+
+def _below_floor(entry: RecordEntry) -> PagingAnswer:
+    return PagingAnswer(PagingCode.BELOW_FLOOR, f"It paged nobody: it is below the floor ({_reason(entry)}).")
+
+
+def _noted(entry: RecordEntry) -> PagingAnswer:
+    return PagingAnswer(PagingCode.NOTED, f"It paged nobody: it is only noted ({_reason(entry)}), which asks nobody.")
+
+
+def _held_back(entry: RecordEntry) -> PagingAnswer:
+    holder = holder_words(entry.suppressed_by) if entry.suppressed_by else "a rule whose name is not kept"
+    until = f" until {_short(entry.suppressed_until)}" if entry.suppressed_until else ""
+    return PagingAnswer(PagingCode.HELD_BACK, f"It paged nobody: at {_short(entry.at)} {holder} held it{until}.")
+
+
+def _not_understood(entry: RecordEntry) -> PagingAnswer:
+    return PagingAnswer(
+        PagingCode.NOT_UNDERSTOOD,
+        f"It paged nobody: its message was not understood ({_reason(entry)}) and lies in the quarantine.",
+    )
+
+
+def _by_routes(entry: RecordEntry) -> PagingAnswer:
+    goes = f"to {', '.join(entry.destinations)}, none of which is a pager" if entry.destinations else "to nobody"
+    by = f"its routes ({', '.join(entry.routes)}) lead" if entry.routes else "no route takes it, and the rest goes"
+    if entry.sample:
+        return PagingAnswer(PagingCode.SAMPLE, f"It paged nobody: it is one of Defender's samples, and {by} {goes}.")
+    return PagingAnswer(PagingCode.NO_PAGER, f"It paged nobody: {by} {goes}.")
+
+
+_WHY: Mapping[str, Callable[[RecordEntry], PagingAnswer]] = {
+    Outcome.BELOW_FLOOR: _below_floor,
+    Outcome.NOTED: _noted,
+    Outcome.SUPPRESSED: _held_back,
+    Outcome.QUARANTINED: _not_understood,
+}
+"""What the decision says, by its outcome; what is routed is told `_by_routes`."""
+
+
+def _reason(entry: RecordEntry) -> str:
+    """The words of a reason, or its code where it has none."""
+    code, _, words = entry.reason.partition(": ")
+    return words or code
+
+
+def _short(written: str) -> str:
+    """An instant of the record as people read it; one that is damaged as it stands."""
+    try:
+        return instant(datetime.fromisoformat(written))
+    except ValueError:
+        return written
