@@ -19,6 +19,7 @@ from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.signal_life import DestinationLife, GroupLife, HolderLife, SignalLife
+from router.domain.signal_waits import counted
 from router.domain.signals import Kind, Stream
 
 MOST_DECISIONS = 200
@@ -106,7 +107,7 @@ async def _by_key(store: Store, text: str) -> list[Meant]:
     key = text.lower()
     if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
         if statuses := await store.outbox.deliveries_of(key):
-            return await _told_of_by(store, statuses, None)
+            return await _signals_notified_by(store, statuses, None)
         if entries := await store.record.decisions_of(key, 1):
             return [Meant(key, entries[0].stream or "")]
         # The ledger mends the row of a key that has deliveries, which that of a group would have, too: this one has none.
@@ -131,43 +132,36 @@ async def _by_reference(store: Store, text: str) -> list[Meant]:
     """The signals of which a ticket tells, by its number in the vendor's spelling or in capitals."""
     for reference in dict.fromkeys((text, text.upper())):
         if statuses := await store.outbox.find_by_reference(reference):
-            return await _told_of_by(store, statuses, f"{statuses[0].destination} {reference}")
+            return await _signals_notified_by(store, statuses, f"{statuses[0].destination} {reference}")
     return []
 
 
-async def _told_of_by(store: Store, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
+async def _signals_notified_by(store: Store, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
     """The signals that deliveries tell of: by themselves, or as members of groups, as far as those are still named."""
-    keys = dict.fromkeys((one.stream, one.destination, one.key) for one in statuses)
-    found = [one for key in keys for one in await _members(store, *key)]
+    keys = dict.fromkeys((one.stream, one.destination, one.key) for one in statuses if one.destination != RECORD)
+    found = [one for key in keys for one in await _signals_of(store, *key)]
     return [Meant(key, stream, via) for key, stream in dict.fromkeys(found)]
 
 
-async def _members(store: Store, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
-    """The signals of a key, each with its stream: its own, or those that the group with it names, or named when it ended."""
+async def _signals_of(store: Store, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
+    """The signals of a key, each with its stream: its own, or those that the group with it names, or named when it ended.
+
+    Where no decision is kept, and there is no such group, it is that of a signal: a group goes with its deliveries.
+    """
     if await store.record.decisions_of(key, 1):
         return [(key, stream)]
-    states, last = await asyncio.gather(
-        store.groups.read_aggregation(stream, destination, groups=[key]),
-        store.outbox.find_last_notice(stream, destination, key),
-    )
-    named = [one.key for state in states.groups.values() for one in state.group.named]
-    if last is not None:
-        named += [
-            *(one.key for one in (last.group.named if last.group else ())),
-            signal_key(stream, last.kind, last.id),
-        ]
-        if named[-1] == key:
-            return [(key, stream)]
-    known = [one for one in dict.fromkeys(named) if await store.record.decisions_of(one, 1)]
-    if known or key not in states.groups:
+    states = await store.groups.read_aggregation(stream, destination, groups=[key])
+    if (state := states.groups.get(key)) is None:
+        return [(key, stream)]
+    last = await store.outbox.find_last_notice(stream, destination, key)
+    named = [one.key for one in (*state.group.named, *(last.group.named if last and last.group else ()))]
+    speaker = [signal_key(stream, last.kind, last.id)] if last is not None else []
+    known = [one for one in dict.fromkeys([*named, *speaker]) if await store.record.decisions_of(one, 1)]
+    if known:
         return [(one, stream) for one in known]
-    # A summary names groups.
-    return [
-        member
-        for one in dict.fromkeys(named)
-        if one != key
-        for member in await _members(store, stream, destination, one)
-    ]
+    # A summary names groups, and of a signal that stands for long no decision may be kept.
+    others = [one for one in dict.fromkeys(named) if one != key]
+    return [signal for one in others for signal in await _signals_of(store, stream, destination, one)]
 
 
 async def _by_resource(store: Store, text: str) -> list[Meant]:
@@ -247,7 +241,7 @@ async def _destination_life(
         deliveries=tuple(deliveries),
         group=group,
         unready=facts.unready.get((stream, name)),
-        limit=f"{limit.most} openings within {written(limit.window)}" if limit is not None else None,
+        limit=f"{counted(limit.most, 'opening')} within {written(limit.window)}" if limit is not None else None,
     )
 
 

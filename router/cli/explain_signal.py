@@ -36,7 +36,7 @@ from router.domain.paging_answer import paging_answer
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.signal_waits import instant, waits_of
+from router.domain.signal_waits import counted, instant, waits_of
 from router.domain.step_words import holder_words, stored_step
 
 type Facts = Iterator[tuple[str, object]]
@@ -213,9 +213,8 @@ def _destination_facts(one: DestinationLife) -> Facts:
         what = (
             "a summary of what the limit held back" if group.is_summary else f"the group of {common or 'one incident'}"
         )
-        signals = f"{group.total} signal{'' if group.total == 1 else 's'}"
-        counted = f": {signals}, {group.standing} still open" if group.total is not None else ""
-        yield "member of", f"{what}{counted}"
+        size = f": {counted(group.total, 'signal')}, {group.standing} still open" if group.total is not None else ""
+        yield "member of", f"{what}{size}"
         yield "group key", group.key
         yield "joined", f"last changed it at {instant(group.changed)}"
     elif not one.deliveries:

@@ -45,7 +45,13 @@ def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, obje
         "has_earlier_decisions": life.has_earlier,
         "destinations": [_destination(one) for one in life.destinations],
         "waits": [
-            {"destination": wait.destination, "key": wait.key, "turn": wait.turn, "words": masked(wait.words)}
+            {
+                "code": wait.code,
+                "destination": wait.destination,
+                "key": wait.key,
+                "turn": wait.turn,
+                "words": masked(wait.words),
+            }
             for wait in waits_of(life, now)
         ],
     }

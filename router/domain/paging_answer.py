@@ -7,15 +7,15 @@ since then count; what was sent before is added.
 | of the deliveries to pagers that open or update, the signal's own and its group's | answer |
 |---|---|
 | one was sent | `paged`; `grouped` where the group was paged before the signal came |
-| one is owed or claimed | `owed`, with what it waits for; `paused`, `held` and `not_ready` where the destination is |
+| one is owed or claimed | `owed`, and what it waits for; `paused`, `destination_held`, `not_ready` where that is so |
 | its group waits for room under a limit | `limit` |
 | its turn is decided and not published | `pending` |
 | one is dead | `dead` |
 | one was superseded or discarded | `superseded`, `discarded` |
-| there is none, and a decision names a pager | `not_kept` |
+| there is none, and a decision names a pager, or what may be one | `not_kept` |
 
 Where there never was one, the latest decision answers that is neither a repeat nor that the signal is over: `below_floor`,
-`noted`, `held_back`, `not_understood`; `no_pager`, or `sample`, where it is routed and no pager is among its destinations.
+`noted`, `suppressed`, `not_understood`; `no_pager`, or `sample`, where it is routed and no pager is among its destinations.
 `over` where the signal was over when it was first heard of, and `unknown` where no decision is kept.
 """
 
@@ -33,8 +33,10 @@ from router.domain.delivery_lifecycle import OPEN
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, SignalLife
-from router.domain.signal_waits import instant, limit_words, waits_at
+from router.domain.signal_waits import AwaitedCode, counted, instant, limit_words, waits_at
 from router.domain.step_words import holder_words
+
+_SENT = frozenset({DeliveryState.SENT})
 
 
 class PagingCode(StrEnum):
@@ -44,7 +46,7 @@ class PagingCode(StrEnum):
     GROUPED = "grouped"
     OWED = "owed"
     PAUSED = "paused"
-    HELD = "held"
+    DESTINATION_HELD = "destination_held"
     NOT_READY = "not_ready"
     LIMIT = "limit"
     PENDING = "pending"
@@ -54,7 +56,7 @@ class PagingCode(StrEnum):
     NOT_KEPT = "not_kept"
     BELOW_FLOOR = "below_floor"
     NOTED = "noted"
-    HELD_BACK = "held_back"
+    SUPPRESSED = "suppressed"
     NOT_UNDERSTOOD = "not_understood"
     SAMPLE = "sample"
     NO_PAGER = "no_pager"
@@ -88,8 +90,9 @@ def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
     )
     if answer.code is PagingCode.PAGED:
         return _with_what_came_after(answer, life)
-    before = [page for page in _every_page(life) if page.delivery.state is DeliveryState.SENT]
-    if not before or answer.code is PagingCode.GROUPED:
+    sent = [call for call in _every_call(life) if call.delivery.state is DeliveryState.SENT]
+    before = [call for call in sent if not _is_of_group(call)]
+    if not before:
         return answer
     return answer._replace(words=f"{answer.words} Before that it had: {_sent_words(before[0])}.")
 
@@ -103,79 +106,104 @@ def _with_what_came_after(answer: PagingAnswer, life: SignalLife) -> PagingAnswe
     return answer._replace(words=f"{answer.words} Now it would page nobody: {later}")
 
 
-def _every_page(life: SignalLife) -> list[_Call]:
+def _every_call(life: SignalLife) -> list[_Call]:
     """The deliveries to pagers that call somebody, the latest first."""
-    pages = [
+    calls = [
         _Call(one, delivery)
         for one in life.destinations
         for delivery in one.all_deliveries
         if delivery.lane is Lane.PAGE and delivery.change is not Change.RESOLVED
     ]
-    return sorted(pages, key=lambda page: (page.delivery.born, page.delivery.turn), reverse=True)
+    return sorted(calls, key=lambda call: (call.delivery.born, call.delivery.turn), reverse=True)
 
 
-def _pages(life: SignalLife, states: frozenset[DeliveryState]) -> list[_Call]:
+def _calls(life: SignalLife, states: frozenset[DeliveryState]) -> list[_Call]:
     """Those of them in some states that belong to the latest opening of the signal, or of its group, at their pager."""
-    every = _every_page(life)
+    every = _every_call(life)
     opened: dict[tuple[str, str], int] = {}
     for one, delivery in every:
         opened[one.name, delivery.key] = max(opened.get((one.name, delivery.key), 0), delivery.opened)
     return [
-        page
-        for page in every
-        if page.delivery.state in states and page.delivery.opened == opened[page.destination.name, page.delivery.key]
+        call
+        for call in every
+        if call.delivery.state in states and call.delivery.opened == opened[call.destination.name, call.delivery.key]
     ]
 
 
 def _by_deliveries(life: SignalLife, now: datetime) -> PagingAnswer | None:
     """The answer by what was sent or is to be sent."""
-    sent = _pages(life, frozenset({DeliveryState.SENT}))
-    came = _first_heard(life)
-    if own := [page for page in sent if not _is_earlier(page, came)]:
-        return PagingAnswer(PagingCode.PAGED, f"It paged somebody: {_sent_words(own[-1])}.")
-    if owed := _pages(life, OPEN):
+    came = _came(life)
+    if paged := _paging(life, came):
+        return PagingAnswer(PagingCode.PAGED, f"It paged somebody: {_sent_words(paged[0])}.")
+    if owed := _calls(life, OPEN):
         return _owed_answer(owed[-1], now)
-    if sent:
-        group = sent[0].destination.group
-        others = f" of {group.total} signals" if group is not None else ""
-        return PagingAnswer(
-            PagingCode.GROUPED,
-            f"It called nobody anew: its group{others} had paged before it came: {_sent_words(sent[0])}.",
-        )
+    if joined := [call for call in _calls(life, _SENT) if _is_before(call, came) and not _waits_for_room(call)]:
+        group = joined[-1].destination.group
+        others = f" of {group.total} signals" if group is not None and group.total is not None else ""
+        words = f"its group{others} had paged before it came: {_sent_words(joined[-1])}"
+        return PagingAnswer(PagingCode.GROUPED, f"It called nobody anew: {words}.")
     return None
 
 
-def _first_heard(life: SignalLife) -> datetime | None:
-    return datetime.fromisoformat(life.decisions[0].at) if life.decisions and not life.has_earlier else None
+def _came(life: SignalLife) -> datetime | None:
+    """When the signal was first routed since it was last over, as far as the decisions that are known say."""
+    came: str | None = None
+    is_over = False
+    for entry in life.decisions:
+        if entry.outcome == Outcome.ROUTED and (came is None or is_over):
+            came = entry.at
+        is_over = entry.outcome == Outcome.RESOLVED or (is_over and entry.outcome != Outcome.ROUTED)
+    return datetime.fromisoformat(came) if came is not None and not life.has_earlier else None
 
 
-def _is_earlier(page: _Call, came: datetime | None) -> bool:
-    """Whether a group's page was owed before the signal came."""
-    group = page.destination.group
-    return group is not None and page.delivery.key == group.key and came is not None and page.delivery.born < came
+def _paging(life: SignalLife, came: datetime | None) -> list[_Call]:
+    """What called somebody for the signal since it came: the first that was sent of each opening, the earliest first."""
+    latest = _calls(life, _SENT)
+    firsts: dict[tuple[str, str, int], _Call] = {}
+    for call in _every_call(life):
+        if call.delivery.state is DeliveryState.SENT and (_is_of_group(call) or call in latest):
+            firsts[call.destination.name, call.delivery.key, call.delivery.opened] = call
+    return sorted((call for call in firsts.values() if not _is_before(call, came)), key=lambda call: call.delivery.born)
 
 
-def _sent_words(page: _Call) -> str:
-    delivery = page.delivery
+def _is_of_group(call: _Call) -> bool:
+    group = call.destination.group
+    return group is not None and call.delivery.key == group.key
+
+
+def _is_before(call: _Call, came: datetime | None) -> bool:
+    """Whether a group's page was owed before the signal came to it."""
+    return _is_of_group(call) and came is not None and call.delivery.born < came
+
+
+def _waits_for_room(call: _Call) -> bool:
+    """Whether the group of a page waits to open again: then what was sent before was for others."""
+    return call.destination.group is not None and call.destination.group.waits_for_room
+
+
+def _sent_words(call: _Call) -> str:
+    delivery = call.delivery
     when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
     receipt = delivery.receipt
     reference = f", as {receipt.reference}" if receipt is not None and receipt.reference else ""
-    group = page.destination.group
-    as_group = " of its group" if group is not None and delivery.key == group.key else ""
-    return f"{page.destination.name} took turn {delivery.turn}{as_group} ({delivery.change}){when}{reference}"
+    as_group = " of its group" if _is_of_group(call) else ""
+    return f"{call.destination.name} took turn {delivery.turn}{as_group} ({delivery.change}){when}{reference}"
 
 
-def _owed_answer(page: _Call, now: datetime) -> PagingAnswer:
-    one, delivery = page
-    (words,) = [wait.words for wait in waits_at(one, now) if (wait.key, wait.turn) == (delivery.key, delivery.turn)]
-    code = PagingCode.OWED
-    if one.held is not None:
-        code = PagingCode.HELD
-    elif one.unready is not None:
-        code = PagingCode.NOT_READY
-    elif one.pause is not None:
-        code = PagingCode.PAUSED
-    return PagingAnswer(code, f"It paged nobody yet: {words}.")
+def _owed_answer(call: _Call, now: datetime) -> PagingAnswer:
+    one, delivery = call
+    awaited = next(
+        awaited for awaited in waits_at(one, now) if (awaited.key, awaited.turn) == (delivery.key, delivery.turn)
+    )
+    return PagingAnswer(_OWED.get(awaited.code, PagingCode.OWED), f"It paged nobody yet: {awaited.words}.")
+
+
+_OWED = {
+    AwaitedCode.HOLD: PagingCode.DESTINATION_HELD,
+    AwaitedCode.READINESS: PagingCode.NOT_READY,
+    AwaitedCode.PAUSE: PagingCode.PAUSED,
+}
+"""What an owed page waits for that has an answer of its own."""
 
 
 def _by_groups(life: SignalLife) -> PagingAnswer | None:
@@ -202,15 +230,15 @@ def _by_pending(life: SignalLife) -> PagingAnswer | None:
 
 def _by_ended(life: SignalLife) -> PagingAnswer | None:
     """The answer by deliveries that ended otherwise than sent."""
-    if dead := _pages(life, frozenset({DeliveryState.DEAD})):
+    if dead := _calls(life, frozenset({DeliveryState.DEAD})):
         one, delivery = dead[0]
         died = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
-        tried = f" after {delivery.attempts} attempt{'' if delivery.attempts == 1 else 's'}"
+        tried = f" after {counted(delivery.attempts, 'attempt')}"
         return PagingAnswer(
             PagingCode.DEAD,
             f"It paged nobody: its delivery to {one.name} died{died}{tried}: {delivery.error or 'no error'}.",
         )
-    if skipped := _pages(life, frozenset({DeliveryState.SKIPPED})):
+    if skipped := _calls(life, frozenset({DeliveryState.SKIPPED})):
         one, delivery = skipped[0]
         when = f" at {instant(delivery.settled)}" if delivery.settled is not None else ""
         if delivery.error == DISCARDED:
@@ -221,7 +249,7 @@ def _by_ended(life: SignalLife) -> PagingAnswer | None:
             PagingCode.SUPERSEDED,
             f"It paged nobody: its delivery to {one.name} was skipped{when}, since a later turn left nothing to say.",
         )
-    pagers = {one.name for one in life.destinations if one.lane is Lane.PAGE and not one.deliveries}
+    pagers = {one.name for one in life.destinations if one.lane in (Lane.PAGE, None) and not one.all_deliveries}
     named = sorted({name for entry in life.decisions if entry.notice for name in entry.destinations} & pagers)
     if named:
         return PagingAnswer(
@@ -235,7 +263,7 @@ def _by_decisions(life: SignalLife) -> PagingAnswer:
     """The answer of the decision that settled it."""
     entry = _deciding(life.decisions)
     if entry is None:
-        if life.decisions and not life.has_earlier:
+        if any(entry.turn == 1 for entry in life.decisions):
             return PagingAnswer(PagingCode.OVER, "It paged nobody: it was over when it was first heard of.")
         return PagingAnswer(PagingCode.UNKNOWN, "Nobody knows any more: no decision says it that is kept.")
     return _WHY.get(entry.outcome, _by_routes)(entry)
@@ -254,10 +282,10 @@ def _noted(entry: RecordEntry) -> PagingAnswer:
     return PagingAnswer(PagingCode.NOTED, f"It paged nobody: it is only noted ({_reason(entry)}), which asks nobody.")
 
 
-def _held_back(entry: RecordEntry) -> PagingAnswer:
+def _suppressed(entry: RecordEntry) -> PagingAnswer:
     holder = holder_words(entry.suppressed_by) if entry.suppressed_by else "a rule whose name is not kept"
     until = f" until {_short(entry.suppressed_until)}" if entry.suppressed_until else ""
-    return PagingAnswer(PagingCode.HELD_BACK, f"It paged nobody: at {_short(entry.at)} {holder} held it{until}.")
+    return PagingAnswer(PagingCode.SUPPRESSED, f"It paged nobody: at {_short(entry.at)} {holder} held it{until}.")
 
 
 def _not_understood(entry: RecordEntry) -> PagingAnswer:
@@ -278,7 +306,7 @@ def _by_routes(entry: RecordEntry) -> PagingAnswer:
 _WHY: Mapping[str, Callable[[RecordEntry], PagingAnswer]] = {
     Outcome.BELOW_FLOOR: _below_floor,
     Outcome.NOTED: _noted,
-    Outcome.SUPPRESSED: _held_back,
+    Outcome.SUPPRESSED: _suppressed,
     Outcome.QUARANTINED: _not_understood,
 }
 """What the decision says, by its outcome; what is routed is told `_by_routes`."""

@@ -51,7 +51,7 @@ class DestinationLife:
         deliveries: the signal's own deliveries there, by turn; those of the record's second home by decision.
         group: the group of which it is told there instead, or beside.
         pause: its pause, where it refuses our credentials now.
-        held: until when, by whom and why a person holds it, in words; None where nobody does.
+        held: by whom, until when and why it is held, in words that begin so; None where nobody holds it.
         unready: what it lacks to be asked, in words; None where it lacks nothing, or nobody looked.
         limit: how many openings it gets, in words; None where it has no limit, or the rules are not at hand.
     """

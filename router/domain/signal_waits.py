@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
@@ -14,20 +15,37 @@ from router.domain.signal_life import DestinationLife, SignalLife
 from router.domain.step_words import holder_words
 
 
+class AwaitedCode(StrEnum):
+    """What something that is still to happen waits for."""
+
+    TURN = "turn"
+    CLAIM = "claim"
+    HOLD = "hold"
+    READINESS = "readiness"
+    PAUSE = "pause"
+    TIME = "time"
+    WORKER = "worker"
+    ROOM = "room"
+    PUBLICATION = "publication"
+    END = "end"
+
+
 class Awaited(NamedTuple):
     """Something that is still to happen.
 
     Attributes:
-        destination: the destination where it is to happen; None where it is about the signal itself.
-        turn: the turn of the delivery that waits; None where no delivery does.
-        key: the key of that delivery, which is the signal's or its group's; None where no delivery waits.
+        code: what it waits for, for programs.
         words: what it waits for, as a sentence that begins with what waits.
+        destination: the destination where it is to happen; None where it is about the signal itself.
+        key: the key of the delivery that waits, which is the signal's or its group's; None where no delivery does.
+        turn: the turn of that delivery.
     """
 
-    destination: str | None
-    turn: int | None
-    key: str | None
+    code: AwaitedCode
     words: str
+    destination: str | None = None
+    key: str | None = None
+    turn: int | None = None
 
 
 def waits_of(life: SignalLife, now: datetime) -> tuple[Awaited, ...]:
@@ -37,19 +55,14 @@ def waits_of(life: SignalLife, now: datetime) -> tuple[Awaited, ...]:
 
 def waits_at(one: DestinationLife, now: datetime) -> Iterator[Awaited]:
     """What is still to happen at one destination."""
-    for waiting, first in open_with_first(one):
-        words = _delivery_words(one, waiting, first, now)
-        yield Awaited(one.name, waiting.turn, waiting.key, f"{_delivery_named(one, waiting)} {words}")
-    if one.group is not None and one.group.waits_for_room:
-        yield Awaited(one.name, None, None, f"its group at {one.name} waits for room under {limit_words(one)}")
-
-
-def open_with_first(one: DestinationLife) -> Iterator[tuple[DeliveryStatus, DeliveryStatus]]:
-    """The open deliveries at a destination by turn, each with the one whose turn it is before any other of its key."""
     for deliveries in _by_key(one.all_deliveries):
         still_open = sorted((one for one in deliveries if one.state in OPEN), key=lambda one: one.turn)
         for waiting in still_open:
-            yield waiting, still_open[0]
+            code, words = _awaited_by(one, waiting, still_open[0], now)
+            yield Awaited(code, f"{_delivery_named(one, waiting)} {words}", one.name, waiting.key, waiting.turn)
+    if one.group is not None and one.group.waits_for_room:
+        words = f"its group at {one.name} waits for room under {limit_words(one)}"
+        yield Awaited(AwaitedCode.ROOM, words, one.name)
 
 
 def limit_words(one: DestinationLife) -> str:
@@ -60,12 +73,11 @@ def limit_words(one: DestinationLife) -> str:
 def _own_waits(life: SignalLife) -> Iterator[Awaited]:
     if life.row is not None and life.row.pending is not None:
         number = life.row.pending.number
-        yield Awaited(
-            None, None, None, f"turn {number} is decided and not yet published; the next run or the next sweep does it"
-        )
+        words = f"turn {number} is decided and not yet published; the next run or the next sweep does it"
+        yield Awaited(AwaitedCode.PUBLICATION, words)
     if (holder := life.holder) is not None:
         held = f"the signal is held by {holder_words(holder.name)} until {instant(holder.until)}"
-        yield Awaited(None, None, None, f"{held}; then it is decided again if it still stands")
+        yield Awaited(AwaitedCode.END, f"{held}; then it is decided again")
 
 
 def _by_key(deliveries: Sequence[DeliveryStatus]) -> list[list[DeliveryStatus]]:
@@ -80,30 +92,37 @@ def _delivery_named(one: DestinationLife, waiting: DeliveryStatus) -> str:
     return f"{whose} {waiting.turn} to {one.name} ({waiting.change})"
 
 
-def _delivery_words(one: DestinationLife, waiting: DeliveryStatus, first: DeliveryStatus, now: datetime) -> str:
+def _awaited_by(
+    one: DestinationLife, waiting: DeliveryStatus, first: DeliveryStatus, now: datetime
+) -> tuple[AwaitedCode, str]:
     """What an open delivery waits for; of several things that which has to end first."""
     if first.turn != waiting.turn:
-        return f"waits for its turn behind turn {first.turn}"
+        return AwaitedCode.TURN, f"waits for its turn behind turn {first.turn}"
     if waiting.state is DeliveryState.CLAIMED:
-        return "is being sent, or was when its worker died: then it is claimed again when that claim ends"
-    if one.held is not None:
-        return f"waits, because {one.name} is held {one.held}"
-    if one.unready is not None:
-        return f"waits until {one.name} can be asked: {one.unready}"
-    if one.pause is not None:
-        since, probe = instant(one.pause.since), instant(one.pause.probe)
         return (
-            f"waits, because {one.name} is paused since {since}: {one.pause.error}; one delivery tries again at {probe}"
+            AwaitedCode.CLAIM,
+            "is being sent, or was when its worker died: then it is tried again when that claim ends",
         )
-    tried = f" after {_counted(waiting.attempts)}" if waiting.attempts else ""
+    if one.held is not None:
+        return AwaitedCode.HOLD, f"waits, because {one.name} is {one.held}"
+    if one.unready is not None:
+        return AwaitedCode.READINESS, f"waits until {one.name} can be asked: {one.unready}"
+    if (pause := one.pause) is not None:
+        again = f"one delivery tries again at {instant(pause.probe)}"
+        return (
+            AwaitedCode.PAUSE,
+            f"waits, because {one.name} is paused since {instant(pause.since)}: {pause.error}; {again}",
+        )
+    tried = f" after {counted(waiting.attempts, 'attempt')}" if waiting.attempts else ""
     trouble = f"; its last trouble: {waiting.error}" if waiting.error else ""
     if waiting.due > now and is_possible(waiting.due, now, LONGEST_WAIT[waiting.lane]):
-        return f"is due again at {instant(waiting.due)}{tried}{trouble}"
-    return f"is due now{tried}; the next run or worker sends it{trouble}"
+        return AwaitedCode.TIME, f"is due again at {instant(waiting.due)}{tried}{trouble}"
+    return AwaitedCode.WORKER, f"is due now{tried}; the next run or worker sends it{trouble}"
 
 
-def _counted(attempts: int) -> str:
-    return f"{attempts} attempt{'s' if attempts > 1 else ''}"
+def counted(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def instant(at: datetime) -> str:

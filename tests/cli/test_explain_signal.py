@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tests.cli.house import House, ndjson
 from tests.parse.messages import a_flat_alert
 

@@ -1,0 +1,94 @@
+"""Lives of signals: a test names only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.domain.notices import RecordEntry
+from router.domain.rulebook import Lane
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
+from tests.builders import NOW
+from tests.store.builders import an_entry
+
+MINUTE = timedelta(minutes=1)
+KEY, GROUP = "k", "g"
+
+
+def a_life(
+    *destinations: DestinationLife, outcome: Outcome = Outcome.ROUTED, after: Outcome | None = None, **changes: object
+) -> SignalLife:
+    """A signal that was decided so, a minute ago, and after that otherwise."""
+    decisions = tuple(
+        decided(one, turn=turn) for turn, one in enumerate([outcome, *([after] if after is not None else [])], 1)
+    )
+    life = SignalLife(key=KEY, stream="cwpp", decisions=decisions, destinations=destinations)
+    return replace(life, **changes)  # type: ignore[arg-type]
+
+
+def decided(outcome: Outcome, *, turn: int = 1, **changes: object) -> RecordEntry:
+    """A decision a minute ago that notifies oncall where it is routed."""
+    routed = outcome is Outcome.ROUTED
+    known = {
+        "at": (NOW - MINUTE).isoformat(),
+        "stream": "cwpp",
+        "signal": KEY,
+        "outcome": outcome.value,
+        "reason": f"floor: {outcome}",
+        "turn": turn,
+        "notice": "opened" if routed else None,
+        "destinations": ("oncall",) if routed else (),
+        "routes": ("page",) if routed else (),
+        "suppressed_by": "nightly" if outcome is Outcome.SUPPRESSED else None,
+        "suppressed_until": "2026-12-01T00:00:00Z" if outcome is Outcome.SUPPRESSED else None,
+    }
+    return an_entry(**{**known, **changes})  # type: ignore[arg-type]
+
+
+def owed(state: DeliveryState = DeliveryState.OWED, **changes: object) -> DeliveryStatus:
+    """A delivery to oncall that opens."""
+    status = DeliveryStatus(
+        stream="cwpp",
+        destination="oncall",
+        lane=Lane.PAGE,
+        key=KEY,
+        turn=1,
+        change=Change.OPENED,
+        opened=1,
+        state=state,
+        born=NOW - MINUTE,
+        due=NOW - MINUTE,
+        attempts=0 if state is DeliveryState.OWED else 1,
+        settled=NOW if state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED) else None,
+    )
+    return replace(status, **changes)  # type: ignore[arg-type]
+
+
+def oncall(*deliveries: DeliveryStatus, **changes: object) -> DestinationLife:
+    """What a signal has to do with a pager."""
+    return replace(DestinationLife(name="oncall", lane=Lane.PAGE, deliveries=deliveries), **changes)  # type: ignore[arg-type]
+
+
+def tickets(*deliveries: DeliveryStatus) -> DestinationLife:
+    """What a signal has to do with a ticket intake."""
+    filed = tuple(replace(one, lane=Lane.TICKET, destination="tickets") for one in deliveries)
+    return DestinationLife(name="tickets", lane=Lane.TICKET, deliveries=filed)
+
+
+def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
+    """A group of three signals, two of which stand."""
+    group = GroupLife(
+        key=GROUP,
+        by=(("alert_type", "VM_Test"),),
+        total=3,
+        standing=2,
+        is_summary=False,
+        is_open=True,
+        waits_for_room=False,
+        stands=True,
+        changed=NOW,
+        deliveries=tuple(replace(one, key=GROUP) for one in deliveries),
+    )
+    return replace(group, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,65 @@
+"""What each open thing in the life of a signal waits for, in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from router.domain.decisions import Change, Outcome
+from router.domain.deliveries import DeliveryState
+from router.domain.ledger import Turn
+from router.domain.signal_life import HolderLife
+from router.domain.signal_waits import AwaitedCode, waits_at, waits_of
+from tests.builders import NOW
+from tests.domain.lives import MINUTE, a_group_of, a_life, decided, oncall, owed
+from tests.store.builders import a_row
+
+DAY = timedelta(days=1)
+
+
+def test_a_turn_waits_for_those_before_it() -> None:
+    """The first says what it waits for itself; what is closed holds up nobody."""
+    update = owed(turn=2, change=Change.UPDATED)
+    waits = list(waits_at(oncall(update, owed(due=NOW + MINUTE)), NOW))
+    assert [(one.code, one.turn) for one in waits] == [(AwaitedCode.TIME, 1), (AwaitedCode.TURN, 2)]
+    assert waits[1].words == "turn 2 to oncall (updated) waits for its turn behind turn 1"
+    (only,) = waits_at(oncall(owed(DeliveryState.SENT), update), NOW)
+    assert only.words == "turn 2 to oncall (updated) is due now; the next run or worker sends it"
+
+
+def test_a_time_that_only_a_wrong_clock_can_have_set_is_not_waited_for() -> None:
+    """A page waits a quarter of an hour at most."""
+    (soon,) = waits_at(oncall(owed(due=NOW + 15 * MINUTE)), NOW)
+    (never,) = waits_at(oncall(owed(due=NOW + DAY)), NOW)
+    assert (soon.code, never.code) == (AwaitedCode.TIME, AwaitedCode.WORKER)
+
+
+def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
+    """A signal's own turn 1 does not hold up its group's turn 2."""
+    group = a_group_of(owed(turn=2), waits_for_room=True)
+    waits = list(waits_at(oncall(owed(), group=group, limit="1 opening within 10m"), NOW))
+    assert [one.words for one in waits] == [
+        "turn 1 to oncall (opened) is due now; the next run or worker sends it",
+        "the group's turn 2 to oncall (opened) is due now; the next run or worker sends it",
+        "its group at oncall waits for room under the limit of 1 opening within 10m",
+    ]
+
+
+def test_a_signal_itself_waits_for_its_turn_to_be_published_and_for_what_holds_it_to_end() -> None:
+    """Both are said before what any destination is owed."""
+    row = a_row(pending=Turn(number=3, entry=decided(Outcome.ROUTED)))
+    life = replace(a_life(oncall(owed())), row=row, holder=HolderLife(name="silence:ab12", until=NOW + DAY))
+    assert [(one.code, one.destination) for one in waits_of(life, NOW)] == [
+        (AwaitedCode.PUBLICATION, None),
+        (AwaitedCode.END, None),
+        (AwaitedCode.WORKER, "oncall"),
+    ]
+    assert waits_of(life, NOW)[1].words == (
+        "the signal is held by silence ab12 until 2026-11-25T12:00:00Z; then it is decided again"
+    )
+
+
+def test_nothing_waits_where_all_is_closed() -> None:
+    """Sent, skipped or dead."""
+    closed = [owed(state) for state in (DeliveryState.SENT, DeliveryState.SKIPPED, DeliveryState.DEAD)]
+    assert waits_of(a_life(oncall(*closed)), NOW) == ()

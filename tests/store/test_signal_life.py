@@ -1,0 +1,312 @@
+"""The life of a signal, read from each store: whole, each thing once, and nothing that is another's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from router.app.signal_life import MOST_SIGNALS, DestinationFacts, Found, find_meant, read_life
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
+from router.domain.delivery_lifecycle import OPEN
+from router.domain.ledger import RECORD
+from router.domain.notices import RecordEntry
+from router.domain.paging_answer import PagingCode, paging_answer
+from router.domain.ports.store import Store
+from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
+from router.domain.signal_life import SignalLife
+from router.domain.signal_waits import AwaitedCode, waits_of
+from router.domain.signals import Stream
+from router.store.azure import Account, Address, AzureStore
+from router.store.sqlite import SqliteStore
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
+from tests.examples import some_of
+from tests.grouping.test_grouping import a_grouping_book
+from tests.store.acts import run
+from tests.store.life import Life
+
+HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
+HOUR = timedelta(hours=1)
+ALIKE = Grouping((By.ALERT_TYPE,), HOUR)
+HEX = "0123456789abcdef" * 2
+
+
+def a_paging_book(*rules: object, hash: str = "0123456789ab") -> Rulebook:
+    """Everything goes to a pager and to tickets, and each decision to the record's second home."""
+    return a_rulebook(
+        *rules,  # type: ignore[arg-type]
+        routes=[a_route("page", "oncall", "tickets")],
+        record=a_destination(RECORD, Lane.ROWS),
+        hash=hash,
+    )
+
+
+@pytest.fixture
+def life(store: Store) -> Life:
+    """A router over each store, which pages."""
+    return Life(store, a_paging_book(a_rule()))
+
+
+def found(store: Store, text: str, only: Stream | None = None) -> Found:
+    return run(find_meant(store, text, only))
+
+
+def keys_of(store: Store, text: str) -> list[str]:
+    """The keys of the signals that a text may mean."""
+    return [one.key for one in found(store, text).signals]
+
+
+def life_of(life: Life, text: str) -> SignalLife:
+    """The life of the one signal that a text means."""
+    (meant,) = found(life.store, text).signals
+    return run(read_life(life.store, meant))
+
+
+def answer(life: Life, text: str) -> PagingCode:
+    return paging_answer(life_of(life, text), life.now).code
+
+
+def test_a_signal_is_found_by_whatever_somebody_has_in_hand(life: Life) -> None:
+    """Its id in any case, the end of it, its key, its ticket's number, its machine; a whole id is no end of another."""
+    for id in ("2517-AAAA-beef", "beef"):
+        life.alert(id)
+    life.alert("elsewhere", AzureResourceId=f"{RESOURCE}-b")
+    key = life.key("2517-aaaa-beef")
+    for text in ("2517-aaaa-BEEF", " aaaa-beef ", key.upper()):
+        assert keys_of(life.store, text) == [key]
+    assert keys_of(life.store, "beef") == [life.key("beef")]
+    assert keys_of(life.store, "VM-1-b") == keys_of(life.store, f"{RESOURCE}-B") == [life.key("elsewhere")]
+    assert sorted(keys_of(life.store, "vm-1")) == sorted([key, life.key("beef")])
+    life.deliver()
+    assert set(keys_of(life.store, "inc0012345")) == {key, life.key("beef"), life.key("elsewhere")}
+    assert found(life.store, "INC0012345").signals[0].via == "oncall INC0012345"
+    for text in ("nobody", HEX, "", "INC9"):
+        assert found(life.store, text) == Found()
+    assert found(life.store, "beef", Stream.CSPM) == Found()
+
+
+def test_more_signals_than_anybody_reads_are_not_all_told_apart(life: Life) -> None:
+    """Whoever asks is told that there are more."""
+    life.ingest(*(a_message(alert_body(f"{number}-end")) for number in range(MOST_SIGNALS)))
+    assert (len(keys_of(life.store, "-end")), found(life.store, "-end").has_more) == (MOST_SIGNALS, False)
+    life.alert("another-end")
+    assert (len(keys_of(life.store, "-end")), found(life.store, "-end").has_more) == (MOST_SIGNALS, True)
+
+
+def test_a_message_that_was_not_understood_is_found_by_what_it_says(life: Life) -> None:
+    """By its id in the quarantine, or by a text of some length, whatever its case."""
+    (entry,) = life.ingest(a_message(b'{"SystemAlertId": "2517-LOST", '))
+    assert entry.outcome == Outcome.QUARANTINED
+    (quarantined,) = found(life.store, "2517-lost").quarantined
+    assert found(life.store, quarantined.id).quarantined == (quarantined,)
+    assert found(life.store, "lost") == Found()
+
+
+def test_what_only_the_ledger_still_knows_is_found_by_its_id(life: Life) -> None:
+    """The decisions of a signal that is open for long are forgotten; that it is open is not."""
+    life.alert("2517-old")
+    life.deliver()
+    life.goes_on(120)
+    life.forget()
+    assert life.decisions("2517-old") == []
+    told = life_of(life, "2517-OLD")
+    assert (told.key, told.decisions) == (life.key("2517-old"), ())
+    assert told.row is not None and set(told.row.open) == {"oncall", "tickets", "sentinel"}
+    for text in (told.key, "INC0012345"):
+        assert keys_of(life.store, text) == [told.key]
+    assert answer(life, "2517-old") is PagingCode.PAGED, "its opening is kept, which has the receipt"
+
+
+def test_to_look_for_a_group_makes_no_signal_of_it(store: Store) -> None:
+    """The ledger mends what has deliveries and no row, and a group has none."""
+    life = Life(store, a_grouping_book(ALIKE))
+    life.alert("a")
+    life.deliver()
+    (group,) = {one.key for one in run(store.outbox.find_by_reference("INC0012345"))} - {life.key("a")}
+    assert keys_of(store, group) == [life.key("a")]
+    life.alert("a", Status="Resolved")
+    life.deliver()
+    assert keys_of(store, group) == keys_of(store, "INC0012345") == [life.key("a")]
+    describe = run(store.describe(life.now, life.retention))
+    assert describe is not None and describe.signals.number == 1
+
+
+def test_a_group_is_told_with_its_own_deliveries(store: Store) -> None:
+    """Of each member: how many are in it, what was sent, and that the second of them called nobody anew."""
+    life = Life(store, a_grouping_book(ALIKE, lane=Lane.PAGE))
+    life.alert("a")
+    life.deliver()
+    life.goes_on(1 / 48)
+    life.alert("b")
+    life.deliver()
+    for id, code in (("a", PagingCode.PAGED), ("b", PagingCode.GROUPED)):
+        told = life_of(life, id)
+        (tickets,) = [one for one in told.destinations if one.name == "tickets"]
+        assert tickets.group is not None and tickets.deliveries == ()
+        assert (tickets.group.total, tickets.group.standing, tickets.group.is_open) == (2, 2, True)
+        assert [one.turn for one in tickets.group.deliveries] == [1, 2]
+        assert paging_answer(told, life.now).code is code
+        assert sorted(keys_of(store, tickets.group.key)) == sorted([life.key("a"), life.key("b")])
+
+
+def test_a_group_that_waits_for_room_says_so(store: Store) -> None:
+    """With the limit, where the rules are at hand."""
+    life = Life(store, a_grouping_book(None, Limit(1, HOUR), Lane.PAGE))
+    for id in ("a", "b", "c"):
+        life.goes_on(1 / 1440)
+        life.alert(id)
+        life.deliver()
+        if id != "a":
+            life.alert(id, Status="Dismissed")
+            life.deliver()
+    life.goes_on(1 / 1440)
+    life.alert("d")
+    assert [answer(life, id) for id in ("a", "b", "c")] == [PagingCode.PAGED] * 3
+    (meant,) = found(store, "d").signals
+    facts = DestinationFacts({("cwpp", name): spec for name, spec in life.book.destinations.items()})
+    told = run(read_life(store, meant, facts))
+    assert paging_answer(told, life.now) == (
+        PagingCode.LIMIT,
+        "It paged nobody yet: its group at tickets waits for room under the limit of 1 opening within 1h.",
+    )
+    assert [one.code for one in waits_of(told, life.now) if one.destination == "tickets"] == [AwaitedCode.ROOM]
+
+
+def test_a_hold_is_told_with_what_it_held(life: Life) -> None:
+    """Since when, until when and how many messages; once its rule ended the release is a decision like any other."""
+    life.alert(**HELD)
+    life.goes_on(1)
+    life.alert(**HELD)
+    told = life_of(life, "alert-1")
+    assert told.holder is not None
+    assert (told.holder.name, told.holder.since, told.holder.messages) == ("scanner", NOW, 2)
+    assert [one.code for one in waits_of(told, life.now)] == [AwaitedCode.END] + [AwaitedCode.WORKER] * 2
+    assert paging_answer(told, life.now).code is PagingCode.SUPPRESSED
+    life.goes_on(30)
+    life.release()
+    told = life_of(life, "alert-1")
+    assert told.holder is None
+    assert [entry.outcome for entry in told.decisions] == ["suppressed", "suppressed", "routed"]
+    assert paging_answer(told, life.now).code is PagingCode.OWED
+
+
+def test_a_pause_is_told_where_it_is_now(life: Life) -> None:
+    """Its destination's, and no other's."""
+    life.alert()
+    pause = Pause(stream="cwpp", destination="oncall", since=NOW, probe=NOW + HOUR, error="401")
+    run(life.store.outbox.pause(pause))
+    told = life_of(life, "alert-1")
+    assert {one.name: one.pause for one in told.destinations if one.pause is not None} == {"oncall": pause}
+    assert paging_answer(told, life.now).code is PagingCode.PAUSED
+    run(life.store.outbox.resume("cwpp", "oncall"))
+    assert paging_answer(life_of(life, "alert-1"), life.now).code is PagingCode.OWED
+
+
+def test_a_decision_is_told_as_it_was_stored(life: Life) -> None:
+    """Other rules since change no word of it."""
+    life.alert(**HELD)
+    before = life_of(life, "alert-1").decisions
+    life.book = a_rulebook(routes=[], hash="another")
+    assert life_of(life, "alert-1").decisions == before
+    assert before[0].steps[-1] == "suppression.held=scanner"
+
+
+ACTS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("alert"),
+            st.sampled_from("abc"),
+            st.fixed_dictionaries(
+                {
+                    "Severity": st.sampled_from(["High", "Medium", "Low", "Informational"]),
+                    "Status": st.sampled_from(["New", "InProgress", "Resolved"]),
+                },
+                optional={"Entities": st.just([an_ip("10.20.0.5")])},
+            ),
+        ),
+        st.tuples(st.just("deliver"), st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD]), st.none()),
+        st.tuples(st.just("fail"), st.just("oncall"), st.none()),
+        st.tuples(st.just("discard"), st.none(), st.none()),
+        st.tuples(st.just("rules change"), st.none(), st.none()),
+    ),
+    max_size=14,
+)
+
+
+def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> list[RecordEntry]:
+    """Messages come in, deliveries are sent, die or fail, and the rule that holds some goes; returns what was decided."""
+    decided: list[RecordEntry] = []
+    for act, what, fields in acts:
+        life.goes_on(1 / 24)
+        match act:
+            case "alert":
+                decided.append(life.alert(str(what), **fields))  # type: ignore[arg-type]
+            case "deliver":
+                life.deliver(DeliveryState(str(what)))
+            case "fail":
+                for one in life.claims(str(what)):
+                    life.settle(one, DeliveryState.OWED, error="503", due=life.now + HOUR / 4)
+            case "discard":
+                for letter in run(life.store.outbox.dead())[:1]:
+                    run(life.store.outbox.discard(letter.delivery.id, life.now))  # type: ignore[union-attr]
+            case _:
+                life.book = a_paging_book(hash="another")
+                life.release()
+    return decided
+
+
+def once(deliveries: Iterable[DeliveryStatus]) -> Counter[tuple[str, DeliveryState]]:
+    """How many deliveries there are by destination and state; fails where one is there twice."""
+    listed = list(deliveries)
+    twice = Counter((one.destination, one.key, one.turn) for one in listed)
+    assert not listed or max(twice.values()) == 1
+    return Counter((one.destination, one.state) for one in listed)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "azure"])
+def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_else(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    """The lives of all signals together are the state: statuses, severities, rules that end, deliveries that fail."""
+
+    async def opened(directory: str) -> Store:
+        if kind == "sqlite":
+            return SqliteStore(Path(directory))
+        store = AzureStore(Account(Address(connection_string=request.getfixturevalue("azurite").new_account())))
+        await store.prepare()
+        return store
+
+    @settings(max_examples=some_of(100) if kind == "sqlite" else 4, deadline=None)
+    @given(ACTS)
+    def holds(acts: Sequence[tuple[str, object, object]]) -> None:
+        with TemporaryDirectory() as directory:
+            store = run(opened(directory))
+            try:
+                life = Life(store, a_paging_book(a_rule()))
+                decided = live(life, acts)
+                told = [life_of(life, id) for id in sorted({str(entry.id) for entry in decided})]
+                entries = [entry for one in told for entry in one.decisions]
+                on_record = run(store.record.decisions_between(NOW, life.now + HOUR, 1_000))
+                assert sorted(entries, key=str) == sorted(on_record, key=str)
+                deliveries = once(delivery for one in told for at in one.destinations for delivery in at.all_deliveries)
+                assert deliveries == run(store.outbox.counts("cwpp"))
+                for one in told:
+                    assert {entry.signal for entry in one.decisions} == {one.key}
+                    waiting = Counter(
+                        (wait.key, wait.destination, wait.turn) for wait in waits_of(one, life.now) if wait.key
+                    )
+                    still_open = [d for at in one.destinations for d in at.all_deliveries if d.state in OPEN]
+                    assert waiting == Counter((d.key, d.destination, d.turn) for d in still_open)
+                    assert paging_answer(one, life.now).words
+            finally:
+                run(store.close())
+
+    holds()
