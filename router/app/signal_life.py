@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import NamedTuple
 
 from router.app.destination_readiness import Readiness
 from router.app.rules import Rules, specs_of
+from router.domain.counts import decided_at
 from router.domain.deliveries import DeliveryStatus, Pause
+from router.domain.documents import DocumentKind
 from router.domain.groups import GroupState
+from router.domain.holders import find_silence_id
 from router.domain.keys import same_id, signal_key
 from router.domain.ledger import RECORD, LedgerRow, record_key
 from router.domain.lookups import SignalLookup, with_signal
@@ -18,9 +22,11 @@ from router.domain.notices import RecordEntry
 from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.rulebook import DestinationSpec, Lane, written
-from router.domain.signal_life import DestinationLife, GroupLife, HolderLife, SignalLife
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.signal_waits import counted
 from router.domain.signals import Kind, Stream
+from router.domain.silence_documents import find_silence_in
+from router.domain.silences import Silence
 
 MOST_DECISIONS = 200
 """Decisions that are told of one signal, the latest: a finding that only repeats itself makes one a snapshot."""
@@ -194,7 +200,7 @@ async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FAC
         store.outbox.deliveries_of(key),
     )
     row = rows.get(key)
-    entries = tuple(with_signal(entry) for entry in reversed(decisions[:MOST_DECISIONS]))
+    entries = tuple(with_signal(entry) for entry in sorted(decisions[:MOST_DECISIONS], key=_in_order))
     stream = row.stream if row is not None else meant.stream
     destinations = await asyncio.gather(
         *(
@@ -210,9 +216,14 @@ async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FAC
         decisions=entries,
         has_earlier=len(decisions) > MOST_DECISIONS,
         row=row,
-        holder=_holder(row),
+        silences=await _silences(store, entries, row),
         destinations=tuple(_with_pause(one, pauses) for one in (*destinations, *record)),
     )
+
+
+def _in_order(entry: RecordEntry) -> tuple[datetime, bool, int, str]:
+    """Where a decision stands among those on its signal: stores give those of one instant in orders of their own."""
+    return decided_at(entry), entry.turn is None, entry.turn or 0, entry.key
 
 
 def _names(entries: Iterable[RecordEntry], row: LedgerRow | None, owed: Iterable[DeliveryStatus]) -> set[str]:
@@ -293,10 +304,14 @@ async def _record_deliveries(store: Store, stream: str, entries: Sequence[Record
     return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries)] if deliveries else []
 
 
-def _holder(row: LedgerRow | None) -> HolderLife | None:
-    """What holds a signal now."""
-    by = row.held_by if row is not None else None
-    return HolderLife(name=by.rule, until=by.until, since=by.since, messages=by.messages) if by is not None else None
+async def _silences(store: Store, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
+    """The silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
+    held_by = row.held_by.rule if row is not None and row.held_by is not None else None
+    names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
+    ids = {name: id for name in names if (id := find_silence_id(name)) is not None}
+    documents = await asyncio.gather(*(store.documents.find_document(DocumentKind.SILENCE, id) for id in ids.values()))
+    found = ((name, find_silence_in(one)) for name, one in zip(ids, documents, strict=True) if one is not None)
+    return {name: silence for name, silence in found if silence is not None}
 
 
 def _with_pause(one: DestinationLife, pauses: Mapping[str, Pause]) -> DestinationLife:

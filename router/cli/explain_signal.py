@@ -23,13 +23,14 @@ from router.app.signal_life import (
     read_life,
 )
 from router.cli.explain import DEFAULT_STATE
-from router.cli.given import clock_for, stream_for, streams_in
+from router.cli.given import clock_for, rules_given, stream_for, streams_in
+from router.cli.notice_preview import check_destination, preview_of_taken
 from router.cli.opened_state import each, store_in
-from router.cli.printing import plain, print_json
+from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.cli.signal_document import document_of, match_document
 from router.destinations.wording.masking import masked
-from router.domain.deliveries import DeliveryStatus
+from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
@@ -37,6 +38,7 @@ from router.domain.ports.store import Store
 from router.domain.quarantine import QuarantineEntry
 from router.domain.signal_life import DestinationLife, SignalLife
 from router.domain.signal_waits import counted, instant, waits_of
+from router.domain.signals import Stream
 from router.domain.step_words import holder_words, stored_step
 
 type Facts = Iterator[tuple[str, object]]
@@ -57,11 +59,33 @@ async def _explain(options: Namespace) -> int:
         if len(found.signals) != 1:
             await _refuse(store, found, options)
         life = await read_life(store, found.signals[0], _facts(options, now))
+        notice = await _notice(store, life, options, now) if options.notice is not None else None
     if options.format == "json":
-        print_json(document_of(life, found.signals[0], now))
+        document = document_of(life, found.signals[0], now)
+        print_json(document if notice is None else document | {"notice": notice})
+    elif notice is not None:
+        print_lines(notice.split("\n"))
     else:
         _print(screen(), life, found.signals[0], now)
     return 0
+
+
+async def _notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
+    """What a destination was last told of a signal, or of the group that it is in; why, where nobody knows of any."""
+    name = options.notice
+    books = rules_given(options.rules, Stream(life.stream), now).books
+    check_destination(name, books.values())
+    taken = [
+        delivery
+        for one in life.destinations
+        for delivery in one.all_deliveries
+        if one.name == name and delivery.state is DeliveryState.SENT
+    ]
+    last = max(taken, key=lambda delivery: delivery.settled or delivery.born, default=None)
+    found = await store.outbox.find_last_notice(life.stream, name, last.key) if last is not None else None
+    if last is None or found is None:
+        return f"{name}: took nothing of it, or what it took is not kept."
+    return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now)
 
 
 def _facts(options: Namespace, now: datetime) -> DestinationFacts:
@@ -171,9 +195,11 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
     if (holder := life.holder) is not None:
         since = f", since {instant(holder.since)}" if holder.since is not None else ""
         messages = f", messages: {holder.messages}" if holder.messages is not None else ""
-        yield "held by", f"{holder_words(holder.name)} until {instant(holder.until)}{since}{messages}"
-        if holder.author is not None or holder.reason is not None:
-            yield "made by", f"{holder.author or 'nobody said who'}: {holder.reason or 'nobody said why'}"
+        yield "held by", f"{holder_words(holder.rule)} until {instant(holder.until)}{since}{messages}"
+    for name, silence in life.silences.items():
+        ended = f", ended at {instant(silence.ended)}" if silence.ended is not None else ""
+        ticket = f" ({silence.ticket})" if silence.ticket else ""
+        yield holder_words(name), f"by {silence.author}{ended}: {silence.reason}{ticket}"
 
 
 def _decision_line(entry: RecordEntry) -> str:
@@ -188,6 +214,8 @@ def _decision_facts(entry: RecordEntry) -> Facts:
     if entry.suppressed_by:
         until = f" until {_short(entry.suppressed_until)}" if entry.suppressed_until else ""
         yield "held by", f"{holder_words(entry.suppressed_by)}{until}"
+    if entry.shadowed_by:
+        yield "would be held", f"by {', '.join(f'shadow rule {name}' for name in entry.shadowed_by)}"
     if entry.destinations:
         yield "goes to", ", ".join(entry.destinations)
     steps = "; ".join(stored_step(step).words for step in entry.steps)

@@ -1,4 +1,4 @@
-"""What a destination would be told of a signal, as text: `alert-router explain FILE --notice DESTINATION`."""
+"""What a destination would be told of a signal, or was, as text: `alert-router explain FILE|ID --notice DESTINATION`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from difflib import get_close_matches
 from router.decide import decide, notice_for
 from router.destinations import discover
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import Attempt, Delivery
+from router.domain.deliveries import Attempt, Delivery, DeliveryStatus
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
 from router.domain.ledger import RECORD
+from router.domain.notices import Notice
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
 from router.parse import alerts_named_in, evidence_of
@@ -52,6 +53,21 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime) -> 
         turn=1,
         change=Change.RESOLVED if signal.resolved else Change.OPENED,
         opened=1,
+        content=notice,
+    )
+    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
+
+
+def preview_of_taken(notice: Notice, taken: DeliveryStatus, spec: DestinationSpec, now: datetime) -> str:
+    """What a destination took, in the words in which it would be told it now."""
+    delivery = Delivery(
+        stream=taken.stream,
+        destination=taken.destination,
+        lane=taken.lane,
+        key=taken.key,
+        turn=taken.turn,
+        change=taken.change,
+        opened=taken.opened,
         content=notice,
     )
     return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))

@@ -201,7 +201,8 @@ def _add_explain(commands: Commands) -> None:
     explain.add_argument(
         "--notice",
         metavar="DESTINATION",
-        help="print the first notice to that destination instead of the steps, as text (in JSON, beside them)",
+        help="print the first notice of each message to that destination, or the last that it took of a signal, instead: as "
+        "text (in JSON, beside the rest)",
     )
     explain.add_argument("file", metavar="FILE|ID", help=f"a file: {_FILE}; or of a signal in a state: {_SIGNAL}")
 

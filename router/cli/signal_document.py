@@ -8,10 +8,12 @@ from router.app.signal_life import Meant
 from router.cli.decisions import decision_of
 from router.destinations.wording.masking import masked
 from router.domain.deliveries import DeliveryStatus
+from router.domain.holds import HeldBy
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import paging_answer
-from router.domain.signal_life import DestinationLife, GroupLife, HolderLife, SignalLife
+from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.signal_waits import waits_of
+from router.domain.silences import Silence
 from router.domain.step_words import stored_step
 
 
@@ -41,6 +43,7 @@ def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, obje
         if row
         else None,
         "held": _holder(life.holder) if life.holder else None,
+        "silences": [_silence(one) for one in life.silences.values()],
         "decisions": [_decision(entry) for entry in life.decisions],
         "has_earlier_decisions": life.has_earlier,
         "destinations": [_destination(one) for one in life.destinations],
@@ -76,14 +79,19 @@ def _decision(entry: RecordEntry) -> dict[str, object]:
     return decision_of(entry) | {"at": entry.at, "key": entry.key, "turn": entry.turn, "steps": steps or None}
 
 
-def _holder(one: HolderLife) -> dict[str, object]:
+def _holder(one: HeldBy) -> dict[str, object]:
+    return {"by": one.rule, "until": _iso(one.until), "since": _iso(one.since), "messages": one.messages}
+
+
+def _silence(one: Silence) -> dict[str, object]:
     return {
         "name": one.name,
-        "until": _iso(one.until),
-        "since": _iso(one.since),
-        "messages": one.messages,
         "author": one.author,
         "reason": one.reason,
+        "ticket": one.ticket,
+        "made": _iso(one.made),
+        "until": _iso(one.until),
+        "ended": _iso(one.ended),
     }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from router.domain.deliveries import DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.holds import HeldBy
 from router.domain.ledger import LedgerRow
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
+from router.domain.silences import Silence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,27 +81,6 @@ class DestinationLife:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HolderLife:
-    """What holds a signal back now.
-
-    Attributes:
-        name: the name under which it is stored: that of a rule, or `silence:` with the id of a silence.
-        until: when it ends, as it stood when the signal was last decided.
-        since: since when it holds the signal; None where an older program began to.
-        messages: how many messages it held, the first among them; None where an older program counted none.
-        author: who made it, where its document says so.
-        reason: why, where its document says so.
-    """
-
-    name: str
-    until: datetime
-    since: datetime | None = None
-    messages: int | None = None
-    author: str | None = None
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SignalLife:
     """All that the state has of one signal.
 
@@ -108,7 +90,7 @@ class SignalLife:
         decisions: the decisions on it, the earliest first.
         has_earlier: whether there are earlier ones, which were not read.
         row: its row of the ledger; None where none is kept.
-        holder: what holds it now; None where nothing does.
+        silences: those silences that held it ever and are still kept, by their names on record.
         destinations: the destinations that it has to do with, by name.
     """
 
@@ -117,8 +99,13 @@ class SignalLife:
     decisions: tuple[RecordEntry, ...] = ()
     has_earlier: bool = False
     row: LedgerRow | None = None
-    holder: HolderLife | None = None
+    silences: Mapping[str, Silence] = field(default_factory=dict)
     destinations: tuple[DestinationLife, ...] = ()
+
+    @property
+    def holder(self) -> HeldBy | None:
+        """What holds it now; None where nothing does."""
+        return self.row.held_by if self.row is not None else None
 
     @property
     def latest(self) -> RecordEntry | None:

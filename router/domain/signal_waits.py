@@ -50,7 +50,7 @@ class Awaited(NamedTuple):
 
 def waits_of(life: SignalLife, now: datetime) -> tuple[Awaited, ...]:
     """What is still to happen to a signal: first to itself, then at each destination, in the order of turns."""
-    return (*_own_waits(life), *(wait for one in life.destinations for wait in waits_at(one, now)))
+    return (*_own_waits(life, now), *(wait for one in life.destinations for wait in waits_at(one, now)))
 
 
 def waits_at(one: DestinationLife, now: datetime) -> Iterator[Awaited]:
@@ -70,14 +70,21 @@ def limit_words(one: DestinationLife) -> str:
     return f"the limit of {one.limit}" if one.limit is not None else "the limit of that destination"
 
 
-def _own_waits(life: SignalLife) -> Iterator[Awaited]:
+def _own_waits(life: SignalLife, now: datetime) -> Iterator[Awaited]:
     if life.row is not None and life.row.pending is not None:
         number = life.row.pending.number
         words = f"turn {number} is decided and not yet published; the next run or the next sweep does it"
         yield Awaited(AwaitedCode.PUBLICATION, words)
     if (holder := life.holder) is not None:
-        held = f"the signal is held by {holder_words(holder.name)} until {instant(holder.until)}"
-        yield Awaited(AwaitedCode.END, f"{held}; then it is decided again")
+        name, silence = holder_words(holder.rule), life.silences.get(holder.rule)
+        end = holder.until if silence is None else min(holder.until, silence.end)
+        if end > now:
+            yield Awaited(
+                AwaitedCode.END, f"the signal is held by {name} until {instant(end)}; then it is decided again"
+            )
+        else:
+            ended = f"{name} held the signal until {instant(end)}"
+            yield Awaited(AwaitedCode.END, f"{ended}; the next run or the next sweep decides it again")
 
 
 def _by_key(deliveries: Sequence[DeliveryStatus]) -> list[list[DeliveryStatus]]:

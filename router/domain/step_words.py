@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from router.domain.decisions import StepCode
+from router.domain.holders import find_silence_id
 
 _RULE = "{rule}"
 """Stands where the name of what answered goes."""
@@ -24,6 +25,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.FLOOR_UNKNOWN: "its severity is not known, which is above every floor",
     StepCode.SUPPRESSION_HELD: f"{_RULE} holds it",
     StepCode.SUPPRESSION_NONE: "nothing holds it",
+    StepCode.SILENCE_REFUSED: f"{_RULE} covers it, and may hold nothing that grave",
     StepCode.ROUTE_MATCHED: f"route {_RULE} takes it",
     StepCode.ROUTE_OTHERWISE: "no route takes it, so it goes where the policy sends the rest",
     StepCode.LEDGER_OLDER: "it is older than what is known of the signal",
@@ -36,7 +38,8 @@ STEP_WORDS: Mapping[StepCode, str] = {
 }
 """What each step says of a message."""
 
-_SILENCE = "silence:"
+_OF_HOLDERS = frozenset({StepCode.SUPPRESSION_HELD, StepCode.SILENCE_REFUSED})
+"""Those that a rule or a silence answers."""
 
 
 class StoredStep(NamedTuple):
@@ -60,12 +63,11 @@ def stored_step(written: str) -> StoredStep:
         words = STEP_WORDS[StepCode(code)]
     except ValueError:
         return StoredStep(code, rule or None, written)
-    named = holder_words(rule) if code == StepCode.SUPPRESSION_HELD else rule
+    named = holder_words(rule) if code in _OF_HOLDERS else rule
     return StoredStep(code, rule or None, words.replace(_RULE, named))
 
 
 def holder_words(name: str) -> str:
     """What holds a signal back, by the name under which it is stored."""
-    if name.startswith(_SILENCE):
-        return f"silence {name.removeprefix(_SILENCE)}"
-    return f"rule {name}"
+    silence = find_silence_id(name)
+    return f"rule {name}" if silence is None else f"silence {silence}"

@@ -1,11 +1,32 @@
-"""`explain ID`: the life of a signal, from a state."""
+"""`explain ID`: the life of a signal, from a state of either kind."""
 
 from __future__ import annotations
 
-from tests.cli.house import House, ndjson
+import json
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from router.domain.paging_answer import PagingCode
+from router.domain.signal_waits import AwaitedCode
+from tests.cli.house import House, a_suppression, ndjson
+from tests.cli.test_words import EVIL, alert_of
+from tests.destinations.test_words import acts
+from tests.frozen.loading import COMMITS, frozen
 from tests.parse.messages import a_flat_alert
 
 NOW = "2026-11-24T12:00:00Z"
+LATER = "2026-11-24T13:00:00Z"
+ID = str(a_flat_alert()["SystemAlertId"])
+
+
+@pytest.fixture
+def routed(house: House) -> House:
+    """A house where an alert was routed an hour ago."""
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    assert house.says("run", "--now", NOW, "a.ndjson").code == 0
+    return house
 
 
 def lines_of(out: str) -> list[str]:
@@ -13,17 +34,22 @@ def lines_of(out: str) -> list[str]:
     return [" ".join(line.split()) for line in out.splitlines()]
 
 
-def test_the_life_of_a_signal_is_told_from_the_state(house: House) -> None:
+def as_json(house: House, *arguments: str) -> Any:
+    said = house.says("explain", "--format", "json", "--now", LATER, *arguments)
+    assert (said.code, said.err) == (0, "")
+    return json.loads(said.out)
+
+
+def test_the_life_of_a_signal_is_told_from_the_state(routed: House) -> None:
     """The answer first, each message with its outcome and stored steps, each delivery; and the rules may have changed since."""
-    house.writes("a.ndjson", ndjson(a_flat_alert()))
-    house.says("run", "--now", NOW, "a.ndjson")
-    house.writes("rules/cwpp/policy.yaml", "stream: cwpp\nfloor: {default: Critical}\n")
-    said = house.says("explain", a_flat_alert()["SystemAlertId"], "--state", ".state", "--now", NOW)
+    routed.writes("rules/cwpp/policy.yaml", "stream: cwpp\nfloor: {default: Critical}\n")
+    said = routed.says("explain", ID.upper(), "--state", ".state", "--now", LATER)
     assert (said.code, said.err) == (0, "")
     lines = lines_of(said.out)
     assert lines[0] == "It paged nobody: its routes (high) lead to everything, people, none of which is a pager."
     for line in (
         "what High alert VM_Example: Something happens",
+        "now it stands, open at everything, people",
         "2026-11-24T12:00:00Z routed, routes: high (turn 1)",
         "from a.ndjson:1",
         "people (rows lane)",
@@ -31,3 +57,136 @@ def test_the_life_of_a_signal_is_told_from_the_state(house: House) -> None:
     ):
         assert line in lines, said.out
     assert any(line.startswith("steps ") and "route high takes it" in line for line in lines)
+    assert "still to happen" not in lines
+
+
+def test_what_holds_a_signal_is_told_and_what_it_waits_for(house: House) -> None:
+    """Until when, since when, how many messages; with the state in its default place no option is needed."""
+    house.writes("rules/cwpp/suppressions/nightly.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    house.says("run", "--now", NOW, "a.ndjson")
+    lines = lines_of(house.says("explain", ID, "--now", LATER).out)
+    assert lines[0] == "It paged nobody: at 2026-11-24T12:00:00Z rule nightly held it until 2026-12-31T00:00:00Z."
+    assert "held by rule nightly until 2026-12-31T00:00:00Z, since 2026-11-24T12:00:00Z, messages: 1" in lines
+    assert lines[lines.index("still to happen") + 1] == (
+        "the signal is held by rule nightly until 2026-12-31T00:00:00Z; then it is decided again"
+    )
+
+
+def test_a_delivery_that_fails_is_told_with_each_attempt(house: House) -> None:
+    """Its errors, when it is due again, and at last that it is dead."""
+    (house.directory / "people.ndjson").mkdir()
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    house.says("run", "--now", NOW, "a.ndjson")
+    document = as_json(house, ID)
+    (people,) = [one for one in document["destinations"] if one["name"] == "people"]
+    (delivery,) = people["deliveries"]
+    assert (
+        delivery["error"] and [one["error"] for one in delivery["failed"]] == [delivery["error"]] * delivery["attempts"]
+    )
+    (wait,) = document["waits"]
+    assert (wait["destination"], wait["key"], wait["turn"]) == ("people", document["signal"]["key"], 1)
+    assert AwaitedCode(wait["code"]) in (AwaitedCode.TIME, AwaitedCode.WORKER)
+    assert "still to happen" in lines_of(house.says("explain", ID).out)
+
+
+def test_what_a_destination_was_last_told_is_shown_as_text(routed: House) -> None:
+    """In its own words; where it took nothing, that; a name that nobody has is refused as for a file."""
+    said = routed.says("explain", ID, "--notice", "people")
+    assert said.code == 0 and '"title": "Something happens"' in said.out
+    assert as_json(routed, ID, "--notice", "people")["notice"] + "\n" == said.out
+    routed.writes("b.ndjson", ndjson(a_flat_alert(SystemAlertId="low", Severity="Low")))
+    routed.says("run", "--now", NOW, "b.ndjson")
+    assert routed.says("explain", "low", "--notice", "people").out == (
+        "people: took nothing of it, or what it took is not kept.\n"
+    )
+    assert "no policy names such a destination" in routed.says("explain", ID, "--notice", "peple").complaint
+
+
+def test_the_document_has_the_same_keys_whatever_happened(routed: House) -> None:
+    """Which docs/command-line.md lists."""
+    document = as_json(routed, ID)
+    assert document["paging"] == {
+        "code": PagingCode.NO_PAGER,
+        "words": "It paged nobody: its routes (high) lead to everything, people, none of which is a pager.",
+    }
+    assert document["now"] == {
+        "resolved": False,
+        "outcome": "routed",
+        "open": {"everything": 1, "people": 1},
+        "pending_turn": None,
+    }
+    (decision,) = document["decisions"]
+    assert decision["at"] == NOW and decision["turn"] == 1 and decision["outcome"] == "routed"
+    assert {"code": "route.matched", "rule": "high", "words": "route high takes it"} in decision["steps"]
+    assert (document["held"], document["silences"], document["waits"]) == (None, [], [])
+
+
+def test_several_signals_that_may_be_meant_are_listed(house: House) -> None:
+    """With what tells them apart, and no one of them is chosen; a stream chooses."""
+    house.writes("a.ndjson", ndjson(*(a_flat_alert(SystemAlertId=f"{id}-same") for id in ("one", "two"))))
+    house.says("run", "--now", NOW, "a.ndjson")
+    said = house.says("explain", "same", "--state", ".state")
+    assert (said.code, said.err) == (2, "same: may mean 2 signals; give the key of one, or more of its id\n")
+    heads, *rows = lines_of(said.out)
+    assert heads == "key when type title resource"
+    assert {tuple(row.split()[1:3]) for row in rows} == {(NOW, "VM_Example")}
+    matches = json.loads(house.says("explain", "same", "--format", "json").out)["matches"]
+    assert {one["id"] for one in matches} == {"one-same", "two-same"}
+    assert as_json(house, matches[0]["key"])["signal"]["id"] == matches[0]["id"]
+    assert house.says("explain", "same", "--stream", "cspm").complaint.startswith(
+        "same: is no file, and no signal in .state"
+    )
+
+
+def test_where_nothing_is_found_it_is_said_where_it_was_looked_for(routed: House) -> None:
+    """Or that the message which says it was not understood."""
+    assert routed.says("explain", "nobody").complaint == (
+        "nobody: is no file, and no signal in .state: none has that id or key, no id or resource ends so, no ticket has that "
+        "number, and no message in quarantine says it"
+    )
+    routed.writes("b.ndjson", b'{"SystemAlertId": "2517-lost", ')
+    routed.says("run", "--now", NOW, "b.ndjson")
+    complaint = routed.says("explain", "2517-LOST").complaint
+    assert complaint.startswith("2517-LOST: paged nobody: it is in a message that was not understood (not_json")
+    id = complaint.partition("alert-router quarantine show ")[2].split()[0]
+    assert routed.says("quarantine", "show", id).code == 0
+
+
+def test_what_is_a_file_is_explained_as_one(routed: House) -> None:
+    """A file wins, and is told without a state; without a file or a state both are said to be missing."""
+    assert routed.says("explain", "a.ndjson", "--now", NOW).out.startswith("a.ndjson:1: routed")
+    assert routed.says("explain", "a.ndjson", "--state", ".state").complaint == (
+        "a.ndjson: is a file, which is explained without a state; leave out --state or --storage"
+    )
+    assert routed.says("explain", ID, "--state", "elsewhere").complaint.startswith("elsewhere: holds no state")
+    (routed.directory / ".state" / "router.db").rename(routed.directory / "db")
+    (routed.directory / ".state" / "router.commit").unlink()
+    assert routed.says("explain", ID).complaint == (
+        f"{ID}: is no file, and no state is in .state to find a signal in; name a file, or a state with --state or --storage"
+    )
+
+
+def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house: House) -> None:
+    """Neither in the life of a signal nor in a list of several, as text or as JSON."""
+    title = "curl -H 'Authorization: Bearer abcdef0123456789abcdef'"
+    bodies = [alert_of(EVIL, f"{number}{EVIL}") for number in (1, 2)]
+    house.writes("a.ndjson", ndjson(*bodies, a_flat_alert(AlertDisplayName=title)))
+    house.says("run", "--now", NOW, "a.ndjson")
+    for format in ("text", "json"):
+        for text, code in ((f"1{EVIL}", 0), (EVIL, 2), (f"3{EVIL}", 2), (ID, 0)):
+            said = house.says("explain", text, "--format", format)
+            assert said.code == code, said
+            assert [one for one in said.out + said.err if acts(one)] == []
+    assert "abcdef0123456789" not in house.says("explain", ID).out
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+def test_signals_of_older_programs_are_told(house: House, commit: str) -> None:
+    """Each that they left; of decisions whose steps they did not store it is said that these are not known."""
+    copytree(frozen(commit).directory / "sqlite", house.directory / ".state")
+    keys = [key for row in frozen(commit).rows("ledger") if len(key := row["RowKey"]) == 32]
+    said = [house.says("explain", key, "--now", LATER) for key in keys]
+    assert keys and {one.code for one in said} == {0}
+    steps = [line for one in said for line in lines_of(one.out) if line.startswith("steps ")]
+    assert set(steps) == {"steps they are not known: an older program decided"}

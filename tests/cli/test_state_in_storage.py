@@ -135,6 +135,17 @@ def test_dead_letters_are_listed_and_shown_as_on_files(both: Both) -> None:
     assert both.say("dead-letters", "show", "xyz").startswith("xyz: is no id in the list")
 
 
+def test_a_signal_is_explained_as_on_files(both: Both) -> None:
+    """Its life, as text and as JSON, and what a destination took of it."""
+    both.hold(
+        dead(alert_body("alert-1"), alert_body("alert-1", Status="Dismissed"), alert_body("alert-2", Severity="Low"))
+    )
+    for format in ("text", "json"):
+        assert "below the floor" in both.say("explain", "alert-2", "--format", format)
+        assert "refused" in both.say("explain", "ALERT-1", "--format", format)
+    assert both.say("explain", "alert-1", "--notice", "people").startswith("people: took nothing of it")
+
+
 def test_dead_letters_are_redriven_and_discarded_as_on_files(both: Both) -> None:
     """Some by the beginning of their ids, or all; each time what is left is the same."""
     both.hold(dead(*(alert_body(f"alert-{number}") for number in range(3))))

@@ -10,7 +10,8 @@ from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signal_life import DestinationLife, GroupLife, SignalLife
-from tests.builders import NOW
+from router.domain.silences import Silence
+from tests.builders import NOW, RESOURCE, an_element
 from tests.store.builders import an_entry
 
 MINUTE = timedelta(minutes=1)
@@ -92,3 +93,20 @@ def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
         deliveries=tuple(replace(one, key=GROUP) for one in deliveries),
     )
     return replace(group, **changes)  # type: ignore[arg-type]
+
+
+def a_silence(**changes: object) -> Silence:
+    """A silence of an hour."""
+    silence = Silence(
+        id="ab12cd",
+        stream="cwpp",
+        alert_type=None,
+        groups=((an_element("resourceid", RESOURCE),),),
+        begins=NOW - MINUTE,
+        until=NOW + timedelta(hours=1),
+        reason="patching",
+        author="ada",
+        made=NOW - MINUTE,
+        first=NOW - MINUTE,
+    )
+    return replace(silence, **changes)  # type: ignore[arg-type]

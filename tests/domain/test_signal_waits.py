@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+import pytest
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
+from router.domain.holds import HeldBy
 from router.domain.ledger import Turn
-from router.domain.signal_life import HolderLife
 from router.domain.signal_waits import AwaitedCode, waits_at, waits_of
 from tests.builders import NOW
-from tests.domain.lives import MINUTE, a_group_of, a_life, decided, oncall, owed
+from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, decided, oncall, owed
 from tests.store.builders import a_row
 
 DAY = timedelta(days=1)
@@ -47,8 +48,9 @@ def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
 
 def test_a_signal_itself_waits_for_its_turn_to_be_published_and_for_what_holds_it_to_end() -> None:
     """Both are said before what any destination is owed."""
-    row = a_row(pending=Turn(number=3, entry=decided(Outcome.ROUTED)))
-    life = replace(a_life(oncall(owed())), row=row, holder=HolderLife(name="silence:ab12", until=NOW + DAY))
+    held_by = HeldBy(rule="silence:ab12", until=NOW + DAY)
+    row = a_row(pending=Turn(number=3, entry=decided(Outcome.ROUTED)), held_by=held_by)
+    life = a_life(oncall(owed()), row=row)
     assert [(one.code, one.destination) for one in waits_of(life, NOW)] == [
         (AwaitedCode.PUBLICATION, None),
         (AwaitedCode.END, None),
@@ -56,6 +58,19 @@ def test_a_signal_itself_waits_for_its_turn_to_be_published_and_for_what_holds_i
     ]
     assert waits_of(life, NOW)[1].words == (
         "the signal is held by silence ab12 until 2026-11-25T12:00:00Z; then it is decided again"
+    )
+
+
+@pytest.mark.parametrize("ended", [None, NOW - MINUTE])
+def test_what_is_held_by_what_ended_is_decided_by_whoever_comes_next(ended: datetime | None) -> None:
+    """At its end, or where a person ended a silence before it."""
+    silence = a_silence(until=NOW if ended is None else NOW + DAY, ended=ended)
+    held_by = HeldBy(rule=silence.name, until=silence.until)
+    life = a_life(row=a_row(held_by=held_by), silences={silence.name: silence})
+    (wait,) = waits_of(life, NOW)
+    at = "12:00:00Z" if ended is None else "11:59:00Z"
+    assert wait.words == (
+        f"silence ab12cd held the signal until 2026-11-24T{at}; the next run or the next sweep decides it again"
     )
 
 

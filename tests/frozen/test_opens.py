@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from router.app.signal_life import Meant, read_life
+from router.cli.signal_document import document_of
 from router.domain.damage import DamagedLetter
 from router.domain.deliveries import Claim, DeadLetter, DeliveryState, Pointer, Receipt, Redrive, Settlement
+from router.domain.paging_answer import paging_answer
 from router.domain.ports.store import QueuedStore, Store
 from router.domain.retention import Retention
 from router.domain.rulebook import Lane
@@ -96,6 +99,15 @@ async def open_deliveries(store: Store) -> int:
     counts = [await store.outbox.counts(stream) for stream in STREAMS]
     is_open = (DeliveryState.OWED, DeliveryState.CLAIMED)
     return sum(number for one in counts for (_, state), number in one.items() if state in is_open)
+
+
+def test_the_life_of_each_signal_is_told(store: Store, state: Frozen) -> None:
+    """Whatever its row, its decisions and its deliveries lack: nothing of it is asked anew."""
+    for row in state.rows("ledger"):
+        meant = Meant(row["RowKey"], row["stream"])
+        life = run(read_life(store, meant))
+        assert paging_answer(life, NOW).words
+        assert document_of(life, meant, NOW)["now"] is not None
 
 
 async def quarantined(store: Store) -> list[str]:

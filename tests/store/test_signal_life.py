@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from router.app.signal_life import MOST_SIGNALS, DestinationFacts, Found, find_m
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.documents import DocumentKind
 from router.domain.ledger import RECORD
 from router.domain.notices import RecordEntry
 from router.domain.paging_answer import PagingCode, paging_answer
@@ -25,9 +27,11 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signal_life import SignalLife
 from router.domain.signal_waits import AwaitedCode, waits_of
 from router.domain.signals import Stream
+from router.domain.silence_documents import document_of
 from router.store.azure import Account, Address, AzureStore
 from router.store.sqlite import SqliteStore
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
+from tests.domain.lives import a_silence
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import run
@@ -187,7 +191,7 @@ def test_a_hold_is_told_with_what_it_held(life: Life) -> None:
     life.alert(**HELD)
     told = life_of(life, "alert-1")
     assert told.holder is not None
-    assert (told.holder.name, told.holder.since, told.holder.messages) == ("scanner", NOW, 2)
+    assert (told.holder.rule, told.holder.since, told.holder.messages) == ("scanner", NOW, 2)
     assert [one.code for one in waits_of(told, life.now)] == [AwaitedCode.END] + [AwaitedCode.WORKER] * 2
     assert paging_answer(told, life.now).code is PagingCode.SUPPRESSED
     life.goes_on(30)
@@ -196,6 +200,23 @@ def test_a_hold_is_told_with_what_it_held(life: Life) -> None:
     assert told.holder is None
     assert [entry.outcome for entry in told.decisions] == ["suppressed", "suppressed", "routed"]
     assert paging_answer(told, life.now).code is PagingCode.OWED
+
+
+def test_a_silence_is_told_with_its_author_and_reason(life: Life) -> None:
+    """As its document has them, also where it no longer holds the signal; one that cannot be read costs only that."""
+    silence = a_silence()
+    run(life.store.documents.put_document(document_of(silence)))
+    assert life.alert().suppressed_by == silence.name
+    told = life_of(life, "alert-1")
+    assert told.holder is not None and told.holder.rule == silence.name
+    assert told.silences == {silence.name: silence}
+    life.alert(Status="Resolved")
+    told = life_of(life, "alert-1")
+    assert (told.holder, told.silences) == (None, {silence.name: silence})
+    known = run(life.store.documents.find_document(DocumentKind.SILENCE, silence.id))
+    assert known is not None
+    run(life.store.documents.put_document(replace(known, body=b"{}")))
+    assert life_of(life, "alert-1").silences == {}
 
 
 def test_a_pause_is_told_where_it_is_now(life: Life) -> None:
