@@ -244,7 +244,7 @@ def _destination_facts(one: DestinationLife) -> Facts:
         size = f": {counted(group.total, 'signal')}, {group.standing} still open" if group.total is not None else ""
         yield "member of", f"{what}{size}"
         yield "group key", group.key
-        yield "joined", f"last changed it at {instant(group.changed)}"
+        yield "last change", f"{instant(group.changed)}, by this signal"
     elif not one.deliveries:
         yield "deliveries", "none is kept"
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from router.app.signal_life import Meant
 from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
+from router.cli.signal_document import document_of as life_of
 from router.cli.state import document_of
+from router.domain.paging_answer import PagingCode
+from router.domain.signal_life import SignalLife
 from router.domain.state_report import StateReport
 from tests.builders import NOW
 from tests.docs.command_line import commands, options
@@ -42,3 +46,11 @@ def test_every_key_of_a_state_is_listed() -> None:
     empty = StateReport(at=NOW, version=4, next_version=None, files={})
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
     assert listed == list(document_of(empty, None))
+
+
+def test_every_key_of_a_signals_life_is_listed() -> None:
+    """In the order in which they are printed, and each answer to whether it paged anybody."""
+    section = "The life of a signal"
+    listed = [name for row in PAGE.table(section, "key") for name in spans(row["key"])]
+    assert listed == list(life_of(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW))
+    assert [spans(row["answer"])[0] for row in PAGE.table(section, "answer")] == list(PagingCode)
