@@ -123,7 +123,7 @@ async def _by_key(store: Store, text: str) -> list[Meant]:
 
 
 async def _by_whole_id(store: Store, text: str) -> list[Meant]:
-    """The signals of that id of which only the ledger knows: look-ups go with the decisions, and what is open stays."""
+    """The signals of that id of which only the ledger knows: no look-up leads to what an older program wrote in an account."""
     keys = [signal_key(stream, kind, same_id(text)) for stream in Stream for kind in Kind]
     return [Meant(row.key, row.stream) for row in (await store.ledger.find_rows(keys)).values()]
 

@@ -149,6 +149,8 @@ def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
     _head(to, "messages")
     if life.has_earlier:
         to.print(f"  the latest {MOST_DECISIONS}; there are earlier ones")
+    if not life.decisions:
+        to.print("  none is on record any more, or an older program put them there and nothing leads to them")
     for entry in life.decisions:
         to.print(f"  {_line(_decision_line(entry))}", soft_wrap=True)
         print_table(to, table_of(("", ""), list(_decision_facts(entry))), indent=4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from shutil import copytree
 from typing import Any
 
@@ -190,3 +192,26 @@ def test_signals_of_older_programs_are_told(house: House, commit: str) -> None:
     assert keys and {one.code for one in said} == {0}
     steps = [line for one in said for line in lines_of(one.out) if line.startswith("steps ")]
     assert set(steps) == {"steps they are not known: an older program decided"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE record SET body = x'00'",
+        "UPDATE ledger SET open = '['",
+        "UPDATE deliveries SET receipt = x'00' WHERE destination = 'people'",
+        "UPDATE deliveries SET change = 'x' WHERE destination = 'people'",
+        "DELETE FROM ledger",
+        "DELETE FROM deliveries",
+        "DELETE FROM record",
+    ],
+)
+def test_what_is_damaged_or_gone_costs_only_itself(routed: House, damage: str) -> None:
+    """The rest of the life is told, and the answer says where nobody knows."""
+    with closing(sqlite3.connect(routed.directory / ".state" / "router.db")) as db, db:
+        assert db.execute(damage).rowcount > 0
+    said = routed.says("explain", ID)
+    assert said.code == 0, said
+    lines = lines_of(said.out)
+    assert f"key {as_json(routed, ID)['signal']['key']}" in lines
+    assert ("2026-11-24T12:00:00Z routed, routes: high (turn 1)" in lines) is ("record" not in damage)

@@ -239,8 +239,8 @@ def test_what_a_group_paged_for_others_answers_for_nobody_who_waits() -> None:
 
 def test_a_signal_that_came_again_asks_what_was_paged_since() -> None:
     """A group that was paged before it came again called nobody anew; its first coming had been paged."""
-    at = [(NOW - minutes * MINUTE).isoformat() for minutes in (9, 8, 1)]
-    outcomes = (Outcome.ROUTED, Outcome.RESOLVED, Outcome.ROUTED)
+    at = [(NOW - minutes * MINUTE).isoformat() for minutes in (9, 8, 7, 1)]
+    outcomes = (Outcome.ROUTED, Outcome.RESOLVED, Outcome.REPEAT, Outcome.ROUTED)
     decisions = tuple(
         decided(one, at=when, turn=turn) for turn, (one, when) in enumerate(zip(outcomes, at, strict=True), 1)
     )
