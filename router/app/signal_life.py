@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from router.app.destination_readiness import Readiness
 from router.app.rules import Rules, specs_of
+from router.domain.clocks import SKEW
 from router.domain.counts import decided_at
-from router.domain.deliveries import DeliveryStatus, Pause
+from router.domain.deliveries import DeliveryStatus
+from router.domain.destination_holds import holds_in_force, read_holds, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.groups import GroupState
 from router.domain.holders import find_silence_id
@@ -191,8 +193,8 @@ async def _in_quarantine(store: Store, text: str) -> list[QuarantineEntry]:
     ]
 
 
-async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FACTS) -> SignalLife:
-    """The life of a signal."""
+async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:
+    """The life of a signal, with what stands in the way of its destinations at an instant."""
     key = meant.key
     decisions, rows, owed = await asyncio.gather(
         store.record.decisions_of(key, MOST_DECISIONS + 1),
@@ -209,6 +211,7 @@ async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FAC
         )
     )
     pauses = await store.outbox.pauses(stream) if destinations else {}
+    held = await _holds(store, stream, now)
     record = await _record_deliveries(store, stream, entries)
     return SignalLife(
         key=key,
@@ -217,7 +220,9 @@ async def read_life(store: Store, meant: Meant, facts: DestinationFacts = NO_FAC
         has_earlier=len(decisions) > MOST_DECISIONS,
         row=row,
         silences=await _silences(store, entries, row),
-        destinations=tuple(_with_pause(one, pauses) for one in (*destinations, *record)),
+        destinations=tuple(
+            replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in (*destinations, *record)
+        ),
     )
 
 
@@ -314,5 +319,7 @@ async def _silences(store: Store, entries: Sequence[RecordEntry], row: LedgerRow
     return {name: silence for name, silence in found if silence is not None}
 
 
-def _with_pause(one: DestinationLife, pauses: Mapping[str, Pause]) -> DestinationLife:
-    return replace(one, pause=pauses.get(one.name))
+async def _holds(store: Store, stream: str, now: datetime) -> dict[str, str]:
+    """By whom, until when and why destinations of a stream are held now, by their names."""
+    holds = read_holds(await store.documents.list_documents(DocumentKind.HOLD, now - SKEW)).holds
+    return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}

@@ -58,7 +58,7 @@ async def _explain(options: Namespace) -> int:
         found = await find_meant(store, options.file, stream_for(options.stream))
         if len(found.signals) != 1:
             await _refuse(store, found, options)
-        life = await read_life(store, found.signals[0], _facts(options, now))
+        life = await read_life(store, found.signals[0], now, _facts(options, now))
         notice = await _notice(store, life, options, now) if options.notice is not None else None
     if options.format == "json":
         document = document_of(life, found.signals[0], now)
@@ -230,7 +230,7 @@ def _destination_words(one: DestinationLife) -> str:
 
 def _destination_facts(one: DestinationLife) -> Facts:
     if one.held is not None:
-        yield "held", one.held
+        yield "now", one.held
     if one.pause is not None:
         yield (
             "paused",

@@ -106,7 +106,7 @@ def test_the_life_of_each_signal_is_told(store: Store, state: Frozen) -> None:
     """Whatever its row, its decisions and its deliveries lack: nothing of it is asked anew."""
     for row in state.rows("ledger"):
         meant = Meant(row["RowKey"], row["stream"])
-        life = run(read_life(store, meant))
+        life = run(read_life(store, meant, NOW))
         assert paging_answer(life, NOW).words
         assert document_of(life, meant, NOW)["now"] is not None
 

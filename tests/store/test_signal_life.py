@@ -18,6 +18,7 @@ from router.app.signal_life import MOST_SIGNALS, DestinationFacts, Found, find_m
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause
 from router.domain.delivery_lifecycle import OPEN
+from router.domain.destination_holds import DestinationHold, document_of_hold, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.ledger import RECORD
 from router.domain.notices import RecordEntry
@@ -85,7 +86,7 @@ def keys_of(store: Store, text: str) -> list[str]:
 def life_of(life: Life, text: str) -> SignalLife:
     """The life of the one signal that a text means."""
     (meant,) = found(life.store, text).signals
-    return run(read_life(life.store, meant))
+    return run(read_life(life.store, meant, life.now))
 
 
 def answer(life: Life, text: str) -> PagingCode:
@@ -190,7 +191,7 @@ def test_a_group_that_waits_for_room_says_so(store: Store) -> None:
     assert [answer(life, id) for id in ("a", "b", "c")] == [PagingCode.PAGED] * 3
     (meant,) = found(store, "d").signals
     facts = DestinationFacts({("cwpp", name): spec for name, spec in life.book.destinations.items()})
-    told = run(read_life(store, meant, facts))
+    told = run(read_life(store, meant, life.now, facts))
     assert paging_answer(told, life.now) == (
         PagingCode.LIMIT,
         "It paged nobody yet: its group at tickets waits for room under the limit of 1 opening within 1h.",
@@ -243,6 +244,30 @@ def test_a_pause_is_told_where_it_is_now(life: Life) -> None:
     assert paging_answer(told, life.now).code is PagingCode.PAUSED
     run(life.store.outbox.resume("cwpp", "oncall"))
     assert paging_answer(life_of(life, "alert-1"), life.now).code is PagingCode.OWED
+
+
+def test_a_hold_of_a_destination_is_told_while_it_lasts(life: Life) -> None:
+    """By whom, until when and why; the pause that it hides comes out after it."""
+    life.alert()
+    hold = DestinationHold(
+        stream="cwpp",
+        destination="oncall",
+        lane=Lane.PAGE,
+        author="ada",
+        reason="exercise",
+        since=NOW,
+        until=NOW + HOUR,
+    )
+    run(life.store.documents.put_document(document_of_hold(hold)))
+    told = life_of(life, "alert-1")
+    assert {one.name: one.held for one in told.destinations if one.held} == {"oncall": words_of_hold(hold)}
+    assert paging_answer(told, life.now) == (
+        PagingCode.DESTINATION_HELD,
+        "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is held by ada since 2026-11-24T12:00:00Z until "
+        "2026-11-24T13:00:00Z: exercise.",
+    )
+    life.goes_on(1 / 24)
+    assert answer(life, "alert-1") is PagingCode.OWED
 
 
 def test_a_decision_is_told_as_it_was_stored(life: Life) -> None:
