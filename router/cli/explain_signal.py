@@ -6,6 +6,7 @@ import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -100,7 +101,7 @@ def _facts(options: Namespace, now: datetime) -> DestinationFacts:
     return facts_of(rules, None if options.storage else readiness_of(rules, Settings()))
 
 
-async def _refuse(store: Store, found: Found, options: Namespace) -> None:
+async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
     """Says which signals may be meant, or what was found in their place, and raises BadUsage."""
     name, where = options.file, "the account" if options.storage else options.state
     if not found.signals:
@@ -117,11 +118,11 @@ async def _refuse(store: Store, found: Found, options: Namespace) -> None:
 
 def _nothing_words(name: str, where: object, quarantined: Sequence[QuarantineEntry]) -> str:
     if quarantined:
-        ids = ", ".join(one.id for one in quarantined[:5])
-        why = "; ".join(dict.fromkeys(str(one.quarantined.reason) for one in quarantined[:5]))
+        first, why = quarantined[0].id, plain(masked(str(quarantined[0].quarantined.reason)))
+        more = f", one of {len(quarantined)}" if len(quarantined) > 1 else ""
         return (
-            f"{name}: paged nobody: it is in a message that was not understood ({plain(why)}); "
-            f"alert-router quarantine show {ids.partition(',')[0]} prints it" + (f", of {ids}" if "," in ids else "")
+            f"{name}: paged nobody: no signal is known by it, and it stands in what lies in quarantine ({why}); "
+            f"alert-router quarantine show {first} prints it{more}"
         )
     return (
         f"{name}: is no file, and no signal in {where}: none has that id or key, no id or resource ends so, no ticket has that "

@@ -150,7 +150,9 @@ def test_where_nothing_is_found_it_is_said_where_it_was_looked_for(routed: House
     routed.writes("b.ndjson", b'{"SystemAlertId": "2517-lost", ')
     routed.says("run", "--now", NOW, "b.ndjson")
     complaint = routed.says("explain", "2517-LOST").complaint
-    assert complaint.startswith("2517-LOST: paged nobody: it is in a message that was not understood (not_json")
+    assert complaint.startswith(
+        "2517-LOST: paged nobody: no signal is known by it, and it stands in what lies in quarantine (not_json"
+    )
     id = complaint.partition("alert-router quarantine show ")[2].split()[0]
     assert routed.says("quarantine", "show", id).code == 0
 
