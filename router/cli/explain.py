@@ -27,7 +27,6 @@ from router.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
 from router.rulebook import has_examples
-from router.store.sqlite import SqliteStore
 
 DEFAULT_STATE = Path(".state")
 """Where a signal is looked for where no state is named."""
@@ -52,6 +51,8 @@ def is_signal_meant(options: Namespace) -> bool:
         if is_state_named:
             raise BadUsage(f"{name}: is a file, which is explained without a state; leave out --state or --storage")
         return False
+    from router.store.sqlite import SqliteStore  # for which no file waits
+
     if is_state_named or SqliteStore.is_in(DEFAULT_STATE):
         return True
     if Path(name).is_dir():
