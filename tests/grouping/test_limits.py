@@ -19,8 +19,8 @@ from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
+from router.domain.severity import gravity_of
 from router.domain.signals import Stream
-from router.grouping import gravity_of
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.grouping.test_grouping import a_grouping_book
 from tests.ingest.test_intake import House
