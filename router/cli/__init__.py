@@ -15,6 +15,8 @@
     origin        where the program was installed from     version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
     author        under whose name a command goes on record    durations     how long, as it is written
+    attack        what of ATT&CK nobody hears of         attack_layers   the same for the Navigator
+    past_decisions   what a decisions file says
     unmet         what examples expect and do not get
     rules_report  what `rules` found, as values         formats    values -> what other programs read
     opened_state  what they share: a state that is there, ids by their beginning

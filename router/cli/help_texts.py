@@ -86,6 +86,14 @@ HELP: Mapping[str, HelpText] = {
             "alert-router rules schema policy": "print one",
         }
     ),
+    "attack": HelpText({"alert-router attack layer": "what of ATT&CK nobody hears of, of the state in .state"}),
+    "attack layer": HelpText(
+        {
+            "alert-router attack layer": "a table of the blind spots, by the last 30 days of the state in .state",
+            "alert-router attack layer --storage --since 90d --out layers.json": "layers for the Navigator, from an account",
+            "alert-router attack layer decisions.ndjson --format json > layers.json": "from a decisions file",
+        }
+    ),
     "state": HelpText(
         {
             "alert-router state": "of the state in .state",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import (
     Action,
@@ -14,7 +15,7 @@ from argparse import (
     _SubParsersAction,
 )
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +23,9 @@ from router.cli.origin import origin_in
 from router.domain.errors import BadUsage
 
 STREAMS = ("cwpp", "cspm")
+_LENGTH = re.compile(r"(\d{1,7})([dhm])", re.ASCII)
+_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
+_LONGEST = timedelta(days=3_650)
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -110,6 +114,7 @@ def new_parser() -> Parser:
     _add_demo(commands)
     _add_explain(commands)
     _add_rules(commands)
+    _add_attack(commands)
     _add_state_report(commands)
     _add_dead_letters(commands)
     _add_quarantine(commands)
@@ -142,6 +147,15 @@ def instant_in(text: str) -> datetime:
     if not 1970 <= instant.year < 9000:
         raise ArgumentTypeError(f"{text!r} is no time to route at; write one after 1970")
     return instant
+
+
+def length_in(text: str) -> timedelta:
+    """The length of time that a text such as 30d, 12h or 90m says."""
+    written = _LENGTH.fullmatch(text.strip())
+    length = int(written[1]) * _UNITS[written[2]] if written is not None else timedelta()
+    if not timedelta() < length <= _LONGEST:
+        raise ArgumentTypeError(f"{text!r} is no length of time; write one such as 30d, 12h or 90m")
+    return length
 
 
 def file_in(text: str) -> Path:
@@ -221,6 +235,21 @@ def _add_rules(commands: Commands) -> None:
     schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
 
 
+def _add_attack(commands: Commands) -> None:
+    attack = _group(commands, "attack", "show what the rules make of MITRE ATT&CK")
+    layer = _command(attack, "layer", "router.cli.attack:layer", _LAYER)
+    _add_stream(layer, "the stream to tell of (default: cwpp)")
+    _add_rules_dir(layer)
+    source = _add_state_or_storage(layer)
+    source.add_argument("file", metavar="FILE", type=file_in, nargs="?", help=_DECISIONS)
+    since = "how far back to look, such as 30d or 12h (default: 30d; in a file, all of it)"
+    layer.add_argument("--since", metavar="LENGTH", type=length_in, help=since)
+    layer.add_argument("--until", metavar="ISO", type=instant_in, help="where the time to look at ends (default: now)")
+    _add_now(layer, "the time to tell of: which rules are in force then")
+    layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layers there, for the Navigator")
+    _add_format(layer)
+
+
 def _add_state_report(commands: Commands) -> None:
     state = _command(commands, "state", "router.cli.state:show", _STATE)
     _add_state_or_storage(state)
@@ -287,6 +316,8 @@ def _add_completion(commands: Commands) -> None:
     completion.add_argument("shell", choices=SHELLS, help="the shell")
 
 
+_DECISIONS = "a file that run --decisions wrote, instead of a state"
+_LAYER = "say what of ATT&CK nobody hears of, and make layers for the Navigator: routed, held, blind spots"
 _ID = "an id from the list, or the beginning of one"
 _FILE = (
     "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
@@ -326,11 +357,12 @@ def _add_state(parser: Parser | _MutuallyExclusiveGroup, default: str | None = "
     parser.add_argument("--state", metavar="DIR", type=Path, default=default and Path(default), help=help)
 
 
-def _add_state_or_storage(parser: Parser, default: str | None = ".state") -> None:
+def _add_state_or_storage(parser: Parser, default: str | None = ".state") -> _MutuallyExclusiveGroup:
     one = parser.add_mutually_exclusive_group()
     _add_state(one, default)
     help = "the state in the storage account that AzureWebJobsStorage names, instead of --state"
     one.add_argument("--storage", action="store_true", help=help)
+    return one
 
 
 def _add_now(parser: Parser, help: str = "the time to decide at") -> None:

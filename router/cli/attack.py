@@ -1,0 +1,192 @@
+"""`alert-router attack layer`: what of ATT&CK was routed, what was held, and what nobody heard of or could hear of."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from router.app.settings import STORAGE
+from router.cli.attack_layers import AttackReport, attack_layers_of, span_of, written_time
+from router.cli.formats.navigator import layers_of
+from router.cli.given import clock_for, rules_given
+from router.cli.opened_state import store_in
+from router.cli.past_decisions import DecisionSpan, decisions_in
+from router.cli.printing import json_of, print_json
+from router.cli.screen import print_table, screen, table_of
+from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, past_decision_of
+from router.decide.blind_spots import BlindSpot, blind_tactics, blind_techniques, covers_of
+from router.domain.errors import BadFile
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.domain.silences import NO_SILENCES, Silences
+from router.ingest.silence_reader import SilenceReader
+
+LOOK_BACK = timedelta(days=30)
+"""How far back a state is looked at unless `--since` says otherwise."""
+
+_TICK = timedelta(microseconds=1)
+
+
+class _Looked(NamedTuple):
+    """What was found in a source.
+
+    Attributes:
+        source: what it is, in words.
+        span: the span of time that was asked for.
+        back_to: how far back decisions were looked at, where that is less far than was asked for.
+        silences: the silences that the source has.
+    """
+
+    source: str
+    span: DecisionSpan
+    back_to: datetime | None = None
+    silences: Silences = NO_SILENCES
+
+
+def layer(options: Namespace) -> int:
+    """Prints the blind spots, or the layers as JSON; writes the layers into a file where one is named."""
+    now = clock_for(options.now)()
+    stream = Stream(options.stream or Stream.CWPP)
+    book = rules_given(options.rules, stream, now).books[stream]
+    counter = AttackCounter(book.attack)
+    left_out: Counter[str] = Counter()
+    looked = (
+        _look_in_file(options, stream, now, counter, left_out)
+        if options.file is not None
+        else asyncio.run(_look_in_state(options, stream, now, counter))
+    )
+    report = _report_of(book, now, looked, counter, left_out)
+    layers = layers_of(attack_layers_of(report), report.attack_version)
+    if options.out is not None:
+        _write(options.out, json_of(layers))
+    if options.format == "json":
+        print_json(layers)
+    else:
+        print_blind_spots(report)
+        if options.out is not None:
+            screen().print(f"\nlayers  {options.out}")
+    return 0
+
+
+def _look_in_file(
+    options: Namespace, stream: Stream, now: datetime, counter: AttackCounter, left_out: Counter[str]
+) -> _Looked:
+    until = options.until
+    if options.since is not None and until is None:
+        until = now + _TICK
+    span = DecisionSpan(until - options.since if options.since is not None else None, until)
+    counter.add(decisions_in(options.file, stream, span, left_out))
+    return _Looked(str(options.file), span)
+
+
+async def _look_in_state(options: Namespace, stream: Stream, now: datetime, counter: AttackCounter) -> _Looked:
+    until = options.until if options.until is not None else now + _TICK
+    since = until - (options.since or LOOK_BACK)
+    async with store_in(options) as store:
+        back_to = None
+        async for page in store.record.walk_decisions(stream, since, until, LOOKED_AT):
+            counter.add(map(past_decision_of, page.entries))
+            back_to = None if page.looked.is_whole else page.looked.back_to
+        silences = await SilenceReader(store.documents).silences(stream, now)
+    source = f"the account that {STORAGE} names" if options.storage else f"the state in {options.state}"
+    return _Looked(source, DecisionSpan(since, until), back_to, silences)
+
+
+def _report_of(
+    book: Rulebook, now: datetime, looked: _Looked, counter: AttackCounter, left_out: Counter[str]
+) -> AttackReport:
+    outcomes = counter.outcomes()
+    covers = covers_of(book, looked.silences, now, outcomes.by_type)
+    return AttackReport(
+        stream=book.stream,
+        rulebook=book.hash,
+        attack_version=book.attack.version,
+        tactics=book.attack.tactics,
+        at=now,
+        source=looked.source,
+        since=looked.span.since,
+        until=looked.span.until,
+        looked_back_to=looked.back_to,
+        left_out=left_out,
+        outcomes=outcomes,
+        covers=covers,
+        techniques_in_the_dark=blind_techniques(outcomes, covers),
+        tactics_in_the_dark=blind_tactics(outcomes, covers),
+    )
+
+
+def _write(path: Path, document: bytes) -> None:
+    try:
+        path.write_bytes(document)
+    except OSError as fault:
+        raise BadFile(f"{path}: the layers cannot be written there: {fault.strerror}") from fault
+
+
+def print_blind_spots(report: AttackReport) -> None:
+    """Prints for people what nobody heard of and what could be hidden, by which rule, until when."""
+    shown = screen()
+    print_table(shown, table_of(("", ""), list(_summary(report))), indent=0)
+    _print_spots(shown, report, "technique", report.techniques_in_the_dark)
+    _print_spots(shown, report, "tactic", report.tactics_in_the_dark)
+    _print_unknown(shown, report)
+
+
+def _summary(report: AttackReport) -> Iterator[tuple[str, str]]:
+    outcomes = report.outcomes
+    yield "stream", report.stream
+    yield "rules", f"{report.rulebook}, ATT&CK {report.attack_version or 'of no known version'}"
+    yield "source", f"{report.source}, {span_of(report)}"
+    yield "signals", f"{outcomes.signals}, of which {outcomes.without_technique} name no technique"
+    if outcomes.samples:
+        yield "samples", f"{outcomes.samples}, left out"
+    for why, number in report.left_out.items():
+        if number:
+            yield "left out", f"{number} {why}"
+
+
+def _print_spots(shown: Console, report: AttackReport, what: str, spots: Sequence[BlindSpot]) -> None:
+    shown.print()
+    if not spots:
+        shown.print(f"no {what} is hidden, as far as that is known")
+        return
+    heads = (what, "nobody heard", "routed", "held", "below the floor", "rule or silence", "until", "holds", "last")
+    rows = [row for spot in spots for row in _rows(report, what, spot)]
+    print_table(shown, table_of(heads, rows, numbers=(2, 3, 4, 7)), indent=0)
+
+
+def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[object, ...]]:
+    """A row for each rule or silence that held or could hold signals of it; the numbers of all stand in the first."""
+    one = spot.outcome
+    name = report.name_of(spot.id) if what == "tactic" else spot.id
+    lead: tuple[object, ...] = (name, "yes" if spot.is_unheard else "no", one.routed, one.held, one.below_floor)
+    hits = {held.name: held for held in one.held_by}
+    ends = {cover.name: cover.until for cover in spot.covers}
+    for holder in sorted(hits.keys() | ends.keys()):
+        held = hits.get(holder)
+        end = ends.get(holder) or (held.until if held is not None else None)
+        in_force = "" if holder in ends else ", not in force"
+        until = f"{written_time(end)}{in_force}" if end is not None else None
+        last = written_time(held.last) if held is not None and held.last is not None else None
+        yield *lead, holder, until, held.signals if held is not None else 0, last
+        lead = ("", "", "", "", "")
+    if not hits and not ends:
+        yield *lead, None, None, None, None
+
+
+def _print_unknown(shown: Console, report: AttackReport) -> None:
+    """Prints the rules and silences in force of which nothing is known in ATT&CK: that they are missing above says nothing."""
+    rows = [
+        (cover.name, cover.alert_type or "any", written_time(cover.until))
+        for cover in report.covers
+        if cover.is_unknown
+    ]
+    if rows:
+        shown.print()
+        print_table(shown, table_of(("not known what it hides", "alert type", "until"), rows), indent=0)
