@@ -156,27 +156,41 @@ def _print_spots(shown: Console, report: AttackReport, what: str, spots: Sequenc
     if not spots:
         shown.print(f"no {what} is hidden, as far as that is known")
         return
-    heads = (what, "nobody heard", "routed", "held", "below the floor", "rule or silence", "until", "holds", "last")
+    heads = (
+        what,
+        "nobody heard",
+        "routed",
+        "to nobody",
+        "held",
+        "below floor",
+        "rule or silence",
+        "until",
+        "has held",
+        "last",
+    )
     rows = [row for spot in spots for row in _rows(report, what, spot)]
-    print_table(shown, table_of(heads, rows, numbers=(2, 3, 4, 7)), indent=0)
+    print_table(shown, table_of(heads, rows, numbers=(2, 3, 4, 5, 8)), indent=0)
 
 
 def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[object, ...]]:
     """A row for each rule or silence that held or could hold signals of it; the numbers of all stand in the first."""
     one = spot.outcome
     name = report.name_of(spot.id) if what == "tactic" else spot.id
-    lead: tuple[object, ...] = (name, "yes" if spot.is_unheard else "no", one.routed, one.held, one.below_floor)
-    hits = {held.name: held for held in one.held_by}
-    ends = {cover.name: cover.until for cover in spot.covers}
-    for holder in sorted(hits.keys() | ends.keys()):
-        held = hits.get(holder)
-        end = ends.get(holder) or (held.until if held is not None else None)
-        in_force = "" if holder in ends else ", not in force"
-        until = f"{written_time(end)}{in_force}" if end is not None else None
-        last = written_time(held.last) if held is not None and held.last is not None else None
-        yield *lead, holder, until, held.signals if held is not None else 0, last
-        lead = ("", "", "", "", "")
-    if not hits and not ends:
+    lead: tuple[object, ...] = (
+        name,
+        "yes" if spot.is_unheard else "no",
+        one.routed,
+        one.quiet,
+        one.held,
+        one.below_floor,
+    )
+    for hider in spot.hiders:
+        in_force = "" if hider.cover is not None else ", not in force"
+        until = f"{written_time(hider.until)}{in_force}" if hider.until is not None else None
+        signals, last = (hider.held.signals, hider.held.last) if hider.held is not None else (0, None)
+        yield *lead, hider.name, until, signals, written_time(last) if last is not None else None
+        lead = ("",) * len(lead)
+    if not spot.hiders:
         yield *lead, None, None, None, None
 
 

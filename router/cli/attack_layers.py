@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.cli.formats.navigator import DIVIDER, Layer, Painted
+from router.cli.formats.navigator import Layer, Painted
 from router.cli.formats.values import counted
 from router.decide.attack_outcomes import AttackOutcome, AttackOutcomes, HeldSignals
 from router.decide.blind_spots import BlindSpot, Cover
@@ -68,7 +68,7 @@ def _routed(report: AttackReport) -> Layer:
     return Layer(
         name=f"{report.stream}: routed",
         description=_described(
-            report, "The score of a technique is how many different signals that name it were routed."
+            report, "The score of a technique is how many different signals that name it were routed to somebody."
         ),
         techniques=[
             Painted(id, one.routed, _sum(one), metadata=_last("routed last", one.last_routed))
@@ -79,7 +79,7 @@ def _routed(report: AttackReport) -> Layer:
         legend=((_BLUES[1], "most signals routed"),),
         metadata=[
             *_facts(report),
-            *((report.name_of(id), _sum(one)) for id, one in report.outcomes.tactics.items() if one.routed),
+            *((_tactic(report, id), _sum(one)) for id, one in report.outcomes.tactics.items() if one.routed),
         ],
     )
 
@@ -102,33 +102,28 @@ def _held(report: AttackReport) -> Layer:
         legend=((_ORANGES[1], "most signals held"),),
         metadata=[
             *_facts(report),
-            *(
-                (
-                    report.name_of(id),
-                    "; ".join([_sum(one), *(f"by {held.name}: {_hits(held)}" for held in one.held_by)]),
-                )
-                for id, one in report.outcomes.tactics.items()
-                if one.held
-            ),
+            *((_tactic(report, id), _listed_hits(one)) for id, one in report.outcomes.tactics.items() if one.held),
         ],
     )
 
 
 def _blind(report: AttackReport) -> Layer:
+    unknown = [cover for cover in report.covers if cover.is_unknown]
     return Layer(
         name=f"{report.stream}: blind spots",
         description=_described(
             report,
-            "Red: signals that name the technique came, and each was held or below the floor, so nobody heard of it. "
-            "Yellow: somebody heard of it, and a rule or silence in force is about an alert type whose signals name it, so "
-            "some may be hidden, as far as the scope of that reaches. The score is how many signals were not routed. Of a "
-            "rule whose type no signal had only tactics are known: these are in the metadata of this layer.",
+            "Red: signals that name the technique came, and each was held, below the floor or routed to nobody, so nobody "
+            "heard of it. Yellow: somebody heard of it, and a rule or silence in force is about an alert type whose signals "
+            "name it, so some may be hidden, as far as the scope of that reaches. The score is how many signals were never "
+            "routed to anybody. Of a type that no signal was of only tactics are known: these are in the metadata of the "
+            "layer.",
         ),
         techniques=[
             Painted(
                 spot.id,
-                spot.outcome.held + spot.outcome.below_floor,
-                f"{_sum(spot.outcome)}: {'nobody heard of it' if spot.is_unheard else 'some may be hidden'}",
+                spot.outcome.unheard,
+                _blindness(spot),
                 UNHEARD if spot.is_unheard else COULD_BE_HIDDEN,
                 list(_hidden_by(spot)),
             )
@@ -138,71 +133,38 @@ def _blind(report: AttackReport) -> Layer:
         legend=((UNHEARD, "nobody heard of it"), (COULD_BE_HIDDEN, "a rule in force may hide some")),
         metadata=[
             *_facts(report),
-            *(
-                (
-                    report.name_of(spot.id),
-                    "; ".join([_blindness(spot), *(f"{name}: {how}" for name, how in _hidden_by(spot))]),
-                )
-                for spot in report.tactics_in_the_dark
-            ),
-            DIVIDER,
-            *(
-                (f"in force: {cover.name}", f"until {written_time(cover.until)}; {_what_is_known(cover)}")
-                for cover in report.covers
-                if cover.is_unknown
-            ),
+            *((_tactic(report, spot.id), _listed_hiders(spot)) for spot in report.tactics_in_the_dark),
+            *((cover.name, f"{_unknown(cover)}, until {written_time(cover.until)}") for cover in unknown),
         ],
     )
 
 
-def _blindness(spot: BlindSpot) -> str:
-    if spot.is_unheard:
-        return f"{_sum(spot.outcome)}, nobody heard of it"
-    return _sum(spot.outcome) if spot.outcome.routed else "no signal of it was seen"
-
-
-def _hidden_by(spot: BlindSpot) -> Iterator[tuple[str, str]]:
-    """What held signals of it, and what in force could."""
-    for held in spot.outcome.held_by:
-        yield f"held by {held.name}", _hits(held)
-    for cover in spot.covers:
-        yield f"could be held by {cover.name}", f"until {written_time(cover.until)}"
-
-
-def _what_is_known(cover: Cover) -> str:
-    return "of any alert type" if cover.alert_type is None else f"nothing is known of {cover.alert_type} in ATT&CK"
-
-
 def _described(report: AttackReport, what: str) -> str:
     outcomes = report.outcomes
-    said = [
-        f"alert-router, stream {report.stream}. {what}",
-        f"Source: {report.source}; {span_of(report)}.",
+    bare = (
         f"{outcomes.without_technique} of {counted(outcomes.signals, 'signal')} name no technique: they are in no cell, and "
-        f"their tactics are in the metadata of the layer.",
-    ]
-    return " ".join(said)
+        "their tactics are in the metadata of the layer."
+    )
+    return f"alert-router, stream {report.stream}. {what} Source: {report.source}, {span_of(report)}. {bare}"
 
 
 def span_of(report: AttackReport) -> str:
     """The span of time that decisions were looked at in, in words."""
     since = report.looked_back_to or report.since
-    span = " ".join(
-        [
-            f"from {written_time(since)}" if since is not None else "all of it",
-            *([f"to {written_time(report.until)}"] if report.until is not None else []),
-        ]
-    )
-    if report.looked_back_to is None:
-        return span
-    asked = f", not to {written_time(report.since)}" if report.since is not None else ""
-    return f"{span}, as far back as was looked{asked}"
+    if since is None:
+        return f"all of it to {written_time(report.until)}" if report.until is not None else "all of it"
+    span = f"from {written_time(since)}"
+    if report.until is not None:
+        span += f" to {written_time(report.until)}"
+    if report.looked_back_to is not None and report.since is not None:
+        span += f" (it was not looked further back, to {written_time(report.since)})"
+    return span
 
 
-def _facts(report: AttackReport) -> list[tuple[str, str] | None]:
-    """What every layer says of itself; then a line."""
+def _facts(report: AttackReport) -> list[tuple[str, str]]:
+    """What every layer says of itself."""
     outcomes = report.outcomes
-    facts = [
+    return [
         ("made at", written_time(report.at)),
         ("source", report.source),
         ("looked at", span_of(report)),
@@ -213,24 +175,63 @@ def _facts(report: AttackReport) -> list[tuple[str, str] | None]:
         ("rulebooks that decided", ", ".join(outcomes.rulebooks) or "none"),
         ("ATT&CK version of the rules", report.attack_version or "not known"),
         *([("samples left out", str(outcomes.samples))] if outcomes.samples else []),
-        *((f"left out: {why}", str(number)) for why, number in report.left_out.items() if number),
+        *((f"left out: {why}", str(number)) for why, number in sorted(report.left_out.items()) if number),
         *([("no ids of techniques", ", ".join(outcomes.not_techniques))] if outcomes.not_techniques else []),
     ]
-    return [*facts, DIVIDER]
+
+
+def _tactic(report: AttackReport, id: str) -> str:
+    return f"tactic {report.name_of(id)}"
 
 
 def _sum(one: AttackOutcome) -> str:
     """What became of the signals of a technique or tactic."""
-    return f"{counted(one.routed, 'signal')} routed, {one.held} held, {one.below_floor} below the floor"
+    said = [f"{counted(one.routed, 'signal')} routed"]
+    if one.quiet:
+        said.append(f"{one.quiet} routed to nobody")
+    return ", ".join([*said, f"{one.held} held", f"{one.below_floor} below the floor"])
+
+
+def _blindness(spot: BlindSpot) -> str:
+    if spot.is_unheard:
+        return f"{_sum(spot.outcome)}: nobody heard of it"
+    return f"{_sum(spot.outcome)}: some may be hidden" if spot.outcome.routed else "no signal of it was seen"
 
 
 def _hits(held: HeldSignals) -> str:
-    until = [f"until {written_time(held.until)}"] if held.until is not None else []
     last = [f"last {written_time(held.last)}"] if held.last is not None else []
+    until = [f"until {written_time(held.until)}"] if held.until is not None else []
     return ", ".join([counted(held.signals, "signal"), *last, *until])
 
 
-def _last(name: str, time: datetime | None) -> list[tuple[str, str] | None]:
+def _listed_hits(one: AttackOutcome) -> str:
+    return "; ".join([_sum(one), *(f"{held.name} held {_hits(held)}" for held in one.held_by)])
+
+
+def _hidden_by(spot: BlindSpot) -> Iterator[tuple[str, str]]:
+    """What held signals of it, and what in force could hold some."""
+    for hider in spot.hiders:
+        ends = f", until {written_time(hider.until)}" if hider.until is not None else ""
+        if hider.held is None:
+            yield hider.name, f"could hold some{ends}"
+        else:
+            held = hider.held._replace(until=hider.until)
+            yield hider.name, f"held {_hits(held)}{'' if hider.cover is not None else ', not in force'}"
+
+
+def _listed_hiders(spot: BlindSpot) -> str:
+    return "; ".join([_blindness(spot), *(f"{name} {what}" for name, what in _hidden_by(spot))])
+
+
+def _unknown(cover: Cover) -> str:
+    return (
+        "in force for any alert type"
+        if cover.alert_type is None
+        else f"in force for {cover.alert_type}, of which ATT&CK is not known"
+    )
+
+
+def _last(name: str, time: datetime | None) -> list[tuple[str, str]]:
     return [(name, written_time(time))] if time is not None else []
 
 

@@ -106,6 +106,7 @@ def _find_decision(line: bytes) -> _Line | None:
             tactics=_texts(body["tactics"]),
             techniques=_texts(body["techniques"]),
             rulebook=_find_text(body["rulebook"]) or "",
+            is_quiet=body["notice"] is None,
             is_sample=body["sample"] is True,
         )
     except (ValueError, TypeError, LookupError, AttributeError):

@@ -1,4 +1,4 @@
-"""What became of the signals of each ATT&CK technique and tactic: routed, held, or below the floor. Pure.
+"""What became of the signals of each ATT&CK technique and tactic: routed, to nobody, held, or below the floor. Pure.
 
 Signals are counted, not messages: one that was routed and then updated counts once, and one that was held and came out later
 counts as both. Samples count for nothing: they show that a way is open, not that anybody hears of an attack.
@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.attack import Attack, AttackTable
-from router.domain.decisions import Outcome
+from router.domain.decisions import Outcome, StepCode
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind
@@ -35,6 +35,7 @@ class PastDecision(NamedTuple):
         held_by, held_until: the name of what held it, and until when that was to hold.
         tactics, techniques: as they were decided, under the table of that time.
         rulebook: the hash of the rulebook that decided.
+        is_quiet: whether nobody was notified, though it was routed: quiet routes alone took it.
         is_sample: whether it is one of Defender's samples.
     """
 
@@ -47,6 +48,7 @@ class PastDecision(NamedTuple):
     tactics: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
     rulebook: str = ""
+    is_quiet: bool = False
     is_sample: bool = False
 
 
@@ -62,6 +64,8 @@ def past_decision_of(entry: RecordEntry) -> PastDecision:
         tactics=entry.tactics,
         techniques=entry.techniques,
         rulebook=entry.rulebook,
+        # Of a mere status no pager hears while the signal is open there.
+        is_quiet=entry.notice is None and StepCode.LEDGER_OPEN not in entry.steps,
         is_sample=entry.sample,
     )
 
@@ -91,16 +95,20 @@ class AttackOutcome(NamedTuple):
     """What became of the signals of one technique or tactic.
 
     Attributes:
-        routed: how many were routed.
+        routed: how many were routed to somebody.
+        quiet: how many were routed to nobody.
         held: how many were held, whatever held them.
         below_floor: how many were below the floor.
-        last_routed: when one was routed last, where that is known.
+        unheard: how many were never routed to anybody, whatever became of them.
+        last_routed: when one was routed to somebody last, where that is known.
         held_by: what each rule or silence held of them, by name.
     """
 
     routed: int = 0
+    quiet: int = 0
     held: int = 0
     below_floor: int = 0
+    unheard: int = 0
     last_routed: datetime | None = None
     held_by: tuple[HeldSignals, ...] = ()
 
@@ -231,12 +239,15 @@ class _Seen:
     """The signals of one technique or tactic."""
 
     routed: set[str] = field(default_factory=set)
+    quiet: set[str] = field(default_factory=set)
     below_floor: set[str] = field(default_factory=set)
     held: dict[str, _Hits] = field(default_factory=dict)
     last_routed: datetime | None = None
 
     def add(self, decision: PastDecision) -> None:
         match decision.outcome:
+            case Outcome.ROUTED if decision.is_quiet:
+                self.quiet.add(decision.signal)
             case Outcome.ROUTED:
                 self.routed.add(decision.signal)
                 self.last_routed = _later(self.last_routed, decision.at)
@@ -249,10 +260,13 @@ class _Seen:
                 hits.until = _later(hits.until, decision.held_until)
 
     def outcome(self) -> AttackOutcome:
+        held: set[str] = set().union(*(hits.signals for hits in self.held.values()))
         return AttackOutcome(
             routed=len(self.routed),
-            held=len(set().union(*(hits.signals for hits in self.held.values()))),
+            quiet=len(self.quiet - self.routed),
+            held=len(held),
             below_floor=len(self.below_floor),
+            unheard=len((self.quiet | held | self.below_floor) - self.routed),
             last_routed=self.last_routed,
             held_by=tuple(
                 HeldSignals(name, len(hits.signals), hits.last, hits.until)

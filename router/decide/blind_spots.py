@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes
+from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes, HeldSignals
 from router.domain.attack import Attack
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silence, Silences
@@ -37,23 +37,44 @@ class Cover(NamedTuple):
         return not self.attack.techniques and not self.attack.tactics
 
 
+class Hider(NamedTuple):
+    """A rule or silence that hid signals of a technique or tactic, or could.
+
+    Attributes:
+        name: its name on record.
+        held: what it held of them; None where it held none.
+        cover: what it could hold of them; None where it is not in force any more.
+    """
+
+    name: str
+    held: HeldSignals | None
+    cover: Cover | None
+
+    @property
+    def until(self) -> datetime | None:
+        """When it ends or was to end; of one that is in force, as the rules have it now."""
+        if self.cover is not None:
+            return self.cover.until
+        return self.held.until if self.held is not None else None
+
+
 class BlindSpot(NamedTuple):
     """A technique or tactic of which nobody heard, or of which a rule in force could keep some from being heard.
 
     Attributes:
         id: its id.
         outcome: what became of its signals.
-        covers: the rules and silences in force that could hide it, by name.
+        hiders: the rules and silences that hid signals of it or could, by name.
     """
 
     id: str
     outcome: AttackOutcome
-    covers: tuple[Cover, ...]
+    hiders: tuple[Hider, ...]
 
     @property
     def is_unheard(self) -> bool:
-        """Whether signals of it were seen and none of them was routed."""
-        return self.outcome.routed == 0 and bool(self.outcome.held or self.outcome.below_floor)
+        """Whether signals of it were seen and none of them was routed to anybody."""
+        return not self.outcome.routed and self.outcome.unheard > 0
 
 
 def covers_of(book: Rulebook, silences: Silences, now: datetime, by_type: Mapping[str, Attack]) -> tuple[Cover, ...]:
@@ -62,7 +83,8 @@ def covers_of(book: Rulebook, silences: Silences, now: datetime, by_type: Mappin
         Cover(rule.name, rule.expires, rule.alert_type, _attack_for(rule.alert_type, book, by_type))
         for rule in book.suppressions.active(now)
     )
-    return tuple(sorted([*rules, *_covers_of_silences(silences.by_name.values(), book, now, by_type)]))
+    covers = [*rules, *_covers_of_silences(silences.by_name.values(), book, now, by_type)]
+    return tuple(sorted(covers, key=lambda cover: cover.name))
 
 
 def _covers_of_silences(
@@ -96,8 +118,14 @@ def blind_tactics(outcomes: AttackOutcomes, covers: Iterable[Cover]) -> list[Bli
 
 
 def _blind(outcomes: Mapping[str, AttackOutcome], covered: Iterable[tuple[str, Cover]]) -> list[BlindSpot]:
-    covers: dict[str, list[Cover]] = {id: [] for id in outcomes}
+    covers: dict[str, dict[str, Cover]] = {id: {} for id in outcomes}
     for id, cover in covered:
-        covers.setdefault(id, []).append(cover)
-    spots = (BlindSpot(id, outcomes.get(id, NOT_SEEN), tuple(covers[id])) for id in sorted(covers))
-    return [spot for spot in spots if spot.covers or spot.is_unheard]
+        covers.setdefault(id, {})[cover.name] = cover
+    spots = [_blind_spot(id, outcomes.get(id, NOT_SEEN), covers[id]) for id in sorted(covers)]
+    return [spot for spot in spots if spot.is_unheard or covers[spot.id]]
+
+
+def _blind_spot(id: str, outcome: AttackOutcome, covers: Mapping[str, Cover]) -> BlindSpot:
+    held = {one.name: one for one in outcome.held_by}
+    names = sorted(held.keys() | covers.keys())
+    return BlindSpot(id, outcome, tuple([Hider(name, held.get(name), covers.get(name)) for name in names]))

@@ -23,11 +23,8 @@ _BY_SCORE = 3
 
 _MAJOR = re.compile(r"\d+", re.ASCII)
 
-DIVIDER = None
-"""A line between items of metadata."""
-
-type Metadata = Sequence[tuple[str, str] | None]
-"""Names and values, and lines between them."""
+type Metadata = Sequence[tuple[str, str]]
+"""Names and values."""
 
 
 class Painted(NamedTuple):
@@ -116,8 +113,5 @@ def _technique(one: Painted) -> dict[str, object]:
     return painted
 
 
-def _metadata(items: Metadata) -> list[dict[str, object]]:
-    return [
-        {"divider": True} if item is DIVIDER else {"name": one_line(item[0]), "value": one_line(item[1])}
-        for item in items
-    ]
+def _metadata(items: Metadata) -> list[dict[str, str]]:
+    return [{"name": one_line(name), "value": one_line(value)} for name, value in items]
