@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from argparse import (
     Action,
@@ -15,17 +14,15 @@ from argparse import (
     _SubParsersAction,
 )
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+from router.cli.durations import duration_in
 from router.cli.origin import origin_in
 from router.domain.errors import BadUsage
 
 STREAMS = ("cwpp", "cspm")
-_LENGTH = re.compile(r"(\d{1,7})([dhm])", re.ASCII)
-_UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-_LONGEST = timedelta(days=3_650)
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -149,15 +146,6 @@ def instant_in(text: str) -> datetime:
     return instant
 
 
-def length_in(text: str) -> timedelta:
-    """The length of time that a text such as 30d, 12h or 90m says."""
-    written = _LENGTH.fullmatch(text.strip())
-    length = int(written[1]) * _UNITS[written[2]] if written is not None else timedelta()
-    if not timedelta() < length <= _LONGEST:
-        raise ArgumentTypeError(f"{text!r} is no length of time; write one such as 30d, 12h or 90m")
-    return length
-
-
 def file_in(text: str) -> Path:
     """The file of that name, which is not `-`: standard output tells people what came of it."""
     if text == "-":
@@ -243,7 +231,7 @@ def _add_attack(commands: Commands) -> None:
     source = _add_state_or_storage(layer)
     source.add_argument("file", metavar="FILE", type=file_in, nargs="?", help=_DECISIONS)
     since = "how far back to look, such as 30d or 12h (default: 30d; in a file, all of it)"
-    layer.add_argument("--since", metavar="LENGTH", type=length_in, help=since)
+    layer.add_argument("--since", metavar="DURATION", type=duration_in, help=since)
     layer.add_argument("--until", metavar="ISO", type=instant_in, help="where the time to look at ends (default: now)")
     _add_now(layer, "the time to tell of: which rules are in force then")
     layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layers there, for the Navigator")
