@@ -15,6 +15,9 @@ _BLUES = ("#deebf7", "#08519c")
 _ORANGES = ("#fee6ce", "#a63603")
 _GREYS = ("#f0f0f0", "#636363")
 
+_MOST_LISTED = 10
+"""The most words of a list that nobody bounds."""
+
 UNHEARD, COULD_BE_HIDDEN = "#d7301f", "#fdcc8a"
 
 
@@ -172,12 +175,17 @@ def _facts(report: AttackReport) -> list[tuple[str, str]]:
         ("signals", str(outcomes.signals)),
         ("signals without a technique", str(outcomes.without_technique)),
         ("rulebook in force", report.rulebook),
-        ("rulebooks that decided", ", ".join(outcomes.rulebooks) or "none"),
+        ("rulebooks that decided", _listed(outcomes.rulebooks) or "none"),
         ("ATT&CK version of the rules", report.attack_version or "not known"),
         *([("samples left out", str(outcomes.samples))] if outcomes.samples else []),
         *((f"left out: {why}", str(number)) for why, number in sorted(report.left_out.items()) if number),
-        *([("no ids of techniques", ", ".join(outcomes.not_techniques))] if outcomes.not_techniques else []),
+        *([("no ids of techniques", _listed(outcomes.not_techniques))] if outcomes.not_techniques else []),
     ]
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = [f"and {len(words) - _MOST_LISTED} more"] if len(words) > _MOST_LISTED else []
+    return ", ".join([*words[:_MOST_LISTED], *more])
 
 
 def _tactic(report: AttackReport, id: str) -> str:

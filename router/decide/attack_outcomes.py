@@ -200,7 +200,7 @@ class AttackCounter:
             techniques_of_type.update(techniques)
 
     def _techniques_of(self, decision: PastDecision) -> set[str]:
-        techniques = {self._table.technique_for(id) for id in decision.techniques}
+        techniques = {self._table.technique_for(id.strip().upper()) for id in decision.techniques if id.strip()}
         unsound = {id for id in techniques if not _TECHNIQUE.fullmatch(id)}
         self._not_techniques |= unsound
         return techniques - unsound

@@ -6,7 +6,7 @@ whose signals were seen, since Defender publishes none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -107,25 +107,29 @@ def _attack_for(alert_type: str, book: Rulebook, by_type: Mapping[str, Attack]) 
     return Attack(tuple(sorted(tactics)), seen.techniques)
 
 
-def blind_techniques(outcomes: AttackOutcomes, covers: Iterable[Cover]) -> list[BlindSpot]:
+def blind_techniques(outcomes: AttackOutcomes, covers: Sequence[Cover]) -> list[BlindSpot]:
     """The techniques of which nobody heard or which could be hidden, by id."""
-    return _blind(outcomes.techniques, [(id, cover) for cover in covers for id in cover.attack.techniques])
+    return _blind(outcomes.techniques, covers, lambda attack: attack.techniques)
 
 
-def blind_tactics(outcomes: AttackOutcomes, covers: Iterable[Cover]) -> list[BlindSpot]:
+def blind_tactics(outcomes: AttackOutcomes, covers: Sequence[Cover]) -> list[BlindSpot]:
     """The tactics of which nobody heard or which could be hidden, by id."""
-    return _blind(outcomes.tactics, [(id, cover) for cover in covers for id in cover.attack.tactics])
+    return _blind(outcomes.tactics, covers, lambda attack: attack.tactics)
 
 
-def _blind(outcomes: Mapping[str, AttackOutcome], covered: Iterable[tuple[str, Cover]]) -> list[BlindSpot]:
-    covers: dict[str, dict[str, Cover]] = {id: {} for id in outcomes}
-    for id, cover in covered:
-        covers.setdefault(id, {})[cover.name] = cover
-    spots = [_blind_spot(id, outcomes.get(id, NOT_SEEN), covers[id]) for id in sorted(covers)]
-    return [spot for spot in spots if spot.is_unheard or covers[spot.id]]
-
-
-def _blind_spot(id: str, outcome: AttackOutcome, covers: Mapping[str, Cover]) -> BlindSpot:
-    held = {one.name: one for one in outcome.held_by}
-    names = sorted(held.keys() | covers.keys())
-    return BlindSpot(id, outcome, tuple([Hider(name, held.get(name), covers.get(name)) for name in names]))
+def _blind(
+    outcomes: Mapping[str, AttackOutcome], covers: Sequence[Cover], ids_of: Callable[[Attack], Iterable[str]]
+) -> list[BlindSpot]:
+    in_force = {cover.name: cover for cover in covers}
+    hiders: dict[str, dict[str, Hider]] = {}
+    for id, outcome in outcomes.items():
+        # What held some can hold more while it is in force, whatever else is known of it.
+        hiders[id] = {held.name: Hider(held.name, held, in_force.get(held.name)) for held in outcome.held_by}
+    for cover in covers:
+        for id in ids_of(cover.attack):
+            hiders.setdefault(id, {}).setdefault(cover.name, Hider(cover.name, None, cover))
+    spots = [
+        BlindSpot(id, outcomes.get(id, NOT_SEEN), tuple([those[name] for name in sorted(those)]))
+        for id, those in sorted(hiders.items())
+    ]
+    return [spot for spot in spots if spot.is_unheard or any(hider.cover is not None for hider in spot.hiders)]

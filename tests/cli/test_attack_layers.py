@@ -1,0 +1,267 @@
+"""The layers of `attack layer`: the Navigator takes them, and they say what was counted."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.cli.attack_layers import COULD_BE_HIDDEN, UNHEARD, AttackReport, attack_layers_of
+from router.cli.formats.navigator import layers_of
+from router.cli.printing import json_of
+from router.decide.attack_outcomes import PastDecision, attack_outcomes_of
+from router.decide.blind_spots import blind_tactics, blind_techniques, covers_of
+from router.domain.decisions import Outcome
+from router.domain.rulebook import Rulebook
+from router.domain.silences import Silences
+from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
+from tests.cli.navigator_spec import faults_of
+from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision
+from tests.decide.test_blind_spots import a_silence
+from tests.parse.test_samples import needs_samples, samples
+
+DAY = timedelta(days=1)
+GOLDEN = Path(__file__).parent / "golden" / "attack_layers.json"
+ACTING = "a\x1b[31m\u202eb\x00"
+"""Text that would paint a terminal and turn the direction of reading."""
+
+
+def a_report(
+    decisions: Sequence[PastDecision], book: Rulebook | None = None, silences: Silences | None = None, **changes: Any
+) -> AttackReport:
+    """A report on some decisions of a file."""
+    book = a_rulebook(a_rule()) if book is None else book
+    outcomes = attack_outcomes_of(decisions, book.attack)
+    covers = covers_of(book, silences or Silences(), NOW, outcomes.by_type)
+    given: dict[str, Any] = {
+        "stream": "cwpp",
+        "rulebook": book.hash,
+        "attack_version": book.attack.version,
+        "tactics": book.attack.tactics,
+        "at": NOW,
+        "source": "decisions.ndjson",
+        "since": None,
+        "until": None,
+        "looked_back_to": None,
+        "left_out": {},
+        "outcomes": outcomes,
+        "covers": covers,
+        "techniques_in_the_dark": blind_techniques(outcomes, covers),
+        "tactics_in_the_dark": blind_tactics(outcomes, covers),
+    }
+    return AttackReport(**(given | changes))
+
+
+def layers_for(decisions: Sequence[PastDecision], *given: Any, **changes: Any) -> list[Any]:
+    """The layers as whoever loads the file has them."""
+    report = a_report(decisions, *given, **changes)
+    layers: list[Any] = json.loads(json_of(layers_of(attack_layers_of(report), report.attack_version)))
+    return layers
+
+
+def scores(layer: Any) -> dict[str, int]:
+    """The score of each technique that is annotated."""
+    return {one["techniqueID"]: one["score"] for one in layer["techniques"]}
+
+
+def said_in(annotated: Any) -> dict[str, str]:
+    """Metadata by name."""
+    return {one["name"]: one["value"] for one in annotated["metadata"]}
+
+
+def test_the_file_is_what_a_person_read_before_it_was_committed() -> None:
+    """Written by `GOLDENS=write pytest tests/cli/test_attack_layers.py`."""
+    decisions = [
+        a_past_decision("routed"),
+        a_past_decision("routed", at=NOW + DAY),
+        a_held_decision("held"),
+        a_held_decision("alone", by="silence:ab12cd", techniques=("T1562.001",), tactics=("TA0112",), type="VM_Other"),
+        a_past_decision("low", Outcome.BELOW_FLOOR, techniques=("T1059.001",), tactics=("TA0002",)),
+        a_past_decision("quiet", is_quiet=True, techniques=("T1046",), tactics=("TA0007",), type="VM_Third"),
+        a_past_decision("bare", techniques=()),
+        a_past_decision("sample", is_sample=True),
+    ]
+    silences = Silences.of([a_silence(type=None), a_silence("cd34ef", "VM_Unseen")])
+    report = a_report(
+        decisions, None, silences, since=NOW - 30 * DAY, until=NOW, left_out={"lines that are no decisions": 2}
+    )
+    written = json_of(layers_of(attack_layers_of(report), report.attack_version))
+    if os.environ.get("GOLDENS") == "write":
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_bytes(written)
+    assert written == GOLDEN.read_bytes()
+    assert [faults_of(layer) for layer in json.loads(written)] == [[], [], []]
+
+
+@given(PAST_DECISIONS, st.booleans(), st.sampled_from(["19.0", "19", "", "v19", "latest"]))
+def test_the_navigator_takes_whatever_was_decided(
+    decisions: list[PastDecision],
+    is_silenced: bool,
+    version: str,
+) -> None:
+    """Three layers that the specification allows; every technique is a sound id that is not revoked, and only once."""
+    silences = Silences.of([a_silence(type=None), a_silence("cd34ef")] if is_silenced else [])
+    layers = layers_for(decisions, None, silences, attack_version=version)
+    assert [layer["name"] for layer in layers] == ["cwpp: routed", "cwpp: held", "cwpp: blind spots"]
+    for layer in layers:
+        assert faults_of(layer) == []
+        assert not scores(layer).keys() & the_attack_table().successors.keys()
+        assert all(0 <= score <= layer["gradient"]["maxValue"] for score in scores(layer).values())
+        assert all(one["value"] for annotated in (layer, *layer["techniques"]) for one in annotated.get("metadata", ()))
+
+
+@given(PAST_DECISIONS)
+def test_the_layers_say_what_was_counted(decisions: list[PastDecision]) -> None:
+    """A technique that somebody heard of is in the first, one that was held in the second, and what is neither in the third."""
+    report = a_report(decisions)
+    routed, held, blind = layers_for(decisions)
+    outcomes = report.outcomes.techniques
+    assert scores(routed) == {id: one.routed for id, one in outcomes.items() if one.routed}
+    assert scores(held) == {id: one.held for id, one in outcomes.items() if one.held}
+    red = {one["techniqueID"] for one in blind["techniques"] if one["color"] == UNHEARD}
+    assert red == outcomes.keys() - scores(routed).keys()
+    assert all(one["color"] in (UNHEARD, COULD_BE_HIDDEN) for one in blind["techniques"])
+
+
+@given(PAST_DECISIONS, st.randoms())
+def test_the_same_decisions_make_the_same_file(decisions: list[PastDecision], random: Any) -> None:
+    """To the byte, whatever their order."""
+    shuffled = list(decisions)
+    random.shuffle(shuffled)
+    assert json.dumps(layers_for(shuffled)) == json.dumps(layers_for(decisions))
+
+
+def test_no_tactic_is_pinned() -> None:
+    """Its short name is another one in the next version, and would annotate nothing."""
+    for layer in layers_for([a_past_decision(), a_held_decision()]):
+        assert not any("tactic" in one for one in layer["techniques"])
+
+
+@pytest.mark.parametrize(
+    ("version", "told"), [("19.0", "19"), ("19", "19"), ("20.1.2", "20"), ("", None), ("v19", None)]
+)
+def test_the_version_is_the_major_one_of_the_rules(version: str, told: str | None) -> None:
+    """As the Navigator knows it; the whole one stands in the metadata."""
+    for layer in layers_for([], attack_version=version):
+        assert layer["versions"].get("attack") == told
+        assert said_in(layer)["ATT&CK version of the rules"] == (version or "not known")
+
+
+def test_tactics_stand_in_the_metadata_of_each_layer() -> None:
+    """Of signals without a technique they are all that is known, and a layer annotates no tactic."""
+    decisions = [a_past_decision(techniques=()), a_held_decision("two", techniques=())]
+    for layer in layers_for(decisions):
+        assert layer["techniques"] == []
+        assert "2 of 2 signals name no technique" in layer["description"]
+        assert said_in(layer)["tactic TA0006 Credential Access"].startswith("1 signal routed, 1 held")
+
+
+def test_a_blind_spot_says_by_whom_and_until_when() -> None:
+    """What a rule held, when last, and when it ends; of one that held nothing yet, that it could."""
+    decisions = [a_held_decision(by="scanner"), a_held_decision("two", by="gone", at=NOW - DAY)]
+    book = a_rulebook(a_rule(expires=NOW + DAY), a_rule("another"))
+    (spot,) = layers_for(decisions, book)[2]["techniques"]
+    assert spot["comment"] == "0 signals routed, 2 held, 0 below the floor: nobody heard of it"
+    assert said_in(spot) == {
+        "another": "could hold some, until 2026-12-24T12:00:00Z",
+        "gone": "held 1 signal, last 2026-11-23T12:00:00Z, until 2026-12-24T12:00:00Z, not in force",
+        "scanner": "held 1 signal, last 2026-11-24T12:00:00Z, until 2026-11-25T12:00:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "decisions.ndjson, all of it."),
+        ({"until": NOW}, "decisions.ndjson, all of it to 2026-11-24T12:00:00Z."),
+        ({"since": NOW - DAY, "until": NOW}, "decisions.ndjson, from 2026-11-23T12:00:00Z to 2026-11-24T12:00:00Z."),
+        (
+            {"since": NOW - 3 * DAY, "until": NOW, "looked_back_to": NOW - DAY},
+            "decisions.ndjson, from 2026-11-23T12:00:00Z to 2026-11-24T12:00:00Z "
+            "(it was not looked further back, to 2026-11-21T12:00:00Z).",
+        ),
+    ],
+)
+def test_a_layer_says_where_it_is_from_and_how_far_back_was_looked(changes: dict[str, Any], told: str) -> None:
+    """An account is looked at for so many pages, which may be fewer days than were asked for."""
+    for layer in layers_for([], **changes):
+        assert f"Source: {told}" in layer["description"]
+
+
+def test_nothing_in_a_layer_acts_on_who_reads_it() -> None:
+    """A decisions file may hold anybody's words."""
+    decisions = [a_held_decision(by=ACTING, tactics=(ACTING,), techniques=("T1110", ACTING), type=ACTING)]
+    layers = layers_for(decisions, source=ACTING)
+    words = json.dumps(layers, ensure_ascii=False)
+    assert not set(ACTING) & set("\x1b\u202e\x00") & set(words)
+    assert [faults_of(layer) for layer in layers] == [[], [], []]
+
+
+@pytest.mark.shared
+@needs_samples
+def test_the_specification_takes_its_own_example() -> None:
+    """Our table of it is no narrower than what MITRE published."""
+    example = json.loads((samples() / "rules" / "navigator_layer_v4.5_spec_example.json").read_bytes())
+    assert faults_of(example) == []
+
+
+def _without_name(layer: Any) -> None:
+    del layer["name"]
+
+
+def _with_flat_gradient(layer: Any) -> None:
+    layer["gradient"]["minValue"] = layer["gradient"]["maxValue"]
+
+
+def _with_a_number_in_metadata(layer: Any) -> None:
+    layer["metadata"][0]["value"] = 1
+
+
+def _with_an_unsound_technique(layer: Any) -> None:
+    layer["techniques"][0]["techniqueID"] = "T11"
+
+
+def _with_a_colour_by_name(layer: Any) -> None:
+    layer["techniques"][0]["color"] = "red"
+
+
+def _with_a_technique_twice(layer: Any) -> None:
+    layer["techniques"] *= 2
+
+
+def _with_a_link_without_scheme(layer: Any) -> None:
+    layer["links"] = [{"label": "here", "url": "attack.mitre.org"}]
+
+
+def _with_an_old_navigator(layer: Any) -> None:
+    layer["versions"]["navigator"] = "4.8.1"
+
+
+@pytest.mark.parametrize(
+    "break_it",
+    [
+        _without_name,
+        _with_flat_gradient,
+        _with_a_number_in_metadata,
+        _with_an_unsound_technique,
+        _with_a_colour_by_name,
+        _with_a_technique_twice,
+        _with_a_link_without_scheme,
+        _with_an_old_navigator,
+    ],
+)
+def test_the_table_of_the_specification_finds_what_is_wrong(break_it: Callable[[Any], None]) -> None:
+    """One fault in a layer that has none."""
+    layer = layers_for([a_held_decision()])[1]
+    assert faults_of(layer) == []
+    broken = copy.deepcopy(layer)
+    break_it(broken)
+    assert faults_of(broken)

@@ -1,0 +1,166 @@
+"""What of ATT&CK nobody heard of, and what the rules and silences in force could hide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide.attack_outcomes import AttackOutcomes, PastDecision, attack_outcomes_of
+from router.decide.blind_spots import BlindSpot, Cover, blind_tactics, blind_techniques, covers_of
+from router.domain.attack import Attack
+from router.domain.decisions import Outcome
+from router.domain.rulebook import Rulebook
+from router.domain.silences import Silence, Silences
+from router.domain.suppression import SuppressionRule
+from router.rulebook import load_catalogue
+from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
+from tests.decide.past import PAST_DECISIONS, TYPES, a_held_decision, a_past_decision
+
+DAY = timedelta(days=1)
+
+
+def a_silence(
+    id: str = "ab12cd", type: str | None = "VM_Test", begins: timedelta = -DAY, until: timedelta = DAY
+) -> Silence:
+    """A silence that is in force for a day yet."""
+    return Silence(
+        id=id,
+        stream="cwpp",
+        alert_type=type,
+        groups=a_rule().groups,
+        begins=NOW + begins,
+        until=NOW + until,
+        reason="works",
+        author="ana",
+        made=NOW + begins,
+        first=NOW + begins,
+    )
+
+
+def outcomes_of(*decisions: PastDecision) -> AttackOutcomes:
+    """What became of the signals of some decisions."""
+    return attack_outcomes_of(decisions, the_attack_table())
+
+
+def techniques_under(
+    rules: Iterable[SuppressionRule], *decisions: PastDecision, silences: Iterable[Silence] = ()
+) -> dict[str, BlindSpot]:
+    """The blind spots among techniques, by id."""
+    outcomes = outcomes_of(*decisions)
+    covers = covers_of(a_rulebook(*rules), Silences.of(silences), NOW, outcomes.by_type)
+    return {spot.id: spot for spot in blind_techniques(outcomes, covers)}
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [a_held_decision(), a_past_decision(outcome=Outcome.BELOW_FLOOR), a_past_decision(is_quiet=True)],
+    ids=["held", "below the floor", "routed to nobody"],
+)
+def test_a_technique_is_a_blind_spot_until_somebody_hears_of_it(decision: PastDecision) -> None:
+    """Of any signal that names it."""
+    assert techniques_under([], decision)["T1110"].is_unheard
+    assert techniques_under([], decision, a_past_decision("another")) == {}
+
+
+def test_a_technique_that_a_rule_could_hide_is_told_though_somebody_heard_of_it() -> None:
+    """By which rule, until when; that it is not unheard is told beside it."""
+    spot = techniques_under([a_rule()], a_past_decision())["T1110"]
+    ((name, held, cover),) = spot.hiders
+    assert (spot.is_unheard, name, held) == (False, "scanner", None)
+    assert cover == Cover("scanner", NOW + 30 * DAY, "vm_test", Attack(("TA0006",), ("T1110",)))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [a_rule(expires=NOW), a_rule(enabled=False), a_rule(alert_type="VM_Other")],
+    ids=["has ended", "is disabled", "is about another type"],
+)
+def test_a_rule_hides_nothing_that(rule: SuppressionRule) -> None:
+    """Or that it is not in force for."""
+    assert techniques_under([rule], a_past_decision()) == {}
+
+
+def test_a_rule_hides_until_the_instant_of_its_end() -> None:
+    """A microsecond before it is in force."""
+    assert techniques_under([a_rule(expires=NOW + timedelta(microseconds=1))], a_past_decision()) != {}
+
+
+def test_what_a_rule_held_that_is_no_longer_in_force_is_told_with_its_end() -> None:
+    """As the record has it."""
+    (hider,) = techniques_under([], a_held_decision())["T1110"].hiders
+    assert (hider.name, hider.cover, hider.until) == ("scanner", None, NOW + 30 * DAY)
+
+
+def test_the_end_of_a_rule_in_force_is_that_of_the_rules() -> None:
+    """It may have been moved since it held something."""
+    (hider,) = techniques_under([a_rule(expires=NOW + DAY)], a_held_decision())["T1110"].hiders
+    assert hider.until == NOW + DAY
+    assert hider.held is not None
+
+
+@pytest.mark.parametrize(
+    ("silence", "hides"),
+    [
+        (a_silence(), True),
+        (a_silence(type="vm_TEST"), True),
+        (a_silence(begins=timedelta(0)), True),
+        (a_silence(begins=timedelta(microseconds=1)), False),
+        (a_silence(until=timedelta(0)), False),
+        (replace(a_silence(), ended=NOW), False),
+        (a_silence(type="VM_Other"), False),
+    ],
+)
+def test_a_silence_in_force_could_hide_as_a_rule_does(silence: Silence, *, hides: bool) -> None:
+    """Under its name on record."""
+    spots = techniques_under([], a_past_decision(), silences=[silence])
+    assert [hider.name for spot in spots.values() for hider in spot.hiders] == (["silence:ab12cd"] if hides else [])
+
+
+def test_a_silence_for_any_type_is_in_force_for_what_is_not_known() -> None:
+    """It is told as such, and is no blind spot of a technique."""
+    (cover,) = covers_of(a_rulebook(), Silences.of([a_silence(type=None)]), NOW, {})
+    assert (cover.alert_type, cover.is_unknown) == (None, True)
+
+
+def test_what_a_silence_for_any_type_held_it_could_hide_again() -> None:
+    """Until its end, though somebody heard of the technique otherwise."""
+    silence = a_silence(type=None)
+    held = a_held_decision(by=silence.name), a_past_decision("two")
+    (hider,) = techniques_under([], *held, silences=[silence])["T1110"].hiders
+    assert (hider.name, hider.until) == (silence.name, silence.end)
+    assert techniques_under([], *held, silences=[replace(silence, ended=NOW)]) == {}
+
+
+def test_a_rule_could_hide_the_tactics_of_its_type_before_any_alert_came() -> None:
+    """By the catalogue; which techniques nobody knows then."""
+    book: Rulebook = replace(a_rulebook(a_rule(alert_type="SQL.DB_BruteForce")), catalogue=load_catalogue())
+    (cover,) = covers_of(book, Silences(), NOW, {})
+    assert cover.attack.tactics
+    assert cover.attack.techniques == ()
+    spots = blind_tactics(outcomes_of(), [cover])
+    assert [spot.id for spot in spots] == list(cover.attack.tactics)
+    assert not any(spot.is_unheard for spot in spots)
+
+
+@given(PAST_DECISIONS, st.lists(st.sampled_from(TYPES[:3]), max_size=3))
+def test_every_blind_spot_is_one_and_none_is_missing(decisions: list[PastDecision], types: list[str]) -> None:
+    """A technique is one that nobody heard of, or that a signal of a type named which a rule in force is about."""
+    rules = [a_rule(("scanner", "other", "third")[number], alert_type=type) for number, type in enumerate(types)]
+    outcomes = outcomes_of(*decisions)
+    spots = techniques_under(rules, *decisions)
+    ruled = {type.casefold() for type in types}
+    covered = {id for type in ruled & outcomes.by_type.keys() for id in outcomes.by_type[type].techniques}
+    unheard = {id for id, one in outcomes.techniques.items() if not one.routed}
+    again = {
+        id
+        for id, one in outcomes.techniques.items()
+        if {held.name for held in one.held_by} & {rule.name for rule in rules}
+    }
+    assert spots.keys() == covered | unheard | again
+    assert {id for id, spot in spots.items() if spot.is_unheard} == unheard
+    assert list(spots) == sorted(spots)
