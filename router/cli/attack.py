@@ -75,20 +75,23 @@ def layer(options: Namespace) -> int:
     return 0
 
 
+def _span(options: Namespace, now: datetime, back: timedelta) -> tuple[datetime, datetime]:
+    """The span that reaches so far back from the end that is meant; unless one is given, this very instant is in it."""
+    end = options.until or now
+    return end - back, options.until or now + _TICK
+
+
 def _look_in_file(
     options: Namespace, stream: Stream, now: datetime, counter: AttackCounter, left_out: Counter[str]
 ) -> _Looked:
-    until = options.until
-    if options.since is not None and until is None:
-        until = now + _TICK
-    span = DecisionSpan(until - options.since if options.since is not None else None, until)
+    bounds = _span(options, now, options.since) if options.since is not None else (None, options.until)
+    span = DecisionSpan(*bounds)
     counter.add(decisions_in(options.file, stream, span, left_out))
     return _Looked(str(options.file), span)
 
 
 async def _look_in_state(options: Namespace, stream: Stream, now: datetime, counter: AttackCounter) -> _Looked:
-    until = options.until if options.until is not None else now + _TICK
-    since = until - (options.since or LOOK_BACK)
+    since, until = _span(options, now, options.since or LOOK_BACK)
     async with store_in(options) as store:
         back_to = None
         async for page in store.record.walk_decisions(stream, since, until, LOOKED_AT):

@@ -12,7 +12,7 @@ from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
 from router.domain.notices import DECISION_KEYS, RecordEntry
 
-KEYS = DECISION_KEYS
+KEYS = (*DECISION_KEYS, "at")
 """The keys of a line, always all of them, in this order."""
 
 

@@ -37,8 +37,8 @@ def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
     assert tuple(routed) == tuple(low) == tuple(unread) == KEYS
     assert KEYS == (
         "id", "stream", "kind", "type", "title", "severity", "status", "plan", "resource", "sample", "outcome", "reason",
-        "notice", "suppressed_by", "suppressed_until", "tactics", "techniques", "routes", "destinations", "rulebook",
-        "source",
+        "notice", "suppressed_by", "suppressed_until", "shadowed_by", "tactics", "techniques", "routes", "destinations",
+        "rulebook", "source", "at",
     )  # fmt: skip
     assert routed == {
         "id": "one",
@@ -56,12 +56,14 @@ def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
         "notice": "opened",
         "suppressed_by": None,
         "suppressed_until": None,
+        "shadowed_by": [],
         "tactics": ["TA0003", "TA0006"],
         "techniques": [],
         "routes": ["high"],
         "destinations": ["everything", "people"],
         "rulebook": routed["rulebook"],
         "source": "alerts.ndjson:1",
+        "at": NOW,
     }
     assert low["reason"] == "floor: Low is below Medium (default)"
     assert unread == dict.fromkeys(KEYS) | {
@@ -69,11 +71,13 @@ def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
         "sample": False,
         "outcome": "quarantined",
         "reason": unread["reason"],
+        "shadowed_by": [],
         "tactics": [],
         "techniques": [],
         "routes": [],
         "destinations": [],
         "source": "alerts.ndjson:3",
+        "at": NOW,
     }
     assert unread["reason"].startswith("not_json: ")
 

@@ -1,0 +1,245 @@
+"""`attack layer`: what of ATT&CK nobody hears of, by a decisions file or by the state of either store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from router.app.connections import storage_for
+from router.app.settings import STORAGE, Settings
+from router.domain.ports.store import Store
+from router.domain.silence_documents import document_of
+from router.store.sqlite import SqliteStore
+from tests.cli.house import House, a_suppression, ndjson
+from tests.cli.navigator_spec import faults_of
+from tests.decide.test_blind_spots import a_silence
+from tests.parse.messages import a_flat_alert, an_assessment
+from tests.stack.azurite import Azurite
+from tests.store.builders import an_entry
+
+AT = ("--now", "2026-11-24T12:00:00Z")
+RULE = "rules/cwpp/suppressions/build-agents.json"
+
+
+@pytest.fixture
+def worked(house: House) -> House:
+    """A house whose run routed one alert, held one, and left one below the floor; each names another technique."""
+    house.writes(RULE, a_suppression("VM_Example", "2026-12-24T12:00:00Z", host="build-01"))
+    alerts = [
+        a_flat_alert(SystemAlertId="routed", Techniques=["T1110"]),
+        a_flat_alert(
+            SystemAlertId="held",
+            Techniques=["T1562.001"],
+            Entities=[{"$id": "4", "HostName": "build-01", "Type": "host"}],
+        ),
+        a_flat_alert(SystemAlertId="low", Severity="Low", AlertType="VM_Other", Techniques=["T1046"]),
+        an_assessment(),
+    ]
+    house.writes("a.ndjson", ndjson(*alerts))
+    assert house.says("run", *AT, "--decisions", "decisions.ndjson", "a.ndjson").code == 0
+    return house
+
+
+def layers_in(house: House, *arguments: str) -> list[Any]:
+    """The layers that the command prints."""
+    said = house.says("attack", "layer", "--format", "json", *AT, *arguments)
+    assert said.code == 0, said
+    layers: list[Any] = json.loads(said.out)
+    assert [faults_of(layer) for layer in layers] == [[], [], []]
+    return layers
+
+
+def scores_in(layers: list[Any]) -> list[dict[str, int]]:
+    """The score of each technique of each layer."""
+    return [{one["techniqueID"]: one["score"] for one in layer["techniques"]} for layer in layers]
+
+
+WORKED = [{"T1110": 1}, {"T1685": 1}, {"T1046": 1, "T1110": 0, "T1685": 1}]
+"""What the layers of the house say: routed, held, blind spots."""
+
+
+@pytest.mark.parametrize("source", [(), ("decisions.ndjson",)], ids=["state", "file"])
+def test_a_state_and_the_file_of_the_same_run_say_the_same(worked: House, source: tuple[str, ...]) -> None:
+    """What was routed, what was held under today's id, and what nobody heard of or could hear of."""
+    assert scores_in(layers_in(worked, *source)) == WORKED
+
+
+def test_one_command_answers_what_of_attack_the_rules_hide(worked: House) -> None:
+    """As a table: the technique, whether anybody heard of it, by which rule, until when."""
+    lines = [line.split() for line in worked.says("attack", "layer", *AT).out.splitlines()]
+    assert ["T1046", "yes", "0", "0", "0", "1", "-", "-", "-", "-"] in lines
+    rule, until, now = "build-agents", "2026-12-24T12:00:00Z", "2026-11-24T12:00:00Z"
+    assert ["T1110", "no", "1", "0", "0", "0", rule, until, "0", "-"] in lines
+    assert ["T1685", "yes", "0", "0", "1", "0", rule, until, "1", now] in lines
+    assert ["TA0006", "Credential", "Access", "no", "1", "0", "1", "1", rule, until, "1", now] in lines
+
+
+def test_the_layers_are_written_for_the_navigator(worked: House) -> None:
+    """What is printed is for people all the same."""
+    said = worked.says("attack", "layer", *AT, "--out", "layers.json")
+    assert said.out.endswith("\nlayers  layers.json\n")
+    assert json.loads((worked.directory / "layers.json").read_bytes()) == layers_in(worked)
+
+
+def test_the_same_state_makes_the_same_layers(worked: House) -> None:
+    """To the byte, as of the same instant."""
+    once, again = (worked.says("attack", "layer", "--format", "json", *AT).out for _ in range(2))
+    assert once == again
+
+
+def test_the_other_stream_is_told_of_by_itself(worked: House) -> None:
+    """Posture and attacks never mix; nobody's alerts count there."""
+    layers = layers_in(worked, "decisions.ndjson", "--stream", "cspm")
+    assert [layer["name"] for layer in layers] == ["cspm: routed", "cspm: held", "cspm: blind spots"]
+    assert scores_in(layers) == [{}, {}, {}]
+
+
+def test_rules_say_what_they_could_hide_before_any_alert_came(house: House) -> None:
+    """By the catalogue, of a state in which nothing happened."""
+    house.writes(RULE, a_suppression("SQL.DB_BruteForce", "2026-12-24T12:00:00Z"))
+    house.writes("none.ndjson", "")
+    assert house.says("run", *AT, "none.ndjson").code == 0
+    out = house.says("attack", "layer", *AT).out
+    (line,) = [line.split() for line in out.splitlines() if "build-agents" in line]
+    assert line[-9:] == ["no", "0", "0", "0", "0", "build-agents", "2026-12-24T12:00:00Z", "0", "-"]
+
+
+def test_a_rule_of_which_nothing_is_known_is_named(house: House) -> None:
+    """That it is in no table would else be read as that it hides nothing."""
+    house.writes(RULE, a_suppression("VM_Example", "2026-12-24T12:00:00Z"))
+    house.writes("none.ndjson", "")
+    assert house.says("run", *AT, "none.ndjson").code == 0
+    lines = house.says("attack", "layer", *AT).out.splitlines()
+    assert lines[-1].split() == ["build-agents", "vm_example", "2026-12-24T12:00:00Z"]
+
+
+@pytest.mark.parametrize(
+    ("options", "routed"),
+    [
+        (("--since", "1d"), {"T1110": 1}),
+        (("--now", "2026-11-25T12:00:00Z", "--since", "1d"), {"T1110": 1}),
+        (("--now", "2026-11-25T12:00:01Z", "--since", "1d"), {}),
+        (("--until", "2026-11-24T12:00:00Z"), {}),
+        (("--until", "2026-11-24T12:00:01Z"), {"T1110": 1}),
+        (("--now", "2026-12-24T12:00:00Z"), {"T1110": 1}),
+        (("--now", "2026-12-24T12:00:01Z"), {}),
+    ],
+)
+def test_the_span_takes_in_its_first_instant_and_not_the_one_after_it(
+    worked: House, options: tuple[str, ...], routed: dict[str, int]
+) -> None:
+    """Of a state, 30 days back from now unless told otherwise."""
+    assert scores_in(layers_in(worked, *options))[0] == routed
+
+
+# What a file may hold.
+
+
+def test_lines_that_are_no_decisions_are_left_out_and_counted(worked: House) -> None:
+    """Of a file that was cut, or put together by hand."""
+    path = worked.directory / "decisions.ndjson"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"outcome": "routed"}\n[]\n\xff\n\n' + whole.splitlines()[0][:-1])
+    layers = layers_in(worked, "decisions.ndjson")
+    assert scores_in(layers) == WORKED
+    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    assert told["left out: lines that are no decisions"] == "4"
+    assert told["left out: decisions of the other stream"] == "1"
+    out = worked.says("attack", "layer", *AT, "decisions.ndjson").out
+    assert "left out   4 lines that are no decisions" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("a.ndjson",), "a.ndjson: holds no decisions; alert-router run --decisions FILE writes them"),
+        (("gone.ndjson",), "gone.ndjson: cannot be read: No such file or directory"),
+        (("--state", "gone"), "gone: holds no state; name the directory of a run with --state, or --storage"),
+        (
+            ("--out", "gone/layers.json"),
+            "gone/layers.json: the layers cannot be written there: No such file or directory",
+        ),
+        (("--rules", "gone"), "gone: is no directory of rules; did you mean rules?"),
+    ],
+)
+def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...], complaint: str) -> None:
+    """In one line, with exit code 2."""
+    assert worked.says("attack", "layer", *AT, *arguments).complaint == complaint
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("decisions.ndjson", "--state", ".state"),
+        ("decisions.ndjson", "--storage"),
+        ("--state", ".state", "--storage"),
+        ("-",),
+        ("--since", "soon"),
+        ("--out", "-"),
+    ],
+)
+def test_what_the_command_does_not_know_is_refused(worked: House, arguments: tuple[str, ...]) -> None:
+    """There is one source."""
+    assert worked.says("attack", "layer", *arguments).complaint
+
+
+# In both stores.
+
+
+@pytest.fixture
+def storage(house: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty account, which is in the environment as an app setting."""
+    monkeypatch.setenv(STORAGE, azurite.new_account())
+
+
+async def _fill(store: Store) -> None:
+    entries = [
+        an_entry(
+            f"hub/0:{number}",
+            stream="cwpp",
+            kind="alert",
+            type="VM_Example",
+            signal=f"signal-{signal}",
+            turn=number,
+            outcome=outcome,
+            notice="opened" if outcome == "routed" else None,
+            suppressed_by="silence:ab12cd" if outcome == "suppressed" else None,
+            suppressed_until="2026-11-25T12:00:00Z" if outcome == "suppressed" else None,
+            techniques=(technique,),
+        )
+        for number, (signal, outcome, technique) in enumerate(
+            [("a", "routed", "T1110"), ("a", "routed", "T1110"), ("b", "suppressed", "T1685"), ("c", "repeat", "T1046")]
+        )
+    ]
+    await store.record.put_on_record(entries)
+    await store.documents.put_document(document_of(a_silence(type="VM_Example")))
+
+
+async def _filled_state() -> None:
+    store = SqliteStore(Path("kept"))
+    await _fill(store)
+    await store.close()
+
+
+async def _filled_account() -> None:
+    store = storage_for(Settings())
+    await store.prepare()
+    await _fill(store)
+    await store.close()
+
+
+@pytest.mark.parametrize("where", ["--state", "--storage"])
+def test_both_stores_say_the_same(house: House, storage: None, where: str) -> None:
+    """A silence in force is known there, and what it could hide; a repeat counts for nothing."""
+
+    asyncio.run(_filled_state() if where == "--state" else _filled_account())
+    layers = layers_in(house, where, *(["kept"] if where == "--state" else []))
+    assert scores_in(layers) == [{"T1110": 1}, {"T1685": 1}, {"T1110": 0, "T1685": 1}]
+    (hidden,) = [one["metadata"] for one in layers[2]["techniques"] if one["techniqueID"] == "T1110"]
+    assert hidden == [{"name": "silence:ab12cd", "value": "could hold some, until 2026-11-25T12:00:00Z"}]
+    source = {one["name"]: one["value"] for one in layers[0]["metadata"]}["source"]
+    assert source == ("the state in kept" if where == "--state" else f"the account that {STORAGE} names")
