@@ -41,13 +41,13 @@ class _Looked(NamedTuple):
         source: what it is, in words.
         span: the span of time that was asked for.
         back_to: how far back decisions were looked at, where that is less far than was asked for.
-        silences: the silences that the source has.
+        silences: the silences that the source has; None where it does not say.
     """
 
     source: str
     span: DecisionSpan
     back_to: datetime | None = None
-    silences: Silences = NO_SILENCES
+    silences: Silences | None = None
 
 
 def layer(options: Namespace) -> int:
@@ -106,7 +106,7 @@ def _report_of(
     book: Rulebook, now: datetime, looked: _Looked, counter: AttackCounter, left_out: Counter[str]
 ) -> AttackReport:
     outcomes = counter.outcomes()
-    covers = covers_of(book, looked.silences, now, outcomes.by_type)
+    covers = covers_of(book, looked.silences or NO_SILENCES, now, outcomes.by_type)
     return AttackReport(
         stream=book.stream,
         rulebook=book.hash,
@@ -117,6 +117,7 @@ def _report_of(
         since=looked.span.since,
         until=looked.span.until,
         looked_back_to=looked.back_to,
+        knows_silences=looked.silences is not None,
         left_out=left_out,
         outcomes=outcomes,
         covers=covers,
@@ -161,7 +162,7 @@ def _print_spots(shown: Console, report: AttackReport, what: str, spots: Sequenc
         return
     heads = (
         what,
-        "nobody heard",
+        "heard",
         "routed",
         "to nobody",
         "held",
@@ -171,7 +172,8 @@ def _print_spots(shown: Console, report: AttackReport, what: str, spots: Sequenc
         "has held",
         "last",
     )
-    rows = [row for spot in spots for row in _rows(report, what, spot)]
+    first = sorted(spots, key=lambda spot: not spot.is_unheard)
+    rows = [row for spot in first for row in _rows(report, what, spot)]
     print_table(shown, table_of(heads, rows, numbers=(2, 3, 4, 5, 8)), indent=0)
 
 
@@ -181,20 +183,26 @@ def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[ob
     name = report.name_of(spot.id) if what == "tactic" else spot.id
     lead: tuple[object, ...] = (
         name,
-        "yes" if spot.is_unheard else "no",
+        _heard(spot),
         one.routed,
         one.quiet,
         one.held,
         one.below_floor,
     )
     for hider in spot.hiders:
-        in_force = "" if hider.cover is not None else ", not in force"
-        until = f"{written_time(hider.until)}{in_force}" if hider.until is not None else None
+        over = ", not in force" if report.is_over(hider) else ""
+        until = f"{written_time(hider.until)}{over}" if hider.until is not None else None
         signals, last = (hider.held.signals, hider.held.last) if hider.held is not None else (0, None)
         yield *lead, hider.name, until, signals, written_time(last) if last is not None else None
         lead = ("",) * len(lead)
     if not spot.hiders:
         yield *lead, None, None, None, None
+
+
+def _heard(spot: BlindSpot) -> str:
+    if spot.is_unheard:
+        return "never"
+    return "yes" if spot.outcome.routed else "no signal"
 
 
 def _print_unknown(shown: Console, report: AttackReport) -> None:

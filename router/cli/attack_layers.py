@@ -9,7 +9,8 @@ from datetime import datetime
 from router.cli.formats.navigator import Layer, Painted
 from router.cli.formats.values import counted
 from router.decide.attack_outcomes import AttackOutcome, AttackOutcomes, HeldSignals
-from router.decide.blind_spots import BlindSpot, Cover
+from router.decide.blind_spots import BlindSpot, Cover, Hider
+from router.domain.holders import find_silence_id
 
 _BLUES = ("#deebf7", "#08519c")
 _ORANGES = ("#fee6ce", "#a63603")
@@ -34,6 +35,7 @@ class AttackReport:
         source: where the decisions are from, in words.
         since, until: the span that was asked for; None where it was not bounded.
         looked_back_to: how far back decisions were looked at, where that is less far than was asked for.
+        knows_silences: whether the source says which silences are in force.
         left_out: what else of the source was left out: how much by why.
         outcomes: what became of the signals.
         covers: what the rules and silences in force could hide.
@@ -50,6 +52,7 @@ class AttackReport:
     since: datetime | None
     until: datetime | None
     looked_back_to: datetime | None
+    knows_silences: bool
     left_out: Mapping[str, int]
     outcomes: AttackOutcomes
     covers: tuple[Cover, ...]
@@ -60,6 +63,10 @@ class AttackReport:
         """A tactic by id and name; its id alone where the table does not have it."""
         name = self.tactics.get(tactic)
         return f"{tactic} {name}" if name else tactic
+
+    def is_over(self, hider: Hider) -> bool:
+        """Whether what held signals is known not to be in force."""
+        return hider.cover is None and (self.knows_silences or find_silence_id(hider.name) is None)
 
 
 def attack_layers_of(report: AttackReport) -> list[Layer]:
@@ -128,7 +135,7 @@ def _blind(report: AttackReport) -> Layer:
                 spot.outcome.unheard,
                 _blindness(spot),
                 UNHEARD if spot.is_unheard else COULD_BE_HIDDEN,
-                list(_hidden_by(spot)),
+                list(_hidden_by(report, spot)),
             )
             for spot in report.techniques_in_the_dark
         ],
@@ -136,7 +143,7 @@ def _blind(report: AttackReport) -> Layer:
         legend=((UNHEARD, "nobody heard of it"), (COULD_BE_HIDDEN, "a rule in force may hide some")),
         metadata=[
             *_facts(report),
-            *((_tactic(report, spot.id), _listed_hiders(spot)) for spot in report.tactics_in_the_dark),
+            *((_tactic(report, spot.id), _listed_hiders(report, spot)) for spot in report.tactics_in_the_dark),
             *((cover.name, f"{_unknown(cover)}, until {written_time(cover.until)}") for cover in unknown),
         ],
     )
@@ -177,6 +184,7 @@ def _facts(report: AttackReport) -> list[tuple[str, str]]:
         ("rulebook in force", report.rulebook),
         ("rulebooks that decided", _listed(outcomes.rulebooks) or "none"),
         ("ATT&CK version of the rules", report.attack_version or "not known"),
+        *([] if report.knows_silences else [("silences in force", "not known from a file")]),
         *([("samples left out", str(outcomes.samples))] if outcomes.samples else []),
         *((f"left out: {why}", str(number)) for why, number in sorted(report.left_out.items()) if number),
         *([("no ids of techniques", _listed(outcomes.not_techniques))] if outcomes.not_techniques else []),
@@ -216,7 +224,7 @@ def _listed_hits(one: AttackOutcome) -> str:
     return "; ".join([_sum(one), *(f"{held.name} held {_hits(held)}" for held in one.held_by)])
 
 
-def _hidden_by(spot: BlindSpot) -> Iterator[tuple[str, str]]:
+def _hidden_by(report: AttackReport, spot: BlindSpot) -> Iterator[tuple[str, str]]:
     """What held signals of it, and what in force could hold some."""
     for hider in spot.hiders:
         ends = f", until {written_time(hider.until)}" if hider.until is not None else ""
@@ -224,11 +232,11 @@ def _hidden_by(spot: BlindSpot) -> Iterator[tuple[str, str]]:
             yield hider.name, f"could hold some{ends}"
         else:
             held = hider.held._replace(until=hider.until)
-            yield hider.name, f"held {_hits(held)}{'' if hider.cover is not None else ', not in force'}"
+            yield hider.name, f"held {_hits(held)}{', not in force' if report.is_over(hider) else ''}"
 
 
-def _listed_hiders(spot: BlindSpot) -> str:
-    return "; ".join([_blindness(spot), *(f"{name} {what}" for name, what in _hidden_by(spot))])
+def _listed_hiders(report: AttackReport, spot: BlindSpot) -> str:
+    return "; ".join([_blindness(spot), *(f"{name} {what}" for name, what in _hidden_by(report, spot))])
 
 
 def _unknown(cover: Cover) -> str:

@@ -71,11 +71,11 @@ def test_a_state_and_the_file_of_the_same_run_say_the_same(worked: House, source
 def test_one_command_answers_what_of_attack_the_rules_hide(worked: House) -> None:
     """As a table: the technique, whether anybody heard of it, by which rule, until when."""
     lines = [line.split() for line in worked.says("attack", "layer", *AT).out.splitlines()]
-    assert ["T1046", "yes", "0", "0", "0", "1", "-", "-", "-", "-"] in lines
+    assert ["T1046", "never", "0", "0", "0", "1", "-", "-", "-", "-"] in lines
     rule, until, now = "build-agents", "2026-12-24T12:00:00Z", "2026-11-24T12:00:00Z"
-    assert ["T1110", "no", "1", "0", "0", "0", rule, until, "0", "-"] in lines
-    assert ["T1685", "yes", "0", "0", "1", "0", rule, until, "1", now] in lines
-    assert ["TA0006", "Credential", "Access", "no", "1", "0", "1", "1", rule, until, "1", now] in lines
+    assert ["T1110", "yes", "1", "0", "0", "0", rule, until, "0", "-"] in lines
+    assert ["T1685", "never", "0", "0", "1", "0", rule, until, "1", now] in lines
+    assert ["TA0006", "Credential", "Access", "yes", "1", "0", "1", "1", rule, until, "1", now] in lines
 
 
 def test_the_layers_are_written_for_the_navigator(worked: House) -> None:
@@ -105,7 +105,7 @@ def test_rules_say_what_they_could_hide_before_any_alert_came(house: House) -> N
     assert house.says("run", *AT, "none.ndjson").code == 0
     out = house.says("attack", "layer", *AT).out
     (line,) = [line.split() for line in out.splitlines() if "build-agents" in line]
-    assert line[-9:] == ["no", "0", "0", "0", "0", "build-agents", "2026-12-24T12:00:00Z", "0", "-"]
+    assert line[-10:] == ["no", "signal", "0", "0", "0", "0", "build-agents", "2026-12-24T12:00:00Z", "0", "-"]
 
 
 def test_a_rule_of_which_nothing_is_known_is_named(house: House) -> None:

@@ -51,6 +51,7 @@ def a_report(
         "since": None,
         "until": None,
         "looked_back_to": None,
+        "knows_silences": True,
         "left_out": {},
         "outcomes": outcomes,
         "covers": covers,
@@ -175,6 +176,15 @@ def test_a_blind_spot_says_by_whom_and_until_when() -> None:
         "gone": "held 1 signal, last 2026-11-23T12:00:00Z, until 2026-12-24T12:00:00Z, not in force",
         "scanner": "held 1 signal, last 2026-11-24T12:00:00Z, until 2026-11-25T12:00:00Z",
     }
+
+
+@pytest.mark.parametrize(("knows", "told"), [(True, ", not in force"), (False, "")])
+def test_a_file_does_not_say_whether_a_silence_is_in_force(*, knows: bool, told: str) -> None:
+    """Of a rule the rules do."""
+    decisions = [a_held_decision(by="silence:ab12cd"), a_held_decision("two", by="gone")]
+    (spot,) = layers_for(decisions, a_rulebook(), knows_silences=knows)[2]["techniques"]
+    held = "held 1 signal, last 2026-11-24T12:00:00Z, until 2026-12-24T12:00:00Z"
+    assert said_in(spot) == {"silence:ab12cd": f"{held}{told}", "gone": f"{held}, not in force"}
 
 
 @pytest.mark.parametrize(
