@@ -18,7 +18,7 @@ from router.domain.signals import Stream
 NO_DECISION = "lines that are no decisions"
 OTHER_STREAM = "decisions of the other stream"
 OTHER_TIME = "decisions of another time"
-NO_TIME = "decisions without a time, which cannot be told to be of the span"
+NO_TIME = "decisions that do not say when they were made"
 
 _OUTCOMES = frozenset(Outcome)
 

@@ -136,6 +136,39 @@ def test_the_span_takes_in_its_first_instant_and_not_the_one_after_it(
     assert scores_in(layers_in(worked, *options))[0] == routed
 
 
+@pytest.mark.parametrize(
+    ("options", "routed"),
+    [
+        (("--now", "2026-11-25T12:00:00Z", "--since", "1d"), {"T1110": 1}),
+        (("--now", "2026-11-25T12:00:01Z", "--since", "1d"), {}),
+        (("--until", "2026-11-24T12:00:00Z"), {}),
+        (("--until", "2026-11-24T12:00:01Z"), {"T1110": 1}),
+        (("--until", "2026-11-25T12:00:00Z", "--since", "24h"), {"T1110": 1}),
+        (("--until", "2026-11-25T12:00:00Z", "--since", "23h59m"), {}),
+        (("--now", "2027-12-24T12:00:00Z"), {"T1110": 1}),
+    ],
+)
+def test_a_file_is_looked_at_whole_unless_a_span_is_given(
+    worked: House, options: tuple[str, ...], routed: dict[str, int]
+) -> None:
+    """Then as a state is."""
+    layers = layers_in(worked, "decisions.ndjson", *options)
+    assert scores_in(layers)[0] == routed
+    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    assert told.get("left out: decisions of another time") == (None if routed else "3")
+
+
+def test_a_decision_without_a_time_is_in_no_span(worked: House) -> None:
+    """Older programs wrote none; without a span all of them count, and nothing says when a rule held them last."""
+    lines = [{key: value for key, value in line.items() if key != "at"} for line in worked.lines("decisions.ndjson")]
+    worked.writes("old.ndjson", ndjson(*lines))
+    assert scores_in(layers_in(worked, "old.ndjson")) == WORKED
+    layers = layers_in(worked, "old.ndjson", "--since", "1d")
+    assert scores_in(layers)[0] == {}
+    told = {one["name"]: one["value"] for one in layers[0]["metadata"]}
+    assert told["left out: decisions that do not say when they were made"] == "3"
+
+
 # What a file may hold.
 
 
