@@ -17,10 +17,10 @@ from router.cli.attack_layers import AttackReport, attack_layers_of, span_of, wr
 from router.cli.formats.navigator import layers_of
 from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
-from router.cli.past_decisions import DecisionSpan, decisions_in
+from router.cli.past_decisions import DecisionSpan, count_pages, decisions_in
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, past_decision_of
+from router.decide.attack_outcomes import LOOKED_AT, AttackCounter
 from router.decide.blind_spots import BlindSpot, blind_tactics, blind_techniques, covers_of
 from router.domain.errors import BadFile
 from router.domain.rulebook import Rulebook
@@ -93,10 +93,7 @@ def _look_in_file(
 async def _look_in_state(options: Namespace, stream: Stream, now: datetime, counter: AttackCounter) -> _Looked:
     since, until = _span(options, now, options.since or LOOK_BACK)
     async with store_in(options) as store:
-        back_to = None
-        async for page in store.record.walk_decisions(stream, since, until, LOOKED_AT):
-            counter.add(map(past_decision_of, page.entries))
-            back_to = None if page.looked.is_whole else page.looked.back_to
+        back_to = await count_pages(store.record.walk_decisions(stream, since, until, LOOKED_AT), counter)
         silences = await SilenceReader(store.documents).silences(stream, now)
     source = f"the account that {STORAGE} names" if options.storage else f"the state in {options.state}"
     return _Looked(source, DecisionSpan(since, until), back_to, silences)

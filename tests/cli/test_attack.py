@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,13 @@ import pytest
 
 from router.app.connections import storage_for
 from router.app.settings import STORAGE, Settings
+from router.cli.past_decisions import count_pages
+from router.decide.attack_outcomes import AttackCounter
+from router.domain.lookback import DecisionPage, Looked
 from router.domain.ports.store import Store
 from router.domain.silence_documents import document_of
 from router.store.sqlite import SqliteStore
+from tests.builders import NOW, the_attack_table
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
 from tests.decide.test_blind_spots import a_silence
@@ -22,6 +28,7 @@ from tests.stack.azurite import Azurite
 from tests.store.builders import an_entry
 
 AT = ("--now", "2026-11-24T12:00:00Z")
+DAY = timedelta(days=1)
 RULE = "rules/cwpp/suppressions/build-agents.json"
 
 
@@ -218,6 +225,23 @@ def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...],
 def test_what_the_command_does_not_know_is_refused(worked: House, arguments: tuple[str, ...]) -> None:
     """There is one source."""
     assert worked.says("attack", "layer", *arguments).complaint
+
+
+@pytest.mark.parametrize(
+    ("ends", "back_to"),
+    [([True], None), ([False, True], None), ([False], NOW - DAY), ([False, False], NOW - 2 * DAY)],
+)
+def test_how_far_back_was_looked_is_what_the_last_page_says(ends: list[bool], back_to: datetime | None) -> None:
+    """An account may have more than is looked at; every page counts."""
+
+    async def pages() -> AsyncIterator[DecisionPage]:
+        for number, is_whole in enumerate(ends, 1):
+            entry = an_entry(f"hub/0:{number}", stream="cwpp", outcome="routed", signal=f"signal-{number}")
+            yield DecisionPage([entry], Looked(NOW - number * DAY, is_whole))
+
+    counter = AttackCounter(the_attack_table())
+    assert asyncio.run(count_pages(pages(), counter)) == back_to
+    assert counter.outcomes().signals == len(ends)
 
 
 # In both stores.
