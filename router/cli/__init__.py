@@ -19,6 +19,7 @@
     past_decisions   what a decisions file says
     unmet         what examples expect and do not get
     rules_report  what `rules` found, as values         formats    values -> what other programs read
+    preview       what a rule would have held       preview_report    the same as it is read
     opened_state  what they share: a state that is there, ids by their beginning
     azure_responses  an answer of Azure's among messages
     printing      where lines and JSON are printed      screen     where tables are painted

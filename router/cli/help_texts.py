@@ -80,6 +80,15 @@ HELP: Mapping[str, HelpText] = {
         },
         "done, and an example failed, or there is a problem",
     ),
+    "rules preview": HelpText(
+        {
+            "alert-router rules preview rules/cwpp/suppressions/scanner.json": "of what was decided in the last 30 days",
+            "alert-router rules preview new.yaml --stream cwpp --storage --since 7d": "of what is kept in Azure",
+            "alert-router rules preview new.yaml --stream cwpp --fail-on High": "end with 1 if that would have been held",
+            "alert-router rules preview new.yaml --stream cspm --format markdown": "for a pull request",
+        },
+        "done, and it would have held, or would hold now, a signal as grave as --fail-on says",
+    ),
     "rules schema": HelpText(
         {
             "alert-router rules schema --out .schemas": "a file for each, for editors",

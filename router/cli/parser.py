@@ -24,6 +24,7 @@ from router.domain.errors import BadUsage
 
 STREAMS = ("cwpp", "cspm")
 SHELLS = ("bash", "zsh", "fish")
+SEVERITIES = ("Informational", "Low", "Medium", "High", "Critical")
 
 
 class _HelpFormatter(HelpFormatter):
@@ -210,7 +211,7 @@ def _add_explain(commands: Commands) -> None:
 
 
 def _add_rules(commands: Commands) -> None:
-    rules = _group(commands, "rules", "check, test and describe the rules")
+    rules = _group(commands, "rules", "check, test, preview and describe the rules")
     check = _command(rules, "check", "router.cli.rules:check", "report problems and warnings")
     test = _command(rules, "test", "router.cli.rules:test", "run the examples")
     for command, formats in ((check, ("github", "junit", "sarif")), (test, ("github", "junit"))):
@@ -218,6 +219,23 @@ def _add_rules(commands: Commands) -> None:
         _add_now(command)
         _add_format(command, *formats)
     check.add_argument("--strict", action="store_true", help="warnings are problems")
+    preview = _command(rules, "preview", "router.cli.preview:show", "say what a suppression rule would have held")
+    _add_stream(preview, "the stream that the rule is for; without it the one in whose directory its file stands")
+    _add_rules_dir(preview)
+    _add_state_or_storage(preview)
+    preview.add_argument(
+        "--since", metavar="LENGTH", type=duration_in, default="30d", help="how far back to look (default: 30d)"
+    )
+    _add_now(preview, "the time up to which to look")
+    _add_format(preview, "markdown")
+    preview.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        type=str.capitalize,
+        choices=SEVERITIES,
+        help="end with 1 if it would have held one as grave: " + ", ".join(SEVERITIES),
+    )
+    preview.add_argument("file", metavar="FILE", type=file_in, help=_RULE_FILE)
     schema = _command(rules, "schema", "router.cli.rules:schema", "print the JSON Schemas of the rules files")
     schema.add_argument("name", metavar="NAME", nargs="?", help="policy, suppression, owners, ...; without it all")
     schema.add_argument("--out", metavar="DIR", type=Path, help="write NAME.schema.json files there instead")
@@ -316,6 +334,7 @@ _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resou
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
+_RULE_FILE = "a suppression rule, or a list of them, in JSON or YAML"
 _RULES = "the rules directory (default: rules)"
 
 

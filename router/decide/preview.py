@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from heapq import nsmallest
 from typing import NamedTuple, Protocol
@@ -97,7 +97,7 @@ class NamedSignal:
         at: when the latest decision on it was made that would have been another; None for what only stands.
         outcome: what was decided.
         held_by: the name of what held it; None where it was routed.
-        destinations: the destinations that were told.
+        destinations: the destinations that were told of it in the span that was looked at.
     """
 
     id: str | None
@@ -210,13 +210,13 @@ class Previewer:
         self._openings_spared: Counter[str] = Counter()
         self._let_go = _Amounts()
         self._unjudged = 0
-        self._named: list[NamedSignal] = []
+        self._named: dict[str, NamedSignal] = {}
         self._stand_looked_at = 0
         self._stand: Counter[str] = Counter()
         self._stand_held_already: Counter[str] = Counter()
         self._stand_let_go = 0
         self._stand_unjudged = 0
-        self._stand_named: list[NamedSignal] = []
+        self._stand_named: dict[str, NamedSignal] = {}
 
     def may_cover(self, entry: RecordEntry) -> bool:
         """Whether what is on record leaves it open that it covers the signal, or held it: only then is the signal needed."""
@@ -239,7 +239,10 @@ class Previewer:
                 self._let_go.add(key)
             return
         if self._held.add(key):
-            self._named = _gravest([*self._named, _named_of(entry)])
+            self._named = dict(_gravest([*self._named.items(), (key, _named_of(entry))]))
+        elif (named := self._named.get(key)) is not None:
+            told = tuple(sorted({*named.destinations, *entry.destinations}))
+            self._named[key] = replace(named, destinations=told)
         self._by_day.add(decided_at(entry).astimezone(UTC).date(), key)
         self._by_severity.add(entry.severity or "", key)
         self._by_type.add(entry.type or "", key)
@@ -261,7 +264,7 @@ class Previewer:
         elif self.matcher.covers(signal):
             named = _named_standing(standing, signal)
             self._stand[named.severity or ""] += 1
-            self._stand_named = _gravest([*self._stand_named, named])
+            self._stand_named = dict(_gravest([*self._stand_named.items(), (standing.key, named)]))
             if standing.held_by is not None:
                 self._stand_held_already[standing.held_by] += 1
 
@@ -284,7 +287,7 @@ class Previewer:
             by_severity={name: self._by_severity.amounts[name] for name in _by_gravity(self._by_severity.amounts)},
             by_tactic=_largest_first(self._by_tactic.amounts),
             by_type=_largest_first(self._by_type.amounts),
-            named=self._named,
+            named=list(self._named.values()),
             spared={name: Spared(self._openings_spared[name], number) for name, number in sorted(self._spared.items())},
             let_go=self._let_go.amount,
             unjudged=self._unjudged,
@@ -294,7 +297,7 @@ class Previewer:
                 by_severity={name: self._stand[name] for name in _by_gravity(self._stand)},
                 held_already=_most_first(self._stand_held_already),
                 let_go=self._stand_let_go,
-                named=self._stand_named,
+                named=list(self._stand_named.values()),
                 unjudged=self._stand_unjudged,
                 is_whole=is_standing_whole,
             ),
@@ -360,11 +363,12 @@ def _named_standing(standing: StandingSignal, signal: Signal) -> NamedSignal:
     )
 
 
-def _gravest(signals: Iterable[NamedSignal]) -> list[NamedSignal]:
-    """The gravest of some signals, and of those the latest."""
+def _gravest(signals: Iterable[tuple[str, NamedSignal]]) -> list[tuple[str, NamedSignal]]:
+    """The gravest of some signals, by their keys, and of those the latest."""
 
-    def rank(one: NamedSignal) -> tuple[int, float, str]:
-        return -gravity_of(one.severity), -one.at.timestamp() if one.at is not None else 0, one.id or ""
+    def rank(keyed: tuple[str, NamedSignal]) -> tuple[int, float, str]:
+        key, one = keyed
+        return -gravity_of(one.severity), -one.at.timestamp() if one.at is not None else 0, key
 
     return nsmallest(NAMED, signals, key=rank)
 

@@ -30,7 +30,7 @@ from router.rulebook.attack import load_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.examples import Example, has_examples, load_examples
 from router.rulebook.lints import lint
-from router.rulebook.loading import Loaded, load, load_all
+from router.rulebook.loading import Loaded, RulesFile, load, load_all, read_rules_file
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.schemas import schemas
 from router.rulebook.starter import STARTER
@@ -40,6 +40,7 @@ __all__ = [
     "Example",
     "Loaded",
     "Problem",
+    "RulesFile",
     "has_examples",
     "in_order",
     "lint",
@@ -48,5 +49,6 @@ __all__ = [
     "load_attack",
     "load_catalogue",
     "load_examples",
+    "read_rules_file",
     "schemas",
 ]

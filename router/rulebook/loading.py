@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
+from router.domain.suppression import SuppressionRule
 from router.rulebook.attack import read_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.destinations import RECORD, KindsByName
@@ -16,10 +18,11 @@ from router.rulebook.folder import Folder
 from router.rulebook.owners import OwnersFile, read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
-from router.rulebook.suppression_directory import ReadSuppressions, read_suppressions
+from router.rulebook.suppression_directory import ReadSuppressions, read_suppression_file, read_suppressions
 from router.rulebook.tag_files import TagFiles
 
 _FOR_EVER = timedelta(days=365_000)
+"""How long a rule may live where no policy says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,22 @@ def _stopped(
         if loaded.policy.document is not None:
             problems.append(loaded.policy.document.problem(path, message, code="shared-destination"))
     return replace(loaded, rulebook=None, problems=in_order(problems))
+
+
+class RulesFile(NamedTuple):
+    """The suppression rules of one file.
+
+    Attributes:
+        rules: those that can be used.
+        problems: what keeps others from it.
+    """
+
+    rules: tuple[SuppressionRule, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_rules_file(file: Path, stream: Stream, longest: timedelta | None, now: datetime) -> RulesFile:
+    """The suppression rules of a file, wherever it stands; without `longest` each may live as long as it says."""
+    folder = Folder(file.parent)
+    rules = read_suppression_file(folder, file.name, stream, _FOR_EVER if longest is None else longest, now)
+    return RulesFile(rules, folder.problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -65,6 +65,32 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
             refused += [rule for *_, rule in bearers if rule is not None]
     sound = [bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None]
     return ReadSuppressions(Suppressions.of(sound), tuple(refused))
+
+
+def read_suppression_file(
+    folder: Folder, file: str, stream: Stream, longest: timedelta, now: datetime
+) -> tuple[SuppressionRule, ...]:
+    """The suppression rules of one file of any directory. What keeps one from being used is noted, and no warning."""
+    if not file.lower().endswith(_SUFFIXES):
+        folder.blame(
+            file, "is no rules file: suppression rules stand in .json, .yaml or .yml files", code="file-not-read"
+        )
+        return ()
+    if (document := folder.read(file, parse_with_lower_keys)) is None:
+        return ()
+    rules: dict[str, list[tuple[Document, KeyPath, str]]] = {}
+    sound: list[SuppressionRule] = []
+    for path, name, body in _bodies_in(folder, document):
+        rule, faults = read_rule(name, body, file, stream, Life(longest, timedelta(), now), {})
+        for fault in faults:
+            if fault.level == "problem":
+                folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
+        rules.setdefault(name, []).append((document, path, name))
+        sound += [rule] if rule is not None else []
+    for bearers in rules.values():
+        if len(bearers) > 1:
+            _blame_namesakes(folder, bearers)
+    return tuple(sound)
 
 
 def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]]) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 from router.cli import main
 from router.cli.parser import new_parser
-from tests.builders import RULES
+from tests.builders import RULES, alert_body
 from tests.cli.house import House, a_suppression
 from tests.docs.pages import page
 from tests.waiting import PATIENCE
@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
 HOOKS: list[dict[str, Any]] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 STEPS: list[dict[str, Any]] = ACTION["runs"]["steps"]
+CHECK, PREVIEW = (next(step for step in STEPS if step.get("name") == name) for name in ("Check and test", "Preview"))
 INPUTS: dict[str, str] = {name: given["default"] for name, given in ACTION["inputs"].items()}
 
 AN_EXAMPLE_THAT_FAILS = "- {name: '## 100%', now: 2026-11-24T00:00:00Z, message: 'no', expect: {id: y}}"
@@ -40,8 +41,11 @@ class Ran:
     summary: str
 
 
-def run(step: Mapping[str, Any], house: House, **inputs: str) -> Ran:
-    """What a step of the action comes to in a house, with the action's inputs as GitHub hands them over."""
+def run(step: Mapping[str, Any], house: House, base: str = "", **inputs: str) -> Ran:
+    """What a step of the action comes to in a house, with the action's inputs as GitHub hands them over.
+
+    `base` is the commit before the change, as an event has it.
+    """
     temporary = house.directory / "temporary"
     program = temporary / "alert-router" / "bin" / "alert-router"
     if not program.exists():
@@ -51,10 +55,10 @@ def run(step: Mapping[str, Any], house: House, **inputs: str) -> Ran:
     summary = house.directory / "summary.md"
     summary.write_text("")
     given = {
-        name: (INPUTS | inputs)[inner[1]]
+        name: (INPUTS | {name.replace("_", "-"): value for name, value in inputs.items()})[inner[1]]
         for name, value in step["env"].items()
         if (inner := re.fullmatch(r"\$\{\{ inputs\.([a-z-]+) \}\}", value))
-    }
+    } | {"BASE": base}
     runner = {"RUNNER_TEMP": str(temporary), "GITHUB_STEP_SUMMARY": str(summary), "PYTHONPATH": str(ROOT)}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     done = subprocess.run(
@@ -82,7 +86,7 @@ def test_the_action_passes_what_is_sound(house: House) -> None:
     """A warning is an annotation and no failure; the summary says what both commands said, as text."""
     house.writes("mine/cwpp/policy.yaml", (house.directory / "rules/cwpp/policy.yaml").read_bytes())
     house.writes("mine/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
-    ran = run(STEPS[-1], house, rules="mine", now="2026-11-24T00:00:00Z")
+    ran = run(CHECK, house, rules="mine", now="2026-11-24T00:00:00Z")
     assert ran.code == 0, ran
     check, warning, test = ran.log
     assert check.startswith("::notice title=rules check::mine: 0 problems; 1 warning")
@@ -100,7 +104,7 @@ def test_the_action_fails_what_is_not(house: House) -> None:
     """Strictly a warning is an error; a failed example is one, too; no text is a command or markup."""
     house.writes("rules/cwpp/suppressions/a\n::add-mask::b.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
     house.writes("rules/cwpp/examples/one.yaml", AN_EXAMPLE_THAT_FAILS)
-    ran = run(STEPS[-1], house, strict="true", now="2026-11-24T00:00:00Z")
+    ran = run(CHECK, house, strict="true", now="2026-11-24T00:00:00Z")
     assert ran.code == 1, ran
     assert all(re.match(r"::(notice|error|warning) (title|file)=", line) for line in ran.log)
     assert sum(line.startswith("::error") for line in ran.log) == len(ran.log) - 2
@@ -114,11 +118,11 @@ def test_the_action_fails_what_is_not(house: House) -> None:
 
 def test_the_action_says_what_keeps_it_from_working(house: House) -> None:
     """A directory that is not there, or an input that means nothing, is one error and no success."""
-    ran = run(STEPS[-1], house, rules="-no%0A")
+    ran = run(CHECK, house, rules="-no%0A")
     assert ran.code == 2
     (error,) = ran.log
     assert error.startswith("::error::-no%250A: is no directory of rules")
-    ran = run(STEPS[-1], house, strict="yes")
+    ran = run(CHECK, house, strict="yes")
     assert (ran.code, ran.log) == (2, ["::error::strict: must be true or false"])
 
 
@@ -163,5 +167,62 @@ def test_the_action_installs_itself(house: House) -> None:
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[1]["run"]]
     subprocess.run(command, check=True, env=environment, cwd=house.directory)
     assert "aiohttp==" in (temporary / "alert-router/constraints.txt").read_text()
-    ran = run(STEPS[-1], house, rules=os.path.relpath(RULES, house.directory))
+    ran = run(CHECK, house, rules=os.path.relpath(RULES, house.directory))
     assert ran.code == 0, ran
+
+
+def git(house: House, *arguments: str) -> str:
+    """What git answers in a house."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@contoso.example", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *who, *arguments], cwd=house.directory, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def a_change(house: House, *files: str) -> str:
+    """A repository with alerts in a state, where rules come after a commit; returns that commit."""
+    on_host = {"AlertType": "VM_Example", "Entities": [{"Type": "host", "HostName": "web-01"}]}
+    house.writes("alerts.ndjson", alert_body("a", **on_host))
+    assert house.says("run", "--now", "2026-11-24T00:00:00Z", "alerts.ndjson").code == 0
+    git(house, "init", "--quiet")
+    git(house, "add", "rules/cwpp/policy.yaml")
+    git(house, "commit", "--quiet", "--message", "before")
+    base = git(house, "rev-parse", "HEAD")
+    for file in files:
+        house.writes(file, a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
+    git(house, "add", "--all")
+    git(house, "commit", "--quiet", "--message", "after")
+    return base
+
+
+def test_the_action_says_what_changed_rules_would_have_held(house: House) -> None:
+    """Of each changed file in the summary; without a state it says nothing, and what was there before is not asked."""
+    base = a_change(house, "rules/cwpp/suppressions/a new one.json", "rules/cwpp/suppressions/notes.md")
+    ran = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z")
+    assert (ran.code, ran.log) == (0, [])
+    assert ran.summary.count("### What ") == 1
+    assert ran.summary.startswith("### What `a new one` would have held\n")
+    assert "| would have held | 1 signal, 1 decision |" in ran.summary
+    assert run(PREVIEW, house, base) == Ran(0, [], "")
+    assert run(PREVIEW, house, git(house, "rev-parse", "HEAD"), state=".state") == Ran(0, [], "")
+
+
+def test_the_action_fails_where_a_changed_rule_would_have_held_what_is_too_grave(house: House) -> None:
+    """The report is in the summary all the same; a rule that cannot be read is an error of its own."""
+    base = a_change(house, "rules/cwpp/suppressions/one.json")
+    graver = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="High")
+    assert (graver.code, len(graver.log)) == (1, 1)
+    assert graver.summary.startswith("### What `one` would have held")
+    less = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="Critical")
+    assert less.code == 0
+    house.writes("rules/cwpp/suppressions/one.json", "{")
+    broken = run(PREVIEW, house, base, state=".state")
+    assert (broken.code, broken.summary) == (2, "")
+    (error,) = broken.log
+    assert error.startswith("::error title=rules preview::rules/cwpp/suppressions/one.json:1: is not JSON")
+
+
+def test_the_action_says_that_it_lacks_what_a_change_is_compared_with(house: House) -> None:
+    """In a clone of one commit, from which nobody may ask for more."""
+    a_change(house)
+    ran = run(PREVIEW, house, "0" * 40, state=".state")
+    assert (ran.code, ran.log[0].partition("::the")[0]) == (2, "::error title=rules preview")

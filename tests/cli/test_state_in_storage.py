@@ -25,7 +25,7 @@ from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
-from tests.cli.house import House
+from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
 from tests.secrecy import found_in, secrets_in
@@ -121,6 +121,17 @@ def dead(*bodies: bytes) -> Seed:
 def quarantined(*bodies: bytes) -> Seed:
     """Messages that were not understood on the stream of alerts."""
     return lambda store: take(store, *bodies)
+
+
+def test_a_preview_is_the_same_as_on_files(both: Both) -> None:
+    """What a rule would have held, and what it would hold now."""
+    on_host = {"AlertType": "VM_Example", "Entities": [{"Type": "host", "HostName": "web-01"}]}
+    both.hold(lambda store: take(store, alert_body("a", **on_host), alert_body("b", AlertType="VM_Example")))
+    rule = both.house.writes("rules/cwpp/suppressions/web.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
+    preview = ("rules", "preview", "--now", "2026-11-24T12:00:00Z", rule)
+    (found,) = json.loads(both.say(*preview, "--format", "json"))
+    assert (found["looked_at"], found["signals"], found["standing"]["signals"]) == (2, 1, 1)
+    both.say(*preview)
 
 
 def test_dead_letters_are_listed_and_shown_as_on_files(both: Both) -> None:

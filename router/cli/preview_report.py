@@ -1,0 +1,279 @@
+"""What a rule would have held, as people and programs read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from router.cli.formats.markdown import Quoted, cell, table
+from router.cli.formats.values import counted
+from router.cli.printing import plain, print_lines
+from router.cli.screen import print_table, screen, table_of
+from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview
+from router.destinations.wording.masking import masked
+from router.domain.attack import AttackTable
+from router.domain.rulebook import DestinationSpec
+
+NONE = "(none)"
+UNKNOWN = "(unknown)"
+
+_MOST = 20
+"""Rows of a table of names that anybody may have made up."""
+
+_BAR = 20
+"""Characters of the longest bar."""
+
+
+class Previewed(NamedTuple):
+    """A rule of a file, and what it would have held.
+
+    Attributes:
+        file: the file as it was named.
+        stream: the stream that it is for.
+        preview: what it would have held.
+    """
+
+    file: str
+    stream: str
+    preview: Preview
+
+
+class Names(NamedTuple):
+    """What destinations and tactics are called.
+
+    Attributes:
+        destinations: the destinations that the rules name now.
+        attack: the tactics; None where no rules could be read.
+    """
+
+    destinations: Mapping[str, DestinationSpec]
+    attack: AttackTable | None
+
+
+class _Section(NamedTuple):
+    """A table of the report. Texts that messages bring are `Quoted`."""
+
+    heads: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    numbers: Sequence[int] = ()
+
+
+def print_previews(previewed: Sequence[Previewed], names: Names) -> None:
+    """Prints previews for people."""
+    to = screen()
+    for number, one in enumerate(previewed):
+        if number:
+            to.print()
+        to.print(plain(masked(_title(one))), style="bold")
+        print_table(to, table_of(("", ""), [(name, _words(parts)) for name, parts in _facts(one.preview, names)]))
+        for section in _sections(one.preview, names):
+            to.print()
+            print_table(to, table_of(section.heads, section.rows, section.numbers))
+        for head, signals in _named(one.preview):
+            to.print(f"\n  {head}", style="bold")
+            print_table(to, table_of(("", ""), [line for signal in signals for line in _lines_of(signal)]))
+
+
+def print_markdown(previewed: Sequence[Previewed], names: Names) -> None:
+    """Prints previews for a pull request."""
+    print_lines(_markdown(previewed, names))
+
+
+def _markdown(previewed: Sequence[Previewed], names: Names) -> Iterator[str]:
+    for one in previewed:
+        yield f"### What {cell(Quoted(one.preview.name))} would have held"
+        yield ""
+        yield f"{cell(Quoted(one.file))}, {one.stream}, as if it had been in force {_span(one.preview)}."
+        yield ""
+        yield from table(("", ""), [(name, _joined(parts)) for name, parts in _facts(one.preview, names)])
+        yield ""
+        for section in _sections(one.preview, names):
+            yield from table(section.heads, section.rows, section.numbers)
+            yield ""
+        for head, signals in _named(one.preview):
+            yield from table((head, "title", "resource", "decided", "became", "id"), map(_row_of, signals))
+            yield ""
+
+
+def document_of(one: Previewed) -> dict[str, object]:
+    """A preview as JSON."""
+    preview = one.preview
+    standing = preview.standing
+    return {
+        "name": preview.name,
+        "stream": one.stream,
+        "file": one.file,
+        "since": _iso(preview.since),
+        "until": _iso(preview.until),
+        "looked_back_to": _iso(preview.looked.back_to),
+        "is_whole": preview.looked.is_whole,
+        "looked_at": preview.looked_at,
+        "not_judged": preview.unjudged,
+        **preview.held._asdict(),
+        "held_already": preview.held_already,
+        "let_through": preview.let_go._asdict(),
+        "by_day": [{"day": str(day), **amount._asdict()} for day, amount in preview.by_day.items()],
+        "by_severity": _amounts(preview.by_severity, "severity"),
+        "by_tactic": _amounts(preview.by_tactic, "tactic"),
+        "by_type": _amounts(preview.by_type, "type"),
+        "fewer_notices": {name: one._asdict() for name, one in preview.spared.items()},
+        "examples": list(map(_named_document, preview.named)),
+        "standing": {
+            "looked_at": standing.looked_at,
+            "is_whole": standing.is_whole,
+            "not_judged": standing.unjudged,
+            "signals": standing.signals,
+            "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
+            "held_already": standing.held_already,
+            "let_through": standing.let_go,
+            "examples": list(map(_named_document, standing.named)),
+        },
+    }
+
+
+def _amounts(amounts: Mapping[str, Amount], name: str) -> list[dict[str, object]]:
+    return [{name: one or None, **amount._asdict()} for one, amount in amounts.items()]
+
+
+def _named_document(one: NamedSignal) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "type": one.type,
+        "title": masked(one.title) if one.title else None,
+        "severity": one.severity,
+        "resource": one.resource,
+        "at": _iso(one.at) if one.at is not None else None,
+        "outcome": one.outcome,
+        "held_by": one.held_by,
+        "destinations": list(one.destinations),
+    }
+
+
+def _title(one: Previewed) -> str:
+    return f"{one.preview.name} ({one.file}, {one.stream}), as if in force {_span(one.preview)}"
+
+
+def _span(preview: Preview) -> str:
+    return f"from {_iso(preview.since)} to {_iso(preview.until)}"
+
+
+type _Words = Sequence[str]
+"""A sentence in parts, some of them quoted."""
+
+
+def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, _Words]]:
+    yield "would have held", [_amount(preview.held)]
+    if preview.held_already:
+        yield "held anyway", list(_listed(preview.held_already, "decision"))
+    for name, spared in preview.spared.items():
+        spec = names.destinations.get(name)
+        lane = f" ({spec.lane} lane)" if spec is not None else ""
+        fewer = f"{counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
+        yield "would not have told", [Quoted(name), f"{lane}: {fewer}"]
+    if preview.let_go.decisions:
+        yield "would have let through", [f"{_amount(preview.let_go)} that a rule of this name held"]
+    yield "looked at", [f"{counted(preview.looked_at, 'decision')}{_how_far(preview)}"]
+    if preview.unjudged:
+        yield (
+            "not known of",
+            [f"{counted(preview.unjudged, 'decision')}: what rules can match of their signals is not kept"],
+        )
+    yield from _standing_facts(preview.standing)
+
+
+def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, _Words]]:
+    gravest = next(iter(standing.by_severity), None)
+    grave = f", the gravest {gravest or 'of unknown severity'}" if gravest is not None else ""
+    whole = "" if standing.is_whole else "; more may, since not all that stands was looked at"
+    yield (
+        "would hold now",
+        [f"{counted(standing.signals, 'signal')} that stand{'s' * (standing.signals == 1)}{grave}{whole}"],
+    )
+    if standing.held_already:
+        yield "held now anyway", list(_listed(standing.held_already, "signal"))
+    if standing.let_go:
+        yield "would let through now", [f"{counted(standing.let_go, 'signal')} that a rule of this name holds"]
+    if standing.unjudged:
+        yield "not known of now", [f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"]
+
+
+def _how_far(preview: Preview) -> str:
+    if preview.looked.is_whole:
+        return ": all there are"
+    return f", back to {_iso(preview.looked.back_to)}: there are too many to look at all"
+
+
+def _listed(counts: Mapping[str, int], what: str) -> Iterator[str]:
+    for number, (name, many) in enumerate(counts.items()):
+        yield ", " if number else ""
+        yield f"{counted(many, what)} by "
+        yield Quoted(name)
+
+
+def _sections(preview: Preview, names: Names) -> Iterator[_Section]:
+    if preview.held.signals:
+        tactics = names.attack.tactics if names.attack is not None else {}
+        yield _by("by severity", preview.by_severity, UNKNOWN, {})
+        yield _by("by ATT&CK tactic", preview.by_tactic, NONE, tactics)
+        yield _by("by type", preview.by_type, NONE, {})
+        yield _by_day(preview)
+
+
+def _by(head: str, amounts: Mapping[str, Amount], nothing: str, words: Mapping[str, str]) -> _Section:
+    rows = [(words.get(name) or (Quoted(name) if name else nothing), *amount) for name, amount in amounts.items()]
+    beyond = [(f"and {len(rows) - _MOST} more", "", "")] if len(rows) > _MOST else []
+    return _Section((head, "signals", "decisions"), [*rows[:_MOST], *beyond], (1, 2))
+
+
+def _by_day(preview: Preview) -> _Section:
+    most = max(amount.signals for amount in preview.by_day.values())
+    rows = [(day, *amount, "#" * max(1, round(_BAR * amount.signals / most))) for day, amount in preview.by_day.items()]
+    return _Section(("by day (UTC)", "signals", "decisions", ""), rows, (1, 2))
+
+
+def _named(preview: Preview) -> Iterator[tuple[str, Sequence[NamedSignal]]]:
+    if preview.named:
+        yield "would have held, the gravest", preview.named
+    if preview.standing.named:
+        yield "would hold now, the gravest", preview.standing.named
+
+
+def _row_of(one: NamedSignal) -> Sequence[object]:
+    at = _iso(one.at) if one.at is not None else None
+    title = Quoted(one.title or one.type or "")
+    return one.severity or UNKNOWN, title, Quoted(one.resource or ""), at, _became(one), Quoted(one.id or "")
+
+
+def _lines_of(one: NamedSignal) -> Iterator[Sequence[object]]:
+    """The same on lines of their own: a terminal is narrow, and ids are long."""
+    severity, title, resource, at, became, id = _row_of(one)
+    yield severity, title
+    yield "", resource
+    yield "", f"{became}{f' at {at}' if at else ''}, id {id}"
+
+
+def _became(one: NamedSignal) -> str:
+    if one.held_by is not None:
+        return Quoted(f"held by {one.held_by}")
+    if one.at is None:
+        return "routed"
+    return Quoted(f"routed to {', '.join(one.destinations) or 'nobody'}")
+
+
+def _amount(amount: Amount) -> str:
+    if not amount.decisions:
+        return "nothing"
+    return f"{counted(amount.signals, 'signal')}, {counted(amount.decisions, 'decision')}"
+
+
+def _words(parts: _Words) -> str:
+    return "".join(parts)
+
+
+def _joined(parts: _Words) -> str:
+    return "".join(cell(part) if part else "" for part in parts)
+
+
+def _iso(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
