@@ -138,7 +138,7 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
 
 
 def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
-    """Later ones are not in it, and those that were there come once each."""
+    """Later ones are not in it, and those that were there come once each; each page says how far it came."""
     first = [an_entry(f"h:{n}", at=(NOW + n * SECOND).isoformat(), stream="cwpp", outcome="routed") for n in range(30)]
     run(store.record.put_on_record(first))
 
@@ -147,6 +147,7 @@ def test_a_walk_goes_on_while_decisions_are_put_on_record(store: Store) -> None:
         walk = in_small_pages(store, 4, 100).pages("cwpp", NOW, NOW + DAY, [Outcome.ROUTED])
         async for page in walk:
             keys += [one.key for one in page.entries]
+            assert all(decided_at(one) <= page.looked.back_to for one in first if one.key not in keys)
             late = an_entry(f"late:{len(keys)}", at=(NOW + DAY - SECOND).isoformat(), stream="cwpp", outcome="routed")
             await store.record.put_on_record([late])
         return keys

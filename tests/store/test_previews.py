@@ -132,6 +132,17 @@ def test_a_preview_says_what_became_of_the_signals_that_it_names(store: Store) -
     ]
 
 
+def test_a_preview_says_whom_each_decision_on_a_signal_told(store: Store) -> None:
+    """A pager hears of the first one alone, and is not forgotten for that."""
+    life = Life(store)
+    entry = life.alert("a", Entities=[an_ip(SCANNER)])
+    earlier = (NOW - timedelta(hours=1)).isoformat()
+    run(store.record.put_on_record([replace(entry, key="old:1", at=earlier, destinations=("pager",))]))
+    (named,) = preview_of(life, timedelta(days=1)).named
+    assert named.destinations == ("pager", *entry.destinations)
+    assert named.at == NOW
+
+
 def test_a_changed_rule_says_what_it_lets_through(store: Store) -> None:
     """By the name under which the rule of before held it, also where it is about another type now."""
     life = Life(store, a_rulebook(a_rule(ip=(OTHER, SCANNER))))

@@ -29,8 +29,9 @@ _SELECT_HELD = (
     f"WHERE h.key>CAST(? AS TEXT) AND {_STANDS} AND l.outcome='suppressed' AND h.rule=? ORDER BY h.key LIMIT ?"
 )
 
+# CROSS makes SQLite begin with what is held, of which there is less than of what stands.
 _COUNT_HELD = (
-    "SELECT h.rule, count(*) FROM held h JOIN ledger l ON l.key=h.key "
+    "SELECT h.rule, count(*) FROM held h CROSS JOIN ledger l ON l.key=h.key "
     f"WHERE {_STANDS} AND l.outcome='suppressed' AND typeof(h.rule)='text' GROUP BY h.rule"
 )
 
