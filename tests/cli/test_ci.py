@@ -41,10 +41,10 @@ class Ran:
     summary: str
 
 
-def run(step: Mapping[str, Any], house: House, base: str = "", **inputs: str) -> Ran:
+def run(step: Mapping[str, Any], house: House, base: str = "", pull: str = "", **inputs: str) -> Ran:
     """What a step of the action comes to in a house, with the action's inputs as GitHub hands them over.
 
-    `base` is the commit before the change, as an event has it.
+    `base` is the commit before the change, and `pull` the number of its pull request, as an event has them.
     """
     temporary = house.directory / "temporary"
     program = temporary / "alert-router" / "bin" / "alert-router"
@@ -58,7 +58,7 @@ def run(step: Mapping[str, Any], house: House, base: str = "", **inputs: str) ->
         name: (INPUTS | {name.replace("_", "-"): value for name, value in inputs.items()})[inner[1]]
         for name, value in step["env"].items()
         if (inner := re.fullmatch(r"\$\{\{ inputs\.([a-z-]+) \}\}", value))
-    } | {"BASE": base}
+    } | {"BASE": base, "PULL": pull, "GITHUB_REPOSITORY": "soc/rules"}
     runner = {"RUNNER_TEMP": str(temporary), "GITHUB_STEP_SUMMARY": str(summary), "PYTHONPATH": str(ROOT)}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
     done = subprocess.run(
@@ -219,6 +219,40 @@ def test_the_action_fails_where_a_changed_rule_would_have_held_what_is_too_grave
     assert (broken.code, broken.summary) == (2, "")
     (error,) = broken.log
     assert error.startswith("::error title=rules preview::rules/cwpp/suppressions/one.json:1: is not JSON")
+
+
+GH = """#!/bin/sh
+[ -z "$FAILS" ] || { echo "HTTP 403: 100% forbidden" >&2; exit 1; }
+echo "$@" >> calls.txt
+case "$*" in *--jq*) cat known.txt ;; *) cp "${7#body=@}" said.md ;; esac
+"""
+"""Stands for GitHub's own program: it knows the comments in a file, and keeps what it is told to write."""
+
+
+def test_the_action_keeps_one_comment_on_a_pull_request(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written anew with each change, also once nothing is changed any more; where it may not be, that is a warning."""
+    base = a_change(house, "rules/cwpp/suppressions/one.json")
+    gh = house.directory / house.writes("programs/gh", GH)
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gh.parent}:{os.environ['PATH']}")
+    given = {"state": ".state", "now": "2026-11-25T00:00:00Z", "comment": "true"}
+    calls, said = house.directory / "calls.txt", house.directory / "said.md"
+    house.writes("known.txt", "")
+    assert run(PREVIEW, house, base, "7", **given).code == 0
+    known, heading = said.read_text().splitlines()[:2]
+    assert (known, heading) == ("<!-- alert-router preview -->", "### What `one` would have held")
+    assert calls.read_text().splitlines()[1].startswith("api --silent --method POST repos/soc/rules/issues/7/comments ")
+    house.writes("known.txt", "41\n42\n")
+    head = git(house, "rev-parse", "HEAD")
+    assert run(PREVIEW, house, head, "7", **given).log == []
+    assert said.read_text() == f"{known}\nNo suppression rule is added or changed any more.\n"
+    assert (
+        calls.read_text().splitlines()[3].startswith("api --silent --method PATCH repos/soc/rules/issues/comments/41 ")
+    )
+    monkeypatch.setenv("FAILS", "1")
+    refused = run(PREVIEW, house, base, "7", **given)
+    warning = "::warning title=rules preview::no comment was written: HTTP 403: 100%25 forbidden"
+    assert (refused.code, refused.log) == (0, [warning])
 
 
 def test_the_action_says_that_it_lacks_what_a_change_is_compared_with(house: House) -> None:
