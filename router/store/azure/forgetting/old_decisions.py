@@ -58,11 +58,12 @@ class OldDecisions:
 
     async def decisions(self, now: datetime, retention: Retention) -> Forgotten | None:
         """Forgets some decisions of each outcome; None where none is old enough."""
+        partitions = await self._in_use(now)
         found = await asyncio.gather(
             *(
                 self._due(partition, f"{LookupKind.TIME}:{outcome.value}:", now - age, age, latest_to_come(now), now)
                 for outcome, age in retention.decisions.items()
-                for partition in PARTITIONS
+                for partition in partitions
             )
         )
         rows = [row for some in found for row in some]
@@ -101,6 +102,21 @@ class OldDecisions:
                 )
             )
             await self._lookups.write([_moved(row, prefix, now) for some in found for row in some])
+
+    async def _in_use(self, now: datetime) -> list[str]:
+        """The partitions in which there is any decision; of the others nobody has to ask for each outcome."""
+        return [one for one in await asyncio.gather(*(self._find_used(one, now) for one in PARTITIONS)) if one]
+
+    async def _find_used(self, partition: str, now: datetime) -> str | None:
+        prefixes = [f"{LookupKind.TIME}:{outcome.value}:" for outcome in Outcome]
+        if all(self._rests.is_resting(partition, prefix, now) for prefix in prefixes):
+            return None
+        if await self._lookups.some(partition, f"{LookupKind.TIME}:", f"{LookupKind.TIME}:{AFTER}", 1):
+            return partition
+        for prefix in prefixes:
+            self._rests.rest(partition, prefix, now, None)
+            self._rests.rest(partition, f"{prefix}>", now, None)
+        return None
 
     async def _due(
         self, partition: str, prefix: str, until: datetime, age: timedelta, possible: datetime, now: datetime
