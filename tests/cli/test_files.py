@@ -184,8 +184,18 @@ def test_what_is_too_long_is_quarantined_and_not_retaken_for_a_message(house: Ho
     assert "stays, only its beginning is kept" in house.says("quarantine", "retake", "--all").out
 
 
-@pytest.mark.parametrize("name", ["alerts.ndjson", "alerts.csv", "alerts.json", "alerts"])
-@pytest.mark.parametrize("opens", [b"", b"[", b'{"a": "'])
+# Each reader, and each beginning where a document's reader goes by it.
+@pytest.mark.parametrize(
+    ("name", "opens"),
+    [
+        ("alerts.ndjson", b""),
+        ("alerts.csv", b"["),
+        ("alerts.json", b""),
+        ("alerts.json", b"["),
+        ("alerts.json", b'{"a": "'),
+        ("alerts", b'{"a": "'),
+    ],
+)
 def test_memory_does_not_grow_with_what_is_too_long(house: House, name: str, opens: bytes) -> None:
     """Reading a line, or a document without an end, takes no more of it at three times the length."""
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import termios
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,7 @@ def test_an_interrupted_run_repeats_nothing_that_was_settled(house: House, numbe
         assert (len(counts), set(counts.values())) == (count, {1})
 
 
-@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
 def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: House, number: signal.Signals) -> None:
     """What was taken in is on record and in the decisions file, and the line says how much; nobody was told yet."""
     file = alerts(house, 4000)
@@ -139,7 +139,9 @@ def test_interrupted_while_it_takes_in_a_batch_is_whole_or_not_there(house: Hous
     assert notices_by_file(house) == [Counter(), Counter()]
 
 
-def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
+# What lies between the first moments and the last is the two tests' above, and all of it `make soak`'s.
+@pytest.mark.parametrize("shares", [(0.02, 0.97), pytest.param((0.02, 0.4, 0.8, 0.97), marks=pytest.mark.soak)])
+def test_at_whatever_moment_it_is_interrupted(house: House, shares: Sequence[float]) -> None:
     """From its start to its last words: one line at most, whole batches, and each signal is told once in the end."""
     count = BATCH + 50
     file = alerts(house, count)
@@ -147,7 +149,7 @@ def test_at_whatever_moment_it_is_interrupted(house: House) -> None:
     calls = int(whole.communicate()[1])
     for name in ("people", "everything"):
         (house.directory / f"{name}.ndjson").unlink()
-    for turn, share in enumerate((0.02, 0.4, 0.8, 0.97)):
+    for turn, share in enumerate(shares):
         number = list(CODES)[turn % 2]
         run = started(sys.executable, "-c", AT_A_CALL, f"{number.value}", f"{int(calls * share) + 1}", "run", file)
         _, err = run.communicate()
@@ -212,7 +214,6 @@ def test_a_second_signal_ends_it_at_once(house: House) -> None:
     ("command", "number"),
     [
         (("run", "-"), signal.SIGINT),
-        (("run", "-"), signal.SIGTERM),
         (("explain", "-"), signal.SIGINT),
         (("run", "--dry-run", "-"), signal.SIGTERM),
     ],
