@@ -151,7 +151,9 @@ def _started(location: Path, persistence: tuple[str, ...], ports: dict[str, int]
         process = subprocess.Popen(
             [*program, *options],
             cwd=location,
-            env=os.environ | {"AZURITE_ACCOUNTS": accounts},
+            # What Node.js compiled once it need not compile at the next start; an older one than 22 does not know how.
+            env=os.environ
+            | {"AZURITE_ACCOUNTS": accounts, "NODE_COMPILE_CACHE": str(installation.script.parent / ".compiled")},
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
