@@ -64,8 +64,7 @@ class Life:
         error = None if state is DeliveryState.SENT else "answered 400"
         for destination in self.book.destinations:
             while claims := self.claims(destination):
-                for one in claims:
-                    self.settle(one, state, error=error)
+                run(self.store.outbox.settle([self._settlement(one, state, error=error) for one in claims]))
                 delivered += claims
         return delivered
 
@@ -79,11 +78,7 @@ class Life:
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
     ) -> None:
         """Writes down what became of a claim."""
-        receipt = TICKET if state is DeliveryState.SENT else None
-        settlement = Settlement(
-            delivery=claim.delivery, state=state, at=self.now, receipt=receipt, error=error, due=due
-        )
-        run(self.store.outbox.settle([settlement]))
+        run(self.store.outbox.settle([self._settlement(claim, state, error=error, due=due)]))
 
     def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
@@ -104,6 +99,12 @@ class Life:
     def deliveries(self, id: str = "alert-1") -> list[tuple[str, int]]:
         """The deliveries that are kept of an alert, by destination and turn."""
         return [(one.destination, one.turn) for one in run(self.store.outbox.deliveries_of(self.key(id)))]
+
+    def _settlement(
+        self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
+    ) -> Settlement:
+        receipt = TICKET if state is DeliveryState.SENT else None
+        return Settlement(delivery=claim.delivery, state=state, at=self.now, receipt=receipt, error=error, due=due)
 
     @property
     def _intake(self) -> Intake:
