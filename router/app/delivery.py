@@ -27,7 +27,7 @@ from router.deliver import (
     no_background,
 )
 from router.destinations import discover
-from router.domain.deliveries import Pointer
+from router.domain.deliveries import Pointer, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import BadFile, StoreError
 from router.domain.lane_limits import LEASE
@@ -127,6 +127,42 @@ async def dispatcher_over(
         finally:
             with suppress(StoreError):  # whoever was told of it was told when it came
                 await dispatcher.write_unwritten()
+
+
+async def try_destination(
+    store: Store,
+    rules: Rules,
+    readiness: Readiness,
+    settings: Settings,
+    clock: Clock,
+    stream: Stream,
+    destination: str,
+) -> Settlement | None:
+    """Tries one delivery that a destination which can be asked is owed now, though it may be paused, as a run would.
+
+    Returns what became of it; None where nothing is owed there, or it is in flight. Raises StoreError.
+    """
+    settled: list[Settlement] = []
+    now = clock()
+    if not await store.outbox.bring_forward(stream, destination, now, now):
+        return None
+    async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
+        (spec, sender) = next(
+            (spec, sender) for of, spec, sender in senders if (of, spec.name) == (stream, destination)
+        )
+        worker = Worker(
+            stream.value,
+            destination,
+            sender,
+            outbox=store.outbox,
+            clock=clock,
+            concurrency=1,
+            isolation=Isolation(),
+            on_settled=lambda some: settled.extend(settlement for _, settlement in some),
+        )
+        await worker.try_one(Pointer(stream.value, spec.lane, destination))
+        await worker.write_unwritten()
+    return settled[-1] if settled else None
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@
     init          rules of one's own         workflow      what checks them on GitHub
     origin        where the program was installed from     version       what --version says
     explain, rules, state, dead_letters, quarantine, send, serve   the other commands
+    destinations, destination_list   the same; known_destinations   what they name
     author        under whose name a command goes on record    durations     how long, as it is written
     attack        what of ATT&CK nobody hears of         attack_layers   the same for the Navigator
     past_decisions   what a decisions file says

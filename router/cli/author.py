@@ -17,19 +17,19 @@ _PATIENCE = 5.0
 
 
 class Author(NamedTuple):
-    """Who it is, and where that is known from."""
+    """Who it is, and where that is known from; None where it was written."""
 
     name: str
-    source: str
+    source: str | None
 
     def __str__(self) -> str:
-        return f"{self.name} (by {self.source})"
+        return f"{self.name} (by {self.source})" if self.source is not None else self.name
 
 
 def author_given(written: str | None) -> Author:
     """The author that is meant: the one that is written, else whom git knows, else who is logged in; raises BadUsage."""
     if written is not None:
-        return Author(words_given("--author", written), "--author")
+        return Author(words_given("--author", written), None)
     for name in _ASKED:
         if found := _of_git(name):
             return Author(found, f"git's {name}")

@@ -23,6 +23,7 @@ class HelpText(NamedTuple):
 
 
 _DIED = "done, but a delivery died, or a row of the state was set aside"
+_UNTAKEN = "done, and the destination that was probed did not take what it was asked with"
 _FAULTY = "done, and there is a problem"
 _LACKING = "could not start or go on; or all else was done, but a destination lacks a setting that it had before"
 
@@ -134,6 +135,29 @@ HELP: Mapping[str, HelpText] = {
     "quarantine show": HelpText({"alert-router quarantine show 4f2a": "an id may be shortened"}),
     "quarantine retake": HelpText({"alert-router quarantine retake 4f2a": "one of them, with today's code"}),
     "quarantine discard": HelpText({"alert-router quarantine discard --all": "forget all of it"}),
+    "destinations": HelpText(
+        {
+            "alert-router destinations list": "how each is: held, paused, owed, dead",
+            "alert-router destinations hold oncall --for 2h --reason 'the pager is moved'": "nobody is paged meanwhile",
+        },
+        _UNTAKEN,
+    ),
+    "destinations list": HelpText(
+        {
+            "alert-router destinations list --stream cwpp": "those of alerts",
+            "alert-router destinations list --storage --format json": "in Azure, for a program",
+        }
+    ),
+    "destinations hold": HelpText(
+        {
+            "alert-router destinations hold oncall --for 2h --reason 'the pager is moved'": "2 hours from now",
+            "alert-router destinations hold tickets --stream cspm --for 1h30m --reason CHG-17 --storage": "in Azure",
+        }
+    ),
+    "destinations release": HelpText({"alert-router destinations release oncall": "before the hold ends by itself"}),
+    "destinations probe": HelpText(
+        {"alert-router destinations probe oncall": "whether it takes our credentials again"}, _UNTAKEN
+    ),
     "send": HelpText(
         {"alert-router send --to cwpp alerts.ndjson": "publish a file to the hub cwpp"}, "the hub did not take all"
     ),

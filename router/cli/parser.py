@@ -94,6 +94,7 @@ _WANTED = {
     "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
     "ID": "name one of the list",
     "DIR": "name the directory to write",
+    "NAME": "name a destination; alert-router destinations list shows them",
 }
 """What to give where an argument is missing."""
 
@@ -116,6 +117,7 @@ def new_parser() -> Parser:
     _add_state_report(commands)
     _add_dead_letters(commands)
     _add_quarantine(commands)
+    _add_destinations(commands)
     _add_send(commands)
     _add_serve(commands)
     _add_completion(commands)
@@ -302,6 +304,28 @@ def _add_quarantine(commands: Commands) -> None:
         _add_state_or_storage(command)
 
 
+def _add_destinations(commands: Commands) -> None:
+    group = _group(commands, "destinations", "see how destinations are, and keep one from being asked")
+    listing = _command(group, "list", "router.cli.destination_list:show", "list them: held, paused, owed, dead")
+    hold = _command(group, "hold", "router.cli.destinations:hold", _HOLD)
+    hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
+    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
+    release = _command(group, "release", "router.cli.destinations:release", "have one asked again that is held")
+    release.add_argument("--reason", metavar="TEXT", default="released", help="why (default: released)")
+    for command in (hold, release):
+        command.add_argument("--author", metavar="TEXT", help=_AUTHOR)
+    probe = _command(group, "probe", "router.cli.destinations:probe", _PROBE)
+    for command in (listing, hold, release, probe):
+        command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
+        command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
+        _add_state_or_storage(command)
+        _add_now(command, "the time to do it at")
+    for command in (listing, hold, release):
+        _add_format(command)
+    for command in (hold, release, probe):
+        command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")
+
+
 def _add_send(commands: Commands) -> None:
     send = _command(commands, "send", "router.cli.send:send", "publish messages from files to an event hub")
     send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
@@ -333,6 +357,11 @@ _EXPLAIN = "say every step of the decision on each signal in a file; or, of a si
 _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
+_HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
+_FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
+_AUTHOR = "who does it (default: git's user.email or user.name, else who is logged in)"
+_PROBE = "ask one now with a delivery that it is owed, also where it is paused"
+_RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
 _RULE_FILE = "a suppression rule, or a list of them, in JSON or YAML"
 _RULES = "the rules directory (default: rules)"

@@ -76,8 +76,8 @@ class DeliveryPass:
         return cls(pointer, due, most=concurrency * CLAIMED_AHEAD * batch, at_a_time=concurrency, claims=-1)
 
     @classmethod
-    def probing(cls, pointer: Pointer, due: datetime, pause: Pause) -> DeliveryPass:
-        """A pass that probes a paused destination with one of the deliveries that a pointer names."""
+    def probing(cls, pointer: Pointer, due: datetime, pause: Pause | None) -> DeliveryPass:
+        """A pass that probes a destination, which may be paused, with one of the deliveries that a pointer names."""
         return cls(pointer, due, most=1, at_a_time=1, claims=1, pause=pause)
 
     @property

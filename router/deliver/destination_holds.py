@@ -105,6 +105,11 @@ async def release_destination(
     return released
 
 
+async def find_hold(store: Store, stream: str, destination: str) -> DestinationHold | None:
+    """The last hold of a destination, which may be over; None where there is none. Raises StoreError."""
+    return (await _find(store, stream, destination))[0]
+
+
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
     document = await store.documents.find_document(DocumentKind.HOLD, id_of_hold(stream, destination))

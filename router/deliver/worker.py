@@ -97,6 +97,12 @@ class Worker:
                 return
             await self._run(DeliveryPass.over(pointer, now, self._sender.batch, self._concurrency))
 
+    async def try_one(self, pointer: Pointer) -> None:
+        """Tries one delivery of what lies there and is due, also at a destination that is paused; raises StoreError."""
+        async with self._limit.permit():
+            now = self._clock()
+            await self._run(DeliveryPass.probing(pointer, now, await self._credentials.find_pause(now)))
+
     async def write_unwritten(self) -> None:
         """Writes down what was sent and storage did not take before; raises StoreError. The last thing that a process does."""
         await self._settlements.write_unwritten()

@@ -51,12 +51,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_author_is_who_is_named_else_whom_git_knows_else_who_is_logged_in(home: Path) -> None:
     """And it is said which; git's address comes first, since it can be written to."""
-    assert author_given(" ana\n") == ("ana", "--author")
+    assert author_given(" ana\n") == ("ana", None)
     assert author_given(None) == ("os-user", "the name that is logged in")
     (home / ".gitconfig").write_text("[user]\n  name = Ben\n")
     assert author_given(None) == ("Ben", "git's user.name")
     (home / ".gitconfig").write_text("[user]\n  name = Ben\n  email = ben@example.com\n")
     assert str(author_given(None)) == "ben@example.com (by git's user.email)"
+    assert str(author_given("ana")) == "ana"
 
 
 def test_without_git_the_author_is_who_is_logged_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,189 @@
+"""`alert-router destinations list|hold|release|probe`: how each destination is, and who keeps it from being asked."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from router.app.delivery import try_destination
+from router.app.destination_readiness import readiness_of
+from router.app.settings import Settings
+from router.cli.author import author_given, words_given
+from router.cli.durations import written as duration_written
+from router.cli.given import clock_for, rules_given, stream_for
+from router.cli.known_destinations import RULES, KnownDestination, destination_meant, find_rules, known_destinations
+from router.cli.opened_state import store_in, store_to_change
+from router.cli.printing import print_json, print_lines
+from router.deliver.credentials import FRESH
+from router.deliver.destination_holds import MadeHold, find_hold, hold_destination, release_destination
+from router.domain.deliveries import DeliveryState, Settlement
+from router.domain.destination_holds import DestinationHold, words_of_hold, written
+from router.domain.errors import BadSetting, BadUsage
+from router.domain.ports.store import Store
+
+REFUSED = 1
+"""The exit code where a destination that was probed did not take what it was asked with."""
+
+_SEEN = FRESH + timedelta(seconds=1)
+"""After how long every worker has read that a destination may be probed."""
+
+
+class Made(NamedTuple):
+    """What a command made of a destination: its hold, and how many deliveries are owed there."""
+
+    destination: KnownDestination
+    hold: DestinationHold
+    owed: int
+    is_extended: bool = False
+
+
+def hold(options: Namespace) -> int:
+    """Keeps a destination from being asked until an end."""
+    author, reason = author_given(options.author), words_given("--reason", options.reason)
+    now = clock_for(options.now)()
+    made = asyncio.run(_hold(options, author.name, reason, now))
+    if options.format == "json":
+        print_json({**_document(made), "extended": made.is_extended})
+        return 0
+    held = made.hold
+    began = f", since {written(held.since)}" if made.is_extended else ""
+    lasts = duration_written(held.until - now)
+    print_lines(
+        [
+            f"{made.destination}: held by {author}{began} until {written(held.until)}, in {lasts} "
+            f"({held.until.astimezone():%Y-%m-%d %H:%M %Z})",
+            f"every worker obeys within 30 seconds; what is in flight is finished; {_owed_there(made.owed)}",
+        ]
+    )
+    return 0
+
+
+async def _hold(options: Namespace, author: str, reason: str, now: datetime) -> Made:
+    # Beside a run at work, too: it reads what others set down.
+    async with store_in(options) as store:
+        meant = await _meant(store, options, now)
+        wanted = DestinationHold(
+            stream=meant.stream,
+            destination=meant.name,
+            lane=meant.lane,
+            author=author,
+            reason=reason,
+            since=now,
+            until=now + options.duration,
+        )
+        made: MadeHold = await hold_destination(store, wanted, now)
+        return Made(meant, made.hold, await _owed_at(store, meant), made.extended is not None)
+
+
+def release(options: Namespace) -> int:
+    """Has a destination asked again that a person holds."""
+    author = author_given(options.author)
+    reason = words_given("--reason", options.reason)
+    made = asyncio.run(_release(options, author.name, reason, clock_for(options.now)()))
+    if options.format == "json":
+        print_json(_document(made))
+        return 0
+    when = "who serves them sends them within two minutes" if options.storage else "the next run sends them"
+    print_lines([f"{made.destination}: released by {author}; {_owed_there(made.owed)}; {when}"])
+    return 0
+
+
+async def _release(options: Namespace, author: str, reason: str, now: datetime) -> Made:
+    async with store_in(options) as store:
+        meant = await _meant(store, options, now)
+        released = await release_destination(store, meant.stream, meant.name, author=author, reason=reason, now=now)
+        if released is None:
+            raise BadUsage(f"{meant.name}: is held by nobody; alert-router destinations list says how each is")
+        return Made(meant, released, await _owed_at(store, meant))
+
+
+def probe(options: Namespace) -> int:
+    """Asks a destination now with one delivery that it is owed, also where it is paused."""
+    return asyncio.run(_probe_in_storage(options) if options.storage else _probe_in_file(options))
+
+
+async def _probe_in_storage(options: Namespace) -> int:
+    now = clock_for(options.now)()
+    async with store_in(options) as store:
+        meant = await _meant(store, options, now)
+        await _refuse_held(store, meant, now)
+        pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
+        if not await store.outbox.bring_forward(meant.stream, meant.name, now + _SEEN, now):
+            return _print_nothing_to_ask_with(meant)
+        if pause is not None:
+            await store.outbox.probe(pause, now)
+    paused = f"; it is paused since {written(pause.since)}: {pause.error}" if pause is not None else ""
+    print_lines([f"{meant}: whoever serves the account asks it within seconds, with one that it is owed{paused}"])
+    return 0
+
+
+async def _probe_in_file(options: Namespace) -> int:
+    clock = clock_for(options.now)
+    now, settings = clock(), Settings()
+    rules = rules_given(options.rules or RULES, stream_for(options.stream), now)
+    readiness = readiness_of(rules, settings)
+    async with store_to_change(options) as store:
+        meant = destination_meant(options.name, await known_destinations(store, rules, stream_for(options.stream)))
+        await _refuse_held(store, meant, now)
+        for one in readiness.unready:
+            if (one.stream, one.destination) == (meant.stream, meant.name):
+                raise BadSetting(f"{meant.name}: cannot be asked: {one.why}")
+        if meant.kind is None:
+            raise BadUsage(f"{meant.name}: is named by no policy of {options.rules or RULES}, so nobody can ask it")
+        settled = await try_destination(store, rules, readiness, settings, clock, meant.stream, meant.name)
+        pause = (await store.outbox.pauses(meant.stream)).get(meant.name)
+    if settled is None:
+        return _print_nothing_to_ask_with(meant)
+    paused = f"; it is paused since {written(pause.since)}, probed next at {written(pause.probe)}" if pause else ""
+    print_lines([f"{meant}: {_answer_in(settled)}{paused}"])
+    return 0 if settled.state is DeliveryState.SENT else REFUSED
+
+
+def _answer_in(settled: Settlement) -> str:
+    if settled.state is not DeliveryState.SENT:
+        what = "given up on" if settled.state is DeliveryState.DEAD else "owed again"
+        return f"did not take it: {settled.error}; {what}"
+    reference = settled.receipt.reference if settled.receipt is not None else None
+    return f"took it{f' as {reference}' if reference else ''}; the next run sends the rest"
+
+
+def _print_nothing_to_ask_with(meant: KnownDestination) -> int:
+    print_lines([f"{meant}: is owed nothing that waits, so there is nothing to ask it with"])
+    return 0
+
+
+async def _refuse_held(store: Store, meant: KnownDestination, now: datetime) -> None:
+    known = await find_hold(store, meant.stream, meant.name)
+    if known is not None and known.is_in_force(now):
+        raise BadUsage(f"{meant.name}: is {words_of_hold(known)}; release it first")
+
+
+async def _meant(store: Store, options: Namespace, now: datetime) -> KnownDestination:
+    known = await known_destinations(store, find_rules(options, now), stream_for(options.stream))
+    return destination_meant(options.name, known)
+
+
+async def _owed_at(store: Store, meant: KnownDestination) -> int:
+    next = (await store.outbox.next_due(meant.stream)).get(meant.name)
+    return next.owed if next is not None else 0
+
+
+def _owed_there(number: int) -> str:
+    return f"{number} {'is' if number == 1 else 'are'} owed there"
+
+
+def _document(made: Made) -> dict[str, object]:
+    held = made.hold
+    return {
+        "stream": held.stream,
+        "name": held.destination,
+        "lane": held.lane.value,
+        "author": held.author,
+        "reason": held.reason,
+        "since": written(held.since),
+        "until": written(held.until),
+        "released": written(held.released) if held.released is not None else None,
+        "owed": made.owed,
+    }
