@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from router.deliver import HoldReader
+from router.domain import legible
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
+from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.destination_readiness import Remark, Unready, remark_on
 from router.domain.errors import HubError, StoreError, without_words
 from router.domain.groups import AdmissionState
@@ -39,11 +42,13 @@ class Health:
         problems: what is wrong, a line each.
         figures: the figures behind it, ready for JSON.
         not_yet: the destinations that cannot be asked yet, a line each; that by itself is no problem.
+        held: the destinations that persons hold, a line each; no problem either, though what waits there becomes late.
     """
 
     problems: tuple[str, ...]
     figures: Mapping[str, Any]
     not_yet: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
 
     @property
     def document(self) -> dict[str, Any]:
@@ -52,6 +57,7 @@ class Health:
             "status": "failing" if self.problems else "ok",
             "problems": list(self.problems),
             "not_yet": list(self.not_yet),
+            "held": list(self.held),
             **self.figures,
         }
 
@@ -63,11 +69,13 @@ class _HealthPart(NamedTuple):
         problems: what is wrong, a line each.
         figures: the figures behind it.
         not_yet: the destinations that cannot be asked yet, a line each.
+        held: the destinations that persons hold, a line each.
     """
 
     problems: Sequence[str]
     figures: Mapping[str, Any]
     not_yet: Sequence[str] = ()
+    held: Sequence[str] = ()
 
 
 async def remarks_on(outbox: Outbox, unready: Sequence[Unready]) -> list[Remark]:
@@ -89,11 +97,12 @@ async def health_of(
 
     `unready` are the destinations that lack something, and `problems` what else is known to be wrong.
     """
+    holds = HoldReader(store.documents)
     questions = [
         question
         for stream, book in books.items()
         for question in (
-            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, unready, now)),
+            _within(patience, f"{stream}: storage", _of_storage(store, stream.value, unready, holds, now)),
             _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
         )
     ]
@@ -104,7 +113,8 @@ async def health_of(
     }
     found = dict.fromkeys([*problems, *(problem for part in parts for problem in part.problems)])
     not_yet = tuple(line for part in parts for line in part.not_yet)
-    return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet)
+    held = tuple(line for part in parts for line in part.held)
+    return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet, held)
 
 
 async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, _HealthPart]) -> _HealthPart:
@@ -129,13 +139,17 @@ def _forget(asked: asyncio.Task[_HealthPart]) -> None:
         asked.exception()
 
 
-async def _of_storage(store: Store, stream: str, unready: Sequence[Unready], now: datetime) -> _HealthPart:
+async def _of_storage(
+    store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
+) -> _HealthPart:
     problems: list[str] = []
     try:
         remarks = await remarks_on(store.outbox, [one for one in unready if one.stream == stream])
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
-        return _HealthPart(problems, await _figures(store, stream, problems, now), not_yet)
+        held = await holds.held_in(stream, now)
+        lines = [f"{stream} {name}: {legible.one_line(words_of_hold(hold))}" for name, hold in held.items()]
+        return _HealthPart(problems, await _figures(store, stream, problems, held, now), not_yet, lines)
     except StoreError as fault:
         return _HealthPart([*problems, f"{stream}: {fault}"], {})
 
@@ -157,7 +171,9 @@ async def _of_hub(store: Store, hub: Hub) -> _HealthPart:
     return _HealthPart(silent, {"reached": True, "lag": lag})
 
 
-async def _figures(store: Store, stream: str, problems: list[str], now: datetime) -> dict[str, Any]:
+async def _figures(
+    store: Store, stream: str, problems: list[str], held: Mapping[str, DestinationHold], now: datetime
+) -> dict[str, Any]:
     backlog, pauses = await store.outbox.backlog(stream), await store.outbox.pauses(stream)
     swept, losses = await store.journal.find_last_sweep(stream), await store.journal.read_losses(stream)
     for name, one in backlog.items():
@@ -176,7 +192,7 @@ async def _figures(store: Store, stream: str, problems: list[str], now: datetime
         "swept": _written(swept) if swept else None,
         "set_aside": set_aside,
         "destinations": {
-            name: _row(one, pauses.get(name), await store.groups.read_admission(stream, name), now)
+            name: _row(one, pauses.get(name), held.get(name), await store.groups.read_admission(stream, name), now)
             for name, one in sorted(backlog.items())
         },
         "lost": [
@@ -202,7 +218,9 @@ def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str
     return found
 
 
-def _row(one: Backlog, pause: Pause | None, admission: AdmissionState, now: datetime) -> dict[str, Any]:
+def _row(
+    one: Backlog, pause: Pause | None, hold: DestinationHold | None, admission: AdmissionState, now: datetime
+) -> dict[str, Any]:
     oldest = (now - one.oldest).total_seconds() if one.oldest is not None else None
     return {
         "lane": one.lane.value,
@@ -210,6 +228,7 @@ def _row(one: Backlog, pause: Pause | None, admission: AdmissionState, now: date
         "dead": one.dead,
         "waiting": admission.waiting_groups,
         "paused": without_words(pause.error) if pause is not None else None,
+        "held_until": _written(hold.ends) if hold is not None else None,
     }
 
 

@@ -17,6 +17,7 @@ from router.cli.opened_state import opening_storage, refuse_missing, storage_mea
 from router.cli.printing import print_json
 from router.cli.screen import print_table, screen, table_of
 from router.domain.deliveries import DeliveryState
+from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile
 from router.domain.retention import Retention
@@ -128,6 +129,8 @@ def _summary(report: StateReport, directory: Path | None) -> Iterator[tuple[str,
     since = f", the oldest since {_time(report.owed_since)}" if report.owed_since else ""
     yield "owed", f"{_written(report.owed)}{since}"
     yield "dead letters", _written(report.dead)
+    for hold in report.destination_holds:
+        yield "held", f"{hold.stream} {hold.destination}: {words_of_hold(hold)}"
     yield "quarantine", f"messages {_written(report.quarantined)}, damaged rows {_written(report.damaged)}"
     yield "lost events", _written(report.lost)
     yield (
@@ -211,6 +214,17 @@ def document_of(report: StateReport, directory: Path | None) -> dict[str, object
         "documents": {
             kind.value: number(f"documents.{kind}", report.documents.get(kind, NONE)) for kind in DocumentKind
         },
+        "destination_holds": [
+            {
+                "stream": hold.stream,
+                "name": hold.destination,
+                "author": hold.author,
+                "reason": hold.reason,
+                "since": _iso(hold.since),
+                "until": _iso(hold.ends),
+            }
+            for hold in report.destination_holds
+        ],
         "deliveries": [
             {
                 "stream": one.stream,

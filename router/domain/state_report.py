@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
+from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.retention import BELOW_FLOOR, LONGEST
 
@@ -141,6 +142,7 @@ class StateReport:
         hours: how many hours are counted.
         rules: how many suppression rules ever held a signal.
         documents: how many documents there are, by kind.
+        destination_holds: the destinations that persons hold then.
         forgotten_next: what is forgotten next; empty where the state's version does not say.
     """
 
@@ -165,6 +167,7 @@ class StateReport:
     hours: Count = NONE
     rules: Count = NONE
     documents: Mapping[DocumentKind, Count] = field(default_factory=dict)
+    destination_holds: Sequence[DestinationHold] = ()
     forgotten_next: Sequence[NextForgotten] = ()
 
     @property

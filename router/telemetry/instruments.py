@@ -94,10 +94,11 @@ LAG = Instrument(
 PAUSED = Instrument(
     "alert_router.paused", "1", (STREAM, DESTINATION), "1 where a destination refuses our credentials, else 0."
 )
+HELD = Instrument("alert_router.held", "1", (STREAM, DESTINATION), "1 where a person holds a destination, else 0.")
 REMAINING = Instrument(
     "alert_router.rule.remaining",
     "s",
     (STREAM, RULE),
     "How long a suppression rule still holds; none once it has ended.",
 )
-GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, REMAINING)
+GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, HELD, REMAINING)

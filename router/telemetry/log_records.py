@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from router.domain import legible
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Pause, Settlement
+from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
 from router.domain.journal import Loss
 from router.domain.notices import RecordEntry
@@ -70,11 +71,14 @@ def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlem
 
 
 def record_swept(log: logging.Logger, swept: Swept) -> None:
-    """An error for each loss, a warning for each pause and whatever else people should know, and a line for the sweep."""
+    """An error for each loss, a warning for each pause, hold and whatever else people should know, and a line for the sweep."""
     for loss in swept.lost:
         _record_loss(log, loss, swept.stream)
     for pause in swept.paused.values():
         _record_pause(log, pause)
+    for hold in swept.held.values():
+        extra = {STREAM: hold.stream, DESTINATION: hold.destination}
+        log.warning("%s: %s", hold.destination, one_line(words_of_hold(hold)), extra=extra)
     for warning in swept.warnings:
         log.warning("%s: %s", swept.stream, one_line(warning), extra={STREAM: swept.stream})
     done = {"taken": swept.taken, "repointed": swept.repointed, "released": swept.released, "lost": len(swept.lost)}

@@ -18,6 +18,7 @@ from router.telemetry.instruments import (
     AGE,
     DEAD_LETTERS,
     DELIVERIES,
+    HELD,
     LAG,
     LOST,
     OLDEST,
@@ -100,8 +101,9 @@ def gauges_of_swept(swept: Swept) -> Iterator[Measure]:
     yield Measure(SET_ASIDE, swept.set_aside, (stream,))
     for partition, lag in swept.lag.items():
         yield Measure(LAG, lag, (stream, partition))
-    for name in sorted({*swept.backlog, *swept.paused}):
+    for name in sorted({*swept.backlog, *swept.paused, *swept.held}):
         yield Measure(PAUSED, int(name in swept.paused), (stream, name))
+        yield Measure(HELD, int(name in swept.held), (stream, name))
     for name, until in swept.holding.items():
         yield Measure(REMAINING, (until - swept.at).total_seconds(), (stream, name))
 

@@ -22,7 +22,9 @@ from router.app.health import LATE, STALE, Health, health_of
 from router.app.rules import load_rules
 from router.app.settings import Settings
 from router.app.wiring import service_over
+from router.deliver.destination_holds import hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Pause, Pointer, Receipt, Settlement
+from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Extent, HubEpoch, InFlightMarker, Loss, Partition, Span, Taken
 from router.domain.ports.ingest import Hub
@@ -76,6 +78,7 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: SqliteStore) -> None:
         "status": "ok",
         "problems": [],
         "not_yet": [],
+        "held": [],
         "at": "2026-11-24T12:00:00Z",
         "streams": {
             "cwpp": {
@@ -103,6 +106,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: L
         "dead": 0,
         "waiting": 0,
         "paused": None,
+        "held_until": None,
     }
     run(store.outbox.put_in_outbox([a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
     late = health(store)
@@ -110,6 +114,31 @@ def test_a_delivery_that_waits_too_long_is_a_problem(store: SqliteStore, lane: L
     assert late.problems == (
         f"cwpp tickets: the oldest of its deliveries waits since {NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}",
     )
+
+
+def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: SqliteStore) -> None:
+    """With who, until when and why, on one line whatever is in it, also where it was never owed anything; until it is over."""
+    for name, hours in (("tickets", 2), ("oncall", 1)):
+        wanted = DestinationHold(
+            stream="cwpp",
+            destination=name,
+            lane=Lane.PAGE,
+            author="ana",
+            reason="it is\nmoved",
+            since=NOW - 3600 * SECOND,
+            until=NOW + hours * 3600 * SECOND,
+        )
+        run(hold_destination(store, wanted, NOW - 3600 * SECOND))
+    run(store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW - LATE[Lane.PAGE]))
+    page = health(store)
+    assert page.document["held"] == [
+        "cwpp oncall: held by ana since 2026-11-24T11:00:00Z until 2026-11-24T13:00:00Z: it is moved",
+        "cwpp tickets: held by ana since 2026-11-24T11:00:00Z until 2026-11-24T14:00:00Z: it is moved",
+    ]
+    assert page.document["status"] == "ok"
+    assert figures(page)["destinations"]["tickets"]["held_until"] == "2026-11-24T14:00:00Z"
+    run(release_destination(store, "cwpp", "tickets", author="ben", reason="there", now=NOW))
+    assert [line.split(":")[0] for line in health(store).held] == ["cwpp oncall"]
 
 
 NOT_YET = Unready(

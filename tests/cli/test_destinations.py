@@ -45,6 +45,13 @@ def owing(*ids: str) -> Callable[[Store], Awaitable[None]]:
     return lambda store: take(store, *(body_of(a_flat_alert(SystemAlertId=id)) for id in ids))
 
 
+def house_says(both: Both, *arguments: str) -> str:
+    """What a command prints that must be done."""
+    said = both.house.says(*arguments)
+    assert said.code == 0, said
+    return said.out
+
+
 def listed(both: Both, *more: str) -> dict[str, Any]:
     """How each destination is, by its name, which is the same on both stores but for whether its settings are known."""
     found: list[list[dict[str, Any]]] = []
@@ -87,6 +94,12 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     }
     assert listed(both, *at(NOW))["people"]["held"] == expected
     assert listed(both, *at(NOW + 2 * HOUR))["people"]["held"] is None
+    for where in ((), ("--storage",)):
+        words = "cwpp people: held by ana since 2026-11-20T12:00:00Z until 2026-11-20T14:00:00Z: it is moved"
+        assert words in house_says(both, "state", *at(NOW), *where)
+        assert words not in house_says(both, "state", *at(NOW + 2 * HOUR), *where)
+        report = json.loads(house_says(both, "state", "--format", "json", *at(NOW), *where))
+        assert report["destination_holds"] == [{"stream": "cwpp", "name": "people", **expected}]
     assert "cwpp people: held by ana since" in both.house.says("destinations", "list", *at(NOW)).out
     said = both.say(*HOLD, "people", "--for", "90m", *at(NOW + HOUR))
     assert ", since 2026-11-20T12:00:00Z until 2026-11-20T14:30:00Z, in 1h30m" in said

@@ -87,8 +87,8 @@ def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
     document = described(worked, *LATER)
     assert list(document) == [
         "state", "at", "version", "next_version", "bytes", "files", "decisions", "owed", "owed_since", "dead_letters",
-        "quarantine", "lost_events", "signals", "groups", "hours_counted", "rules_with_hits", "documents", "deliveries",
-        "forgotten_next", "tables", "at_least",
+        "quarantine", "lost_events", "signals", "groups", "hours_counted", "rules_with_hits", "documents",
+        "destination_holds", "deliveries", "forgotten_next", "tables", "at_least",
     ]  # fmt: skip
     assert (document["state"], document["at"], document["at_least"]) == (".state", "2026-12-05T12:00:00Z", [])
     assert document["decisions"] == {

@@ -6,8 +6,11 @@ import asyncio
 from datetime import datetime, timedelta
 
 from router.app.maintenance import DAILY, DAY, Sweeper
+from router.deliver import HoldReader
+from router.deliver.destination_holds import hold_destination
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Backlog
+from router.domain.destination_holds import DestinationHold
 from router.domain.destination_readiness import Lack, Unready, Why
 from router.domain.journal import Event, Partition
 from router.domain.lane_limits import LONGEST
@@ -137,3 +140,47 @@ def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(azurite: Azurite) -> N
         return left
 
     assert asyncio.run(swept()) == [0, 0, 0, 1, 0]
+
+
+def test_a_sweep_points_at_what_was_held_as_soon_as_that_is_over(azurite: Azurite) -> None:
+    """Until then it points nowhere and gives up on nothing: not where a setting lacks, nor where the policy forgot a name."""
+    lacking = Unready(stream="cwpp", destination="tickets", lane=Lane.PAGE, lacks=(Lack("KEY", Why.MISSING),))
+    hours = timedelta(hours=1)
+
+    async def swept() -> None:
+        store = AzureStore(Account(Address(azurite.new_account())))
+        await store.prepare()
+        book = a_rulebook()
+        intake = Intake(store, {Stream.CWPP: book}, Catalogue(), Stream.CWPP)
+        gap_filler = GapFiller(Shelf(), store.journal, EventIntake(intake, store.journal, "sweep"))
+
+        def sweeper(*named: str, unready: tuple[Unready, ...] = ()) -> Sweeper:
+            return Sweeper(
+                store,
+                store.outbox,
+                book,
+                intake,
+                gap_filler,
+                named=named,
+                rules=(),
+                retention=Retention(),
+                unready=unready,
+                holds=HoldReader(store.documents),
+            )
+
+        await store.outbox.put_in_outbox([a_delivery(lane=Lane.PAGE)], NOW)
+        since, until = NOW + 3 * hours, NOW + 7 * hours
+        wanted = DestinationHold(
+            stream="cwpp", destination="tickets", lane=Lane.PAGE, author="a", reason="b", since=since, until=until
+        )
+        await hold_destination(store, wanted, since)
+        for now in (since, NOW + LONGEST[Lane.PAGE], until - timedelta(microseconds=1)):
+            for one in (sweeper("tickets"), sweeper("tickets", unready=(lacking,)), sweeper("others")):
+                found, _ = await one.sweep(now)
+                assert (found.repointed, found.backlog["tickets"]) == (0, Backlog(Lane.PAGE, NOW, 0))
+                assert found.held == {"tickets": wanted}
+        found, _ = await sweeper("tickets").sweep(until)
+        assert (found.repointed, found.held) == (1, {})
+        await store.close()
+
+    asyncio.run(swept())

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Pause, Receipt, Settlement
+from router.domain.destination_holds import DestinationHold
 from router.domain.journal import HubEpoch, Loss, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
@@ -94,6 +95,19 @@ def swept(stream: str = "cwpp", at: datetime = NOW, **found: object) -> Swept:
 def a_loss(first: int, last: int, why: str = "the hub no longer has it") -> Loss:
     """Numbers of partition 3 that are lost."""
     return Loss(HubEpoch(Partition("cwpp", "3"), 2), Span(first, last), NOW, why)
+
+
+def a_hold(destination: str = "oncall") -> DestinationHold:
+    """A destination that a person holds."""
+    return DestinationHold(
+        stream="cwpp",
+        destination=destination,
+        lane=Lane.PAGE,
+        author="ana",
+        reason="the pager is moved",
+        since=NOW,
+        until=NOW + timedelta(hours=2),
+    )
 
 
 def a_pause(destination: str = "oncall", error: str = "pagerduty: answered 401") -> Pause:

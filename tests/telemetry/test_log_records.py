@@ -11,7 +11,8 @@ import pytest
 from router.domain.deliveries import DeliveryState
 from router.telemetry import instruments as names
 from router.telemetry import log_records
-from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
+from tests.builders import NOW
+from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening
 
 
@@ -108,6 +109,18 @@ def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
         listening.telemetry.swept(swept(at=at, paused={"oncall": a_pause()}))
     told = {names.STREAM: "cwpp", names.DESTINATION: "oncall", log_records.ERROR: "pagerduty: answered 401"}
     assert listening.attributes(logging.WARNING) == [told, told]
+
+
+def test_a_hold_is_a_warning_at_every_sweep(listening: Listening) -> None:
+    """Whoever reads the log because nobody was paged sees who holds the pager, until when and why."""
+    for minute in range(2):
+        listening.telemetry.swept(swept(at=NOW + timedelta(minutes=minute), held={"oncall": a_hold()}))
+    first, second = listening.records
+    assert first.getMessage() == second.getMessage()
+    assert first.getMessage() == (
+        "oncall: held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
+    )
+    assert listening.attributes(logging.WARNING) == [{names.STREAM: "cwpp", names.DESTINATION: "oncall"}] * 2
 
 
 def test_what_a_sweep_warns_of_is_a_warning(listening: Listening) -> None:

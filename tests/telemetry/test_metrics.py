@@ -17,6 +17,7 @@ from router.telemetry.instruments import (
     DEAD_LETTERS,
     DELIVERIES,
     GAUGES,
+    HELD,
     LAG,
     LOST,
     OLDEST,
@@ -31,7 +32,7 @@ from router.telemetry.instruments import (
 )
 from router.telemetry.meters import FRESH
 from tests.builders import NOW
-from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
+from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening
 
 MINUTE = timedelta(minutes=1)
@@ -141,18 +142,21 @@ def test_the_oldest_undelivered_is_told_for_each_lane(listening: Listening) -> N
     assert listening.points(OLDEST) == [(("cwpp", "page"), 90), (("cwpp", "rows"), 0), (("cwpp", "ticket"), 0)]
 
 
-def test_dead_letters_lag_and_pauses_are_told_as_they_stand(listening: Listening) -> None:
-    """A destination that is not paused says so, also one that is paused and was never owed anything."""
+def test_dead_letters_lag_pauses_and_holds_are_told_as_they_stand(listening: Listening) -> None:
+    """A destination that is neither paused nor held says so, also one that is and was never owed anything."""
     listening.telemetry.swept(
         swept(
             backlog={"oncall": Backlog(Lane.PAGE, None, 2), "tickets": Backlog(Lane.TICKET, None, 0)},
             lag={"0": 7, "1": 0},
             paused={"oncall": a_pause(), "rows": a_pause("rows")},
+            held={"tickets": a_hold("tickets"), "other": a_hold("other")},
         )
     )
     assert listening.points(DEAD_LETTERS) == [(("cwpp", "oncall", "page"), 2), (("cwpp", "tickets", "ticket"), 0)]
     assert listening.points(LAG) == [(("cwpp", "0"), 7), (("cwpp", "1"), 0)]
-    assert listening.points(PAUSED) == [(("cwpp", "oncall"), 1), (("cwpp", "rows"), 1), (("cwpp", "tickets"), 0)]
+    names = ("oncall", "other", "rows", "tickets")
+    assert listening.points(PAUSED) == [(("cwpp", name), name in ("oncall", "rows")) for name in names]
+    assert listening.points(HELD) == [(("cwpp", name), name in ("other", "tickets")) for name in names]
 
 
 def test_a_rule_is_shown_with_the_time_for_which_it_still_holds(listening: Listening) -> None:

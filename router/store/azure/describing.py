@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
+from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
 from router.domain.documents import DocumentKind
 from router.domain.errors import Undecodable
 from router.domain.retention import Retention
@@ -46,7 +47,7 @@ from router.store.azure.row_counts import (
 from router.store.azure.shards import sorting
 from router.store.azure.state_version import OURS, read_version
 from router.store.azure.tables import Entity, Table
-from router.store.codec import attempt, readable
+from router.store.codec import attempt, attempted, readable
 from router.store.row_reader import Columns, time_of
 from router.store.stored_names import GROUP_STATE
 
@@ -82,6 +83,7 @@ class AzureDescribing:
             documents,
             (hours, rules, again),
             counting,
+            destination_holds,
         ) = await asyncio.gather(
             asyncio.gather(
                 self._seen(),
@@ -94,6 +96,7 @@ class AzureDescribing:
             self._each("documents", [all_of(kind.value) for kind in DocumentKind]),
             self._spans_of_counts(),
             self._counting(),
+            self._destination_holds(now),
         )
         ledger, groups = seen["ledger"], seen["groups"]
         if not decisions.by_outcome:
@@ -126,6 +129,7 @@ class AzureDescribing:
             documents={
                 kind: rows.counted for kind, rows in zip(DocumentKind, documents, strict=True) if rows.counted.number
             },
+            destination_holds=destination_holds,
             forgotten_next=[*decisions.forgotten_next, _next_signals(again, now)] if version > OLDEST else [],
         )
 
@@ -250,6 +254,12 @@ class AzureDescribing:
         born = [_instant_at(1, row["RowKey"]) for some in open for row in some.rows[:1]]
         since = min((one for one in born if one is not None), default=None)
         return _DeliveriesTo(DestinationCounts(stream, destination, states), since)
+
+    async def _destination_holds(self, now: datetime) -> list[DestinationHold]:
+        (rows,) = await self._some("documents", [all_of(DocumentKind.HOLD.value)], ("RowKey", "body"))
+        bodies = await asyncio.gather(*(attempted(self._bodies.read(row.get("body"))) for row in rows.rows))
+        found = (find_hold_in(body) for body in bodies if isinstance(body, bytes))
+        return holds_in_force((hold for hold in found if hold is not None), now)
 
     async def _lost(self) -> Count:
         """How many events were lost, as the partitions of losses say."""

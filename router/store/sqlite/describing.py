@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
+from router.domain.destination_holds import DestinationHold, find_hold_in, holds_in_force
 from router.domain.documents import DocumentKind
 from router.domain.retention import Retention
 from router.domain.state_report import (
@@ -89,6 +90,7 @@ def _report(db: sqlite3.Connection, path: Path, version: int, now: datetime, ret
         hours=Count(_one(db, _HOURS)) if is_ours else NONE,
         rules=_count(db, "hits") if is_ours else NONE,
         documents=_by(db, DocumentKind, "SELECT kind, count(*) FROM documents GROUP BY kind") if is_ours else {},
+        destination_holds=_destination_holds(db, now) if is_ours else [],
         forgotten_next=[*_old_decisions(db, now, retention), _old_signals(db, now)] if is_ours else [],
     )
 
@@ -100,6 +102,12 @@ WITH RECURSIVE hours(hour) AS (
 ) SELECT count(hour) FROM hours
 """
 """Hours, each found by one look into the key, however many cells it has."""
+
+
+def _destination_holds(db: sqlite3.Connection, now: datetime) -> list[DestinationHold]:
+    bodies = db.execute("SELECT body FROM documents WHERE kind=?", (DocumentKind.HOLD.value,))
+    found = (find_hold_in(body) for (body,) in bodies if isinstance(body, bytes))
+    return holds_in_force((hold for hold in found if hold is not None), now)
 
 
 def _one(db: sqlite3.Connection, sql: str, *values: object) -> Any:

@@ -1,0 +1,196 @@
+"""A hold of a destination ends, whoever extends it: its bound counts from the first start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.clocks import SKEW
+from router.domain.destination_holds import (
+    APART,
+    LONG,
+    WARNING,
+    DestinationHold,
+    document_of_hold,
+    find_hold_in,
+    hold_after,
+    holds_in_force,
+    is_over,
+    is_to_be_warned_of,
+    read_holds,
+    words_of_hold,
+)
+from router.domain.errors import BadUsage
+from router.domain.lane_limits import LONGEST, LONGEST_HOLD
+from router.domain.rulebook import Lane
+from tests.builders import NOW
+
+INSTANT = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def a_hold(*, lane: Lane = Lane.PAGE, since: datetime = NOW, lasts: timedelta = 2 * HOUR) -> DestinationHold:
+    """A hold of `oncall`."""
+    return DestinationHold(
+        stream="cwpp",
+        destination="oncall",
+        lane=lane,
+        author="ana",
+        reason="the pager is moved",
+        since=since,
+        until=since + lasts,
+    )
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_a_hold_is_shorter_than_anything_lives_that_is_owed_there(lane: Lane) -> None:
+    """So there is time left for a last try, and for more than one."""
+    assert LONGEST_HOLD[lane] + APART < LONGEST[lane]
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_a_hold_lasts_as_long_as_its_lane_allows_and_no_longer(lane: Lane) -> None:
+    """The error names the destination, the bound and what to do."""
+    longest = a_hold(lane=lane, lasts=LONGEST_HOLD[lane])
+    assert hold_after(None, longest, NOW) == (longest, None)
+    with pytest.raises(BadUsage, match=f"oncall: cannot be held for so long: .* {lane} lane .* at most; .* --for"):
+        hold_after(None, replace(longest, until=longest.until + INSTANT), NOW)
+
+
+@pytest.mark.parametrize("lasts", [timedelta(), -HOUR])
+def test_a_hold_ends_after_it_begins(lasts: timedelta) -> None:
+    """Else it is none."""
+    with pytest.raises(BadUsage, match="is over"):
+        hold_after(None, a_hold(lasts=lasts), NOW)
+
+
+def test_a_hold_is_in_force_from_its_start_until_its_end_or_until_it_is_released() -> None:
+    """Both sides of each."""
+    hold = a_hold()
+    assert hold.is_in_force(NOW)
+    assert hold.is_in_force(NOW + 2 * HOUR - INSTANT)
+    assert not hold.is_in_force(NOW + 2 * HOUR)
+    released = replace(hold, released=NOW + HOUR)
+    assert (released.is_in_force(NOW + HOUR - INSTANT), released.is_in_force(NOW + HOUR)) == (True, False)
+    assert holds_in_force([released, hold], NOW + HOUR) == [hold]
+
+
+def test_a_hold_that_a_wrong_clock_made_holds_nothing() -> None:
+    """One that begins in the future, or lasts longer than any, was not made by a clock that is right."""
+    assert a_hold(since=NOW + SKEW).is_in_force(NOW)
+    assert not a_hold(since=NOW + SKEW + INSTANT).is_in_force(NOW)
+    longest = a_hold(lasts=LONGEST_HOLD[Lane.PAGE])
+    assert longest.is_in_force(NOW)
+    assert not replace(longest, until=longest.until + INSTANT).is_in_force(NOW)
+    assert not replace(longest, until=NOW - HOUR).is_in_force(NOW)
+    later = a_hold(since=NOW + timedelta(days=400))
+    assert hold_after(later, a_hold(), NOW) == (a_hold(), None)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_hold_less_than_an_hour_after_the_last_one_extends_it(is_released: bool) -> None:
+    """An hour after it, it is another one."""
+    ended = a_hold()
+    if is_released:
+        ended = replace(ended, until=ended.until + HOUR, released=ended.until)
+    end = NOW + 2 * HOUR
+    soon, later = end + APART - INSTANT, end + APART
+    extended, known = hold_after(ended, a_hold(since=soon, lasts=HOUR - INSTANT), soon)
+    assert (extended.since, extended.until, extended.released, known) == (NOW, soon + HOUR - INSTANT, None, ended)
+    another = a_hold(since=later, lasts=4 * HOUR)
+    assert hold_after(ended, another, later) == (another, None)
+
+
+def test_who_cannot_extend_a_hold_is_told_until_when_and_from_when_on() -> None:
+    """While it can be extended a little, its latest end; after that, when it can be held anew."""
+    hold = a_hold()
+    with pytest.raises(
+        BadUsage, match=r"oncall: cannot be held beyond 2026-11-24T16:00:00Z: .* since 2026-11-24T12:00:00Z"
+    ):
+        hold_after(hold, a_hold(since=NOW + HOUR, lasts=4 * HOUR), NOW + HOUR)
+    over = a_hold(lasts=4 * HOUR)
+    now = NOW + 4 * HOUR + MINUTE
+    with pytest.raises(BadUsage, match="again from 2026-11-24T17:00:00Z on"):
+        hold_after(over, a_hold(since=now, lasts=MINUTE), now)
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 400), st.integers(1, 3_000), st.booleans()),
+    max_size=30,
+)
+"""Minutes that pass, for how many minutes it is to be held then, and whether it is released before."""
+
+
+@given(st.sampled_from(Lane), STEPS)
+def test_nothing_stays_held_by_renewing_it(lane: Lane, steps: list[tuple[int, int, bool]]) -> None:
+    """Whatever people do, between two whole hours in which it is free it is held no longer than its lane allows."""
+    now, known, spans = NOW, None, list[tuple[datetime, datetime]]()
+    for passes, lasts, is_released in steps:
+        now += passes * MINUTE
+        if is_released and known is not None and known.is_in_force(now):
+            known = replace(known, released=now)
+            spans[-1] = (spans[-1][0], now)
+        try:
+            known, extended = hold_after(known, a_hold(lane=lane, since=now, lasts=lasts * MINUTE), now)
+        except BadUsage:
+            continue
+        if extended is not None and extended.is_in_force(now):
+            spans[-1] = (spans[-1][0], known.until)
+        else:
+            spans.append((now, known.until))
+    begins: datetime | None = None
+    for number, (start, end) in enumerate(spans):
+        if begins is None or start - spans[number - 1][1] >= APART:
+            begins = start
+        assert end - begins <= LONGEST_HOLD[lane]
+
+
+def test_the_author_of_a_long_hold_is_to_be_warned_an_hour_before_its_end_and_of_each_end() -> None:
+    """One of four hours is not long; one that is over or released is not about to end."""
+    long = a_hold(lane=Lane.TICKET, lasts=LONG + INSTANT)
+    end = long.until
+    warned = {end - WARNING - INSTANT: False, end - WARNING: True, end - INSTANT: True, end: False}
+    assert {now: is_to_be_warned_of(long, now) for now in warned} == warned
+    assert not any(is_to_be_warned_of(a_hold(lane=Lane.TICKET, lasts=LONG), now) for now in warned)
+    assert not is_to_be_warned_of(replace(long, released=end - HOUR / 2), end - HOUR / 4)
+    assert (is_over(long, end - INSTANT), is_over(long, end)) == (False, True)
+    assert is_over(replace(long, released=NOW + HOUR), NOW + HOUR)
+    assert not is_over(a_hold(since=NOW + timedelta(days=400)), NOW)
+
+
+@given(
+    st.builds(
+        DestinationHold,
+        stream=st.sampled_from(["cwpp", "cspm"]),
+        destination=st.text(),
+        lane=st.sampled_from(Lane),
+        author=st.text(),
+        reason=st.text(),
+        since=st.just(NOW),
+        until=st.just(NOW + HOUR),
+        released=st.sampled_from([None, NOW + HOUR / 2]),
+    )
+)
+def test_a_hold_comes_back_as_it_was_written(hold: DestinationHold) -> None:
+    """And its document goes 400 days after its end."""
+    document = document_of_hold(hold)
+    assert find_hold_in(document.body) == hold
+    assert (document.id, document.at) == (f"{hold.stream}/{hold.destination}", hold.ends)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[1]", b'{"stream":"cwpp"}', b"\xff\x00", b"[" * 100_000])
+def test_a_hold_that_does_not_decode_holds_nothing_and_is_counted(body: bytes) -> None:
+    """The others do."""
+    good = document_of_hold(a_hold())
+    assert read_holds([replace(good, body=body), good]) == ([a_hold()], 1)
+
+
+def test_the_words_of_a_hold_say_who_since_when_until_when_and_why() -> None:
+    """In one sentence."""
+    words = "held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
+    assert words_of_hold(a_hold()) == words
