@@ -15,6 +15,7 @@ from router.cli.known_destinations import KnownDestination, find_rules, known_de
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
+from router.cli.tally import dues_in
 from router.deliver.destination_holds import HoldReader
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold, written
@@ -31,7 +32,7 @@ class DestinationStatus:
         paused: its pause; None where it takes our credentials.
         held: the hold of it; None where nobody holds it.
         backlog: what is open and dead there; None where it was never owed anything.
-        next: when it is next due, and how much it is owed; None where it is owed nothing.
+        next: when it is next asked, as far as pauses and holds go, and how much it is owed; None where it is owed nothing.
         has_delivered: whether it ever took a delivery.
     """
 
@@ -88,8 +89,8 @@ async def _statuses(options: Namespace, now: datetime) -> Sequence[DestinationSt
         streams = sorted({one.stream for one in known})
         backlogs = {stream: await outbox.backlog(stream) for stream in streams}
         pauses = {stream: await outbox.pauses(stream) for stream in streams}
-        dues = {stream: await outbox.next_due(stream) for stream in streams}
         held = {stream: await holds.held_in(stream, now) for stream in streams}
+        dues = {stream: await dues_in(outbox, stream, (), held[stream]) for stream in streams}
         # Who serves an account has settings of its own, and says on its health page what they lack.
         readiness = readiness_of(rules, Settings()) if rules is not None and not options.storage else None
         lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}

@@ -85,7 +85,11 @@ def release(options: Namespace) -> int:
     if options.format == "json":
         print_json(_document(made))
         return 0
-    when = "who serves them sends them within two minutes" if options.storage else "the next run sends them"
+    when = (
+        "who serves the account sends what is due within two minutes"
+        if options.storage
+        else "the next run sends what is due"
+    )
     print_lines([f"{made.destination}: released by {author}; {_owed_there(made.owed)}; {when}"])
     return 0
 

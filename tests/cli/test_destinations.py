@@ -92,7 +92,8 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
         "since": "2026-11-20T12:00:00Z",
         "until": "2026-11-20T14:00:00Z",
     }
-    assert listed(both, *at(NOW))["people"]["held"] == expected
+    found = listed(both, *at(NOW))
+    assert (found["people"]["held"], found["people"]["next_due"]) == (expected, expected["until"])
     assert listed(both, *at(NOW + 2 * HOUR))["people"]["held"] is None
     for where in ((), ("--storage",)):
         words = "cwpp people: held by ana since 2026-11-20T12:00:00Z until 2026-11-20T14:00:00Z: it is moved"
@@ -105,8 +106,8 @@ def test_a_destination_is_held_until_its_end_and_released_before(both: Both) -> 
     assert ", since 2026-11-20T12:00:00Z until 2026-11-20T14:30:00Z, in 1h30m" in said
     release = ("destinations", "release", "people", "--author", "ben", *at(NOW + 1.5 * HOUR))
     for where, when in (
-        ((), "the next run sends them"),
-        (("--storage",), "who serves them sends them within two minutes"),
+        ((), "the next run sends what is due"),
+        (("--storage",), "who serves the account sends what is due within two minutes"),
     ):
         assert both.house.says(*release, *where).out == f"cwpp people: released by ben; 1 is owed there; {when}\n"
     assert both.say(*release).startswith("people: is held by nobody;")
