@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from router.deliver import HoldReader
 from router.deliver.destination_holds import FRESH, MadeHold, hold_destination, release_destination
+from router.domain.catalogue import Catalogue
 from router.domain.changes import ChangeAction, read_changes
 from router.domain.decisions import Change
 from router.domain.deliveries import DeadLetter, DeliveryState
@@ -23,10 +24,15 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError, Unauthorized, Unavailable
 from router.domain.lane_limits import LONGEST, LONGEST_HOLD
 from router.domain.ports.store import Documents, Store
-from router.domain.rulebook import Lane
-from tests.builders import NOW
+from router.domain.rulebook import Lane, Limit
+from router.domain.signals import Stream
+from router.ingest.intake import Intake
+from router.ingest.limited_groups import admit_waiting_groups
+from router.store.azure import AzureStore
+from tests.builders import NOW, a_message, alert_body
 from tests.deliver.engines import MOST, TICKETS, Engine, Rounds, engine_over, from_account, from_file, owe
 from tests.deliver.scripted import Clock, Held, InBatches, Scripted, sent
+from tests.grouping.test_grouping import a_grouping_book
 from tests.stack.azurite import Azurite
 from tests.store.builders import a_delivery
 from tests.waiting import until
@@ -219,6 +225,37 @@ def test_on_release_each_signals_deliveries_go_in_the_order_of_its_turns_or_are_
     assert told == sorted(told)
     assert {key for key, _ in told} == {"k0"}
     assert told[-1] == ("k0", 3)
+    assert DeliveryState.OWED not in engine.states()
+
+
+def test_groups_and_limits_go_on_while_their_destination_is_held(engine: Engine) -> None:
+    """What has no room opens when there is some, held or not; what ended meanwhile is told to nobody; then each comes once."""
+    intake = Intake(engine.store, {Stream.CWPP: a_grouping_book(None, Limit(1, HOUR / 6))}, Catalogue())
+
+    async def take(id: str, minute: int, status: str = "New") -> None:
+        message = a_message(alert_body(id, AlertDisplayName=id, Status=status))
+        await intake.ingest([message], NOW + minute * HOUR / 60)
+
+    async def passed() -> None:
+        await hold(engine.store, NOW)
+        await take("A", 0)
+        await take("B", 1)
+        await take("A", 2, "Dismissed")
+        for minute in (3, 10, 30):
+            await admit_waiting_groups(intake, engine.store.journal, Stream.CWPP, NOW + minute * HOUR / 60)
+        await take("C", 40)
+
+    engine.run(passed())
+    worker = engine.worker(destination := Scripted(sent))
+    engine.clock.now = NOW + HOUR
+    assert engine.deliver(worker, *engine.pointers()) == []
+    engine.clock.now = NOW + 2 * HOUR
+    if isinstance(engine.store, AzureStore):
+        engine.run(engine.store.outbox.repoint("cwpp", engine.clock()))
+    for _ in range(3):
+        engine.deliver(worker, *engine.pointers())
+    told = [attempt.delivery for attempt in destination.attempts]
+    assert sorted((one.content.title or "", one.change) for one in told) == [("B", Change.OPENED), ("C", Change.OPENED)]
     assert DeliveryState.OWED not in engine.states()
 
 
