@@ -117,7 +117,7 @@ def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back
         await until(lambda: destination.waiting == 2)
         await hold(engine.store, NOW)
         engine.clock.now += FRESH + SECOND
-        destination.release()
+        destination.open()
         await asyncio.gather(*working, *(worker.deliver_at(pointer) for pointer in pointers[2:]))
 
     engine.run(delivered())
