@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from router.domain.counts import Rule, rule_of
+from router.domain.holders import shadow_name
 from router.domain.ports.ingest import Journal
 from router.domain.retention import ClockWitness, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
@@ -30,5 +31,9 @@ async def find_instant_to_forget_by(journal: Journal, now: datetime) -> datetime
 
 
 def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
-    """The suppression rules of some rulebooks."""
-    return frozenset(rule_of(book.stream.value, name) for book in books for name in book.suppressions.by_name)
+    """The suppression rules and the shadow rules of some rulebooks."""
+    return frozenset(
+        rule_of(book.stream.value, name)
+        for book in books
+        for name in (*book.suppressions.by_name, *map(shadow_name, book.shadows.by_name))
+    )

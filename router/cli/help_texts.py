@@ -81,6 +81,13 @@ HELP: Mapping[str, HelpText] = {
         },
         "done, and an example failed, or there is a problem",
     ),
+    "rules list": HelpText(
+        {
+            "alert-router rules list --expiring 30d": "which rules and silences end soon",
+            "alert-router rules list --state .state --unused 30d": "which held nothing for so long, or never",
+            "alert-router rules list --storage --format json": "all of them, by the state in Azure, for programs",
+        }
+    ),
     "rules preview": HelpText(
         {
             "alert-router rules preview rules/cwpp/suppressions/scanner.json": "of what was decided in the last 30 days",

@@ -213,7 +213,7 @@ def _add_explain(commands: Commands) -> None:
 
 
 def _add_rules(commands: Commands) -> None:
-    rules = _group(commands, "rules", "check, test, preview and describe the rules")
+    rules = _group(commands, "rules", "check, test, list, preview and describe the rules")
     check = _command(rules, "check", "router.cli.rules:check", "report problems and warnings")
     test = _command(rules, "test", "router.cli.rules:test", "run the examples")
     for command, formats in ((check, ("github", "junit", "sarif")), (test, ("github", "junit"))):
@@ -221,6 +221,18 @@ def _add_rules(commands: Commands) -> None:
         _add_now(command)
         _add_format(command, *formats)
     check.add_argument("--strict", action="store_true", help="warnings are problems")
+    listing = _command(rules, "list", "router.cli.rules_list:list_them", _LIST)
+    listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=_RULES)
+    _add_state_or_storage(listing, None)
+    listing.add_argument(
+        "--expiring", metavar="TIME", type=duration_in, help="those alone that end within that time, such as 30d"
+    )
+    listing.add_argument(
+        "--unused", metavar="TIME", type=duration_in, help="those alone that held nothing for that time, such as 30d"
+    )
+    _add_stream(listing, "those of that stream alone")
+    _add_now(listing, "the time to tell of")
+    _add_format(listing)
     preview = _command(rules, "preview", "router.cli.preview:show", "say what a suppression rule would have held")
     _add_stream(preview, "the stream that the rule is for; without it the one in whose directory its file stands")
     _add_rules_dir(preview)
@@ -363,6 +375,7 @@ _AUTHOR = "who does it (default: git's user.email or user.name, else who is logg
 _PROBE = "ask one now with a delivery that it is owed, also where it is paused"
 _RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
 _RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the account"
+_LIST = "list every rule, silence and shadow rule with what it held; that which ends next is first"
 _RULE_FILE = "a suppression rule, or a list of them, in JSON or YAML"
 _RULES = "the rules directory (default: rules)"
 

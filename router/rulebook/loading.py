@@ -34,7 +34,7 @@ class Loaded:
         problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
         policy: the policy as far as it is sound.
         owners: what owners.yaml says.
-        suppressions: the suppression rules, also where a problem stops the rulebook.
+        suppressions: the suppression rules and the shadow rules, also where a problem stops the rulebook.
     """
 
     rulebook: Rulebook | None
@@ -63,6 +63,7 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
         hash=folder.hash,
         floor=policy.floor,
         suppressions=suppressions.sound,
+        shadows=suppressions.shadows,
         routes=policy.routes,
         always=policy.always,
         otherwise=policy.otherwise,

@@ -1,14 +1,17 @@
-"""The suppression rules of a stream: a directory of files, each with one rule or Defender's list of them."""
+"""The suppression rules of a stream: a directory of files, each with one rule or Defender's list of them.
+
+In a directory below it stand shadow rules, which are read as they are and hold nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from router.domain.signals import Stream
-from router.domain.suppression import Element, SuppressionRule, Suppressions
+from router.domain.suppression import NO_SUPPRESSIONS, Element, SuppressionRule, Suppressions
 from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.policy import FILE as POLICY
@@ -19,30 +22,46 @@ from router.rulebook.suppression_rule import Life, read_rule
 DIRECTORY = "suppressions"
 """The suppression rules of a stream, in the stream's directory."""
 
+SHADOWS = f"{DIRECTORY}/shadow"
+"""Its shadow rules."""
+
 _MATTERS_THERE = "matters only if the rule is to go there; where none is, say suppression: {portable: false}"
 
 _SUFFIXES = (".json", ".yaml", ".yml")
 
 
 class ReadSuppressions(NamedTuple):
-    """What became of a directory of suppression rules.
+    """What became of the suppression rules and the shadow rules of a stream.
 
     Attributes:
-        sound: the rules that can be used. A name that two rules bear is neither's: which came first is nothing to rely on.
-        refused: the others, as far as they could be read.
+        sound: the rules that can be used. A name that two rules bear is neither's, also where one of them is a shadow rule:
+            which came first is nothing to rely on.
+        refused: the others of both sorts, as far as they could be read.
+        shadows: the shadow rules that can be used.
     """
 
     sound: Suppressions
     refused: tuple[SuppressionRule, ...]
+    shadows: Suppressions = NO_SUPPRESSIONS
+
+
+class _Bearer(NamedTuple):
+    """A rule that bears a name: where it stands, and as what it can be used; None where it cannot."""
+
+    document: Document
+    path: KeyPath
+    name: str
+    rule: SuppressionRule | None
+    is_shadow: bool
 
 
 def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datetime) -> ReadSuppressions:
-    """The suppression rules of a stream."""
+    """The suppression rules of a stream, and its shadow rules."""
     life = Life(policy.longest, policy.warn, now)
-    rules: dict[str, list[tuple[Document, KeyPath, str, SuppressionRule | None]]] = {}
+    rules: dict[str, list[_Bearer]] = {}
     refused: list[SuppressionRule] = []
     shared: dict[Element, Element] = {}
-    for document in _documents(folder, stream):
+    for document, is_shadow in _documents(folder, stream):
         for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
@@ -56,15 +75,19 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
                 rule = None
             # ARM takes names in any case for one.
             rules.setdefault(name.casefold() if policy.are_rules_portable else name, []).append(
-                (document, path, name, rule)
+                _Bearer(document, path, name, rule, is_shadow)
             )
         document.forget_lines()
     for bearers in rules.values():
         if len(bearers) > 1:
-            _blame_namesakes(folder, [(document, path, name) for document, path, name, _ in bearers])
-            refused += [rule for *_, rule in bearers if rule is not None]
-    sound = [bearers[0][3] for bearers in rules.values() if len(bearers) == 1 and bearers[0][3] is not None]
-    return ReadSuppressions(Suppressions.of(sound), tuple(refused))
+            _blame_namesakes(folder, bearers)
+            refused += [one.rule for one in bearers if one.rule is not None]
+    only = [bearers[0] for bearers in rules.values() if len(bearers) == 1]
+    sound, shadows = (
+        Suppressions.of(one.rule for one in only if one.rule is not None and one.is_shadow is is_shadow)
+        for is_shadow in (False, True)
+    )
+    return ReadSuppressions(sound, tuple(refused), shadows)
 
 
 def read_suppression_file(
@@ -78,14 +101,14 @@ def read_suppression_file(
         return ()
     if (document := folder.read(file, parse_with_lower_keys)) is None:
         return ()
-    rules: dict[str, list[tuple[Document, KeyPath, str]]] = {}
+    rules: dict[str, list[_Bearer]] = {}
     sound: list[SuppressionRule] = []
     for path, name, body in _bodies_in(folder, document):
         rule, faults = read_rule(name, body, file, stream, Life(longest, timedelta(), now), {})
         for fault in faults:
             if fault.level == "problem":
                 folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
-        rules.setdefault(name, []).append((document, path, name))
+        rules.setdefault(name, []).append(_Bearer(document, path, name, rule, is_shadow=False))
         sound += [rule] if rule is not None else []
     for bearers in rules.values():
         if len(bearers) > 1:
@@ -93,11 +116,11 @@ def read_suppression_file(
     return tuple(sound)
 
 
-def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]]) -> None:
+def _blame_namesakes(folder: Folder, bearers: Sequence[_Bearer]) -> None:
     """Notes of each rule whose name another one bears where that one stands."""
-    positions = [document.position_of(path) for document, path, _ in bearers]
-    for number, (document, path, name) in enumerate(bearers):
-        other = bearers[0 if number else 1][2]
+    positions = [one.document.position_of(one.path) for one in bearers]
+    for number, (document, path, name, *_) in enumerate(bearers):
+        other = bearers[0 if number else 1].name
         said = (
             f"{name!r} names another rule too" if other == name else f"{name!r} and {other!r} are one name in Defender"
         )
@@ -106,17 +129,25 @@ def _blame_namesakes(folder: Folder, bearers: list[tuple[Document, KeyPath, str]
         document.forget_lines()
 
 
-def _documents(folder: Folder, stream: Stream) -> Iterator[Document]:
-    for file in folder.files_in(f"{stream}/{DIRECTORY}"):
+def files_of_rules(folder: Folder, stream: Stream) -> Iterator[tuple[str, bool]]:
+    """The files in which rules of a stream may stand, those of live rules first; each with whether its rules are shadows."""
+    shadows = f"{stream}/{SHADOWS}"
+    yield from ((file, False) for file in folder.files_in(f"{stream}/{DIRECTORY}") if file != shadows)
+    yield from ((file, True) for file in folder.files_in(shadows))
+
+
+def _documents(folder: Folder, stream: Stream) -> Iterator[tuple[Document, bool]]:
+    for file, is_shadow in files_of_rules(folder, stream):
         if not file.lower().endswith(_SUFFIXES):
+            what = "shadow rules" if is_shadow else "suppression rules"
             folder.blame(
                 file,
-                "is not read: suppression rules stand in .json, .yaml or .yml files here",
+                f"is not read: {what} stand in .json, .yaml or .yml files here",
                 level="warning",
                 code="file-not-read",
             )
         elif document := folder.read(file, parse_with_lower_keys):
-            yield document
+            yield document, is_shadow
 
 
 def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, str, object]]:

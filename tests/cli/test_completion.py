@@ -34,7 +34,7 @@ def completed(line: str, house: House) -> list[str]:
     ("line", "offered"),
     [
         ("alert-router ru", ["run", "rules"]),
-        ("alert-router rules ", ["check", "test", "preview", "schema"]),
+        ("alert-router rules ", ["check", "test", "list", "preview", "schema"]),
         ("alert-router rules check --str", ["--strict"]),
         ("alert-router rules check --format ", ["text", "json", "github", "junit", "sarif"]),
         ("alert-router run --stream ", ["cwpp", "cspm"]),

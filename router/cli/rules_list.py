@@ -1,0 +1,190 @@
+"""`alert-router rules list`: every rule, silence and shadow rule, and what each has held."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from router.cli.complaints import complain
+from router.cli.given import clock_for, lines_for, stream_for, streams_in
+from router.cli.opened_state import store_in
+from router.cli.printing import print_json, print_lines
+from router.cli.rules_listing import document_of, lines_of
+from router.decide.scope_words import scope_words
+from router.destinations import discover
+from router.domain.counts import Rule, RuleHits, rule_of
+from router.domain.documents import DocumentKind
+from router.domain.errors import BadUsage
+from router.domain.holders import find_shadow_rule, shadow_name
+from router.domain.known_rules import known_rules_in
+from router.domain.ports.store import Store
+from router.domain.rule_lives import HolderKind, RuleLife, by_end, kind_of
+from router.domain.signals import Stream
+from router.domain.silence_documents import find_silence_in
+from router.domain.silences import Silence
+from router.domain.suppression import SuppressionRule
+from router.rulebook import Loaded, load_all
+from router.rulebook.lints import Subject
+from router.rulebook.suppression_directory import SHADOWS
+from router.store.sqlite import SqliteStore
+
+DEFAULT_STATE = Path(".state")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a state knows of the lives of rules.
+
+    Attributes:
+        hits: the hits of each, by stream and name on record.
+        held: how many signals each holds now that still stand, likewise.
+        since: since when each is known, likewise.
+        silences: the silences that are not forgotten yet.
+        remarks: what could not be read whole.
+    """
+
+    hits: Mapping[Rule, RuleHits] = field(default_factory=dict)
+    held: Mapping[Rule, int] = field(default_factory=dict)
+    since: Mapping[Rule, datetime] = field(default_factory=dict)
+    silences: Sequence[Silence] = ()
+    remarks: Sequence[str] = ()
+
+
+def list_them(options: Namespace) -> int:
+    """Prints every rule, silence and shadow rule, or those asked for, that which ends next first."""
+    directory, now, only = options.directory, clock_for(options.now)(), stream_for(options.stream)
+    streams = streams_in(directory, only)
+    loaded = load_all(directory, discover(), now)
+    problems = [one for stream in streams for one in loaded[stream].problems if one.level == "problem"]
+    for line in lines_for(problems):
+        complain(line)
+    known = asyncio.run(_known(options, list(Stream) if only is None else [only], now))
+    if known is None and options.unused is not None:
+        raise BadUsage("--unused: only a state knows what rules held; name one with --state or --storage")
+    lives = by_end(_lives({stream: loaded[stream] for stream in streams}, directory, known, now), now)
+    shown = [
+        life
+        for life in lives
+        if (options.expiring is None or life.ends_within(options.expiring, now))
+        and (options.unused is None or life.is_unused(options.unused, now))
+    ]
+    for remark in known.remarks if known is not None else [_UNKNOWN]:
+        complain(remark)
+    if options.format == "json":
+        print_json(list(map(document_of, shown)))
+    else:
+        print_lines(lines_of(shown, len(lives), now))
+    return 0
+
+
+_UNKNOWN = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state or --storage"
+
+
+async def _known(options: Namespace, streams: Iterable[Stream], now: datetime) -> _Known | None:
+    """What the state says that is meant; None where none is named, and none is where it usually is."""
+    if options.state is None:
+        if not options.storage and not SqliteStore.is_in(DEFAULT_STATE):
+            return None
+        options = Namespace(state=DEFAULT_STATE, storage=options.storage)
+    async with store_in(options) as store:
+        return await _read(store, [stream.value for stream in streams], now)
+
+
+async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
+    hits: dict[Rule, RuleHits] = {}
+    held: dict[Rule, int] = {}
+    since: dict[Rule, datetime] = {}
+    remarks: list[str] = []
+    for stream in streams:
+        hits |= {(stream, name): one for name, one in (await store.record.read_hits(stream)).items()}
+        counts = await store.ledger.held_counts(stream)
+        held |= {rule_of(stream, name): number for name, number in counts.by_name.items()}
+        if seen := await store.documents.find_document(DocumentKind.RULES, stream):
+            rules = known_rules_in(seen.body)
+            since |= {rule_of(stream, name): at for name in rules.since if (at := rules.find_since(name, now))}
+        if not counts.is_whole:
+            remarks.append(
+                f"{stream}: too many signals are held to count them all; what a rule holds is at least so many"
+            )
+    documents = await store.documents.list_documents(DocumentKind.SILENCE)
+    silences = [silence for one in documents if (silence := find_silence_in(one)) is not None]
+    if unread := len(documents) - len(silences):
+        several = "silences cannot be read, and hold" if unread > 1 else "silence cannot be read, and holds"
+        remarks.append(f"{unread} {several} nothing")
+    return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks)
+
+
+def _lives(loaded: Mapping[Stream, Loaded], directory: Path, known: _Known | None, now: datetime) -> Iterator[RuleLife]:
+    """The lives of all that is there, and of what is gone and has hits or holds something still."""
+    there: dict[Rule, RuleLife] = {}
+    for stream, one in loaded.items():
+        subject = Subject.of(directory, stream, one, now)
+        for name, life in _lives_in(subject):
+            there.setdefault(rule_of(stream, name), life)
+    if known is None:
+        yield from there.values()
+        return
+    for silence in known.silences:
+        there[rule_of(silence.stream, silence.name)] = _life_of_silence(silence)
+    gone = (known.hits.keys() | known.held.keys()) - there.keys()
+    for rule in (*there, *gone):
+        life = there.get(rule) or _life_of_gone(rule)
+        yield replace(
+            life,
+            hits=known.hits.get(rule),
+            holding=known.held.get(rule, 0),
+            known_since=life.known_since or known.since.get(rule),
+        )
+
+
+def _lives_in(subject: Subject) -> Iterator[tuple[str, RuleLife]]:
+    """The lives of a stream's rules and shadow rules, each with its name on record."""
+    suppressions = subject.loaded.suppressions
+    for rule in suppressions.sound.by_name.values():
+        yield rule.name, _life_of(rule, HolderKind.RULE, subject)
+    for rule in suppressions.shadows.by_name.values():
+        yield shadow_name(rule.name), _life_of(rule, HolderKind.SHADOW, subject)
+    for rule in suppressions.refused:
+        is_shadow = rule.source.startswith(f"{subject.stream}/{SHADOWS}/")
+        # Of what cannot be read whole nothing is told that people might rely on.
+        life = replace(
+            _life_of(rule, HolderKind.SHADOW if is_shadow else HolderKind.RULE, subject),
+            scope=None, ends=None, is_in_force=False,
+        )  # fmt: skip
+        yield shadow_name(rule.name) if is_shadow else rule.name, life
+
+
+def _life_of(rule: SuppressionRule, kind: HolderKind, subject: Subject) -> RuleLife:
+    return RuleLife(
+        name=rule.name,
+        stream=subject.stream.value,
+        kind=kind,
+        file=f"{subject.named}/{rule.source}",
+        scope=scope_words(rule.groups),
+        type=subject.written_type(rule) or None,
+        owner=rule.owner,
+        ends=rule.expires,
+        is_in_force=rule.enabled,
+    )
+
+
+def _life_of_silence(silence: Silence) -> RuleLife:
+    return RuleLife(
+        name=silence.name,
+        stream=silence.stream,
+        kind=HolderKind.SILENCE,
+        scope=scope_words(silence.groups),
+        type=silence.alert_type,
+        owner=silence.author,
+        ends=silence.end,
+        known_since=silence.made,
+    )
+
+
+def _life_of_gone(rule: Rule) -> RuleLife:
+    stream, name = rule
+    return RuleLife(name=find_shadow_rule(name) or name, stream=stream, kind=kind_of(name), is_in_force=False)

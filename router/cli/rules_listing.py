@@ -1,0 +1,111 @@
+"""The lives of rules as `rules list` prints them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from shutil import get_terminal_size
+from textwrap import wrap
+
+from router.cli.formats.values import counted
+from router.cli.printing import plain
+from router.destinations.wording.masking import masked
+from router.domain.holders import find_silence_id
+from router.domain.rule_lives import HolderKind, RuleLife
+
+_HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"
+_INDENT = "    "
+_UNFOLDED = 10_000
+"""Columns where there is no terminal: programs that read lines want whole ones."""
+
+_WORDS = {HolderKind.RULE: "suppression rule", HolderKind.SILENCE: "silence", HolderKind.SHADOW: "shadow rule"}
+
+
+def document_of(life: RuleLife) -> dict[str, object]:
+    """A life for programs: every key is always there, and what is not known is null."""
+    return {
+        "name": life.name,
+        "stream": life.stream,
+        "kind": life.kind.value,
+        "file": life.file,
+        "scope": _scope_words(life),
+        "type": life.type,
+        "owner": life.owner,
+        "ends": _iso(life.ends),
+        "hits": _hits_of(life),
+        "last_hit": _iso(life.hits.last) if life.hits is not None else None,
+        "holding": life.holding,
+        "holds_nothing_since": _iso(life.holds_nothing_since),
+    }
+
+
+def lines_of(lives: Sequence[RuleLife], of: int, now: datetime) -> Iterator[str]:
+    """Lives for people, in their order: what is counted in columns, and below that what it is. `of` says how many there are."""
+    width = get_terminal_size().columns if sys.stdout.isatty() else _UNFOLDED
+    if lives:
+        yield _HEADS
+    for life in lives:
+        yield _figures_of(life)
+        for text in _described(life, now):
+            # Names and scopes come out of files, whose words may be anything.
+            yield from wrap(
+                plain(masked(text)),
+                width,
+                initial_indent=_INDENT,
+                subsequent_indent=_INDENT * 2,
+                break_on_hyphens=False,
+            )
+    yield _summary(lives, of)
+
+
+def _figures_of(life: RuleLife) -> str:
+    hits = _hits_of(life)
+    never = "-" if hits is None else "never"
+    cells = (
+        f"{_time(life.ends):20}",
+        f"{'-' if hits is None else f'{hits:,}':>6}",
+        f"{_time(life.hits.last) if life.hits is not None else never:20}",
+        f"{'-' if life.holding is None else f'{life.holding:,}':>5}",
+        _time(life.holds_nothing_since),
+    )
+    return "  ".join(cells)
+
+
+def _described(life: RuleLife, now: datetime) -> Iterator[str]:
+    kind = "" if life.kind is HolderKind.RULE else f"{life.kind} "
+    ended = ", ended" if life.has_ended(now) else ""
+    about = f"{life.type or 'any type'}, where " if life.scope is not None else ""
+    yield f"{life.stream} {kind}{find_silence_id(life.name) or life.name}{ended}: {about}{_scope_words(life)}"
+    if where := [one for one in (life.owner, life.file) if one]:
+        yield ", ".join(where)
+
+
+def _scope_words(life: RuleLife) -> str:
+    """The scope, or why there is none; and that it is not in force, where it is not although it is there."""
+    if life.scope is None:
+        return "refused, and holds nothing; rules check says why" if life.file else "gone, and not known any more"
+    return life.scope if life.is_in_force else f"{life.scope} (not enabled, so it holds nothing)"
+
+
+def _summary(lives: Sequence[RuleLife], of: int) -> str:
+    kinds = Counter(life.kind for life in lives)
+    parts = [counted(kinds[kind], words) for kind, words in _WORDS.items() if kinds[kind] or kind is HolderKind.RULE]
+    never = sum(life.holding is not None and life.hits is None for life in lives)
+    more = f"; never hit: {never}" if never else ""
+    return f"{', '.join(parts)}{f' of {of} in all' if of > len(lives) else ''}{more}"
+
+
+def _hits_of(life: RuleLife) -> int | None:
+    if life.hits is not None:
+        return life.hits.total
+    return None if life.holding is None else 0
+
+
+def _time(time: datetime | None) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time is not None else "-"
+
+
+def _iso(time: datetime | None) -> str | None:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time is not None else None

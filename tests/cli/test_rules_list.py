@@ -1,0 +1,326 @@
+"""`alert-router rules list`: every rule, silence and shadow rule with its life, the same on files and in Azure."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from router.app.rules import intake_over, load_rules
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.ledger import Arrival
+from router.domain.ports.store import Store
+from router.domain.signals import Stream
+from router.domain.silence_documents import document_of
+from router.domain.silences import Silence
+from router.domain.suppression import Element, Field, Operator
+from router.ingest.intake import Message
+from router.store.sqlite import SqliteStore
+from tests.builders import alert_body
+from tests.cli.house import House, a_suppression
+from tests.cli.test_state_in_storage import Both, both, storage
+
+__all__ = ["both", "storage"]
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+HOST = Element(Field("host", "hostname"), Operator.IN, frozenset({"db-01"}))
+AT = ("--now", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
+KEYS = [
+    "name", "stream", "kind", "file", "scope", "type", "owner", "ends", "hits", "last_hit", "holding",
+    "holds_nothing_since",
+]  # fmt: skip
+
+
+def ends(after: timedelta) -> str:
+    """An end that long after the present, as rules write it."""
+    return f"{NOW + after:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def a_silence(id: str, *, begins: datetime = NOW - DAY, until: datetime = NOW + DAY) -> Silence:
+    """A silence of the host db-01."""
+    return Silence(
+        id=id,
+        stream="cwpp",
+        alert_type=None,
+        groups=((HOST,),),
+        begins=begins,
+        until=until,
+        reason="patching",
+        author="ann@example.com",
+        made=begins,
+        first=begins,
+    )
+
+
+def listed(house: House, *arguments: str) -> list[dict[str, Any]]:
+    """The objects that the command prints as JSON."""
+    said = house.says("rules", "list", "--format", "json", *AT, *arguments)
+    assert said.code == 0, said
+    found: list[dict[str, Any]] = json.loads(said.out)
+    return found
+
+
+def names(house: House, *arguments: str) -> list[str]:
+    """The names in the order in which the command lists them."""
+    return [one["name"] for one in listed(house, *arguments)]
+
+
+def furnish_rules(house: House) -> None:
+    """A rule for web-01, one for nobody, and a shadow rule for web-02."""
+    held = a_suppression("VM_Example", ends(20 * DAY))
+    house.writes("rules/cwpp/suppressions/web.json", held)
+    house.writes("rules/cwpp/suppressions/never.json", a_suppression("VM_Example", ends(40 * DAY), host="no-such"))
+    house.writes("rules/cwpp/suppressions/shadow/try.json", a_suppression("VM_Example", ends(30 * DAY), host="web-02"))
+
+
+def an_alert(id: str, host: str, **more: object) -> bytes:
+    """An alert about a host."""
+    return alert_body(id, AlertType="VM_Example", Entities=[{"$id": "1", "Type": "host", "HostName": host}], **more)
+
+
+async def take(store: Store, at: datetime, *bodies: bytes) -> None:
+    """Takes alerts in at an instant by the rules of the house."""
+    intake = intake_over(store, load_rules(Path("rules"), list(Stream), at), Stream.CWPP)
+    messages = [
+        Message(body, f"cwpp/0:{at:%d%H%M}{place}", Arrival(f"cwpp:0:{at:%d%H%M}", place, at))
+        for place, body in enumerate(bodies)
+    ]
+    await intake.ingest(messages, at)
+
+
+async def some_life(store: Store) -> None:
+    """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01; web-02 is told."""
+    await store.documents.put_document(document_of(a_silence("ab12cd")))
+    await take(store, NOW - 5 * DAY, an_alert("a", "web-01"), an_alert("b", "web-01"))
+    await take(store, NOW - 2 * DAY, an_alert("c", "web-01"), an_alert("t", "web-02"))
+    await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
+
+
+def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both) -> None:
+    """All keys, always; hits of its whole life, what it holds and still stands, and since when it holds nothing."""
+    furnish_rules(both.house)
+    both.hold(some_life)
+    found = json.loads(both.say("rules", "list", "--format", "json", *AT))
+    assert [list(one) for one in found] == [KEYS] * 4
+    silence, web, shadow, never = found
+    scope = "entities.host.hostname is "
+    assert web == {
+        "name": "web",
+        "stream": "cwpp",
+        "kind": "rule",
+        "file": "rules/cwpp/suppressions/web.json",
+        "scope": f"{scope}web-01",
+        "type": "VM_Example",
+        "owner": "secops@example.com",
+        "ends": ends(20 * DAY),
+        "hits": 3,
+        "last_hit": ends(-2 * DAY),
+        "holding": 2,
+        "holds_nothing_since": None,
+    }
+    assert silence == {
+        **web,
+        "name": "silence:ab12cd",
+        "kind": "silence",
+        "file": None,
+        "scope": f"{scope}db-01",
+        "type": None,
+        "owner": "ann@example.com",
+        "ends": ends(DAY),
+        "hits": 1,
+        "last_hit": ends(-DAY),
+        "holding": 1,
+    }
+    assert shadow == {
+        **web,
+        "name": "try",
+        "kind": "shadow",
+        "file": "rules/cwpp/suppressions/shadow/try.json",
+        "scope": f"{scope}web-02",
+        "ends": ends(30 * DAY),
+        "hits": 1,
+        "holding": 0,
+        "holds_nothing_since": ends(-2 * DAY),
+    }
+    assert (never["hits"], never["last_hit"], never["holding"]) == (0, None, 0)
+
+
+def test_people_read_the_figures_in_columns_and_below_them_what_it_is(both: Both) -> None:
+    """The same in both stores; whoever never matched is said to be so, and counted."""
+    furnish_rules(both.house)
+    both.hold(some_life)
+    lines = both.say("rules", "list", *AT).splitlines()
+    assert lines[0] == "ends                    hits  last hit              holds  holds nothing since"
+    assert lines[4:7] == [
+        "2026-12-14T12:00:00Z       3  2026-11-22T12:00:00Z      2  -",
+        "    cwpp web: VM_Example, where entities.host.hostname is web-01",
+        "    secops@example.com, rules/cwpp/suppressions/web.json",
+    ]
+    assert lines[-4].startswith("2027-01-03T12:00:00Z       0  never                     0")
+    assert lines[-1] == "2 suppression rules, 1 silence, 1 shadow rule; never hit: 1"
+
+
+def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are_not_known(house: House) -> None:
+    """Neither 0 nor never, which nobody knows."""
+    furnish_rules(house)
+    said = house.says("rules", "list", "--format", "json", *AT)
+    assert said.err == ("no state in .state: what the rules held is not known; name one with --state or --storage\n")
+    found = json.loads(said.out)
+    assert [one["name"] for one in found] == ["web", "try", "never"]
+    assert all(one[key] is None for one in found for key in ("hits", "last_hit", "holding", "holds_nothing_since"))
+    lines = house.says("rules", "list", *AT).out.splitlines()
+    assert lines[1] == "2026-12-14T12:00:00Z       -  -                         -  -"
+    assert lines[-1] == "2 suppression rules, 1 shadow rule"
+
+
+def test_a_state_that_is_named_must_be_there(house: House) -> None:
+    """Nobody takes the hits of a directory that is misspelled for none."""
+    furnish_rules(house)
+    said = house.says("rules", "list", "--state", "elsewhere")
+    assert said.complaint.startswith("elsewhere: holds no state")
+
+
+def test_what_was_unused_is_known_from_a_state_alone(house: House) -> None:
+    """Without one the question is refused, and not answered with all rules or none."""
+    furnish_rules(house)
+    assert house.says("rules", "list", "--unused", "30d").complaint.startswith("--unused: only a state knows")
+
+
+@pytest.mark.parametrize(("within", "found"), [("19d23h59m", []), ("20d", ["web"]), ("30d", ["web", "try"])])
+def test_what_ends_within_a_time_is_listed_up_to_its_last_instant(house: House, within: str, found: list[str]) -> None:
+    """What ends at that instant is among them."""
+    furnish_rules(house)
+    assert names(house, "--expiring", within) == found
+
+
+def test_what_has_ended_ends_within_no_time(house: House) -> None:
+    """It is listed among all, after those that still hold, and people see that it ended."""
+    furnish_rules(house)
+    house.writes("rules/cwpp/suppressions/over.json", a_suppression("VM_Example", ends(timedelta(0))))
+    assert names(house, "--expiring", "90d") == ["web", "try", "never"]
+    assert names(house) == ["web", "try", "never", "over"]
+    assert "    cwpp over, ended: VM_Example" in house.says("rules", "list", *AT).out
+
+
+@pytest.mark.parametrize(("unused", "found"), [("2d", ["try", "never"]), ("2d1m", ["never"])])
+def test_what_held_nothing_for_a_time_is_listed(both: Both, unused: str, found: list[str]) -> None:
+    """Whoever never matched is; whoever holds something is not, however long ago it matched last."""
+    furnish_rules(both.house)
+    both.hold(some_life)
+    said = both.say("rules", "list", "--format", "json", "--unused", unused, *AT)
+    assert [one["name"] for one in json.loads(said)] == found
+
+
+@pytest.mark.parametrize("state", ["Disabled", "ended"])
+def test_what_cannot_hold_anything_is_not_unused(both: Both, state: str) -> None:
+    """Nobody expects hits of a rule that is not enabled, or over."""
+    furnish_rules(both.house)
+    body = orjson.loads(a_suppression("VM_Example", ends(-DAY if state == "ended" else DAY), host="idle"))
+    body["properties"]["state"] = "Enabled" if state == "ended" else state
+    both.house.writes("rules/cwpp/suppressions/idle.json", orjson.dumps(body))
+    both.hold(some_life)
+    assert "idle" not in names(both.house, "--unused", "1d")
+    assert "idle" in names(both.house)
+    assert ("(not enabled, so it holds nothing)" in both.say("rules", "list", *AT)) is (state == "Disabled")
+
+
+def test_a_rule_that_is_gone_is_listed_with_what_it_held_and_still_holds(both: Both) -> None:
+    """Until a run decides that anew; of its scope and end nobody knows any more."""
+    furnish_rules(both.house)
+    both.hold(some_life)
+    for file in ("web.json", "shadow/try.json"):
+        (both.house.directory / "rules/cwpp/suppressions" / file).unlink()
+    gone = [one for one in listed(both.house) if one["file"] is None and one["kind"] != "silence"]
+    assert [(one["name"], one["kind"], one["hits"], one["holding"]) for one in gone] == [
+        ("try", "shadow", 1, 0),
+        ("web", "rule", 3, 2),
+    ]
+    assert {(one["ends"], one["type"], one["owner"]) for one in gone} == {(None, None, None)}
+    assert "    cwpp web: gone, and not known any more\n" in both.say("rules", "list", *AT)
+
+
+def test_a_rule_that_is_refused_is_listed_as_one_that_holds_nothing(house: House) -> None:
+    """Its problem is said beside the list, and nothing of it is told that people might rely on."""
+    furnish_rules(house)
+    house.writes("rules/cwpp/suppressions/bad.json", a_suppression("VM_Example", ""))
+    said = house.says("rules", "list", *AT)
+    assert "bad.json:1: properties.expirationDateUtc: is missing: a rule must end" in said.err
+    assert "    cwpp bad: refused, and holds nothing; rules check says why\n" in said.out
+    (bad,) = [one for one in listed(house) if one["name"] == "bad"]
+    assert bad["ends"] is None
+
+
+def test_a_name_in_both_directories_is_refused(house: House) -> None:
+    """A shadow rule that goes live is moved; hits are kept apart, and which of two was meant is nothing to guess."""
+    furnish_rules(house)
+    house.writes("rules/cwpp/suppressions/shadow/web.json", a_suppression("VM_Example", ends(DAY)))
+    said = house.says("rules", "check", *AT)
+    assert said.code == 1
+    assert "'web' names another rule too, at cwpp/suppressions/web.json:1, so both are left out" in said.out
+
+
+def test_a_shadow_rule_that_goes_live_begins_with_no_hits(house: House) -> None:
+    """What it would have held is not what it held."""
+    furnish_rules(house)
+    house.writes("alerts.ndjson", an_alert("t", "web-02") + b"\n")
+    house.routes("alerts.ndjson", *AT)
+    directory = house.directory / "rules/cwpp/suppressions"
+    shutil.move(directory / "shadow/try.json", directory / "try.json")
+    found = {(one["name"], one["kind"]): (one["hits"], one["file"]) for one in listed(house)}
+    assert found["try", "rule"] == (0, "rules/cwpp/suppressions/try.json")
+    assert found["try", "shadow"] == (1, None)
+
+
+def test_one_stream_is_listed_where_one_is_named(house: House) -> None:
+    """With its silences, and without what is gone of the other."""
+    furnish_rules(house)
+    scope = {"field": "entities.azureresource.resourceid", "contains": "/resourcegroups/rg-web/"}
+    body = orjson.loads(a_suppression("51fd8bb1-0db4-bbf1-7e2b-cfcba7eb66a6", ends(DAY)))
+    body["properties"]["suppressionAlertsScope"] = {"allOf": [scope]}
+    house.writes("rules/cspm/suppressions/posture.json", orjson.dumps(body))
+    assert names(house, "--stream", "cspm") == ["posture"]
+    assert "posture" not in names(house, "--stream", "cwpp")
+
+
+def test_nothing_that_a_file_says_acts_on_a_terminal(house: House) -> None:
+    """A name, an owner and a scope are words of whoever opened a pull request."""
+    body = orjson.loads(a_suppression("VM_Example", ends(DAY), host="web\u202e\x1b[2J"))
+    house.writes("rules/cwpp/suppressions/list.json", orjson.dumps({"value": [{**body, "name": "a\x1b[31m\nb"}]}))
+    for form in ("text", "json"):
+        said = house.says("rules", "list", "--format", form, *AT)
+        assert not {"\x1b", "\u202e"} & set(said.out + said.err)
+    assert names(house) == ["a\x1b[31m\nb"]
+
+
+def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
+    """The others are listed."""
+
+    async def damage(store: Store) -> None:
+        await store.documents.put_document(document_of(a_silence("ab12cd")))
+        damaged = StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}")
+        await store.documents.put_document(damaged)
+
+    both.hold(damage)
+    said = both.house.says("rules", "list", *AT)
+    assert said.err == "1 silence cannot be read, and holds nothing\n"
+    assert "    cwpp silence ab12cd: any type, where" in both.say("rules", "list", *AT)
+
+
+def test_listing_changes_nothing_in_the_state(house: House) -> None:
+    """Who lists works beside a run."""
+    furnish_rules(house)
+    house.writes("alerts.ndjson", an_alert("a", "web-01") + b"\n")
+    house.routes("alerts.ndjson", *AT)
+    store = SqliteStore(house.directory / ".state")
+    try:
+        store.hold()
+        assert names(house) == ["web", "try", "never"]
+    finally:
+        asyncio.run(store.close())
