@@ -30,8 +30,10 @@ _SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)),
 
 
 def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> None:
-    """Prints how many signals came in and what became of them, by severity and by ATT&CK tactic too."""
+    """Prints how many signals came in, what became of them, by severity and tactic too, and what shadow rules would hold."""
     _print(screen, ("", "", ""), _rows_by_outcome(tally), numbers=(1,))
+    if tally.shadowed:
+        _print(screen, ("shadow rule", "would have held"), sorted(tally.shadowed.items()), numbers=(1,))
     severities = [(name, *_across(tally.severities, name)) for name in _SEVERITIES]
     _print_by_outcome(screen, "by severity", severities)
     if attack is not None:

@@ -171,7 +171,8 @@ def _summary(directory: Path, checked: _Checked) -> str:
     parts = [counted(problems, "problem"), counted(len(checked.problems) - problems, "warning")]
     for stream, book in checked.books.items():
         routes, held = counted(len(book.routes), "route"), counted(len(book.suppressions.by_name), "suppression rule")
-        parts.append(f"{stream} {routes}, {held}, hash {book.hash}")
+        shadows = f", {counted(len(book.shadows.by_name), 'shadow rule')}" if book.shadows.by_name else ""
+        parts.append(f"{stream} {routes}, {held}{shadows}, hash {book.hash}")
     parts += [f"{stream} has no rules, and nobody is told of it" for stream in Stream if stream not in checked.loaded]
     return f"{directory}: {'; '.join(parts)}"
 

@@ -15,7 +15,7 @@ from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.folder import Folder
 from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.policy import FILE as POLICY
-from router.rulebook.suppression_directory import DIRECTORY as SUPPRESSIONS
+from router.rulebook.suppression_directory import files_of_rules
 
 FAILED_EXAMPLE = "failed-example"
 """The code of an example that was not met."""
@@ -99,8 +99,9 @@ def files_in(directory: Path) -> tuple[str, ...]:
     """The files of a rules directory that are read, relative to it."""
     folder = Folder(directory)
     named = [file for file in (OWNERS, ATTACK, *(f"{stream}/{POLICY}" for stream in Stream)) if folder.has(file)]
-    listed = [f"{stream}/{kind}" for stream in Stream for kind in (SUPPRESSIONS, EXAMPLES)]
-    return (*named, *(file for one in listed for file in folder.files_in(one)))
+    rules = [file for stream in Stream for file, _ in files_of_rules(folder, stream)]
+    examples = [file for stream in Stream for file in folder.files_in(f"{stream}/{EXAMPLES}")]
+    return (*named, *rules, *examples)
 
 
 def shown(directory: Path, file: str) -> str:

@@ -27,6 +27,7 @@ class Tally:
         outcomes: by outcome.
         reasons: by outcome and the code of its reason.
         held: by suppression rule and the instant until which it holds.
+        shadowed: by shadow rule that would have held them.
         notices_by_change: those that were routed, by what people were notified of (opened, updated, resolved), or NOBODY.
         severities: by severity and outcome.
         tactics: by ATT&CK tactic id and outcome.
@@ -36,6 +37,7 @@ class Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
+    shadowed: Counter[str] = field(default_factory=Counter)
     notices_by_change: Counter[str] = field(default_factory=Counter)
     severities: Counter[tuple[str, str]] = field(default_factory=Counter)
     tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -53,6 +55,7 @@ class Tally:
             self.reasons[entry.outcome, entry.reason.partition(": ")[0]] += 1
             if entry.suppressed_by is not None:
                 self.held[entry.suppressed_by, entry.suppressed_until or ""] += 1
+            self.shadowed.update(entry.shadowed_by)
             if entry.outcome == Outcome.ROUTED:
                 self.notices_by_change[entry.notice or NOBODY] += 1
             if entry.outcome != Outcome.QUARANTINED:

@@ -10,6 +10,7 @@ from router.cli.entries import entry_of
 from router.cli.rules_report import Unmet
 from router.decide import explain
 from router.domain.decisions import Outcome
+from router.domain.holders import find_shadow_rule, shadow_name
 from router.domain.ledger import Arrival
 from router.domain.owners import find_owner_of
 from router.domain.rulebook import Rulebook
@@ -31,8 +32,10 @@ def unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Un
             unmet = example.unmet_by(decided)
             to_explain = next((key for key in ("outcome", "suppressed_by") if key in unmet), None)
             for key, what in unmet.items():
-                why = f" ({_why(part, example, reader, decided)})" if key == to_explain else ""
-                yield Unmet(which, f"{what}{why}")
+                why = _why(part, example, reader, decided) if key == to_explain else ""
+                if key == "shadowed_by":
+                    why = "; ".join(_shadows_asked(part, example, reader, decided))
+                yield Unmet(which, f"{what} ({why})" if why else what)
 
 
 def owner_of(part: MessagePart, reader: MessageReader) -> str | None:
@@ -62,7 +65,8 @@ def _why(part: MessagePart, example: Example, reader: MessageReader, decided: Ma
 def _rules_asked(signal: Signal, rulebook: Rulebook, name: object, now: datetime) -> list[str]:
     """What each suppression rule for a signal, or the one of a name, says of it, as `explain` says it."""
     steps = explain(signal, rulebook, now).steps
-    asked = [step for step in steps if step.rule is not None and name in (None, step.rule)]
+    rules = [step for step in steps if step.rule is not None and find_shadow_rule(step.rule) is None]
+    asked = [step for step in rules if name in (None, step.rule)]
     if not asked:
         if name is None:
             return [f"there is no rule for {signal.type}"]
@@ -70,3 +74,30 @@ def _rules_asked(signal: Signal, rulebook: Rulebook, name: object, now: datetime
         return [f"the rule {name} is not about {signal.type}" if is_there else f"there is no rule {name}"]
     more = [f"and {len(asked) - _MOST_RULES} more rules"] if len(asked) > _MOST_RULES else []
     return [*(f"{step.question} {step.answer}" for step in asked[:_MOST_RULES]), *more]
+
+
+def _shadows_asked(
+    part: MessagePart, example: Example, reader: MessageReader, decided: Mapping[str, object]
+) -> Iterator[str]:
+    """Why each shadow rule that was to hold a signal would not, as `explain` says it."""
+    wanted, got = (
+        one if isinstance(one, list) else [] for one in (example.expect["shadowed_by"], decided["shadowed_by"])
+    )
+    missing = sorted(set(wanted).difference(got))
+    if isinstance(part, NotUnderstood) or not missing:
+        return
+    if decided["outcome"] not in (Outcome.ROUTED, Outcome.SUPPRESSED):
+        yield f"{decided['reason']}, and such signals no rule is asked about"
+        return
+    rulebook = reader.rulebooks[part.signal.stream]
+    steps = {step.rule: step for step in explain(part.signal, rulebook, example.now).steps}
+    for name in missing[:_MOST_RULES]:
+        if step := steps.get(shadow_name(name)):
+            yield f"{step.question} {step.answer}"
+        else:
+            is_there = name in rulebook.shadows.by_name
+            yield (
+                f"the shadow rule {name} is not about {part.signal.type}"
+                if is_there
+                else f"there is no shadow rule {name}"
+            )

@@ -24,6 +24,7 @@ from router.decide.decision import (
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
 from router.domain.decisions import Decision
+from router.domain.holders import shadow_name
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
@@ -40,7 +41,8 @@ class ExplanationStep(NamedTuple):
     Attributes:
         question: the question.
         answer: the answer in words.
-        rule: the name of the suppression rule that the question is about; None for any other question.
+        rule: the name, as `router.domain.holders` gives it, of the suppression rule or shadow rule that the question is about;
+            None for any other question.
     """
 
     question: str
@@ -64,6 +66,7 @@ class Explanation:
 def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
     """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it."""
     rules = [rule for rule in rulebook.suppressions.by_name.values() if is_about(rule, signal)]
+    shadows = [rule for rule in rulebook.shadows.by_name.values() if is_about(rule, signal)]
     holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners))
     return Explanation(
         decision=decide(signal, rulebook, now),
@@ -77,6 +80,14 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
                 for rule in _by_name(rules)
             ),
             *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
+            *(
+                ExplanationStep(
+                    f"would be held by shadow rule {rule.name}?",
+                    _rule_words(rule, signal, rulebook, now),
+                    shadow_name(rule.name),
+                )
+                for rule in _by_name(shadows)
+            ),
             ExplanationStep("owner?", _owner_words(signal, rulebook)),
             ExplanationStep("ATT&CK?", _attack_words(signal, rulebook)),
             *_route_steps(signal, rulebook, now),

@@ -7,7 +7,7 @@ from itertools import islice
 
 from router.domain.suppression import Element, Operator
 
-_ANYTHING = "it may be anything"
+_NOTHING = "nothing is named, so it holds nothing"
 
 _OPERATORS = {Operator.IN: "is", Operator.CONTAINS: "contains", Operator.LIKE: "fits"}
 
@@ -18,7 +18,7 @@ def scope_words(groups: Sequence[Sequence[Element]], most: int | None = None) ->
     `most` is how many values of an element are named; of those that are not it is said how many there are.
     """
     if not groups:
-        return _ANYTHING
+        return _NOTHING
     return " and ".join(_element_words(element, most) for group in groups for element in group)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from router.domain.decisions import StepCode
 from router.domain.holders import shadow_name
 from router.domain.notices import RecordEntry
 
@@ -44,7 +45,7 @@ class RuleHits:
     """How often a suppression rule or a silence held a signal, or a shadow rule would have, in its whole life.
 
     Attributes:
-        total: how many decisions it made.
+        total: how many decisions it made, those left out that only confirmed what it held.
         first: when it made the first.
         last: when it made the last.
     """
@@ -104,11 +105,14 @@ def counted(entries: Iterable[RecordEntry]) -> Mapping[datetime, Counter[Cell]]:
 
 
 def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
-    """How often each rule held a signal, by some decisions."""
+    """How often each rule held a signal, by some decisions.
+
+    Whatever is held is decided again when the rules change; where the same rule or silence holds it still, that is no hit.
+    """
     hits: dict[Rule, RuleHits] = {}
     for entry in entries:
         names = [*map(shadow_name, entry.shadowed_by), *([entry.suppressed_by] if entry.suppressed_by else [])]
-        if not names:
+        if not names or StepCode.LEDGER_STILL_HELD in entry.steps:
             continue
         at = decided_at(entry)
         one = RuleHits(1, at, at)

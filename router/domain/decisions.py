@@ -56,6 +56,7 @@ class StepCode(StrEnum):
     LEDGER_OPEN = "ledger.open"
     LEDGER_STATUS = "ledger.status"
     LEDGER_AGAIN = "ledger.again"
+    LEDGER_STILL_HELD = "ledger.still_held"
     LEDGER_UNCHANGED = "ledger.unchanged"
 
 

@@ -41,6 +41,7 @@ _NEVER_NOTIFIED = (DecisionStep(StepCode.LEDGER_NEVER_NOTIFIED),)
 _OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
 _STATUS = (DecisionStep(StepCode.LEDGER_STATUS),)
 _AGAIN = (DecisionStep(StepCode.LEDGER_AGAIN),)
+_STILL_HELD = (DecisionStep(StepCode.LEDGER_STILL_HELD),)
 _UNCHANGED = (DecisionStep(StepCode.LEDGER_UNCHANGED),)
 
 
@@ -170,6 +171,8 @@ def _transition_of_row(
     arrival = replace(observation.arrival, again=number) if is_new else observation.arrival
     if arrival.again:
         decision = replace(decision, steps=decision.steps + _AGAIN)
+    if observation.arrival.again and row is not None and _is_still_held(row, decision):
+        decision = replace(decision, steps=decision.steps + _STILL_HELD)
     if is_replay and row is not None and decision.outcome is row.outcome:
         decision = replace(decision, steps=decision.steps + _UNCHANGED)
         entry = _entry(observation, decision, arrival.key, key, None, now)
@@ -189,6 +192,12 @@ def _transition_of_row(
     before = row.appearances if row is not None else None
     appearances = observation.appearances_after(before, now, is_replay=is_replay)
     return SignalTransition(entry=entry, row=replace(next_row, appearances=appearances))
+
+
+def _is_still_held(row: LedgerRow, decision: Decision) -> bool:
+    """Whether what held a signal holds it by a further decision, too."""
+    by = row.held_by if row.outcome is Outcome.SUPPRESSED else None
+    return by is not None and by.rule == decision.suppressed_by
 
 
 def _is_back(observation: Observation, latest: LedgerRow, now: datetime) -> bool:

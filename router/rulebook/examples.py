@@ -50,6 +50,8 @@ class ExpectForm(Form):
     """The suppression rule that holds the message."""
     suppressed_until: str | None = None
     """When that rule ends, as the decisions file writes it."""
+    shadowed_by: list[str] = Field(default_factory=list)
+    """The shadow rules that would hold the message."""
     routes: list[str] = Field(default_factory=list)
     """The routes that match."""
     destinations: list[str] = Field(default_factory=list)

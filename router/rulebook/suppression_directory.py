@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -140,9 +141,11 @@ def _documents(folder: Folder, stream: Stream) -> Iterator[tuple[Document, bool]
     for file, is_shadow in files_of_rules(folder, stream):
         if not file.lower().endswith(_SUFFIXES):
             what = "shadow rules" if is_shadow else "suppression rules"
+            is_near = get_close_matches(PurePosixPath(file).name.lower(), ["shadow"], cutoff=0.8)
             folder.blame(
                 file,
-                f"is not read: {what} stand in .json, .yaml or .yml files here",
+                f"is not read: {what} stand in .json, .yaml or .yml files here"
+                + (f"; did you mean {stream}/{SHADOWS}/?" if is_near and not is_shadow else ""),
                 level="warning",
                 code="file-not-read",
             )

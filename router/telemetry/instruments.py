@@ -68,7 +68,10 @@ REPOINTED = Instrument(
 RELEASED = Instrument(
     "alert_router.sweep.released", "{signal}", (STREAM,), "Signals that came out since no rule holds them any longer."
 )
-COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, REPOINTED, RELEASED)
+SHADOWED = Instrument(
+    "alert_router.shadowed", "{signal}", (STREAM, RULE), "Signals that a shadow rule would have held, by its name."
+)
+COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, REPOINTED, RELEASED, SHADOWED)
 
 AGE = Instrument(
     "alert_router.delivery.age",

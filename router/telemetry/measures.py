@@ -27,6 +27,7 @@ from router.telemetry.instruments import (
     REMAINING,
     REPOINTED,
     SET_ASIDE,
+    SHADOWED,
     SIGNALS,
     TAKEN,
     Instrument,
@@ -62,9 +63,12 @@ class Measure(NamedTuple):
 
 
 def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[Measure]:
-    """How many signals of a batch had which outcome, and why."""
+    """How many signals of a batch had which outcome, and why, and how many each shadow rule would have held."""
     for words, count in Counter(_signal_words(entry, stream) for entry in entries).items():
         yield Measure(SIGNALS, count, words)
+    shadowed = Counter((_stream_of(entry, stream), rule) for entry in entries for rule in entry.shadowed_by)
+    for words, count in shadowed.items():
+        yield Measure(SHADOWED, count, words)
 
 
 def measures_of_delivered(settled: Sequence[tuple[Claim, Settlement]]) -> Iterator[Measure]:
@@ -120,13 +124,17 @@ def outcome_of(entry: RecordEntry) -> str:
 
 def _signal_words(entry: RecordEntry, stream: str) -> tuple[str, ...]:
     return (
-        # What could not be read belongs to no stream but the one it came in on.
-        _known(_STREAMS, entry.stream if entry.stream is not None else stream),
+        _stream_of(entry, stream),
         outcome_of(entry),
         code_of(entry),
         _known(_KINDS, entry.kind),
         _known(_SEVERITIES, entry.severity),
     )
+
+
+def _stream_of(entry: RecordEntry, stream: str) -> str:
+    """A signal's stream; what could not be read belongs to none but the one it came in on."""
+    return _known(_STREAMS, entry.stream if entry.stream is not None else stream)
 
 
 def _attempt_words(settlement: Settlement) -> tuple[str, ...]:

@@ -200,6 +200,36 @@ def test_what_can_be_expected_is_said_where_a_key_is_unknown(house: House, key: 
     assert line.startswith(f"rules/cwpp/examples/one.yaml:2: [0].expect.{key}: is no key that belongs here; {words}")
 
 
+def test_an_example_may_expect_what_shadow_rules_would_hold(house: House) -> None:
+    """As a set; and why one would not that should is said as `explain` says it."""
+    until = "2026-12-31T00:00:00Z"
+    for name, type, host in (
+        ("web", "VM_Example", "web-01"),
+        ("db", "VM_Example", "db-01"),
+        ("sql", "SQL_X", "web-01"),
+    ):
+        house.writes(f"rules/cwpp/suppressions/shadow/{name}.json", a_suppression(type, until, host=host))
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="routed", shadowed_by=["web"]))
+    assert house.says("rules", "test").code == 0
+    unmet = "entities.host.hostname in ['db-01'] is not met: the signal has web-01"
+    for expected, why in (
+        ([], 'got ["web"]'),
+        (["db", "web"], f'got ["web"] (would be held by shadow rule db? no, {unmet})'),
+        (["sql", "web"], 'got ["web"] (the shadow rule sql is not about VM_Example)'),
+        (["gone"], 'got ["web"] (there is no shadow rule gone)'),
+    ):
+        house.writes("rules/cwpp/examples/one.yaml", an_example(shadowed_by=expected))
+        said = house.says("rules", "test").out.splitlines()[0]
+        assert said.endswith(f"shadowed_by: expected {json.dumps(expected)}, {why}")
+
+
+def test_a_shadow_rule_is_no_reason_why_no_rule_holds_a_signal(house: House) -> None:
+    """Where an example expects that one does, only rules that could are asked."""
+    house.writes("rules/cwpp/suppressions/shadow/web.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/examples/one.yaml", an_example(outcome="suppressed"))
+    assert house.says("rules", "test").out.splitlines()[0].endswith("(there is no rule for VM_Example)")
+
+
 def test_why_no_rule_holds_what_one_should_is_said_as_explain_says_it(house: House) -> None:
     """Of the rule that is named, or of each for the type; of one that is about other types, and one that is nowhere."""
     until = "2026-12-31T00:00:00Z"

@@ -92,6 +92,21 @@ def test_a_suppressed_signal_says_by_what_and_until_when(house: House) -> None:
 
 
 @pytest.mark.parametrize("extra", [(), ("--dry-run",)])
+def test_what_shadow_rules_would_have_held_is_decided_and_told_as_ever(house: House, extra: tuple[str, ...]) -> None:
+    """The decision names them, and the funnel counts them."""
+    house.writes("rules/cwpp/suppressions/shadow/b.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/shadow/a.json", a_suppression("VM_Example", "2026-12-31T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/shadow/over.json", a_suppression("VM_Example", "2026-01-01T00:00:00Z"))
+    house.writes("a.ndjson", ndjson(an_alert("one"), an_alert("low", Severity="Low")))
+    said = house.says("run", "--now", NOW, *extra, "--decisions", "decisions.ndjson", "a.ndjson")
+    routed, low = house.lines("decisions.ndjson")
+    assert (routed["outcome"], routed["destinations"]) == ("routed", ["everything", "people"])
+    assert (routed["shadowed_by"], low["shadowed_by"]) == (["a", "b"], [])
+    table = "  shadow rule   would have held\n  a                           1\n  b                           1\n"
+    assert table in said.out
+
+
+@pytest.mark.parametrize("extra", [(), ("--dry-run",)])
 def test_lists_are_sorted(house: House, extra: tuple[str, ...]) -> None:
     """However a policy orders its names, for whatever outcome."""
     policy = house.directory / "rules" / "cwpp" / "policy.yaml"
@@ -369,7 +384,7 @@ def test_a_command_that_is_nearly_one_is_said_to_be_meant(house: House, typed: s
         (("rules",), "the following arguments are required: COMMAND"),
         (
             ("rules", "chek"),
-            "COMMAND: invalid choice: 'chek' (choose from check, test, schema); did you mean check?; see alert-router rules --",
+            "COMMAND: invalid choice: 'chek' (choose from check, test, list, schema); did you mean check?; see alert-router rules --",
         ),
         (
             ("rules", "check", "--rules", "my own"),

@@ -68,7 +68,7 @@ def test_a_row_has_accounts_and_command_lines_as_other_tables_have_them() -> Non
         (a_finding(categories=("Data",), measure="3/5", evidence=FULL), FINDINGS),
         (a_software_update(evidence=FULL), FINDINGS),
         (a_software_update(evidence=FULL), ALERTS),
-        (an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z"), DECISIONS),
+        (an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z", shadowed_by=("try",)), DECISIONS),
     ],
 )
 def test_a_row_has_columns_that_its_table_has(content: Notice | RecordEntry, table: LogTable) -> None:
@@ -103,7 +103,7 @@ def test_a_row_carries_what_an_individual_recommendation_says() -> None:
 def test_every_column_is_filled_by_something() -> None:
     """No table has a column that no row ever fills."""
     full = {"evidence": FULL, "measure": "3/5", "categories": ("Data",), "cause": "c", "cloud": "Azure"}
-    entry = an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z")
+    entry = an_entry(suppressed_by="scanner", suppressed_until="2026-12-31T00:00:00Z", shadowed_by=("try",))
     assert set(row_for(an_attempt(a_notice(**full)), ALERTS.name)) == set(ALERTS.columns)
     assert set(row_for(an_attempt(a_finding(**full)), FINDINGS.name)) == set(FINDINGS.columns)
     assert set(row_for(an_attempt(entry), DECISIONS.name)) == set(DECISIONS.columns)

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.domain.counts import hits_in
 from router.domain.decisions import Outcome, StepCode
+from router.domain.holds import HeldBy
 from router.domain.keys import signal_key
 from router.domain.ledger import Arrival, LedgerRow
 from router.domain.reasons import Code
@@ -123,6 +125,21 @@ def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> Non
         an_observation(Entities=[an_ip("10.20.0.5")]), held, book=a_rulebook(), on_record=Outcome.SUPPRESSED
     )
     assert (replayed.entry.key, replayed.entry.turn, added(replayed)) == ("hub/0:1@2", 2, ["ledger.again"])
+
+
+@pytest.mark.parametrize(
+    ("holder", "step"), [("scanner", ["ledger.again", "ledger.still_held"]), ("other", ["ledger.again"])]
+)
+def test_what_is_decided_again_and_held_still_is_no_hit_of_the_rule_that_held_it(holder: str, step: list[str]) -> None:
+    """Rules change every day, and what they hold is decided again each time; another rule's hit is its first."""
+    held = published(transition_of(an_observation(Entities=[an_ip("10.20.0.5")])))
+    assert held.held is not None
+    by = HeldBy(rule=held.held.rule, until=held.held.until)
+    held = replace(held, held=None, held_by=by)
+    book = a_rulebook(a_rule(holder), hash="another")
+    again = transition_of(an_observation(again=1, Entities=[an_ip("10.20.0.5")]), held, book=book, at=NOW + MINUTE)
+    assert (again.entry.outcome, again.entry.suppressed_by, added(again)) == ("suppressed", holder, step)
+    assert set(hits_in([again.entry])) == ({("cwpp", "other")} if holder == "other" else set())
 
 
 def test_a_replay_that_is_decided_as_before_makes_no_turn() -> None:

@@ -32,8 +32,8 @@ def _target_of(case: Path) -> str:
     return "cwpp/examples/one.yaml" if folder == "examples" else f"{folder}.yaml"
 
 
-def _said_about(case: Path, directory: Path) -> str:
-    target = _target_of(case)
+def _said_about(case: Path, directory: Path, target: str | None = None) -> str:
+    target = target or _target_of(case)
     stream = Stream.CSPM if target.startswith("cspm") else Stream.CWPP
     rules = rules_in(directory, stream=stream)
     (rules / target).parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,29 @@ def test_a_broken_suppression_rule_is_left_out_and_stops_nothing(case: Path, tmp
     assert result.rulebook is not None
     is_refused = any(problem.level == "problem" for problem in result.problems)
     assert (case.stem in result.rulebook.suppressions.by_name) is not (is_refused or case.suffix == ".bak")
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.parent.name == "suppressions"], ids=lambda path: path.name
+)
+def test_the_same_is_said_of_a_shadow_rule(case: Path, tmp_path: Path) -> None:
+    """A rule is tried out as it would go live: the same problems, at the same lines, with the same codes."""
+    said = (
+        case.with_name(f"{case.name}.txt")
+        .read_text(encoding="utf-8")
+        .replace("/suppressions/", "/suppressions/shadow/")
+    )
+    target = f"{case.parent.relative_to(BAD).as_posix()}/shadow/{case.name}"
+    expected = said.replace("suppression rules stand in", "shadow rules stand in")
+    # Where a rule belongs that stands in the wrong stream is where rules stand.
+    expected = expected.replace("move the rule into cwpp/suppressions/shadow/", "move the rule into cwpp/suppressions/")
+    # Each shadow rule is recorded by itself, so that another one covers it takes nothing away.
+    lines = [
+        line
+        for line in expected.splitlines(True)
+        if not line.startswith(("warning covered-scope", "warning same-scope"))
+    ]
+    assert _said_about(case, tmp_path, target) == "".join(lines)
 
 
 @pytest.mark.parametrize(

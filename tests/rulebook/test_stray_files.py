@@ -13,7 +13,10 @@ from tests.rulebook.kinds import KINDS
 
 UNREAD = "is a directory in which nothing is read"
 ELSEWHERE = "rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
-SUPPRESSIONS_AND_EXAMPLES = "suppression rules stand in cwpp/suppressions/, examples in cwpp/examples/"
+SUPPRESSIONS_AND_EXAMPLES = (
+    "suppression rules stand in cwpp/suppressions/, shadow rules in cwpp/suppressions/shadow/, "
+    "examples in cwpp/examples/"
+)
 
 
 def strays_in(rules: Path) -> list[str]:
@@ -28,6 +31,8 @@ def strays_in(rules: Path) -> list[str]:
         ("cwpp/suppression/one.json", f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions/?"),
         ("cwpp/Suppressions/one.json", f"cwpp/Suppressions: {UNREAD}; did you mean cwpp/suppressions/?"),
         ("cwpp/exemptions/a/one.json", f"cwpp/exemptions: {UNREAD}; did you mean cwpp/suppressions/?"),
+        ("cwpp/shadow/one.json", f"cwpp/shadow: {UNREAD}; did you mean cwpp/suppressions/shadow/?"),
+        ("shadows/one.json", f"shadows: {UNREAD}; move it into cwpp/ or cspm/ as suppressions/shadow/"),
         ("cwpp/example/one.yaml", f"cwpp/example: {UNREAD}; did you mean cwpp/examples/?"),
         ("cwpp/teams/one.json", f"cwpp/teams: {UNREAD}; {SUPPRESSIONS_AND_EXAMPLES}"),
         ("cwpp/one.json", f"cwpp/one.json: is not read; {SUPPRESSIONS_AND_EXAMPLES}"),
@@ -52,7 +57,8 @@ def test_what_is_read_and_what_is_no_rule_is_no_stray(tmp_path: Path) -> None:
     """The known places, hidden files, Markdown, other sorts of files, and tags that owners.yaml names."""
     files = {
         "owners.yaml": {"owners": [], "tags": ["tags/all.json"]}, "coverage.yaml": "", "tags/all.json": "[]",
-        "cwpp/suppressions/one.json": a_body(), "cwpp/examples/one.yaml": "[]", "cspm/anything.yaml": "",
+        "cwpp/suppressions/one.json": a_body(), "cwpp/suppressions/shadow/two.json": a_body(),
+        "cwpp/examples/one.yaml": "[]", "cspm/anything.yaml": "",
         ".schemas/policy.schema.json": "{}", "README.md": "", "cwpp/notes.txt": "", "pictures/a.png": "", "cwpp/.keep": "",
     }  # fmt: skip
     assert strays_in(rules_in(tmp_path, files)) == []

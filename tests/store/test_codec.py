@@ -83,13 +83,13 @@ def test_values_are_written_under_their_keys_and_come_back(value: Any) -> None:
 
 
 def test_an_entry_that_an_older_program_wrote_is_about_no_known_signal() -> None:
-    """It lacks the signal, its turn and the steps."""
-    lacking = ("signal", "turn", "steps")
+    """It lacks the signal, its turn, the steps and the shadow rules."""
+    lacking = ("signal", "turn", "steps", "shadowed_by")
     entry = decode("RecordEntry", orjson.dumps({k: v for k, v in FORMS["RecordEntry"].items() if k not in lacking}))
     assert isinstance(entry, RecordEntry)
-    assert (entry.signal, entry.turn, entry.steps) == (None, None, ())
+    assert (entry.signal, entry.turn, entry.steps, entry.shadowed_by) == (None, None, (), ())
     whole = decode("RecordEntry", orjson.dumps(FORMS["RecordEntry"]))
-    assert entry == replace(whole, signal=None, turn=None, steps=())
+    assert entry == replace(whole, signal=None, turn=None, steps=(), shadowed_by=())
 
 
 def test_the_table_names_what_there_is() -> None:

@@ -26,6 +26,7 @@ from router.telemetry.instruments import (
     RELEASED,
     REMAINING,
     REPOINTED,
+    SHADOWED,
     SIGNALS,
     TAKEN,
     Instrument,
@@ -48,6 +49,12 @@ def test_signals_are_counted_by_what_became_of_them(listening: Listening) -> Non
         (("cwpp", "routed", "routes", "alert", "High"), 3),
         (("cwpp", "suppressed", "rule", "alert", "Low"), 1),
     ]
+
+
+def test_what_shadow_rules_would_have_held_is_counted_by_rule(listening: Listening) -> None:
+    """A signal counts for each of them."""
+    listening.telemetry.took([an_entry(shadowed_by=("one", "two")), an_entry(shadowed_by=("two",)), an_entry()], "cwpp")
+    assert listening.points(SHADOWED) == [(("cwpp", "one"), 1), (("cwpp", "two"), 2)]
 
 
 def test_what_could_not_be_read_counts_where_it_came_in(listening: Listening) -> None:
@@ -187,7 +194,7 @@ def test_a_worker_that_sweeps_no_longer_says_nothing_of_how_things_stand(
 
 def test_every_metric_is_told_under_its_name_with_its_unit_and_its_attributes(listening: Listening) -> None:
     """No more and no fewer attributes than the table of instruments has."""
-    listening.telemetry.took([an_entry()], "cwpp")
+    listening.telemetry.took([an_entry(shadowed_by=("try",))], "cwpp")
     listening.telemetry.delivered([settled(a_claim())])
     backlog = {"oncall": Backlog(Lane.PAGE, NOW, 1)}
     listening.telemetry.swept(swept(lag={"0": 1}, backlog=backlog, holding={"scanner": NOW}))

@@ -133,6 +133,7 @@ def decision_row(entry: RecordEntry) -> Row:
         "Notice": entry.notice,
         "SuppressedBy": entry.suppressed_by,
         "SuppressedUntil": entry.suppressed_until,
+        "ShadowedBy": entry.shadowed_by,
         "Tactics": entry.tactics,
         "Techniques": entry.techniques,
         "Routes": entry.routes,

@@ -136,6 +136,7 @@ DECISIONS = LogTable(
         "Notice": "string",
         "SuppressedBy": "string",
         "SuppressedUntil": "datetime",
+        "ShadowedBy": "dynamic",
         "Tactics": "dynamic",
         "Techniques": "dynamic",
         "Routes": "dynamic",

@@ -14,10 +14,17 @@ from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.policy import FILE as POLICY
 from router.rulebook.problems import Problem
 from router.rulebook.suppression_directory import DIRECTORY as SUPPRESSIONS
+from router.rulebook.suppression_directory import SHADOWS
 
 _AT_THE_TOP = frozenset({ATTACK, OWNERS, "coverage.yaml"})
 _ENDINGS = frozenset({".yaml", ".yml", ".json"})
-_CALLED = {"exemptions": SUPPRESSIONS, "silences": SUPPRESSIONS, "tests": EXAMPLES}
+_CALLED = {
+    "exemptions": SUPPRESSIONS,
+    "silences": SUPPRESSIONS,
+    "shadow": SHADOWS,
+    "shadows": SHADOWS,
+    "tests": EXAMPLES,
+}
 """What people call our directories."""
 
 _ELSEWHERE = "; rules stand in cwpp/ and cspm/, and files of tags are named in owners.yaml"
@@ -82,7 +89,7 @@ def _remedy_at_the_top(name: str, is_directory: bool) -> str | None:
     """Where it belongs; None where its name says nothing of that."""
     stem = PurePosixPath(name).stem.lower()
     if is_directory:
-        if near := _near(name, [*Stream, SUPPRESSIONS, EXAMPLES]):
+        if near := _near(name, [*Stream, SUPPRESSIONS, SHADOWS, EXAMPLES]):
             return f"; did you mean {near}/?" if near in set(Stream) else f"; move it into cwpp/ or cspm/ as {near}/"
         return None
     if stem == "policy":
@@ -95,7 +102,7 @@ def _remedy_in_a_stream(name: str, is_directory: bool, stream: Stream) -> str | 
     """The same in the directory of a stream."""
     stem = PurePosixPath(name).stem.lower()
     if is_directory:
-        near = _near(name, [SUPPRESSIONS, EXAMPLES])
+        near = _near(name, [SUPPRESSIONS, SHADOWS, EXAMPLES])
         return f"; did you mean {stream}/{near}/?" if near else None
     if f"{stem}.yaml" in _AT_THE_TOP:
         return f"; it stands beside {stream}/, as {stem}.yaml"
@@ -103,7 +110,10 @@ def _remedy_in_a_stream(name: str, is_directory: bool, stream: Stream) -> str | 
 
 
 def _whereabouts_in(stream: Stream) -> str:
-    return f"suppression rules stand in {stream}/{SUPPRESSIONS}/, examples in {stream}/{EXAMPLES}/"
+    return (
+        f"suppression rules stand in {stream}/{SUPPRESSIONS}/, shadow rules in {stream}/{SHADOWS}/, "
+        f"examples in {stream}/{EXAMPLES}/"
+    )
 
 
 def _near(name: str, known: list[str]) -> str | None:

@@ -62,8 +62,13 @@ class Subject:
         return self.loaded.suppressions.sound.by_name.values()
 
     @property
+    def shadows(self) -> Collection[SuppressionRule]:
+        """The shadow rules that can be used."""
+        return self.loaded.suppressions.shadows.by_name.values()
+
+    @property
     def refused(self) -> Collection[SuppressionRule]:
-        """The suppression rules that cannot be used, as far as they could be read."""
+        """The suppression rules and shadow rules that cannot be used, as far as they could be read."""
         return self.loaded.suppressions.refused
 
     def warning(self, rule: SuppressionRule, path: KeyPath, message: str, code: str) -> Problem:

@@ -16,7 +16,7 @@ MOST_COMPARED = 500
 
 
 def find_unknown_types(subject: Subject) -> Iterator[Problem]:
-    """A warning for each rule about a type that is not known, refused ones included.
+    """A warning for each rule about a type that is not known, shadow rules and refused ones included.
 
     Findings have too many types to list, so among exemptions only those are said whose type is known to be one of alerts.
     """
@@ -25,7 +25,7 @@ def find_unknown_types(subject: Subject) -> Iterator[Problem]:
         return
     strange: dict[str, bool] = {}
     said: dict[str, tuple[str, str]] = {}
-    for rule in (*subject.rules, *subject.refused):
+    for rule in (*subject.rules, *subject.shadows, *subject.refused):
         type = rule.alert_type
         if type not in strange:
             # What is missing or has a wildcard is refused already.
@@ -41,7 +41,7 @@ def find_unknown_types(subject: Subject) -> Iterator[Problem]:
 
 
 def _find_types_of_alerts(subject: Subject) -> Iterator[Problem]:
-    for rule in (*subject.rules, *subject.refused):
+    for rule in (*subject.rules, *subject.shadows, *subject.refused):
         if subject.types.is_of_alerts(rule.alert_type):
             written = subject.written_type(rule)
             words = f"{written!r} is an alert type, which no finding has; move the rule into cwpp/{DIRECTORY}/"

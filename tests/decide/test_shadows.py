@@ -1,0 +1,131 @@
+"""Shadow rules say what they would hold, and change nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide, explain
+from router.decide.suppression import covers
+from router.domain.decisions import Outcome
+from router.domain.owners import NO_OWNERS
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert
+from router.domain.suppression import Operator, SuppressionRule, Suppressions
+from tests.builders import NOW, a_route, a_rule, a_rulebook, an_alert, an_element, an_ip
+
+ADDRESSES = ["10.20.0.5", "10.20.0.6", "192.0.2.1"]
+TYPES = ["VM_Test", "VM_Other"]
+
+
+def with_shadows(book: Rulebook, *shadows: SuppressionRule) -> Rulebook:
+    """The same rules with some shadow rules."""
+    return replace(book, shadows=Suppressions.of(shadows))
+
+
+@st.composite
+def some_rules(draw: st.DrawFn, prefix: str) -> list[SuppressionRule]:
+    """Rules of both operators, some over, some not enabled, whose names begin alike."""
+    rules = []
+    for number in range(draw(st.integers(0, 6))):
+        values = draw(st.lists(st.sampled_from([*ADDRESSES, "10.20.0.0/16"]), min_size=1, max_size=3))
+        operator = draw(st.sampled_from([Operator.IN, Operator.CONTAINS]))
+        rules.append(
+            a_rule(
+                f"{prefix}-{number}",
+                alert_type=draw(st.sampled_from(TYPES)).casefold(),
+                expires=NOW + timedelta(days=draw(st.integers(-2, 2))),
+                enabled=draw(st.booleans()),
+                groups=[[an_element("entities.ip.address", *values, operator=operator)]],
+            )
+        )
+    return rules
+
+
+@st.composite
+def some_alerts(draw: st.DrawFn) -> Alert:
+    """An alert that rules may hold, or that is over, or below the floor."""
+    return an_alert(
+        AlertType=draw(st.sampled_from(TYPES)),
+        Severity=draw(st.sampled_from(["High", "Low", "Odd"])),
+        Status=draw(st.sampled_from(["New", "Resolved"])),
+        Entities=[an_ip(one) for one in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2))],
+    )
+
+
+@given(some_rules("live"), some_rules("shadow"), some_alerts())
+def test_no_shadow_rule_changes_anything_but_what_is_said_of_shadow_rules(
+    live: Sequence[SuppressionRule], shadows: Sequence[SuppressionRule], alert: Alert
+) -> None:
+    """Outcome, reason, steps, destinations: all as without them, whatever they cover; and all that would hold it are named."""
+    book = a_rulebook(*live, routes=[a_route("tickets", "tickets")])
+    alone, beside = decide(alert, book, NOW), decide(alert, with_shadows(book, *shadows), NOW)
+    assert replace(beside, shadowed_by=()) == alone
+    would_hold = sorted(rule.name for rule in shadows if rule.is_active(NOW) and covers(rule, alert, NO_OWNERS))
+    is_asked = alone.outcome in (Outcome.SUPPRESSED, Outcome.ROUTED)
+    # The index finds those that asking each by itself finds, where rules are asked at all.
+    about = [
+        name
+        for name in would_hold
+        if next(one for one in shadows if one.name == name).alert_type == alert.type.casefold()
+    ]
+    assert list(beside.shadowed_by) == (about if is_asked else [])
+
+
+@pytest.mark.parametrize(("before", "shadowed"), [(timedelta(microseconds=1), ("try",)), (timedelta(0), ())])
+def test_a_shadow_rule_ends_when_it_says(before: timedelta, shadowed: tuple[str, ...]) -> None:
+    """At its end it would hold nothing any more."""
+    book = with_shadows(a_rulebook(), a_rule("try", expires=NOW + before))
+    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
+    assert (decision.outcome, decision.shadowed_by) == (Outcome.ROUTED, shadowed)
+
+
+def test_what_a_rule_holds_says_which_shadow_rules_would_hold_it_too() -> None:
+    """All of them, in the order of their names."""
+    book = with_shadows(a_rulebook(a_rule()), a_rule("two"), a_rule("one"), a_rule("off", enabled=False))
+    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
+    assert (decision.suppressed_by, decision.shadowed_by) == ("scanner", ("one", "two"))
+
+
+@given(some_rules("shadow"), some_alerts())
+def test_an_explanation_says_of_each_shadow_rule_whether_it_would_hold_the_alert(
+    shadows: Sequence[SuppressionRule], alert: Alert
+) -> None:
+    """Those that the decision names are answered yes, wherever rules are asked at all."""
+    explanation = explain(alert, with_shadows(a_rulebook(), *shadows), NOW)
+    begin = "would be held by shadow rule "
+    answers = {
+        step.question.removeprefix(begin).removesuffix("?"): step.answer
+        for step in explanation.steps
+        if step.question.startswith(begin)
+    }
+    yes = {name for name, answer in answers.items() if answer.startswith("yes, until ")}
+    if explanation.decision.outcome is Outcome.ROUTED:
+        assert yes == set(explanation.decision.shadowed_by)
+    assert answers.keys() == {rule.name for rule in shadows if rule.alert_type == alert.type.casefold()}
+
+
+def test_of_many_shadow_rules_only_those_are_asked_that_the_index_finds() -> None:
+    """A thousand that name other addresses cost a signal no question; so the cost does not grow with them."""
+    asked: list[str] = []
+
+    class Watched(SuppressionRule):
+        """A rule that notes that it was asked."""
+
+        def is_active(self, now: object) -> bool:
+            asked.append(self.name)
+            return True
+
+    def watched(name: str, address: str) -> SuppressionRule:
+        rule = a_rule(name, ip=[address])
+        return Watched(**{key: getattr(rule, key) for key in SuppressionRule.__dataclass_fields__})
+
+    others = [watched(f"other-{n}", f"10.{n // 250}.{n % 250}.9") for n in range(1_000)]
+    book = with_shadows(a_rulebook(), *others, watched("try", "10.20.0.5"))
+    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
+    assert (decision.shadowed_by, asked) == (("try",), ["try"])
