@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from router.domain.counts import Rule, rule_of
+from router.domain.documents import DocumentKind
 from router.domain.holders import shadow_name
 from router.domain.ports.ingest import Journal
+from router.domain.ports.store import Documents
 from router.domain.retention import ClockWitness, forgets_by, witness_after
 from router.domain.rulebook import Rulebook
+from router.domain.silence_documents import find_silence_in
 
 TRUSTED, LEAPT = "forgetting", "forgetting.leapt"
 """The names under which the journal keeps what is known of the clocks."""
@@ -37,3 +40,9 @@ def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
         for book in books
         for name in (*book.suppressions.by_name, *map(shadow_name, book.shadows.by_name))
     )
+
+
+async def silences_known(documents: Documents) -> frozenset[Rule]:
+    """The silences that the state still has, which are rules that are there; raises StoreError."""
+    found = map(find_silence_in, await documents.list_documents(DocumentKind.SILENCE))
+    return frozenset(rule_of(one.stream, one.name) for one in found if one is not None)

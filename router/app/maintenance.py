@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from router.app.forgetting import find_instant_to_forget_by
+from router.app.forgetting import find_instant_to_forget_by, silences_known
 from router.deliver import NoHolds
 from router.domain.clocks import is_recent
 from router.domain.counts import Rule
@@ -74,7 +74,7 @@ class Sweeper:
         self._unready = unready
         self._holds = holds
         self._stream = rulebook.stream.value
-        self._rules = rules
+        self._rules = frozenset(rules)
         self._retention = retention
         self._forgot_all: datetime | None = None
 
@@ -148,7 +148,8 @@ class Sweeper:
         by = await find_instant_to_forget_by(self._store.journal, now)
         if by is None:
             return
-        forgotten = await self._store.forget(by, self._retention, self._rules, FORGETTING)
+        rules = self._rules | await silences_known(self._store.documents)
+        forgotten = await self._store.forget(by, self._retention, rules, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from router.app.forgetting import find_instant_to_forget_by, rules_of
+from router.app.forgetting import find_instant_to_forget_by, rules_of, silences_known
 from router.domain.counts import Rule
 from router.domain.ports.store import Store
 from router.domain.retention import Retention
@@ -42,7 +42,7 @@ async def forget_old(
 
 
 async def _rules_there(store: Store, books: Mapping[Stream, Rulebook]) -> frozenset[Rule]:
-    """The suppression rules that are there; of a stream whose rules the job has not read, all that ever held anything."""
+    """The rules and silences that are there; of a stream whose rules the job has not read, all that ever held anything."""
     unread = [stream.value for stream in Stream if stream not in books]
     hits = [{(stream, name) for name in await store.record.read_hits(stream)} for stream in unread]
-    return rules_of(books.values()).union(*hits)
+    return rules_of(books.values()).union(await silences_known(store.documents), *hits)

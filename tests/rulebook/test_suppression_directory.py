@@ -14,10 +14,11 @@ from router.decide import decide
 from router.domain.posture import CATEGORIES, Cves, Package
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
-from router.rulebook import Problem
+from router.rulebook import Problem, lint, load
 from router.rulebook.retired import load_retired
 from tests.builders import a_finding
-from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded
+from tests.rulebook.builders import NOW, a_body, a_policy, a_sound_rulebook, loaded, rules_in
+from tests.rulebook.kinds import KINDS
 
 
 def the_rule(directory: Path, body: object, file: str = "scanner.json") -> SuppressionRule:
@@ -264,6 +265,42 @@ def test_names_that_only_defender_would_refuse_are_fine_where_rules_are_this_rou
     twice = {"value": [{"name": "scanner", **a_body(comment="Nobody's")}, {"name": "scanner", **a_body()}]}
     result = loaded(tmp_path, {"cwpp/policy.yaml": policy, "cwpp/suppressions/all.json": twice})
     assert sorted(problem.code for problem in result.problems) == ["duplicate-name", "duplicate-name", "no-owner"]
+
+
+def test_a_shadow_rule_is_read_as_a_rule_and_holds_nothing(tmp_path: Path) -> None:
+    """It stands in a directory of its own, in any form that a rule may have, and changes the hash as any rule does."""
+    bare = a_sound_rulebook(tmp_path / "bare")
+    listed = {"value": [{"name": "one", **a_body()}, {"name": "two", **a_body()}]}
+    files = {"cwpp/suppressions/shadow/try.json": a_body(), "cwpp/suppressions/shadow/some.yaml": listed}
+    book = a_sound_rulebook(tmp_path / "shadows", files)
+    assert (set(book.shadows.by_name), book.suppressions.by_name) == ({"try", "one", "two"}, {})
+    assert book.hash != bare.hash
+    live = a_sound_rulebook(tmp_path / "live", {"cwpp/suppressions/try.json": a_body()})
+    shadow, rule = book.shadows.by_name["try"], live.suppressions.by_name["try"]
+    assert shadow == replace(rule, source="cwpp/suppressions/shadow/try.json")
+
+
+def test_a_name_is_that_of_a_rule_or_of_a_shadow_rule(tmp_path: Path) -> None:
+    """Moving the file makes one of the other; where both are there nobody says which was meant, and neither is used."""
+    files = {"cwpp/suppressions/scanner.json": a_body(), "cwpp/suppressions/shadow/Scanner.json": a_body()}
+    result = loaded(tmp_path, files)
+    assert [problem.code for problem in result.problems] == ["duplicate-name", "duplicate-name"]
+    assert result.rulebook is not None
+    assert (result.rulebook.suppressions.by_name, result.rulebook.shadows.by_name) == ({}, {})
+
+
+def test_no_shadow_rule_covers_a_rule(tmp_path: Path) -> None:
+    """Nor another one: each is on record by itself. A rule that is tried out wider is no reason to remove the live one."""
+    files = {f"cwpp/suppressions/{name}.json": a_body() for name in ("live", "shadow/same", "shadow/other")}
+    rules = rules_in(tmp_path, files)
+    assert lint(rules, Stream.CWPP, load(rules, Stream.CWPP, KINDS, NOW), NOW) == ()
+
+
+def test_a_directory_that_is_nearly_called_shadow_is_said_not_to_be_read(tmp_path: Path) -> None:
+    """What stands in it would neither hold anything nor be recorded."""
+    (warning,) = loaded(tmp_path, {"cwpp/suppressions/Shadows/try.json": a_body()}).problems
+    assert warning.file == "cwpp/suppressions/Shadows"
+    assert warning.message.endswith("files here; did you mean cwpp/suppressions/shadow/?")
 
 
 def test_rules_of_the_other_stream_do_not_count(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.forgetting import rules_of
+from router.app.forgetting import rules_of, silences_known
 from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim
@@ -99,7 +99,7 @@ def some_messages() -> list[Message]:
     ]
 
 
-def told_by(entries: Sequence[RecordEntry]) -> dict[str, RuleHits]:
+def hits_of(entries: Sequence[RecordEntry]) -> dict[str, RuleHits]:
     """The hits that decisions on record make, read off them one by one."""
     hits: dict[str, RuleHits] = {}
     for entry in entries:
@@ -159,7 +159,7 @@ def _counts_hits(store: Store, twin: Store, history: Sequence[Step]) -> None:
 
     run(live())
     entries = run(store.record.decisions_between(NOW, NOW + 6 * HOUR, 100_000))
-    assert run(store.record.read_hits("cwpp")) == run(twin.record.read_hits("cwpp")) == told_by(entries)
+    assert run(store.record.read_hits("cwpp")) == run(twin.record.read_hits("cwpp")) == hits_of(entries)
 
 
 def test_what_is_held_is_hit_once_however_often_the_rules_change(store: Store) -> None:
@@ -185,6 +185,20 @@ def test_the_hits_of_a_shadow_rule_stay_as_long_as_it_is_there(store: Store) -> 
     assert run(store.record.read_hits("cwpp")).keys() == {"shadow:narrow", "shadow:wide"}
     life.forget(rules_of([replace(life.book, shadows=Suppressions.of(()))]))
     assert run(store.record.read_hits("cwpp")) == {}
+
+
+def test_the_hits_of_a_silence_stay_as_long_as_the_state_knows_the_silence(store: Store) -> None:
+    """However long before its end the last of them was: nobody takes it for one that never held anything."""
+    lasting = replace(a_silence("ab"), until=NOW + timedelta(days=90))
+    run(store.documents.put_document(document_of(lasting)))
+    life = Life(store, a_book())
+    life.alert(Entities=[an_ip(SILENCE)])
+    for days, names in ((489, {"silence:ab"}), (491, set())):
+        life.now = NOW + timedelta(days=days)
+        # What a sweep forgets it forgets by what was there when it began.
+        life.forget(run(silences_known(store.documents)))
+        life.forget(run(silences_known(store.documents)))
+        assert run(store.record.read_hits("cwpp")).keys() == names
 
 
 @dataclass(frozen=True)
