@@ -27,12 +27,15 @@ from router.domain.signals import Stream
 from router.domain.silence_documents import find_silence_in
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
-from router.rulebook import Loaded, load_all
+from router.rulebook import load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
 from router.store.sqlite import SqliteStore
 
 DEFAULT_STATE = Path(".state")
+
+MOST_NAMED = 5
+"""The most values of an element that people read; programs get all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ def list_them(options: Namespace) -> int:
     known = asyncio.run(_known(options, list(Stream) if only is None else [only], now))
     if known is None and options.unused is not None:
         raise BadUsage("--unused: only a state knows what rules held; name one with --state or --storage")
-    lives = by_end(_lives({stream: loaded[stream] for stream in streams}, directory, known, now), now)
+    most = None if options.format == "json" else MOST_NAMED
+    subjects = [Subject.of(directory, stream, loaded[stream], now) for stream in streams]
+    lives = by_end(_lives(subjects, known, most), now)
     shown = [
         life
         for life in lives
@@ -118,18 +123,17 @@ async def _read(store: Store, streams: Sequence[str], now: datetime) -> _Known:
     return _Known(hits, held, since, [silence for silence in silences if silence.stream in streams], remarks)
 
 
-def _lives(loaded: Mapping[Stream, Loaded], directory: Path, known: _Known | None, now: datetime) -> Iterator[RuleLife]:
+def _lives(subjects: Iterable[Subject], known: _Known | None, most: int | None) -> Iterator[RuleLife]:
     """The lives of all that is there, and of what is gone and has hits or holds something still."""
     there: dict[Rule, RuleLife] = {}
-    for stream, one in loaded.items():
-        subject = Subject.of(directory, stream, one, now)
-        for name, life in _lives_in(subject):
-            there.setdefault(rule_of(stream, name), life)
+    for subject in subjects:
+        for name, life in _lives_in(subject, most):
+            there.setdefault(rule_of(subject.stream, name), life)
     if known is None:
         yield from there.values()
         return
     for silence in known.silences:
-        there[rule_of(silence.stream, silence.name)] = _life_of_silence(silence)
+        there[rule_of(silence.stream, silence.name)] = _life_of_silence(silence, most)
     gone = (known.hits.keys() | known.held.keys()) - there.keys()
     for rule in (*there, *gone):
         life = there.get(rule) or _life_of_gone(rule)
@@ -141,30 +145,30 @@ def _lives(loaded: Mapping[Stream, Loaded], directory: Path, known: _Known | Non
         )
 
 
-def _lives_in(subject: Subject) -> Iterator[tuple[str, RuleLife]]:
+def _lives_in(subject: Subject, most: int | None) -> Iterator[tuple[str, RuleLife]]:
     """The lives of a stream's rules and shadow rules, each with its name on record."""
     suppressions = subject.loaded.suppressions
     for rule in suppressions.sound.by_name.values():
-        yield rule.name, _life_of(rule, HolderKind.RULE, subject)
+        yield rule.name, _life_of(rule, HolderKind.RULE, subject, most)
     for rule in suppressions.shadows.by_name.values():
-        yield shadow_name(rule.name), _life_of(rule, HolderKind.SHADOW, subject)
+        yield shadow_name(rule.name), _life_of(rule, HolderKind.SHADOW, subject, most)
     for rule in suppressions.refused:
         is_shadow = rule.source.startswith(f"{subject.stream}/{SHADOWS}/")
         # Of what cannot be read whole nothing is told that people might rely on.
         life = replace(
-            _life_of(rule, HolderKind.SHADOW if is_shadow else HolderKind.RULE, subject),
+            _life_of(rule, HolderKind.SHADOW if is_shadow else HolderKind.RULE, subject, most),
             scope=None, ends=None, is_in_force=False,
         )  # fmt: skip
         yield shadow_name(rule.name) if is_shadow else rule.name, life
 
 
-def _life_of(rule: SuppressionRule, kind: HolderKind, subject: Subject) -> RuleLife:
+def _life_of(rule: SuppressionRule, kind: HolderKind, subject: Subject, most: int | None) -> RuleLife:
     return RuleLife(
         name=rule.name,
         stream=subject.stream.value,
         kind=kind,
         file=f"{subject.named}/{rule.source}",
-        scope=scope_words(rule.groups),
+        scope=scope_words(rule.groups, most),
         type=subject.written_type(rule) or None,
         owner=rule.owner,
         ends=rule.expires,
@@ -172,12 +176,12 @@ def _life_of(rule: SuppressionRule, kind: HolderKind, subject: Subject) -> RuleL
     )
 
 
-def _life_of_silence(silence: Silence) -> RuleLife:
+def _life_of_silence(silence: Silence, most: int | None) -> RuleLife:
     return RuleLife(
         name=silence.name,
         stream=silence.stream,
         kind=HolderKind.SILENCE,
-        scope=scope_words(silence.groups),
+        scope=scope_words(silence.groups, most),
         type=silence.alert_type,
         owner=silence.author,
         ends=silence.end,

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from shutil import get_terminal_size
 from textwrap import wrap
 
@@ -17,6 +18,10 @@ from router.domain.rule_lives import HolderKind, RuleLife
 
 _HEADS = f"{'ends':20}  {'hits':>6}  {'last hit':20}  {'holds':>5}  holds nothing since"
 _INDENT = "    "
+_FOLD = partial(
+    # An id that is longer than a line stays whole, so that it can be copied.
+    wrap, initial_indent=_INDENT, subsequent_indent=_INDENT * 2, break_on_hyphens=False, break_long_words=False
+)  # fmt: skip
 _UNFOLDED = 10_000
 """Columns where there is no terminal: programs that read lines want whole ones."""
 
@@ -50,13 +55,7 @@ def lines_of(lives: Sequence[RuleLife], of: int, now: datetime) -> Iterator[str]
         yield _figures_of(life)
         for text in _described(life, now):
             # Names and scopes come out of files, whose words may be anything.
-            yield from wrap(
-                plain(masked(text)),
-                width,
-                initial_indent=_INDENT,
-                subsequent_indent=_INDENT * 2,
-                break_on_hyphens=False,
-            )
+            yield from _FOLD(plain(masked(text)), width)
     yield _summary(lives, of)
 
 

@@ -34,6 +34,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.LEDGER_OPEN: "the signal is open where it was told before",
     StepCode.LEDGER_STATUS: "nothing is new but its status, which calls nobody anew",
     StepCode.LEDGER_AGAIN: "a message that was decided before is decided once more",
+    StepCode.LEDGER_STILL_HELD: "what held it holds it still",
     StepCode.LEDGER_UNCHANGED: "that decides the same as before",
 }
 """What each step says of a message."""

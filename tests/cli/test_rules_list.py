@@ -14,6 +14,7 @@ import pytest
 
 from router.app.rules import intake_over, load_rules
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.known_rules import KnownRules, document_of_rules
 from router.domain.ledger import Arrival
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
@@ -216,6 +217,35 @@ def test_what_held_nothing_for_a_time_is_listed(both: Both, unused: str, found: 
     both.hold(some_life)
     said = both.say("rules", "list", "--format", "json", "--unused", unused, *AT)
     assert [one["name"] for one in json.loads(said)] == found
+
+
+@pytest.mark.parametrize(("unused", "is_listed"), [("3d", True), ("3d1m", False)])
+def test_a_rule_that_never_matched_is_unused_once_it_is_there_for_long(
+    both: Both, unused: str, is_listed: bool
+) -> None:
+    """Of a new one nobody can say so yet; it holds nothing since it was first seen."""
+    furnish_rules(both.house)
+
+    async def seen(store: Store) -> None:
+        known = KnownRules({"never": NOW - 3 * DAY})
+        await store.documents.put_document(document_of_rules("cwpp", known, NOW))
+
+    both.hold(seen)
+    found = json.loads(both.say("rules", "list", "--format", "json", "--unused", unused, *AT))
+    assert ("never" in [one["name"] for one in found]) is is_listed
+    (never,) = [one for one in listed(both.house) if one["name"] == "never"]
+    assert never["holds_nothing_since"] == ends(-3 * DAY)
+
+
+def test_people_read_few_of_many_values_and_programs_all(house: House) -> None:
+    """A rule may name thousands of addresses."""
+    body = orjson.loads(a_suppression("VM_Example", ends(DAY)))
+    names = [f"web-{number:02}" for number in range(20)]
+    body["properties"]["suppressionAlertsScope"]["allOf"][0]["in"] = names
+    house.writes("rules/cwpp/suppressions/many.json", orjson.dumps(body))
+    words = "where entities.host.hostname is web-00 or web-01 or web-02 or web-03 or web-04 or 15 more\n"
+    assert words in house.says("rules", "list", *AT).out
+    assert listed(house)[0]["scope"] == f"entities.host.hostname is {' or '.join(names)}"
 
 
 @pytest.mark.parametrize("state", ["Disabled", "ended"])

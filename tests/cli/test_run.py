@@ -384,7 +384,7 @@ def test_a_command_that_is_nearly_one_is_said_to_be_meant(house: House, typed: s
         (("rules",), "the following arguments are required: COMMAND"),
         (
             ("rules", "chek"),
-            "COMMAND: invalid choice: 'chek' (choose from check, test, list, schema); did you mean check?; see alert-router ",
+            "COMMAND: invalid choice: 'chek' (choose from check, test, list, preview, schema); did you mean check?; see ",
         ),
         (
             ("rules", "check", "--rules", "my own"),
