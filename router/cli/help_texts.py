@@ -111,6 +111,20 @@ HELP: Mapping[str, HelpText] = {
             "alert-router attack layer decisions.ndjson --format json > layers.json": "from a decisions file",
         }
     ),
+    "silences": HelpText(
+        {
+            "alert-router silences add --host web-1 --for 2h --reason 'patching, CHG-1234'": "two hours without web-1",
+            "alert-router silences list": "what is silenced, the soonest end first",
+        }
+    ),
+    "silences add": HelpText(
+        {
+            "alert-router silences add --host web-1 --for 2h --reason patching": "what names the machine web-1",
+            "alert-router silences add --resource sql-prod --for 4h --reason CHG-1234 --storage": "a resource, in Azure",
+            "alert-router silences add --type VM_X --entity ip.address=10.0.0.0/24 --for 1d --reason scan": "one type, from a range",
+            "alert-router silences add --resource 'web-*' --every 'Sat 02:00-04:00 Europe/Berlin' --for 60d --reason patching": "each Saturday night",
+        }
+    ),
     "state": HelpText(
         {
             "alert-router state": "of the state in .state",

@@ -95,6 +95,7 @@ _WANTED = {
     "ID": "name one of the list",
     "DIR": "name the directory to write",
     "NAME": "name a destination; alert-router destinations list shows them",
+    "--reason": "say why, such as --reason 'patching, CHG-1234'",
 }
 """What to give where an argument is missing."""
 
@@ -114,6 +115,7 @@ def new_parser() -> Parser:
     _add_explain(commands)
     _add_rules(commands)
     _add_attack(commands)
+    _add_silences(commands)
     _add_state_report(commands)
     _add_dead_letters(commands)
     _add_quarantine(commands)
@@ -270,6 +272,41 @@ def _add_attack(commands: Commands) -> None:
     _add_format(layer)
 
 
+def _add_silences(commands: Commands) -> None:
+    silences = _group(commands, "silences", "hold signals back for some hours, and see what is held back so")
+    add = _command(silences, "add", "router.cli.silences_add:add", _SILENCE)
+    add.add_argument("--stream", choices=STREAMS, default="cwpp", help="the stream that it is for (default: cwpp)")
+    add.add_argument("--type", metavar="TYPE", help="the alert type, or recommendation category; without it any")
+    add.add_argument("--resource", metavar="GLOB", help=_RESOURCE)
+    add.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        help="a machine that alerts name; the same as --entity host.hostname=NAME",
+    )
+    add.add_argument("--entity", metavar="FIELD=VALUE", action="append", help=_ENTITY)
+    add.add_argument(
+        "--for", metavar="LENGTH", dest="duration", type=duration_in, help="for how long, such as 2h, 30m, 1h30m"
+    )
+    add.add_argument("--until", metavar="ISO", type=instant_in, help="until when, instead of --for")
+    add.add_argument("--from", metavar="ISO", dest="begins", type=instant_in, help="when it begins (default: now)")
+    add.add_argument("--every", metavar="WINDOW", help=_EVERY)
+    add.add_argument("--reason", metavar="TEXT", required=True, help="why; people will read it")
+    add.add_argument("--ticket", metavar="TICKET", help="the ticket that allows it, where the policy wants one")
+    _add_author(add)
+    _add_rules_dir(add)
+    add.add_argument("--yes", action="store_true", help="do it without asking")
+    for command in (add,):
+        _add_state_or_storage(command)
+        _add_now(command, "the time to do it at")
+        _add_format(command)
+
+
+def _add_author(parser: Parser) -> None:
+    help = "who does it, best by mail address (default: whom git knows, else who is logged in)"
+    parser.add_argument("--author", metavar="WHO", help=help)
+
+
 def _add_state_report(commands: Commands) -> None:
     state = _command(commands, "state", "router.cli.state:show", _STATE)
     _add_state_or_storage(state)
@@ -368,6 +405,13 @@ _FILE = (
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
 _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
 _STATE = "say what is in a state, how large and how old, and what of it is forgotten next; it stays as it is"
+_SILENCE = "hold back what is named until an end, after showing what that is"
+_RESOURCE = "the resource: its name, its whole id, or a glob of either"
+_ENTITY = (
+    "what signals name, such as ip.address=10.0.0.0/24 or host.hostname=web-*; "
+    "again for what else they must name, or for another value of the same field"
+)
+_EVERY = 'when it holds meanwhile, such as "Sat 02:00-04:00 Europe/Berlin"; without it, all the time'
 _REDRIVE = "owe them again; the next run sends them, or whoever serves the account"
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
 _FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"

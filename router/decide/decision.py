@@ -61,11 +61,11 @@ class Holding(NamedTuple):
 
     Attributes:
         holder: what does; None where nothing does.
-        refused: the name of a silence that covers it and may not hold anything that grave.
+        step: what is to be said of a silence that covers it and may not hold it; None where there is none.
     """
 
     holder: Holder | None
-    refused: str | None = None
+    step: DecisionStep | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -96,9 +96,9 @@ def decide(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences
     if rulebook.shadows.by_name:
         shadows = find_shadows(signal, rulebook.shadows, now, rulebook.owners)
         decided = partial(decided, shadowed_by=shadows)
-    holder, refused = find_holder(signal, rulebook, silences, now)
-    if refused is not None:
-        passed = (*passed, DecisionStep(StepCode.SILENCE_REFUSED, refused))
+    holder, step = find_holder(signal, rulebook, silences, now)
+    if step is not None:
+        passed = (*passed, step)
     if holder is not None:
         return decided(
             outcome=Outcome.SUPPRESSED,
@@ -135,15 +135,17 @@ def find_holder(signal: Signal, rulebook: Rulebook, silences: Silences, now: dat
     """What holds a signal back: a rule or a silence, whichever ends last; where they end together, the rule."""
     rule = find_suppressor(signal, rulebook.suppressions, now, rulebook.owners)
     by_rule = Holder(rule.name, rule.expires, _until(Code.RULE, rule.name, rule.expires)) if rule is not None else None
-    covering = find_silence(signal, silences, now, rulebook.owners)
-    if covering is None:
+    found = find_silence(signal, silences, now, rulebook.owners, rulebook.silences.longest)
+    if found is None:
         return Holding(by_rule)
-    silence, window = covering
+    silence, until = found
     if rulebook.silences.refuses(signal.level):
-        return Holding(by_rule, silence.name)
-    if by_rule is not None and by_rule.until >= window.ends:
+        return Holding(by_rule, DecisionStep(StepCode.SILENCE_REFUSED, silence.name))
+    if until <= now:
+        return Holding(by_rule, DecisionStep(StepCode.SILENCE_SPENT, silence.name))
+    if by_rule is not None and by_rule.until >= until:
         return Holding(by_rule)
-    return Holding(Holder(silence.name, window.ends, _until(Code.SILENCE, silence.id, window.ends)))
+    return Holding(Holder(silence.name, until, _until(Code.SILENCE, silence.id, until)))
 
 
 def _until(code: Code, name: str, end: datetime) -> Reason:

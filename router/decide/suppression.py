@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from router.domain.address_ranges import AddressRange, entries_for
 from router.domain.globs import glob_pattern
 from router.domain.owners import Owners, find_owner_of
-from router.domain.recurrences import Window
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
+from router.domain.silence_spans import find_latest_end
 from router.domain.silences import Silence, Silences
 from router.domain.suppression import (
     CVE,
@@ -39,17 +40,32 @@ def find_shadows(signal: Signal, shadows: Suppressions, now: datetime, owners: O
     return tuple(sorted({rule.name for rule in asked if rule.is_active(now) and covers(rule, signal, owners)}))
 
 
-def find_silence(signal: Signal, silences: Silences, now: datetime, owners: Owners) -> tuple[Silence, Window] | None:
-    """The silence that covers a signal, and its window that is open; of several the one whose window ends last."""
+class Silenced(NamedTuple):
+    """A silence that covers a signal and holds now.
+
+    Attributes:
+        silence: the silence; of several the one whose window ends last.
+        until: when it lets go: at the end of its window, or before, where silences have held the signal for the longest time
+            without a break then. That is not after now where they have already.
+    """
+
+    silence: Silence
+    until: datetime
+
+
+def find_silence(
+    signal: Signal, silences: Silences, now: datetime, owners: Owners, longest: timedelta
+) -> Silenced | None:
+    """The silence that covers a signal now, where silences may hold it for the longest time without a break."""
     if not silences.by_name:
         return None
     asked = _worth_asking(signal, silences.of_types, owners) + _found_in(silences.of_any, signal, owners)
-    open = (
-        (silence, window)
-        for rule in asked
-        if (window := (silence := silences.by_name[rule.name]).find_window_at(now)) and covers(rule, signal, owners)
-    )
-    return min(open, key=lambda one: (-one[1].ends.timestamp(), one[0].id), default=None)
+    covering = {rule.name: silences.by_name[rule.name] for rule in asked if covers(rule, signal, owners)}.values()
+    open = [(silence, window) for silence in covering if (window := silence.find_window_at(now))]
+    if not open or (latest := find_latest_end(covering, now, longest)) is None:
+        return None
+    silence, window = min(open, key=lambda one: (-one[1].ends.timestamp(), one[0].id))
+    return Silenced(silence, min(window.ends, latest))
 
 
 def _worth_asking(signal: Signal, suppressions: Suppressions, owners: Owners) -> list[SuppressionRule]:

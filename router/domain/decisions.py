@@ -48,6 +48,7 @@ class StepCode(StrEnum):
     SUPPRESSION_HELD = "suppression.held"
     SUPPRESSION_NONE = "suppression.none"
     SILENCE_REFUSED = "silence.refused"
+    SILENCE_SPENT = "silence.spent"
     ROUTE_MATCHED = "route.matched"
     ROUTE_OTHERWISE = "route.otherwise"
     LEDGER_OLDER = "ledger.older"

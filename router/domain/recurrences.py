@@ -8,7 +8,11 @@ from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+"""What the days of a week are called, as datetime counts them."""
+
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
 
 
 class Window(NamedTuple):
@@ -39,6 +43,10 @@ class Recurrence:
     ends: time
     zone: str
 
+    def __str__(self) -> str:
+        days = ",".join(DAYS[day] for day in sorted(self.days))
+        return f"{days} {self.begins:%H:%M}-{self.ends:%H:%M} {self.zone}"
+
     def windows_between(self, since: datetime, until: datetime) -> Iterator[Window]:
         """The windows that have an instant from one to before another, in their order, whole and in UTC."""
         zone = ZoneInfo(self.zone)
@@ -61,3 +69,8 @@ class Recurrence:
             one for one in self.windows_between(now, now + timedelta(microseconds=1)) if one.begins <= now < one.ends
         ]
         return max(open, key=lambda one: one.ends, default=None)
+
+    def find_next_window(self, now: datetime) -> Window | None:
+        """The first window that begins at an instant or later; None only where clocks are put forward over each of them."""
+        coming = self.windows_between(now, now + 3 * _WEEK)
+        return next((one for one in coming if one.begins >= now), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -81,6 +81,19 @@ class Silence:
     def is_active(self, now: datetime) -> bool:
         """Whether it holds anything at an instant."""
         return self.find_window_at(now) is not None
+
+    def windows_between(self, since: datetime, until: datetime) -> Iterator[Window]:
+        """The windows that have an instant from one to before another, in their order and whole."""
+        if self.every is None:
+            if self.begins < min(self.end, until) and self.end > since:
+                yield Window(self.begins, self.end)
+            return
+        for window in self.every.windows_between(max(since, self.begins), min(until, self.end)):
+            yield Window(max(window.begins, self.begins), min(window.ends, self.end))
+
+    def find_next_window(self, now: datetime) -> Window | None:
+        """The window that is open at an instant, or else the next one; None where none comes any more."""
+        return self.find_window_at(now) or next(self.windows_between(now, self.end), None)
 
     def as_rule(self) -> SuppressionRule:
         """The same as a suppression rule, whose scope is asked like any other; of windows that knows nothing."""

@@ -30,7 +30,7 @@ async def release_held(
     active = [rule.name for rule in rulebook.suppressions.active(now)] + [one.name for one in silences.active(now)]
     released: list[RecordEntry] = []
     some: list[LedgerRow] = []
-    async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active):
+    async for row in ledger.held_in_doubt(rulebook.stream.value, rulebook.hash, active, now):
         some.append(row)
         if len(some) == AT_A_TIME:
             released += await _decide_again(intake, ledger, some, now)

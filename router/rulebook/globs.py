@@ -1,4 +1,4 @@
-"""What globs have in common: which of them fit a text, and whether one fits all, or some, of what another one does."""
+"""What globs have in common: which of them fit a text, and whether one fits some of what another one does."""
 
 from __future__ import annotations
 
@@ -15,27 +15,6 @@ def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:
         return text is not None and any(pattern.match(text) for pattern in patterns)
 
     return fits
-
-
-def covers_glob(wider: str, narrower: str) -> bool:
-    """Whether it is certain that one glob fits whatever another one fits."""
-    star, at, begun, place = -1, 0, 0, 0
-    # The latest star takes as much as it must: no glob makes this slow.
-    while place < len(narrower):
-        if at < len(wider) and wider[at] == "*":
-            star, begun, at = at, place, at + 1
-        elif at < len(wider) and _covers_character(wider[at], narrower[place]):
-            at, place = at + 1, place + 1
-        elif star >= 0:
-            begun += 1
-            at, place = star + 1, begun
-        else:
-            return False
-    return not wider[at:].strip("*")
-
-
-def _covers_character(wider: str, narrower: str) -> bool:
-    return narrower != "*" and (wider == "?" or wider.lower() == narrower.lower())
 
 
 def could_fit(glob: str, places: Sequence[Collection[str]]) -> bool:

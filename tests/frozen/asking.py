@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -46,7 +46,7 @@ async def _ask_ledger(store: Store, state: Frozen) -> Json:
     held = {
         row.key: _held(row.held)
         for stream in STREAMS
-        async for row in store.ledger.held_in_doubt(stream, "another", ())
+        async for row in store.ledger.held_in_doubt(stream, "another", (), datetime.now(UTC))
         if row.held is not None
     }
     unfinished = [row for stream in STREAMS for row in await store.ledger.find_pending_rows(stream)]

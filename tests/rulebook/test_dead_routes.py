@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from router.destinations import discover
 from router.domain.attack import Attack
+from router.domain.globs import covers_glob
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.posture import Risk
 from router.domain.rulebook import Floor
@@ -18,7 +19,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook import STARTER, lint, load, load_attack, load_catalogue
 from router.rulebook.clauses import clauses_for, is_for_other_stream
-from router.rulebook.globs import compile_globs, could_fit, covers_glob, may_meet
+from router.rulebook.globs import compile_globs, could_fit, may_meet
 from router.rulebook.lints import KnownTypes
 from router.rulebook.lints.contradictions import Surroundings, find_contradictions
 from router.rulebook.lints.covered_routes import takes_all_of

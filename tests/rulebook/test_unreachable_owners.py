@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.clouds import is_of_azure
+from router.domain.globs import covers_glob
 from router.domain.signals import Stream
 from router.rulebook import Loaded, lint, load
-from router.rulebook.globs import compile_globs, covers_glob
+from router.rulebook.globs import compile_globs
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS
 from tests.rulebook.test_owner_keys import ENTRIES, SIGNALS, group_of, owners_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Pointer, Settlement
@@ -68,10 +68,10 @@ async def letters_in(outbox: Outbox) -> list[DeadLetter]:
     return [one for one in await outbox.dead() if isinstance(one, DeadLetter)]
 
 
-def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str]) -> list[LedgerRow]:
+def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], now: datetime = NOW) -> list[LedgerRow]:
     """The rows that the ledger has in doubt."""
 
     async def listed() -> list[LedgerRow]:
-        return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active)]
+        return [row async for row in store.ledger.held_in_doubt(stream, rulebook, active, now)]
 
     return run(listed())

@@ -42,7 +42,7 @@ async def ask() -> list[object]:
         store.ledger.write_rows([a_row()]),
         store.ledger.write_rows([a_row(held=held)]),
         store.ledger.clear_pending({"k": "v"}),
-        anext(store.ledger.held_in_doubt("cwpp", "b", [])),
+        anext(store.ledger.held_in_doubt("cwpp", "b", [], NOW)),
         store.ledger.find_pending_rows("cwpp"),
         store.record.put_on_record([an_entry()]),
         store.record.find_outcomes(["hub/0:1"]),

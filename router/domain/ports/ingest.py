@@ -44,8 +44,10 @@ class Ledger(Protocol):
         """Clears the pending turns of rows that are still at those versions: those turns are published."""
         ...
 
-    def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
-        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
+    def held_in_doubt(
+        self, stream: str, rulebook: str, active: Collection[str], now: datetime
+    ) -> AsyncIterator[LedgerRow]:
+        """The rows of a stream held by what is not among the active ones, or under another rulebook, or by a silence until now.
 
         They may be written while they are read. Those that were let go and still carry a pending turn are among them.
         """

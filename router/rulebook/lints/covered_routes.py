@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from router.domain.globs import covers_glob
 from router.domain.severity import Severity
 from router.rulebook.clauses import SEVERITIES
-from router.rulebook.globs import covers_glob
 from router.rulebook.lints.subject import Subject
 from router.rulebook.policy_form import RouteForm, timedelta_for
 from router.rulebook.problems import Problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import batched
 
 from router.domain.damage import mended
@@ -157,12 +158,14 @@ class AzureLedger:
         """The signals of a stream that a rule or silence holds now, in at most 20 pages."""
         return self._standing.walk_held(stream, name)
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
-        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook.
+    async def held_in_doubt(
+        self, stream: str, rulebook: str, active: Collection[str], now: datetime
+    ) -> AsyncIterator[LedgerRow]:
+        """The rows of a stream held by what is not among the active ones, or under another rulebook, or by a silence until now.
 
         Also those that were let go and still carry a pending turn; they hold nothing any more.
         """
-        entries = [entry async for entry in self._held.in_doubt(stream, rulebook, frozenset(active))]
+        entries = [entry async for entry in self._held.in_doubt(stream, rulebook, frozenset(active), now)]
         for some in batched(entries, _AT_A_TIME, strict=False):
             for row in (await self._judged(some)).values():
                 yield row

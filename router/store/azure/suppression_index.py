@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
 
+from router.domain.holders import find_silence_id
 from router.domain.ledger import LedgerRow
 from router.store.azure.row_counts import filter_of
-from router.store.azure.shards import named
+from router.store.azure.shards import named, sorting
 from router.store.azure.tables import AFTER, Entity, RowPage, Step, Table, quoted, version_of
 from router.store.codec import attempt
 from router.store.row_reader import Columns
@@ -35,7 +37,10 @@ class HeldIndex:
     async def enter_entities(self, stream: str, entities: Sequence[Entity]) -> None:
         """Enters rows of the ledger as they are stored, under the rule that they name now."""
         rows = [Columns(entity) for entity in entities]
-        entries = [_entry(stream, row.words("rulebook"), row.words("rule"), row.text("RowKey")) for row in rows]
+        entries = [
+            _entry(stream, row.words("rulebook"), row.words("rule"), row.text("RowKey"), row.words("until"))
+            for row in rows
+        ]
         await self._table.write([(Step("put", entry),) for entry in entries])
 
     async def remove(self, entries: Sequence[Entity]) -> None:
@@ -63,18 +68,23 @@ class HeldIndex:
                     break
             low = f"{rulebook}.{AFTER}"
 
-    async def in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[Entity]:
-        """What is entered under another rulebook, or under a rule that is not among the active ones."""
+    async def in_doubt(
+        self, stream: str, rulebook: str, active: Collection[str], now: datetime
+    ) -> AsyncIterator[Entity]:
+        """What is entered under another rulebook, or under what is not among the active ones, or under a silence until now."""
         async for entry in self._table.rows(stream, high=f"{rulebook}.", select=_COLUMNS):
             yield entry
         async for entry in self._table.rows(stream, low=f"{rulebook}.{AFTER}", select=_COLUMNS):
             yield entry
-        known = {named(rule) for rule in active}
+        known = {named(rule): find_silence_id(rule) is not None for rule in active}
         async for rule in self._rules(stream, rulebook):
-            if rule not in known:
-                low = f"{rulebook}.{rule}."
-                async for entry in self._table.rows(stream, low, low + AFTER, select=_COLUMNS):
-                    yield entry
+            if known.get(rule) is False:
+                continue
+            low = f"{rulebook}.{rule}."
+            # Windows close, and silences are extended: only what one held until now is asked about again.
+            where = f"until le '{sorting(now)}'" if rule in known else None
+            async for entry in self._table.rows(stream, low, low + AFTER, where=where, select=_COLUMNS):
+                yield entry
 
     async def _rules(self, stream: str, rulebook: str) -> AsyncIterator[str]:
         """The rules of a rulebook that have entries, as keys name them: one look-up for each, however many those are."""
@@ -92,12 +102,12 @@ def _prefix(rulebook: str, rule: str) -> str:
 def _entries(row: LedgerRow) -> list[Entity]:
     if (held := row.held) is None or not _HASH.fullmatch(held.rulebook):
         return []
-    return [_entry(row.stream, held.rulebook, held.rule, row.key)]
+    return [_entry(row.stream, held.rulebook, held.rule, row.key, sorting(held.until))]
 
 
-def _entry(stream: str, rulebook: str, rule: str, key: str) -> Entity:
+def _entry(stream: str, rulebook: str, rule: str, key: str, until: str) -> Entity:
     keys = {"PartitionKey": stream, "RowKey": _prefix(rulebook, rule) + key}
-    return {**keys, "rule": rule, "rulebook": rulebook, "signal": key}
+    return {**keys, "rule": rule, "rulebook": rulebook, "signal": key, "until": until}
 
 
 def signal_of(entry: Entity) -> str:

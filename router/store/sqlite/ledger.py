@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import batched
 from typing import Any
 
@@ -14,6 +15,7 @@ import orjson
 from router.domain.damage import Past, Remains, mended
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
+from router.domain.holders import find_silence_id
 from router.domain.holds import HeldBy
 from router.domain.ledger import Arrival, Held, LedgerRow, Seen, State, Turn, Version
 from router.domain.lookback import HeldCounts, StandingPage
@@ -128,14 +130,18 @@ class SqliteLedger:
         """The signals of a stream that a rule or silence holds now, in pages."""
         return self._standing.walk_held(stream, name)
 
-    async def held_in_doubt(self, stream: str, rulebook: str, active: Collection[str]) -> AsyncIterator[LedgerRow]:
-        """The rows of a stream held by a rule that is not among the active ones, or under another rulebook."""
+    async def held_in_doubt(
+        self, stream: str, rulebook: str, active: Collection[str], now: datetime
+    ) -> AsyncIterator[LedgerRow]:
+        """The rows of a stream held by what is not among the active ones, under another rulebook, or by a silence until now."""
         doubted = (
             "SELECT rowid FROM held WHERE (stream=? OR stream NOT IN ('cwpp', 'cspm')) "
-            "AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)))"
+            "AND (rulebook<>? OR rule NOT IN (SELECT value FROM json_each(?)) "
+            "OR (until<=? AND rule IN (SELECT value FROM json_each(?))))"
         )
+        names, silences = json.dumps(list(active)), json.dumps([one for one in active if find_silence_id(one)])
         with self._connection.reading() as db:
-            rowids = [rowid for (rowid,) in db.execute(doubted, (stream, rulebook, json.dumps(list(active))))]
+            rowids = [rowid for (rowid,) in db.execute(doubted, (stream, rulebook, names, micros(now), silences))]
         for some in batched(rowids, _AT_A_TIME, strict=False):
             held, orphans = self._held(some)
             for row in (await self.find_rows(held.keys())).values():

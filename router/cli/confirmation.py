@@ -1,0 +1,24 @@
+"""Asks a person before something is done that is not to be done by mistake."""
+
+from __future__ import annotations
+
+import sys
+
+from router.domain.errors import BadUsage
+
+
+def refuse_unasked(command: str, *, is_confirmed: bool) -> None:
+    """Raises BadUsage where nobody confirmed what a command does and nobody can be asked: there is no terminal."""
+    if not is_confirmed and not sys.stdin.isatty():
+        raise BadUsage(
+            f"--yes: is missing, and there is no terminal to ask on; add it to {command} without being asked"
+        )
+
+
+def is_wanted(question: str, *, is_confirmed: bool) -> bool:
+    """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already."""
+    if is_confirmed:
+        return True
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,50 @@
+"""The times of silences, as people read them, and what is said where one would last too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from router.cli.durations import written
+from router.domain.errors import BadUsage
+from router.domain.silence_bounds import find_overrun, most_allowed
+from router.domain.silences import Silence, SilenceBounds
+
+
+def iso(time: datetime) -> str:
+    """An instant in UTC."""
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def both_times(time: datetime) -> str:
+    """An instant in UTC and by the clocks of this machine; once where those are UTC."""
+    local = time.astimezone()
+    if not local.utcoffset():
+        return iso(time)
+    return f"{iso(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}"
+
+
+def refuse_overrun(option: str, silence: Silence, others: Iterable[Silence], bounds: SilenceBounds) -> None:
+    """Raises BadUsage where a silence would hold for longer than the policy allows; says what to write instead."""
+    overrun = find_overrun(silence, others, bounds)
+    if overrun is None:
+        return
+    whole, allowed = written(overrun.span.ends - overrun.span.begins), written(overrun.allowed)
+    begun = f", counted from {iso(overrun.span.begins)}, when the first began that it goes on with"
+    counted = begun if overrun.span.begins < silence.begins else ""
+    if overrun.is_series:
+        what = f"makes a series of {whole}{counted}; the policy allows {allowed}"
+    elif silence.every is not None:
+        raise BadUsage(
+            f"--every: {silence.every} holds for {whole} without an hour's break; the policy allows {allowed}: "
+            "write a shorter window, or fewer days"
+        )
+    else:
+        what = f"makes {whole} without an hour's break{counted}; the policy allows {allowed}"
+    most = most_allowed(overrun, silence)
+    instead = (
+        f"write --for {written(most)} at most"
+        if most >= timedelta(minutes=1)
+        else "write a suppression rule for what is to be held longer"
+    )
+    raise BadUsage(f"{option}: {what}: {instead}")

@@ -1,0 +1,181 @@
+"""The scope of a silence, as it is written on the command line. One that may be about a whole subscription is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from router.domain.globs import is_glob
+from router.domain.posture import CATEGORIES
+from router.domain.signals import Stream
+from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from router.rulebook.scope import read_scope
+from router.rulebook.scope_breadth import FEWEST, find_breadth, names_many
+from router.rulebook.scope_fields import PORTABLE, find_field
+from router.rulebook.suppression_faults import Faults
+from router.rulebook.validation_messages import hint
+
+_CATEGORIES = {category.casefold() for category in CATEGORIES}
+_OF_RESOURCES = frozenset({"resourceid", RESOURCE_NAME.name, "compromisedentity"})
+_WILD = re.compile(r"[*?]+")
+_NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
+"""What says enough of what is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenScope:
+    """What a silence is to be about, as a person wrote it.
+
+    Attributes:
+        stream: the stream.
+        alert_type: the alert type or recommendation category.
+        resource: the name or the id of a resource, or a glob of either.
+        entities: FIELD=VALUE for what signals name; the same field again stands for any of its values.
+    """
+
+    stream: Stream
+    alert_type: str | None = None
+    resource: str | None = None
+    entities: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceScope:
+    """The scope of a silence, read.
+
+    Attributes:
+        groups: its elements, as those of a suppression rule.
+        refused: why there can be no such silence, each a line that begins with what is at fault; nothing is wrong without.
+        doubts: what is worth a look, each a line.
+    """
+
+    groups: tuple[tuple[Element, ...], ...]
+    refused: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+
+class _ScopeRefused(Exception):
+    """Why there can be no such silence."""
+
+
+def read_silence_scope(written: WrittenScope) -> SilenceScope:
+    """The scope that is meant."""
+    doubts: list[str] = []
+    try:
+        elements = [element for element in (_resource_in(written, doubts), *_entities_in(written, doubts)) if element]
+        _refuse_whole(written, elements)
+    except _ScopeRefused as why:
+        return SilenceScope((), (str(why),), tuple(doubts))
+    grouped: dict[object, list[Element]] = {}
+    for number, element in enumerate(elements):
+        grouped.setdefault(element.field.entity or number, []).append(element)
+    return SilenceScope(tuple(map(tuple, grouped.values())), (), tuple(doubts))
+
+
+def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
+    """Refuses what says too little: everything, a whole type, a whole category, or all that somebody owns."""
+    if not elements:
+        what = f"{written.alert_type} everywhere" if written.alert_type else "everything"
+        raise _ScopeRefused(f"silences add: would silence {what}; say of what it is: {_NARROW}")
+    narrow = [one for one in elements if one.field.entity is not None or one.field.name in _OF_RESOURCES]
+    if written.alert_type is None and not narrow:
+        raise _ScopeRefused(
+            f"--entity: {elements[0].field} alone is about too much; add --type for one alert type, or {_NARROW}"
+        )
+    is_category = written.stream is Stream.CSPM and (written.alert_type or "").casefold() in _CATEGORIES
+    if is_category and all(one.field.entity is not None or one.field.name == "compromisedentity" for one in elements):
+        raise _ScopeRefused(f"--type: {written.alert_type} is a whole category; say of which resource: --resource NAME")
+
+
+def _resource_in(written: WrittenScope, doubts: list[str]) -> Element | None:
+    if written.resource is None:
+        return None
+    text = written.resource.strip()
+    if not text:
+        raise _ScopeRefused("--resource: is empty; write the name of a resource, such as web-1")
+    # A name has no slash in it, and an ARN has colons. Ids are whole, but for globs of them.
+    is_name = "/" not in text and ":" not in text
+    field = RESOURCE_NAME if is_name else Field(None, "resourceid")
+    if is_glob(text):
+        _refuse_broad_glob("--resource", text, field)
+        return Element(field, Operator.LIKE, frozenset({text.casefold()}))
+    if is_name:
+        return Element(field, Operator.IN, frozenset({text.casefold()}))
+    if names_many(text, field):
+        raise _ScopeRefused(
+            f"--resource: {text!r} is a whole subscription, account, project or connector, and no resource; {_NARROW}"
+        )
+    return _read_exactly("--resource", "resourceid", [text.rstrip("/")], written.stream, doubts)
+
+
+def _entities_in(written: WrittenScope, doubts: list[str]) -> Iterable[Element]:
+    by_field: dict[Field, list[str]] = {}
+    for text in written.entities:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise _ScopeRefused(f"--entity: {text!r} has no =; write FIELD=VALUE, such as ip.address=10.0.0.1")
+        if not value.strip():
+            raise _ScopeRefused(f"--entity: {text!r} has an empty value; write what it should be")
+        by_field.setdefault(_field_called(name.strip()), []).append(value.strip())
+    for field, values in by_field.items():
+        yield _entity_in(field, values, written.stream, doubts)
+
+
+def _field_called(written: str) -> Field:
+    """The field that is meant; `entities.` may be left out."""
+    lowered = written.lower()
+    for name in (lowered, f"entities.{lowered}"):
+        if (field := find_field(name)) is not None:
+            if field.name == "subscriptionid":
+                raise _ScopeRefused(f"--entity: {written!r} would silence a whole subscription; {_NARROW}")
+            return field
+    short = {name.removeprefix("entities.") for name in PORTABLE}
+    meant = hint(lowered.removeprefix("entities."), short) or "; a field is called like ip.address or host.hostname"
+    raise _ScopeRefused(f"--entity: {written!r} names nothing{meant}")
+
+
+def _entity_in(field: Field, values: list[str], stream: Stream, doubts: list[str]) -> Element:
+    name = str(field)
+    globs = [value for value in values if is_glob(value)]
+    if not globs:
+        for value in values:
+            if names_many(value, field):
+                raise _ScopeRefused(f"--entity: {name}={value} is a whole subscription, account or project; {_NARROW}")
+        return _read_exactly("--entity", name, values, stream, doubts)
+    if field.name == "address":
+        raise _ScopeRefused(
+            f"--entity: {name}={globs[0]} is no address; write a range, such as ip.address=10.20.0.0/16"
+        )
+    for glob in globs:
+        _refuse_broad_glob("--entity", glob, field)
+    _read_exactly("--entity", name, [_WILD.sub("", value) or value for value in values], stream, [])
+    return Element(field, Operator.LIKE, frozenset(value.casefold() for value in values))
+
+
+def _read_exactly(option: str, name: str, values: list[str], stream: Stream, doubts: list[str]) -> Element:
+    """An element on whole values, read as one of a rule is."""
+    faults = Faults()
+    scope = {"allof": [{"field": name, "in": values}]}
+    groups = read_scope(scope, stream, faults, {})
+    for fault in faults.all:
+        if fault.level == "problem":
+            raise _ScopeRefused(f"{option}: {name}: {fault.message.replace('a rule may not', 'a silence may not')}")
+        if fault.code != "not-portable":
+            doubts.append(f"{option}: {name}: {fault.message}")
+    ((element,),) = groups
+    return element
+
+
+def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
+    """Refuses a glob of which no piece tells one resource of a subscription, an account or a project from the next."""
+    pieces = [piece for piece in _WILD.split(glob) if piece]
+    looked_at = Field(None, "resourceid") if field == RESOURCE_NAME else field
+    if any(find_breadth(piece, looked_at) is None for piece in pieces):
+        return
+    if sum(map(str.isalnum, "".join(pieces))) < FEWEST or field == RESOURCE_NAME:
+        why = f"has no piece of {FEWEST} letters or digits that tells one from another"
+    else:
+        why = "fits every resource of a subscription, an account or a project"
+    example = "web-*" if field == RESOURCE_NAME or field.entity else "*/resourceGroups/rg-build/*"
+    raise _ScopeRefused(f"{option}: {glob!r} {why}; write more of it, such as {example}")
