@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from router.cli.screen import print_table, table_of
 from router.cli.tally import NOBODY, UNKNOWN, Standing, Tally
 from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
+from router.domain.holders import holder_words
 from router.domain.severity import Severity
 
 OUTCOMES = {
@@ -29,9 +31,14 @@ OUTCOMES = {
 _SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)), UNKNOWN)
 
 
-def print_tally(screen: Console, tally: Tally, attack: AttackTable | None) -> None:
-    """Prints how many signals came in, what became of them, by severity and tactic too, and what shadow rules would hold."""
-    _print(screen, ("", "", ""), _rows_by_outcome(tally), numbers=(1,))
+def print_tally(
+    screen: Console, tally: Tally, attack: AttackTable | None, authors: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Prints how many signals came in, what became of them, by severity and tactic too, and what shadow rules would hold.
+
+    `authors` says whose the silences are, by their names on record.
+    """
+    _print(screen, ("", "", ""), _rows_by_outcome(tally, authors), numbers=(1,))
     if tally.shadowed:
         _print(screen, ("shadow rule", "would have held"), sorted(tally.shadowed.items()), numbers=(1,))
     severities = [(name, *_across(tally.severities, name)) for name in _SEVERITIES]
@@ -45,7 +52,7 @@ def print_released(screen: Console, released: Tally) -> None:
     """Prints what a rule had held and came out, if anything did."""
     if released.received:
         became = ", ".join(f"{OUTCOMES[Outcome(outcome)]} {count}" for outcome, count in released.outcomes.items())
-        screen.print(f"\n  {released.received} held until now came out, their rule ended or changed: {became}")
+        screen.print(f"\n  {released.received} held until now came out, what held them ended or changed: {became}")
 
 
 def print_ended(screen: Console, ended: Tally) -> None:
@@ -89,18 +96,21 @@ def print_named(screen: Console, tally: Tally) -> None:
     _print(screen, ("would go to", "signals"), sorted(tally.named.items()), numbers=(1,))
 
 
-def _rows_by_outcome(tally: Tally) -> Iterator[tuple[str, object, str]]:
+def _rows_by_outcome(tally: Tally, authors: Mapping[str, str]) -> Iterator[tuple[str, object, str]]:
     yield "received", tally.received, ""
     for outcome, words in OUTCOMES.items():
-        details = list(_details(tally, outcome))
+        details = list(_details(tally, outcome, authors))
         yield words, tally.outcomes[outcome], details[0] if details else ""
         yield from (("", "", detail) for detail in details[1:])
 
 
-def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
+def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> Iterable[str]:
     match outcome:
         case Outcome.SUPPRESSED:
-            return [f"{count} by {rule} until {until}" for (rule, until), count in sorted(tally.held.items())]
+            return [
+                f"{count} by {holder_words(name)}{_of(authors.get(name))} until {until}"
+                for (name, until), count in sorted(tally.held.items())
+            ]
         case Outcome.ROUTED:
             shown = [
                 f"{what} {tally.notices_by_change[what]}" for what in (*Change, NOBODY) if tally.notices_by_change[what]
@@ -110,6 +120,10 @@ def _details(tally: Tally, outcome: Outcome) -> Iterable[str]:
             codes = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
             return [", ".join(codes)] if codes else []
     return []
+
+
+def _of(author: str | None) -> str:
+    return f" of {plain(author)}" if author is not None else ""
 
 
 def _across(counts: dict[tuple[str, str], int], name: str) -> list[int]:

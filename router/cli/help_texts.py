@@ -120,11 +120,21 @@ HELP: Mapping[str, HelpText] = {
     "silences add": HelpText(
         {
             "alert-router silences add --host web-1 --for 2h --reason patching": "what names the machine web-1",
-            "alert-router silences add --resource sql-prod --for 4h --reason CHG-1234 --storage": "a resource, in Azure",
-            "alert-router silences add --type VM_X --entity ip.address=10.0.0.0/24 --for 1d --reason scan": "one type, from a range",
-            "alert-router silences add --resource 'web-*' --every 'Sat 02:00-04:00 Europe/Berlin' --for 60d --reason patching": "each Saturday night",
+            "alert-router silences add --resource sql-prod --for 4h --reason CHG-12 --storage": "a resource, in Azure",
+            "alert-router silences add --type VM_X --entity ip.address=10.0.0.0/24 --for 1d --reason scan": "a range",
+            "alert-router silences add --resource 'web-*' --every 'Sat 02:00-04:00 UTC' --for 60d --reason CHG-13": "weekly",
         }
     ),
+    "silences list": HelpText(
+        {
+            "alert-router silences list": "what is silenced, and what is going to be",
+            "alert-router silences list --expired --format json": "what was, for programs",
+        }
+    ),
+    "silences extend": HelpText(
+        {"alert-router silences extend 4f2a --for 2h": "two hours longer; an id may be shortened"}
+    ),
+    "silences end": HelpText({"alert-router silences end 4f2a": "now; what it holds and still stands comes out"}),
     "state": HelpText(
         {
             "alert-router state": "of the state in .state",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -81,6 +81,7 @@ class Report:
         set_aside: how many damaged rows of the state are in quarantine.
         fresh: how many of them this job found.
         is_hindered: whether a setting is missing that was there before, or that nothing works without.
+        authors: whose the silences are that are not long over, by their names on record.
     """
 
     tally: Tally
@@ -90,6 +91,7 @@ class Report:
     set_aside: int
     fresh: int
     is_hindered: bool = False
+    authors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def died(self) -> bool:
@@ -258,7 +260,12 @@ class Work:
             set_aside=now,
             fresh=now - self._set_aside,
             is_hindered=self._is_hindered,
+            authors=await self._authors(),
         )
+
+    async def _authors(self) -> Mapping[str, str]:
+        silences = [await self._intake.silences.silences(stream, self._job.clock()) for stream in self._job.rules.books]
+        return {name: one.author for some in silences for name, one in some.by_name.items()}
 
     async def end_if_asked(self) -> None:
         """Raises Interrupted, which says how many deliveries are owed, where the work was to end."""

@@ -95,6 +95,7 @@ _WANTED = {
     "ID": "name one of the list",
     "DIR": "name the directory to write",
     "NAME": "name a destination; alert-router destinations list shows them",
+    "--for": "say by how much longer, such as --for 2h",
     "--reason": "say why, such as --reason 'patching, CHG-1234'",
 }
 """What to give where an argument is missing."""
@@ -296,7 +297,20 @@ def _add_silences(commands: Commands) -> None:
     _add_author(add)
     _add_rules_dir(add)
     add.add_argument("--yes", action="store_true", help="do it without asking")
-    for command in (add,):
+    listing = _command(silences, "list", "router.cli.silences:list_them", "list them, the soonest end first")
+    listing.add_argument("--expired", action="store_true", help="those that are over, instead")
+    extend = _command(
+        silences, "extend", "router.cli.silences:extend", "let one end later, as far as the policy allows"
+    )
+    extend.add_argument(
+        "--for", metavar="LENGTH", dest="duration", type=duration_in, required=True, help="by how much longer"
+    )
+    _add_rules_dir(extend)
+    end = _command(silences, "end", "router.cli.silences:end", "end one now: what it holds and still stands comes out")
+    for command in (extend, end):
+        command.add_argument("id", metavar="ID", help=_ID)
+        _add_author(command)
+    for command in (add, listing, extend, end):
         _add_state_or_storage(command)
         _add_now(command, "the time to do it at")
         _add_format(command)

@@ -53,7 +53,7 @@ def run(options: Namespace) -> int:
 
 def print_report(job: Job, report: Report) -> None:
     """Prints the funnel of a job, and where its decisions and its state are."""
-    print_tally(screen(), report.tally, _attack_in(job.rules))
+    print_tally(screen(), report.tally, _attack_in(job.rules), report.authors)
     print_released(screen(), report.released)
     print_ended(screen(), report.ended)
     print_standings(screen(), report.standings, job.clock(), job.state)

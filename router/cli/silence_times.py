@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from router.cli.durations import written
 from router.domain.errors import BadUsage
-from router.domain.silence_bounds import find_overrun, most_allowed
+from router.domain.silence_bounds import find_overrun
 from router.domain.silences import Silence, SilenceBounds
 
 
@@ -24,8 +24,17 @@ def both_times(time: datetime) -> str:
     return f"{iso(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}"
 
 
-def refuse_overrun(option: str, silence: Silence, others: Iterable[Silence], bounds: SilenceBounds) -> None:
-    """Raises BadUsage where a silence would hold for longer than the policy allows; says what to write instead."""
+def refuse_overrun(
+    option: str,
+    silence: Silence,
+    others: Iterable[Silence],
+    bounds: SilenceBounds,
+    given_from: datetime | None = None,
+) -> None:
+    """Raises BadUsage where a silence would hold for longer than the policy allows; says what to write instead.
+
+    Lengths are counted from `given_from`, or else from its beginning.
+    """
     overrun = find_overrun(silence, others, bounds)
     if overrun is None:
         return
@@ -41,10 +50,10 @@ def refuse_overrun(option: str, silence: Silence, others: Iterable[Silence], bou
         )
     else:
         what = f"makes {whole} without an hour's break{counted}; the policy allows {allowed}"
-    most = most_allowed(overrun, silence)
+    most = overrun.span.begins + overrun.allowed - (given_from or silence.begins)
     instead = (
         f"write --for {written(most)} at most"
         if most >= timedelta(minutes=1)
-        else "write a suppression rule for what is to be held longer"
+        else "what is to be held longer wants a suppression rule"
     )
     raise BadUsage(f"{option}: {what}: {instead}")

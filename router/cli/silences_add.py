@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
-from router.app.rules import load_rules
-from router.cli.author import Author, author_given, words_given
+from router.cli.author import author_given, words_given
 from router.cli.complaints import complain
 from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.durations import written
@@ -17,19 +17,28 @@ from router.cli.given import clock_for, streams_in
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
-from router.cli.silence_store import add_silence, read_silences
-from router.cli.silence_times import both_times, refuse_overrun
-from router.domain.errors import BadUsage
+from router.cli.silence_documents import document_for
+from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview
+from router.cli.silence_store import ReadSilences, add_silence, read_silences
+from router.cli.silence_times import both_times, iso, refuse_overrun
+from router.decide.silence_matcher import SilenceMatcher
+from router.destinations import discover
+from router.domain.errors import BadPolicy, BadUsage
 from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
 from router.domain.silence_words import scope_words
 from router.domain.silences import Silence, SilenceBounds
+from router.domain.suppression import Element
+from router.rulebook import load_all
+from router.rulebook.lints import KnownTypes
 from router.rulebook.recurrence_text import read_recurrence
 from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_silence_scope
 
-_GIVEN_UP = 2
+type Groups = tuple[tuple[Element, ...], ...]
+
+GIVEN_UP = 2
 """The exit code where the person who was asked did not want it."""
 
 
@@ -37,58 +46,113 @@ def add(options: Namespace) -> int:
     """Shows what a silence would hold, asks, makes it, and prints its id and its end."""
     now, stream = clock_for(options.now)(), Stream(options.stream)
     refuse_unasked("silence it", is_confirmed=options.yes)
-    author, scope = author_given(options.author), _scope_in(options, stream)
-    book = load_rules(options.rules, streams_in(options.rules, stream), now).books[stream]
-    draft = _draft_of(options, stream, scope, author.name, now)
-    _refuse_times(options, draft, book.silences, now)
+    scope = _scope_in(options, stream)
+    book, known = _rules_in(options, stream, now)
+    draft = _draft_of(options, scope, author_given(options.author).name, now)
+    _refuse_times(draft, book.silences, now)
     _refuse_ticket(options.ticket, book.silences)
-    for doubt in [*scope.doubts, *_doubts_about_type(options.type, book)]:
+    for doubt in [*scope.doubts, *_doubts_about_type(draft.alert_type, known)]:
         complain(f"warning: {doubt}")
-    return asyncio.run(_add(options, draft, book, author, now))
+    return asyncio.run(_add(options, draft, book, now))
 
 
-async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime) -> int:
+async def _add(options: Namespace, draft: Silence, book: Rulebook, now: datetime) -> int:
+    shown = screen()
     async with store_in(options) as store:
-        known = (await read_silences(store.documents, needed_since(book.silences, now))).silences
-        others = [one for one in known if one.stream == draft.stream]
+        known = await read_silences(store.documents, needed_since(book.silences, now))
+        others = [one for one in known.silences if one.stream == draft.stream]
         draft = with_first(draft, others)
-        refuse_overrun("--for" if options.duration else "--until", draft, others, book.silences)
+        option = "--for" if options.duration is not None else "--until"
+        refuse_overrun(option, draft, others, book.silences)
         share = silenced_share(draft, others, now)
-        if not is_wanted("Silence it?", is_confirmed=options.yes):
-            screen().print("nothing is silenced")
-            return _GIVEN_UP
+        instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
+        matchers = {option: SilenceMatcher(one, book.silences, book.owners) for option, one in instead.items()}
+        preview = await preview_of(store, SilenceMatcher(draft, book.silences, book.owners), matchers, now)
+        if options.format == "text":
+            shown.print(f"{plain(scope_words(draft))}, {draft.stream}", soft_wrap=True)
+            print_preview(shown, preview)
+            for line in _remarks(draft, book.silences, known, share):
+                shown.print(f"  {line}", soft_wrap=True)
+        if not is_wanted(_question(draft, now), is_confirmed=options.yes):
+            complain("nothing is silenced")
+            return GIVEN_UP
         silence = await add_silence(store.documents, draft)
     if options.format == "json":
-        print_json({"id": silence.id})
-    else:
-        screen().print(f"silence {silence.id}: {plain(scope_words(silence))}", soft_wrap=True)
-        screen().print(f"  begins  {both_times(silence.begins)}")
-        screen().print(f"  ends    {both_times(silence.end)}")
-        screen().print(f"  author  {plain(str(author))}")
-        screen().print(f"  silenced for {share:.0%} of the last 30 days")
+        print_json(_document(silence, preview, share, now))
+        return 0
+    shown.print(f"silence {silence.id} by {plain(silence.author)}", soft_wrap=True)
+    shown.print(f"  begins  {both_times(silence.begins)}")
+    shown.print(f"  ends    {both_times(silence.end)}")
+    if silence.every is not None and (window := silence.find_next_window(now)) is not None:
+        shown.print(f"  holds   {silence.every}; next from {both_times(window.begins)} to {both_times(window.ends)}")
     return 0
+
+
+def _document(silence: Silence, preview: SilencePreview, share: float, now: datetime) -> dict[str, object]:
+    return {**document_for(silence, now), "silenced_share": share, "would_have_held": preview_document(preview)}
+
+
+def _question(draft: Silence, now: datetime) -> str:
+    begins = "" if draft.begins == now else f" from {both_times(draft.begins)}"
+    return f"Silence it{begins} until {both_times(draft.end)}?"
+
+
+def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadSilences, share: float) -> Iterator[str]:
+    if bounds.refuse is not None:
+        yield f"{bounds.refuse.label} and worse, and what is of unknown severity, is told all the same: so says the policy"
+    if draft.first < draft.begins:
+        yield f"it goes on with what was silenced since {both_times(draft.first)}"
+    if known.unreadable:
+        yield f"{known.unreadable} silences cannot be read; they hold nothing, and were not counted"
+    yield f"all of this was silenced for {share:.0%} of the last 30 days"
+
+
+def _instead_of(options: Namespace) -> dict[str, Groups]:
+    """What may be meant where a name finds nothing: the machine of that name, or the resource. By the option for it."""
+    stream, name = Stream(options.stream), options.resource
+    if name and not options.host and not options.entity:
+        scope = WrittenScope(stream=stream, alert_type=options.type, entities=[f"host.hostname={name}"])
+        option = f"--host {name}"
+    elif options.host and not name and not options.entity:
+        (name, *_) = options.host
+        scope = WrittenScope(stream=stream, alert_type=options.type, resource=name)
+        option = f"--resource {name}"
+    else:
+        return {}
+    read = read_silence_scope(scope)
+    return {option: read.groups} if read.refused is None else {}
 
 
 def _scope_in(options: Namespace, stream: Stream) -> SilenceScope:
     entities = [*(options.entity or ()), *(f"host.hostname={host}" for host in options.host or ())]
+    type = words_given("--type", options.type) if options.type is not None else None
     scope = read_silence_scope(
-        WrittenScope(stream=stream, alert_type=options.type, resource=options.resource, entities=entities)
+        WrittenScope(stream=stream, alert_type=type, resource=options.resource, entities=entities)
     )
-    if scope.refused:
-        raise BadUsage(scope.refused[0])
+    if scope.refused is not None:
+        raise BadUsage(scope.refused)
     return scope
 
 
-def _draft_of(options: Namespace, stream: Stream, scope: SilenceScope, author: str, now: datetime) -> Silence:
+def _rules_in(options: Namespace, stream: Stream, now: datetime) -> tuple[Rulebook, KnownTypes]:
+    """The rules of a stream, and the alert types that it may name; what is only doubtful there is no matter here."""
+    streams_in(options.rules, stream)
+    loaded = load_all(options.rules, discover(), now)[stream]
+    if loaded.rulebook is None or loaded.policy is None:
+        raise BadPolicy([str(one) for one in loaded.problems if one.level == "problem"])
+    return loaded.rulebook, KnownTypes.of(loaded.policy.types)
+
+
+def _draft_of(options: Namespace, scope: SilenceScope, author: str, now: datetime) -> Silence:
     begins = options.begins or now
-    if (options.duration is None) == (options.until is None):
-        if options.until is None:
-            raise BadUsage("--for: is missing; write for how long, such as --for 2h, or until when: --until ISO")
-        raise BadUsage("--for: says the same as --until; write one of them")
+    if options.duration is None and options.until is None:
+        raise BadUsage("--for: is missing; write for how long, such as --for 2h, or until when: --until ISO")
+    if options.duration is not None and options.until is not None:
+        raise BadUsage("--for: and --until are both given; write one of them")
     return Silence(
         id="",
-        stream=stream.value,
-        alert_type=words_given("--type", options.type) if options.type is not None else None,
+        stream=options.stream,
+        alert_type=options.type.strip() if options.type is not None else None,
         groups=scope.groups,
         begins=begins,
         until=begins + options.duration if options.duration is not None else options.until,
@@ -108,22 +172,19 @@ def _recurrence_in(text: str) -> Recurrence:
         raise BadUsage(f"--every: {fault}") from fault
 
 
-def _refuse_times(options: Namespace, draft: Silence, bounds: SilenceBounds, now: datetime) -> None:
+def _refuse_times(draft: Silence, bounds: SilenceBounds, now: datetime) -> None:
+    begins, until = iso(draft.begins), iso(draft.until)
     if draft.begins < now:
-        raise BadUsage(f"--from: {_iso(draft.begins)} is over; leave it out to begin now")
+        raise BadUsage(f"--from: {begins} is over; leave it out to begin now")
     if draft.until <= now:
-        raise BadUsage(f"--until: {_iso(draft.until)} is over; write an end to come, or --for 2h")
+        raise BadUsage(f"--until: {until} is over; write a later end, or --for 2h")
     if draft.until <= draft.begins:
-        raise BadUsage(
-            f"--until: {_iso(draft.until)} is not after it begins, at {_iso(draft.begins)}; write a later end"
-        )
+        raise BadUsage(f"--until: {until} is not after its beginning, {begins}; write a later end")
     if draft.begins - now > bounds.recurring:
         most = written(bounds.recurring)
-        raise BadUsage(
-            f"--from: {_iso(draft.begins)} is further ahead than the {most} that the policy allows; write an earlier one"
-        )
+        raise BadUsage(f"--from: {begins} is more than {most} ahead, which the policy does not allow; begin earlier")
     if draft.find_next_window(now) is None:
-        raise BadUsage(f"--every: {draft.every} never comes before {_iso(draft.until)}; write a later end")
+        raise BadUsage(f"--every: {draft.every} never comes before {until}; write a later end")
 
 
 def _refuse_ticket(ticket: str | None, bounds: SilenceBounds) -> None:
@@ -131,13 +192,14 @@ def _refuse_ticket(ticket: str | None, bounds: SilenceBounds) -> None:
         return
     if ticket is None:
         raise BadUsage(f"--ticket: is missing; the policy wants one that matches {bounds.ticket}")
-    if re.search(bounds.ticket, ticket) is None:
-        raise BadUsage(f"--ticket: {ticket!r} does not match {bounds.ticket}, as the policy wants it")
+    if re.search(bounds.ticket, ticket.strip()) is None:
+        raise BadUsage(f"--ticket: {ticket!r} does not match {bounds.ticket}; write one that the policy allows")
 
 
-def _doubts_about_type(type: str | None, book: Rulebook) -> Sequence[str]:
-    return ()
-
-
-def _iso(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+def _doubts_about_type(type: str | None, known: KnownTypes) -> Iterator[str]:
+    """What is said of a type that is not known. It may be right all the same, since Defender brings new ones."""
+    if type is None or known.has(type):
+        return
+    meant = known.entitled(type) or known.near(type) or known.nearly_entitled(type)
+    remedy = f"; did you mean {' or '.join(meant[:3])}?" if meant else "; where it is a new one, all is well"
+    yield f"--type: {type!r} is no alert type that is known{remedy}"

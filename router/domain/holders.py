@@ -27,6 +27,11 @@ def find_silence_id(name: str) -> str | None:
     return name.removeprefix(_SILENCE) if name.startswith(_SILENCE) else None
 
 
+def holder_words(name: str) -> str:
+    """What holds a signal, for people: a rule by its name, a silence and a shadow rule with what they are."""
+    return name.replace(":", " ", 1) if name.startswith(RESERVED) else name
+
+
 def find_shadow_rule(name: str) -> str | None:
     """The name of the shadow rule whose hits are counted under a name; None where they are another's."""
     return name.removeprefix(_SHADOW) if name.startswith(_SHADOW) else None

@@ -41,8 +41,9 @@ def with_first(silence: Silence, others: Iterable[Silence]) -> Silence:
     """
     wider = [one for one in others if one.id != silence.id and lies_within(silence, one)]
     if silence.every is None:
-        spans = spans_between([silence, *wider], silence.begins, silence.end)
-        return replace(silence, first=min([silence.first, *(span.begins for span in spans[:1])]))
+        spans = spans_between([silence, *wider], min(one.begins for one in [silence, *wider]), silence.end)
+        begun = [span.begins for span in spans if span.begins <= silence.begins < span.ends]
+        return replace(silence, first=min([silence.first, *begun]))
     before = [one.first for one in wider if one.every is not None and silence.begins - one.end < _WEEK]
     return replace(silence, first=min([silence.first, *before]))
 
@@ -80,8 +81,3 @@ def silenced_share(scope: Silence, silences: Iterable[Silence], now: datetime) -
 def needed_since(bounds: SilenceBounds, now: datetime) -> datetime:
     """Since when silences that ended must be known, to judge a new one and to say how much was silenced."""
     return now - max(MONTH, bounds.longest + BREAK, _WEEK)
-
-
-def most_allowed(overrun: Overrun, silence: Silence) -> timedelta:
-    """For how long the silence could be made instead; not above zero where it could not be made at all by now."""
-    return overrun.span.begins + overrun.allowed - silence.begins

@@ -11,7 +11,7 @@ from typing import Any
 from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.ledger import Version
-from router.domain.recurrences import Recurrence
+from router.domain.recurrences import DAYS, Recurrence
 from router.domain.silences import Silence
 from router.domain.suppression import Element, Field, Operator
 
@@ -62,7 +62,7 @@ def find_silence_in(document: StoredDocument) -> Silence | None:
             first=_instant(body["first"]),
             ended=_instant(body["ended"]) if body["ended"] is not None else None,
         )
-    except (ValueError, TypeError, KeyError, LookupError):
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError):
         return None
 
 
@@ -100,7 +100,7 @@ def _recurrence_written(every: Recurrence) -> Mapping[str, object]:
 
 def _recurrence_in(body: Any) -> Recurrence:
     every = Recurrence(
-        frozenset(map(int, body["days"])),
+        frozenset(map(_day, body["days"])),
         time.fromisoformat(body["begins"]),
         time.fromisoformat(body["ends"]),
         _text(body["zone"]),
@@ -108,6 +108,12 @@ def _recurrence_in(body: Any) -> Recurrence:
     # A zone that is not known here raises, as whatever else cannot be read.
     every.find_window_at(datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
     return every
+
+
+def _day(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < len(DAYS):
+        raise ValueError("no day of a week")
+    return value
 
 
 def _instant(value: Any) -> datetime:

@@ -89,7 +89,9 @@ class Silence:
                 yield Window(self.begins, self.end)
             return
         for window in self.every.windows_between(max(since, self.begins), min(until, self.end)):
-            yield Window(max(window.begins, self.begins), min(window.ends, self.end))
+            cut = Window(max(window.begins, self.begins), min(window.ends, self.end))
+            if cut.begins < until and cut.ends > since:
+                yield cut
 
     def find_next_window(self, now: datetime) -> Window | None:
         """The window that is open at an instant, or else the next one; None where none comes any more."""

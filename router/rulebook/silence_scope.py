@@ -46,12 +46,12 @@ class SilenceScope:
 
     Attributes:
         groups: its elements, as those of a suppression rule.
-        refused: why there can be no such silence, each a line that begins with what is at fault; nothing is wrong without.
+        refused: why there can be no such silence, a line that begins with what is at fault; None where nothing is wrong.
         doubts: what is worth a look, each a line.
     """
 
     groups: tuple[tuple[Element, ...], ...]
-    refused: tuple[str, ...] = ()
+    refused: str | None = None
     doubts: tuple[str, ...] = ()
 
 
@@ -66,11 +66,11 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
         elements = [element for element in (_resource_in(written, doubts), *_entities_in(written, doubts)) if element]
         _refuse_whole(written, elements)
     except _ScopeRefused as why:
-        return SilenceScope((), (str(why),), tuple(doubts))
+        return SilenceScope((), str(why), tuple(doubts))
     grouped: dict[object, list[Element]] = {}
     for number, element in enumerate(elements):
         grouped.setdefault(element.field.entity or number, []).append(element)
-    return SilenceScope(tuple(map(tuple, grouped.values())), (), tuple(doubts))
+    return SilenceScope(tuple(map(tuple, grouped.values())), None, tuple(doubts))
 
 
 def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:

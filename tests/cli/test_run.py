@@ -225,7 +225,7 @@ def test_what_a_rule_held_comes_out_when_it_ends(house: House) -> None:
     assert column(house.routes("--now", NOW, "a.ndjson"), "outcome") == ["suppressed"]
     assert house.lines("people.ndjson") == []
     said = house.says("run", "--now", "2026-11-25T00:00:00Z", "none.ndjson")
-    assert "1 held until now came out, their rule ended or changed: routed 1" in said.out
+    assert "1 held until now came out, what held them ended or changed: routed 1" in said.out
     assert column(house.lines("people.ndjson"), "id") == ["one"]
     assert "came out" not in house.says("run", "--now", "2026-11-26", "none.ndjson").out
     assert len(house.lines("people.ndjson")) == 1

@@ -1,0 +1,165 @@
+"""What a silence would have held and would hold now, as people and programs read it before they make it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from rich.console import Console
+
+from router.app.lookback import look_back
+from router.cli.formats.values import counted
+from router.cli.screen import print_table, table_of
+from router.cli.silence_times import iso
+from router.decide.preview import NamedSignal, Preview
+from router.decide.silence_matcher import SilenceMatcher
+from router.domain.deliveries import DeliveryState
+from router.domain.holders import holder_words
+from router.domain.ports.store import Store
+from router.domain.resources import parse_resource_id
+from router.domain.rule_fields import signal_of
+
+BACK = timedelta(hours=24)
+"""How far back it is looked."""
+
+_MOST = 500
+"""The most signals of which it is asked what is owed already."""
+
+_STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
+
+
+@dataclass(frozen=True, slots=True)
+class SilencePreview:
+    """What a silence would have held, and what of it people hear all the same.
+
+    Attributes:
+        preview: what it would have held in the last 24 hours, and what stands now.
+        owed: how many deliveries about what stands now are owed already, and go out all the same.
+        is_owed_whole: whether all of these were counted.
+        instead: how many signals other options would have held or would hold, where these would none.
+    """
+
+    preview: Preview
+    owed: int
+    is_owed_whole: bool
+    instead: Mapping[str, int] = field(default_factory=dict)
+
+
+async def preview_of(
+    store: Store, matcher: SilenceMatcher, instead: Mapping[str, SilenceMatcher], now: datetime
+) -> SilencePreview:
+    """What a silence would have held, and what others would that may be meant, by the options for them.
+
+    Raises StoreError.
+    """
+    stream = matcher.silence.stream
+    preview, *others = await look_back(store, stream, [matcher, *instead.values()], now - BACK, now)
+    if not _signals(preview):
+        found = {option: _signals(other) for option, other in zip(instead, others, strict=True) if _signals(other)}
+        return SilencePreview(preview, 0, is_owed_whole=True, instead=found)
+    counts = await store.outbox.counts(stream)
+    if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
+        return SilencePreview(preview, 0, is_owed_whole=True)
+    keys: list[str] = []
+    is_whole = True
+    async for page in store.ledger.walk_standing(stream, matcher.types):
+        keys += [one.key for one in page.signals if one.fields is not None and matcher.covers(signal_of(one.fields))]
+        is_whole = page.is_whole
+    deliveries = [one for key in keys[:_MOST] for one in await store.outbox.deliveries_of(key)]
+    owed = sum(one.state in _STILL_OWED for one in deliveries)
+    return SilencePreview(preview, owed, is_owed_whole=is_whole and len(keys) <= _MOST)
+
+
+def _signals(preview: Preview) -> int:
+    return max(preview.held.signals, preview.standing.signals)
+
+
+def print_preview(shown: Console, it: SilencePreview) -> None:
+    """Prints it for people."""
+    for line in _lines(it):
+        shown.print(f"  {line}", soft_wrap=True)
+    named = it.preview.standing.named or it.preview.named
+    if named:
+        shown.print()
+        print_table(shown, table_of(("severity", "type", "title", "resource", "held by"), map(_row, named)))
+
+
+def _lines(it: SilencePreview) -> Iterator[str]:
+    preview, standing = it.preview, it.preview.standing
+    held = f"{counted(preview.held.signals, 'signal')} in {counted(preview.held.decisions, 'message')}"
+    yield f"in the last 24 hours it would have held {held}{_gravest(preview.by_severity)}"
+    yield f"{_standing(it)}{_gravest(standing.by_severity)}"
+    if already := sum(standing.held_already.values()):
+        yield f"{already} of these {_is(already)} held already, by {', '.join(map(holder_words, standing.held_already))}"
+    if it.owed:
+        least = "" if it.is_owed_whole else "at least "
+        what, verb = ("delivery", "goes") if it.owed == 1 else ("deliveries", "go")
+        yield f"{least}{it.owed} {what} owed already about these {verb} out all the same"
+    for option, number in it.instead.items():
+        yield f"{option} would have found {counted(number, 'signal')}; did you mean that?"
+    if unseen := _unseen(preview):
+        yield f"{unseen} could not be looked at: what they say is not kept"
+    if not preview.looked.is_whole:
+        yield f"it was looked back to {iso(preview.looked.back_to)} only"
+
+
+def _standing(it: SilencePreview) -> str:
+    least = "" if it.preview.standing.is_whole else "at least "
+    number = it.preview.standing.signals
+    if not number:
+        return f"{least}nothing that stands now is of this kind"
+    goes_on = "stays open" if number == 1 else "stay open"
+    return f"{least}{number} of what stands now {goes_on} where it was told, and its updates are held"
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _gravest(by_severity: Mapping[str, object]) -> str:
+    gravest = next(iter(by_severity), None)
+    return f"; the gravest is {gravest or 'of unknown severity'}" if gravest is not None else ""
+
+
+def _unseen(preview: Preview) -> int:
+    """About how much it could not be asked whether it would be held."""
+    return preview.unjudged + preview.standing.unjudged
+
+
+def _row(one: NamedSignal) -> tuple[object, ...]:
+    resource = parse_resource_id(one.resource).name or one.resource
+    return one.severity or "unknown", one.type, one.title, resource, holder_words(one.held_by or "")
+
+
+def preview_document(it: SilencePreview) -> Mapping[str, object]:
+    """The same as JSON."""
+    preview, standing = it.preview, it.preview.standing
+    return {
+        "since": iso(preview.since),
+        "looked_back_to": iso(preview.looked.back_to),
+        "is_whole": preview.looked.is_whole,
+        "signals": preview.held.signals,
+        "messages": preview.held.decisions,
+        "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
+        "standing": {
+            "signals": standing.signals,
+            "is_whole": standing.is_whole,
+            "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
+            "held_already": dict(standing.held_already),
+        },
+        "named": [_named_document(one) for one in standing.named or preview.named],
+        "not_looked_at": _unseen(preview),
+        "owed_already": it.owed,
+    }
+
+
+def _named_document(one: NamedSignal) -> Mapping[str, object]:
+    return {
+        "id": one.id,
+        "type": one.type,
+        "title": one.title,
+        "severity": one.severity,
+        "resource": one.resource,
+        "held_by": one.held_by,
+    }

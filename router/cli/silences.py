@@ -1,0 +1,203 @@
+"""`alert-router silences list|extend|end`: what is silenced, for how long still, and what that holds."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from router.app.rules import load_rules
+from router.cli.author import author_given
+from router.cli.given import clock_for, streams_in
+from router.cli.opened_state import ids_for, store_in
+from router.cli.printing import plain, print_json
+from router.cli.screen import print_table, screen, table_of
+from router.cli.silence_documents import document_for, state_of
+from router.cli.silence_store import ReadSilences, change_silence, read_silences
+from router.cli.silence_times import both_times, iso, refuse_overrun
+from router.domain.changes import ChangeAction
+from router.domain.counts import RuleHits
+from router.domain.errors import BadUsage
+from router.domain.holders import find_silence_id
+from router.domain.ports.store import Store
+from router.domain.signals import Stream
+from router.domain.silence_bounds import needed_since, silenced_share, with_first
+from router.domain.silence_words import scope_words
+from router.domain.silences import BOUNDS, Silence, SilenceBounds
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSilence:
+    """A silence, and what became of it.
+
+    Attributes:
+        silence: the silence.
+        hits: how often it held a signal; None where it never did.
+        holding: how many signals it holds now that still stand.
+        is_holding_whole: whether all of these were counted; if not, there are at least so many.
+        share: for how much of the last 30 days all that it is about was silenced, by it or by others.
+    """
+
+    silence: Silence
+    hits: RuleHits | None
+    holding: int
+    is_holding_whole: bool
+    share: float
+
+
+def list_them(options: Namespace) -> int:
+    """Prints the silences that are not over, or with `--expired` the others, the soonest end first."""
+    now = clock_for(options.now)()
+    listed, unreadable = asyncio.run(_listed(options, now))
+    if options.format == "json":
+        print_json([_document(one, now) for one in listed])
+    elif listed:
+        heads = (
+            "id", "stream", "scope", "ends", "next window", "hits", "last hit", "holds now", "of 30 days",
+            "author", "reason", "ticket", "begins",
+        )  # fmt: skip
+        print_table(screen(), table_of(heads, [_row(one, now) for one in listed], numbers=(5, 7, 8)), indent=0)
+    else:
+        screen().print("no silence has ended" if options.expired else "nothing is silenced")
+    if unreadable and options.format == "text":
+        silences = "silence" if unreadable == 1 else "silences"
+        screen().print(f"\n{unreadable} {silences} cannot be read; what cannot be read holds nothing")
+    return 0
+
+
+def extend(options: Namespace) -> int:
+    """Lets a silence end later, as far as the policy allows, and prints its end."""
+    now = clock_for(options.now)()
+    silence = asyncio.run(_extend(options, now))
+    _print_changed(silence, now, options.format)
+    return 0
+
+
+def end(options: Namespace) -> int:
+    """Ends a silence now: what it holds and still stands comes out."""
+    now = clock_for(options.now)()
+    silence, is_over = asyncio.run(_end(options, now))
+    if is_over and options.format == "text":
+        screen().print(f"silence {silence.id} ended already, {both_times(silence.end)}")
+    else:
+        _print_changed(silence, now, options.format)
+    return 0
+
+
+def _print_changed(silence: Silence, now: datetime, format: str) -> None:
+    if format == "json":
+        print_json(document_for(silence, now))
+        return
+    screen().print(f"silence {silence.id} by {plain(silence.author)}: {plain(scope_words(silence))}", soft_wrap=True)
+    screen().print(f"  ends    {both_times(silence.end)}")
+
+
+async def _listed(options: Namespace, now: datetime) -> tuple[list[ListedSilence], int]:
+    async with store_in(options) as store:
+        known = await read_silences(store.documents, None if options.expired else needed_since(BOUNDS, now))
+        wanted = [one for one in known.silences if (state_of(one, now) == "over") is options.expired]
+        listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
+    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.unreadable
+
+
+async def _of_stream(
+    store: Store, stream: Stream, wanted: Sequence[Silence], known: ReadSilences, now: datetime
+) -> list[ListedSilence]:
+    mine = [one for one in wanted if one.stream == stream]
+    if not mine:
+        return []
+    hits, held = await store.record.read_hits(stream), await store.ledger.held_counts(stream)
+    return [
+        ListedSilence(
+            one,
+            hits.get(one.name),
+            held.by_name.get(one.name, 0),
+            held.is_whole,
+            silenced_share(one, known.silences, now),
+        )
+        for one in mine
+    ]
+
+
+async def _extend(options: Namespace, now: datetime) -> Silence:
+    author = author_given(options.author).name
+    bounds = _bounds_in(options, now)
+    async with store_in(options) as store:
+        known = (await read_silences(store.documents, None)).silences
+        id = _id_meant(options.id, known)
+
+        def extended(silence: Silence) -> Silence:
+            if silence.end <= now:
+                raise BadUsage(f"{silence.id}: ended {iso(silence.end)}; silences add makes another one")
+            later = replace(silence, until=silence.end + options.duration)
+            mine = bounds[Stream(silence.stream)]
+            longer = with_first(later, known)
+            # How much longer it could be made, and not how long in all.
+            refuse_overrun("--for", longer, known, mine, given_from=silence.end)
+            return longer
+
+        return await change_silence(store.documents, id, ChangeAction.EXTENDED, author, now, extended)
+
+
+async def _end(options: Namespace, now: datetime) -> tuple[Silence, bool]:
+    author = author_given(options.author).name
+    async with store_in(options) as store:
+        known = (await read_silences(store.documents, None)).silences
+        id = _id_meant(options.id, known)
+        (silence,) = (one for one in known if one.id == id)
+        if silence.end <= now:
+            return silence, True
+        ended = await change_silence(
+            store.documents, id, ChangeAction.RELEASED, author, now, lambda one: replace(one, ended=min(now, one.end))
+        )
+        return ended, False
+
+
+def _id_meant(written: str, known: Sequence[Silence]) -> str:
+    """The id that a person means, by its beginning, or by the name under which it is on record."""
+    (id,) = ids_for([find_silence_id(written) or written], [one.id for one in known])
+    return id
+
+
+def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]:
+    """What the policies allow. A stream without one allows what a policy allows that says nothing of silences."""
+    books = load_rules(options.rules, streams_in(options.rules), now).books
+    return {stream: books[stream].silences if stream in books else BOUNDS for stream in Stream}
+
+
+def _row(one: ListedSilence, now: datetime) -> tuple[object, ...]:
+    silence, window = one.silence, one.silence.find_next_window(now)
+    coming = f"{iso(window.begins)} to {iso(window.ends)}" if window is not None and silence.every is not None else ""
+    return (
+        silence.id,
+        silence.stream,
+        scope_words(silence),
+        f"{both_times(silence.end)}{_left(silence, now)}",
+        coming if silence.begins <= now or silence.every is not None else f"from {iso(silence.begins)}",
+        one.hits.total if one.hits is not None else 0,
+        iso(one.hits.last) if one.hits is not None else None,
+        f"{'' if one.is_holding_whole else 'at least '}{one.holding}",
+        f"{one.share:.0%}",
+        silence.author,
+        silence.reason,
+        silence.ticket,
+        iso(silence.begins),
+    )
+
+
+def _left(silence: Silence, now: datetime) -> str:
+    left = silence.end - now
+    return f" (in {int(left / timedelta(minutes=1))} min)" if timedelta() < left < timedelta(hours=2) else ""
+
+
+def _document(one: ListedSilence, now: datetime) -> dict[str, object]:
+    return {
+        **document_for(one.silence, now),
+        "hits": one.hits.total if one.hits is not None else 0,
+        "last_hit": iso(one.hits.last) if one.hits is not None else None,
+        "holding": one.holding,
+        "holding_is_whole": one.is_holding_whole,
+        "silenced_share": one.share,
+    }

@@ -1,0 +1,172 @@
+"""A silence holds what it covers, and nothing that the policy refuses or that was held for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.decide import decide
+from router.decide.silence_matcher import SilenceMatcher
+from router.domain.decisions import Decision, Outcome, StepCode, written_steps
+from router.domain.owners import NO_OWNERS
+from router.domain.reasons import Code, Reason
+from router.domain.severity import Severity
+from router.domain.signals import Alert, Signal, Stream
+from router.domain.silences import BOUNDS, Silence, SilenceBounds, Silences
+from router.domain.suppression import Element, Field, Operator
+from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
+from tests.silences import HOUR, a_silence, machine, named, weekly
+
+INSTANT = timedelta(microseconds=1)
+SCANNER = an_ip("10.20.0.5")
+BOOK = a_rulebook(a_rule(expires=NOW + 3 * HOUR))
+"""A rule holds for three hours what the scanner causes."""
+
+
+def a_host(name: str) -> dict[str, object]:
+    """A host entity."""
+    return {"$id": name, "Type": "host", "HostName": name}
+
+
+def decided(signal: Signal, *silences: Silence, after: timedelta = timedelta(), book: object = BOOK) -> Decision:
+    """The decision on a signal where there are some silences."""
+    return decide(signal, book, NOW + after, Silences.of(silences))  # type: ignore[arg-type]
+
+
+def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
+    """From its beginning to before its end."""
+    decision = decided(an_alert(), a_silence())
+    assert decision.outcome is Outcome.SUPPRESSED
+    assert decision.reason == Reason(Code.SILENCE, "ab12cd until 2026-11-24T14:00:00Z")
+    assert (decision.suppressed_by, decision.suppressed_until) == ("silence:ab12cd", NOW + 2 * HOUR)
+    assert written_steps(decision.steps)[-1] == "suppression.held=silence:ab12cd"
+    assert decided(an_alert(), a_silence(), after=2 * HOUR - INSTANT).outcome is Outcome.SUPPRESSED
+    assert decided(an_alert(), a_silence(), after=2 * HOUR).outcome is Outcome.ROUTED
+    assert decided(an_alert(), a_silence(begins=NOW + INSTANT)).outcome is Outcome.ROUTED
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_held"),
+    [
+        (a_silence(groups=(named("vm-1"),)), True),
+        (a_silence(groups=(named("vm-*"),)), True),
+        (a_silence(groups=(named("vm-2"),)), False),
+        (a_silence(groups=((Element(Field(None, "resourceid"), Operator.LIKE, frozenset({"*/rg-web/*"})),),)), True),
+        (a_silence(groups=((an_element("resourceid", "/subscriptions/11111111-1111-1111-1111-111111111111"),),)), False),
+        (a_silence(groups=(machine("web-1"),)), True),
+        (a_silence(groups=(machine("web-2"),)), False),
+        (a_silence(groups=(machine("web-1"), named("vm-1"))), True),
+        (a_silence(groups=(machine("web-1"), named("vm-2"))), False),
+        (a_silence(alert_type="vm_test"), True),
+        (a_silence(alert_type="VM_Other"), False),
+        (a_silence(alert_type="VM_Test", groups=(machine("web-2"),)), False),
+    ],
+)  # fmt: skip
+def test_a_silence_holds_by_type_resource_and_entity(silence: Silence, *, is_held: bool) -> None:
+    """All that it names must be met; and the index by which it is found says the same as the silence itself."""
+    alert = an_alert(Entities=[a_host("WEB-1")])
+    assert (decided(alert, silence).suppressed_by == silence.name) is is_held
+    others = [replace(silence, id=f"x{number}", begins=NOW + HOUR) for number in range(3)]
+    assert (decided(alert, *others, silence).suppressed_by == silence.name) is is_held
+    assert SilenceMatcher(silence, BOUNDS, NO_OWNERS).covers(alert) is is_held
+
+
+def test_a_finding_is_held_by_its_category_too() -> None:
+    """Where the silence names a resource."""
+    finding = replace(a_finding(), category="Vulnerabilities", resource="/subscriptions/s/x/y/z/vm-1")
+    book = a_rulebook(stream=Stream.CSPM)
+    silence = a_silence(stream="cspm", alert_type="vulnerabilities")
+    assert decided(finding, silence, book=book).suppressed_by == "silence:ab12cd"
+    assert decided(finding, replace(silence, groups=(machine("vm-1"),)), book=book).suppressed_by is None
+
+
+def test_resolved_and_too_low_come_before_a_silence() -> None:
+    """So that people hear when what they know of is over."""
+    assert decided(an_alert(Status="Resolved"), a_silence()).outcome is Outcome.RESOLVED
+    assert decided(an_alert(Severity="Low"), a_silence()).outcome is Outcome.BELOW_FLOOR
+
+
+@pytest.mark.parametrize(
+    ("hours", "by"), [(2, "scanner"), (3, "scanner"), (4, "silence:ab12cd")], ids=["before", "with it", "after"]
+)
+def test_of_a_rule_and_a_silence_the_one_holds_that_ends_later(hours: int, by: str) -> None:
+    """And the rule, where both end together."""
+    decision = decided(an_alert(Entities=[SCANNER]), a_silence(lasts=hours * HOUR))
+    assert (decision.suppressed_by, decision.suppressed_until) == (by, NOW + max(3, hours) * HOUR)
+
+
+def test_of_two_silences_the_one_holds_that_ends_later() -> None:
+    """And where they end together, the first by its id."""
+    short, long, same = a_silence("b", lasts=HOUR), a_silence("c"), a_silence("a")
+    assert decided(an_alert(), short, long).suppressed_by == "silence:c"
+    assert decided(an_alert(), long, same).suppressed_by == "silence:a"
+
+
+def test_of_a_recurring_one_the_end_of_its_window_counts() -> None:
+    """What it holds is let go then, however long the series goes on."""
+    silence = a_silence(lasts=timedelta(days=60), every=weekly(1, begins="11:00", ends="12:30"))
+    assert decided(an_alert(), silence).suppressed_until == NOW + HOUR / 2
+    assert decided(an_alert(), silence, after=HOUR / 2).outcome is Outcome.ROUTED
+
+
+@pytest.mark.parametrize(
+    ("severity", "is_held"), [("Medium", True), ("High", False), (None, False)], ids=["below", "at", "unknown"]
+)
+def test_what_the_policy_refuses_is_told_and_the_steps_say_so(severity: str | None, *, is_held: bool) -> None:
+    """However the silence was made. A rule holds it all the same."""
+    book = replace(BOOK, silences=SilenceBounds(refuse=Severity.HIGH))
+    decision = decided(an_alert(Severity=severity), a_silence(), book=book)
+    assert (decision.outcome is Outcome.SUPPRESSED) is is_held
+    assert ("silence.refused=silence:ab12cd" in written_steps(decision.steps)) is not is_held
+    by_rule = decided(an_alert(Severity=severity, Entities=[SCANNER]), a_silence(lasts=9 * HOUR), book=book)
+    assert by_rule.suppressed_by == ("silence:ab12cd" if is_held else "scanner")
+
+
+def test_what_silences_held_for_the_longest_time_is_told_and_the_steps_say_so() -> None:
+    """Though the last of them still runs: two that overlap by halves hold what both cover no longer than one might."""
+    book = a_rulebook()
+    first = a_silence("a", begins=NOW - 20 * HOUR, lasts=20 * HOUR, made=NOW - 20 * HOUR, groups=(named("vm-1"),))
+    second = a_silence("b", lasts=20 * HOUR, groups=(machine("web-1"),))
+    both, one = an_alert(Entities=[a_host("web-1")]), an_alert(AzureResourceId="/a/b", Entities=[a_host("web-1")])
+    assert decided(both, first, second, book=book).suppressed_until == NOW + 4 * HOUR
+    assert decided(one, first, second, book=book).suppressed_until == NOW + 20 * HOUR
+    assert decided(both, first, second, book=book, after=4 * HOUR - INSTANT).outcome is Outcome.SUPPRESSED
+    over = decided(both, first, second, book=book, after=4 * HOUR)
+    assert over.outcome is Outcome.ROUTED
+    assert StepCode.SILENCE_SPENT in [step.code for step in over.steps]
+    assert "silence.spent=silence:b" in written_steps(over.steps)
+
+
+RESOURCES, HOSTS = ["vm-1", "vm-2", "db-10"], ["web-1", "web-2"]
+SCOPES = st.lists(
+    st.sampled_from([named("vm-1"), named("vm-*"), named("db-10"), machine("web-1"), machine("web-1", "web-2")]),
+    min_size=1,
+    max_size=2,
+    unique=True,
+)
+LIFE = st.tuples(st.integers(0, 60), st.integers(1, 24), SCOPES, st.sampled_from([None, "VM_Test", "VM_Other"]))
+
+
+@given(st.lists(LIFE, min_size=1, max_size=6), st.sampled_from(RESOURCES), st.sets(st.sampled_from(HOSTS)))
+def test_no_chain_of_silences_holds_anything_for_longer_than_one_may(
+    lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str, hosts: set[str]
+) -> None:
+    """Whatever their scopes are: within each other, wider, the same, or overlapping by halves. Only an hour is a break."""
+    silences = Silences.of(
+        a_silence(f"{n}", begins=NOW + h * HOUR, lasts=lasts * HOUR, groups=tuple(scope), alert_type=type)
+        for n, (h, lasts, scope, type) in enumerate(lives)
+    )
+    book = replace(a_rulebook(), silences=SilenceBounds(longest=24 * HOUR))
+    alert: Alert = an_alert(AzureResourceId=f"/subscriptions/s/{resource}", Entities=[a_host(host) for host in hosts])
+    run = 0
+    for hour in range(90):
+        decision = decide(alert, book, NOW + hour * HOUR, silences)
+        run = run + 1 if decision.outcome is Outcome.SUPPRESSED else 0
+        assert run <= 24
+        if decision.suppressed_until is not None:
+            assert NOW + hour * HOUR < decision.suppressed_until <= NOW + (hour - run + 1 + 24) * HOUR

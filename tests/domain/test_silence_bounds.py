@@ -1,0 +1,232 @@
+"""What silences hold together is bounded, and a scope that lies within another is known to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.address_ranges import AddressRange, AddressRanges
+from router.domain.recurrences import Window
+from router.domain.silence_bounds import find_overrun, needed_since, silenced_share, with_first
+from router.domain.silence_scopes import lies_within
+from router.domain.silence_spans import BREAK, find_latest_end, spans_between
+from router.domain.silences import Silence, SilenceBounds
+from router.domain.suppression import Element, Field, Operator
+from tests.builders import NOW, an_element
+from tests.silences import HOUR, a_silence, machine, named, weekly
+
+INSTANT = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+LONGEST = timedelta(hours=24)
+BOUNDS = SilenceBounds(longest=LONGEST, recurring=90 * DAY)
+
+
+def an_address(*texts: str) -> tuple[Element, ...]:
+    """An element on addresses and ranges of them."""
+    ranges = AddressRanges.of(AddressRange.of(ip_network(text)) for text in texts if "/" in text)
+    values = frozenset(text for text in texts if "/" not in text)
+    return (Element(Field("ip", "address"), Operator.IN, values, ranges),)
+
+
+ID = "/subscriptions/s/resourcegroups/rg-web/providers/microsoft.compute/virtualmachines/vm-1"
+BY_ID = (an_element("resourceid", ID),)
+IN_GROUP = (Element(Field(None, "resourceid"), Operator.LIKE, frozenset({"*/resourcegroups/rg-web/*"})),)
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "is_within"),
+    [
+        ([named("vm-1")], [named("vm-1")], True),
+        ([named("vm-1")], [named("vm-1", "vm-2")], True),
+        ([named("vm-1", "vm-2")], [named("vm-1")], False),
+        ([named("vm-1")], [named("vm-*")], True),
+        ([named("vm-1*")], [named("vm-*")], True),
+        ([named("vm-*")], [named("vm-1*")], False),
+        ([named("vm-*")], [named("vm-1")], False),
+        ([named("web-*")], [named("*-prod")], False),
+        ([BY_ID], [named("vm-1")], True),
+        ([BY_ID], [named("vm-2")], False),
+        ([BY_ID], [IN_GROUP], True),
+        ([named("vm-1")], [BY_ID], False),
+        ([machine("a")], [machine("a", "b")], True),
+        ([machine("a", "b")], [machine("a")], False),
+        ([machine("vm-1")], [named("vm-1")], False),
+        ([named("vm-1"), machine("a")], [named("vm-1")], True),
+        ([named("vm-1")], [named("vm-1"), machine("a")], False),
+        ([an_address("10.0.0.5")], [an_address("10.0.0.0/24")], True),
+        ([an_address("10.0.1.5")], [an_address("10.0.0.0/24")], False),
+        ([an_address("10.0.0.0/25")], [an_address("10.0.0.0/24")], True),
+        ([an_address("10.0.0.0/24")], [an_address("10.0.0.0/25")], False),
+        ([an_address("10.0.0.0/25", "10.9.9.9")], [an_address("10.0.0.0/24")], False),
+    ],
+)
+def test_one_scope_lies_within_another_where_it_covers_nothing_else(
+    inner: Sequence[tuple[Element, ...]], outer: Sequence[tuple[Element, ...]], *, is_within: bool
+) -> None:
+    """Both directions; two halves that overlap lie in neither."""
+    assert lies_within(a_silence(groups=tuple(inner)), a_silence(groups=tuple(outer))) is is_within
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "is_within"),
+    [(None, None, True), ("VM_X", None, True), ("vm_x", "VM_X", True), (None, "VM_X", False), ("VM_X", "VM_Y", False)],
+)
+def test_one_without_a_type_is_about_all_types(inner: str | None, outer: str | None, *, is_within: bool) -> None:
+    """Whatever case they are written in."""
+    assert lies_within(a_silence(alert_type=inner), a_silence(alert_type=outer)) is is_within
+
+
+def test_silences_of_two_streams_have_nothing_to_do_with_each_other() -> None:
+    """An alert is no finding."""
+    assert not lies_within(a_silence(stream="cspm"), a_silence())
+
+
+@pytest.mark.parametrize(("pause", "first"), [(timedelta(), NOW), (HOUR - INSTANT, NOW), (HOUR, None)])
+def test_one_that_begins_less_than_an_hour_after_another_ended_goes_on_with_it(
+    pause: timedelta, first: datetime | None
+) -> None:
+    """An hour's break makes it another one."""
+    before = a_silence("before", lasts=20 * HOUR, ended=NOW + 10 * HOUR)
+    after = a_silence("after", begins=NOW + 10 * HOUR + pause, lasts=HOUR, groups=(named("vm-1"), machine("a")))
+    assert with_first(after, [before]).first == (first or after.begins)
+
+
+def test_one_that_is_wider_begins_anew() -> None:
+    """It is about more than what was silenced; what was is let go in time all the same."""
+    before = a_silence("before", groups=(named("vm-1"), machine("a")))
+    assert with_first(a_silence("after", begins=NOW + HOUR), [before]).first == NOW + HOUR
+
+
+def test_one_counts_from_the_first_of_many_that_went_on_with_each_other() -> None:
+    """Through whichever of them: their order makes no difference."""
+    chain = [a_silence(f"{number}", begins=NOW + number * 5 * HOUR, lasts=4.5 * HOUR) for number in range(4)]
+    last = a_silence("last", begins=NOW + 19 * HOUR, lasts=HOUR)
+    assert with_first(last, reversed(chain)).first == NOW
+
+
+@pytest.mark.parametrize(("lasts", "is_over"), [(4 * HOUR, False), (4 * HOUR + INSTANT, True)])
+def test_what_goes_on_with_another_ends_when_that_would_have_to(lasts: timedelta, *, is_over: bool) -> None:
+    """To the moment: no chain of short ones lasts longer than one may."""
+    before = a_silence("before", lasts=20 * HOUR)
+    after = with_first(a_silence("after", begins=NOW + 20 * HOUR, lasts=lasts), [before])
+    overrun = find_overrun(after, [before], BOUNDS)
+    assert (overrun is not None) is is_over
+    if overrun is not None:
+        assert overrun.span == Window(NOW, after.end)
+
+
+def test_one_that_meets_another_that_is_to_come_counts_with_it() -> None:
+    """Whoever made the other one first."""
+    coming = a_silence("coming", begins=NOW + 20 * HOUR, lasts=20 * HOUR)
+    assert find_overrun(a_silence(lasts=19.5 * HOUR), [coming], BOUNDS) is not None
+    assert find_overrun(a_silence(lasts=19 * HOUR), [coming], BOUNDS) is None
+
+
+def test_a_window_of_a_recurring_one_is_as_long_as_any_may_be() -> None:
+    """Also where clocks are put back, and where one day follows another."""
+    night = a_silence(begins=NOW, lasts=60 * DAY, every=weekly(5, begins="00:00", ends="00:00"))
+    assert find_overrun(night, [], BOUNDS) is None
+    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="00:00")), [], BOUNDS) is not None
+    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="23:00")), [], BOUNDS) is None
+    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="23:01")), [], BOUNDS) is not None
+    autumn = datetime.fromisoformat("2026-10-20T00:00:00+00:00")
+    put_back = replace(night, begins=autumn, first=autumn, until=autumn + 10 * DAY)
+    assert find_overrun(replace(put_back, every=weekly(6, begins="00:00", ends="00:00")), [], BOUNDS) is None
+    berlin = weekly(6, begins="00:00", ends="00:00", zone="Europe/Berlin")
+    assert find_overrun(replace(put_back, every=berlin), [], BOUNDS) is not None
+
+
+def test_a_series_lasts_as_long_as_the_policy_says_from_its_first_start() -> None:
+    """Another series within a week goes on with it."""
+    every = weekly(5)
+    assert find_overrun(a_silence(lasts=90 * DAY, every=every), [], BOUNDS) is None
+    overrun = find_overrun(a_silence(lasts=90 * DAY + INSTANT, every=every), [], BOUNDS)
+    assert overrun is not None
+    assert overrun.is_series
+    before = a_silence("before", lasts=80 * DAY, every=every)
+    for pause, is_over in ((7 * DAY - INSTANT, True), (7 * DAY, False)):
+        after = with_first(a_silence("after", begins=before.end + pause, lasts=11 * DAY, every=every), [before])
+        assert (find_overrun(after, [before], BOUNDS) is not None) is is_over
+
+
+def test_one_in_between_two_windows_of_another_counts_from_its_own_beginning() -> None:
+    """A series that has been there for long keeps nobody from silencing the same for an hour."""
+    series = a_silence("series", begins=NOW - 40 * DAY, lasts=80 * DAY, every=weekly(5))
+    now = with_first(a_silence("now", lasts=20 * HOUR), [series])
+    assert now.first == NOW
+    assert find_overrun(now, [series], BOUNDS) is None
+
+
+def test_the_share_of_a_month_counts_what_two_silenced_once() -> None:
+    """And only as far back as 30 days, and only what lay around all of the scope."""
+    assert silenced_share(a_silence(), [], NOW) == 0
+    one = a_silence("a", begins=NOW - 20 * DAY, lasts=10 * DAY)
+    other = a_silence("b", begins=NOW - 15 * DAY, lasts=10 * DAY, groups=(named("vm-*"),))
+    narrower = a_silence("c", begins=NOW - 5 * DAY, lasts=5 * DAY, groups=(named("vm-1"), machine("a")))
+    assert silenced_share(a_silence(), [one, other, narrower], NOW) == pytest.approx(15 / 30)
+    assert silenced_share(a_silence(), [replace(one, begins=NOW - 50 * DAY)], NOW) == pytest.approx(20 / 30)
+    assert silenced_share(a_silence(), [replace(one, until=NOW + DAY)], NOW) == pytest.approx(20 / 30)
+    assert silenced_share(a_silence(), [a_silence("d", begins=NOW + DAY)], NOW) == 0
+    assert needed_since(SilenceBounds(longest=40 * DAY), NOW) == NOW - 40 * DAY - BREAK
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 100), st.none() | st.integers(0, 100)), max_size=8)
+"""Silences by their beginnings, lengths and early ends, in tens of minutes."""
+
+
+def silences_of(spans: Sequence[tuple[int, int, int | None]]) -> list[Silence]:
+    """Silences of one scope."""
+    return [
+        a_silence(
+            f"{number}",
+            begins=NOW + 10 * begins * MINUTE,
+            lasts=10 * lasts * MINUTE,
+            ended=NOW + 10 * (begins + ended) * MINUTE if ended is not None else None,
+        )
+        for number, (begins, lasts, ended) in enumerate(spans)
+    ]
+
+
+@given(SPANS, st.integers(1, 24))
+def test_nothing_is_held_for_longer_than_the_longest_time_without_an_hours_break(
+    spans: Sequence[tuple[int, int, int | None]], hours: int
+) -> None:
+    """Whatever silences there are: how they came to be makes no difference to what they hold together."""
+    silences, longest = silences_of(spans), hours * HOUR
+    held = [
+        now
+        for now in (NOW + 10 * place * MINUTE for place in range(520))
+        if any(one.is_active(now) for one in silences)
+        and (latest := find_latest_end(silences, now, longest)) is not None
+        and now < latest
+    ]
+    begun = None
+    for before, now in zip([None, *held], held, strict=False):
+        if before is None or now - before > HOUR:
+            begun = now
+        assert begun is not None
+        assert now - begun < longest
+
+
+@given(SPANS)
+def test_one_whole_silence_is_never_cut(spans: Sequence[tuple[int, int, int | None]]) -> None:
+    """What lies an hour and more from all others holds to its end, where it is no longer than one may be."""
+    silences = silences_of(spans)
+    for span in spans_between(silences, NOW - DAY, NOW + 100 * DAY):
+        whole = span.ends - span.begins
+        assert find_latest_end(silences, span.begins, whole) == span.ends
+        assert find_latest_end(silences, span.ends - INSTANT, whole) in (span.ends, None)
+
+
+def test_spans_that_are_an_hour_apart_are_two() -> None:
+    """One moment less, and they are one."""
+    for pause, number in ((HOUR - INSTANT, 1), (HOUR, 2)):
+        silences = [a_silence("a", lasts=HOUR), a_silence("b", begins=NOW + HOUR + pause)]
+        assert len(spans_between(silences, NOW, NOW + DAY)) == number

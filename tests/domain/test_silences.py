@@ -1,0 +1,228 @@
+"""A silence holds from its beginning to before its end, and is stored so that it means the same whatever the rules are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router.domain.address_ranges import AddressRange, AddressRanges
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.holders import find_shadow_rule, find_silence_id, holder_words, shadow_name, silence_name
+from router.domain.recurrences import Recurrence, Window
+from router.domain.severity import Severity
+from router.domain.silence_documents import document_of, find_silence_in
+from router.domain.silence_words import scope_words, silence_words
+from router.domain.silences import NO_SILENCES, Silence, SilenceBounds, Silences
+from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from tests.builders import NOW, an_element
+from tests.domain.test_recurrences import RECURRENCES
+from tests.silences import HOUR, a_silence, named, weekly
+
+INSTANT = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+TUESDAY = 1  # NOW is one, at noon.
+
+
+def test_a_silence_holds_from_its_beginning_to_before_its_end() -> None:
+    """Both sides of either."""
+    silence = a_silence(begins=NOW, lasts=2 * HOUR)
+    assert not silence.is_active(NOW - INSTANT)
+    assert silence.is_active(NOW)
+    assert silence.is_active(NOW + 2 * HOUR - INSTANT)
+    assert not silence.is_active(NOW + 2 * HOUR)
+
+
+def test_what_somebody_ended_holds_nothing_from_then_on() -> None:
+    """An end that comes after its end changes nothing."""
+    ended = a_silence(ended=NOW + HOUR)
+    assert ended.is_active(NOW + HOUR - INSTANT)
+    assert not ended.is_active(NOW + HOUR)
+    assert a_silence(ended=NOW + 9 * HOUR).end == NOW + 2 * HOUR
+
+
+def test_a_recurring_one_holds_in_its_windows_alone_and_none_begins_before_it_or_ends_after_it() -> None:
+    """Its own beginning and end cut the windows in which they fall."""
+    every = weekly(TUESDAY, begins="10:00", ends="14:00")
+    silence = a_silence(lasts=timedelta(days=14) + HOUR, every=every)
+    assert silence.find_window_at(NOW) == Window(NOW, NOW + 2 * HOUR)
+    assert not silence.is_active(NOW + 2 * HOUR)
+    week = timedelta(days=7)
+    assert silence.find_window_at(NOW + week) == Window(NOW + week - 2 * HOUR, NOW + week + 2 * HOUR)
+    assert silence.find_window_at(NOW + 2 * week) == Window(NOW + 2 * week - 2 * HOUR, NOW + 2 * week + HOUR)
+    assert silence.find_next_window(NOW + 3 * HOUR) == Window(NOW + week - 2 * HOUR, NOW + week + 2 * HOUR)
+    assert silence.find_next_window(NOW + 2 * week + HOUR) is None
+    assert len(list(silence.windows_between(NOW - week, NOW + 4 * week))) == 3
+
+
+def test_one_that_a_clock_made_which_was_ahead_holds_nothing_until_then() -> None:
+    """What it would hold is rather told."""
+    silence = a_silence(begins=NOW, made=NOW + HOUR)
+    assert not silence.is_active(NOW)
+    assert silence.is_active(NOW + HOUR - 5 * MINUTE)
+
+
+def test_only_those_that_hold_now_are_active() -> None:
+    """Also where others are known."""
+    silences = Silences.of([a_silence("a"), a_silence("b", begins=NOW + HOUR), a_silence("c", ended=NOW)])
+    assert [one.id for one in silences.active(NOW)] == ["a"]
+    assert Silences.of([]) is NO_SILENCES
+
+
+@pytest.mark.parametrize(
+    ("refuse", "level", "is_refused"),
+    [
+        (None, None, False),
+        (None, Severity.CRITICAL, False),
+        (Severity.HIGH, Severity.MEDIUM, False),
+        (Severity.HIGH, Severity.HIGH, True),
+        (Severity.HIGH, Severity.CRITICAL, True),
+        (Severity.HIGH, None, True),
+    ],
+)
+def test_a_policy_refuses_what_is_too_grave(refuse: Severity | None, level: Severity | None, is_refused: bool) -> None:
+    """And what is of unknown severity, where it refuses anything."""
+    assert SilenceBounds(refuse=refuse).refuses(level) is is_refused
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+INSTANTS = st.timedeltas(timedelta(), timedelta(days=1100)).map(lambda since: datetime(2025, 1, 1, tzinfo=UTC) + since)
+FIELDS = st.sampled_from(
+    [Field(None, "resourceid"), RESOURCE_NAME, Field("host", "hostname"), Field(None, "extendedproperties.a.b")]
+)
+ELEMENTS = st.builds(Element, FIELDS, st.sampled_from(Operator), st.frozensets(TEXTS, min_size=1)) | st.builds(
+    lambda texts: Element(
+        Field("ip", "address"),
+        Operator.IN,
+        frozenset(),
+        AddressRanges.of(AddressRange.of(ip_network(t)) for t in texts),
+    ),
+    st.lists(st.sampled_from(["10.0.0.0/8", "10.20.0.0/16", "2001:db8::/32"]), min_size=1, unique=True),
+)
+SILENCES = st.builds(
+    Silence,
+    id=TEXTS,
+    stream=st.sampled_from(["cwpp", "cspm"]),
+    alert_type=st.none() | TEXTS,
+    groups=st.lists(st.lists(ELEMENTS, min_size=1, max_size=2).map(tuple), min_size=1, max_size=3).map(tuple),
+    begins=INSTANTS,
+    until=INSTANTS,
+    every=st.none() | RECURRENCES,
+    reason=TEXTS,
+    author=TEXTS,
+    ticket=st.none() | TEXTS,
+    made=INSTANTS,
+    first=INSTANTS,
+    ended=st.none() | INSTANTS,
+)
+
+
+@given(SILENCES)
+def test_a_silence_is_read_as_it_was_written(silence: Silence) -> None:
+    """Whole, under its id, and kept for as long as it counts from its end."""
+    document = document_of(silence, "7")
+    assert (document.kind, document.id, document.version) == (DocumentKind.SILENCE, silence.id, "7")
+    assert document.at == silence.end
+    assert find_silence_in(document) == silence
+
+
+def written(**changes: Any) -> StoredDocument:
+    """A silence as a document, with something else in its body; what is to be left out is `...`."""
+    document = document_of(a_silence(every=weekly(1)))
+    body = {name: value for name, value in {**json.loads(document.body), **changes}.items() if value is not ...}
+    return replace(document, body=json.dumps(body).encode())
+
+
+BROKEN: list[dict[str, Any]] = [
+    {"stream": ...},
+    {"stream": 7},
+    {"type": 7},
+    {"scope": ...},
+    {"scope": 7},
+    {"scope": [7]},
+    {"scope": [[7]]},
+    {"scope": [[{"field": "resourcename", "operator": "in", "values": [], "ranges": []}]]},
+    {"scope": [[{"field": "resourcename", "operator": "near", "values": ["a"], "ranges": []}]]},
+    {"scope": [[{"field": "entities.ip.address", "operator": "in", "values": [], "ranges": ["nowhere"]}]]},
+    {"scope": [[{"field": 7, "operator": "in", "values": ["a"], "ranges": []}]]},
+    {"begins": None},
+    {"begins": "yesterday"},
+    {"begins": "2026-11-24T12:00:00"},
+    {"until": ...},
+    {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "Nowhere/Else"}},
+    {"every": {"days": [1], "begins": "02:00", "ends": "04:00", "zone": "../../../etc/passwd"}},
+    {"every": {"days": [9], "begins": "02:00", "ends": "04:00", "zone": "UTC"}},
+    {"every": {"days": ["x"], "begins": "02:00", "ends": "04:00", "zone": "UTC"}},
+    {"every": {"days": [1], "begins": "26:00", "ends": "04:00", "zone": "UTC"}},
+    {"reason": None},
+    {"author": ...},
+    {"made": 7},
+    {"first": ...},
+    {"ended": "soon"},
+]
+
+
+@pytest.mark.parametrize("changes", BROKEN, ids=str)
+def test_a_damaged_silence_is_none(changes: dict[str, Any]) -> None:
+    """What it would have held is rather told, and nobody else's silence is lost."""
+    assert find_silence_in(written()) is not None
+    assert find_silence_in(written(**changes)) is None
+
+
+@given(
+    st.binary(max_size=30)
+    | st.recursive(st.none() | st.integers() | TEXTS, st.lists).map(lambda it: json.dumps(it).encode())
+)
+def test_whatever_lies_in_a_document_is_read_without_a_fault(body: bytes) -> None:
+    """It is no silence."""
+    document = StoredDocument(kind=DocumentKind.SILENCE, id="a", at=NOW, body=body)
+    assert find_silence_in(document) is None
+
+
+def test_a_body_that_nests_without_end_is_none() -> None:
+    """It costs itself alone."""
+    body = b'{"scope":' * 100_000
+    assert find_silence_in(StoredDocument(kind=DocumentKind.SILENCE, id="a", at=NOW, body=body)) is None
+
+
+def test_what_holds_has_one_name_by_which_it_is_known() -> None:
+    """Rules, silences and shadow rules are told apart by it."""
+    assert find_silence_id(silence_name("ab12cd")) == "ab12cd"
+    assert find_shadow_rule(shadow_name("scanner")) == "scanner"
+    for other in ("scanner", shadow_name("scanner")):
+        assert find_silence_id(other) is None
+    assert [*map(holder_words, ("scanner", "silence:ab12cd", "shadow:scanner"))] == [
+        "scanner", "silence ab12cd", "shadow scanner",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("silence", "words"),
+    [
+        (a_silence(), "anything at a resource called vm-1"),
+        (a_silence(alert_type="VM_X", groups=(named("web-*"),)), "VM_X at a resource called web-*"),
+        (a_silence(groups=((an_element("entities.ip.address", "10.0.0.1", "10.0.0.2"),),)),
+         "anything with ip.address 10.0.0.1 or 10.0.0.2"),
+        (a_silence(groups=((an_element("resourceid", "/a/b"),), named("b"))), "anything at /a/b and at a resource called b"),
+    ],
+)  # fmt: skip
+def test_a_silence_says_in_words_what_it_is_about(silence: Silence, words: str) -> None:
+    """For lists, mails and tickets."""
+    assert scope_words(silence) == words
+
+
+def test_a_silence_says_whose_it_is_and_until_when() -> None:
+    """In one line."""
+    assert silence_words(a_silence()) == "silence ab12cd by ana@contoso.example until 2026-11-24T14:00:00Z"
+
+
+def test_recurrences_of_no_day_have_no_window() -> None:
+    """They hold nothing, and nothing goes wrong."""
+    nothing = Recurrence(frozenset(), weekly().begins, weekly().ends, "UTC")
+    assert a_silence(every=nothing).find_next_window(NOW) is None
