@@ -177,7 +177,7 @@ def test_the_share_of_a_month_counts_what_two_silenced_once() -> None:
     assert needed_since(SilenceBounds(longest=40 * DAY), NOW) == NOW - 40 * DAY - BREAK
 
 
-SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(1, 100), st.none() | st.integers(0, 100)), max_size=8)
+SPANS = st.lists(st.tuples(st.integers(0, 100), st.integers(1, 30), st.none() | st.integers(0, 30)), max_size=8)
 """Silences by their beginnings, lengths and early ends, in tens of minutes."""
 
 
@@ -194,7 +194,7 @@ def silences_of(spans: Sequence[tuple[int, int, int | None]]) -> list[Silence]:
     ]
 
 
-@given(SPANS, st.integers(1, 24))
+@given(SPANS, st.integers(1, 6))
 def test_nothing_is_held_for_longer_than_the_longest_time_without_an_hours_break(
     spans: Sequence[tuple[int, int, int | None]], hours: int
 ) -> None:
@@ -202,7 +202,7 @@ def test_nothing_is_held_for_longer_than_the_longest_time_without_an_hours_break
     silences, longest = silences_of(spans), hours * HOUR
     held = [
         now
-        for now in (NOW + 10 * place * MINUTE for place in range(520))
+        for now in (NOW + 10 * place * MINUTE for place in range(140))
         if any(one.is_active(now) for one in silences)
         and (latest := find_latest_end(silences, now, longest)) is not None
         and now < latest

@@ -1,0 +1,402 @@
+"""Silences in every store: each worker obeys them within half a minute, and what they held and still stands comes out once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from router.cli.silence_store import add_silence, change_silence, read_silences
+from router.domain.catalogue import Catalogue
+from router.domain.changes import ChangeAction, read_changes
+from router.domain.decisions import Change
+from router.domain.documents import DocumentKind
+from router.domain.errors import BadUsage
+from router.domain.notices import Notice, Release
+from router.domain.ports.store import Store
+from router.domain.severity import Severity
+from router.domain.silence_documents import document_of
+from router.domain.silences import Silence, SilenceBounds
+from router.ingest.intake import Intake
+from router.ingest.silence_reader import SilenceReader
+from router.ingest.suppression_release import release_held
+from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
+from tests.silences import HOUR, a_silence, machine, weekly
+from tests.store.acts import run
+from tests.store.life import Life
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+DAY = timedelta(days=1)
+
+
+def put(store: Store, *silences: Silence) -> None:
+    """Stores silences as if a person had made them, over whatever is there."""
+    for silence in silences:
+        before = run(store.documents.find_document(DocumentKind.SILENCE, silence.id))
+        document = document_of(silence, before.version if before is not None else None)
+        assert run(store.documents.put_document(document)) is not None
+
+
+def told(life: Life) -> list[tuple[str, Change, Release | None]]:
+    """What tickets are told: of which alert, which change, and what had held it."""
+    contents = [claim.delivery for claim in life.deliver() if claim.delivery.destination == "tickets"]
+    return [(it.content.id, it.change, it.content.release) for it in contents if isinstance(it.content, Notice)]
+
+
+def release_by(
+    ended: datetime | None, *, since: datetime = NOW, messages: int = 1, author: str | None = "ana@contoso.example"
+) -> Release:
+    """What a notice says that the silence had held."""
+    return Release(
+        kind="silence",
+        name="ab12cd",
+        author=author,
+        since=f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        ended=f"{ended:%Y-%m-%dT%H:%M:%SZ}" if ended is not None else None,
+        messages=messages,
+    )
+
+
+def hits(store: Store, name: str = "silence:ab12cd") -> int:
+    """How often a silence held a signal."""
+    found = run(store.record.read_hits("cwpp")).get(name)
+    return found.total if found is not None else 0
+
+
+def test_what_a_silence_held_comes_out_once_at_its_end_and_says_whose_it_was(store: Store) -> None:
+    """With how many messages it held, and since when; each is a hit."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    life.now += MINUTE
+    life.alert(Description="again")
+    life.now = NOW + 2 * HOUR - SECOND
+    life.release()
+    assert told(life) == []
+    life.now = NOW + 2 * HOUR
+    life.release()
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR, messages=2))]
+    assert hits(store) == 2
+
+
+def test_what_ended_before_its_time_comes_out_then(store: Store) -> None:
+    """As soon as it is looked at: somebody wants to hear it."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    life.now += HOUR
+    put(store, a_silence(ended=life.now))
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
+
+
+def test_what_is_extended_goes_on_holding(store: Store) -> None:
+    """Also what it held before; its new end is what counts."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    put(store, a_silence(lasts=4 * HOUR))
+    life.now = NOW + 2 * HOUR
+    life.release()
+    life.release()
+    assert told(life) == []
+    row = life.row()
+    assert row is not None
+    assert row.held_by is not None
+    assert (row.held_by.until, row.held_by.since, row.held_by.messages) == (NOW + 4 * HOUR, NOW, 1)
+    life.now = NOW + 4 * HOUR
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 4 * HOUR))]
+
+
+def test_the_end_of_each_window_lets_go_of_what_it_held(store: Store) -> None:
+    """The series goes on, and holds what comes in its next window."""
+    life = Life(store)
+    put(store, a_silence(lasts=30 * DAY, every=weekly(1, begins="11:00", ends="13:00")))
+    life.alert()
+    life.now = NOW + HOUR
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
+    life.now = NOW + 7 * DAY
+    life.alert("alert-2")
+    assert told(life) == []
+
+
+def test_what_a_window_held_is_asked_about_again_in_the_next_where_nobody_came_between(store: Store) -> None:
+    """A run that only comes at night finds it held by the window that is open then, and with that one's end."""
+    life = Life(store)
+    put(store, a_silence(lasts=30 * DAY, every=weekly(1, begins="11:00", ends="13:00")))
+    life.alert()
+    life.now = NOW + 7 * DAY
+    life.release()
+    row = life.row()
+    assert row is not None
+    assert row.held_by is not None
+    assert row.held_by.until == NOW + 7 * DAY + HOUR
+
+
+def test_what_silences_held_for_the_longest_time_comes_out_though_one_still_runs(store: Store) -> None:
+    """Two that overlap by halves: the bound is that of what both cover."""
+    life = Life(store, replace(a_rulebook(), silences=SilenceBounds(longest=3 * HOUR)))
+    web = {"Type": "host", "HostName": "web-1"}
+    put(store, a_silence("one"), a_silence("two", begins=NOW + HOUR, groups=(machine("web-1"),)))
+    life.alert(Entities=[web])
+    life.now = NOW + 2 * HOUR
+    life.release()
+    assert told(life) == []
+    put(store, a_silence("two", begins=NOW + HOUR, lasts=3 * HOUR, groups=(machine("web-1"),)))
+    life.now = NOW + 3 * HOUR - SECOND
+    life.release()
+    assert told(life) == []
+    life.now = NOW + 3 * HOUR
+    life.release()
+    ((id, change, release),) = told(life)
+    assert (id, change) == ("alert-1", Change.OPENED)
+    assert release is not None
+    assert release.name == "two"
+
+
+def test_of_a_rule_and_a_silence_the_other_takes_over_and_says_so(store: Store) -> None:
+    """The later end holds first; what was not yet over holds on."""
+    life = Life(store, a_rulebook(a_rule(expires=NOW + 3 * HOUR)))
+    put(store, a_silence(lasts=4 * HOUR))
+    life.alert(Entities=[an_ip("10.20.0.5")])
+    life.now += HOUR
+    put(store, a_silence(ended=life.now))
+    life.release()
+    assert told(life) == []
+    row = life.row()
+    assert row is not None
+    assert row.held_by is not None
+    assert (row.held_by.rule, row.held_by.since) == ("scanner", NOW + HOUR)
+    life.now = NOW + 3 * HOUR
+    life.release()
+    ((_, _, release),) = told(life)
+    assert release is not None
+    assert (release.kind, release.name) == ("rule", "scanner")
+
+
+def test_what_is_open_stays_open_its_updates_are_held_and_its_end_is_told(store: Store) -> None:
+    """A silence acts on what is decided after it is seen."""
+    life = Life(store)
+    life.alert()
+    assert told(life) == [("alert-1", Change.OPENED, None)]
+    put(store, a_silence(begins=NOW + MINUTE))
+    life.now += MINUTE
+    life.alert(Severity="Medium")
+    assert told(life) == []
+    row = life.row()
+    assert row is not None
+    assert "tickets" in row.open
+    life.now += MINUTE
+    life.alert(Status="Resolved")
+    assert told(life) == [("alert-1", Change.RESOLVED, None)]
+
+
+def test_held_updates_of_what_is_open_come_out_as_an_update(store: Store) -> None:
+    """No second ticket."""
+    life = Life(store)
+    life.alert()
+    told(life)
+    put(store, a_silence(begins=NOW + MINUTE))
+    life.now += MINUTE
+    life.alert(Severity="Medium")
+    life.now = NOW + MINUTE + 2 * HOUR
+    life.release()
+    assert told(life) == [("alert-1", Change.UPDATED, release_by(life.now, since=NOW + MINUTE))]
+
+
+def test_what_was_resolved_while_it_was_held_is_told_nobody(store: Store) -> None:
+    """It stands no more, and nobody had heard of it."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    life.now += MINUTE
+    life.alert(Status="Resolved")
+    life.now = NOW + 2 * HOUR
+    life.release()
+    assert told(life) == []
+
+
+def test_what_is_owed_already_goes_out(store: Store) -> None:
+    """Nobody takes back what was decided."""
+    life = Life(store)
+    life.alert()
+    put(store, a_silence())
+    assert told(life) == [("alert-1", Change.OPENED, None)]
+
+
+def test_what_the_policy_refuses_is_told(store: Store) -> None:
+    """And what it no longer refuses is held, with the next decision."""
+    life = Life(store, replace(a_rulebook(), silences=SilenceBounds(refuse=Severity.HIGH)))
+    put(store, a_silence())
+    life.alert()
+    assert told(life) == [("alert-1", Change.OPENED, None)]
+    life.alert("alert-2", Severity="Medium")
+    assert told(life) == []
+
+
+def test_a_policy_that_begins_to_refuse_lets_go_of_what_is_held(store: Store) -> None:
+    """Its rulebook is another one."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    life.book = replace(a_rulebook(hash="another"), silences=SilenceBounds(refuse=Severity.HIGH))
+    life.now += MINUTE
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(None))]
+
+
+def test_a_silence_that_is_gone_or_damaged_lets_go_of_what_it_held(store: Store) -> None:
+    """What cannot be read holds nothing."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    document = run(store.documents.find_document(DocumentKind.SILENCE, "ab12cd"))
+    assert document is not None
+    assert run(store.documents.put_document(replace(document, body=b"{"))) is not None
+    life.now += MINUTE
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(None, author=None))]
+
+
+def test_a_message_that_comes_again_is_one_hit(store: Store) -> None:
+    """Redelivered to the same worker, to another one, and to two at once."""
+    life = Life(store)
+    put(store, a_silence())
+    message = a_message(alert_body(), at=NOW)
+    intakes = [Intake(store, {life.book.stream: life.book}, Catalogue()) for _ in range(2)]
+
+    async def at_once() -> None:
+        await asyncio.gather(*(intake.ingest([message], NOW) for intake in intakes))
+
+    run(at_once())
+    life.ingest(message)
+    life.ingest(message, message)
+    assert hits(store) == 1
+    life.now = NOW + 2 * HOUR
+    life.release()
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
+
+
+def test_two_workers_at_the_end_let_go_once(store: Store, twin: Store) -> None:
+    """Both look at the same moment."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert()
+    life.now = NOW + 2 * HOUR
+    book = life.book
+
+    async def at_once() -> None:
+        await asyncio.gather(
+            *(
+                release_held(Intake(one, {book.stream: book}, Catalogue()), one.ledger, book, life.now)
+                for one in (store, twin)
+            )
+        )
+
+    run(at_once())
+    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
+
+
+def test_every_worker_obeys_within_half_a_minute(store: Store, twin: Store) -> None:
+    """Two workers over one store, each busy all the time: what another process silenced, ended or made anew."""
+    book = a_rulebook()
+    workers = [Intake(one, {book.stream: book}, Catalogue()) for one in (store, twin)]
+    numbers = iter(range(1_000))
+
+    def is_held(worker: Intake, now: datetime) -> bool:
+        message = a_message(alert_body(f"alert-{next(numbers)}"), at=now)
+        (entry,) = run(worker.ingest([message], now))
+        return entry.suppressed_by is not None
+
+    assert not any(is_held(worker, NOW) for worker in workers)
+    for number, (change, is_silent) in enumerate([(a_silence(), True), (a_silence(ended=NOW + MINUTE), False)]):
+        put(store, change)
+        made = NOW + number * MINUTE
+        assert [is_held(worker, made + 30 * SECOND) for worker in workers] == [is_silent, is_silent]
+
+
+@pytest.mark.parametrize(("clock", "ticks"), [(15, 0), (0, 15), (-15, 0)], ids=["clock", "ticks", "clock put back"])
+def test_silences_are_read_again_after_fifteen_seconds_by_either_clock(store: Store, clock: int, ticks: int) -> None:
+    """A time to decide at may stand still, and a clock may be put back; before that a batch costs no request."""
+    ticked = 0.0
+    reader = SilenceReader(store.documents, lambda: ticked)
+    assert not run(reader.silences("cwpp", NOW)).by_name
+    put(store, a_silence(made=NOW - HOUR))
+    assert not run(reader.silences("cwpp", NOW + 14 * SECOND)).by_name
+    ticked += ticks
+    assert list(run(reader.silences("cwpp", NOW + clock * SECOND)).by_name) == ["silence:ab12cd"]
+    assert not run(reader.silences("cspm", NOW)).by_name
+
+
+def test_each_change_is_on_record_with_its_author(store: Store) -> None:
+    """Who made it, who extended it, who ended it, when and why."""
+    documents = store.documents
+    made = run(add_silence(documents, a_silence("")))
+    later = NOW + 3 * HOUR
+    run(
+        change_silence(
+            documents, made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, lambda it: replace(it, until=later)
+        )
+    )
+    run(
+        change_silence(
+            documents, made.id, ChangeAction.RELEASED, "eve", NOW + HOUR, lambda it: replace(it, ended=NOW + HOUR)
+        )
+    )
+    changes = read_changes(run(documents.list_documents(DocumentKind.CHANGE))).changes
+    assert [(one.id, one.action, one.author, one.at, one.until, one.reason) for one in changes] == [
+        (made.id, ChangeAction.ADDED, "ana@contoso.example", NOW, NOW + 2 * HOUR, "patching"),
+        (made.id, ChangeAction.EXTENDED, "ben", NOW + MINUTE, later, "patching"),
+        (made.id, ChangeAction.RELEASED, "eve", NOW + HOUR, NOW + HOUR, "patching"),
+    ]
+
+
+def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store, twin: Store) -> None:
+    """The second is made over the first: both extended it, and both are on record."""
+    made = run(add_silence(store.documents, a_silence("")))
+
+    def extended(silence: Silence) -> Silence:
+        return replace(silence, until=silence.until + HOUR)
+
+    async def at_once() -> None:
+        await asyncio.gather(
+            *(
+                change_silence(one.documents, made.id, ChangeAction.EXTENDED, who, NOW, extended)
+                for one, who in ((store, "ana"), (twin, "ben"), (store, "eve"), (twin, "joe"))
+            )
+        )
+
+    run(at_once())
+    (silence,) = run(read_silences(store.documents, None)).silences
+    assert silence.until == NOW + 6 * HOUR
+    changes = read_changes(run(store.documents.list_documents(DocumentKind.CHANGE))).changes
+    extensions = [one for one in changes if one.action is ChangeAction.EXTENDED]
+    assert sorted(one.author for one in extensions) == ["ana", "ben", "eve", "joe"]
+    assert sorted(one.until for one in extensions) == [NOW + hours * HOUR for hours in (3, 4, 5, 6)]
+
+
+def test_a_change_that_is_refused_leaves_nothing_on_record(store: Store) -> None:
+    """Neither of the silence nor of who wanted it."""
+    made = run(add_silence(store.documents, a_silence("")))
+
+    def refused(silence: Silence) -> Silence:
+        raise BadUsage("no")
+
+    with pytest.raises(BadUsage):
+        run(change_silence(store.documents, made.id, ChangeAction.EXTENDED, "ben", NOW, refused))
+    assert len(run(store.documents.list_documents(DocumentKind.CHANGE))) == 1
+    assert run(read_silences(store.documents, None)).silences == [made]
+
+
+def test_two_silences_that_say_the_same_have_two_ids(store: Store) -> None:
+    """A longer one, where the beginning is taken."""
+    one, other = (run(add_silence(store.documents, a_silence(""))) for _ in range(2))
+    assert other.id.startswith(one.id)
+    assert other.id != one.id
+    assert replace(other, id=one.id) == one
