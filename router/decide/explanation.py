@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,18 +17,20 @@ from router.decide.attack import attack_of
 from router.decide.decision import (
     decide,
     find_floor_above,
+    find_holder,
     find_time_to_answer,
     is_noted,
     level_words,
     matching_routes,
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
-from router.domain.decisions import Decision
-from router.domain.holders import shadow_name
+from router.domain.decisions import Decision, StepCode
+from router.domain.holders import holder_words, shadow_name
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Alert, Finding, Signal
+from router.domain.silences import NO_SILENCES, Silence, Silences
 from router.domain.suppression import CVE, Element, SuppressionRule
 
 _MOST_NAMED = 5
@@ -41,7 +43,7 @@ class ExplanationStep(NamedTuple):
     Attributes:
         question: the question.
         answer: the answer in words.
-        rule: the name, as `router.domain.holders` gives it, of the suppression rule or shadow rule that the question is about;
+        rule: the name, as `router.domain.holders` gives it, of the rule, shadow rule or silence that the question is about;
             None for any other question.
     """
 
@@ -63,13 +65,16 @@ class Explanation:
     steps: tuple[ExplanationStep, ...]
 
 
-def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
-    """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it."""
+def explain(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> Explanation:
+    """The decision on a signal, and the answer to each question on the way, also to those after the one that settled it.
+
+    Without silences it is what the rules alone make of it.
+    """
     rules = [rule for rule in rulebook.suppressions.by_name.values() if is_about(rule, signal)]
     shadows = [rule for rule in rulebook.shadows.by_name.values() if is_about(rule, signal)]
     holder = find_last(rule for rule in rules if rule.is_active(now) and covers(rule, signal, rulebook.owners))
     return Explanation(
-        decision=decide(signal, rulebook, now),
+        decision=decide(signal, rulebook, now, silences),
         holder=holder,
         steps=(
             ExplanationStep("resolved?", f"{'yes' if signal.resolved else 'no'}, {_status_words(signal)}"),
@@ -80,6 +85,14 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime) -> Explanation:
                 for rule in _by_name(rules)
             ),
             *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
+            *(
+                ExplanationStep(
+                    f"held by {holder_words(one.name)}?", _silence_words(one, signal, rulebook, now), one.name
+                )
+                for one in silences.by_name.values()
+                if one.alert_type is None or is_about(one.as_rule(), signal)
+            ),
+            *_spent_steps(signal, rulebook, silences, now),
             *(
                 ExplanationStep(
                     f"would be held by shadow rule {rule.name}?",
@@ -138,6 +151,39 @@ def _rule_words(rule: SuppressionRule, signal: Signal, rulebook: Rulebook, now: 
             return f"no, {_group_words(group, signal, rulebook)}"
     within = dict.fromkeys(f"; {text} is in {held_by}" for text, held_by in find_ranges(rule, signal))
     return f"yes, until {until}{''.join(islice(within, _MOST_NAMED))}"
+
+
+def _written(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _silence_words(silence: Silence, signal: Signal, rulebook: Rulebook, now: datetime) -> str:
+    window = silence.find_window_at(now)
+    if window is None:
+        if silence.end <= now:
+            return f"no, the silence ended at {_written(silence.end)}"
+        coming = silence.find_next_window(now)
+        return (
+            f"no, the silence begins at {_written(coming.begins)}"
+            if coming is not None
+            else "no, it has no window yet to come"
+        )
+    for group in silence.groups:
+        if not is_met(group, signal, rulebook.owners):
+            return f"no, {_group_words(group, signal, rulebook)}"
+    whose = f"{silence.author} made it: {silence.reason}"
+    if rulebook.silences.refuses(signal.level):
+        return f"no, the policy lets no silence hold a signal that grave; {whose}"
+    return f"yes, until {_written(window.ends)}; {whose}"
+
+
+def _spent_steps(signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime) -> Iterator[ExplanationStep]:
+    """Whether silences hold the signal no more because they have for as long as the policy allows."""
+    holding = find_holder(signal, rulebook, silences, now)
+    if holding.step is not None and holding.step.code is StepCode.SILENCE_SPENT:
+        most = rulebook.silences.longest // timedelta(hours=1)
+        answer = f"yes, for the {most} hours that the policy allows without an hour's break, so they hold it no more"
+        yield ExplanationStep("silenced for long enough?", answer)
 
 
 def _group_words(group: tuple[Element, ...], signal: Signal, rulebook: Rulebook) -> str:

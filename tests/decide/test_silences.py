@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide import decide
+from router.decide import decide, explain
 from router.decide.silence_matcher import SilenceMatcher
 from router.domain.decisions import Decision, Outcome, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
 from router.domain.reasons import Code, Reason
+from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Signal, Stream
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, Silences
@@ -34,9 +35,9 @@ def a_host(name: str) -> dict[str, object]:
     return {"$id": name, "Type": "host", "HostName": name}
 
 
-def decided(signal: Signal, *silences: Silence, after: timedelta = timedelta(), book: object = BOOK) -> Decision:
+def decided(signal: Signal, *silences: Silence, after: timedelta = timedelta(), book: Rulebook = BOOK) -> Decision:
     """The decision on a signal where there are some silences."""
-    return decide(signal, book, NOW + after, Silences.of(silences))  # type: ignore[arg-type]
+    return decide(signal, book, NOW + after, Silences.of(silences))
 
 
 def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
@@ -172,3 +173,56 @@ def test_no_chain_of_silences_holds_anything_for_longer_than_one_may(
         # Between the last time and this one there was at most half an hour in which it was told.
         begun, last = (begun if now - last <= HOUR else now), now
         assert now < decision.suppressed_until <= begun + 10 * HOUR
+
+
+def explained(signal: Signal, *silences: Silence, book: Rulebook = BOOK) -> dict[str, str]:
+    """What an explanation says of silences, by the question."""
+    steps = explain(signal, book, NOW, Silences.of(silences)).steps
+    return {step.question: step.answer for step in steps if "silence" in step.question}
+
+
+def test_an_explanation_asks_each_silence_that_may_be_about_a_signal() -> None:
+    """Whether it holds, and if not why; whose it is and what for."""
+    assert explained(an_alert(), a_silence()) == {
+        "held by silence ab12cd?": "yes, until 2026-11-24T14:00:00Z; ana@contoso.example made it: patching"
+    }
+    assert explained(an_alert(), a_silence(groups=(named("vm-2"),))) == {
+        "held by silence ab12cd?": "no, resourcename in ['vm-2'] is not met: the signal has vm-1"
+    }
+    assert explained(an_alert(), a_silence(ended=NOW)) == {
+        "held by silence ab12cd?": "no, the silence ended at 2026-11-24T12:00:00Z"
+    }
+    assert explained(an_alert(), a_silence(lasts=60 * DAY, every=weekly(5))) == {
+        "held by silence ab12cd?": "no, the silence begins at 2026-11-28T02:00:00Z"
+    }
+    assert explained(an_alert(), a_silence(alert_type="VM_Other")) == {}
+    book = replace(BOOK, silences=SilenceBounds(refuse=Severity.HIGH))
+    assert explained(an_alert(), a_silence(), book=book) == {
+        "held by silence ab12cd?": "no, the policy lets no silence hold a signal that grave; "
+        "ana@contoso.example made it: patching"
+    }
+
+
+def test_an_explanation_says_that_silences_held_a_signal_for_long_enough() -> None:
+    """Though one still runs."""
+    first = a_silence("a", begins=NOW - 24 * HOUR, lasts=23.5 * HOUR, made=NOW - 24 * HOUR)
+    words = explained(an_alert(), first, a_silence("b"))["silenced for long enough?"]
+    assert words == "yes, for the 24 hours that the policy allows without an hour's break, so they hold it no more"
+
+
+@given(st.lists(LIFE, min_size=1, max_size=4), st.sampled_from(RESOURCES))
+def test_an_explanation_says_yes_of_whatever_silence_holds(
+    lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str
+) -> None:
+    """Asked without the index, and of no other that ends later."""
+    silences = Silences.of(
+        a_silence(f"{n}", begins=NOW - h * HOUR / 4, lasts=lasts * HOUR, groups=tuple(scope), alert_type=type)
+        for n, (h, lasts, scope, type) in enumerate(lives)
+    )
+    alert = an_alert(AzureResourceId=f"/subscriptions/s/{resource}", Entities=[a_host("web-1")])
+    explanation = explain(alert, a_rulebook(), NOW, silences)
+    held = {step.rule for step in explanation.steps if step.rule and step.answer.startswith("yes")}
+    if explanation.decision.suppressed_by is not None:
+        assert explanation.decision.suppressed_by in held
+    else:
+        assert not held or "silenced for long enough?" in {step.question for step in explanation.steps}
