@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 
+from router.cli.complaints import complain
 from router.domain.errors import BadUsage
 
 
-def refuse_unasked(command: str, *, is_confirmed: bool) -> None:
-    """Raises BadUsage where nobody confirmed what a command does and nobody can be asked: there is no terminal."""
+def refuse_unasked(what: str, *, is_confirmed: bool) -> None:
+    """Raises BadUsage where nobody confirmed what a command does, and nobody can be asked: there is no terminal."""
     if not is_confirmed and not sys.stdin.isatty():
-        raise BadUsage(
-            f"--yes: is missing, and there is no terminal to ask on; add it to {command} without being asked"
-        )
+        raise BadUsage(f"--yes: is missing, and there is no terminal to ask on; write it to {what} without being asked")
 
 
 def is_wanted(question: str, *, is_confirmed: bool) -> bool:
     """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already."""
     if is_confirmed:
         return True
-    sys.stderr.write(f"{question} [y/N] ")
-    sys.stderr.flush()
+    complain(f"{question} y, or anything else for no:")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
