@@ -8,7 +8,7 @@ from typing import Any
 
 from router.domain.recurrences import Recurrence
 from router.domain.silences import Silence
-from router.domain.suppression import RESOURCE_NAME, Element, Operator
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
 from tests.builders import NOW, an_element
 
 HOUR = timedelta(hours=1)
@@ -23,6 +23,11 @@ def named(*names: str) -> tuple[Element, ...]:
 def machine(*names: str) -> tuple[Element, ...]:
     """An element on the names of machines."""
     return (an_element("entities.host.hostname", *names),)
+
+
+def called(*names: str) -> tuple[Element, ...]:
+    """An element on what machines are called, however signals name them."""
+    return (replace(named(*names)[0], field=MACHINE),)
 
 
 def a_silence(id: str = "ab12cd", *, begins: datetime = NOW, lasts: timedelta = 2 * HOUR, **fields: Any) -> Silence:

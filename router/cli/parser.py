@@ -283,7 +283,7 @@ def _add_silences(commands: Commands) -> None:
         "--host",
         metavar="NAME",
         action="append",
-        help="a machine that alerts name; the same as --entity host.hostname=NAME",
+        help="a machine by its name or a glob, however alerts name it; again for another one",
     )
     add.add_argument("--entity", metavar="FIELD=VALUE", action="append", help=_ENTITY)
     add.add_argument(

@@ -108,26 +108,25 @@ def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadSilences, share: 
 
 
 def _instead_of(options: Namespace) -> dict[str, Groups]:
-    """What may be meant where a name finds nothing: the machine of that name, or the resource. By the option for it."""
-    stream, name = Stream(options.stream), options.resource
-    if name and not options.host and not options.entity:
-        scope = WrittenScope(stream=stream, alert_type=options.type, entities=[f"host.hostname={name}"])
-        option = f"--host {name}"
-    elif options.host and not name and not options.entity:
-        (name, *_) = options.host
-        scope = WrittenScope(stream=stream, alert_type=options.type, resource=name)
-        option = f"--resource {name}"
-    else:
+    """What may be meant where no resource of a name is found: the machine of that name. By the option for it."""
+    if not options.resource or options.host or options.entity:
         return {}
-    read = read_silence_scope(scope)
-    return {option: read.groups} if read.refused is None else {}
+    read = read_silence_scope(
+        WrittenScope(stream=Stream(options.stream), alert_type=options.type, hosts=[options.resource])
+    )
+    return {f"--host {options.resource}": read.groups} if read.refused is None else {}
 
 
 def _scope_in(options: Namespace, stream: Stream) -> SilenceScope:
-    entities = [*(options.entity or ()), *(f"host.hostname={host}" for host in options.host or ())]
     type = words_given("--type", options.type) if options.type is not None else None
     scope = read_silence_scope(
-        WrittenScope(stream=stream, alert_type=type, resource=options.resource, entities=entities)
+        WrittenScope(
+            stream=stream,
+            alert_type=type,
+            resource=options.resource,
+            hosts=options.host or (),
+            entities=options.entity or (),
+        )
     )
     if scope.refused is not None:
         raise BadUsage(scope.refused)

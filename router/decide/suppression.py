@@ -15,6 +15,7 @@ from router.domain.silence_spans import find_latest_end
 from router.domain.silences import Silence, Silences
 from router.domain.suppression import (
     CVE,
+    MACHINE,
     RESOURCE_NAME,
     Element,
     Field,
@@ -166,6 +167,13 @@ def _own_values(signal: Signal, name: str, owners: Owners) -> Sequence[str]:
         return texts_of(signal.resource)
     if name == RESOURCE_NAME.name:
         return texts_of((signal.resource or "").rstrip("/").rpartition("/")[2])
+    if name == MACHINE.name:
+        hosts = values_of(signal, Field("host", "hostname"), owners)
+        return [
+            *_own_values(signal, RESOURCE_NAME.name, owners),
+            *hosts,
+            *_own_values(signal, "compromisedentity", owners),
+        ]
     if name == "subscriptionid":
         return texts_of(parse_resource_id(signal.resource).subscription)
     if name == "compromisedentity":

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from router.domain.globs import covers_glob
 from router.domain.silences import Silence
-from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
 
 type Group = tuple[Element, ...]
 
 _RESOURCE_ID = Field(None, "resourceid")
+_NAMES = (_RESOURCE_ID, RESOURCE_NAME, Field("host", "hostname"), Field(None, "compromisedentity"))
+"""What a machine may be called by."""
 
 
 def lies_within(inner: Silence, outer: Silence) -> bool:
@@ -24,6 +26,8 @@ def lies_within(inner: Silence, outer: Silence) -> bool:
 
 def _implies(narrow: Group, wide: Group) -> bool:
     """Whether what meets one group meets another: both are about one entity, or about the signal itself."""
+    if wide[0].field == MACHINE:
+        return any(one.field in (MACHINE, *_NAMES) and _is_narrower(one, wide[0]) for one in narrow)
     if narrow[0].field.entity != wide[0].field.entity:
         return False
     return all(any(_is_narrower(one, other) for one in narrow) for other in wide)
@@ -32,9 +36,9 @@ def _implies(narrow: Group, wide: Group) -> bool:
 def _is_narrower(narrow: Element, wide: Element) -> bool:
     if narrow.operator is Operator.CONTAINS or wide.operator is Operator.CONTAINS:
         return narrow.field == wide.field and narrow.operator is wide.operator and narrow.values <= wide.values
-    if narrow.field == wide.field:
+    if narrow.field == wide.field or (wide.field == MACHINE and narrow.field != _RESOURCE_ID):
         return _are_all_in(narrow, wide, str)
-    if narrow.field == _RESOURCE_ID and wide.field == RESOURCE_NAME and narrow.operator is Operator.IN:
+    if narrow.field == _RESOURCE_ID and wide.field in (RESOURCE_NAME, MACHINE) and narrow.operator is Operator.IN:
         return _are_all_in(narrow, wide, _name_in)
     return False
 

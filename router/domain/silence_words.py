@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from router.domain.silences import Silence
-from router.domain.suppression import RESOURCE_NAME, Element, Operator
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
 
 _MOST_NAMED = 5
 """The most values of one element that are named."""
@@ -27,6 +27,8 @@ def _element_words(element: Element) -> str:
     some = _either(values)
     if element.field == RESOURCE_NAME:
         return f"at a resource called {some}"
+    if element.field == MACHINE:
+        return f"at a machine called {some}"
     if element.field.entity is None and element.field.name == "resourceid":
         return f"at {some}"
     like = " like" if element.operator is Operator.LIKE else ""

@@ -69,7 +69,13 @@ CVE = Field(None, "cve")
 RESOURCE_NAME = Field(None, "resourcename")
 """The last part of the id of a signal's resource; silences alone look at it."""
 
-_NARROW = frozenset({"resourceid", RESOURCE_NAME.name, "package", CVE.name, "owner"})
+MACHINE = Field(None, "machine")
+"""By what a machine may be called: the name of the signal's resource, of a host that it names, or of what was compromised.
+
+Alerts about one machine name it in one of these ways or another; silences alone look at it.
+"""
+
+_NARROW = frozenset({"resourceid", RESOURCE_NAME.name, MACHINE.name, "package", CVE.name, "owner"})
 """The names of the fields, of a finding or of its one entity, that tell one finding of a category from the next."""
 
 

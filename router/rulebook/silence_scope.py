@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from router.domain.globs import is_glob
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
-from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import FEWEST, find_breadth, names_many
 from router.rulebook.scope_fields import PORTABLE, find_field
@@ -17,7 +17,7 @@ from router.rulebook.suppression_faults import Faults
 from router.rulebook.validation_messages import hint
 
 _CATEGORIES = {category.casefold() for category in CATEGORIES}
-_OF_RESOURCES = frozenset({"resourceid", RESOURCE_NAME.name, "compromisedentity"})
+_OF_RESOURCES = frozenset({"resourceid", RESOURCE_NAME.name, MACHINE.name, "compromisedentity"})
 _WILD = re.compile(r"[*?]+")
 _NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
 """What says enough of what is meant."""
@@ -31,12 +31,14 @@ class WrittenScope:
         stream: the stream.
         alert_type: the alert type or recommendation category.
         resource: the name or the id of a resource, or a glob of either.
+        hosts: the names of machines, or globs of them, any of which it is about.
         entities: FIELD=VALUE for what signals name; the same field again stands for any of its values.
     """
 
     stream: Stream
     alert_type: str | None = None
     resource: str | None = None
+    hosts: Sequence[str] = ()
     entities: Sequence[str] = ()
 
 
@@ -63,7 +65,11 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
     """The scope that is meant."""
     doubts: list[str] = []
     try:
-        elements = [element for element in (_resource_in(written, doubts), *_entities_in(written, doubts)) if element]
+        elements = [
+            element
+            for element in (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
+            if element
+        ]
         _refuse_whole(written, elements)
     except _ScopeRefused as why:
         return SilenceScope((), str(why), tuple(doubts))
@@ -107,6 +113,21 @@ def _resource_in(written: WrittenScope, doubts: list[str]) -> Element | None:
             f"--resource: {text!r} is a whole subscription, account, project or connector, and no resource; {_NARROW}"
         )
     return _read_exactly("--resource", "resourceid", [text.rstrip("/")], written.stream, doubts)
+
+
+def _hosts_in(written: WrittenScope) -> Element | None:
+    names = [name.strip() for name in written.hosts]
+    for name in names:
+        if not name:
+            raise _ScopeRefused("--host: is empty; write the name of a machine, such as web-1")
+        if "/" in name:
+            raise _ScopeRefused(f"--host: {name!r} is an id, and no name; write --resource {name}")
+        if is_glob(name):
+            _refuse_broad_glob("--host", name, MACHINE)
+    if not names:
+        return None
+    operator = Operator.LIKE if any(map(is_glob, names)) else Operator.IN
+    return Element(MACHINE, operator, frozenset(map(str.casefold, names)))
 
 
 def _entities_in(written: WrittenScope, doubts: list[str]) -> Iterable[Element]:
@@ -170,12 +191,13 @@ def _read_exactly(option: str, name: str, values: list[str], stream: Stream, dou
 def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
     """Refuses a glob of which no piece tells one resource of a subscription, an account or a project from the next."""
     pieces = [piece for piece in _WILD.split(glob) if piece]
-    looked_at = Field(None, "resourceid") if field == RESOURCE_NAME else field
+    is_name = field in (RESOURCE_NAME, MACHINE)
+    looked_at = Field(None, "resourceid") if is_name else field
     if any(find_breadth(piece, looked_at) is None for piece in pieces):
         return
-    if sum(map(str.isalnum, "".join(pieces))) < FEWEST or field == RESOURCE_NAME:
+    if sum(map(str.isalnum, "".join(pieces))) < FEWEST or is_name:
         why = f"has no piece of {FEWEST} letters or digits that tells one from another"
     else:
         why = "fits every resource of a subscription, an account or a project"
-    example = "web-*" if field == RESOURCE_NAME or field.entity else "*/resourceGroups/rg-build/*"
+    example = "web-*" if is_name or field.entity else "*/resourceGroups/rg-build/*"
     raise _ScopeRefused(f"{option}: {glob!r} {why}; write more of it, such as {example}")

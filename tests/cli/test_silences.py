@@ -137,8 +137,8 @@ def test_a_scope_that_finds_nothing_says_which_option_would(state: House) -> Non
     runs(state, alert_body(Entities=[host]))
     wanted = "--host web-1 would have found 1 signal; did you mean that?"
     assert wanted in silenced(state, "--resource", "web-1", "--for", "2h").out
-    assert "--resource vm-1 would have found 1 signal" in silenced(state, "--host", "vm-1", "--for", "2h").out
-    assert "did you mean" not in silenced(state, "--host", "web-1", "--for", "2h").out
+    for found in (("--host", "web-1"), ("--host", "vm-1"), ("--resource", "vm-1")):
+        assert "did you mean" not in silenced(state, *found, "--for", "2h").out
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from router.domain.signals import Alert, Signal, Stream
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, Silences
 from router.domain.suppression import Element, Field, Operator
 from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
-from tests.silences import HOUR, a_silence, machine, named, weekly
+from tests.silences import HOUR, a_silence, called, machine, named, weekly
 
 INSTANT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
@@ -62,6 +62,10 @@ def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
         (a_silence(groups=((an_element("resourceid", "/subscriptions/11111111-1111-1111-1111-111111111111"),),)), False),
         (a_silence(groups=(machine("web-1"),)), True),
         (a_silence(groups=(machine("web-2"),)), False),
+        (a_silence(groups=(called("web-1"),)), True),
+        (a_silence(groups=(called("vm-*"),)), True),
+        (a_silence(groups=(called("db-1", "host-of-contoso"),)), True),
+        (a_silence(groups=(called("web-2"),)), False),
         (a_silence(groups=(machine("web-1"), named("vm-1"))), True),
         (a_silence(groups=(machine("web-1"), named("vm-2"))), False),
         (a_silence(alert_type="vm_test"), True),
@@ -71,7 +75,7 @@ def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
 )  # fmt: skip
 def test_a_silence_holds_by_type_resource_and_entity(silence: Silence, *, is_held: bool) -> None:
     """All that it names must be met; and the index by which it is found says the same as the silence itself."""
-    alert = an_alert(Entities=[a_host("WEB-1")])
+    alert = an_alert(Entities=[a_host("WEB-1")], CompromisedEntity="Host-of-Contoso")
     assert (decided(alert, silence).suppressed_by == silence.name) is is_held
     others = [replace(silence, id=f"x{number}", begins=NOW + HOUR) for number in range(3)]
     assert (decided(alert, *others, silence).suppressed_by == silence.name) is is_held

@@ -19,7 +19,7 @@ from router.domain.silence_spans import BREAK, find_latest_end, spans_between
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element, Field, Operator
 from tests.builders import NOW, an_element
-from tests.silences import HOUR, a_silence, machine, named, weekly
+from tests.silences import HOUR, a_silence, called, machine, named, weekly
 
 INSTANT = timedelta(microseconds=1)
 MINUTE = timedelta(minutes=1)
@@ -58,6 +58,13 @@ IN_GROUP = (Element(Field(None, "resourceid"), Operator.LIKE, frozenset({"*/reso
         ([machine("a")], [machine("a", "b")], True),
         ([machine("a", "b")], [machine("a")], False),
         ([machine("vm-1")], [named("vm-1")], False),
+        ([machine("vm-1")], [called("vm-*")], True),
+        ([named("vm-1")], [called("vm-1")], True),
+        ([BY_ID], [called("vm-1")], True),
+        ([called("vm-1")], [called("vm-1", "vm-2")], True),
+        ([called("vm-1")], [named("vm-1")], False),
+        ([called("vm-1")], [machine("vm-1")], False),
+        ([an_address("10.0.0.5")], [called("10.0.0.5")], False),
         ([named("vm-1"), machine("a")], [named("vm-1")], True),
         ([named("vm-1")], [named("vm-1"), machine("a")], False),
         ([an_address("10.0.0.5")], [an_address("10.0.0.0/24")], True),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from router.domain.globs import glob_pattern
 from router.domain.signals import Stream
-from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
 from router.rulebook.silence_scope import WrittenScope, read_silence_scope
 
 SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -79,6 +79,30 @@ def test_a_glob_that_fits_resources_of_one_kind_which_have_no_name_in_common_is_
     glob = f"{star}{star.join(pieces)}{star}"
     if glob_pattern(glob).match(ONE) and glob_pattern(glob).match(OTHER):
         assert read_silence_scope(scope_of(resource=glob)).refused is not None
+
+
+def test_a_machine_is_named_however_alerts_name_it() -> None:
+    """By its resource, by a host, or by what was compromised; any of several."""
+    for hosts, operator in ((["WEB-1", "web-2"], Operator.IN), (["web-1", "data-*"], Operator.LIKE)):
+        read = read_silence_scope(WrittenScope(stream=Stream.CWPP, hosts=hosts))
+        assert read.refused is None
+        assert read.groups == ((Element(MACHINE, operator, frozenset(map(str.lower, hosts))),),)
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("", "--host: is empty; write the name of a machine, such as web-1"),
+        (VM, "is an id, and no name; write --resource"),
+        ("*", "--host: '*' has no piece of 3 letters or digits"),
+        ("*Machines*", "--host: '*Machines*' has no piece"),
+    ],
+)
+def test_what_is_no_name_of_a_machine_is_refused(host: str, words: str) -> None:
+    """One line, which says what to write."""
+    refused = read_silence_scope(WrittenScope(stream=Stream.CWPP, hosts=[host])).refused
+    assert refused is not None
+    assert words in refused
 
 
 @pytest.mark.parametrize(
