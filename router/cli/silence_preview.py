@@ -109,8 +109,10 @@ def _standing(it: SilencePreview) -> str:
     number = it.preview.standing.signals
     if not number:
         return f"{least}nothing that stands now is of this kind"
-    goes_on = "stays open" if number == 1 else "stay open"
-    return f"{least}{number} of what stands now {goes_on} where it was told, and its updates are held"
+    goes_on, whose = (
+        ("stays open where it was told", "its") if number == 1 else ("stay open where they were told", "their")
+    )
+    return f"{least}{number} of what stands now {goes_on}, and {whose} updates are held"
 
 
 def _is(number: int) -> str:

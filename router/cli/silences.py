@@ -52,7 +52,7 @@ def list_them(options: Namespace) -> int:
     now = clock_for(options.now)()
     listed, unreadable = asyncio.run(_listed(options, now))
     if options.format == "json":
-        print_json([_document(one, now) for one in listed])
+        print_json([document_of_listed(one, now) for one in listed])
     elif listed:
         heads = (
             "id", "stream", "scope", "ends", "next window", "hits", "last hit", "holds now", "of 30 days",
@@ -192,7 +192,8 @@ def _left(silence: Silence, now: datetime) -> str:
     return f" (in {int(left / timedelta(minutes=1))} min)" if timedelta() < left < timedelta(hours=2) else ""
 
 
-def _document(one: ListedSilence, now: datetime) -> dict[str, object]:
+def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
+    """A silence as the list prints it for programs."""
     return {
         **document_for(one.silence, now),
         "hits": one.hits.total if one.hits is not None else 0,

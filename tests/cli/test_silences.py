@@ -117,7 +117,9 @@ def test_it_is_shown_what_it_would_have_held_and_what_stands_now(state: House) -
     assert [one["severity"] for one in shown["named"]] == ["High", "High", "Medium"]
     text = silenced(state, *VM, "--for", "1h").out
     assert "in the last 24 hours it would have held 2 signals in 2 messages; the gravest is High" in text
-    assert "3 of what stands now stay open where it was told, and its updates are held; the gravest is High" in text
+    assert (
+        "3 of what stands now stay open where they were told, and their updates are held; the gravest is High" in text
+    )
     assert "all of this was silenced for 0% of the last 30 days" in text
 
 

@@ -7,6 +7,7 @@ from router.cli import FAILED, NOBODY_READS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
 from router.cli.signal_document import document_of as life_of
+from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.domain.paging_answer import PagingCode
 from router.domain.signal_life import SignalLife
@@ -14,6 +15,7 @@ from router.domain.state_report import StateReport
 from tests.builders import NOW
 from tests.docs.command_line import commands, options
 from tests.docs.pages import column, page, spans
+from tests.silences import a_silence
 
 PAGE = page("docs/command-line.md")
 
@@ -46,6 +48,13 @@ def test_every_key_of_a_state_is_listed() -> None:
     empty = StateReport(at=NOW, version=4, next_version=None, files={})
     listed = [name for row in PAGE.table("What is in a state", "key") for name in spans(row["key"])]
     assert listed == list(document_of(empty, None))
+
+
+def test_every_key_of_a_silence_is_listed() -> None:
+    """Of one as it is made, changed and listed."""
+    listed = [name for row in PAGE.table("Silences for programs", "key") for name in spans(row["key"])]
+    one = ListedSilence(a_silence(), None, 0, is_holding_whole=True, share=0)
+    assert sorted(listed) == sorted({*document_of_listed(one, NOW), "would_have_held"})
 
 
 def test_every_key_of_a_signals_life_is_listed() -> None:

@@ -40,7 +40,7 @@ def put(store: Store, *silences: Silence) -> None:
         assert run(store.documents.put_document(document)) is not None
 
 
-def told(life: Life) -> list[tuple[str, Change, Release | None]]:
+def ticketed(life: Life) -> list[tuple[str, Change, Release | None]]:
     """What tickets are told: of which alert, which change, and what had held it."""
     contents = [claim.delivery for claim in life.deliver() if claim.delivery.destination == "tickets"]
     return [(it.content.id, it.change, it.content.release) for it in contents if isinstance(it.content, Notice)]
@@ -75,11 +75,11 @@ def test_what_a_silence_held_comes_out_once_at_its_end_and_says_whose_it_was(sto
     life.alert(Description="again")
     life.now = NOW + 2 * HOUR - SECOND
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
     life.now = NOW + 2 * HOUR
     life.release()
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR, messages=2))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR, messages=2))]
     assert hits(store) == 2
 
 
@@ -91,7 +91,7 @@ def test_what_ended_before_its_time_comes_out_then(store: Store) -> None:
     life.now += HOUR
     put(store, a_silence(ended=life.now))
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
 
 
 def test_what_is_extended_goes_on_holding(store: Store) -> None:
@@ -103,14 +103,14 @@ def test_what_is_extended_goes_on_holding(store: Store) -> None:
     life.now = NOW + 2 * HOUR
     life.release()
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
     row = life.row()
     assert row is not None
     assert row.held_by is not None
     assert (row.held_by.until, row.held_by.since, row.held_by.messages) == (NOW + 4 * HOUR, NOW, 1)
     life.now = NOW + 4 * HOUR
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 4 * HOUR))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 4 * HOUR))]
 
 
 def test_the_end_of_each_window_lets_go_of_what_it_held(store: Store) -> None:
@@ -120,10 +120,10 @@ def test_the_end_of_each_window_lets_go_of_what_it_held(store: Store) -> None:
     life.alert()
     life.now = NOW + HOUR
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + HOUR))]
     life.now = NOW + 7 * DAY
     life.alert("alert-2")
-    assert told(life) == []
+    assert ticketed(life) == []
 
 
 def test_what_a_window_held_is_asked_about_again_in_the_next_where_nobody_came_between(store: Store) -> None:
@@ -147,14 +147,14 @@ def test_what_silences_held_for_the_longest_time_comes_out_though_one_still_runs
     life.alert(Entities=[web])
     life.now = NOW + 2 * HOUR
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
     put(store, a_silence("two", begins=NOW + HOUR, lasts=3 * HOUR, groups=(machine("web-1"),)))
     life.now = NOW + 3 * HOUR - SECOND
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
     life.now = NOW + 3 * HOUR
     life.release()
-    ((id, change, release),) = told(life)
+    ((id, change, release),) = ticketed(life)
     assert (id, change) == ("alert-1", Change.OPENED)
     assert release is not None
     assert release.name == "two"
@@ -168,14 +168,14 @@ def test_of_a_rule_and_a_silence_the_other_takes_over_and_says_so(store: Store) 
     life.now += HOUR
     put(store, a_silence(ended=life.now))
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
     row = life.row()
     assert row is not None
     assert row.held_by is not None
     assert (row.held_by.rule, row.held_by.since) == ("scanner", NOW + HOUR)
     life.now = NOW + 3 * HOUR
     life.release()
-    ((_, _, release),) = told(life)
+    ((_, _, release),) = ticketed(life)
     assert release is not None
     assert (release.kind, release.name) == ("rule", "scanner")
 
@@ -184,30 +184,30 @@ def test_what_is_open_stays_open_its_updates_are_held_and_its_end_is_told(store:
     """A silence acts on what is decided after it is seen."""
     life = Life(store)
     life.alert()
-    assert told(life) == [("alert-1", Change.OPENED, None)]
+    assert ticketed(life) == [("alert-1", Change.OPENED, None)]
     put(store, a_silence(begins=NOW + MINUTE))
     life.now += MINUTE
     life.alert(Severity="Medium")
-    assert told(life) == []
+    assert ticketed(life) == []
     row = life.row()
     assert row is not None
     assert "tickets" in row.open
     life.now += MINUTE
     life.alert(Status="Resolved")
-    assert told(life) == [("alert-1", Change.RESOLVED, None)]
+    assert ticketed(life) == [("alert-1", Change.RESOLVED, None)]
 
 
 def test_held_updates_of_what_is_open_come_out_as_an_update(store: Store) -> None:
     """No second ticket."""
     life = Life(store)
     life.alert()
-    told(life)
+    ticketed(life)
     put(store, a_silence(begins=NOW + MINUTE))
     life.now += MINUTE
     life.alert(Severity="Medium")
     life.now = NOW + MINUTE + 2 * HOUR
     life.release()
-    assert told(life) == [("alert-1", Change.UPDATED, release_by(life.now, since=NOW + MINUTE))]
+    assert ticketed(life) == [("alert-1", Change.UPDATED, release_by(life.now, since=NOW + MINUTE))]
 
 
 def test_what_was_resolved_while_it_was_held_is_told_nobody(store: Store) -> None:
@@ -219,7 +219,7 @@ def test_what_was_resolved_while_it_was_held_is_told_nobody(store: Store) -> Non
     life.alert(Status="Resolved")
     life.now = NOW + 2 * HOUR
     life.release()
-    assert told(life) == []
+    assert ticketed(life) == []
 
 
 def test_what_is_owed_already_goes_out(store: Store) -> None:
@@ -227,7 +227,7 @@ def test_what_is_owed_already_goes_out(store: Store) -> None:
     life = Life(store)
     life.alert()
     put(store, a_silence())
-    assert told(life) == [("alert-1", Change.OPENED, None)]
+    assert ticketed(life) == [("alert-1", Change.OPENED, None)]
 
 
 def test_what_the_policy_refuses_is_told(store: Store) -> None:
@@ -235,9 +235,9 @@ def test_what_the_policy_refuses_is_told(store: Store) -> None:
     life = Life(store, replace(a_rulebook(), silences=SilenceBounds(refuse=Severity.HIGH)))
     put(store, a_silence())
     life.alert()
-    assert told(life) == [("alert-1", Change.OPENED, None)]
+    assert ticketed(life) == [("alert-1", Change.OPENED, None)]
     life.alert("alert-2", Severity="Medium")
-    assert told(life) == []
+    assert ticketed(life) == []
 
 
 def test_a_policy_that_begins_to_refuse_lets_go_of_what_is_held(store: Store) -> None:
@@ -248,7 +248,7 @@ def test_a_policy_that_begins_to_refuse_lets_go_of_what_is_held(store: Store) ->
     life.book = replace(a_rulebook(hash="another"), silences=SilenceBounds(refuse=Severity.HIGH))
     life.now += MINUTE
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(None))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(None))]
 
 
 def test_a_silence_that_is_gone_or_damaged_lets_go_of_what_it_held(store: Store) -> None:
@@ -261,7 +261,7 @@ def test_a_silence_that_is_gone_or_damaged_lets_go_of_what_it_held(store: Store)
     assert run(store.documents.put_document(replace(document, body=b"{"))) is not None
     life.now += MINUTE
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(None, author=None))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(None, author=None))]
 
 
 def test_a_message_that_comes_again_is_one_hit(store: Store) -> None:
@@ -280,7 +280,7 @@ def test_a_message_that_comes_again_is_one_hit(store: Store) -> None:
     assert hits(store) == 1
     life.now = NOW + 2 * HOUR
     life.release()
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
 
 
 def test_two_workers_at_the_end_let_go_once(store: Store, twin: Store) -> None:
@@ -300,7 +300,7 @@ def test_two_workers_at_the_end_let_go_once(store: Store, twin: Store) -> None:
         )
 
     run(at_once())
-    assert told(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
 
 
 def test_every_worker_obeys_within_half_a_minute(store: Store, twin: Store) -> None:
