@@ -14,7 +14,7 @@ from router.cli.screen import print_table, table_of
 from router.cli.tally import NOBODY, UNKNOWN, Standing, Tally
 from router.domain.attack import AttackTable
 from router.domain.decisions import Change, Outcome
-from router.domain.holders import holder_words
+from router.domain.holders import name_in_words
 from router.domain.severity import Severity
 
 OUTCOMES = {
@@ -108,7 +108,7 @@ def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> Iter
     match outcome:
         case Outcome.SUPPRESSED:
             return [
-                f"{count} by {holder_words(name)}{_of(authors.get(name))} until {until}"
+                f"{count} by {name_in_words(name)}{_of(authors.get(name))} until {until}"
                 for (name, until), count in sorted(tally.held.items())
             ]
         case Outcome.ROUTED:

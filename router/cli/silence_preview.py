@@ -15,7 +15,7 @@ from router.cli.silence_times import iso
 from router.decide.preview import NamedSignal, Preview
 from router.decide.silence_matcher import SilenceMatcher
 from router.domain.deliveries import DeliveryState
-from router.domain.holders import holder_words
+from router.domain.holders import name_in_words
 from router.domain.ports.store import Store
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
@@ -91,7 +91,7 @@ def _lines(it: SilencePreview) -> Iterator[str]:
     yield f"in the last 24 hours it would have held {held}{_gravest(preview.by_severity)}"
     yield f"{_standing(it)}{_gravest(standing.by_severity)}"
     if already := sum(standing.held_already.values()):
-        yield f"{already} of these {_is(already)} held already, by {', '.join(map(holder_words, standing.held_already))}"
+        yield f"{already} of these {_is(already)} held already, by {', '.join(map(name_in_words, standing.held_already))}"
     if it.owed:
         least = "" if it.is_owed_whole else "at least "
         what, verb = ("delivery", "goes") if it.owed == 1 else ("deliveries", "go")
@@ -131,7 +131,7 @@ def _unseen(preview: Preview) -> int:
 
 def _row(one: NamedSignal) -> tuple[object, ...]:
     resource = parse_resource_id(one.resource).name or one.resource
-    return one.severity or "unknown", one.type, one.title, resource, holder_words(one.held_by or "")
+    return one.severity or "unknown", one.type, one.title, resource, name_in_words(one.held_by or "")
 
 
 def preview_document(it: SilencePreview) -> Mapping[str, object]:

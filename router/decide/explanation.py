@@ -25,7 +25,7 @@ from router.decide.decision import (
 )
 from router.decide.suppression import covers, find_last, find_ranges, is_about, is_met, values_of
 from router.domain.decisions import Decision, StepCode
-from router.domain.holders import holder_words, shadow_name
+from router.domain.holders import name_in_words, shadow_name
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
 from router.domain.rulebook import Route, Rulebook
@@ -87,7 +87,7 @@ def explain(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silence
             *([] if rules else [ExplanationStep("held by a rule?", f"no, there is no rule for {_names_of(signal)}")]),
             *(
                 ExplanationStep(
-                    f"held by {holder_words(one.name)}?", _silence_words(one, signal, rulebook, now), one.name
+                    f"held by {name_in_words(one.name)}?", _silence_words(one, signal, rulebook, now), one.name
                 )
                 for one in silences.by_name.values()
                 if one.alert_type is None or is_about(one.as_rule(), signal)

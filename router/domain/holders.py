@@ -27,7 +27,7 @@ def find_silence_id(name: str) -> str | None:
     return name.removeprefix(_SILENCE) if name.startswith(_SILENCE) else None
 
 
-def holder_words(name: str) -> str:
+def name_in_words(name: str) -> str:
     """What holds a signal, for people: a rule by its name, a silence and a shadow rule with what they are."""
     return name.replace(":", " ", 1) if name.startswith(RESERVED) else name
 

@@ -26,6 +26,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
     StepCode.SUPPRESSION_HELD: f"{_RULE} holds it",
     StepCode.SUPPRESSION_NONE: "nothing holds it",
     StepCode.SILENCE_REFUSED: f"{_RULE} covers it, and may hold nothing that grave",
+    StepCode.SILENCE_SPENT: f"{_RULE} covers it, and silences have held it for as long as they may",
     StepCode.ROUTE_MATCHED: f"route {_RULE} takes it",
     StepCode.ROUTE_OTHERWISE: "no route takes it, so it goes where the policy sends the rest",
     StepCode.LEDGER_OLDER: "it is older than what is known of the signal",
@@ -39,7 +40,7 @@ STEP_WORDS: Mapping[StepCode, str] = {
 }
 """What each step says of a message."""
 
-_OF_HOLDERS = frozenset({StepCode.SUPPRESSION_HELD, StepCode.SILENCE_REFUSED})
+_OF_HOLDERS = frozenset({StepCode.SUPPRESSION_HELD, StepCode.SILENCE_REFUSED, StepCode.SILENCE_SPENT})
 """Those that a rule or a silence answers."""
 
 

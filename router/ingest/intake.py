@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 
 from router.domain.catalogue import Catalogue
@@ -44,7 +44,8 @@ class Intake:
         self._reader = MessageReader(rulebooks, catalogue, only)
         self._only = only
         self._snapshot_due = SnapshotDue(store.journal, Stream.CSPM)
-        self.silences = SilenceReader(store.documents)
+        longest = max((book.silences.longest for book in rulebooks.values()), default=timedelta())
+        self.silences = SilenceReader(store.documents, longest)
 
     async def ingest(self, messages: Sequence[Message], now: datetime) -> list[RecordEntry]:
         """Ingests a batch, and returns the record's entry of each signal in it, in their order; raises StoreError."""

@@ -9,24 +9,29 @@ from datetime import UTC, datetime, timedelta
 from router.domain.documents import DocumentKind
 from router.domain.ports.store import Documents
 from router.domain.silence_documents import find_silence_in
+from router.domain.silence_spans import BREAK
 from router.domain.silences import NO_SILENCES, Silences
 
 FRESH = timedelta(seconds=15)
 """How long what was read counts: a silence is obeyed within half a minute, and a batch costs no request of its own."""
 
 LATELY = timedelta(days=2)
-"""How long after their end silences are still read: whoever releases what one held says whose it was."""
+"""How long after their end silences are still read at least: whoever releases what one held says whose it was."""
 
 
 class SilenceReader:
     """Reads the silences of each stream; raises StoreError. One that cannot be read holds nothing.
 
+    `longest` is how long silences may hold the same without a break, for which those that went before are known.
     `ticks` counts seconds, whatever the clock says: a time to decide at may stand still.
     """
 
-    def __init__(self, documents: Documents, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, documents: Documents, longest: timedelta = timedelta(), ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self._documents = documents
         self._ticks = ticks
+        self._lately = max(LATELY, longest + BREAK)
         self._read_at = datetime.min.replace(tzinfo=UTC)
         self._ticked = 0.0
         self._silences: Mapping[str, Silences] = {}
@@ -41,7 +46,7 @@ class SilenceReader:
     async def read_again(self, now: datetime) -> None:
         """Reads what the store has by now, however fresh what was read is."""
         ticked = self._ticks()
-        documents = await self._documents.list_documents(DocumentKind.SILENCE, now - LATELY)
+        documents = await self._documents.list_documents(DocumentKind.SILENCE, now - self._lately)
         found = [silence for one in documents if (silence := find_silence_in(one)) is not None]
         streams = {silence.stream for silence in found}
         self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}

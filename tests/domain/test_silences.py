@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.domain.address_ranges import AddressRange, AddressRanges
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.holders import find_shadow_rule, find_silence_id, holder_words, shadow_name, silence_name
+from router.domain.holders import find_shadow_rule, find_silence_id, name_in_words, shadow_name, silence_name
 from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
 from router.domain.silence_documents import document_of, find_silence_in
@@ -197,7 +197,7 @@ def test_what_holds_has_one_name_by_which_it_is_known() -> None:
     assert find_shadow_rule(shadow_name("scanner")) == "scanner"
     for other in ("scanner", shadow_name("scanner")):
         assert find_silence_id(other) is None
-    assert [*map(holder_words, ("scanner", "silence:ab12cd", "shadow:scanner"))] == [
+    assert [*map(name_in_words, ("scanner", "silence:ab12cd", "shadow:scanner"))] == [
         "scanner", "silence ab12cd", "shadow scanner",
     ]  # fmt: skip
 

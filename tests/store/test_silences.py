@@ -16,13 +16,14 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
 from router.domain.ports.store import Store
+from router.domain.rulebook import By, Grouping
 from router.domain.severity import Severity
 from router.domain.silence_documents import document_of
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake
 from router.ingest.silence_reader import SilenceReader
 from router.ingest.suppression_release import release_held
-from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
+from tests.builders import NOW, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.silences import HOUR, a_silence, machine, weekly
 from tests.store.acts import run
 from tests.store.life import Life
@@ -158,6 +159,46 @@ def test_what_silences_held_for_the_longest_time_comes_out_though_one_still_runs
     assert (id, change) == ("alert-1", Change.OPENED)
     assert release is not None
     assert release.name == "two"
+
+
+def test_the_bound_counts_what_ended_long_ago_where_the_policy_allows_long_silences(store: Store) -> None:
+    """A week of silences, one after the other, is known as one."""
+    life = Life(store, replace(a_rulebook(), silences=SilenceBounds(longest=7 * DAY)))
+    put(store, *(a_silence(f"{day}", begins=NOW + day * DAY, lasts=DAY, made=NOW) for day in range(9)))
+    life.now = NOW + 7 * DAY - SECOND
+    assert life.alert().suppressed_by is not None
+    life.now += SECOND
+    assert life.alert("alert-2").suppressed_by is None
+    life.now = NOW + 9 * DAY
+    put(store, a_silence("later", begins=NOW + 9 * DAY + HOUR, made=NOW))
+    life.now += HOUR
+    assert life.alert("alert-3").suppressed_by == "silence:later"
+
+
+def test_what_comes_out_joins_its_group(store: Store) -> None:
+    """As what comes in now would: one notice for those that were held together."""
+    group = Grouping(by=(By.RESOURCE,), window=HOUR)
+    life = Life(store, a_rulebook(destinations=[replace(a_destination("tickets"), group=group)], always=[]))
+    put(store, a_silence())
+    life.alert("alert-1")
+    life.alert("alert-2")
+    life.now = NOW + 2 * HOUR
+    life.release()
+    opened = [claim.delivery for claim in life.deliver() if claim.delivery.change is Change.OPENED]
+    assert len(opened) == 1
+    row = life.row("alert-2")
+    assert row is not None
+    assert row.grouped == {"tickets"}
+
+
+def test_a_sample_is_silenced_like_any_other_alert(store: Store) -> None:
+    """And comes out as a sample."""
+    life = Life(store)
+    put(store, a_silence())
+    life.alert(AlertType="SIMULATED_VM_Test")
+    life.now = NOW + 2 * HOUR
+    life.release()
+    assert ticketed(life) == [("alert-1", Change.OPENED, release_by(NOW + 2 * HOUR))]
 
 
 def test_of_a_rule_and_a_silence_the_other_takes_over_and_says_so(store: Store) -> None:
@@ -325,7 +366,7 @@ def test_every_worker_obeys_within_half_a_minute(store: Store, twin: Store) -> N
 def test_silences_are_read_again_after_fifteen_seconds_by_either_clock(store: Store, clock: int, ticks: int) -> None:
     """A time to decide at may stand still, and a clock may be put back; before that a batch costs no request."""
     ticked = 0.0
-    reader = SilenceReader(store.documents, lambda: ticked)
+    reader = SilenceReader(store.documents, ticks=lambda: ticked)
     assert not run(reader.silences("cwpp", NOW)).by_name
     put(store, a_silence(made=NOW - HOUR))
     assert not run(reader.silences("cwpp", NOW + 14 * SECOND)).by_name
