@@ -17,8 +17,9 @@ from router.cli.screen import print_table, screen, table_of
 from router.cli.silence_documents import document_for, state_of
 from router.cli.silence_store import ReadSilences, change_silence, read_silences
 from router.cli.silence_times import both_times, iso, refuse_overrun
-from router.domain.changes import ChangeAction
+from router.domain.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
+from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.holders import find_silence_id
 from router.domain.ports.store import Store
@@ -38,6 +39,7 @@ class ListedSilence:
         holding: how many signals it holds now that still stand.
         is_holding_whole: whether all of these were counted; if not, there are at least so many.
         share: for how much of the last 30 days all that it is about was silenced, by it or by others.
+        changes: who made, extended and ended it, earliest first.
     """
 
     silence: Silence
@@ -45,6 +47,7 @@ class ListedSilence:
     holding: int
     is_holding_whole: bool
     share: float
+    changes: Sequence[ChangeEntry] = ()
 
 
 def list_them(options: Namespace) -> int:
@@ -109,6 +112,8 @@ async def _of_stream(
     if not mine:
         return []
     hits, held = await store.record.read_hits(stream), await store.ledger.held_counts(stream)
+    since = min(one.made for one in mine)
+    changes = read_changes(await store.documents.list_documents(DocumentKind.CHANGE, since)).changes
     return [
         ListedSilence(
             one,
@@ -116,6 +121,7 @@ async def _of_stream(
             held.by_name.get(one.name, 0),
             held.is_whole,
             silenced_share(one, known.silences, now),
+            [it for it in changes if it.subject is ChangeSubject.SILENCE and it.id == one.id],
         )
         for one in mine
     ]
@@ -201,4 +207,7 @@ def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
         "holding": one.holding,
         "holding_is_whole": one.is_holding_whole,
         "silenced_share": one.share,
+        "changes": [
+            {"action": it.action, "at": iso(it.at), "author": it.author, "ends": iso(it.until)} for it in one.changes
+        ],
     }

@@ -16,8 +16,6 @@ from pathlib import Path
 import pytest
 
 from router.app.settings import STORAGE
-from router.domain.changes import read_changes
-from router.domain.documents import DocumentKind
 from router.domain.silence_documents import document_of
 from router.store.sqlite import SqliteStore
 from tests.builders import alert_body
@@ -351,18 +349,17 @@ def test_an_id_that_is_none_is_said(state: House) -> None:
 
 
 def test_each_change_is_on_record_with_who_made_it(state: House) -> None:
-    """Whoever is named, else whom this machine knows."""
+    """And when it ended since then."""
     id = str(added(state, *VM, "--for", "2h")["id"])
-    state.says("silences", "extend", id, "--for", "1h", "--author", "ben", "--now", AT)
-    state.says("silences", "end", id, "--author", "eve", "--now", AT)
-
-    def check(store: SqliteStore) -> None:
-        changes = read_changes(asyncio.run(store.documents.list_documents(DocumentKind.CHANGE))).changes
-        assert sorted((one.action, one.author) for one in changes) == [
-            ("added", "ana@contoso.example"), ("extended", "ben"), ("released", "eve"),
-        ]  # fmt: skip
-
-    with_store(state, check)
+    added(state, "--host", "web-1", "--for", "2h")
+    state.says("silences", "extend", id, "--for", "1h", "--author", "ben", "--now", "2026-11-24T12:01:00Z")
+    state.says("silences", "end", id, "--author", "eve", "--now", "2026-11-24T12:02:00Z")
+    (over,) = listed(state, "--expired", now="2026-11-24T12:02:00Z")
+    assert over["changes"] == [
+        {"action": "added", "at": AT, "author": "ana@contoso.example", "ends": "2026-11-24T14:00:00Z"},
+        {"action": "extended", "at": "2026-11-24T12:01:00Z", "author": "ben", "ends": "2026-11-24T15:00:00Z"},
+        {"action": "released", "at": "2026-11-24T12:02:00Z", "author": "eve", "ends": "2026-11-24T12:02:00Z"},
+    ]
 
 
 def test_silences_are_the_same_in_an_account(state: House, azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> None:
