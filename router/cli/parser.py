@@ -95,7 +95,7 @@ _WANTED = {
     "ID": "name one of the list",
     "DIR": "name the directory to write",
     "NAME": "name a destination; alert-router destinations list shows them",
-    "--for": "say by how much longer, such as --for 2h",
+    "--for": "say how long, such as --for 2h",
     "--reason": "say why, such as --reason 'patching, CHG-1234'",
 }
 """What to give where an argument is missing."""

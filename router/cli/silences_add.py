@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from router.cli.author import author_given, words_given
+from router.cli.author import Author, author_given, words_given
 from router.cli.complaints import complain
 from router.cli.confirmation import is_wanted, refuse_unasked
 from router.cli.durations import written
@@ -48,15 +48,18 @@ def add(options: Namespace) -> int:
     refuse_unasked("silence it", is_confirmed=options.yes)
     scope = _scope_in(options, stream)
     book, known = _rules_in(options, stream, now)
-    draft = _draft_of(options, scope, author_given(options.author).name, now)
+    author = author_given(options.author)
+    draft = _draft_of(options, scope, author.name, now)
     _refuse_times(draft, book.silences, now)
     _refuse_ticket(options.ticket, book.silences)
-    for doubt in [*scope.doubts, *_doubts_about_type(draft.alert_type, known)]:
+    # Types of findings are ids of assessments, of which no list is whole.
+    doubted = draft.alert_type if stream is Stream.CWPP else None
+    for doubt in [*scope.doubts, *_doubts_about_type(doubted, known)]:
         complain(f"warning: {doubt}")
-    return asyncio.run(_add(options, draft, book, now))
+    return asyncio.run(_add(options, draft, book, author, now))
 
 
-async def _add(options: Namespace, draft: Silence, book: Rulebook, now: datetime) -> int:
+async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Author, now: datetime) -> int:
     shown = screen()
     async with store_in(options) as store:
         known = await read_silences(store.documents, needed_since(book.silences, now))
@@ -80,7 +83,8 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, now: datetime
     if options.format == "json":
         print_json(_document(silence, preview, share, now))
         return 0
-    shown.print(f"silence {silence.id} by {plain(silence.author)}", soft_wrap=True)
+    known_by = f", {author.source}" if options.author is None else ""
+    shown.print(f"silence {silence.id} by {plain(silence.author)}{known_by}", soft_wrap=True)
     shown.print(f"  begins  {both_times(silence.begins)}")
     shown.print(f"  ends    {both_times(silence.end)}")
     if silence.every is not None and (window := silence.find_next_window(now)) is not None:

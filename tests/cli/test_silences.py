@@ -221,6 +221,7 @@ def test_an_unknown_type_is_said_with_the_one_that_may_be_meant_and_silenced_all
     assert "warning: --type: 'VM_Exampel' is no alert type that is known; did you mean VM_Example?" in said.err
     assert said.code == 0
     assert silenced(state, *VM, "--type", "VM_Example", "--for", "2h").err == ""
+    assert silenced(state, *VM, "--type", "SoftwareUpdate", "--stream", "cspm", "--for", "2h").err == ""
 
 
 def test_without_a_stream_it_is_for_alerts(state: House) -> None:
