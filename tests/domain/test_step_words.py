@@ -14,6 +14,7 @@ def test_each_step_has_words_of_its_own() -> None:
     assert {code for code, one in said.items() if "night=ly" in one.words} == {
         StepCode.SUPPRESSION_HELD,
         StepCode.SILENCE_REFUSED,
+        StepCode.SILENCE_SPENT,
         StepCode.ROUTE_MATCHED,
     }
     assert all(one.code == code and one.rule == "night=ly" for code, one in said.items())
