@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from router.cli.silence_times import iso
-from router.domain.silence_words import scope_words
+from router.domain.silence_words import silence_scope_words
 from router.domain.silences import Silence
 
 
@@ -25,7 +25,7 @@ def document_for(silence: Silence, now: datetime) -> dict[str, object]:
         "stream": silence.stream,
         "state": state_of(silence, now),
         "type": silence.alert_type,
-        "scope": scope_words(silence),
+        "scope": silence_scope_words(silence),
         "begins": iso(silence.begins),
         "ends": iso(silence.end),
         "first": iso(silence.first),

@@ -25,7 +25,7 @@ from router.domain.holders import find_silence_id
 from router.domain.ports.store import Store
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
-from router.domain.silence_words import scope_words
+from router.domain.silence_words import silence_scope_words
 from router.domain.silences import BOUNDS, Silence, SilenceBounds
 
 
@@ -93,7 +93,9 @@ def _print_changed(silence: Silence, now: datetime, format: str) -> None:
     if format == "json":
         print_json(document_for(silence, now))
         return
-    screen().print(f"silence {silence.id} by {plain(silence.author)}: {plain(scope_words(silence))}", soft_wrap=True)
+    screen().print(
+        f"silence {silence.id} by {plain(silence.author)}: {plain(silence_scope_words(silence))}", soft_wrap=True
+    )
     screen().print(f"  ends    {both_times(silence.end)}")
 
 
@@ -179,7 +181,7 @@ def _row(one: ListedSilence, now: datetime) -> tuple[object, ...]:
     return (
         silence.id,
         silence.stream,
-        scope_words(silence),
+        silence_scope_words(silence),
         f"{both_times(silence.end)}{_left(silence, now)}",
         coming if silence.begins <= now or silence.every is not None else f"from {iso(silence.begins)}",
         one.hits.total if one.hits is not None else 0,

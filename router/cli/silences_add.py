@@ -28,7 +28,7 @@ from router.domain.recurrences import Recurrence
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silence_bounds import needed_since, silenced_share, with_first
-from router.domain.silence_words import scope_words
+from router.domain.silence_words import silence_scope_words
 from router.domain.silences import Silence, SilenceBounds
 from router.domain.suppression import Element
 from router.rulebook import load_all
@@ -72,7 +72,7 @@ async def _add(options: Namespace, draft: Silence, book: Rulebook, author: Autho
         matchers = {option: SilenceMatcher(one, book.silences, book.owners) for option, one in instead.items()}
         preview = await preview_of(store, SilenceMatcher(draft, book.silences, book.owners), matchers, now)
         if options.format == "text":
-            shown.print(f"{plain(scope_words(draft))}, {draft.stream}", soft_wrap=True)
+            shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)
             for line in _remarks(draft, book.silences, known, share):
                 shown.print(f"  {line}", soft_wrap=True)

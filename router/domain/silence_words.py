@@ -11,7 +11,7 @@ _MOST_NAMED = 5
 """The most values of one element that are named."""
 
 
-def scope_words(silence: Silence) -> str:
+def silence_scope_words(silence: Silence) -> str:
     """What a silence is about: `VM_Example at the resource web-1`, `whatever has ip.address 10.0.0.1`."""
     elements = [_element_words(element) for group in silence.groups for element in group]
     return f"{silence.alert_type or 'anything'} {' and '.join(elements)}"

@@ -18,7 +18,7 @@ from router.domain.holders import find_shadow_rule, find_silence_id, name_in_wor
 from router.domain.recurrences import Recurrence, Window
 from router.domain.severity import Severity
 from router.domain.silence_documents import document_of, find_silence_in
-from router.domain.silence_words import scope_words, silence_words
+from router.domain.silence_words import silence_scope_words, silence_words
 from router.domain.silences import NO_SILENCES, Silence, SilenceBounds, Silences
 from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
 from tests.builders import NOW, an_element
@@ -214,7 +214,7 @@ def test_what_holds_has_one_name_by_which_it_is_known() -> None:
 )  # fmt: skip
 def test_a_silence_says_in_words_what_it_is_about(silence: Silence, words: str) -> None:
     """For lists, mails and tickets."""
-    assert scope_words(silence) == words
+    assert silence_scope_words(silence) == words
 
 
 def test_a_silence_says_whose_it_is_and_until_when() -> None:
